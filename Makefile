@@ -1,0 +1,50 @@
+# Environment, demo, tests and lint. `make test ROS_DISTRO=kilted` uses the other supported ROS 2.
+ROS_DISTRO ?= jazzy
+PYTHON ?= python3
+DATA ?=
+
+VENV := $(CURDIR)/.venv$(if $(filter-out jazzy,$(ROS_DISTRO)),-$(ROS_DISTRO))
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+ROS_SETUP := $(wildcard /opt/ros/$(ROS_DISTRO)/setup.sh)
+WHEELS := $(filter jazzy kilted,$(ROS_DISTRO))
+NODES := mppi_controller kinematic_simulator path_planner
+comma := ,
+
+# With an installed ROS 2 everything of ROS comes from it: the variable keeps the ROS wheels in the
+# environment from putting their own libraries in front. Without one the wheels are the ROS 2.
+ifneq ($(ROS_SETUP),)
+ROS := . $(ROS_SETUP) && export _ROS_WHEELS_BOOTSTRAP_COMPLETE=1 \
+       AMENT_PREFIX_PATH="$$AMENT_PREFIX_PATH:$(VENV)" &&
+else
+ROS := unset _ROS_WHEELS_BOOTSTRAP_COMPLETE; export AMENT_PREFIX_PATH="$(VENV)" &&
+endif
+
+.PHONY: env demo test lint clean
+
+env: $(STAMP)
+
+# An editable install leaves out what ROS 2 looks for under share/ and lib/<package>: link it.
+$(STAMP): setup.py setup.cfg pyproject.toml Makefile
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check \
+	    --editable '.[$(if $(WHEELS),$(WHEELS)$(comma))tools,dev]'
+	mkdir -p $(VENV)/lib/mppi_ros $(VENV)/share/ament_index/resource_index/packages
+	ln -sf $(patsubst %,../../bin/%,$(NODES)) $(VENV)/lib/mppi_ros
+	ln -sf $(CURDIR)/resource/mppi_ros $(VENV)/share/ament_index/resource_index/packages
+	ln -sfn $(CURDIR) $(VENV)/share/mppi_ros
+	touch $@
+
+demo: env
+	$(ROS) $(BIN)/mppi_demo
+
+test: lint
+	$(ROS) $(BIN)/pytest $(if $(DATA),--data $(DATA))
+
+lint: env
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+clean:
+	rm -rf .venv .venv-kilted build install log .mypy_cache .ruff_cache .pytest_cache *.egg-info

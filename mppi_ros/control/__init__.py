@@ -1,0 +1,1 @@
+"""One control cycle without ROS: predict, optimise, check, command or brake."""

@@ -1,0 +1,1 @@
+"""The cost f(x) of a mobile robot: motion models, critics, maps, the fused rollout."""

@@ -1,0 +1,1 @@
+"""The optimiser and nothing else: sampling, score, natural gradient, step rules."""

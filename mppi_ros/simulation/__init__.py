@@ -1,0 +1,1 @@
+"""World, lidar and robot plant: closed-loop episodes without ROS."""

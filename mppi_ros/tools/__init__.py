@@ -1,0 +1,1 @@
+"""Command lines: demo, benchmark, evaluate."""

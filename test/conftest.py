@@ -1,0 +1,42 @@
+"""Fixtures for all tests: the data folder and a ROS domain of one's own."""
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import count
+import os
+from pathlib import Path
+
+import pytest
+
+DOMAINS = 101  # ids 1..101 are safe on every platform
+_domains = count(os.getpid() * 7)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option that names the folder of recorded maps and scans."""
+    beside = Path(__file__).resolve().parents[2] / 'shared' / 'navdata'
+    parser.addoption(
+        '--data', metavar='DIR', type=Path,
+        default=os.environ.get('MPPI_DATA') or (beside if beside.is_dir() else None),
+        help='folder of navigation data; tests that need it are skipped without (env: MPPI_DATA)',
+    )
+
+
+@pytest.fixture(scope='session')
+def data(request: pytest.FixtureRequest) -> Path:
+    """Folder of navigation data; skips the test when there is none."""
+    folder = request.config.getoption('--data')
+    if folder is None:
+        pytest.skip('needs navigation data: pass --data DIR or set MPPI_DATA')
+    if not Path(folder).is_dir():
+        pytest.fail(f'--data {folder} is not a folder')
+    return Path(folder).resolve()
+
+
+@pytest.fixture
+def ros_domain(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """ROS domain id that no other test of this run uses, set in the environment of the test."""
+    domain = 1 + next(_domains) % DOMAINS
+    monkeypatch.setenv('ROS_DOMAIN_ID', str(domain))
+    monkeypatch.setenv('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
+    yield domain

@@ -1,0 +1,82 @@
+"""The house keeps its order: imports run downward, every module says its job, files are found."""
+from __future__ import annotations
+
+import ast
+import os
+from pathlib import Path
+import re
+import subprocess
+import sys
+
+import pytest
+
+from mppi_ros import __version__
+from mppi_ros.nodes import use_wheels
+from mppi_ros.share import share_path
+
+ROOT = Path(__file__).resolve().parents[1]
+MODULES = sorted((ROOT / 'mppi_ros').rglob('*.py'))
+
+
+def test_imports_run_downward_only():
+    lint_imports = Path(sys.executable).with_name('lint-imports')
+    if not lint_imports.exists():
+        pytest.skip('needs import-linter: pip install import-linter')
+    result = subprocess.run([lint_imports, '--no-logo'], cwd=ROOT, capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout
+
+
+@pytest.mark.parametrize('module', MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_first_line_of_a_module_states_its_job(module):
+    docstring = ast.get_docstring(ast.parse(module.read_text('utf-8')))
+    assert docstring
+    assert len(docstring.splitlines()[0]) > 20
+
+
+@pytest.mark.parametrize('module', MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_module_leaves_no_work_for_later(module):
+    found = re.findall(r'\b(TODO|FIXME|XXX|HACK)\b', module.read_text('utf-8'))
+    assert not found
+
+
+def test_package_xml_setup_and_code_agree_on_the_version():
+    assert f'<version>{__version__}</version>' in (ROOT / 'package.xml').read_text('utf-8')
+    assert f"version='{__version__}'" in (ROOT / 'setup.py').read_text('utf-8')
+
+
+def test_share_path_of_a_checkout_is_its_root():
+    assert share_path('package.xml') == ROOT / 'package.xml'
+
+
+@pytest.mark.parametrize(
+    'code', ['lib/python3.12/site-packages', 'lib/python3/dist-packages', '.'])
+def test_share_path_of_an_installation_is_below_its_prefix(tmp_path, code):
+    package = tmp_path / code / 'mppi_ros'
+    package.mkdir(parents=True)
+    for name in ('__init__.py', 'share.py'):
+        (package / name).write_bytes((ROOT / 'mppi_ros' / name).read_bytes())
+    (tmp_path / 'share' / 'mppi_ros').mkdir(parents=True)
+    program = "from mppi_ros.share import share_path; print(share_path('config', 'robot.yaml'))"
+    shown = subprocess.run([sys.executable, '-c', program], cwd=package.parent,
+                           capture_output=True, text=True, check=True).stdout.strip()
+    assert shown == str(tmp_path.resolve() / 'share' / 'mppi_ros' / 'config' / 'robot.yaml')
+
+
+def test_use_wheels_names_the_environment_only_when_nothing_is_sourced(monkeypatch):
+    pytest.importorskip('rclpy')
+    monkeypatch.delenv('AMENT_PREFIX_PATH', raising=False)
+    use_wheels()
+    assert os.environ['AMENT_PREFIX_PATH'] == sys.prefix
+    monkeypatch.setenv('AMENT_PREFIX_PATH', '/opt/ros/jazzy')
+    use_wheels()
+    assert os.environ['AMENT_PREFIX_PATH'] == '/opt/ros/jazzy'
+
+
+def test_use_wheels_without_rclpy_ends_with_one_clear_line(monkeypatch, capsys):
+    monkeypatch.setattr('mppi_ros.nodes.find_spec', lambda name: None)
+    with pytest.raises(SystemExit) as ended:
+        use_wheels()
+    assert ended.value.code == 2
+    error = capsys.readouterr().err
+    assert error.count('\n') == 1
+    assert 'rclpy' in error
