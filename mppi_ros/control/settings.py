@@ -1,0 +1,143 @@
+"""The whole configuration of a controller, and how it is read from the node's own ROS YAML."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mppi_ros.driving.settings import Critics, Goal, Limits, Prediction, Robot
+from mppi_ros.mppi.errors import ParameterError
+from mppi_ros.mppi.parameters import group, parameter, replace
+from mppi_ros.mppi.settings import MppiParameters
+import yaml
+
+NODE_NAME = 'mppi_controller'
+
+
+@dataclass(frozen=True)
+class Safety:
+    """
+    When the controller must not trust its inputs or its plan.
+    """
+
+    odom_timeout: float = parameter(
+        0.3, 'age of the odometry at which the robot brakes', unit='s', low=0.01, high=60.0
+    )
+    costmap_timeout: float = parameter(
+        1.5,
+        'age of the costmap at which the robot brakes; 0 trusts a static map for ever',
+        unit='s',
+        low=0.0,
+        high=3600.0,
+    )
+    plan_timeout: float = parameter(
+        0.0,
+        'age of the plan at which the robot brakes; 0 trusts a plan for ever',
+        unit='s',
+        low=0.0,
+        high=3600.0,
+    )
+    margin: float = parameter(
+        0.0, 'clearance that the checked plan must keep', unit='m', low=0.0, high=1.0
+    )
+    unknown_is_obstacle: bool = parameter(False, 'treat unknown cells (−1) as obstacles')
+    outside_is_obstacle: bool = parameter(
+        True, 'treat everything outside the costmap as an obstacle'
+    )
+
+
+@dataclass(frozen=True)
+class Interface:
+    """
+    How the ROS node presents itself; programs without ROS read and ignore it.
+    """
+
+    autostart: bool = parameter(
+        True, 'configure and activate without a lifecycle manager', live=False
+    )
+    use_sim_time: bool = parameter(False, 'take the time from /clock')
+    cmd_vel_stamped: bool = parameter(
+        True, 'publish TwistStamped; false publishes Twist', live=False
+    )
+    base_frame: str = parameter('base_link', 'frame of the robot, in the header of cmd_vel')
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """
+    Every parameter of the controller.
+    """
+
+    control_rate: float = parameter(
+        20.0, 'rate of the control tick', unit='Hz', low=1.0, high=500.0
+    )
+    motion_model: str = parameter(
+        'diff_drive', 'motion model of the rollout', choices=('diff_drive',)
+    )
+    mppi: MppiParameters = group(MppiParameters, name='')
+    limits: Limits = group(Limits)
+    robot: Robot = group(Robot)
+    critics: Critics = group(Critics)
+    prediction: Prediction = group(Prediction)
+    goal: Goal = group(Goal)
+    safety: Safety = group(Safety)
+    interface: Interface = group(Interface, name='')
+
+    def __post_init__(self) -> None:
+        self.mppi.cholesky(self.controls)
+        if self.mppi.horizon < 2.0 / self.control_rate:
+            raise ParameterError(
+                f'horizon_steps · time_step = {self.mppi.horizon:g} s is shorter than two '
+                f'control periods ({2.0 / self.control_rate:g} s)'
+            )
+
+    @property
+    def controls(self) -> int:
+        """
+        Return m, the number of controls of the motion model.
+        """
+        return 2
+
+
+def read_yaml(path: str | Path, base: Configuration | None = None) -> Configuration:
+    """
+    Read a ROS parameter file: {node name or '/**': {'ros__parameters': {...}}}.
+
+    Raises
+    ------
+    ParameterError
+        The file is missing, is not YAML, has no section for the controller, or holds an unknown
+        key or a bad value.
+
+    """
+    try:
+        content = yaml.safe_load(Path(path).read_text(encoding='utf-8'))
+    except OSError as error:
+        raise ParameterError(f'{path}: {error.strerror}') from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ParameterError(f'{path} is not YAML: {" ".join(str(error).split())}') from None
+    changes: dict[str, Any] = {}
+    for node, section in content.items() if isinstance(content, dict) else ():
+        if str(node).strip('/') not in ('**', NODE_NAME):
+            continue
+        if not isinstance(section, dict) or not isinstance(section.get('ros__parameters'), dict):
+            raise ParameterError(f'{path}: {node} has no ros__parameters')
+        changes.update(_dotted(section['ros__parameters']))
+    if not changes:
+        raise ParameterError(f'{path} has no section {NODE_NAME}: ros__parameters:')
+    try:
+        return replace(base or Configuration(), changes)
+    except ParameterError as error:
+        raise ParameterError(f'{path}: {error}') from None
+
+
+def _dotted(tree: Mapping[str, Any], prefix: str = '') -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            flat.update(_dotted(value, f'{prefix}{key}.'))
+        else:
+            flat[f'{prefix}{key}'] = value
+    return flat

@@ -1,0 +1,217 @@
+"""What a robot may do and what it should like: limits, body, plant model, goal tolerances and critic weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mppi_ros.mppi.errors import ParameterError
+from mppi_ros.mppi.parameters import group, parameter
+
+
+@dataclass(frozen=True)
+class Limits:
+    """
+    Bounds of speed and acceleration, in the robot's frame (x forward, yaw counter-clockwise).
+    """
+
+    vx_max: float = parameter(0.5, 'top speed forward', unit='m/s', low=0.01, high=20.0)
+    vx_min: float = parameter(
+        -0.2, 'top speed backward (negative; 0 forbids reversing)', unit='m/s', low=-20.0, high=0.0
+    )
+    wz_max: float = parameter(1.9, 'top turning rate', unit='rad/s', low=0.01, high=20.0)
+    ax_max: float = parameter(1.0, 'greatest acceleration', unit='m/s²', low=0.01, high=50.0)
+    ax_min: float = parameter(
+        -1.5, 'greatest deceleration (negative)', unit='m/s²', low=-50.0, high=-0.01
+    )
+    az_max: float = parameter(
+        3.2, 'greatest angular acceleration', unit='rad/s²', low=0.01, high=100.0
+    )
+
+
+@dataclass(frozen=True)
+class Robot:
+    """
+    The body seen from above.
+    """
+
+    radius: float = parameter(
+        0.22, 'radius of a round robot, used while footprint is empty', unit='m', low=0.01, high=10.0
+    )
+    footprint: tuple[float, ...] = parameter(
+        (),
+        'corners of the body as x, y, x, y, ... in the base frame; empty for a round robot',
+        unit='m',
+        low=-20.0,
+        high=20.0,
+    )
+
+    def __post_init__(self) -> None:
+        if self.footprint and (len(self.footprint) < 6 or len(self.footprint) % 2):
+            raise ParameterError(
+                f'robot.footprint has {len(self.footprint)} numbers; at least three corners '
+                f'x, y are expected'
+            )
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """
+    The plant as the controller believes it: delay and lag between command and motion.
+    """
+
+    delay: float = parameter(
+        0.05, 'time from a command to its first effect', unit='s', low=0.0, high=1.0
+    )
+    lag_linear: float = parameter(
+        0.1, 'time constant of the speed', unit='s', low=0.0, high=2.0
+    )
+    lag_angular: float = parameter(
+        0.1, 'time constant of the turning rate', unit='s', low=0.0, high=2.0
+    )
+
+
+@dataclass(frozen=True)
+class Goal:
+    """
+    When the robot has arrived.
+    """
+
+    position_tolerance: float = parameter(
+        0.15, 'distance to the goal at which it is reached', unit='m', low=0.01, high=5.0
+    )
+    heading_tolerance: float = parameter(
+        0.2,
+        'heading error at which the goal is reached; π accepts any heading',
+        unit='rad',
+        low=0.01,
+        high=3.15,
+    )
+
+
+@dataclass(frozen=True)
+class Obstacle:
+    """
+    Keep away from obstacles; a collision costs more than any detour.
+    """
+
+    weight: float = parameter(
+        3.0, 'cost rate at contact, falling to 0 over the margin', unit='s/s', low=0.0, high=1e4
+    )
+    margin: float = parameter(
+        0.2, 'clearance below which nearness costs', unit='m', low=0.01, high=5.0
+    )
+    collision: float = parameter(
+        100.0, 'cost of a step in collision', unit='s/s', low=0.0, high=1e6
+    )
+
+
+@dataclass(frozen=True)
+class ClearanceSpeed:
+    """
+    Price speed near obstacles: |v| above speed_at_contact + speed_per_clearance · d costs.
+    """
+
+    weight: float = parameter(
+        2.0, 'cost rate per squared speed in excess', unit='s/m²·s', low=0.0, high=1e4
+    )
+    speed_at_contact: float = parameter(
+        0.5, 'speed that is free at contact', unit='m/s', low=0.0, high=10.0
+    )
+    speed_per_clearance: float = parameter(
+        6.0, 'speed gained for each metre of clearance', unit='1/s', low=0.0, high=100.0
+    )
+
+
+@dataclass(frozen=True)
+class Tracking:
+    """
+    Stay on the path: a cost on the cross-track distance that grows linearly far away.
+    """
+
+    weight: float = parameter(0.6, 'cost rate at one scale off the path', low=0.0, high=1e4)
+    scale: float = parameter(
+        0.15, 'distance over which the cost turns from square to linear', unit='m', low=0.01, high=5.0
+    )
+
+
+@dataclass(frozen=True)
+class PathHeading:
+    """
+    Point along the path.
+    """
+
+    weight: float = parameter(0.1, 'cost rate of 1 − cos(heading error)', low=0.0, high=1e4)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """
+    Get on: the time to the end of the path at full speed, charged at the end of the horizon.
+    """
+
+    weight: float = parameter(1.0, 'cost per second left to drive', low=0.0, high=1e4)
+
+
+@dataclass(frozen=True)
+class GoalPosition:
+    """
+    Be at the goal: a cost rate on the distance to it, felt near the goal only.
+    """
+
+    weight: float = parameter(1.0, 'cost rate at one metre off', low=0.0, high=1e4)
+
+
+@dataclass(frozen=True)
+class GoalHeading:
+    """
+    Face as the goal says: a cost rate on the heading error, felt near the goal only.
+    """
+
+    weight: float = parameter(0.5, 'cost rate of 1 − cos(heading error)', low=0.0, high=1e4)
+
+
+@dataclass(frozen=True)
+class Effort:
+    """
+    Turn no more than needed.
+    """
+
+    weight: float = parameter(0.05, 'cost rate at full turning rate, squared', low=0.0, high=1e4)
+
+
+@dataclass(frozen=True)
+class Smoothness:
+    """
+    Change the command gently.
+    """
+
+    weight: float = parameter(
+        0.05, 'cost rate at the full acceleration limits, squared', low=0.0, high=1e4
+    )
+
+
+@dataclass(frozen=True)
+class Forward:
+    """
+    Prefer driving forward.
+    """
+
+    weight: float = parameter(1.0, 'cost rate of reversing at full speed', low=0.0, high=1e4)
+
+
+@dataclass(frozen=True)
+class Critics:
+    """
+    All critics; every cost is in seconds, so a weight of 1 is worth one second of delay.
+    """
+
+    obstacle: Obstacle = group(Obstacle)
+    clearance_speed: ClearanceSpeed = group(ClearanceSpeed)
+    path_tracking: Tracking = group(Tracking)
+    path_heading: PathHeading = group(PathHeading)
+    progress: Progress = group(Progress)
+    goal_position: GoalPosition = group(GoalPosition)
+    goal_heading: GoalHeading = group(GoalHeading)
+    effort: Effort = group(Effort)
+    smoothness: Smoothness = group(Smoothness)
+    forward: Forward = group(Forward)

@@ -1,0 +1,202 @@
+"""Parameters as frozen dataclasses: default, unit, range and description stand beside each field, once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+import dataclasses
+from dataclasses import dataclass
+import difflib
+import math
+from typing import Any, get_args, get_origin, get_type_hints, TypeVar
+
+from mppi_ros.mppi.errors import ParameterError
+
+T = TypeVar('T')
+Value = bool | int | float | str | tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class ParameterInfo:
+    """
+    What a person or a program may know of one parameter.
+
+    `name` is dotted ('critics.obstacle.weight'); `kind` is one of 'bool', 'integer', 'double',
+    'string', 'double_array'; `low` and `high` bound a number or each element of an array.
+    """
+
+    name: str
+    kind: str
+    default: Value
+    unit: str
+    low: float | None
+    high: float | None
+    choices: tuple[str, ...]
+    description: str
+    live: bool
+
+    @property
+    def range_text(self) -> str:
+        """
+        Return the range as a person reads it: '[0.005, 1.0] s', 'one of a, b'.
+        """
+        if self.choices:
+            return 'one of ' + ', '.join(self.choices)
+        if self.low is None and self.high is None:
+            return 'any'
+        low = '(-inf' if self.low is None else f'[{self.low:g}'
+        high = 'inf)' if self.high is None else f'{self.high:g}]'
+        return f'{low}, {high} {self.unit}'.rstrip()
+
+
+def parameter(
+    default: Any,
+    description: str,
+    *,
+    unit: str = '',
+    low: float | None = None,
+    high: float | None = None,
+    choices: tuple[str, ...] = (),
+    name: str | None = None,
+    live: bool = True,
+) -> Any:
+    """
+    Declare a field of a parameter dataclass; `name` replaces the field's name outside of Python.
+    """
+    return dataclasses.field(
+        default=default,
+        metadata={
+            'description': description,
+            'unit': unit,
+            'low': low,
+            'high': high,
+            'choices': choices,
+            'name': name,
+            'live': live,
+        },
+    )
+
+
+def group(cls: type[T], name: str | None = None) -> T:
+    """
+    Declare a field that holds a group of parameters; `name=''` lifts its members one level up.
+    """
+    field: T = dataclasses.field(default_factory=cls, metadata={'name': name, 'group': True})
+    return field
+
+
+def describe(cls: type[Any]) -> tuple[ParameterInfo, ...]:
+    """
+    List every parameter of a parameter dataclass, groups expanded to dotted names.
+    """
+    return tuple(info for info, _ in _walk(cls))
+
+
+def flatten(parameters: Any) -> dict[str, Value]:
+    """
+    Return {dotted name: value} of every parameter.
+    """
+    values = {}
+    for info, path in _walk(type(parameters)):
+        owner = parameters
+        for attribute in path:
+            owner = getattr(owner, attribute)
+        values[info.name] = owner
+    return values
+
+
+def replace(parameters: T, changes: Mapping[str, Any]) -> T:
+    """
+    Return `parameters` with all `changes` {dotted name: value} applied, or raise and change nothing.
+
+    Raises
+    ------
+    ParameterError
+        A name is unknown (the nearest valid one is named), a value has the wrong type or is out
+        of range, or the values contradict each other.
+
+    """
+    known = {info.name: (info, path) for info, path in _walk(type(parameters))}
+    tree: dict[str, Any] = {}
+    for name, value in changes.items():
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f'; did you mean {near[0]}?' if near else ''
+            raise ParameterError(f'unknown parameter {name}{hint}')
+        info, path = known[name]
+        branch = tree
+        for attribute in path[:-1]:
+            branch = branch.setdefault(attribute, {})
+        branch[path[-1]] = check(info, value)
+    return _rebuild(parameters, tree)
+
+
+def check(info: ParameterInfo, value: Any) -> Value:
+    """
+    Return `value` in the parameter's own type, or raise ParameterError.
+    """
+    if info.kind == 'double_array':
+        if isinstance(value, (str, bytes)) or not hasattr(value, '__iter__'):
+            raise ParameterError(f'{info.name} = {value!r} must be a list of numbers')
+        return tuple(_number(info, element) for element in value)
+    if info.kind == 'double':
+        return _number(info, value)
+    expected = {'bool': bool, 'integer': int, 'string': str}[info.kind]
+    if type(value) is not expected:
+        raise ParameterError(f'{info.name} = {value!r} must be of type {info.kind}')
+    if info.kind == 'integer':
+        _check_range(info, value)
+    if info.choices and value not in info.choices:
+        raise ParameterError(f'{info.name} = {value!r} is not {info.range_text}')
+    return value  # type: ignore[no-any-return]
+
+
+def _number(info: ParameterInfo, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise ParameterError(f'{info.name} = {value!r} must be a number')
+    _check_range(info, value)
+    return float(value)
+
+
+def _check_range(info: ParameterInfo, value: float) -> None:
+    inside = (info.low is None or value >= info.low) and (info.high is None or value <= info.high)
+    if not (math.isfinite(value) and inside):
+        unit = f' {info.unit}' if info.unit else ''
+        raise ParameterError(f'{info.name} = {value!r}{unit} is outside {info.range_text}')
+
+
+_KINDS = {bool: 'bool', int: 'integer', float: 'double', str: 'string'}
+
+
+def _walk(
+    cls: type[Any], prefix: str = '', path: tuple[str, ...] = ()
+) -> Iterator[tuple[ParameterInfo, tuple[str, ...]]]:
+    hints = get_type_hints(cls)
+    for field in dataclasses.fields(cls):
+        meta = field.metadata
+        name = field.name if meta.get('name') is None else meta['name']
+        if meta.get('group'):
+            inner = prefix + (name + '.' if name else '')
+            yield from _walk(hints[field.name], inner, (*path, field.name))
+            continue
+        hint = hints[field.name]
+        array = get_origin(hint) is tuple and get_args(hint)[0] is float
+        info = ParameterInfo(
+            name=prefix + name,
+            kind='double_array' if array else _KINDS[hint],
+            default=field.default,
+            unit=meta['unit'],
+            low=meta['low'],
+            high=meta['high'],
+            choices=meta['choices'],
+            description=meta['description'],
+            live=meta['live'],
+        )
+        yield info, (*path, field.name)
+
+
+def _rebuild(parameters: T, tree: Mapping[str, Any]) -> T:
+    changes = {
+        name: _rebuild(getattr(parameters, name), value) if isinstance(value, dict) else value
+        for name, value in tree.items()
+    }
+    return dataclasses.replace(parameters, **changes)  # type: ignore[type-var]

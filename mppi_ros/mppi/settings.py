@@ -1,0 +1,131 @@
+"""The optimiser's parameters: λ, α, Σ, samples, horizon, iterations, noise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mppi_ros.mppi.errors import ParameterError
+from mppi_ros.mppi.parameters import group, parameter
+
+
+@dataclass(frozen=True)
+class Noise:
+    """
+    How the sampled noise is correlated over the horizon.
+    """
+
+    correlation_time: float = parameter(
+        2.5,
+        'time over which the noise of one sample stays alike; 0 draws white noise',
+        unit='s',
+        low=0.0,
+        high=100.0,
+    )
+    smoothing_time: float = parameter(
+        0.14,
+        'second time constant of the noise: larger gives smoother sampled controls',
+        unit='s',
+        low=0.0,
+        high=10.0,
+    )
+    antithetic: bool = parameter(True, 'draw samples in pairs x̄ + ε, x̄ − ε')
+
+
+@dataclass(frozen=True)
+class MppiParameters:
+    """
+    Everything that the optimiser may be told; see DESIGN words: λ, α, Σ, K, T.
+    """
+
+    temperature: float = parameter(
+        0.0,
+        'temperature λ in units of the cost; 0 chooses λ at every step so that the effective '
+        'sample size is ess_share of the samples',
+        low=0.0,
+        high=1e6,
+        name='lambda',
+    )
+    ess_share: float = parameter(
+        0.05,
+        'wanted effective sample size as a share of the samples, used while lambda is 0',
+        low=0.001,
+        high=0.9,
+    )
+    alpha: float = parameter(
+        0.7,
+        'step size α of the natural gradient; 1 is the textbook update, 2 the limit of ascent',
+        low=0.01,
+        high=2.0,
+    )
+    sigma: tuple[float, ...] = parameter(
+        (0.4, 0.8),
+        'Σ of the sampled controls: standard deviation of each control (m numbers) or the full '
+        'covariance (m·m numbers, row by row)',
+        unit='of the control',
+        low=-1e3,
+        high=1e3,
+    )
+    samples: int = parameter(2000, 'sampled control sequences K', low=16, high=131072)
+    horizon_steps: int = parameter(56, 'steps T of the horizon', low=2, high=512)
+    time_step: float = parameter(
+        0.05, 'length of one step of the horizon', unit='s', low=0.005, high=1.0
+    )
+    iterations: int = parameter(1, 'iterations per control tick', low=1, high=50)
+    seed: int = parameter(0, 'seed of the noise', low=0, high=2**31 - 1)
+    threads: int = parameter(
+        0, 'threads of the solve; 0 chooses by samples and cores', low=0, high=256
+    )
+    noise: Noise = group(Noise)
+
+    def cholesky(self, controls: int) -> NDArray[np.float64]:
+        """
+        Return L, float64[m, m] lower triangular, with Σ = L Lᵀ.
+
+        Raises
+        ------
+        ParameterError
+            sigma has neither m nor m·m numbers, a standard deviation is not positive, or the
+            covariance is not symmetric positive definite.
+
+        """
+        m = controls
+        sigma = np.asarray(self.sigma, dtype=np.float64)
+        if sigma.size == m:
+            if np.any(sigma <= 0.0):
+                raise ParameterError(f'sigma = {list(self.sigma)} must be positive')
+            return np.diag(sigma)
+        if sigma.size != m * m:
+            raise ParameterError(
+                f'sigma has {sigma.size} numbers; {m} standard deviations or {m * m} numbers of '
+                f'a covariance are expected'
+            )
+        covariance = sigma.reshape(m, m)
+        if not np.allclose(covariance, covariance.T, rtol=1e-6):
+            raise ParameterError(f'sigma = {list(self.sigma)} is not a symmetric covariance')
+        try:
+            return np.linalg.cholesky(covariance)
+        except np.linalg.LinAlgError:
+            raise ParameterError(
+                f'sigma = {list(self.sigma)} is not a positive definite covariance'
+            ) from None
+
+    @property
+    def horizon(self) -> float:
+        """
+        Return the length of the horizon [s].
+        """
+        return self.horizon_steps * self.time_step
+
+    def poles(self) -> tuple[float, float]:
+        """
+        Return the poles of the AR(2) filter that correlates the noise, from its two times.
+        """
+
+        def pole(time: float) -> float:
+            return math.exp(-self.time_step / time) if time > 0.0 else 0.0
+
+        return pole(self.noise.correlation_time), pole(self.noise.smoothing_time)
