@@ -1,0 +1,159 @@
+"""Recording of ROS 2 messages as they travel, to an MCAP file for Foxglove and `ros2 bag play`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+import json
+import os
+from pathlib import Path
+import re
+from types import TracebackType
+
+from mppi_ros.mppi.errors import InputError
+
+PRIMITIVES = re.compile(r'bool|byte|char|float(32|64)|u?int(8|16|32|64)|w?string')
+SEPARATOR = '\n' + '=' * 80 + '\n'
+
+
+class Recording:
+    """
+    MCAP file of serialised messages: profile ros2, CDR, definitions in the form ros2msg.
+
+    The definitions and the quality of service of each topic travel with the file, so that it is
+    read without ROS and replayed with latched topics latched.
+    """
+
+    def __init__(self, path: Path) -> None:
+        from mcap.writer import Writer  # a reader of summaries needs no writer
+
+        self._stream = path.open('wb')
+        self._writer = Writer(self._stream)
+        self._writer.start(profile='ros2', library='mppi_ros')
+        self._schemas: dict[str, int] = {}
+        self._channels: dict[str, int] = {}
+
+    def add_topic(self, topic: str, message_type: str, qos: str = '') -> None:
+        """
+        Announce a topic; its messages may then be written.
+
+        Parameters
+        ----------
+        topic : str
+            Full name of the topic.
+        message_type : str
+            As in 'nav_msgs/msg/Odometry'.
+        qos : str
+            Offered quality of service of the publishers, as `offered_qos` writes it.
+
+        Raises
+        ------
+        InputError
+            The message definition is not installed.
+
+        """
+        if message_type not in self._schemas:
+            self._schemas[message_type] = self._writer.register_schema(
+                message_type, 'ros2msg', message_definition(message_type).encode()
+            )
+        metadata = {'offered_qos_profiles': qos, 'topic_type_hash': type_hash(message_type)}
+        self._channels[topic] = self._writer.register_channel(
+            topic, 'cdr', self._schemas[message_type], metadata
+        )
+
+    def write(self, topic: str, data: bytes, received: int, published: int | None = None) -> None:
+        """Add one serialised message; `received` and `published` are times [ns since 1970]."""
+        stamp = received if published is None else published
+        self._writer.add_message(self._channels[topic], received, data, stamp)
+
+    def close(self) -> None:
+        """Write the index and close the file."""
+        if not self._stream.closed:
+            self._writer.finish()
+            self._stream.close()
+
+    def __enter__(self) -> Recording:
+        """Return the open recording."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close the file, whatever happened."""
+        self.close()
+
+
+def offered_qos(profiles: Iterable[dict[str, int]]) -> str:
+    """
+    Return the YAML in which rosbag2 keeps the quality of service that publishers offered.
+
+    Parameters
+    ----------
+    profiles : iterable of dict
+        For each publisher the numbers of its policies, as in rmw: 'history', 'depth',
+        'reliability', 'durability', 'liveliness', and the durations 'deadline', 'lifespan',
+        'liveliness_lease_duration' [ns]. Every rosbag2 since Foxy understands numbers.
+
+    """
+    lines = []
+    for profile in profiles:
+        mark = '-'
+        for key in ('history', 'depth', 'reliability', 'durability'):
+            lines.append(f'{mark} {key}: {profile[key]}')
+            mark = ' '
+        lines += _duration('deadline', profile) + _duration('lifespan', profile)
+        lines.append(f'  liveliness: {profile["liveliness"]}')
+        lines += _duration('liveliness_lease_duration', profile)
+        lines.append('  avoid_ros_namespace_conventions: false')
+    return '\n'.join(lines)
+
+
+def _duration(key: str, profile: dict[str, int]) -> list[str]:
+    seconds, nanoseconds = divmod(profile[key], 10**9)
+    return [f'  {key}:', f'    sec: {seconds}', f'    nsec: {nanoseconds}']
+
+
+def message_definition(message_type: str) -> str:
+    """Return the text of a message definition and of all messages that it contains."""
+    package, _, name = message_type.split('/')
+    wanted, done = [f'{package}/{name}'], set[str]()
+    parts: list[str] = []
+    while wanted:
+        kind = wanted.pop(0)
+        if kind in done:
+            continue
+        done.add(kind)
+        text = _find(kind, 'msg').read_text('utf-8').strip()
+        parts.append(f'MSG: {kind}\n{text}' if parts else text)
+        wanted += _contained(text, kind.split('/')[0])
+    return SEPARATOR.join(parts) + '\n'
+
+
+def type_hash(message_type: str) -> str:
+    """Return the hash that tells versions of a message apart (REP-2016), '' if there is none."""
+    package, _, name = message_type.split('/')
+    try:
+        described = json.loads(_find(f'{package}/{name}', 'json').read_text('utf-8'))
+    except InputError:
+        return ''
+    hashes = {entry['type_name']: entry['hash_string'] for entry in described['type_hashes']}
+    return str(hashes.get(message_type, ''))
+
+
+def _contained(text: str, package: str) -> Iterator[str]:
+    for line in text.splitlines():
+        words = line.split('#')[0].split()
+        kind = re.split(r'[\[<]', words[0])[0] if words else 'bool'
+        if not PRIMITIVES.fullmatch(kind):
+            yield kind if '/' in kind else f'{package}/{kind}'
+
+
+def _find(kind: str, suffix: str) -> Path:
+    package, name = kind.split('/')
+    for prefix in os.environ.get('AMENT_PREFIX_PATH', '').split(os.pathsep):
+        path = Path(prefix, 'share', package, 'msg', f'{name}.{suffix}')
+        if prefix and path.is_file():
+            return path
+    raise InputError(f'message definition {package}/msg/{name}.{suffix} is not installed')
