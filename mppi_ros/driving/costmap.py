@@ -1,0 +1,81 @@
+"""Costmap: what the robot knows of its surroundings, as a grid of OccupancyGrid values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mppi_ros.mppi.errors import InputError
+
+UNKNOWN, FREE, INSCRIBED, LETHAL = -1, 0, 99, 100
+LARGEST = 10_000  # cells a side
+
+
+@dataclass(frozen=True)
+class Costmap:
+    """
+    A grid of costs, parallel to the axes of its frame.
+
+    Attributes
+    ----------
+    data : int8[H, W]
+        Row = y, column = x: −1 unknown, 0 free, 1..98 inflated, 99 inscribed, 100 lethal.
+    resolution : float
+        Side of a cell [m].
+    origin_x, origin_y : float
+        Lower left corner of cell (0, 0) [m].
+
+    Raises
+    ------
+    InputError
+        The grid is empty, too large, not int8, holds values out of range, or its resolution or
+        origin is not finite.
+
+    """
+
+    data: NDArray[np.int8]
+    resolution: float
+    origin_x: float
+    origin_y: float
+
+    def __post_init__(self) -> None:
+        """Reject what is not a costmap."""
+        if self.data.ndim != 2 or self.data.dtype != np.int8:
+            raise InputError(
+                f'costmap data is {self.data.dtype}{list(self.data.shape)}; int8[H, W] is expected'
+            )
+        if not all(1 <= side <= LARGEST for side in self.data.shape):
+            raise InputError(
+                f'costmap has {self.data.shape[0]} x {self.data.shape[1]} cells; '
+                f'1 to {LARGEST} a side are expected'
+            )
+        if not 1e-3 <= self.resolution <= 10.0:
+            raise InputError(
+                f'costmap resolution = {self.resolution!r} m is outside [0.001, 10.0] m'
+            )
+        if not (math.isfinite(self.origin_x) and math.isfinite(self.origin_y)):
+            raise InputError(
+                f'costmap origin = ({self.origin_x!r}, {self.origin_y!r}) m is not finite'
+            )
+        low, high = int(self.data.min()), int(self.data.max())
+        if low < UNKNOWN or high > LETHAL:
+            raise InputError(
+                f'costmap holds the value {low if low < UNKNOWN else high}, outside [-1, 100]'
+            )
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Return (H, W): rows along y, columns along x."""
+        height, width = self.data.shape
+        return height, width
+
+    def contains(self, x: float, y: float) -> bool:
+        """Tell whether the point x, y [m] lies on the grid."""
+        height, width = self.data.shape
+        return (
+            0.0 <= x - self.origin_x < width * self.resolution
+            and 0.0 <= y - self.origin_y < height * self.resolution
+        )
