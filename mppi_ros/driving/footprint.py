@@ -1,0 +1,212 @@
+"""The body of the robot seen from above, as a few discs that cover it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import combinations
+import math
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from mppi_ros.driving.distance_field import DistanceField
+from mppi_ros.driving.settings import Robot
+from mppi_ros.mppi.errors import InputError
+
+MOST_DISCS = 6  # each disc is one more lookup per pose of every sample
+OVERHANG = 1.1  # discs are added until the largest is no wider than this times the inscribed one
+ROUND_CORNERS = 24
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """
+    Discs that together cover the body; the body is clear of obstacles when every disc is.
+
+    Attributes
+    ----------
+    discs : float64[n, 3]
+        Centre x, y and radius of each disc in the base frame [m].
+    polygon : float64[p, 2]
+        Corners of the body in the base frame [m].
+    inscribed_radius, circumscribed_radius : float
+        Radii about the base origin of the largest circle inside and the smallest circle around
+        the body [m].
+
+    """
+
+    discs: NDArray[np.float64]
+    polygon: NDArray[np.float64]
+    inscribed_radius: float
+    circumscribed_radius: float
+
+    @classmethod
+    def of(cls, robot: Robot) -> Footprint:
+        """Return the footprint that the robot's parameters describe."""
+        if robot.footprint:
+            return cls.polygonal(np.reshape(robot.footprint, (-1, 2)))
+        return cls.round(robot.radius)
+
+    @classmethod
+    def round(cls, radius: float) -> Footprint:
+        """Return a round footprint about the base origin, radius [m]."""
+        if not (math.isfinite(radius) and radius > 0.0):
+            raise InputError(f'robot.radius = {radius!r} m must be positive')
+        angle = np.linspace(0.0, 2.0 * math.pi, ROUND_CORNERS, endpoint=False)
+        return cls(
+            discs=np.array([[0.0, 0.0, radius]]),
+            polygon=radius * np.stack([np.cos(angle), np.sin(angle)], axis=1),
+            inscribed_radius=radius,
+            circumscribed_radius=radius,
+        )
+
+    @classmethod
+    def polygonal(cls, corners: ArrayLike) -> Footprint:
+        """
+        Return the footprint of a simple polygon, convex or not.
+
+        The polygon is cut across its longer side into slices of equal width, and the smallest
+        circle around each slice is one disc, so that the discs cover the body and reach little
+        beyond its long sides.
+
+        Parameters
+        ----------
+        corners : float[p, 2]
+            Corners in order, either way round, in the base frame [m].
+
+        Raises
+        ------
+        InputError
+            Fewer than three corners, non-finite corners, no area, or sides that cross.
+
+        """
+        polygon = np.array(corners, dtype=np.float64)
+        if polygon.ndim != 2 or polygon.shape[1] != 2 or len(polygon) < 3:
+            raise InputError(f'footprint has shape {list(polygon.shape)}; [p >= 3, 2] is expected')
+        if not np.isfinite(polygon).all():
+            raise InputError('footprint has corners that are not finite')
+        if abs(_area(polygon)) < 1e-6 or _crosses_itself(polygon):
+            raise InputError('footprint must be a polygon with an area whose sides do not cross')
+        discs = _covering_discs(polygon)
+        return cls(
+            discs=discs,
+            polygon=polygon,
+            inscribed_radius=_inscribed_radius(polygon),
+            circumscribed_radius=float(np.hypot(*polygon.T).max()),
+        )
+
+    def clearance(
+        self, field: DistanceField, poses: NDArray[np.floating]
+    ) -> NDArray[np.float64]:
+        """
+        Return the clearance [m] at each pose, <= 0 in collision.
+
+        Parameters
+        ----------
+        field : DistanceField
+            Distance to the nearest obstacle.
+        poses : float[N, 3]
+            x [m], y [m], yaw [rad] in the frame of the field.
+
+        Returns
+        -------
+        float64[N]
+            The least of field distance − radius over the discs.
+
+        """
+        x, y, yaw = np.asarray(poses, dtype=np.float64)[:, :, None].transpose(1, 0, 2)
+        forward, left, radius = self.discs.T
+        cos, sin = np.cos(yaw), np.sin(yaw)
+        distance = field.at(x + cos * forward - sin * left, y + sin * forward + cos * left)
+        clearance: NDArray[np.float64] = (distance - radius).min(axis=1)
+        return clearance
+
+
+def _area(polygon: NDArray[np.float64]) -> float:
+    x, y = polygon.T
+    return 0.5 * float(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1)))
+
+
+def _crosses_itself(polygon: NDArray[np.float64]) -> bool:
+    def side(a: NDArray[np.float64], b: NDArray[np.float64], p: NDArray[np.float64]) -> float:
+        return float((b[0] - a[0]) * (p[1] - a[1]) - (b[1] - a[1]) * (p[0] - a[0]))
+
+    count = len(polygon)
+    for i, j in combinations(range(count), 2):
+        if j - i in (1, count - 1):
+            continue
+        a, b = polygon[i], polygon[(i + 1) % count]
+        c, d = polygon[j], polygon[(j + 1) % count]
+        if side(a, b, c) * side(a, b, d) < 0.0 and side(c, d, a) * side(c, d, b) < 0.0:
+            return True
+    return False
+
+
+def _inscribed_radius(polygon: NDArray[np.float64]) -> float:
+    """Return the distance from the origin to the nearest side, 0 where it is not inside."""
+    start, end = polygon, np.roll(polygon, -1, axis=0)
+    edge = end - start
+    along = np.clip(-(start * edge).sum(1) / np.maximum((edge**2).sum(1), 1e-12), 0.0, 1.0)
+    distance = np.hypot(*(start + along[:, None] * edge).T).min()
+    straddles = (start[:, 1] > 0.0) != (end[:, 1] > 0.0)
+    rise = np.where(straddles, edge[:, 1], 1.0)
+    crossings = straddles & (start[:, 0] - start[:, 1] * edge[:, 0] / rise > 0.0)
+    return float(distance) if crossings.sum() % 2 else 0.0
+
+
+def _covering_discs(polygon: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return discs float64[n, 3] (x, y, radius) that cover the polygon."""
+    extent = np.ptp(polygon, axis=0)
+    axis = 0 if extent[0] >= extent[1] else 1
+    low, high = polygon[:, axis].min(), polygon[:, axis].max()
+    enough = OVERHANG * 0.5 * float(extent[1 - axis])
+    for count in range(1, MOST_DISCS + 1):
+        cuts = np.linspace(low, high, count + 1)
+        slices = [
+            _clip(_clip(polygon, axis, start, 1.0), axis, end, -1.0)
+            for start, end in zip(cuts[:-1], cuts[1:], strict=True)
+        ]
+        discs = np.array([_enclosing_circle(piece) for piece in slices])
+        if discs[:, 2].max() <= enough:
+            break
+    return discs
+
+
+def _clip(
+    polygon: NDArray[np.float64], axis: int, at: float, sign: float
+) -> NDArray[np.float64]:
+    """Cut off what lies below `at` (sign 1) or above it (sign −1) along one axis."""
+    corners = []
+    for a, b in zip(polygon, np.roll(polygon, -1, axis=0), strict=True):
+        inside_a, inside_b = sign * (a[axis] - at) >= 0.0, sign * (b[axis] - at) >= 0.0
+        if inside_a:
+            corners.append(a)
+        if inside_a != inside_b:
+            corners.append(a + (b - a) * (at - a[axis]) / (b[axis] - a[axis]))
+    return np.array(corners)
+
+
+def _enclosing_circle(points: NDArray[np.float64]) -> tuple[float, float, float]:
+    """Return the smallest circle (x, y, radius) around points; two or three of them carry it."""
+    best = (0.0, 0.0, math.inf)
+    points = np.unique(points.round(9), axis=0)
+    pairs = [0.5 * (a + b) for a, b in combinations(points, 2)]
+    triples = [_circumcentre(a, b, c) for a, b, c in combinations(points, 3)]
+    for centre in [*pairs, *triples]:
+        radius = float(np.hypot(*(points - centre).T).max())
+        if radius < best[2]:
+            best = (float(centre[0]), float(centre[1]), radius)
+    return best
+
+
+def _circumcentre(
+    a: NDArray[np.float64], b: NDArray[np.float64], c: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    (bx, by), (cx, cy) = b - a, c - a
+    double_area = 2.0 * (bx * cy - by * cx)
+    if abs(double_area) < 1e-12:
+        return a  # three points in line: two of them carry the circle
+    b2, c2 = bx * bx + by * by, cx * cx + cy * cy
+    offset = np.array([cy * b2 - by * c2, bx * c2 - cx * b2])
+    centre: NDArray[np.float64] = a + offset / double_area
+    return centre
