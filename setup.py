@@ -50,7 +50,8 @@ setup(
         'jazzy': ros_wheels('jazzy'),
         'kilted': ros_wheels('kilted'),
         'tools': ['matplotlib', 'mcap', 'mcap-ros2-support', 'rich'],
-        'dev': ['pytest', 'pytest-timeout', 'hypothesis', 'ruff', 'mypy', 'import-linter',
+        # The pytest plugin of launch_testing (Jazzy) does not load into pytest 9.
+        'dev': ['pytest>=7.4,<9', 'pytest-timeout', 'hypothesis', 'ruff', 'mypy', 'import-linter',
                 'types-PyYAML'],
         'tbb': ['tbb; platform_machine == "x86_64"'],
     },
