@@ -1,0 +1,98 @@
+"""Child processes that never outlive their parent and whose end is noticed at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+import ctypes
+from pathlib import Path
+import signal
+import subprocess
+import sys
+import time
+from types import TracebackType
+
+from mppi_ros.mppi.errors import MppiError
+
+LAST_LINES = 8
+PR_SET_PDEATHSIG = 1
+
+
+class ChildEndedError(MppiError):
+    """A child process ended before it was asked to."""
+
+
+class Children:
+    """
+    Processes that run side by side, each with a log file of its own in `folder`.
+
+    Use it as a context: leaving it stops all of them, politely first.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self.started: dict[str, float] = {}
+
+    def start(self, name: str, command: Sequence[str], environment: Mapping[str, str]) -> None:
+        """Start a process; its start is noted in `started` [s since 1970]."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self.started[name] = time.time()
+        with self._log(name).open('wb') as log:
+            # A session of its own: Ctrl-C in a terminal reaches the children through `stop` only.
+            self._running[name] = subprocess.Popen(
+                command, env=dict(environment), stdin=subprocess.DEVNULL, stdout=log,
+                stderr=subprocess.STDOUT, start_new_session=True, preexec_fn=_end_with_parent,
+            )
+
+    def check(self) -> None:
+        """
+        Do nothing while all processes run.
+
+        Raises
+        ------
+        ChildEndedError
+            One has ended; the message gives its exit code and last lines.
+
+        """
+        for name, process in self._running.items():
+            code = process.poll()
+            if code is not None:
+                lines = self._log(name).read_text('utf-8', 'replace').splitlines()
+                last = '\n'.join(f'  {line}' for line in lines[-LAST_LINES:])
+                raise ChildEndedError(f'{name} ended with exit code {code}; it said last:\n{last}')
+
+    def stop(self, patience: float = 5.0) -> None:
+        """Interrupt all processes and kill those that still run after `patience` [s]."""
+        for process in self._running.values():
+            if process.poll() is None:
+                process.send_signal(signal.SIGINT)
+        end = time.monotonic() + patience
+        for process in self._running.values():
+            try:
+                process.wait(max(0.0, end - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        self._running.clear()
+
+    def _log(self, name: str) -> Path:
+        return self._folder / f'{name}.log'
+
+    def __enter__(self) -> Children:
+        """Return the children, none of them started yet."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Stop all processes, whatever happened."""
+        self.stop()
+
+
+def _end_with_parent() -> None:
+    """Ask Linux to end this process should its parent be killed before it can stop anything."""
+    if sys.platform == 'linux':
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -1,0 +1,17 @@
+"""The page of parameters: as the declarations are now, and complete."""
+from __future__ import annotations
+
+from mppi_ros.control.settings import Configuration
+from mppi_ros.mppi.parameters import flatten
+from mppi_ros.share import share_path
+from mppi_ros.tools.parameters import table
+
+
+def test_page_is_up_to_date():
+    page = share_path('docs', 'parameters.md')
+    assert page.read_text('utf-8') == table(), 'run python -m mppi_ros.tools.parameters'
+
+
+def test_page_names_every_parameter():
+    page = table()
+    assert all(f'| `{name}` |' in page for name in flatten(Configuration()))
