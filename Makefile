@@ -9,16 +9,8 @@ STAMP := $(VENV)/.installed
 ROS_SETUP := $(wildcard /opt/ros/$(ROS_DISTRO)/setup.sh)
 WHEELS := $(filter jazzy kilted,$(ROS_DISTRO))
 NODES := mppi_controller kinematic_simulator path_planner
+WITH_ROS := .ci/with_ros $(VENV) "$(ROS_SETUP)"
 comma := ,
-
-# With an installed ROS 2 everything of ROS comes from it: the variable keeps the ROS wheels in the
-# environment from putting their own libraries in front. Without one the wheels are the ROS 2.
-ifneq ($(ROS_SETUP),)
-ROS := . $(ROS_SETUP) && export _ROS_WHEELS_BOOTSTRAP_COMPLETE=1 \
-       AMENT_PREFIX_PATH="$$AMENT_PREFIX_PATH:$(VENV)" &&
-else
-ROS := unset _ROS_WHEELS_BOOTSTRAP_COMPLETE; export AMENT_PREFIX_PATH="$(VENV)" &&
-endif
 
 .PHONY: env demo test lint clean
 
@@ -36,10 +28,10 @@ $(STAMP): setup.py setup.cfg pyproject.toml Makefile
 	touch $@
 
 demo: env
-	$(ROS) $(BIN)/mppi_demo
+	$(WITH_ROS) $(BIN)/mppi_demo
 
 test: lint
-	$(ROS) $(BIN)/pytest $(if $(DATA),--data $(DATA))
+	$(WITH_ROS) $(BIN)/pytest $(if $(DATA),--data $(DATA))
 
 lint: env
 	$(BIN)/ruff check
