@@ -1,0 +1,172 @@
+"""
+The critics: what a step of a sampled trajectory costs, in seconds, for a block of 64 samples.
+
+Each critic adds its cost of one step (or of the last step) to `cost`, float32[BLOCK]; all other
+rows are read only. A critic whose weight is 0 returns at once.
+"""
+
+from typing import Any, NamedTuple
+
+from mppi_ros.driving.settings import Critics, Limits
+from mppi_ros.mppi.blocks import BLOCK, inlined
+import numpy as np
+
+
+class Weights(NamedTuple):
+    """
+    The critics' weights, multiplied by the time step and divided by their scales, once a tick.
+    """
+
+    obstacle: np.float32
+    margin: np.float32
+    collision: np.float32
+    clearance_speed: np.float32
+    speed_at_contact: np.float32
+    speed_per_clearance: np.float32
+    tracking: np.float32
+    tracking_scale: np.float32
+    path_heading: np.float32
+    progress: np.float32
+    goal_position: np.float32
+    goal_heading: np.float32
+    effort: np.float32
+    smoothness_linear: np.float32
+    smoothness_angular: np.float32
+    forward: np.float32
+
+    @classmethod
+    def of(cls, critics: Critics, limits: Limits, dt: float) -> 'Weights':
+        """
+        Return the weights of one step of `dt` [s].
+        """
+        smooth = critics.smoothness.weight * dt
+        values = cls(
+            obstacle=critics.obstacle.weight * dt / critics.obstacle.margin**2,
+            margin=critics.obstacle.margin,
+            collision=critics.obstacle.collision * dt,
+            clearance_speed=critics.clearance_speed.weight * dt,
+            speed_at_contact=critics.clearance_speed.speed_at_contact,
+            speed_per_clearance=critics.clearance_speed.speed_per_clearance,
+            tracking=critics.path_tracking.weight * dt,
+            tracking_scale=1.0 / critics.path_tracking.scale**2,
+            path_heading=critics.path_heading.weight * dt,
+            progress=critics.progress.weight / limits.vx_max,
+            goal_position=critics.goal_position.weight * dt,
+            goal_heading=critics.goal_heading.weight * dt,
+            effort=critics.effort.weight * dt / limits.wz_max**2,
+            smoothness_linear=smooth / (limits.ax_max * dt) ** 2,
+            smoothness_angular=smooth / (limits.az_max * dt) ** 2,
+            forward=critics.forward.weight * dt / max(-limits.vx_min, limits.vx_max),
+        )
+        return cls(*(np.float32(value) for value in values))
+
+    def only(self, *names: str) -> 'Weights':
+        """
+        Return these weights with every weight but `names` set to 0 (scales are kept).
+        """
+        scales = ('margin', 'speed_at_contact', 'speed_per_clearance', 'tracking_scale')
+        kept = {name: getattr(self, name) for name in (*names, *scales)}
+        zero = np.float32(0.0)
+        return Weights(**{name: kept.get(name, zero) for name in self._fields})
+
+
+# The weights of each critic as the settings name them.
+CRITICS = {
+    'obstacle': ('obstacle', 'collision'),
+    'clearance_speed': ('clearance_speed',),
+    'path_tracking': ('tracking',),
+    'path_heading': ('path_heading',),
+    'progress': ('progress',),
+    'goal_position': ('goal_position',),
+    'goal_heading': ('goal_heading',),
+    'effort': ('effort',),
+    'smoothness': ('smoothness_linear', 'smoothness_angular'),
+    'forward': ('forward',),
+}
+
+
+@inlined
+def obstacle(clearance: Any, weights: Any) -> Any:
+    """
+    ((margin − d)⁺ / margin)² near an obstacle, and the price of a collision for d ≤ 0.
+    """
+    near = max(weights.margin - max(clearance, np.float32(0.0)), np.float32(0.0))
+    hit = weights.collision if clearance <= np.float32(0.0) else np.float32(0.0)
+    return weights.obstacle * near * near + hit
+
+
+@inlined
+def clearance_speed(clearance: Any, speed: Any, weights: Any) -> Any:
+    """
+    (|v| − free speed)⁺², where the free speed grows with the clearance.
+    """
+    gained = weights.speed_per_clearance * max(clearance, np.float32(0.0))
+    excess = max(abs(speed) - weights.speed_at_contact - gained, np.float32(0.0))
+    return weights.clearance_speed * excess * excess
+
+
+@inlined
+def path_tracking(cross_track: Any, weights: Any) -> Any:
+    """
+    e² / (e² + scale²): square near the path and at most 1 far from it.
+
+    Bounded below the rate of time itself: otherwise standing still on the path would be cheaper
+    than driving round an obstacle.
+    """
+    q = cross_track * cross_track * weights.tracking_scale
+    return weights.tracking * (q / (np.float32(1.0) + q))
+
+
+@inlined
+def path_heading(alignment: Any, weights: Any) -> Any:
+    """
+    1 − cos of the angle between the robot and the path.
+    """
+    return weights.path_heading * (np.float32(1.0) - alignment)
+
+
+@inlined
+def goal(distance: Any, alignment: Any, target: Any, weights: Any) -> Any:
+    """
+    Distance to the goal up to `target.reach`, and near it 1 − cos of the heading error.
+    """
+    near = max(np.float32(1.0) - distance * target.inverse_near, np.float32(0.0))
+    error = np.float32(1.0) - alignment
+    return (
+        weights.goal_position * min(distance, target.reach) + weights.goal_heading * near * error
+    )
+
+
+@inlined
+def effort(turning: Any, weights: Any) -> Any:
+    """
+    Square of the turning rate.
+    """
+    return weights.effort * turning * turning
+
+
+@inlined
+def smoothness(change_v: Any, change_w: Any, weights: Any) -> Any:
+    """
+    Square of the command's change in one step, as a share of what the limits allow.
+    """
+    return (
+        weights.smoothness_linear * change_v * change_v
+        + weights.smoothness_angular * change_w * change_w
+    )
+
+
+@inlined
+def forward(speed: Any, weights: Any) -> Any:
+    """
+    Speed of reversing.
+    """
+    return weights.forward * max(-speed, np.float32(0.0))
+
+
+@inlined
+def progress(arc: Any, cross_track: Any, length: Any, weights: Any) -> Any:
+    """
+    Way left to the end of the path, and back to it from aside, at the end of the horizon.
+    """
+    return weights.progress * (length - arc + abs(cross_track))

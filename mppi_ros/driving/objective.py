@@ -1,0 +1,190 @@
+"""f(x) for a mobile robot: what the fused rollout needs of state, path, costmap and parameters."""
+
+from __future__ import annotations
+
+import math
+
+from mppi_ros.driving.critics import CRITICS, Weights
+from mppi_ros.driving.distance_field import DistanceField
+from mppi_ros.driving.footprint import Footprint
+from mppi_ros.driving.motion import limit, Model, State
+from mppi_ros.driving.path import ReferencePath
+from mppi_ros.driving.rollout import (
+    Grid,
+    Path,
+    rollout_parallel,
+    rollout_serial,
+    Start,
+    Target,
+)
+from mppi_ros.driving.settings import Critics, Limits, Prediction
+from mppi_ros.mppi.blocks import BLOCK
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+BEHIND = 0.5  # [m] of the path behind the robot that stays in the window
+AHEAD = 1.0  # [m] of the path beyond the reach of the horizon
+GOAL_REACH = 1.0  # [m] within which the distance to the goal counts
+GOAL_NEAR = 0.5  # [m] within which the heading at the goal counts
+
+
+class DrivingObjective:
+    """
+    The cost of control sequences for one robot in one situation, evaluated in blocks of samples.
+
+    `set_field` when a costmap arrives, `prepare` in each control tick; then the optimiser calls
+    `costs_of_blocks` and `project`.
+
+    Parameters
+    ----------
+    limits, critics, prediction : parameter groups
+        What the robot may do, what it should like, and its plant model.
+    footprint : Footprint
+        The body.
+    steps : int
+        Steps of the horizon, T.
+    time_step : float
+        Length of a step [s].
+
+    """
+
+    def __init__(
+        self,
+        limits: Limits,
+        critics: Critics,
+        prediction: Prediction,
+        footprint: Footprint,
+        steps: int,
+        time_step: float,
+    ) -> None:
+        self.model = Model.of(limits, prediction, time_step)
+        self._weights = Weights.of(critics, limits, time_step)
+        self._discs = np.ascontiguousarray(footprint.discs, np.float32)
+        self._reach = limits.vx_max * steps * time_step
+        self._padded: Floats = np.zeros(9, np.float32)
+        self._field: DistanceField | None = None
+        self._last_command = (0.0, 0.0)
+
+    def set_field(self, field: DistanceField) -> None:
+        """
+        Take over a distance field; its rim is padded with the distance that holds outside.
+        """
+        self._field = field
+        self._padded = np.pad(field.distance, 1, constant_values=field.outside).ravel()
+
+    def prepare(
+        self,
+        state: State,
+        last_command: tuple[float, float],
+        path: ReferencePath,
+        progress: float,
+    ) -> None:
+        """
+        Describe the situation of this tick.
+
+        Parameters
+        ----------
+        state : State
+            Where the rollouts begin: the state at the time the next command acts.
+        last_command : (float, float)
+            The command before it, v [m/s] and w [rad/s]; accelerations are limited from it on.
+        path : ReferencePath
+            The path to follow.
+        progress : float
+            Arc length of the robot on the path [m].
+
+        """
+        field = self._field
+        if field is None:
+            raise RuntimeError('set_field must come before prepare')
+        self._last_command = last_command
+        height, width = field.distance.shape
+        scale = 1.0 / field.resolution
+        self._grid = Grid(
+            scale=np.float32(scale),
+            x=np.float32((state.x - field.origin_x) * scale + 1.0),
+            y=np.float32((state.y - field.origin_y) * scale + 1.0),
+            columns=np.int32(width + 2),
+            last_column=np.float32(width + 1),
+            last_row=np.float32(height + 1),
+        )
+        spacing = float(path.arc[1]) if len(path.arc) > 1 else 1.0
+        first = max(0, int((progress - BEHIND) / spacing))
+        last = min(len(path.arc), math.ceil((progress + self._reach + AHEAD) / spacing) + 1)
+        yaw = path.yaw[first:last]
+        table = np.empty((4, last - first), np.float32)
+        table[0] = path.points[first:last, 0] - state.x
+        table[1] = path.points[first:last, 1] - state.y
+        table[2] = np.cos(yaw)
+        table[3] = np.sin(yaw)
+        self._table = table
+        start_arc = first * spacing if len(path.arc) > 1 else 0.0
+        self._path = Path(
+            per_metre=np.float32(1.0 / spacing),
+            spacing=np.float32(spacing),
+            length=np.float32((last - first - 1) * spacing),
+        )
+        self._start = Start(
+            *(
+                np.float32(value)
+                for value in (
+                    math.cos(state.yaw), math.sin(state.yaw), state.v, state.w,
+                    *last_command, progress - start_arc,
+                )
+            )
+        )  # fmt: skip
+        goal_x, goal_y, goal_yaw = path.goal
+        in_window = last == len(path.arc)
+        self._target = Target(
+            *(
+                np.float32(value)
+                for value in (
+                    goal_x - state.x, goal_y - state.y, math.cos(goal_yaw), math.sin(goal_yaw),
+                    GOAL_REACH if in_window else 0.0, 1.0 / GOAL_NEAR if in_window else 1e9,
+                )
+            )
+        )  # fmt: skip
+
+    def costs_of_blocks(
+        self, mean: Floats, factor: Floats, noise: Floats, costs: Floats, threads: int
+    ) -> None:
+        """
+        Fill costs, float32[blocks, BLOCK]; see mppi.optimizer.BlockObjective.
+        """
+        rollout = rollout_serial if threads == 1 else rollout_parallel
+        self._roll(rollout, mean, factor, noise, self._weights, costs)
+
+    def project(self, mean: Floats) -> None:
+        """
+        Keep mean, float32[T, 2], within the limits of speed and acceleration, in place.
+        """
+        limit(mean, self._last_command, self.model)
+
+    def cost_of_each_critic(self, mean: Floats) -> dict[str, float]:
+        """
+        Return what each critic charges for the sequence `mean`, float32[T, 2], alone [s].
+        """
+        noise = np.zeros((1, mean.size, BLOCK), np.float32)
+        factor = np.zeros((2, 2), np.float32)
+        costs = np.empty((1, BLOCK), np.float32)
+        charged = {}
+        for critic, names in CRITICS.items():
+            weights = self._weights.only(*names)
+            self._roll(rollout_serial, mean, factor, noise, weights, costs)
+            charged[critic] = float(costs[0, 0])
+        return charged
+
+    def _roll(
+        self,
+        rollout: object,
+        mean: Floats,
+        factor: Floats,
+        noise: Floats,
+        weights: Weights,
+        costs: Floats,
+    ) -> None:
+        rollout(  # type: ignore[operator]
+            mean, factor, noise, self._start, self.model, self._padded, self._grid, self._discs,
+            self._table, self._path, self._target, weights, costs,
+        )  # fmt: skip

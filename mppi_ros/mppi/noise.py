@@ -1,0 +1,229 @@
+"""
+Samples of N(0, Σ) for blocks of 64, the same for every thread count, drawn as fast as they are used.
+
+Σ is the product of a covariance over time and one between controls. Over time the noise of each
+control is a stationary AR(2) process of unit variance, n = A z with white z and A lower triangular:
+n_t = (p + q) n_{t−1} − p q n_{t−2} + g z_t, with poles p and q. Between controls ε_t = L n_t.
+"""
+
+from typing import Any, NamedTuple
+
+from mppi_ros.mppi.blocks import BLOCK, inlined, kernel, parallel_kernel, stack_bits, stack_row
+from numba import prange
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Correlation(NamedTuple):
+    """
+    The AR(2) process n_t = first · n_{t−1} + second · n_{t−2} + gain · z_t, started stationary.
+
+    n_0 = z_0 and n_1 = start · n_0 + start_gain · z_1 have the stationary covariance.
+    """
+
+    first: np.float32
+    second: np.float32
+    gain: np.float32
+    start: np.float32
+    start_gain: np.float32
+
+
+def correlation(p: float, q: float) -> Correlation:
+    """
+    Return the unit-variance AR(2) process with poles `p` and `q` in [0, 1); p = q = 0 is white.
+    """
+    first, second = p + q, -p * q
+    start = first / (1.0 - second)
+    variance = 1.0 - first * start - second * (first * start + second)
+    return Correlation(
+        np.float32(first),
+        np.float32(second),
+        np.float32(np.sqrt(variance)),
+        np.float32(start),
+        np.float32(np.sqrt(1.0 - start * start)),
+    )
+
+
+def whiten(process: Correlation, noise: NDArray[Any], out: NDArray[Any]) -> NDArray[Any]:
+    """
+    Compute z = A⁻¹ n for `noise` n, float[T, m], into `out`.
+    """
+    out[0] = noise[0]
+    out[1] = (noise[1] - process.start * noise[0]) / process.start_gain
+    out[2:] = (noise[2:] - process.first * noise[1:-1] - process.second * noise[:-2]) / process.gain
+    return out
+
+
+def unwhiten_transposed(process: Correlation, white: NDArray[Any]) -> NDArray[Any]:
+    """
+    Return A⁻ᵀ z for `white` z, float[T, m]: with z̄ = Σ w z it gives the score in unit noise.
+    """
+    scaled = white.astype(np.float64)
+    scaled[1] /= process.start_gain
+    scaled[2:] /= process.gain
+    out = scaled.copy()
+    out[0] -= process.start * scaled[1]
+    out[1:-1] -= process.first * scaled[2:]
+    out[:-2] -= process.second * scaled[2:]
+    return out
+
+
+def blocks_for(samples: int, antithetic: bool) -> int:
+    """
+    Return how many blocks of noise are drawn for `samples`; antithetic pairs share one.
+    """
+    drawn = (samples + 1) // 2 if antithetic else samples
+    return -(-drawn // BLOCK)
+
+
+@inlined
+def _hash(x: Any) -> Any:
+    """
+    Mix the bits of a uint32.
+    """
+    x = np.uint32(x)
+    x ^= x >> np.uint32(16)
+    x *= np.uint32(0x7FEB352D)
+    x ^= x >> np.uint32(15)
+    x *= np.uint32(0x846CA68B)
+    x ^= x >> np.uint32(16)
+    return x
+
+
+@inlined
+def _log(x: Any) -> Any:
+    """
+    Natural logarithm of a float32 in (0, 1], by a polynomial (Cephes logf).
+    """
+    bits = np.float32(x).view(np.int32)
+    exponent = (bits - np.int32(0x3F3504F3)) >> np.int32(23)
+    f = np.int32(bits - (exponent << np.int32(23))).view(np.float32) - np.float32(1.0)
+    p = np.float32(7.0376836292e-2)
+    p = p * f - np.float32(1.1514610310e-1)
+    p = p * f + np.float32(1.1676998740e-1)
+    p = p * f - np.float32(1.2420140846e-1)
+    p = p * f + np.float32(1.4249322787e-1)
+    p = p * f - np.float32(1.6668057665e-1)
+    p = p * f + np.float32(2.0000714765e-1)
+    p = p * f - np.float32(2.4999993993e-1)
+    p = p * f + np.float32(3.3333331174e-1)
+    z = f * f
+    return f + (p * f * z - np.float32(0.5) * z) + np.float32(exponent) * np.float32(0.69314718056)
+
+
+@inlined
+def _rotate(x: Any, k: Any) -> Any:
+    return np.uint32(x << np.uint32(k)) | np.uint32(x >> np.uint32(32 - k))
+
+
+@inlined
+def draw_white(seed: Any, step: Any, block: Any, out: Any) -> None:
+    """
+    Fill out, float32[n, BLOCK], with N(0, 1); the bits depend on seed, step and sample alone.
+
+    One xoshiro128++ generator a sample, seeded by hashing; Box–Muller with polynomials, two
+    normals from two words. The generator's four words stay in rows on the stack.
+    """
+    a, b, c, d = stack_bits(), stack_bits(), stack_bits(), stack_bits()
+    base = _hash(np.uint32(seed) ^ _hash(np.uint32(step) ^ np.uint32(0x9E3779B9)))
+    for j in range(BLOCK):
+        word = _hash(np.uint32(block * BLOCK + j) + base)
+        a[j] = _hash(word + np.uint32(0x9E3779B9))
+        b[j] = _hash(word + np.uint32(0x3C6EF372))
+        c[j] = _hash(word + np.uint32(0xDAA66D2B))
+        d[j] = _hash(word + np.uint32(0x78DDE6E4)) | np.uint32(1)
+    rows = out.shape[0]
+    for pair in range((rows + 1) // 2):
+        first = 2 * pair
+        second = min(first + 1, rows - 1)
+        for j in range(BLOCK):
+            s0, s1, s2, s3 = a[j], b[j], c[j], d[j]
+            u = np.uint32(_rotate(np.uint32(s0 + s3), 7) + s0)
+            t = np.uint32(s1 << np.uint32(9))
+            s2 ^= s0
+            s3 ^= s1
+            s1 ^= s2
+            s0 ^= s3
+            s2 ^= t
+            s3 = _rotate(s3, 11)
+            v = np.uint32(_rotate(np.uint32(s0 + s3), 7) + s0)
+            t = np.uint32(s1 << np.uint32(9))
+            s2 ^= s0
+            s3 ^= s1
+            s1 ^= s2
+            s0 ^= s3
+            s2 ^= t
+            s3 = _rotate(s3, 11)
+            a[j], b[j], c[j], d[j] = s0, s1, s2, s3
+            uniform = np.float32(np.int32(u >> np.uint32(8))) * np.float32(
+                5.9604645e-8
+            ) + np.float32(2.9802322e-8)
+            # radius / √2, for (cos ∓ sin) below has length √2
+            radius = np.sqrt(max(-_log(uniform), np.float32(0.0)))
+            angle = np.float32(np.int32(v) >> np.int32(8)) * np.float32(0.78539816 / 8388608.0)
+            z = angle * angle
+            sine = (
+                (np.float32(-1.9515295891e-4) * z + np.float32(8.3321608736e-3)) * z
+                - np.float32(1.6666654611e-1)
+            ) * z * angle + angle
+            cosine = (
+                (np.float32(2.443315711809948e-5) * z - np.float32(1.388731625493765e-3)) * z
+                + np.float32(4.166664568298827e-2)
+            ) * z * z - np.float32(0.5) * z + np.float32(1.0)
+            # the angle covers a quarter turn; the two lowest bits choose the signs
+            x = np.float32(radius * (cosine - sine)).view(np.uint32) ^ np.uint32(
+                v << np.uint32(31)
+            )
+            y = np.float32(radius * (cosine + sine)).view(np.uint32) ^ (
+                np.uint32(v << np.uint32(30)) & np.uint32(0x80000000)
+            )
+            out[first, j] = np.uint32(x).view(np.float32)
+            out[second, j] = np.uint32(y).view(np.float32)
+
+
+@inlined
+def correlate(process: Any, controls: Any, out: Any) -> None:
+    """
+    Replace white z by n = A z in out, float32[T · m, BLOCK].
+    """
+    if process.first == np.float32(0.0):
+        return
+    last, before = stack_row(), stack_row()
+    for c in range(controls):
+        for j in range(BLOCK):
+            before[j] = out[c, j]
+            last[j] = process.start * before[j] + process.start_gain * out[controls + c, j]
+            out[controls + c, j] = last[j]
+        for row in range(2 * controls + c, out.shape[0], controls):
+            for j in range(BLOCK):
+                n = process.first * last[j] + process.second * before[j] + process.gain * out[row, j]
+                before[j] = last[j]
+                last[j] = n
+                out[row, j] = n
+
+
+@inlined
+def draw_block(seed: Any, step: Any, block: Any, process: Any, controls: Any, out: Any) -> None:
+    """
+    Fill out, float32[T · m, BLOCK], with the unit noise n of one block.
+    """
+    draw_white(seed, step, block, out)
+    correlate(process, controls, out)
+
+
+@kernel
+def draw_serial(seed: Any, step: Any, process: Any, controls: Any, noise: Any) -> None:
+    """
+    Fill noise, float32[blocks, T · m, BLOCK], on one thread.
+    """
+    for block in range(noise.shape[0]):
+        draw_block(seed, step, block, process, controls, noise[block])
+
+
+@parallel_kernel
+def draw_parallel(seed: Any, step: Any, process: Any, controls: Any, noise: Any) -> None:
+    """
+    Fill noise, float32[blocks, T · m, BLOCK], on all threads.
+    """
+    for block in prange(noise.shape[0]):
+        draw_block(seed, step, block, process, controls, noise[block])

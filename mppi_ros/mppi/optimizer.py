@@ -1,0 +1,267 @@
+"""
+MPPI as natural-gradient ascent: x̄ ← x̄ + α Σ ∇L_Σ(x̄) = x̄ + α Σ_i w_i ε_i.
+
+One iteration: draw ε ~ N(0, Σ), evaluate f(x̄ + ε), weigh by exp(−f/λ), step. Nothing in here
+knows what the controls mean: f is any callable from controls (K, T, m) to costs (K,), or an
+objective that evaluates blocks of noise itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+import math
+from typing import Protocol, runtime_checkable
+
+from mppi_ros.mppi import noise as sampling
+from mppi_ros.mppi import score
+from mppi_ros.mppi.blocks import BLOCK
+from mppi_ros.mppi.errors import InputError
+from mppi_ros.mppi.settings import MppiParameters
+from mppi_ros.mppi.threads import choose_threads
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+CostFunction = Callable[[Floats], NDArray[np.floating]]
+
+
+@runtime_checkable
+class BlockObjective(Protocol):
+    """
+    An objective that rolls out blocks of noise itself, without forming the controls (K, T, m).
+    """
+
+    def costs_of_blocks(
+        self, mean: Floats, factor: Floats, noise: Floats, costs: Floats, threads: int
+    ) -> None:
+        """
+        Fill costs, float32[blocks, BLOCK], with f(x̄ ± L n).
+
+        mean is float32[T, m], factor is L, float32[m, m], noise is n, float32[drawn, T · m,
+        BLOCK]; blocks of costs past the drawn ones belong to −n.
+        """
+
+    def project(self, mean: Floats) -> None:
+        """
+        Move mean, float32[T, m], to the nearest sequence that can be executed, in place.
+        """
+
+
+@dataclass(frozen=True)
+class Step:
+    """
+    What one step of the optimiser saw, all at the mean before its last iteration.
+
+    Attributes
+    ----------
+    temperature : float
+        λ that weighed the samples.
+    smoothed_objective : float
+        Estimate of L_Σ(x̄); −inf when no sample had a finite cost.
+    ess : float
+        Effective sample size.
+    score_norm : float
+        Fisher norm of the natural gradient, ‖Σ w z‖.
+    kl : float
+        KL divergence between the sampling Gaussians after and before, ½ α² ‖Σ w z‖².
+    best_cost : float
+        Least cost of a sample.
+
+    """
+
+    temperature: float
+    smoothed_objective: float
+    ess: float
+    score_norm: float
+    kl: float
+    best_cost: float
+
+    @property
+    def valid(self) -> bool:
+        """
+        Tell whether any sample had a finite cost; if not, the mean was left as it was.
+        """
+        return math.isfinite(self.smoothed_objective)
+
+
+class Optimizer:
+    """
+    The mean of the sampling Gaussian and the iteration that moves it.
+
+    Parameters
+    ----------
+    parameters : MppiParameters
+        λ, α, Σ, K, T and the rest.
+    controls : int
+        Controls per step, m.
+
+    Raises
+    ------
+    ParameterError
+        sigma does not fit the number of controls.
+
+    """
+
+    def __init__(self, parameters: MppiParameters, controls: int) -> None:
+        self.controls = controls
+        self.mean: Floats = np.zeros((parameters.horizon_steps, controls), np.float32)
+        self._temperature_guess = 1.0
+        self._steps = 0
+        self.parameters = parameters
+        self.configure(parameters)
+
+    def configure(self, parameters: MppiParameters) -> None:
+        """
+        Take over new parameters; the mean is resampled in time when the horizon changes.
+        """
+        factor = parameters.cholesky(self.controls).astype(np.float32)
+        old = self.parameters
+        steps, m = parameters.horizon_steps, self.controls
+        if (steps, parameters.time_step) != (old.horizon_steps, old.time_step):
+            self.mean = resampled(self.mean, old.time_step, steps, parameters.time_step)
+        self.parameters = parameters
+        self._factor = factor
+        self._process = sampling.correlation(*parameters.poles())
+        antithetic = parameters.noise.antithetic
+        drawn = sampling.blocks_for(parameters.samples, antithetic)
+        blocks = 2 * drawn if antithetic else drawn
+        self._lanes = -(-parameters.samples // 2) if antithetic else parameters.samples
+        self._threads = choose_threads(parameters.threads, parameters.samples * steps)
+        self._noise: Floats = np.empty((drawn, steps * m, BLOCK), np.float32)
+        self._costs: Floats = np.empty((blocks, BLOCK), np.float32)
+        self._weights: Floats = np.zeros((blocks, BLOCK), np.float32)
+        self._average: Floats = np.zeros((steps, m), np.float32)
+        self._white: Floats = np.zeros((steps, m), np.float32)
+        self._gradient: Floats = np.zeros((steps, m), np.float32)
+
+    def reset(self) -> None:
+        """
+        Forget the warm start and begin the sequence of random numbers anew.
+        """
+        self.mean[:] = 0.0
+        self._steps = 0
+        self._temperature_guess = 1.0
+
+    def shift(self, seconds: float) -> None:
+        """
+        Move the mean on by the time that has passed; the last control is held at the end.
+        """
+        steps = self.parameters.horizon_steps
+        dt = self.parameters.time_step
+        if seconds > 0.0:
+            self.mean[:] = resampled(self.mean, dt, steps, dt, seconds)
+
+    def step(self, objective: BlockObjective | CostFunction) -> Step:
+        """
+        Do the configured number of iterations on f and return what the last one saw.
+
+        Raises
+        ------
+        InputError
+            A plain callable returned costs of a wrong shape.
+
+        """
+        for _ in range(self.parameters.iterations):
+            result = self._iterate(objective)
+        return result
+
+    def _iterate(self, objective: BlockObjective | CostFunction) -> Step:
+        parameters, threads = self.parameters, self._threads
+        draw = sampling.draw_serial if threads == 1 else sampling.draw_parallel
+        average = score.average_serial if threads == 1 else score.average_parallel
+        draw(parameters.seed, self._steps, self._process, self.controls, self._noise)
+        self._steps += 1
+        if isinstance(objective, BlockObjective):
+            objective.costs_of_blocks(
+                self.mean, self._factor, self._noise, self._costs, threads
+            )
+        else:
+            self._call(objective)
+        count = self.sample_count
+        temperature, ess, best, total = score.weigh(
+            self._costs, self._noise.shape[0], self._lanes, parameters.temperature,
+            parameters.ess_share * count, self._temperature_guess, self._weights,
+        )  # fmt: skip
+        if not total > 0.0:
+            return Step(temperature, -math.inf, 0.0, 0.0, 0.0, best)
+        self._temperature_guess = temperature
+        average(self._weights, self._noise, self._average.reshape(-1))
+        np.dot(self._average, self._factor.T, out=self._gradient)
+        norm = float(np.linalg.norm(self.whitened_gradient()))
+        self._gradient *= np.float32(parameters.alpha)
+        self.mean += self._gradient
+        if isinstance(objective, BlockObjective):
+            objective.project(self.mean)
+        return Step(
+            temperature=temperature,
+            smoothed_objective=math.log(total / count) - best / temperature,
+            ess=ess,
+            score_norm=norm,
+            kl=0.5 * (parameters.alpha * norm) ** 2,
+            best_cost=best,
+        )
+
+    @property
+    def sample_count(self) -> int:
+        """
+        Return K; antithetic pairs round it up to even.
+        """
+        return self._lanes * (self._costs.shape[0] // self._noise.shape[0])
+
+    def whitened_gradient(self) -> Floats:
+        """
+        Return Σ w z, float32[T, m], of the last iteration: its norm is the step's Fisher norm.
+        """
+        return sampling.whiten(self._process, self._average, self._white)
+
+    def score(self) -> NDArray[np.float64]:
+        """
+        Return ∇L_Σ ≈ Σ⁻¹ Σ w ε, float64[T, m], of the last iteration.
+        """
+        over_time = sampling.unwhiten_transposed(self._process, self.whitened_gradient())
+        return np.linalg.solve(self._factor.T.astype(np.float64), over_time.T).T
+
+    def samples(self) -> tuple[Floats, Floats]:
+        """
+        Return the last iteration's noise ε, float32[K, T, m], and weights, float32[K].
+
+        Copies all noise: for looking at, not for the control tick.
+        """
+        noise = self._unit_noise() @ self._factor.T
+        weights = self._weights.reshape(-1, self._noise.shape[0] * BLOCK)[:, : self._lanes]
+        return noise, weights.reshape(-1).copy()
+
+    def _unit_noise(self) -> Floats:
+        """
+        Return n, float32[K, T, m], unpacked from the blocks.
+        """
+        lanes = self._noise.transpose(0, 2, 1).reshape(-1, *self.mean.shape)[: self._lanes]
+        pairs = self._costs.shape[0] > self._noise.shape[0]
+        return np.concatenate([lanes, -lanes]) if pairs else lanes
+
+    def _call(self, function: CostFunction) -> None:
+        """
+        Evaluate a plain callable on the controls (K, T, m).
+        """
+        controls = self.mean + self._unit_noise() @ self._factor.T
+        costs = np.asarray(function(controls))
+        if costs.shape != (self.sample_count,):
+            raise InputError(
+                f'the cost function returned shape {list(costs.shape)}; '
+                f'[{self.sample_count}] is expected'
+            )
+        rows = self._costs.reshape(-1, self._noise.shape[0] * BLOCK)
+        rows[:, : self._lanes] = costs.reshape(-1, self._lanes)
+
+
+def resampled(
+    mean: Floats, time_step: float, steps: int, new_time_step: float, start: float = 0.0
+) -> Floats:
+    """
+    Return mean, float32[T, m], read from time `start` [s] on at another spacing; the end is held.
+    """
+    old_times = np.arange(len(mean)) * time_step
+    times = start + np.arange(steps) * new_time_step
+    columns = [np.interp(times, old_times, column) for column in mean.T]
+    return np.stack(columns, axis=1).astype(np.float32)

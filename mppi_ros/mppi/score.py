@@ -1,0 +1,212 @@
+"""
+Weights, smoothed objective, score and natural gradient from sampled costs.
+
+w_i = exp(−f_i/λ) / Σ_j exp(−f_j/λ);  L_Σ(x̄) = log E[exp(−f/λ)] ≈ log (1/K) Σ_i exp(−f_i/λ);
+∇L_Σ(x̄) = Σ⁻¹ E_w[ε] ≈ Σ⁻¹ Σ_i w_i ε_i;  Σ ∇L_Σ ≈ Σ_i w_i ε_i, the natural gradient.
+The public functions are for any shape of noise and read like the equations; the kernels below
+them do the same for blocks of 64 samples in the optimiser.
+"""
+
+import math
+from typing import Any
+
+from mppi_ros.mppi.blocks import BLOCK, inlined, kernel, parallel_kernel, stack_row
+from numba import prange
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+
+def weights(costs: NDArray[Any], temperature: float) -> Array:
+    """
+    Return w, float64[K], for costs f, float[K]: the softmax of −f/λ, stable for any costs.
+
+    Costs that are NaN or +inf get weight 0; if all are, all weights are 0.
+    """
+    f = np.where(np.isnan(costs), np.inf, np.asarray(costs, dtype=np.float64))
+    best = f.min()
+    if not np.isfinite(best):
+        return np.zeros_like(f)
+    w = np.exp(-(f - best) / temperature)
+    return np.asarray(w / w.sum())
+
+
+def smoothed_objective(costs: NDArray[Any], temperature: float) -> float:
+    """
+    Return the estimate of L_Σ(x̄) = log E[exp(−f/λ)] by a stable log-sum-exp; −inf without hope.
+    """
+    f = np.where(np.isnan(costs), np.inf, np.asarray(costs, dtype=np.float64))
+    best = f.min()
+    if not np.isfinite(best):
+        return -math.inf
+    return float(-best / temperature + np.log(np.mean(np.exp(-(f - best) / temperature))))
+
+
+def effective_sample_size(w: NDArray[Any]) -> float:
+    """
+    Return (Σ w)² / Σ w², between 1 (one sample decides) and K (all weigh the same).
+    """
+    square = float(np.sum(np.square(w)))
+    return float(np.sum(w)) ** 2 / square if square > 0.0 else 0.0
+
+
+def natural_gradient(w: NDArray[Any], noise: NDArray[Any]) -> Array:
+    """
+    Return Σ ∇L_Σ ≈ Σ_i w_i ε_i for noise ε, float[K, ...].
+    """
+    return np.asarray(np.tensordot(w, noise, axes=1))
+
+
+def score(w: NDArray[Any], noise: NDArray[Any], covariance: NDArray[Any]) -> Array:
+    """
+    Return ∇L_Σ ≈ Σ⁻¹ Σ_i w_i ε_i for noise ε, float[K, n], and Σ, float[n, n].
+    """
+    return np.asarray(np.linalg.solve(covariance, natural_gradient(w, noise)))
+
+
+def kl_of_step(step: NDArray[Any], covariance: NDArray[Any]) -> float:
+    """
+    Return KL(N(x̄ + step, Σ) ‖ N(x̄, Σ)) = ½ stepᵀ Σ⁻¹ step, for step, float[n].
+    """
+    return 0.5 * float(step @ np.linalg.solve(covariance, step))
+
+
+@inlined
+def _exp(x: Any) -> Any:
+    """
+    Exponential of a float32 x ≤ 0, by a polynomial (Cephes expf); 0 below −87.
+    """
+    clipped = max(x, np.float32(-87.0))
+    whole = np.floor(clipped * np.float32(1.44269504) + np.float32(0.5))
+    r = clipped - whole * np.float32(0.693359375) + whole * np.float32(2.12194440e-4)
+    p = np.float32(1.9875691500e-4)
+    p = p * r + np.float32(1.3981999507e-3)
+    p = p * r + np.float32(8.3334519073e-3)
+    p = p * r + np.float32(4.1665795894e-2)
+    p = p * r + np.float32(1.6666665459e-1)
+    p = p * r + np.float32(5.0000001201e-1)
+    y = p * r * r + r + np.float32(1.0)
+    scaled = np.float32(y).view(np.int32) + (np.int32(whole) << np.int32(23))
+    return np.int32(scaled).view(np.float32) if x > np.float32(-87.0) else np.float32(0.0)
+
+
+@inlined
+def _sum(row: Any) -> Any:
+    """
+    Sum of a row in an order that is the same everywhere.
+    """
+    total = 0.0
+    for j in range(BLOCK):
+        total += np.float64(row[j])
+    return total
+
+
+@inlined
+def _moments(costs: Any, best: Any, inverse: Any) -> Any:
+    """
+    Return Σ u and Σ u² of u_i = exp(−(f_i − best)/λ).
+    """
+    first, second = stack_row(), stack_row()
+    for j in range(BLOCK):
+        first[j] = np.float32(0.0)
+        second[j] = np.float32(0.0)
+    for block in range(costs.shape[0]):
+        for j in range(BLOCK):
+            u = _exp((best - costs[block, j]) * inverse)
+            first[j] += u
+            second[j] += u * u
+    return _sum(first), _sum(second)
+
+
+@kernel
+def weigh(
+    costs: Any, drawn: Any, lanes: Any, temperature: Any, wanted: Any, guess: Any, out: Any
+) -> Any:
+    """
+    Fill out, float32[blocks, BLOCK], with the weights of costs; return (λ, ESS, best, Σ u).
+
+    NaN counts as +inf, and so does what lies beyond the first `lanes` of each `drawn` blocks. With
+    temperature 0, λ is bisected on a logarithmic scale, from `guess` on, until the effective
+    sample size is `wanted`.
+    """
+    infinite = np.float32(np.inf)
+    least = stack_row()
+    for j in range(BLOCK):
+        least[j] = infinite
+    for block in range(costs.shape[0]):
+        for j in range(BLOCK):
+            f = costs[block, j]
+            f = f if f == f and (block % drawn) * BLOCK + j < lanes else infinite
+            costs[block, j] = f
+            least[j] = min(least[j], f)
+    best = infinite
+    for j in range(BLOCK):
+        best = min(best, least[j])
+    if not best < infinite:
+        out[:] = np.float32(0.0)
+        return temperature, 0.0, np.float64(best), 0.0
+    chosen = np.float64(temperature)
+    if chosen == 0.0:
+        low, high = guess, guess
+        for _ in range(80):
+            first, second = _moments(costs, best, np.float32(1.0 / low))
+            if first * first <= wanted * second or low < 1e-9:
+                break
+            low *= 0.5
+        for _ in range(80):
+            first, second = _moments(costs, best, np.float32(1.0 / high))
+            if first * first >= wanted * second or high > 1e12:
+                break
+            high *= 2.0
+        for _ in range(10):
+            chosen = math.sqrt(low * high)
+            first, second = _moments(costs, best, np.float32(1.0 / chosen))
+            if first * first < wanted * second:
+                low = chosen
+            else:
+                high = chosen
+        chosen = math.sqrt(low * high)
+    inverse = np.float32(1.0 / chosen)
+    first, second = _moments(costs, best, inverse)
+    scale = np.float32(1.0 / first)
+    for block in range(costs.shape[0]):
+        for j in range(BLOCK):
+            out[block, j] = scale * _exp((best - costs[block, j]) * inverse)
+    return chosen, first * first / second, np.float64(best), first
+
+
+@inlined
+def _average_row(weights: Any, noise: Any, row: Any) -> Any:
+    """
+    Return Σ_i w_i n_i of one row; a block of weights past the drawn noise belongs to −n.
+    """
+    drawn, total = noise.shape[0], stack_row()
+    for j in range(BLOCK):
+        total[j] = np.float32(0.0)
+    for block in range(weights.shape[0]):
+        if block < drawn:
+            for j in range(BLOCK):
+                total[j] += weights[block, j] * noise[block, row, j]
+        else:
+            for j in range(BLOCK):
+                total[j] -= weights[block, j] * noise[block - drawn, row, j]
+    return _sum(total)
+
+
+@kernel
+def average_serial(weights: Any, noise: Any, out: Any) -> None:
+    """
+    Fill out, float32[rows], with Σ_i w_i n_i for noise n, float32[drawn blocks, rows, BLOCK].
+    """
+    for row in range(out.size):
+        out[row] = _average_row(weights, noise, row)
+
+
+@parallel_kernel
+def average_parallel(weights: Any, noise: Any, out: Any) -> None:
+    """
+    Do as average_serial does, on all threads; each row is summed by one thread, in order.
+    """
+    for row in prange(out.size):
+        out[row] = _average_row(weights, noise, row)
