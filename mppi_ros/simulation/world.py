@@ -1,0 +1,429 @@
+"""World: the obstacles as they truly are, and the map of them that a robot may be given."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+import csv
+import math
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+import yaml
+
+from mppi_ros.driving.costmap import FREE, LETHAL, UNKNOWN, Costmap
+from mppi_ros.driving.distance_field import distance_field
+from mppi_ros.mppi.errors import InputError
+from mppi_ros.simulation.geometry import body_clearance, cast_rays
+
+MARGIN = 2.0  # [m] of free map around a world of circles
+GREY_UNKNOWN = (205, 218)  # what map savers paint where nothing was seen
+PITCH = 0.15  # [m] between the cylinders of a BARN world
+BARN_BOUNDS = (-5.0, -0.5, 0.5, 14.5)  # [m] corridor, field, and the open beyond with the goal
+NO_CELLS = np.zeros((0, 0), dtype=np.float32)
+
+
+class MovingDisc(NamedTuple):
+    """
+    A disc that moves at constant velocity and turns back whenever `turn` seconds have passed.
+
+    Starts at x, y [m] at time 0 with vx, vy [m/s]; `turn` = inf never turns back.
+    """
+
+    x: float
+    y: float
+    radius: float
+    vx: float
+    vy: float
+    turn: float = math.inf
+
+    def at(self, time: float) -> tuple[float, float, float]:
+        """Return x, y, radius [m] at a time [s]."""
+        gone = time
+        if math.isfinite(self.turn):
+            phase = time % (2.0 * self.turn)
+            gone = phase if phase <= self.turn else 2.0 * self.turn - phase
+        return self.x + gone * self.vx, self.y + gone * self.vy, self.radius
+
+
+class World:
+    """
+    Obstacles: circles, occupied cells of a map, discs that no map knows, discs that move.
+
+    Attributes
+    ----------
+    occupancy : Costmap
+        The static map: 100 occupied, 0 free, −1 unknown, or a value between in maps of mode scale
+        or raw.
+    circles : float64[n, 3]
+        x, y, radius [m] of the obstacles at rest that are not cells.
+    movers : tuple of MovingDisc
+        The obstacles that move.
+
+    """
+
+    def __init__(
+        self,
+        occupancy: Costmap,
+        circles: NDArray[np.float64],
+        movers: tuple[MovingDisc, ...] = (),
+        *,
+        solid_cells: bool,
+    ) -> None:
+        """Make a world; `solid_cells` says that the occupied cells are obstacles themselves."""
+        self.occupancy = occupancy
+        self.circles = circles
+        self.movers = movers
+        self._hop = _cells_to_nearest(occupancy) if solid_cells else NO_CELLS
+
+    @classmethod
+    def load(cls, path: str | Path) -> World:
+        """Read a world from a map_server YAML file or from a CSV file of circles."""
+        path = Path(path)
+        if path.suffix.lower() in ('.yaml', '.yml'):
+            return cls.from_map(path)
+        if path.suffix.lower() == '.csv':
+            columns, rows = _read_csv(path)
+            if 'kind' in columns:
+                return cls.from_barn_csv(path)
+            return cls.from_circles(_circles_of(path, columns, rows))
+        raise InputError(f'{path}: a map ends in .yaml or .yml, a list of circles in .csv')
+
+    @classmethod
+    def from_map(cls, path: str | Path) -> World:
+        """
+        Read a map as the map_server of ROS does.
+
+        p = 1 − grey/255, or grey/255 with `negate`. Mode trinary: occupied where
+        p > occupied_thresh, free where p < free_thresh, else unknown. Mode scale: the same with
+        values 0..100 between the thresholds. Mode raw: the grey value itself, unknown above 100.
+        Transparent pixels are unknown. In mode trinary the greys 205..218, with which map savers
+        paint the unknown, are never free, whatever the threshold says.
+
+        Parameters
+        ----------
+        path : str or Path
+            YAML file with image (relative to it), resolution [m], origin [x, y, yaw], negate,
+            occupied_thresh, free_thresh and mode.
+
+        Raises
+        ------
+        InputError
+            A file is missing or unreadable, a field is missing or out of range, or the origin is
+            rotated.
+
+        """
+        path = Path(path)
+        fields = _map_fields(path)
+        occupancy = Costmap(
+            np.ascontiguousarray(np.flipud(_occupancy_of(path, fields))),
+            fields['resolution'], fields['origin'][0], fields['origin'][1],
+        )
+        return cls(occupancy, np.zeros((0, 3)), solid_cells=True)
+
+    @classmethod
+    def from_circles(
+        cls,
+        circles: ArrayLike,
+        bounds: tuple[float, float, float, float] | None = None,
+        resolution: float = 0.05,
+    ) -> World:
+        """
+        Make a world of circles, and a map of it: every cell that a circle meets is occupied.
+
+        Parameters
+        ----------
+        circles : float[n, 3]
+            x, y, radius [m].
+        bounds : (float, float, float, float), optional
+            x_min, y_min, x_max, y_max [m] of the map; MARGIN around the circles without.
+        resolution : float
+            Of the map [m].
+
+        Raises
+        ------
+        InputError
+            No circle, a wrong shape, a value that is not finite, a radius that is not positive.
+
+        """
+        discs = _discs(circles)
+        if bounds is None:
+            if not len(discs):
+                raise InputError('a world without circles needs bounds')
+            low = (discs[:, :2] - discs[:, 2:]).min(axis=0) - MARGIN
+            high = (discs[:, :2] + discs[:, 2:]).max(axis=0) + MARGIN
+            bounds = (float(low[0]), float(low[1]), float(high[0]), float(high[1]))
+        return cls(_rasterised(discs, bounds, resolution), discs, solid_cells=False)
+
+    @classmethod
+    def from_barn_csv(cls, path: str | Path) -> World:
+        """
+        Read a BARN world: x, y, radius, kind ('wall' or 'field') of each cylinder.
+
+        The cylinders of the field stand on a grid, and those in the middle of a block were left
+        out; they are put back, so that a block is solid.
+        """
+        path = Path(path)
+        columns, rows = _read_csv(path)
+        circles = _circles_of(path, columns, rows)
+        field = np.array([row[columns.index('kind')].strip() == 'field' for row in rows])
+        if field.any():
+            circles = np.vstack([circles, _missing_middles(circles[field])])
+        return cls.from_circles(circles, BARN_BOUNDS)
+
+    def with_discs(self, discs: ArrayLike) -> World:
+        """Add discs float[n, 3] (x, y, radius [m]) that the map does not show."""
+        world = self._copy()
+        world.circles = np.vstack([self.circles, _discs(discs)])
+        return world
+
+    def with_movers(self, movers: Sequence[MovingDisc]) -> World:
+        """Add obstacles that move; the map does not show them."""
+        world = self._copy()
+        world.movers = (*self.movers, *movers)
+        return world
+
+    def _copy(self) -> World:
+        world = World(self.occupancy, self.circles, self.movers, solid_cells=False)
+        world._hop = self._hop
+        return world
+
+    def discs(self, time: float = 0.0) -> NDArray[np.float64]:
+        """Return x, y, radius [m] of all circles and movers at a time [s]: float64[n, 3]."""
+        if not self.movers:
+            return self.circles
+        return np.vstack([self.circles, [mover.at(time) for mover in self.movers]])
+
+    def clearance(
+        self,
+        footprint: float | ArrayLike,
+        pose: ArrayLike,
+        *,
+        inflation: float = 0.0,
+        time: float = 0.0,
+    ) -> float:
+        """
+        Return the exact distance [m] from the body to the nearest obstacle, 0 in contact.
+
+        Parameters
+        ----------
+        footprint : float or float[p, 2]
+            Radius of a round body, or corners of a polygon in the base frame [m].
+        pose : float[3]
+            x [m], y [m], yaw [rad].
+        inflation : float
+            The body is grown by this on all sides [m].
+        time : float
+            Time [s] at which the moving obstacles are taken.
+
+        """
+        x, y, yaw = np.asarray(pose, dtype=np.float64)
+        corners = np.asarray(footprint, dtype=np.float64)
+        if corners.ndim == 0:
+            inflation += float(corners)
+            corners = np.zeros((1, 2))
+        cos, sin = math.cos(yaw), math.sin(yaw)
+        placed = corners @ np.array([[cos, sin], [-sin, cos]]) + (x, y)
+        grid = self.occupancy
+        return float(body_clearance(
+            placed, x, y, inflation, self.discs(time), self._hop,
+            grid.resolution, grid.origin_x, grid.origin_y,
+        ))
+
+    def raycast(
+        self,
+        x: float,
+        y: float,
+        angles: NDArray[np.float64],
+        max_range: float,
+        time: float = 0.0,
+    ) -> NDArray[np.float32]:
+        """Return the range [m] from x, y along angles float64[n] [rad], inf beyond max_range."""
+        ranges = np.empty(len(angles), dtype=np.float32)
+        grid = self.occupancy
+        cast_rays(
+            x, y, np.ascontiguousarray(angles, dtype=np.float64), max_range, self.discs(time),
+            self._hop, grid.resolution, grid.origin_x, grid.origin_y, ranges,
+        )
+        return ranges
+
+
+def _cells_to_nearest(occupancy: Costmap) -> NDArray[np.float32]:
+    """Return float32[H, W]: cells from each cell to the nearest occupied one, never too many."""
+    occupied = occupancy.data == LETHAL
+    lethal = Costmap(np.where(occupied, LETHAL, FREE).astype(np.int8), 1.0, 0.0, 0.0)
+    # The field measures to the face of the cell, 0.5 cells before its centre.
+    cells = distance_field(lethal, outside_is_obstacle=False).distance + np.float32(0.5)
+    cells[occupied] = 0.0
+    return cells
+
+
+def _discs(values: ArrayLike) -> NDArray[np.float64]:
+    discs = np.array(values, dtype=np.float64)
+    if discs.size == 0:
+        return np.zeros((0, 3))
+    if discs.ndim != 2 or discs.shape[1] != 3:
+        raise InputError(f'circles have shape {list(discs.shape)}; [n, 3] is expected')
+    if not np.isfinite(discs).all():
+        raise InputError(f'circle {int(np.argmin(np.isfinite(discs).all(axis=1)))} is not finite')
+    if (discs[:, 2] <= 0.0).any():
+        bad = int(np.argmax(discs[:, 2] <= 0.0))
+        raise InputError(f'circle {bad} has radius = {discs[bad, 2]:g} m, which must be positive')
+    return discs
+
+
+def _rasterised(
+    discs: NDArray[np.float64], bounds: tuple[float, float, float, float], resolution: float
+) -> Costmap:
+    left, bottom, right, top = bounds
+    if not (right > left and top > bottom and all(math.isfinite(value) for value in bounds)):
+        raise InputError(f'bounds = {bounds} m must be x_min, y_min, x_max, y_max')
+    height = math.ceil((top - bottom) / resolution - 1e-9)
+    width = math.ceil((right - left) / resolution - 1e-9)
+    grid = Costmap(np.full((height, width), FREE, dtype=np.int8), resolution, left, bottom)
+    x = left + resolution * np.arange(width)
+    y = bottom + resolution * np.arange(height)
+    for cx, cy, radius in discs:
+        dx = np.maximum(np.maximum(x - cx, cx - x - resolution), 0.0)
+        dy = np.maximum(np.maximum(y - cy, cy - y - resolution), 0.0)
+        columns, rows = np.flatnonzero(dx < radius), np.flatnonzero(dy < radius)
+        met = np.hypot(dx[columns], dy[rows, None]) < radius
+        grid.data[np.ix_(rows, columns)] |= np.where(met, LETHAL, FREE).astype(np.int8)
+    return grid
+
+
+def _read_csv(path: Path) -> tuple[list[str], list[list[str]]]:
+    try:
+        lines = list(csv.reader(path.read_text(encoding='utf-8').splitlines()))
+    except OSError as error:
+        raise InputError(f'{path}: {error.strerror}') from None
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise InputError(f'{path} is not a CSV file: {error}') from None
+    columns = [name.strip() for name in lines[0]] if lines else []
+    missing = [name for name in ('x', 'y', 'radius') if name not in columns]
+    if missing:
+        raise InputError(f'{path} has no column {missing[0]}; x, y, radius are expected')
+    return columns, [row for row in lines[1:] if row]
+
+
+def _circles_of(path: Path, columns: list[str], rows: list[list[str]]) -> NDArray[np.float64]:
+    picked = [columns.index(name) for name in ('x', 'y', 'radius')]
+    circles = []
+    for number, row in enumerate(rows, start=2):
+        try:
+            if len(row) != len(columns):
+                raise ValueError
+            circles.append([float(row[index]) for index in picked])
+        except ValueError:
+            text = ','.join(row)
+            raise InputError(f'{path}: line {number} = {text!r} is not a circle') from None
+    if not circles:
+        raise InputError(f'{path} holds no circle')
+    try:
+        return _discs(circles)
+    except InputError as error:
+        raise InputError(f'{path}: {error}') from None
+
+
+def _missing_middles(field: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the cylinders that a hollow block of the BARN grid lacks: float64[n, 3]."""
+    from scipy.ndimage import binary_fill_holes
+
+    corner = field[:, :2].min(axis=0)
+    cells = np.rint((field[:, :2] - corner) / PITCH).astype(int)
+    filled = np.zeros(cells.max(axis=0) + 1, dtype=bool)
+    filled[tuple(cells.T)] = True
+    middles = np.argwhere(binary_fill_holes(filled) & ~filled)
+    radius = np.full((len(middles), 1), field[0, 2])
+    return np.hstack([corner + PITCH * middles, radius])
+
+
+def _map_fields(path: Path) -> dict[str, Any]:
+    """Read and check the YAML file of a map."""
+    try:
+        fields = yaml.safe_load(path.read_text(encoding='utf-8'))
+    except OSError as error:
+        raise InputError(f'{path}: {error.strerror}') from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f'{path} is not YAML: {" ".join(str(error).split())}') from None
+    if not isinstance(fields, dict):
+        raise InputError(f'{path} is not the YAML file of a map')
+    for name in ('image', 'resolution', 'origin', 'occupied_thresh', 'free_thresh'):
+        if name not in fields:
+            raise InputError(f'{path} has no field {name}')
+
+    def number(name: str, value: Any, low: float, high: float, unit: str = '') -> float:
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise InputError(f'{path}: {name} = {value!r} must be a number')
+        if not low <= value <= high:
+            allowed = f'[{low:g}, {high:g}]{unit}'
+            raise InputError(f'{path}: {name} = {value!r}{unit} is outside {allowed}')
+        return float(value)
+
+    origin = fields['origin']
+    if not isinstance(origin, list) or len(origin) != 3:
+        raise InputError(f'{path}: origin = {origin!r} must be [x, y, yaw]')
+    x, y, yaw = (number('origin', value, -1e6, 1e6) for value in origin)
+    if abs(math.remainder(yaw, math.tau)) > 1e-6:
+        raise InputError(f'{path}: origin yaw = {yaw:g} rad, but rotated maps are not supported')
+    mode = str(fields.get('mode', 'trinary')).lower()
+    if mode not in ('trinary', 'scale', 'raw'):
+        raise InputError(f'{path}: mode = {fields["mode"]!r} is not one of trinary, scale, raw')
+    negate = fields.get('negate', 0)
+    if negate not in (0, 1):
+        raise InputError(f'{path}: negate = {negate!r} is not 0 or 1')
+    occupied = number('occupied_thresh', fields['occupied_thresh'], 0.0, 1.0)
+    free = number('free_thresh', fields['free_thresh'], 0.0, 1.0)
+    if free > occupied:
+        raise InputError(
+            f'{path}: free_thresh = {free:g} is above occupied_thresh = {occupied:g}'
+        )
+    return {
+        'image': path.parent / str(fields['image']),
+        'resolution': number('resolution', fields['resolution'], 1e-3, 10.0, ' m'),
+        'origin': (x, y),
+        'mode': mode,
+        'negate': bool(negate),
+        'occupied': occupied,
+        'free': free,
+    }
+
+
+def _occupancy_of(path: Path, fields: dict[str, Any]) -> NDArray[np.int8]:
+    """Return the image of a map as occupancy values int8[H, W], first row on top."""
+    grey, opaque = _read_image(path, fields['image'])
+    if fields['mode'] == 'raw':
+        value = np.rint(grey)
+        return np.where(value <= LETHAL, value, UNKNOWN).astype(np.int8)
+    shade = grey / 255.0
+    probability = shade if fields['negate'] else 1.0 - shade
+    occupied, free = probability > fields['occupied'], probability < fields['free']
+    if fields['mode'] == 'trinary':
+        between = np.full(grey.shape, UNKNOWN)
+        if not fields['negate']:
+            free &= (grey < GREY_UNKNOWN[0]) | (grey > GREY_UNKNOWN[1])
+    else:
+        span = max(fields['occupied'] - fields['free'], 1e-9)
+        between = np.rint(LETHAL * np.clip((probability - fields['free']) / span, 0.0, 1.0))
+    value = np.where(occupied, LETHAL, np.where(free, FREE, between))
+    return np.where(opaque, value, UNKNOWN).astype(np.int8)
+
+
+def _read_image(path: Path, image: Path) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Return the grey values 0..255 of an image and which pixels are opaque."""
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(image) as opened:
+            if opened.mode.startswith('I'):
+                grey = np.asarray(opened, dtype=np.float64) * (255.0 / 65535.0)
+                return grey, np.ones(grey.shape, dtype=bool)
+            channels = np.asarray(opened.convert('RGBA'), dtype=np.float64)
+    except UnidentifiedImageError:
+        raise InputError(f'{path}: {image} is not an image') from None
+    except OSError as error:
+        raise InputError(f'{path}: image {image}: {error.strerror or error}') from None
+    except (SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise InputError(f'{path}: image {image} cannot be read: {error}') from None
+    return channels[..., :3].mean(axis=-1), channels[..., 3] == 255.0
