@@ -95,7 +95,7 @@ class Obstacle:
     """
 
     weight: float = parameter(
-        3.0, 'cost rate at contact, falling to 0 over the margin', unit='s/s', low=0.0, high=1e4
+        1.0, 'cost rate at contact, falling to 0 over the margin', unit='s/s', low=0.0, high=1e4
     )
     margin: float = parameter(
         0.2, 'clearance below which nearness costs', unit='m', low=0.01, high=5.0
