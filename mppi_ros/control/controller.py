@@ -1,0 +1,546 @@
+"""
+One control tick: inputs → state when the command acts → optimise → check → limited command.
+
+The promise, whatever the inputs are: every tick returns a finite command within the limits of
+speed and acceleration; a command that drives was computed from inputs younger than their
+time-outs and leaves room to brake on the newest costmap; else the robot brakes, stands and says
+why.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from enum import Enum
+import math
+import time
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mppi_ros.control import braking
+from mppi_ros.control.braking import Surroundings
+from mppi_ros.control.inputs import Command, Odometry, check_pose, check_stamp
+from mppi_ros.control.settings import Configuration
+from mppi_ros.control.watchdog import Watched
+from mppi_ros.driving import motion
+from mppi_ros.driving.costmap import Costmap
+from mppi_ros.driving.distance_field import DistanceField, distance_field
+from mppi_ros.driving.footprint import Footprint
+from mppi_ros.driving.objective import DrivingObjective
+from mppi_ros.driving.path import WINDOW, ReferencePath
+from mppi_ros.mppi.errors import InputError
+from mppi_ros.mppi.optimizer import Optimizer
+
+SENT = 512  # commands remembered for the prediction
+SILENCE = 0.5  # [s] without a tick after which nobody obeys the last command any more
+SAME_PLACE = 0.2  # [m] within which a new plan goes on where the old one was
+NAN = math.nan
+
+
+class State(str, Enum):
+    """What the controller is doing."""
+
+    WAITING = 'waiting'  # an input never came; zero
+    DRIVING = 'driving'
+    REACHED = 'reached'  # zero until a new plan or goal comes
+    BRAKING = 'braking'  # coming to rest within the limits
+    STOPPED = 'stopped'  # zero; the reason says why
+
+
+@dataclass
+class Statistics:
+    """What one tick saw; NaN stands for 'not computed in this tick'."""
+
+    smoothed_objective: float = NAN
+    ess: float = NAN
+    temperature: float = NAN
+    score_norm: float = NAN
+    kl: float = NAN
+    costs: dict[str, float] = field(default_factory=dict)
+    solve_ms: float = NAN
+    tick_ms: float = NAN
+    clearance: float = NAN
+    distance_to_goal: float = NAN
+    cross_track: float = NAN
+    progress: float = NAN
+    odom_age: float = NAN
+    costmap_age: float = NAN
+    plan_age: float = NAN
+
+
+@dataclass(frozen=True)
+class Tick:
+    """The result of a tick; `reason` is a plain sentence, '' when all is well."""
+
+    command: Command
+    state: State
+    reason: str
+    statistics: Statistics
+
+
+class _Stop(Exception):
+    """Why a tick must not drive, the state once at rest, and the curvature to brake along."""
+
+    def __init__(
+        self, reason: str, rest: State = State.STOPPED, turn: float | None = None
+    ) -> None:
+        super().__init__(reason)
+        self.rest = rest
+        self.turn = turn
+
+
+class Controller:
+    """
+    Drives one robot. It is not aware of threads: use it from one at a time.
+
+    Parameters
+    ----------
+    configuration : Configuration
+        All parameters.
+    seed : int, optional
+        Seed of the noise, instead of the configuration's.
+
+    """
+
+    def __init__(self, configuration: Configuration, seed: int | None = None) -> None:
+        self._seed = seed
+        self._odometry: Odometry | None = None
+        self._costmap: Costmap | None = None
+        self._costmap_stamp: float | None = None
+        self._field: DistanceField | None = None
+        self._path: ReferencePath | None = None
+        self._goal: tuple[float, float, float] | None = None
+        self._plan_stamp: float | None = None
+        self._progress: float | None = None
+        self._arriving = False
+        self._reached = False
+        self._now = -math.inf
+        self._solved = -math.inf
+        self._state = State.WAITING
+        self._start: motion.State | None = None
+        self._sent = np.empty((SENT, 3))
+        self._optimizer: Optimizer | None = None
+        self.halt()
+        self.configure(configuration)
+
+    @property
+    def configuration(self) -> Configuration:
+        """The parameters in force."""
+        return self._configuration
+
+    def configure(self, configuration: Configuration) -> None:
+        """
+        Take over a whole new configuration between two ticks; the warm start is kept.
+
+        Raises
+        ------
+        MppiError
+            A value does not fit; then nothing has changed.
+
+        """
+        c = configuration
+        parameters = c.mppi
+        if self._seed is not None:
+            parameters = dataclasses.replace(parameters, seed=self._seed)
+        footprint = Footprint.of(c.robot)
+        objective = DrivingObjective(
+            c.limits, c.critics, c.prediction, footprint, c.mppi.horizon_steps, c.mppi.time_step
+        )
+        if self._optimizer is None:
+            self._optimizer = Optimizer(parameters, c.controls)
+        else:
+            self._optimizer.configure(parameters)
+        self._configuration = c
+        self._footprint = footprint
+        self._objective = objective
+        self._braking_model = motion.Model.of(c.limits, c.prediction, braking.STEP)
+        if self._costmap is not None:
+            self._survey(self._costmap)
+
+    def set_odometry(self, odometry: Odometry) -> None:
+        """
+        Take a measurement; one older than the last is passed over.
+
+        Raises
+        ------
+        InputError
+            A value is not finite or cannot be meant; the last measurement is kept.
+
+        """
+        odometry.check()
+        if self._watched()[0].gives_way_to(odometry.stamp, self._now):
+            self._odometry = odometry
+
+    def set_costmap(self, stamp: float, costmap: Costmap) -> None:
+        """
+        Take a costmap and compute its distance field; one older than the last is passed over.
+
+        Raises
+        ------
+        InputError
+            The stamp is not finite; the last costmap is kept.
+
+        """
+        check_stamp('costmap', stamp)
+        if self._watched()[1].gives_way_to(stamp, self._now):
+            self._survey(costmap)
+            self._costmap = costmap
+            self._costmap_stamp = stamp
+
+    def set_plan(self, stamp: float, poses: NDArray[np.float64]) -> None:
+        """
+        Take a plan, float64[N, 3] (x, y, yaw), in the place of the old one; nothing is reset.
+
+        Raises
+        ------
+        InputError
+            There is no pose, or one is not finite; the last plan is kept.
+
+        """
+        check_stamp('plan', stamp)
+        path = ReferencePath.from_poses(poses)
+        check_pose('plan', *path.goal)
+        if self._path is None or not _same_place(self._path, path, self._progress):
+            self._progress = None
+        self._take_plan(stamp, path, None)
+
+    def set_goal(self, stamp: float, x: float, y: float, yaw: float) -> None:
+        """
+        Drive straight to a pose, unless the plan leads there anyway.
+
+        Raises
+        ------
+        InputError
+            The stamp or the pose is not finite; the last plan is kept.
+
+        """
+        check_stamp('goal', stamp)
+        check_pose('goal', x, y, yaw)
+        tolerance = self._configuration.goal.position_tolerance
+        path = self._path
+        if path is not None and math.dist(path.goal[:2], (x, y)) <= tolerance:
+            self._take_plan(stamp, path, self._goal)
+            return
+        self._progress = None
+        self._take_plan(stamp, None, (x, y, yaw))
+
+    def clear_plan(self) -> None:
+        """Forget plan and goal: the robot comes to rest and waits."""
+        self._progress = None
+        self._take_plan(None, None, None)
+
+    def reset(self) -> None:
+        """Forget the warm start and the progress on the path; inputs are kept."""
+        self._sampler.reset()
+        self._progress = None
+        self._arriving = False
+        self._reached = False
+
+    def halt(self) -> None:
+        """Take note that somebody else has sent zero: the next command starts from rest."""
+        self._assume_sent(0.0, 0.0)
+
+    def warm_up(self) -> None:
+        """Compile or load every kernel, serial and parallel, on a scene of its own."""
+        for threads in (1, 2):
+            parameters = dataclasses.replace(self._configuration.mppi, threads=threads)
+            safety = dataclasses.replace(self._configuration.safety, costmap_timeout=0.0)
+            double = Controller(
+                dataclasses.replace(self._configuration, mppi=parameters, safety=safety)
+            )
+            double.set_odometry(Odometry(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0))
+            double.set_costmap(0.0, Costmap(np.zeros((200, 200), np.int8), 0.1, -10.0, -10.0))
+            double.set_goal(0.0, 5.0, 0.0, 0.0)
+            double.tick(0.0)
+            double.tick(0.05)
+            double.optimal_trajectory()
+            double.candidate_trajectories(1)
+
+    def tick(self, now: float, fault: str = '') -> Tick:
+        """
+        Compute the command for the time `now` [s]; never raises.
+
+        Parameters
+        ----------
+        now : float
+            Time on the controller's clock [s].
+        fault : str
+            Why the caller knows that the inputs must not be trusted; '' when they may.
+
+        """
+        begun = time.perf_counter()
+        statistics = Statistics()
+        seconds = self._elapse(now)
+        try:
+            command, reason = self._drive(now, seconds, fault, statistics)
+            state = State.DRIVING
+        except _Stop as stop:
+            command, state, reason = self._brake(stop, seconds)
+        except Exception as error:  # a robot must brake even for a mistake in this program
+            reason = f'{type(error).__name__}: {error}'
+            command, state, reason = self._brake(_Stop(reason), seconds)
+        if state is State.STOPPED and self._state is State.BRAKING:
+            # What led here is a poor start for the way on.
+            self._sampler.mean[:] = 0.0
+        self._state = state
+        self._remember(now, command)
+        statistics.tick_ms = 1e3 * (time.perf_counter() - begun)
+        return Tick(Command(command[0], 0.0, command[1]), state, reason, statistics)
+
+    def optimal_trajectory(self) -> NDArray[np.float64]:
+        """Return the poses, float64[T + 1, 3], that the mean leads through; [0, 3] before any."""
+        if self._start is None:
+            return np.empty((0, 3))
+        return self._trajectory(self._sampler.mean)
+
+    def candidate_trajectories(
+        self, count: int
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return some of the samples as poses, float32[n, T + 1, 3], and weights, float32[n]."""
+        mean = self._sampler.mean
+        if self._start is None:
+            return np.empty((0, len(mean) + 1, 3), np.float32), np.empty(0, np.float32)
+        noise, weights = self._sampler.samples()
+        chosen = np.linspace(0, len(weights) - 1, min(count, len(weights))).astype(int)
+        controls = mean + noise[chosen]
+        for sample in controls:
+            self._objective.project(sample)
+        poses = np.array([self._trajectory(sample) for sample in controls], np.float32)
+        return poses, weights[chosen]
+
+    @property
+    def _sampler(self) -> Optimizer:
+        assert self._optimizer is not None
+        return self._optimizer
+
+    @property
+    def _last(self) -> tuple[float, float]:
+        """The last command, v [m/s] and w [rad/s]."""
+        return float(self._sent[-1, 1]), float(self._sent[-1, 2])
+
+    def _watched(self) -> tuple[Watched, Watched, Watched]:
+        safety = self._configuration.safety
+        odometry_stamp = None if self._odometry is None else self._odometry.stamp
+        return (
+            Watched('odometry', odometry_stamp, safety.odom_timeout),
+            Watched('costmap', self._costmap_stamp, safety.costmap_timeout),
+            Watched('plan', self._plan_stamp, safety.plan_timeout),
+        )
+
+    def _survey(self, costmap: Costmap) -> None:
+        safety = self._configuration.safety
+        self._field = distance_field(
+            costmap,
+            inscribed_radius=self._footprint.inscribed_radius,
+            unknown_is_obstacle=safety.unknown_is_obstacle,
+            outside_is_obstacle=safety.outside_is_obstacle,
+        )
+        self._objective.set_field(self._field)
+        self._surroundings = Surroundings.of(self._field, self._footprint, safety.margin)
+
+    def _take_plan(
+        self,
+        stamp: float | None,
+        path: ReferencePath | None,
+        goal: tuple[float, float, float] | None,
+    ) -> None:
+        self._plan_stamp, self._path, self._goal = stamp, path, goal
+        self._arriving = False
+        self._reached = False
+
+    def _elapse(self, now: float) -> float:
+        """
+        Return the time [s] that the command may change in: since the last tick, within reason.
+
+        A clock that went back makes the memory of sent commands useless; after a long silence
+        the robot does what its odometry says, or stands.
+        """
+        period = 1.0 / self._configuration.control_rate
+        if not math.isfinite(now):
+            return period
+        elapsed = now - self._now
+        self._now = now
+        if elapsed < 0.0:
+            self._assume_sent(*self._last)
+            self._solved = now
+            return period
+        if elapsed > SILENCE:
+            odometry = self._odometry
+            if odometry is None or self._watched()[0].fault(now):
+                self.halt()
+            else:
+                limits = self._configuration.limits
+                v = min(max(odometry.vx, limits.vx_min), limits.vx_max)
+                self._assume_sent(v, min(max(odometry.wz, -limits.wz_max), limits.wz_max))
+            return period
+        return min(elapsed, 2.0 * period)
+
+    def _drive(
+        self, now: float, seconds: float, fault: str, statistics: Statistics
+    ) -> tuple[tuple[float, float], str]:
+        """Return the command that goes on driving and a remark, or raise _Stop."""
+        if not math.isfinite(now):
+            raise _Stop(f'the clock reads {now} s')
+        watched = self._watched()
+        statistics.odom_age, statistics.costmap_age, statistics.plan_age = (
+            each.age(now) for each in watched
+        )
+        if fault:
+            raise _Stop(fault)
+        self._watch(watched, now)
+        start = self._start = self._predicted(now)
+        path = self._follow(start, statistics)
+        self._look_around(start, watched[2], now)
+        if self._arrives(start, path):
+            raise self._stop('goal reached', start, State.REACHED)
+        wanted = self._solve(now, start, path, statistics)
+        c = self._configuration
+        command = braking.limited(wanted, self._last, c.limits, seconds)
+        check = braking.check(
+            start, command, 1.0 / c.control_rate, self._surroundings, self._braking_model
+        )
+        statistics.clearance = check.clearance
+        if not check.safe:
+            raise self._stop(
+                f'the plan leaves no room to brake: clearance {check.clearance:.2f} m, '
+                f'limit {c.safety.margin:g} m',
+                start,
+            )
+        if check.begin < c.safety.margin:
+            return command, f'in contact, clearance {check.begin:.2f} m: leaving'
+        return command, ''
+
+    def _watch(self, watched: tuple[Watched, ...], now: float) -> None:
+        """Stop for a missing or outdated odometry or costmap, or a missing plan."""
+        missing = [name for name in (each.missing() for each in watched) if name]
+        if missing:
+            raise _Stop(missing[0], State.WAITING)
+        for each in watched[:2]:
+            words = each.fault(now)
+            if words:
+                raise _Stop(words)
+
+    def _look_around(self, start: motion.State, plan: Watched, now: float) -> None:
+        """Stop, on a way free of obstacles, for an old plan or at the end of the costmap."""
+        assert self._costmap is not None
+        words = plan.fault(now)
+        if words:
+            raise self._stop(words, start)
+        on_map = self._costmap.contains(start.x, start.y)
+        if self._configuration.safety.outside_is_obstacle and not on_map:
+            raise _Stop(f'the robot at ({start.x:.2f}, {start.y:.2f}) m is outside of the costmap')
+
+    def _stop(self, reason: str, start: motion.State, rest: State = State.STOPPED) -> _Stop:
+        """Return the stop along the safest braking trajectory."""
+        check = braking.check(start, self._last, 0.0, self._surroundings, self._braking_model)
+        return _Stop(reason, rest, check.turn)
+
+    def _predicted(self, now: float) -> motion.State:
+        """Return the state at the time the next command begins to act."""
+        odometry, c = self._odometry, self._configuration
+        assert odometry is not None
+        measured = (odometry.x, odometry.y, odometry.yaw, odometry.vx, odometry.wz)
+        return braking.predict(
+            motion.State(*(float(value) for value in measured)),
+            odometry.stamp,
+            now + c.prediction.delay,
+            self._sent,
+            c.limits,
+            c.prediction,
+        )
+
+    def _follow(self, start: motion.State, statistics: Statistics) -> ReferencePath:
+        """Return the path and note the progress on it; a goal alone gives a straight path."""
+        if self._path is None:
+            assert self._goal is not None
+            try:
+                self._path = ReferencePath.from_poses([(start.x, start.y, 0.0), self._goal])
+            except InputError as error:
+                raise _Stop(str(error)) from None
+        path = self._path
+        if self._progress is None and math.dist(path.points[0], (start.x, start.y)) < WINDOW:
+            self._progress = 0.0  # a plan from here begins at its beginning
+        self._progress, statistics.cross_track = path.project(start.x, start.y, self._progress)
+        statistics.progress = self._progress
+        statistics.distance_to_goal = math.dist(path.goal[:2], (start.x, start.y))
+        return path
+
+    def _arrives(self, start: motion.State, path: ReferencePath) -> bool:
+        """
+        Tell whether to come to rest at the goal, or to stay there.
+
+        The goal counts as reached when the robot stands within the tolerances: having merely
+        passed through them, it drives on.
+        """
+        goal = self._configuration.goal
+        x, y, yaw = path.goal
+        turn = abs(math.remainder(start.yaw - yaw, math.tau))
+        within = (
+            math.dist((x, y), (start.x, start.y)) <= goal.position_tolerance
+            and turn <= goal.heading_tolerance
+        )
+        if self._reached:
+            return True
+        self._arriving = within or (self._arriving and self._last != (0.0, 0.0))
+        self._reached = within and self._last == (0.0, 0.0)
+        return self._arriving
+
+    def _solve(
+        self, now: float, start: motion.State, path: ReferencePath, statistics: Statistics
+    ) -> tuple[float, float]:
+        """Return the first command of the optimised sequence."""
+        assert self._progress is not None
+        begun = time.perf_counter()
+        sampler, objective = self._sampler, self._objective
+        objective.prepare(start, self._last, path, self._progress)
+        sampler.shift(min(now - self._solved, self._configuration.mppi.horizon))
+        self._solved = now
+        step = sampler.step(objective)
+        statistics.solve_ms = 1e3 * (time.perf_counter() - begun)
+        statistics.smoothed_objective = step.smoothed_objective
+        statistics.ess, statistics.temperature = step.ess, step.temperature
+        statistics.score_norm, statistics.kl = step.score_norm, step.kl
+        v, w = sampler.mean[0].tolist()
+        if not (math.isfinite(v) and math.isfinite(w)):
+            sampler.mean[:] = 0.0
+            raise self._stop(f'the optimiser found no finite command: ({v}, {w})', start)
+        if not step.valid:
+            raise self._stop('no sampled trajectory has a finite cost', start)
+        statistics.costs = objective.cost_of_each_critic(sampler.mean)
+        return v, w
+
+    def _brake(self, stop: _Stop, seconds: float) -> tuple[tuple[float, float], State, str]:
+        """Return the braking command, the state and the reason; zero when at rest."""
+        last = self._last
+        turn = braking.curvature_of(last) if stop.turn is None else stop.turn
+        command = braking.braking(last, turn, self._configuration.limits, seconds)
+        if command != (0.0, 0.0):
+            return command, State.BRAKING, f'{stop}: braking'
+        reason = '' if stop.rest is State.REACHED else str(stop)
+        return command, stop.rest, reason
+
+    def _remember(self, now: float, command: tuple[float, float]) -> None:
+        self._sent[:-1] = self._sent[1:]
+        self._sent[-1] = now if math.isfinite(now) else self._sent[-2, 0], *command
+
+    def _assume_sent(self, v: float, w: float) -> None:
+        """Assume that nothing but this command was ever sent."""
+        self._sent[:] = -math.inf, v, w
+
+    def _trajectory(self, controls: NDArray[np.float32]) -> NDArray[np.float64]:
+        assert self._start is not None
+        out = np.empty((len(controls) + 1, 5))
+        model = self._objective.model
+        return motion.trajectory(controls, self._start, model, out)[:, :3]
+
+
+def _same_place(old: ReferencePath, new: ReferencePath, progress: float | None) -> bool:
+    """Tell whether both paths are at the same place at this arc length."""
+    if progress is None or progress > new.length:
+        return False
+    places = [
+        [float(np.interp(progress, path.arc, axis)) for axis in path.points.T]
+        for path in (old, new)
+    ]
+    return math.dist(*places) < SAME_PLACE

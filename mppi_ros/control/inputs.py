@@ -1,0 +1,81 @@
+"""What goes into a control tick and what comes out: odometry and the command, plain numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+import math
+from typing import ClassVar
+
+from mppi_ros.mppi.errors import InputError
+
+FARTHEST = 1e6  # [m] no robot drives there, and beyond it float32 loses the millimetres
+FASTEST = 1e3  # [m/s] [rad/s]
+
+
+@dataclass(frozen=True)
+class Odometry:
+    """
+    One measurement of pose and twist.
+
+    Attributes
+    ----------
+    stamp : float
+        Time of the measurement on the controller's clock [s].
+    x, y, yaw : float
+        Pose in the planning frame [m] [m] [rad].
+    vx, vy, wz : float
+        Twist in the robot's frame [m/s] [m/s] [rad/s].
+
+    """
+
+    stamp: float
+    x: float
+    y: float
+    yaw: float
+    vx: float
+    vy: float
+    wz: float
+
+    def check(self) -> None:
+        """Raise InputError when a value is not finite or cannot be meant."""
+        check_stamp('odometry', self.stamp)
+        check_pose('odometry', self.x, self.y, self.yaw)
+        for name in ('vx', 'vy', 'wz'):
+            value = getattr(self, name)
+            if not -FASTEST <= value <= FASTEST:
+                unit = 'rad/s' if name == 'wz' else 'm/s'
+                raise InputError(
+                    f'odometry {name} = {value!r} {unit} is outside '
+                    f'[{-FASTEST:g}, {FASTEST:g}] {unit}'
+                )
+
+
+@dataclass(frozen=True)
+class Command:
+    """A velocity command in the robot's frame [m/s] [m/s] [rad/s]."""
+
+    vx: float
+    vy: float
+    wz: float
+
+    ZERO: ClassVar[Command]
+
+
+Command.ZERO = Command(0.0, 0.0, 0.0)
+
+
+def check_stamp(what: str, stamp: float) -> None:
+    """Raise InputError when a stamp [s] is not finite."""
+    if not math.isfinite(stamp):
+        raise InputError(f'{what} stamp = {stamp!r} s is not finite')
+
+
+def check_pose(what: str, x: float, y: float, yaw: float) -> None:
+    """Raise InputError when a pose [m] [m] [rad] is not finite or too far away to be meant."""
+    for name, value in (('x', x), ('y', y)):
+        if not -FARTHEST <= value <= FARTHEST:
+            raise InputError(
+                f'{what} {name} = {value!r} m is outside [{-FARTHEST:g}, {FARTHEST:g}] m'
+            )
+    if not math.isfinite(yaw):
+        raise InputError(f'{what} yaw = {yaw!r} rad is not finite')
