@@ -27,6 +27,7 @@ class Weights(NamedTuple):
     tracking_scale: np.float32
     path_heading: np.float32
     progress: np.float32
+    detour: np.float32
     goal_position: np.float32
     goal_heading: np.float32
     effort: np.float32
@@ -51,6 +52,7 @@ class Weights(NamedTuple):
             tracking_scale=1.0 / critics.path_tracking.scale**2,
             path_heading=critics.path_heading.weight * dt,
             progress=critics.progress.weight / limits.vx_max,
+            detour=critics.progress.weight,
             goal_position=critics.goal_position.weight * dt,
             goal_heading=critics.goal_heading.weight * dt,
             effort=critics.effort.weight * dt / limits.wz_max**2,
@@ -76,7 +78,7 @@ CRITICS = {
     'clearance_speed': ('clearance_speed',),
     'path_tracking': ('tracking',),
     'path_heading': ('path_heading',),
-    'progress': ('progress',),
+    'progress': ('progress', 'detour'),
     'goal_position': ('goal_position',),
     'goal_heading': ('goal_heading',),
     'effort': ('effort',),
@@ -118,23 +120,28 @@ def path_tracking(cross_track: Any, weights: Any) -> Any:
 
 
 @inlined
-def path_heading(alignment: Any, weights: Any) -> Any:
+def path_heading(alignment: Any, near: Any, weights: Any) -> Any:
     """
-    1 − cos of the angle between the robot and the path.
+    1 − cos of the angle between the robot and the path, fading out near the goal.
     """
-    return weights.path_heading * (np.float32(1.0) - alignment)
+    return weights.path_heading * (np.float32(1.0) - near) * (np.float32(1.0) - alignment)
 
 
 @inlined
-def goal(distance: Any, alignment: Any, target: Any, weights: Any) -> Any:
+def goal_position(distance: Any, weights: Any) -> Any:
     """
-    Distance to the goal up to `target.reach`, and near it 1 − cos of the heading error.
+    Distance to the goal.
     """
-    near = max(np.float32(1.0) - distance * target.inverse_near, np.float32(0.0))
-    error = np.float32(1.0) - alignment
-    return (
-        weights.goal_position * min(distance, target.reach) + weights.goal_heading * near * error
-    )
+    return weights.goal_position * distance
+
+
+@inlined
+def goal_heading(alignment: Any, near: Any, weights: Any) -> Any:
+    """
+    2 sin(θ/2) of the heading error θ, growing near the goal: like |θ|, so it pulls to the end.
+    """
+    error = max(np.float32(2.0) - np.float32(2.0) * alignment, np.float32(0.0))
+    return weights.goal_heading * near * np.sqrt(error)
 
 
 @inlined
@@ -159,7 +166,7 @@ def smoothness(change_v: Any, change_w: Any, weights: Any) -> Any:
 @inlined
 def forward(speed: Any, weights: Any) -> Any:
     """
-    Speed of reversing.
+    Speed against the direction in which the path is to be driven.
     """
     return weights.forward * max(-speed, np.float32(0.0))
 
@@ -170,3 +177,11 @@ def progress(arc: Any, cross_track: Any, length: Any, weights: Any) -> Any:
     Way left to the end of the path, and back to it from aside, at the end of the horizon.
     """
     return weights.progress * (length - arc + abs(cross_track))
+
+
+@inlined
+def detour(time: Any, weights: Any) -> Any:
+    """
+    Time left round an obstacle on the plan, at the end of the horizon; takes progress's place.
+    """
+    return weights.detour * time

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from mppi_ros.driving.cost_to_go import CostToGo, detour, UNREACHABLE
 from mppi_ros.driving.critics import CRITICS, Weights
 from mppi_ros.driving.distance_field import DistanceField
 from mppi_ros.driving.footprint import Footprint
@@ -59,11 +60,19 @@ class DrivingObjective:
         time_step: float,
     ) -> None:
         self.model = Model.of(limits, prediction, time_step)
-        self._weights = Weights.of(critics, limits, time_step)
+        self._limits, self._critics = limits, critics
+        self._footprint = footprint
+        weights = Weights.of(critics, limits, time_step)
+        zero = np.float32(0.0)
+        self._round = weights._replace(progress=zero, tracking=zero, path_heading=zero)
+        self._plain = weights._replace(detour=zero)
+        self._weights = self._plain
         self._discs = np.ascontiguousarray(footprint.discs, np.float32)
         self._reach = limits.vx_max * steps * time_step
         self._padded: Floats = np.zeros(9, np.float32)
         self._field: DistanceField | None = None
+        self._to_go: Floats = np.zeros(9, np.float32)
+        self._detour: CostToGo | None = None
         self._last_command = (0.0, 0.0)
 
     def set_field(self, field: DistanceField) -> None:
@@ -72,6 +81,25 @@ class DrivingObjective:
         """
         self._field = field
         self._padded = np.pad(field.distance, 1, constant_values=field.outside).ravel()
+
+    def look_ahead(self, path: ReferencePath, progress: float) -> bool:
+        """
+        Search the plan ahead for obstacles and a way round them; call it with each new costmap.
+
+        Returns whether the plan is blocked and a way round leads back to it.
+        """
+        field = self._field
+        if field is None:
+            raise RuntimeError('set_field must come before look_ahead')
+        distance = 2.0 * self._reach + AHEAD
+        found = detour(
+            path, progress, distance, field, self._footprint, self._limits, self._critics
+        )
+        self._detour = found
+        self._weights = self._plain if found is None else self._round
+        if found is not None:
+            self._to_go = np.pad(found.value, 1, constant_values=UNREACHABLE).ravel()
+        return found is not None
 
     def prepare(
         self,
@@ -99,16 +127,13 @@ class DrivingObjective:
         if field is None:
             raise RuntimeError('set_field must come before prepare')
         self._last_command = last_command
-        height, width = field.distance.shape
-        scale = 1.0 / field.resolution
-        self._grid = Grid(
-            scale=np.float32(scale),
-            x=np.float32((state.x - field.origin_x) * scale + 1.0),
-            y=np.float32((state.y - field.origin_y) * scale + 1.0),
-            columns=np.int32(width + 2),
-            last_column=np.float32(width + 1),
-            last_row=np.float32(height + 1),
-        )
+        self._grid = _grid(field, field.distance.shape, state)
+        if self._detour is not None:
+            self._to_go_grid = _grid(self._detour, self._detour.value.shape, state)
+        else:
+            self._to_go_grid = self._grid._replace(
+                columns=np.int32(0), last_column=np.float32(0.0), last_row=np.float32(0.0)
+            )
         spacing = float(path.arc[1]) if len(path.arc) > 1 else 1.0
         first = max(0, int((progress - BEHIND) / spacing))
         last = min(len(path.arc), math.ceil((progress + self._reach + AHEAD) / spacing) + 1)
@@ -124,6 +149,7 @@ class DrivingObjective:
             per_metre=np.float32(1.0 / spacing),
             spacing=np.float32(spacing),
             length=np.float32((last - first - 1) * spacing),
+            direction=np.float32(path.direction),
         )
         self._start = Start(
             *(
@@ -186,5 +212,21 @@ class DrivingObjective:
     ) -> None:
         rollout(  # type: ignore[operator]
             mean, factor, noise, self._start, self.model, self._padded, self._grid, self._discs,
-            self._table, self._path, self._target, weights, costs,
+            self._table, self._path, self._to_go, self._to_go_grid, self._target, weights, costs,
         )  # fmt: skip
+
+
+def _grid(field: DistanceField | CostToGo, shape: tuple[int, ...], state: State) -> Grid:
+    """
+    Return the place of a padded field relative to the robot.
+    """
+    height, width = shape
+    scale = 1.0 / field.resolution
+    return Grid(
+        scale=np.float32(scale),
+        x=np.float32((state.x - field.origin_x) * scale + 1.0),
+        y=np.float32((state.y - field.origin_y) * scale + 1.0),
+        columns=np.int32(width + 2),
+        last_column=np.float32(width + 1),
+        last_row=np.float32(height + 1),
+    )

@@ -31,6 +31,8 @@ class ReferencePath:
         Arc length from the start [m].
     goal : (float, float, float)
         x [m], y [m], yaw [rad] of the last pose.
+    direction : float
+        1 if the path is driven forward, −1 if backward.
 
     """
 
@@ -38,6 +40,7 @@ class ReferencePath:
     yaw: NDArray[np.float64]
     arc: NDArray[np.float64]
     goal: tuple[float, float, float]
+    direction: float = 1.0
 
     @classmethod
     def from_poses(cls, poses: ArrayLike, spacing: float = SPACING) -> ReferencePath:

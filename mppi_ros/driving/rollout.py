@@ -44,12 +44,13 @@ class Grid(NamedTuple):
 
 class Path(NamedTuple):
     """
-    Spacing and length of the path's window [m].
+    Spacing and length of the path's window [m]; direction is −1 where it is driven backward.
     """
 
     per_metre: np.float32
     spacing: np.float32
     length: np.float32
+    direction: np.float32
 
 
 class Target(NamedTuple):
@@ -66,9 +67,9 @@ class Target(NamedTuple):
 
 
 @inlined
-def distance_at(field: Any, grid: Any, x: Any, y: Any) -> Any:
+def value_at(field: Any, grid: Any, x: Any, y: Any) -> Any:
     """
-    Return the distance from (x, y) to the nearest obstacle, in the cell that holds it.
+    Return the value of a padded field in the cell that holds (x, y).
 
     The order of min and max sends NaN to cell 0, never out of bounds.
     """
@@ -90,7 +91,7 @@ def clear(
         ahead, aside, radius = discs[disc, 0], discs[disc, 1], discs[disc, 2]
         for j in range(BLOCK):
             distance = (
-                distance_at(
+                value_at(
                     field,
                     grid,
                     x[j] + ahead * c[j] - aside * s[j],
@@ -104,7 +105,8 @@ def clear(
 @inlined
 def rollout_block(
     mean: Any, factor: Any, sign: Any, noise: Any, start: Any, model: Any, field: Any, grid: Any,
-    discs: Any, table: Any, path: Any, target: Any, weights: Any, cost: Any,
+    discs: Any, table: Any, path: Any, to_go: Any, to_go_grid: Any, target: Any, weights: Any,
+    cost: Any,
 ) -> None:  # fmt: skip
     """
     Cost, float32[BLOCK], of the sequences x̄ + sign · L n of one block of noise n.
@@ -138,7 +140,7 @@ def rollout_block(
             total[j] += (
                 critics.effort(next_w, weights)
                 + critics.smoothness(now_v - last_v, now_w - last_w, weights)
-                + critics.forward(next_v, weights)
+                + critics.forward(path.direction * next_v, weights)
             )
         clear(field, grid, discs, x, y, c, s, clearance)
         for j in range(BLOCK):
@@ -151,23 +153,31 @@ def rollout_block(
             arc[j] = min(max(along, np.float32(0.0)), path.length)
             cross[j] = aside
             gx, gy = x[j] - target.x, y[j] - target.y
+            distance = np.sqrt(gx * gx + gy * gy)
+            near = max(np.float32(1.0) - distance * target.inverse_near, np.float32(0.0))
             total[j] += (
                 critics.obstacle(clearance[j], weights)
                 + critics.clearance_speed(clearance[j], v[j], weights)
                 + critics.path_tracking(aside, weights)
-                + critics.path_heading(c[j] * tangent_x + s[j] * tangent_y, weights)
-                + critics.goal(
-                    np.sqrt(gx * gx + gy * gy), c[j] * target.c + s[j] * target.s, target, weights
+                + critics.path_heading(
+                    path.direction * (c[j] * tangent_x + s[j] * tangent_y), near, weights
                 )
+                + critics.goal_position(min(distance, target.reach), weights)
+                + critics.goal_heading(c[j] * target.c + s[j] * target.s, near, weights)
             )
     for j in range(BLOCK):
-        cost[j] = total[j] + critics.progress(arc[j], cross[j], path.length, weights)
+        cost[j] = (
+            total[j]
+            + critics.progress(arc[j], cross[j], path.length, weights)
+            + critics.detour(value_at(to_go, to_go_grid, x[j], y[j]), weights)
+        )
 
 
 @kernel
 def rollout_serial(
     mean: Any, factor: Any, noise: Any, start: Any, model: Any, field: Any,
-    grid: Any, discs: Any, table: Any, path: Any, target: Any, weights: Any, costs: Any,
+    grid: Any, discs: Any, table: Any, path: Any, to_go: Any, to_go_grid: Any, target: Any,
+    weights: Any, costs: Any,
 ) -> None:  # fmt: skip
     """
     Fill costs, float32[blocks, BLOCK], for noise, float32[drawn blocks, T · m, BLOCK].
@@ -177,14 +187,15 @@ def rollout_serial(
         sign = np.float32(1.0) if block < drawn else np.float32(-1.0)
         rollout_block(
             mean, factor, sign, noise[block % drawn], start, model, field, grid, discs, table,
-            path, target, weights, costs[block],
+            path, to_go, to_go_grid, target, weights, costs[block],
         )  # fmt: skip
 
 
 @parallel_kernel
 def rollout_parallel(
     mean: Any, factor: Any, noise: Any, start: Any, model: Any, field: Any,
-    grid: Any, discs: Any, table: Any, path: Any, target: Any, weights: Any, costs: Any,
+    grid: Any, discs: Any, table: Any, path: Any, to_go: Any, to_go_grid: Any, target: Any,
+    weights: Any, costs: Any,
 ) -> None:  # fmt: skip
     """
     Do as rollout_serial does, on all threads.
@@ -194,5 +205,5 @@ def rollout_parallel(
         sign = np.float32(1.0) if block < drawn else np.float32(-1.0)
         rollout_block(
             mean, factor, sign, noise[block % drawn], start, model, field, grid, discs, table,
-            path, target, weights, costs[block],
+            path, to_go, to_go_grid, target, weights, costs[block],
         )  # fmt: skip

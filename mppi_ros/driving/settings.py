@@ -128,7 +128,7 @@ class Tracking:
     Stay on the path: a cost on the cross-track distance that grows linearly far away.
     """
 
-    weight: float = parameter(0.6, 'cost rate at one scale off the path', low=0.0, high=1e4)
+    weight: float = parameter(1.0, 'cost rate far off the path, half of it at one scale', low=0.0, high=1e4)
     scale: float = parameter(
         0.15, 'distance over which the cost turns from square to linear', unit='m', low=0.01, high=5.0
     )
@@ -158,7 +158,7 @@ class GoalPosition:
     Be at the goal: a cost rate on the distance to it, felt near the goal only.
     """
 
-    weight: float = parameter(1.0, 'cost rate at one metre off', low=0.0, high=1e4)
+    weight: float = parameter(4.0, 'cost rate at one metre off', low=0.0, high=1e4)
 
 
 @dataclass(frozen=True)

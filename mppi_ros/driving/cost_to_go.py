@@ -1,0 +1,191 @@
+"""
+Way round what the plan did not know: time to where the plan is free again, for each cell.
+
+A wave-front from the points where the plan can be rejoined solves the eikonal equation
+|∇V| = slowness by fast sweeping. The slowness charges what the critics charge near obstacles, so
+that V never promises a gap which the controller would find too dear.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+import math
+from typing import Any
+
+from mppi_ros.driving.distance_field import DistanceField
+from mppi_ros.driving.footprint import Footprint
+from mppi_ros.driving.path import ReferencePath
+from mppi_ros.driving.settings import Critics, Limits
+from mppi_ros.mppi.blocks import kernel
+import numpy as np
+from numpy.typing import NDArray
+
+MARGIN = 3.0  # [m] round the blocked part of the plan that is searched for a way
+REJOIN = 1.0  # [m] of the plan behind the blocked part on which it may be rejoined
+UNREACHABLE = 1e3  # [s]
+
+
+@dataclass(frozen=True)
+class CostToGo:
+    """
+    Time to the end of the searched part of the plan.
+
+    Attributes
+    ----------
+    value : float32[H, W]
+        From the centre of each cell [s]; UNREACHABLE where no way leads.
+    resolution : float
+        Side of a cell [m].
+    origin_x, origin_y : float
+        Lower left corner of cell (0, 0) [m].
+
+    """
+
+    value: NDArray[np.float32]
+    resolution: float
+    origin_x: float
+    origin_y: float
+
+
+def detour(
+    path: ReferencePath,
+    progress: float,
+    look_ahead: float,
+    field: DistanceField,
+    footprint: Footprint,
+    limits: Limits,
+    critics: Critics,
+) -> CostToGo | None:
+    """
+    Return the cost-to-go round the first obstacle on the plan ahead, or None where it is free.
+
+    Parameters
+    ----------
+    path : ReferencePath
+        The plan.
+    progress, look_ahead : float
+        The part of the plan that is searched for obstacles: from `progress` on, so long [m].
+    field : DistanceField
+        Distance to the nearest obstacle.
+    footprint : Footprint
+        The body: it is laid along the plan, and its inscribed radius says which cells are too
+        near to an obstacle.
+    limits, critics : parameter groups
+        What decides how slow the robot is near obstacles.
+
+    """
+    ahead = (path.arc >= progress - 1e-9) & (path.arc <= progress + look_ahead + REJOIN)
+    points, arc = path.points[ahead], path.arc[ahead]
+    if len(points) == 0:
+        return None
+    free = footprint.clearance(field, np.column_stack([points, path.yaw[ahead]])) > 0.0
+    if free[arc <= progress + look_ahead].all():
+        return None
+    blocked = int(np.argmin(free))
+    behind = np.flatnonzero(free[blocked:]) + blocked
+    if len(behind) == 0:
+        return None
+    first = behind[0]
+    rejoin = behind[arc[behind] <= arc[first] + REJOIN]
+    low = np.minimum(points.min(0), points[rejoin].min(0)) - MARGIN
+    high = np.maximum(points.max(0), points[rejoin].max(0)) + MARGIN
+    window = _window(field, low, high)
+    if window is None:
+        return None
+    rows, columns = window
+    res = field.resolution
+    clearance = field.distance[rows, columns] - np.float32(footprint.inscribed_radius)
+    origin_x = field.origin_x + columns.start * res
+    origin_y = field.origin_y + rows.start * res
+    value = np.full(clearance.shape, np.inf, np.float32)
+    row = ((points[rejoin, 1] - origin_y) / res).astype(int)
+    column = ((points[rejoin, 0] - origin_x) / res).astype(int)
+    inside = (row >= 0) & (row < value.shape[0]) & (column >= 0) & (column < value.shape[1])
+    left = (arc[-1] - arc[rejoin]) / limits.vx_max
+    np.minimum.at(value, (row[inside], column[inside]), left[inside].astype(np.float32))
+    _sweep(value, slowness(clearance, limits, critics), np.float32(res))
+    value[~np.isfinite(value)] = UNREACHABLE
+    return CostToGo(value, res, origin_x, origin_y)
+
+
+def slowness(
+    clearance: NDArray[np.float32], limits: Limits, critics: Critics
+) -> NDArray[np.float32]:
+    """
+    Return the cost of a metre [s/m] at each clearance [m]; inf where the robot does not fit.
+    """
+    near = np.maximum(critics.obstacle.margin - clearance, 0.0) / critics.obstacle.margin
+    speed = critics.clearance_speed
+    allowed = speed.speed_at_contact + speed.speed_per_clearance * np.maximum(clearance, 0.0)
+    cost = (1.0 + critics.obstacle.weight * near * near) / np.minimum(allowed, limits.vx_max)
+    return np.where(clearance > 0.0, cost, np.inf).astype(np.float32)
+
+
+def _window(
+    field: DistanceField, low: NDArray[np.float64], high: NDArray[np.float64]
+) -> tuple[slice, slice] | None:
+    """
+    Return the rows and columns of the field between two corners [m]; None if there are none.
+    """
+    height, width = field.distance.shape
+    origin = np.array([field.origin_x, field.origin_y])
+    first = np.clip(np.floor((low - origin) / field.resolution), 0, [width, height]).astype(int)
+    last = np.clip(np.ceil((high - origin) / field.resolution), 0, [width, height]).astype(int)
+    if (last <= first).any():
+        return None
+    return slice(int(first[1]), int(last[1])), slice(int(first[0]), int(last[0]))
+
+
+@kernel
+def _sweep(value: Any, slow: Any, cell: Any) -> None:
+    """
+    Solve |∇V| = slow, float32[H, W], from the finite cells of V on, by sweeps in four directions.
+
+    Blocked cells (slow = inf) take no part; afterwards each takes the dearest price of a cell on
+    from its best neighbour, so that a sample that ends in one is led out and never through.
+    """
+    rows, columns = value.shape
+    infinite = np.float32(np.inf)
+    for _ in range(200):
+        changed = False
+        for direction in range(4):
+            for a in range(rows):
+                i = a if direction < 2 else rows - 1 - a
+                for b in range(columns):
+                    j = b if direction % 2 == 0 else columns - 1 - b
+                    price = slow[i, j] * cell
+                    if price == infinite:
+                        continue
+                    left = value[i, j - 1] if j > 0 else infinite
+                    right = value[i, j + 1] if j < columns - 1 else infinite
+                    below = value[i - 1, j] if i > 0 else infinite
+                    above = value[i + 1, j] if i < rows - 1 else infinite
+                    x, y = min(left, right), min(below, above)
+                    if abs(x - y) < price:
+                        new = np.float32(0.5) * (
+                            x + y + math.sqrt(np.float32(2.0) * price * price - (x - y) * (x - y))
+                        )
+                    else:
+                        new = min(x, y) + price
+                    if new < value[i, j] - np.float32(1e-3):
+                        value[i, j] = new
+                        changed = True
+        if not changed:
+            break
+    wall = np.float32(10.0) * cell
+    for direction in range(4):
+        for a in range(rows):
+            i = a if direction < 2 else rows - 1 - a
+            for b in range(columns):
+                j = b if direction % 2 == 0 else columns - 1 - b
+                if slow[i, j] == infinite:
+                    best = value[i, j]
+                    if j > 0:
+                        best = min(best, value[i, j - 1] + wall)
+                    if j < columns - 1:
+                        best = min(best, value[i, j + 1] + wall)
+                    if i > 0:
+                        best = min(best, value[i - 1, j] + wall)
+                    if i < rows - 1:
+                        best = min(best, value[i + 1, j] + wall)
+                    value[i, j] = best
