@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 import math
 
 import numpy as np
@@ -14,6 +14,7 @@ SPACING = 0.05  # [m]
 LONGEST = 20_000.0  # [m] keeps memory bounded whatever is sent
 WINDOW = 0.5  # [m] a robot moves less between two projections, and branches lie further apart
 SAME = 1e-3  # [m] a shorter path is a single point
+CUSP = math.radians(120.0)  # [rad] a sharper turn between two poses reverses the direction
 
 
 @dataclass(frozen=True)
@@ -130,3 +131,44 @@ class ReferencePath:
         side = edge[nearest, 0] * offset[nearest, 1] - edge[nearest, 1] * offset[nearest, 0]
         arc = self.arc[first + nearest] + along[nearest] * self.arc[1]
         return float(arc), math.copysign(float(distance[nearest]), side)
+
+
+def sections(poses: ArrayLike, spacing: float = SPACING) -> list[ReferencePath]:
+    """
+    Split a plan where its direction of travel reverses; the sections are driven in turn.
+
+    A section is driven backward if its poses face against the way they lead. Planners that do
+    not fill in the orientation leave it at yaw 0 throughout; such yaws say nothing.
+
+    Parameters
+    ----------
+    poses : float[N, 2] or float[N, 3]
+        x, y [m] and yaw [rad].
+    spacing : float
+        Greatest distance between two points of a section [m].
+
+    Raises
+    ------
+    InputError
+        As ReferencePath.from_poses.
+
+    """
+    whole = ReferencePath.from_poses(poses, spacing)
+    given = np.array(poses, dtype=np.float64)
+    moved = np.hypot(*np.diff(given[:, :2], axis=0).T) >= SAME
+    given = given[np.concatenate([[True], moved])] if whole.length else given[-1:]
+    if len(given) < 3:
+        return [whole]
+    way = np.arctan2(*np.diff(given[:, :2], axis=0).T[::-1])
+    turn = np.abs((np.diff(way) + math.pi) % math.tau - math.pi)
+    bounds = [0, *(np.flatnonzero(turn > CUSP) + 1), len(given) - 1]
+    oriented = given.shape[1] == 3 and bool(np.any(given[:-1, 2] != 0.0))
+    parts = []
+    for first, last in zip(bounds, bounds[1:], strict=False):
+        part = ReferencePath.from_poses(given[first : last + 1, :2], spacing)
+        facing = np.cos(given[first:last, 2] - way[first:last]) if oriented else np.ones(1)
+        backward = bool(np.mean(facing < 0.0) > 0.8)
+        yaw = part.yaw[-1] + (math.pi if backward else 0.0)
+        goal = whole.goal if last == bounds[-1] else (*part.goal[:2], math.remainder(yaw, math.tau))
+        parts.append(replace(part, goal=goal, direction=-1.0 if backward else 1.0))
+    return parts
