@@ -120,7 +120,7 @@ def read_yaml(path: str | Path, base: Configuration | None = None) -> Configurat
         raise ParameterError(f'{path} is not YAML: {" ".join(str(error).split())}') from None
     changes: dict[str, Any] = {}
     for node, section in content.items() if isinstance(content, dict) else ():
-        if str(node).strip('/') not in ('**', NODE_NAME):
+        if str(node).rsplit('/', 1)[-1] not in ('**', NODE_NAME):
             continue
         if not isinstance(section, dict) or not isinstance(section.get('ros__parameters'), dict):
             raise ParameterError(f'{path}: {node} has no ros__parameters')

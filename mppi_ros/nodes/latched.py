@@ -1,0 +1,56 @@
+"""Latched topics: the last message reaches who comes later, whatever the publisher offers."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from rclpy.event_handler import QoSRequestedIncompatibleQoSInfo, SubscriptionEventCallbacks
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, QoSPolicyKind, QoSProfile, ReliabilityPolicy
+from rclpy.subscription import Subscription
+
+LATCHED = QoSProfile(
+    depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL
+)
+VOLATILE = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
+
+
+def subscribe_latched(
+    node: Node, kind: type[Any], topic: str, callback: Callable[[Any], None]
+) -> list[Subscription]:
+    """
+    Subscribe to the last message of latched publishers and to messages of volatile ones.
+
+    DDS pairs no transient local subscription with a volatile publisher. So a volatile one joins
+    when a publisher offers no more; a message that then arrives through both counts once.
+
+    Returns
+    -------
+    list of Subscription
+        The subscriptions, to be destroyed by the caller; the second may appear later.
+
+    """
+    recent: deque[int] = deque(maxlen=8)
+    subscriptions: list[Subscription] = []
+
+    def receive(message: Any, info: dict[str, int]) -> None:
+        if info['source_timestamp'] not in recent:
+            recent.append(info['source_timestamp'])
+            callback(message)
+
+    def incompatible(info: QoSRequestedIncompatibleQoSInfo) -> None:
+        if info.last_policy_kind == QoSPolicyKind.DURABILITY and len(subscriptions) == 1:
+            subscriptions.append(node.create_subscription(kind, topic, receive, VOLATILE))
+
+    subscriptions.append(
+        node.create_subscription(
+            kind,
+            topic,
+            receive,
+            LATCHED,
+            event_callbacks=SubscriptionEventCallbacks(incompatible_qos=incompatible),
+        )
+    )
+    return subscriptions

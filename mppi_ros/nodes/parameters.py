@@ -1,0 +1,144 @@
+"""A parameter dataclass as the ROS parameters of a node: described, checked as a whole, live."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Generic, TypeVar
+
+from rcl_interfaces.msg import (
+    FloatingPointRange,
+    IntegerRange,
+    ParameterDescriptor,
+    SetParametersResult,
+)
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+
+from mppi_ros.mppi.errors import ParameterError
+from mppi_ros.mppi.parameters import ParameterInfo, describe, flatten, replace
+
+T = TypeVar('T')
+TYPES = {
+    'bool': Parameter.Type.BOOL,
+    'integer': Parameter.Type.INTEGER,
+    'double': Parameter.Type.DOUBLE,
+    'string': Parameter.Type.STRING,
+    'double_array': Parameter.Type.DOUBLE_ARRAY,
+}
+
+
+class ParameterMixin(Generic[T]):
+    """
+    Gives a node a `configuration`: an immutable dataclass that its ROS parameters mirror.
+
+    A node calls `declare_configuration` once and overrides `apply_configuration`. Changes come in
+    through the services or `set_parameters`; a set is checked as a whole by the dataclass itself
+    and applied whole or not at all. Checking comes before rclpy's own, because the messages of
+    the dataclass name unit and range and because it takes an integer where a double is meant.
+    """
+
+    configuration: T
+    _infos: Mapping[str, ParameterInfo] = {}  # rclpy sets parameters before we declare ours
+
+    def declare_configuration(self: Any, defaults: T) -> None:
+        """
+        Declare every parameter of `defaults` and take the values given at start.
+
+        Raises
+        ------
+        ParameterError
+            A value given at start is bad, or its name is unknown.
+
+        """
+        infos = {info.name: info for info in describe(type(defaults))}
+        given = {
+            name: parameter.value
+            for name, parameter in self._parameter_overrides.items()
+            if not name.startswith('qos_overrides.') and not self._is_of_rclpy(name, infos)
+        }
+        self.configuration = replace(defaults, _typed(given, infos))
+        values = flatten(self.configuration)
+        for name, info in infos.items():
+            if self.has_parameter(name):  # use_sim_time, which every node declares by itself
+                continue
+            value = TYPES[info.kind] if info.kind == 'double_array' else values[name]
+            self.declare_parameter(name, value, descriptor(info), ignore_override=True)
+        # An array is declared by its type, since an empty one has none, and gets its value now.
+        arrays = [name for name, info in infos.items() if info.kind == 'double_array']
+        Node.set_parameters_atomically(self, [_parameter(infos[n], values[n]) for n in arrays])
+        self._infos = infos
+
+    def apply_configuration(self, configuration: T) -> None:
+        """Act on a new configuration; called between ticks, after it was checked."""
+
+    def set_parameters_atomically(
+        self: Any, parameter_list: list[Parameter]
+    ) -> SetParametersResult:
+        """Check and apply a set of changes as a whole."""
+        infos = self._infos
+        ours = [p for p in parameter_list if not self._is_of_rclpy(p.name, infos)]
+        rest = [p for p in parameter_list if self._is_of_rclpy(p.name, infos)]
+        try:
+            configuration = replace(
+                self.configuration, _typed({p.name: p.value for p in ours}, infos)
+            )
+        except ParameterError as error:
+            return SetParametersResult(successful=False, reason=str(error))
+        values = flatten(configuration)
+        changes = [_parameter(infos[p.name], values[p.name]) for p in ours]
+        result = Node.set_parameters_atomically(self, rest + changes)
+        if result.successful and configuration != self.configuration:
+            self.configuration = configuration
+            self.apply_configuration(configuration)
+        return result
+
+    def set_parameters(self, parameter_list: list[Parameter]) -> list[SetParametersResult]:
+        """Check and apply changes one by one."""
+        return [self.set_parameters_atomically([parameter]) for parameter in parameter_list]
+
+    def _is_of_rclpy(self: Any, name: str, infos: Mapping[str, ParameterInfo]) -> bool:
+        return name == 'use_sim_time' or (name not in infos and self.has_parameter(name))
+
+
+def descriptor(info: ParameterInfo) -> ParameterDescriptor:
+    """
+    Return what `ros2 param describe` shows of a parameter.
+
+    A range is given only where it is closed: ROS knows no other. The check of the dataclass
+    holds in any case.
+    """
+    unit = f' [{info.unit}]' if info.unit else ''
+    shown = ParameterDescriptor(
+        name=info.name,
+        type=TYPES[info.kind].value,
+        description=f'{info.description}{unit}',
+        read_only=not info.live,
+    )
+    low, high = info.low, info.high
+    if low is not None and high is not None and info.kind == 'double':
+        bounds = FloatingPointRange(from_value=float(low), to_value=float(high))
+        shown.floating_point_range = [bounds]
+    elif low is not None and high is not None and info.kind == 'integer':
+        shown.integer_range = [IntegerRange(from_value=int(low), to_value=int(high))]
+    elif info.range_text != 'any':
+        shown.additional_constraints = info.range_text
+    return shown
+
+
+def _typed(given: dict[str, Any], infos: Mapping[str, ParameterInfo]) -> dict[str, Any]:
+    # An empty list has no type in ROS: it arrives as None or as an empty array of any type.
+    return {
+        name: () if _is_empty(value) and name in infos and infos[name].kind == 'double_array'
+        else value
+        for name, value in given.items()
+    }
+
+
+def _is_empty(value: Any) -> bool:
+    return value is None or (not isinstance(value, (bool, int, float, str)) and len(value) == 0)
+
+
+def _parameter(info: ParameterInfo, value: Any) -> Parameter:
+    return Parameter(
+        info.name, TYPES[info.kind], list(value) if isinstance(value, tuple) else value
+    )

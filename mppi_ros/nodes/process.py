@@ -1,0 +1,98 @@
+"""A node as a process: arguments, executor, signals, exit code, and a last word before the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+import signal
+import socket
+import sys
+import threading
+import traceback
+from typing import Any, Protocol
+
+import rclpy
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.signals import SignalHandlerOptions
+from rclpy.task import Future
+
+from mppi_ros.mppi.errors import MppiError
+
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Stoppable(Protocol):
+    """What `run` asks of a node."""
+
+    def start(self) -> None:
+        """Begin work; the executor runs next."""
+
+    def stop(self) -> None:
+        """Say the last word; the context still stands."""
+
+
+def run(make: Callable[[], Any]) -> None:
+    """
+    Run the node that `make` builds until SIGINT or SIGTERM, then exit.
+
+    rclpy's own handlers shut the context down at once, and a node could not publish a last
+    command. Here a signal only ends the spinning, and the context ends after the node.
+
+    rclpy's EventsExecutor would halve the load of the process, but the one in Jazzy delivers no
+    messages.
+
+    Raises
+    ------
+    SystemExit
+        With 0 after a signal, 1 after an unexpected error, 2 for bad arguments or parameters.
+
+    """
+    asked_to_stop = Future()
+    _on_signal(asked_to_stop)
+    try:
+        rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+    except Exception as error:  # rclpy has no narrower error for arguments it cannot parse
+        raise SystemExit(_complain(str(error).splitlines()[0])) from None
+    node = None
+    code = 0
+    try:
+        node = make()
+        executor = SingleThreadedExecutor()
+        executor.add_node(node)
+        node.start()
+        executor.spin_until_future_complete(asked_to_stop)
+    except MppiError as error:
+        code = _complain(str(error))
+    except Exception:
+        traceback.print_exc()
+        code = 1
+    finally:
+        if node is not None:
+            node.stop()
+            node.destroy_node()
+        rclpy.shutdown()
+    raise SystemExit(code)
+
+
+def _on_signal(asked_to_stop: Future) -> None:
+    """
+    Complete the future when a stop signal comes, and wake the executor that waits for it.
+
+    A handler in Python runs only when the main thread runs Python, which it does not while it
+    waits for messages. So a thread reads the byte that the interpreter writes for each signal.
+    """
+    reader, writer = socket.socketpair()
+    writer.setblocking(False)
+    signal.set_wakeup_fd(writer.detach())
+    for number in STOP_SIGNALS:
+        signal.signal(number, lambda *_: None)
+
+    def wait() -> None:
+        reader.recv(1)
+        asked_to_stop.set_result(None)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
+def _complain(message: str) -> int:
+    print(f'{sys.argv[0].rsplit("/", 1)[-1]}: {message}', file=sys.stderr)
+    return 2

@@ -1,0 +1,58 @@
+"""The YAML file that comes along says of every parameter what the code says."""
+from __future__ import annotations
+
+import textwrap
+
+from mppi_ros.control.settings import Configuration, read_yaml
+from mppi_ros.mppi.parameters import ParameterInfo, describe
+from mppi_ros.share import share_path
+
+HEAD = """\
+# Parameters of mppi_controller for the default robot: round, 0.5 m/s, differential drive.
+# Every line is the default, so a file of your own needs only what differs. Costs are in seconds:
+# a weight of 1 makes a critic worth one second of delay. All but those marked 'at start' are live:
+# ros2 param set /mppi_controller lambda 0.5
+/**/mppi_controller:
+  ros__parameters:
+"""
+
+
+def written(info: ParameterInfo) -> str:
+    """Write a default so that ROS reads it in the parameter's own type."""
+    if isinstance(info.default, bool):
+        return str(info.default).lower()
+    if isinstance(info.default, tuple):
+        return f'[{", ".join(repr(float(value)) for value in info.default)}]'
+    return repr(info.default) if info.kind != 'string' else f"'{info.default}'"
+
+
+def commented_yaml() -> str:
+    """Write the file from the declarations."""
+    lines, open_groups = [], []
+    for info in describe(Configuration):
+        *groups, name = info.name.split('.')
+        for depth, group in enumerate(groups):
+            if open_groups[: depth + 1] != groups[: depth + 1]:
+                lines.append(f'{"  " * (depth + 2)}{group}:')
+        open_groups = groups
+        indent = '  ' * (len(groups) + 2)
+        range_text = '' if info.range_text == 'any' else f': {info.range_text}'
+        late = '' if info.live else ' (at start)'
+        lines += textwrap.wrap(
+            f'{info.description}{range_text}{late}', 99, break_long_words=False,
+            initial_indent=f'{indent}# ', subsequent_indent=f'{indent}# ')
+        lines.append(f'{indent}{name}: {written(info)}')
+    return HEAD + '\n'.join(lines) + '\n'
+
+
+def test_the_file_is_what_the_declarations_give():
+    shipped = share_path('config', 'mppi_controller.yaml').read_text('utf-8')
+    assert shipped == commented_yaml()
+
+
+def test_the_file_gives_the_defaults():
+    assert read_yaml(share_path('config', 'mppi_controller.yaml')) == Configuration()
+
+
+if __name__ == '__main__':
+    share_path('config', 'mppi_controller.yaml').write_text(commented_yaml(), 'utf-8')
