@@ -1,0 +1,271 @@
+"""mppi_benchmark: time the solve, drive beside Nav2, time the node over DDS, check the theory."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+import itertools
+from pathlib import Path
+import sys
+from typing import Any
+
+from mppi_ros.control.settings import Configuration, read_yaml
+from mppi_ros.mppi.errors import InputError, MppiError
+from mppi_ros.share import share_path
+from mppi_ros.tools import instrument
+from mppi_ros.tools.instrument import integer, listed, number, show_table
+
+SAMPLES, STEPS = (500, 1000, 2000, 4000, 8000, 16000), (28, 56, 112)
+# Nav2's MPPI (main, a3a97043), one call on map200, 2 vCPU Zen 4: K, T, pace → median [ms].
+# With fresh noise in each call at 2000 × 56; with noise drawn once, which is faster, elsewhere.
+NAV2_SOLVE = {
+    (1000, 56, 'hot'): 0.99,
+    (2000, 56, 'hot'): 2.34,
+    (4000, 56, 'hot'): 5.34,
+    (2000, 100, 'hot'): 4.53,
+    (2000, 56, '20Hz'): 4.97,
+}
+# What names a row; everything else in it is measured.
+IDENTITY = (
+    'scenario', 'samples', 'steps', 'threads', 'pace', 'phase', 'costmap_cells', 'what', 'unit',
+    'law',
+)
+MEASURED = ('median_ms', 'p99_ms', 'value', 'time_s', 'solve_median_ms', 'measured')
+
+Progress = Callable[[str, float], None]
+Rows = list[dict[str, Any]]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """
+    Run one benchmark.
+
+    Returns
+    -------
+    int
+        0 when done and good, 1 when a drive failed or a law does not hold, 2 for wrong use.
+
+    """
+    argv = sys.argv[1:] if argv is None else argv
+    options = _parse(argv)
+    try:
+        if options.json:
+            instrument.check_writable(options.json)
+        with instrument.interruptible():
+            if options.benchmark == 'compare':
+                return _compare(options)
+            result = _measure(options, argv)
+            if options.json:
+                instrument.write_json(options.json, result)
+            return int(not all(map(_is_good, result['rows'])))
+    except MppiError as error:
+        print(f'mppi_benchmark: {error}', file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print('mppi_benchmark: interrupted, nothing was written', file=sys.stderr)
+        return 1
+
+
+def _measure(options: argparse.Namespace, argv: Sequence[str]) -> dict[str, Any]:
+    machine = instrument.machine()
+    rows = options.measure(options)
+    print(
+        f'{machine["cpu"]}, {machine["cores"]} cores, load before {machine["load"]}, numba '
+        f'{machine["numba"]} ({machine["thread_layer"]}), commit {machine["commit"]}'
+    )
+    return {
+        'benchmark': options.benchmark, 'arguments': list(argv), 'machine': machine, 'rows': rows
+    }
+
+
+def _is_good(row: dict[str, Any]) -> bool:
+    return bool(row.get('holds', True)) and row.get('reached', 0) == row.get('runs', 0)
+
+
+def _solve(options: argparse.Namespace) -> Rows:
+    from mppi_ros.tools.benchmark_solve import load_situation, measure
+
+    situation = load_situation(options.scenario)
+    configuration = _configuration(options)
+    default = configuration.mppi.samples, configuration.mppi.horizon_steps
+    sizes = list(itertools.product(options.samples or SAMPLES, options.steps or STEPS))
+    # The whole grid at 20 Hz would take an hour.
+    paced = sizes if options.samples or options.steps else [default]
+    if default in paced and default not in sizes:
+        sizes.append(default)
+    with _progress() as progress:
+        rows = list(
+            measure(
+                situation, configuration, sizes, paced, options.threads, options.calls, progress
+            )
+        )
+    rows.sort(key=lambda row: (row['phase'] != 'solve', row['pace'] != 'hot'))
+    for row in rows:
+        row['scenario'] = situation.name
+        if situation.name == 'map200' and row['phase'] == 'solve':
+            theirs = NAV2_SOLVE.get((row['samples'], row['steps'], row['pace']))
+            row['nav2_median_ms'] = theirs
+    columns = ('samples', 'steps', 'threads', 'pace', 'phase', 'median_ms', 'p90_ms', 'p99_ms',
+               'p999_ms', 'max_ms', 'ns_per_sample_step', 'nav2_median_ms')
+    _show(f'solve on {situation.name}', columns, rows)
+    return rows
+
+
+def _closed_loop(options: argparse.Namespace) -> Rows:
+    from mppi_ros.tools.benchmark_closed_loop import ROBOT, measure
+    from mppi_ros.tools.benchmark_solve import load_situation
+
+    situations = [load_situation(path) for path in options.scenario or (None,)]
+    base = read_yaml(share_path('config', 'robots', f'{ROBOT}.yaml'))
+    configuration = read_yaml(options.params, base) if options.params else base
+    with _progress() as progress:
+        rows = measure(situations, configuration, options.runs, progress)
+    shown = []
+    for row in rows:
+        nav2 = row['nav2'] or {}
+        for who, values in (('mppi_ros', row), ('Nav2', nav2)):
+            if values:
+                shown.append({'scenario': row['scenario'], 'controller': who, **values})
+    columns = ('scenario', 'controller', 'reached', 'runs', 'time_s', 'time_range_s',
+               'min_distance_m', 'cross_track_rms_m', 'solve_median_ms', 'solve_p99_ms')
+    _show('closed loop at 20 Hz, ideal unicycle', columns, shown)
+    return rows
+
+
+def _latency(options: argparse.Namespace) -> Rows:
+    from mppi_ros.nodes import use_wheels
+
+    use_wheels()
+    from mppi_ros.tools.benchmark_latency import measure
+
+    _configuration(options)
+    with _progress() as progress:
+        rows = measure(options.rate, options.seconds, options.cells, options.params, progress)
+    timed = [row for row in rows if 'median_ms' in row]
+    columns = ('what', 'costmap_cells', 'median_ms', 'p90_ms', 'p99_ms', 'p999_ms', 'max_ms')
+    _show(f'the node over DDS, {options.rate:g} Hz, {options.seconds:g} s', columns, timed)
+    single = [row for row in rows if 'value' in row]
+    _show('the process of the node', ('what', 'costmap_cells', 'value', 'unit'), single)
+    return rows
+
+
+def _theory(options: argparse.Namespace) -> Rows:
+    from mppi_ros.tools.theory import theory_rows
+
+    rows = [dict(row) for row in theory_rows()]
+    _show('the laws of the score-ascent view',
+          ('law', 'predicted', 'measured', 'tolerance', 'holds'), rows)
+    return rows
+
+
+def _compare(options: argparse.Namespace) -> int:
+    """Print this ÷ other for each row of both; without a second result, measure anew."""
+    other = instrument.read_json(options.other, 'benchmark', 'arguments', 'machine', 'rows')
+    if options.this:
+        this = instrument.read_json(options.this, 'benchmark', 'machine', 'rows')
+    else:
+        this = _measure(_parse(other['arguments']), other['arguments'])
+    if other['benchmark'] != this['benchmark']:
+        raise InputError(
+            f'{options.this} holds {this["benchmark"]}, {options.other} {other["benchmark"]}'
+        )
+    rows = ratios(other['rows'], this['rows'])
+    if not rows:
+        raise InputError(f'{options.other} has no row in common with this')
+    for name, result in (('other', other), ('this', this)):
+        told = result['machine']
+        print(f'{name}: {told["cpu"]}, {told["cores"]} cores, commit {told["commit"]}')
+    _show(f'{this["benchmark"]}: this ÷ other', ('row', 'value', 'other', 'this', 'ratio'), rows)
+    return 0
+
+
+def ratios(other: Rows, this: Rows) -> Rows:
+    """Return this ÷ other of every measured value in rows that both have, in their order."""
+
+    def name(row: dict[str, Any]) -> str:
+        return ', '.join(f'{key} {row[key]}' for key in IDENTITY if row.get(key) is not None)
+
+    known = {name(row): row for row in other}
+    found = []
+    for row in this:
+        before = known.get(name(row), {})
+        for value in MEASURED:
+            new, old = row.get(value), before.get(value)
+            if isinstance(new, (int, float)) and isinstance(old, (int, float)):
+                ratio = round(new / old, 4) if old else None
+                found.append(
+                    {'row': name(row), 'value': value, 'other': old, 'this': new, 'ratio': ratio}
+                )
+    return found
+
+
+def _configuration(options: argparse.Namespace) -> Configuration:
+    return read_yaml(options.params) if options.params else Configuration()
+
+
+def _show(title: str, columns: Sequence[str], rows: Sequence[dict[str, Any]]) -> None:
+    used = [name for name in columns if any(row.get(name) is not None for row in rows)]
+    show_table(title, used, [[row.get(name) for name in used] for row in rows])
+
+
+@contextmanager
+def _progress() -> Iterator[Progress]:
+    from rich.console import Console
+    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bar
+
+    columns = BarColumn(), TimeElapsedColumn(), TextColumn('{task.description}')
+    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task('', total=1.0)
+        yield lambda words, share: bar.update(task, description=words, completed=share)
+
+
+def _parse(argv: Sequence[str]) -> argparse.Namespace:
+    parser = instrument.Parser(
+        prog='mppi_benchmark', description='Time the controller and check it.',
+        epilog='exit code: 0 done and good, 1 a drive failed or a law does not hold, 2 wrong use',
+    )
+    commands = parser.add_subparsers(required=True, metavar='BENCHMARK')
+
+    def command(name: str, measure: Callable[..., Rows] | None, words: str) -> Any:
+        made = commands.add_parser(name, help=words, description=words)
+        made.set_defaults(benchmark=name, measure=measure, json=None)
+        if measure:
+            made.add_argument('--json', type=Path, metavar='OUT', help='write the results here')
+        if measure not in (None, _theory):
+            made.add_argument('--params', type=Path, metavar='FILE', help="the node's ROS YAML")
+        return made
+
+    solve = command('solve', _solve, 'time one solve and its phases')
+    solve.add_argument(
+        '--scenario', type=Path, metavar='FILE.npz', help='the situation; default: a built-in one'
+    )
+    solve.add_argument('--samples', type=listed(integer(16, 131072)), metavar='K,K')
+    solve.add_argument('--steps', type=listed(integer(2, 512)), metavar='T,T')
+    solve.add_argument('--threads', type=listed(integer(1, 256)), metavar='N,N', default=(1, 2))
+    solve.add_argument(
+        '--calls', type=integer(1, 1_000_000), metavar='N', default=600,
+        help='timed calls of each size in a hot loop, a third of it at 20 Hz; default: %(default)s'
+    )
+    closed = command('closed-loop', _closed_loop, 'drive scenarios on which Nav2 was measured')
+    closed.add_argument('--scenario', type=Path, metavar='FILE.npz', nargs='+')
+    closed.add_argument('--runs', type=integer(1, 10_000), metavar='N', default=10)
+    latency = command('latency', _latency, 'time the real node over DDS from another process')
+    latency.add_argument('--rate', type=number(1.0, 500.0, 'Hz'), metavar='HZ', default=20.0)
+    latency.add_argument('--seconds', type=number(1.0, 3600.0, 's'), metavar='S', default=30.0)
+    latency.add_argument(
+        '--cells', type=listed(integer(60, 5000)), metavar='N,N', default=(60, 200, 1000),
+        help='side of the costmap in cells; default: 60,200,1000',
+    )
+    command('theory', _theory, 'check the laws of the theory')
+    compare = command('compare', None, 'ratio of each row of two results')
+    compare.add_argument('other', type=Path, metavar='OTHER.json')
+    compare.add_argument(
+        'this', type=Path, metavar='THIS.json', nargs='?', help='default: measure now, likewise'
+    )
+    return parser.parse_args(argv)
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())

@@ -1,0 +1,222 @@
+"""What the two instruments share: arguments, result files, statistics of times, the machine."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
+import json
+import math
+import os
+from pathlib import Path
+import platform
+import signal
+import subprocess
+from typing import Any, NoReturn, TypeVar
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from mppi_ros import __version__
+from mppi_ros.mppi.errors import InputError
+
+T = TypeVar('T')
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that says in one line what is wrong, and exits with 2."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print one line and end."""
+        self.exit(2, f'{self.prog}: {message}\n')
+
+
+def integer(low: int, high: int) -> Callable[[str], int]:
+    """Return a reader of an integer within [low, high]."""
+
+    def read(text: str) -> int:
+        if not text.removeprefix('-').isdecimal() or not low <= int(text) <= high:
+            raise argparse.ArgumentTypeError(f'{text!r} is not an integer in [{low}, {high}]')
+        return int(text)
+
+    return read
+
+
+def number(low: float, high: float, unit: str) -> Callable[[str], float]:
+    """Return a reader of a number within [low, high]."""
+
+    def read(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not low <= value <= high:
+            raise argparse.ArgumentTypeError(f'{text!r} is outside [{low:g}, {high:g}] {unit}')
+        return value
+
+    return read
+
+
+def listed(read: Callable[[str], T]) -> Callable[[str], tuple[T, ...]]:
+    """Return a reader of values with commas between them; repeated values count once."""
+    return lambda text: tuple(dict.fromkeys(read(part.strip()) for part in text.split(',')))
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Let a request to terminate end the work in order, as Ctrl-C does."""
+
+    def interrupt(_number: int, _frame: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def check_writable(path: Path) -> None:
+    """Raise InputError when a file cannot be written at `path`, before any work is done for it."""
+    if path.is_dir() or not os.access(path.resolve().parent, os.W_OK):
+        raise InputError(f'{path} cannot be written')
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a JSON file whole or not at all; what is not finite becomes null."""
+    text = json.dumps(_finite(content), indent=1, ensure_ascii=False, allow_nan=False)
+    part = path.with_name(f'{path.name}.part')
+    part.write_text(text + '\n', encoding='utf-8')
+    os.replace(part, path)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _finite(member) for key, member in value.items()}
+    if isinstance(value, (list, tuple, np.ndarray)):
+        return [_finite(member) for member in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def read_json(path: Path, *keys: str) -> dict[str, Any]:
+    """
+    Read a result file.
+
+    Raises
+    ------
+    InputError
+        The file is missing, is not JSON or lacks one of `keys`.
+
+    """
+    try:
+        content = json.loads(path.read_text(encoding='utf-8'))
+    except OSError as error:
+        raise InputError(f'{path}: {error.strerror}') from None
+    except ValueError as error:
+        raise InputError(f'{path} is not JSON: {error}') from None
+    missing = [key for key in keys if not isinstance(content, dict) or key not in content]
+    if missing:
+        raise InputError(f'{path} has no {missing[0]!r}: not a result of this program')
+    return dict(content)
+
+
+def times(milliseconds: ArrayLike) -> dict[str, float]:
+    """Return median, p90, p99, p99.9 and maximum [ms], as every table of times shows them."""
+    values = np.asarray(milliseconds, dtype=np.float64)
+    if not values.size:
+        values = np.array([math.nan])
+    quantiles = np.percentile(values, (50, 90, 99, 99.9, 100))
+    names = ('median_ms', 'p90_ms', 'p99_ms', 'p999_ms', 'max_ms')
+    return {name: round(float(value), 6) for name, value in zip(names, quantiles, strict=True)}
+
+
+def machine() -> dict[str, Any]:
+    """Describe what a measurement ran on: without it a time says nothing."""
+    import numba
+
+    # The layer is loaded by the first parallel kernel; before, the name is not known.
+    _first_parallel_call()
+    return {
+        'cpu': _cpu(),
+        'cores': len(os.sched_getaffinity(0)),
+        'load': round(os.getloadavg()[0], 2),
+        'system': f'{platform.system()} {platform.release()} {platform.machine()}',
+        'python': platform.python_version(),
+        'numpy': version('numpy'),
+        'numba': version('numba'),
+        'llvmlite': version('llvmlite'),
+        'rclpy': _version('rclpy', 'ros-jazzy-rclpy', 'ros-kilted-rclpy'),
+        'thread_layer': numba.threading_layer(),
+        'mppi_ros': __version__,
+        'commit': commit(),
+    }
+
+
+def commit() -> str:
+    """Return the commit of the code, '+' behind it when files were changed; '' without git."""
+    code = Path(__file__).resolve().parents[1]
+
+    def git(*words: str) -> str:
+        done = subprocess.run(['git', *words], cwd=code, capture_output=True, text=True)
+        return done.stdout.strip() if done.returncode == 0 else ''
+
+    try:
+        name = git('rev-parse', '--short=12', 'HEAD')
+        return name + ('+' if name and git('status', '--porcelain', '--', '.') else '')
+    except OSError:
+        return ''
+
+
+def _first_parallel_call() -> None:
+    from mppi_ros.mppi import noise
+
+    process = noise.correlation(0.0, 0.0)
+    noise.draw_parallel(0, 0, process, 1, np.empty((1, 2, noise.BLOCK), np.float32))
+
+
+def _cpu() -> str:
+    try:
+        lines = Path('/proc/cpuinfo').read_text('utf-8').splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(':')[2].strip() for line in lines if line.startswith('model name')]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def _version(*packages: str) -> str:
+    for name in packages:
+        try:
+            return version(name)
+        except PackageNotFoundError:
+            continue
+    return ''
+
+
+def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Print a table; numbers are right-justified and short."""
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=title, box=SIMPLE_HEAD, title_justify='left', title_style='bold')
+    for index, column in enumerate(columns):
+        numeric = all(isinstance(row[index], (int, float)) or row[index] is None for row in rows)
+        table.add_column(column, justify='right' if numeric and rows else 'left', no_wrap=numeric)
+    for row in rows:
+        table.add_row(*map(_cell, row))
+    # A file or a pipe gets whole rows, however wide.
+    console = Console()
+    Console(width=None if console.is_terminal else 160, highlight=False).print(table)
+
+
+def _cell(value: Any) -> str:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return '–'
+    if isinstance(value, bool):
+        return 'yes' if value else 'no'
+    if isinstance(value, float):
+        return f'{value:.0f}' if abs(value) >= 1000.0 else f'{value:.3g}'
+    return str(value)
