@@ -1,0 +1,134 @@
+"""Prediction and braking against closed forms."""
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from plain_robot import room, with_block
+import pytest
+
+from mppi_ros.control import braking
+from mppi_ros.control.braking import Surroundings
+from mppi_ros.driving import motion
+from mppi_ros.driving.distance_field import distance_field
+from mppi_ros.driving.footprint import Footprint
+from mppi_ros.driving.motion import Model, State
+from mppi_ros.driving.settings import Limits, Prediction
+
+LIMITS = Limits(vx_max=2.0, vx_min=-1.0, wz_max=1.5, ax_max=1.0, ax_min=-2.0, az_max=3.0)
+PREDICTION = Prediction(delay=0.1, lag_linear=0.2, lag_angular=0.15)
+BODY = Footprint.round(0.2)
+MODEL = Model.of(LIMITS, PREDICTION, braking.STEP)
+WALL = 4.95  # [m] inner face of the room's right wall
+
+
+def surroundings(costmap, margin=0.0, body=BODY):
+    return Surroundings.of(distance_field(costmap), body, margin)
+
+
+def moving(x=0.0, y=0.0, yaw=0.0, v=0.0, w=0.0):
+    return State(x, y, yaw, v, w)
+
+
+def test_limits_are_those_of_the_rollout():
+    rng = np.random.default_rng(0)
+    model = Model.of(LIMITS, PREDICTION, 0.05)
+    for _ in range(200):
+        wanted, last = rng.uniform(-3.0, 3.0, 2), rng.uniform(-1.0, 1.0, 2)
+        expected = np.array([wanted], np.float32)
+        motion.limit(expected, tuple(last), model)
+        found = braking.limited(tuple(wanted), tuple(last), LIMITS, 0.05)
+        np.testing.assert_allclose(found, expected[0], atol=1e-6)
+
+
+@pytest.mark.parametrize('last', [(1.7, 1.0), (-0.9, -1.4), (0.001, -0.001), (0.0, 1.5)])
+@pytest.mark.parametrize('curvature', [0.0, 0.8, -50.0])
+def test_braking_ends_in_exactly_zero(last, curvature):
+    for _ in range(60):
+        slower = braking.braking(last, curvature, LIMITS, 0.05)
+        assert abs(slower[0]) <= abs(last[0])
+        assert abs(slower[1] - last[1]) <= 3.0 * 0.05 + 1e-12
+        last = slower
+    assert last == (0.0, 0.0)
+
+
+def test_speed_limit_that_was_lowered_is_approached_within_the_acceleration():
+    assert braking.limited((5.0, 0.0), (3.0, 0.0), LIMITS, 0.1) == pytest.approx((2.8, 0.0))
+
+
+def test_prediction_is_the_step_response_of_a_first_order_lag_after_the_delay():
+    sent = np.array([[-np.inf, 0.0, 0.0], [10.0, 1.0, 0.5]])
+    seconds = 0.7
+    state = braking.predict(moving(), 10.0, 10.0 + 0.1 + seconds, sent, LIMITS, PREDICTION)
+    share = math.exp(-seconds / 0.2)
+    assert state.v == pytest.approx(1.0 - share, abs=1e-3)
+    assert state.w == pytest.approx(0.5 * (1.0 - math.exp(-seconds / 0.15)), abs=1e-3)
+    assert state.yaw == pytest.approx(0.5 * (seconds - 0.15 * 0.99), abs=5e-3)
+    assert math.hypot(state.x, state.y) == pytest.approx(seconds - 0.2 * (1.0 - share), abs=5e-3)
+
+
+def test_command_does_nothing_before_its_delay():
+    sent = np.array([[-np.inf, 0.0, 0.0], [10.0, 1.0, 0.5]])
+    assert braking.predict(moving(1.0, 2.0, 3.0), 10.0, 10.1, sent, LIMITS, PREDICTION) == (
+        pytest.approx((1.0, 2.0, 3.0, 0.0, 0.0)))
+
+
+def test_prediction_over_no_time_is_the_measurement():
+    sent = np.array([[-np.inf, 1.0, 1.0]])
+    assert braking.predict(moving(v=1.0), 5.0, 4.9, sent, LIMITS, PREDICTION) == moving(v=1.0)
+
+
+@pytest.mark.parametrize('speed', [0.3, 1.0, 2.0])
+@pytest.mark.parametrize('hold', [0.0, 0.05, 0.2])
+def test_least_room_to_brake_is_the_integral_of_the_velocity(speed, hold):
+    # A lag delays the way by its time constant: distance = v hold + v² / 2 a + v τ.
+    needed = speed * hold + speed**2 / (2.0 * 2.0) + speed * 0.2
+    around = surroundings(room())
+    for slack, safe in ((0.03, True), (-0.03, False)):
+        start = moving(x=WALL - 0.2 - needed - slack, v=speed)
+        found = braking.check(start, (speed, 0.0), hold, around, MODEL)
+        if not safe and found.turn:
+            continue  # it bends away from the wall instead
+        assert found.safe == safe
+        if safe:
+            assert found.clearance == pytest.approx(slack, abs=0.03)
+
+
+def test_margin_is_kept():
+    start = moving(x=WALL - 0.2 - 0.1)
+    safe = [braking.check(start, (0.4, 0.0), 0.05, surroundings(room(), margin), MODEL).safe
+            for margin in (0.0, 0.02, 0.08)]
+    assert safe == [True, True, False]
+
+
+def test_braking_bends_round_an_obstacle_that_it_cannot_stop_before():
+    around = surroundings(with_block(room(), 1.2, 0.2, 0.1))
+    start = moving(v=2.0)
+    found = braking.check(start, (2.0, 0.0), 0.05, around, MODEL)
+    assert found.safe
+    assert found.turn < 0.0
+
+
+@pytest.mark.parametrize('side', [1.0, -1.0])
+def test_robot_in_contact_may_leave_and_rest_but_not_go_deeper(side):
+    around = surroundings(with_block(room(), 0.2 * side, 0.0, 0.1))
+    speeds = {v: braking.check(moving(), (v, 0.0), 0.05, around, MODEL).safe
+              for v in (-0.2 * side, 0.0, 0.2 * side)}
+    assert list(speeds.values()) == [True, True, False]
+
+
+def test_each_disc_may_not_go_deeper_even_when_another_comes_free():
+    body = Footprint.polygonal([[0.5, 0.2], [-0.5, 0.2], [-0.5, -0.2], [0.5, -0.2]])
+    costmap = with_block(with_block(room(), 0.7, 0.0, 0.2), -0.8, 0.0, 0.2)
+    around = surroundings(costmap, body=body)
+    assert around.distance.min() == 0.0
+    found = braking.check(moving(), (-0.5, 0.0), 0.3, around, MODEL)
+    assert found.begin < 0.0
+    assert not found.safe
+
+
+def test_check_of_the_weakest_brakes_ends():
+    limits = Limits(ax_min=-0.01, vx_max=20.0)
+    model = Model.of(limits, PREDICTION, braking.STEP)
+    found = braking.check(moving(v=20.0), (20.0, 0.0), 0.05, surroundings(room()), model)
+    assert not found.safe

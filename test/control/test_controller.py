@@ -1,0 +1,410 @@
+"""The tick in a closed loop: it drives, stops for every fault with the reason, and recovers."""
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import numpy as np
+from plain_robot import QUICK, PlainRobot, room, with_block
+import pytest
+
+from mppi_ros.control.controller import Controller, State
+from mppi_ros.control.inputs import Command, Odometry
+from mppi_ros.driving.distance_field import distance_field
+from mppi_ros.driving.footprint import Footprint
+from mppi_ros.mppi.errors import InputError, ParameterError
+from mppi_ros.mppi.parameters import replace
+
+PATIENT = replace(QUICK, {'safety.costmap_timeout': 0.0})
+
+
+def driving(configuration=PATIENT, seed=1, speed=True, x=-4.0) -> PlainRobot:
+    """Return a robot that drives along the room's middle."""
+    robot = PlainRobot(Controller(configuration, seed), x=x)
+    robot.controller.set_costmap(robot.now, room())
+    robot.controller.set_goal(robot.now, 4.0, 0.0, 0.0)
+    if speed:
+        robot.run(1.0)
+        assert robot.ticks[-1].command.vx > 0.4
+    return robot
+
+
+def until_rest(robot: PlainRobot, sense=True):
+    """Tick until zero is sent; return the ticks."""
+    ticks = []
+    for _ in range(40):
+        ticks.append(robot.tick(sense))
+        if ticks[-1].command == Command.ZERO:
+            return ticks
+    raise AssertionError('the robot does not come to rest')
+
+
+@pytest.mark.parametrize('missing', ['odometry', 'costmap', 'plan'])
+def test_controller_waits_for_every_input_by_name(missing):
+    controller = Controller(QUICK)
+    if missing != 'odometry':
+        controller.set_odometry(Odometry(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0))
+    if missing != 'costmap':
+        controller.set_costmap(0.0, room())
+    if missing != 'plan':
+        controller.set_plan(0.0, np.array([[0.0, 0.0, 0.0], [1.0, 0.0, 0.0]]))
+    tick = controller.tick(0.0)
+    assert (tick.state, tick.reason, tick.command) == (
+        State.WAITING, f'no {missing} yet', Command.ZERO)
+
+
+def test_robot_reaches_the_goal_and_stays_there():
+    robot = driving()
+    tick = robot.run(25.0)
+    assert tick.state is State.REACHED
+    assert tick.reason == ''
+    x, y, yaw = robot.pose
+    assert math.hypot(x - 4.0, y) <= PATIENT.goal.position_tolerance
+    assert abs(yaw) <= PATIENT.goal.heading_tolerance
+    assert np.abs(robot.twist).max() < 1e-6
+    robot.controller.set_odometry(dataclasses.replace(robot.odometry(), x=0.0))
+    assert robot.run(0.1, sense=False).state is State.REACHED
+
+
+def test_new_goal_after_the_first_is_driven_to():
+    robot = driving(x=3.0)
+    robot.run(10.0)
+    assert robot.ticks[-1].state is State.REACHED
+    robot.controller.set_goal(robot.now, 3.9, 1.5, math.pi / 2.0)
+    robot.run(20.0)
+    assert robot.ticks[-1].state is State.REACHED
+    assert math.dist(robot.pose[:2], (3.9, 1.5)) <= PATIENT.goal.position_tolerance
+
+
+def test_same_goal_at_the_goal_is_reached_without_moving():
+    robot = driving(x=4.0, speed=False)
+    assert robot.tick().state is State.REACHED
+
+
+def test_statistics_of_a_driving_tick_are_complete():
+    statistics = driving().tick().statistics
+    values = dataclasses.asdict(statistics)
+    costs = values.pop('costs')
+    assert set(costs) >= {'obstacle', 'path_tracking', 'progress'}
+    assert np.isfinite([*values.values(), *costs.values()]).all()
+    assert statistics.progress == pytest.approx(0.4, abs=0.15)
+    assert statistics.distance_to_goal == pytest.approx(8.0 - statistics.progress, abs=0.05)
+    assert statistics.odom_age == 0.0
+
+
+FAULTS = {
+    'old odometry': (
+        lambda robot: None,
+        {'sense': False},
+        'odometry is 0.35 s old, limit 0.3 s: braking',
+    ),
+    'odometry from the future': (
+        lambda robot: robot.controller.set_odometry(
+            dataclasses.replace(robot.odometry(), stamp=robot.now + 9.0)),
+        {'sense': False},
+        'odometry is stamped 9.00 s in the future, limit 0.1 s: braking',
+    ),
+    'outside of the costmap': (
+        lambda robot: robot.controller.set_odometry(
+            dataclasses.replace(robot.odometry(), x=40.0)),
+        {'sense': False},
+        'm is outside of the costmap: braking',
+    ),
+    'no plan': (
+        lambda robot: robot.controller.clear_plan(),
+        {},
+        'no plan yet: braking',
+    ),
+    'walled in': (
+        lambda robot: robot.controller.set_costmap(
+            robot.now, with_block(room(), robot.pose[0] + 0.36, 0.0, 0.2)),
+        {},
+        'the plan leaves no room to brake',
+    ),
+}
+
+
+@pytest.mark.parametrize('fault', FAULTS)
+def test_fault_brakes_within_the_limits_says_why_and_recovers(fault):
+    robot = driving()
+    cause, how, words = FAULTS[fault]
+    before = robot.ticks[-1].command
+    cause(robot)
+    ticks = [tick for tick in until_rest(robot, **how) if tick.state is not State.DRIVING]
+    assert words in ticks[0].reason
+    assert {tick.state for tick in ticks[:-1]} == {State.BRAKING}
+    assert ticks[-1].state in (State.STOPPED, State.WAITING)
+    for tick in ticks[:-1]:
+        assert tick.command.vx <= max(before.vx, 0.5)
+    robot.controller.set_costmap(robot.now, room())
+    if fault == 'no plan':
+        robot.controller.set_goal(robot.now, 4.0, 0.0, 0.0)
+    robot.run(1.0)
+    assert robot.ticks[-1].state is State.DRIVING
+    assert robot.ticks[-1].command.vx > 0.2
+
+
+def test_old_costmap_brakes_with_age_and_limit():
+    robot = driving(QUICK)
+    robot.run(0.5)
+    assert robot.ticks[-1].state is State.DRIVING
+    tick = robot.run(0.1)
+    assert tick.state is State.BRAKING
+    assert tick.reason.startswith('costmap is 1.55 s old, limit 1.5 s')
+    robot.controller.set_costmap(robot.now, room())
+    assert robot.tick().state is State.DRIVING
+
+
+def test_old_plan_brakes_only_with_a_timeout():
+    robot = driving(replace(PATIENT, {'safety.plan_timeout': 2.0}))
+    robot.run(1.0)
+    assert robot.ticks[-1].state is State.DRIVING
+    assert 'plan is 2.05 s old, limit 2 s' in robot.run(0.1).reason
+
+
+def test_fault_of_the_caller_brakes_with_its_words():
+    robot = driving()
+    tick = robot.controller.tick(robot.now, fault='no transform from odom to map')
+    assert tick.state is State.BRAKING
+    assert tick.reason == 'no transform from odom to map: braking'
+
+
+def test_obstacle_ahead_is_never_touched_at_the_braking_distance():
+    costmap = with_block(room(), 0.0, 0.0, 4.0)
+    field = distance_field(costmap)
+    body = Footprint.of(PATIENT.robot)
+    robot = driving()
+    robot.controller.set_costmap(robot.now, costmap)
+    for _ in range(200):
+        robot.tick()
+        assert body.clearance(field, robot.pose[None])[0] > 0.0
+
+
+def test_robot_in_contact_leaves_and_says_so():
+    robot = PlainRobot(Controller(PATIENT, 1), x=-4.0)
+    costmap = with_block(room(), -4.2, 0.0, 0.1)
+    robot.controller.set_costmap(robot.now, costmap)
+    robot.controller.set_goal(robot.now, 4.0, 0.0, 0.0)
+    before = Footprint.of(PATIENT.robot).clearance(distance_field(costmap), robot.pose[None])[0]
+    assert before < 0.0
+    tick = robot.tick()
+    assert tick.state is State.DRIVING
+    assert tick.reason == 'in contact, clearance -0.07 m: leaving'
+    robot.run(2.0)
+    assert robot.ticks[-1].reason == ''
+    assert robot.pose[0] > -3.7
+
+
+@pytest.mark.parametrize(
+    'odometry',
+    [{'x': math.nan}, {'yaw': math.inf}, {'vx': 1e9}, {'stamp': math.nan}, {'y': -1e300},
+     {'wz': math.nan}, {'vy': -math.inf}],
+    ids=str,
+)
+def test_unfit_odometry_is_refused_and_the_last_one_kept(odometry):
+    robot = driving()
+    with pytest.raises(InputError, match=next(iter(odometry))):
+        robot.controller.set_odometry(dataclasses.replace(robot.odometry(), **odometry))
+    assert robot.tick(sense=False).state is State.DRIVING
+
+
+@pytest.mark.parametrize('poses', [np.empty((0, 3)), [[0.0, math.nan, 0.0]], [[1e300, 0.0, 0.0]],
+                                   [[0.0, 0.0, math.inf]], [1.0, 2.0, 3.0]])
+def test_unfit_plan_is_refused_and_the_last_one_kept(poses):
+    robot = driving()
+    with pytest.raises(InputError, match='plan'):
+        robot.controller.set_plan(robot.now, poses)
+    with pytest.raises(InputError, match='plan stamp'):
+        robot.controller.set_plan(math.nan, [[0.0, 0.0, 0.0]])
+    assert robot.tick().state is State.DRIVING
+
+
+@pytest.mark.parametrize('goal', [(math.nan, 0.0, 0.0), (0.0, 1e300, 0.0), (0.0, 0.0, math.inf)])
+def test_unfit_goal_is_refused_and_the_last_one_kept(goal):
+    robot = driving()
+    with pytest.raises(InputError, match='goal'):
+        robot.controller.set_goal(robot.now, *goal)
+    assert robot.tick().state is State.DRIVING
+
+
+def test_goal_too_far_for_a_straight_path_stops_the_robot_with_the_reason():
+    robot = driving()
+    robot.controller.set_goal(robot.now, 1e6, 0.0, 0.0)
+    assert 'limit 20000 m' in until_rest(robot)[-1].reason
+
+
+def test_goal_at_the_end_of_the_plan_keeps_the_plan():
+    robot = driving(speed=False)
+    robot.controller.set_plan(robot.now, [[-4.0, 0.0, 0.0], [0.0, 2.0, 0.0], [4.0, 0.0, 0.0]])
+    robot.controller.set_goal(robot.now, 4.0, 0.05, 0.0)
+    assert robot.tick().statistics.distance_to_goal == pytest.approx(8.0, abs=0.01)
+    robot.run(9.0)
+    assert robot.pose[1] > 1.0
+
+
+def test_odometry_out_of_order_is_passed_over():
+    robot = driving()
+    old = dataclasses.replace(robot.odometry(), stamp=robot.now - 1.0, x=2.0)
+    robot.tick()
+    robot.controller.set_odometry(old)
+    assert robot.tick(sense=False).statistics.odom_age == pytest.approx(robot.period)
+
+
+def test_robot_brakes_for_one_tick_and_drives_on_after_the_clock_went_back():
+    robot = driving()
+    robot.now -= 60.0
+    assert 'in the future' in robot.tick().reason
+    assert robot.tick().state is State.DRIVING
+    robot.run(1.0)
+    assert robot.ticks[-1].state is State.DRIVING
+    assert robot.ticks[-1].command.vx > 0.4
+
+
+@pytest.mark.parametrize('now', [math.nan, math.inf, -math.inf])
+def test_broken_clock_brakes(now):
+    robot = driving()
+    before = robot.ticks[-1].command
+    tick = robot.controller.tick(now)
+    assert tick.state is State.BRAKING
+    assert 'the clock reads' in tick.reason
+    assert tick.command.vx == pytest.approx(before.vx - 1.5 * robot.period)
+    assert robot.tick().state is State.DRIVING
+
+
+def test_mistake_in_the_program_brakes_with_its_name(monkeypatch):
+    robot = driving()
+    monkeypatch.setattr(robot.controller._sampler, 'step', lambda objective: 1 / 0)
+    ticks = until_rest(robot)
+    assert ticks[0].reason == 'ZeroDivisionError: division by zero: braking'
+    assert ticks[-1].state is State.STOPPED
+    monkeypatch.undo()
+    assert robot.tick().state is State.DRIVING
+
+
+def test_command_that_is_not_finite_is_never_sent(monkeypatch):
+    robot = driving()
+    sampler = robot.controller._sampler
+    step = sampler.step
+
+    def broken(objective):
+        result = step(objective)
+        sampler.mean[:] = np.nan
+        return result
+
+    monkeypatch.setattr(sampler, 'step', broken)
+    ticks = until_rest(robot)
+    assert 'no finite command' in ticks[0].reason
+    monkeypatch.undo()
+    assert robot.tick().state is State.DRIVING
+
+
+def test_without_a_finite_cost_the_robot_brakes(monkeypatch):
+    robot = driving()
+    monkeypatch.setattr(robot.controller._objective, 'costs_of_blocks',
+                        lambda mean, factor, noise, costs, threads: costs.fill(np.nan))
+    assert 'no sampled trajectory has a finite cost' in until_rest(robot)[0].reason
+
+
+def test_new_plan_keeps_progress_on_a_course_that_crosses_itself():
+    turn = np.linspace(0.0, 2.0 * math.pi, 200)
+    course = np.stack([3.0 * np.sin(turn), 2.0 * np.sin(2.0 * turn), 0.0 * turn], axis=1)
+    robot = PlainRobot(Controller(PATIENT, 1), x=0.0, y=0.0, yaw=math.atan2(4.0, 3.0))
+    robot.controller.set_costmap(robot.now, room())
+    progress = 0.0
+    for n in range(900):
+        if n % 20 == 0:
+            robot.controller.set_plan(robot.now, course)
+        found = robot.tick().statistics.progress
+        if math.isnan(found):
+            break
+        assert abs(found - progress) < 0.2
+        progress = found
+    assert progress > 10.0
+
+
+def test_configuration_is_taken_whole_or_not_at_all():
+    robot = driving()
+    controller = robot.controller
+    before, mean = controller.configuration, controller._sampler.mean.copy()
+    crossed = (1.0, 1.0, -1.0, -1.0, 1.0, -1.0, -1.0, 2.0)
+    with pytest.raises(InputError, match='footprint'):
+        controller.configure(replace(before, {'lambda': 3.0, 'robot.footprint': crossed}))
+    with pytest.raises(ParameterError, match='sigma'):
+        controller.configure(replace(before, {'lambda': 3.0, 'sigma': [1.0]}))
+    assert controller.configuration is before
+    np.testing.assert_array_equal(controller._sampler.mean, mean)
+    assert robot.tick().state is State.DRIVING
+
+
+def test_configuration_change_keeps_the_warm_start():
+    robot = driving()
+    controller = robot.controller
+    speed = controller._sampler.mean[:, 0].mean()
+    controller.configure(replace(PATIENT, {'horizon_steps': 40, 'lambda': 0.5, 'samples': 300}))
+    assert controller._sampler.mean.shape == (40, 2)
+    assert controller._sampler.mean[:, 0].mean() == pytest.approx(speed, abs=0.1)
+    robot.tick()
+    assert robot.ticks[-1].state is State.DRIVING
+    assert robot.ticks[-1].command.vx > 0.4
+
+
+def test_new_body_and_unknown_cells_change_the_distances():
+    robot = driving(speed=False)
+    costmap = room()
+    costmap.data[40:50, 40:50] = -1
+    robot.controller.set_costmap(robot.now, costmap)
+    free = robot.controller._field.distance[45, 45]
+    robot.controller.configure(replace(PATIENT, {'safety.unknown_is_obstacle': True}))
+    assert free > 0.0
+    assert robot.controller._field.distance[45, 45] == 0.0
+
+
+def test_same_seed_gives_the_same_drive_and_another_seed_another():
+    commands = [[tick.command for tick in driving(seed=seed).ticks] for seed in (3, 3, 4)]
+    assert commands[0] == commands[1]
+    assert commands[0] != commands[2]
+
+
+def test_reset_forgets_the_warm_start_but_not_the_command_that_acts():
+    robot = driving()
+    before = robot.ticks[-1].command
+    robot.controller.reset()
+    assert not robot.controller._sampler.mean.any()
+    assert abs(robot.tick().command.vx - before.vx) <= 1.5 * robot.period + 1e-9
+
+
+def test_halt_and_a_long_silence_begin_anew_from_what_the_robot_does():
+    robot = driving()
+    robot.controller.halt()
+    assert robot.tick().command.vx <= robot.period + 1e-9
+    robot = driving()
+    robot.now += 5.0
+    robot.twist[:] = 0.0
+    assert robot.tick().command.vx <= robot.period + 1e-9
+    robot = driving()
+    robot.now += 5.0
+    assert robot.tick(sense=False).command == Command.ZERO
+
+
+def test_trajectories_begin_where_the_command_acts():
+    controller = Controller(PATIENT, 1)
+    assert controller.optimal_trajectory().shape == (0, 3)
+    assert controller.candidate_trajectories(5)[0].shape == (0, 31, 3)
+    robot = driving()
+    poses = robot.controller.optimal_trajectory()
+    candidates, weights = robot.controller.candidate_trajectories(5)
+    assert poses.shape == (31, 3)
+    assert candidates.shape == (5, 31, 3)
+    assert weights.shape == (5,)
+    ahead = robot.twist[0] * PATIENT.prediction.delay
+    before = robot.pose[0] - robot.period * robot.twist[0]
+    assert poses[0, 0] == pytest.approx(before + ahead, abs=0.01)
+    np.testing.assert_allclose(candidates[:, 0], np.tile(poses[0], (5, 1)), atol=1e-6)
+    assert poses[-1, 0] > poses[0, 0] + 0.3
+
+
+def test_warm_up_leaves_the_controller_as_it_was():
+    controller = Controller(PATIENT, 1)
+    controller.warm_up()
+    assert controller.tick(0.0).state is State.WAITING
+    assert not controller._sampler.mean.any()

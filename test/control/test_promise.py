@@ -1,0 +1,180 @@
+"""The promise: whatever comes in, every command is finite and within the limits, and says why."""
+from __future__ import annotations
+
+import dataclasses
+import math
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+import numpy as np
+from plain_robot import QUICK, PlainRobot, room, with_block
+import pytest
+
+from mppi_ros.control.controller import SILENCE, Controller, State
+from mppi_ros.control.inputs import Command, Odometry
+from mppi_ros.control.watchdog import FUTURE
+from mppi_ros.driving.distance_field import distance_field
+from mppi_ros.driving.footprint import Footprint
+from mppi_ros.mppi.errors import InputError, MppiError
+from mppi_ros.mppi.parameters import replace
+
+SMALL = replace(QUICK, {'samples': 32, 'horizon_steps': 12})
+PERIOD = 1.0 / SMALL.control_rate
+
+anything = st.floats(width=64) | st.sampled_from([0.0, 1.0, -1.0, 5.0, 1e6])
+pose = st.tuples(*[st.floats(-6.0, 6.0)] * 3)
+
+events = st.one_of(
+    st.tuples(st.just('ticks'), st.integers(1, 15)),
+    st.tuples(st.just('ticks without odometry'), st.integers(1, 15)),
+    st.tuples(st.just('odometry'), st.tuples(*[anything] * 7)),
+    st.tuples(st.just('jump'), pose),
+    st.tuples(st.just('plan'), st.lists(pose, min_size=0, max_size=5)),
+    st.tuples(st.just('broken plan'), st.lists(st.tuples(*[anything] * 3), max_size=3)),
+    st.tuples(st.just('goal'), pose),
+    st.tuples(st.just('broken goal'), st.tuples(*[anything] * 4)),
+    st.tuples(st.just('block'), st.tuples(st.floats(-5.0, 5.0), st.floats(-3.0, 3.0))),
+    st.tuples(st.just('costmap'), st.floats(-3.0, 3.0) | anything),
+    st.tuples(st.just('clock'), st.floats(-100.0, 100.0)),
+    st.tuples(st.just('broken clock'), st.sampled_from([math.nan, math.inf, -math.inf])),
+    st.tuples(st.just('forget'), st.sampled_from(['reset', 'clear_plan'])),
+    st.tuples(st.just('configure'), st.sampled_from([
+        {'limits.vx_max': 1.5}, {'limits.ax_max': 0.3}, {'limits.az_max': 1.0},
+        {'horizon_steps': 20}, {'samples': 64}, {'lambda': 1e-9}, {'lambda': 1e6},
+        {'prediction.delay': 0.5}, {'prediction.lag_linear': 0.0}, {'robot.radius': 2.0},
+        {'safety.margin': 0.3}, {'safety.outside_is_obstacle': False}, {'sigma': [1e3, 1e3]},
+        {'robot.footprint': (0.3, 0.2, -0.3, 0.2, -0.3, -0.2, 0.3, -0.2)},
+        {'robot.footprint': (1.0, 1.0, -1.0, -1.0, 1.0, -1.0, -1.0, 2.0)},
+        {'critics.obstacle.weight': 0.0, 'critics.obstacle.collision': 0.0},
+    ])),
+)
+
+
+class Witness:
+    """Ticks a controller and holds every command against the promise."""
+
+    def __init__(self) -> None:
+        self.robot = PlainRobot(Controller(SMALL, seed=1))
+        self.last = Command.ZERO
+        self.last_now = -math.inf
+
+    def watch(self, sense: bool) -> None:
+        robot = self.robot
+        if sense and np.isfinite(robot.pose).all():
+            robot.controller.set_odometry(robot.odometry())
+        now = robot.now
+        tick = robot.tick(sense=False)
+        self.judge(now, tick)
+
+    def judge(self, now: float, tick) -> None:
+        c = self.robot.controller.configuration
+        command, last = tick.command, self.last
+        assert all(math.isfinite(value) for value in dataclasses.astuple(command))
+        assert command.vy == 0.0
+        elapsed = now - self.last_now
+        if not elapsed > SILENCE:
+            seconds = min(elapsed, 2.0 * PERIOD) if elapsed >= 0.0 else PERIOD
+            seconds += 1e-9
+            slower, faster = sorted((abs(last.vx), abs(command.vx)))
+            speeding_up = abs(command.vx) > abs(last.vx)
+            most = max(c.limits.ax_max, -c.limits.ax_min)
+            change = abs(command.vx - last.vx)
+            assert change <= (c.limits.ax_max if speeding_up and command.vx * last.vx >= 0.0
+                              else most) * seconds
+            assert abs(command.wz - last.wz) <= c.limits.az_max * seconds
+        if abs(command.vx) >= abs(last.vx):
+            assert c.limits.vx_min - 1e-9 <= command.vx <= c.limits.vx_max + 1e-9 or (
+                command.vx == last.vx)
+        if tick.state is State.DRIVING:
+            ages = tick.statistics
+            assert -FUTURE - 1e-6 <= ages.odom_age <= c.safety.odom_timeout
+            assert -FUTURE - 1e-6 <= ages.costmap_age <= c.safety.costmap_timeout
+        elif tick.state is not State.BRAKING:
+            assert command == Command.ZERO
+        assert (tick.state in (State.DRIVING, State.REACHED)) or tick.reason
+        self.last = command
+        if math.isfinite(now):
+            self.last_now = now
+
+    def happen(self, event: str, value) -> None:
+        robot, controller = self.robot, self.robot.controller
+        if event.startswith('ticks'):
+            for _ in range(value):
+                self.watch(sense=event == 'ticks')
+        elif event == 'odometry':
+            controller.set_odometry(Odometry(*value))
+        elif event == 'jump':
+            robot.pose = np.array(value)
+        elif event.endswith('plan'):
+            controller.set_plan(robot.now, np.reshape(np.array(value, dtype=float), (-1, 3)))
+        elif event == 'goal':
+            controller.set_goal(robot.now, *value)
+        elif event == 'broken goal':
+            controller.set_goal(*value)
+        elif event == 'block':
+            controller.set_costmap(robot.now, with_block(room(), *value, side=1.0))
+        elif event == 'costmap':
+            controller.set_costmap(robot.now + value, room())
+        elif event == 'clock':
+            robot.now += value
+        elif event == 'broken clock':
+            self.judge(value, controller.tick(value))
+        elif event == 'forget':
+            getattr(controller, value)()
+        elif event == 'configure':
+            controller.configure(replace(controller.configuration, value))
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(events, max_size=25))
+def test_every_command_keeps_the_promise(happenings):
+    witness = Witness()
+    witness.robot.controller.set_costmap(witness.robot.now, room())
+    witness.robot.controller.set_goal(witness.robot.now, 4.0, 0.0, 0.0)
+    for event, value in happenings:
+        try:
+            witness.happen(event, value)
+        except MppiError as error:
+            assert event not in ('ticks', 'jump', 'goal', 'block', 'clock', 'forget'), error
+        witness.watch(sense=True)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.tuples(*[anything] * 7), st.tuples(*[anything] * 3))
+def test_after_any_input_the_robot_drives_again_when_the_inputs_are_good(numbers, point):
+    robot = PlainRobot(Controller(SMALL, seed=1))
+    controller = robot.controller
+    robot.run(0.1)
+    for take in (lambda: controller.set_odometry(Odometry(*numbers)),
+                 lambda: controller.set_plan(numbers[0], np.array([point])),
+                 lambda: controller.set_goal(numbers[0], *point)):
+        try:
+            take()
+        except InputError:
+            continue
+        robot.tick(sense=False)
+    controller.set_costmap(robot.now, room())
+    controller.set_goal(robot.now, 4.0, 0.0, 0.0)
+    robot.tick()
+    robot.run(1.0)
+    assert robot.ticks[-1].state is State.DRIVING
+
+
+@pytest.mark.parametrize('seed', range(6))
+def test_robot_among_blocks_that_come_and_go_never_touches_one(seed):
+    rng = np.random.default_rng(seed)
+    robot = PlainRobot(Controller(replace(QUICK, {'limits.vx_max': 1.0}), seed))
+    body = Footprint.of(QUICK.robot)
+    for n in range(600):
+        if n % 60 == 0:
+            costmap = room()
+            for x, y in rng.uniform((-5.0, -3.0), (5.0, 3.0), (12, 2)):
+                # A block that appears within the braking distance cannot be avoided by anybody.
+                if math.dist((x, y), robot.pose[:2]) > 1.5:
+                    costmap = with_block(costmap, x, y, 0.4)
+            field = distance_field(costmap)
+            robot.controller.set_goal(robot.now, *rng.uniform((-4.0, -2.0), (4.0, 2.0)), 0.0)
+        if n % 10 == 0:
+            robot.controller.set_costmap(robot.now, costmap)
+        robot.tick()
+        assert body.clearance(field, robot.pose[None])[0] > 0.0
