@@ -87,19 +87,22 @@ def _exp(x: Any) -> Any:
     p = p * r + np.float32(1.6666665459e-1)
     p = p * r + np.float32(5.0000001201e-1)
     y = p * r * r + r + np.float32(1.0)
-    scaled = np.float32(y).view(np.int32) + (np.int32(whole) << np.int32(23))
-    return np.int32(scaled).view(np.float32) if x > np.float32(-87.0) else np.float32(0.0)
+    scaled = np.int32(np.float32(y).view(np.int32) + np.int32(np.int32(whole) << np.int32(23)))
+    return scaled.view(np.float32) if x > np.float32(-87.0) else np.float32(0.0)
 
 
 @inlined
 def _sum(row: Any) -> Any:
     """
-    Sum of a row in an order that is the same everywhere.
+    Sum of a row in an order that is the same everywhere: four strands, so that none waits long.
     """
-    total = 0.0
-    for j in range(BLOCK):
-        total += np.float64(row[j])
-    return total
+    a, b, c, d = 0.0, 0.0, 0.0, 0.0
+    for j in range(0, BLOCK, 4):
+        a += np.float64(row[j])
+        b += np.float64(row[j + 1])
+        c += np.float64(row[j + 2])
+        d += np.float64(row[j + 3])
+    return (a + b) + (c + d)
 
 
 @inlined
@@ -184,13 +187,14 @@ def _average_row(weights: Any, noise: Any, row: Any) -> Any:
     drawn, total = noise.shape[0], stack_row()
     for j in range(BLOCK):
         total[j] = np.float32(0.0)
-    for block in range(weights.shape[0]):
-        if block < drawn:
+    for block in range(drawn):
+        if weights.shape[0] == drawn:
             for j in range(BLOCK):
                 total[j] += weights[block, j] * noise[block, row, j]
         else:
             for j in range(BLOCK):
-                total[j] -= weights[block, j] * noise[block - drawn, row, j]
+                difference = weights[block, j] - weights[drawn + block, j]
+                total[j] += difference * noise[block, row, j]
     return _sum(total)
 
 
