@@ -112,15 +112,38 @@ class RollingCostmap:
             self._seen, self._evidence,
         )
 
-    def costmap(self) -> Costmap:
-        """Return what is known now, inflated."""
-        data = np.where(self._evidence == NEVER, np.int8(UNKNOWN), np.int8(0))
-        data = np.maximum(data, self._underneath)
-        data[self._evidence > 0] = LETHAL
-        known = Costmap(data, self.resolution, self.origin_x, self.origin_y)
+    def costmap(
+        self, around: tuple[float, float] | None = None, side: float = math.inf
+    ) -> Costmap:
+        """Return what is known now, inflated: all of it, or a square [m] around a point x, y."""
+        known = self.known(around, side)
         field = distance_field(known, outside_is_obstacle=False)
-        _inflate(field.distance, self._inscribed, self._inflation, data)
+        _inflate(field.distance, self._inscribed, self._inflation, known.data)
         return known
+
+    def known(
+        self, around: tuple[float, float] | None = None, side: float = math.inf
+    ) -> Costmap:
+        """Return what `costmap` returns without inflation: 100, 0, −1 or what the map says."""
+        height, width = self._evidence.shape
+        top = bottom = right = left = 0
+        if around is not None and side < math.inf:
+            cells = max(1, round(side / self.resolution))
+            left = round((around[0] - self.origin_x) / self.resolution - 0.5 * cells)
+            bottom = round((around[1] - self.origin_y) / self.resolution - 0.5 * cells)
+            left, right = (min(max(edge, 0), width) for edge in (left, left + cells))
+            bottom, top = (min(max(edge, 0), height) for edge in (bottom, bottom + cells))
+        if left >= right or bottom >= top:
+            left, bottom, right, top = 0, 0, width, height
+        part = (slice(bottom, top), slice(left, right))
+        evidence = self._evidence[part]
+        data = np.where(evidence == NEVER, np.int8(UNKNOWN), np.int8(0))
+        data = np.maximum(data, self._underneath[part])
+        data[evidence > 0] = LETHAL
+        return Costmap(
+            data, self.resolution,
+            self.origin_x + left * self.resolution, self.origin_y + bottom * self.resolution,
+        )
 
     def _window_of_static(self) -> NDArray[np.int8]:
         """Return the static map's values in the cells of the window, −1 outside of it."""
@@ -203,20 +226,22 @@ def _mark_and_clear(x, y, angles, ranges, max_range, short, seen, evidence):
     however many beams meet it.
     """
     height, width = evidence.shape
-    seen[:] = 0
+    left, right = max(int(x - max_range) - 1, 0), min(int(x + max_range) + 2, width)
+    bottom, top = max(int(y - max_range) - 1, 0), min(int(y + max_range) + 2, height)
+    seen[bottom:top, left:right] = 0
     for beam in range(angles.shape[0]):
         if ranges[beam] < max_range:
             j = int(math.floor(x + ranges[beam] * math.cos(angles[beam])))
             i = int(math.floor(y + ranges[beam] * math.sin(angles[beam])))
-            if 0 <= i < height and 0 <= j < width:
+            if bottom <= i < top and left <= j < right:
                 seen[i, j] = 2
     for beam in range(angles.shape[0]):
         if not ranges[beam] >= 0.0:
             continue
         end = ranges[beam] - short if ranges[beam] < max_range else max_range
         _pass(x, y, math.cos(angles[beam]), math.sin(angles[beam]), end, seen)
-    for i in range(height):
-        for j in range(width):
+    for i in range(bottom, top):
+        for j in range(left, right):
             if seen[i, j] == 2:
                 evidence[i, j] = min(max(evidence[i, j], 0) + HIT, CAP)
             elif seen[i, j] == 1:

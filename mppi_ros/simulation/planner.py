@@ -20,7 +20,7 @@ SPACING = 0.05  # [m] between two poses of a plan
 ROUNDS = 60  # of smoothing
 CELLS = 3  # a corner may lie at every so many cells of the path found
 AHEAD = 120  # corners over which a straight line is tried
-BLOCKED = 100.0  # what a metre through blocked cells costs a straight line, at start or goal
+BLOCKED = 100.0  # what a metre costs in cells too narrow for the robot, where one must
 CORNER = 0.01  # [m] what a corner costs
 
 
@@ -66,9 +66,7 @@ def plan(
 
     begin, end = (np.asarray(pose, dtype=np.float64) for pose in (start, goal))
     radius = footprint.inscribed_radius
-    distance = distance_field(costmap, unknown_is_obstacle=not unknown_is_free).distance
-    room = np.clip((radius + MARGIN - distance.astype(np.float64)) / MARGIN, 0.0, 1.0)
-    cost = np.where(distance < radius, -1.0, 1.0 + NEARNESS * room * room)
+    distance, cost = _costs(costmap, footprint, unknown_is_free, outside_is_obstacle=True)
     # The robot is where it is, even if noise has put an obstacle next to it.
     first = _free_cell(costmap, cost, distance, 'start', begin, radius, slack=radius)
     last = _free_cell(costmap, cost, distance, 'goal', end, radius, slack=costmap.resolution)
@@ -91,6 +89,43 @@ def plan(
     _smooth(points, distance, radius + 0.5 * MARGIN, ROUNDS, *grid)
     points = _spaced(points)
     return _with_yaw(points, float(end[2]))
+
+
+def legs_cost(
+    costmap: Costmap,
+    poses: NDArray[np.float64],
+    footprint: Footprint,
+    *,
+    unknown_is_free: bool = False,
+) -> NDArray[np.float64]:
+    """
+    Return what each leg of a path costs on another costmap: float64[N − 1].
+
+    The costs are those of `plan`, with BLOCKED for a metre in cells too narrow for the robot.
+    A leg that ends outside of the costmap costs nothing.
+    """
+    _, cost = _costs(costmap, footprint, unknown_is_free, outside_is_obstacle=False)
+    grid = (costmap.resolution, costmap.origin_x, costmap.origin_y)
+    return np.array([
+        _line_cost(a[0], a[1], b[0], b[1], cost, *grid)
+        if costmap.contains(a[0], a[1]) and costmap.contains(b[0], b[1]) else 0.0
+        for a, b in zip(poses[:-1], poses[1:], strict=True)
+    ])
+
+
+def _costs(
+    costmap: Costmap, footprint: Footprint, unknown_is_free: bool, outside_is_obstacle: bool
+) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    """Return distance to obstacles [m] and cost of a metre, −1 where blocked, of each cell."""
+    distance = distance_field(
+        costmap,
+        unknown_is_obstacle=not unknown_is_free,
+        outside_is_obstacle=outside_is_obstacle,
+    ).distance
+    room = footprint.inscribed_radius + MARGIN - distance.astype(np.float64)
+    room = np.clip(room / MARGIN, 0.0, 1.0)
+    blocked = distance < footprint.inscribed_radius
+    return distance, np.where(blocked, -1.0, 1.0 + NEARNESS * room * room)
 
 
 def _free_cell(

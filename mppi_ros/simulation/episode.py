@@ -1,0 +1,448 @@
+"""Episode: a controller drives a simulated robot from start to goal; no ROS, same every time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+import dataclasses
+from dataclasses import dataclass, field
+from functools import cache
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mppi_ros.control.controller import Controller, State, Statistics, Tick
+from mppi_ros.control.settings import Configuration
+from mppi_ros.driving.costmap import Costmap
+from mppi_ros.driving.footprint import Footprint
+from mppi_ros.mppi.errors import InputError
+from mppi_ros.simulation.lidar import Lidar
+from mppi_ros.simulation.mapping import RollingCostmap
+from mppi_ros.simulation.planner import legs_cost, plan
+from mppi_ros.simulation.plant import NOMINAL, Plant, PlantParameters
+from mppi_ros.simulation.world import World
+
+Pose = tuple[float, float, float]  # x [m], y [m], yaw [rad]
+
+CONTACT_RATE = 100.0  # [Hz]
+ODOMETRY_RATE = 50.0  # [Hz]
+COSTMAP_RATE = 10.0  # [Hz]
+PLAN_RATE = 2.0  # [Hz] how often the plan is compared with what is known
+DEARER = 1.1  # a plan is made anew when the way left costs this times what it did
+STRAY = 0.6  # [m] from the plan at which a new one is made
+SLACK = 0.1  # [m] [rad] by which the truth may miss the goal more than the controller believes
+STILL = 0.02  # [m/s] below which the robot does not drive
+STILL_TURN = 0.05  # [rad/s] below which it does not turn
+
+
+@dataclass(frozen=True)
+class Episode:
+    """
+    All that an episode depends on: the same episode gives the same result, bit for bit.
+
+    Attributes
+    ----------
+    world : World
+        True obstacles and their map.
+    start, goal : (float, float, float)
+        x [m], y [m], yaw [rad].
+    configuration : Configuration
+        Of the controller; its limits are what the drives of the robot can do, too.
+    plant : PlantParameters
+        How the robot truly answers and measures.
+    sensing : str
+        'map': the map is known and nothing is seen; 'lidar': no map, the robot knows what it has
+        seen and its odometry drifts; 'both': what is seen is drawn on the map.
+    lidar : Lidar
+        The scanner.
+    path : float64[N, 3], optional
+        A plan to follow as it is; without, plans are made and made anew when they have become
+        dearer.
+    goal_radius : float
+        The episode ends well within this distance of the goal [m]; 0: where the controller says
+        that it stands at the goal, and does.
+    clock_after : float
+        The clock starts when the robot has moved so far [m].
+    timeout : float
+        Longest time on the clock [s].
+    seed : int
+        Of all noise.
+
+    """
+
+    world: World
+    start: Pose
+    goal: Pose
+    configuration: Configuration = field(default_factory=Configuration)
+    plant: PlantParameters = NOMINAL
+    sensing: str = 'both'
+    lidar: Lidar = field(default_factory=Lidar)
+    path: NDArray[np.float64] | None = None
+    goal_radius: float = 0.0
+    clock_after: float = 0.0
+    timeout: float = 60.0
+    seed: int = 0
+
+    def run(self) -> EpisodeResult:
+        """
+        Drive until the goal, a contact or the time-out.
+
+        Raises
+        ------
+        InputError
+            Unknown sensing, the start in contact, or a start or goal that no plan can have.
+
+        """
+        if self.sensing not in ('map', 'lidar', 'both'):
+            raise InputError(f'sensing = {self.sensing!r} is not one of map, lidar, both')
+        _warm_up(self.configuration)
+        return _Run(self).result()
+
+
+@dataclass
+class Trace:
+    """
+    What happened, sampled at the control ticks.
+
+    Attributes
+    ----------
+    time : float64[N]
+        [s]
+    pose : float64[N, 3]
+        True x [m], y [m], yaw [rad].
+    twist : float64[N, 3]
+        True vx, vy [m/s], wz [rad/s].
+    command : float64[N, 3]
+        vx, vy [m/s], wz [rad/s].
+    clearance : float64[N]
+        Least true clearance since the tick before [m].
+    statistics : {name: float64[N]}
+        What the controller told.
+    plan : float64[P, 3]
+        The last plan.
+    map : Costmap
+        What was known at the end, not inflated.
+    footprint : float64[p, 2]
+        Corners of the body in the base frame [m].
+    goal : (float, float, float)
+        x [m], y [m], yaw [rad].
+    reasons : list of str
+        State and reason of each tick.
+
+    """
+
+    time: NDArray[np.float64]
+    pose: NDArray[np.float64]
+    twist: NDArray[np.float64]
+    command: NDArray[np.float64]
+    clearance: NDArray[np.float64]
+    statistics: dict[str, NDArray[np.float64]]
+    plan: NDArray[np.float64]
+    map: Costmap
+    footprint: NDArray[np.float64]
+    goal: Pose
+    reasons: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class EpisodeResult:
+    """
+    How an episode ended, in numbers.
+
+    Attributes
+    ----------
+    success, collision, timeout : bool
+        One of them is true, or none where the controller stopped elsewhere than at the goal.
+    time_s : float
+        On the clock [s].
+    path_length_m : float
+        Of the way truly driven [m].
+    min_clearance_m : float
+        Exact, body to obstacle [m]; 0 in contact.
+    cross_track_rms_m : float
+        Root mean square of the distance to the plan [m].
+    mean_jerk : float
+        Mean squared jerk of the commanded speed [m²/s⁶].
+    reversals : int
+        Changes of the direction of driving.
+    standing_share : float
+        Share of the time without motion, once the clock runs.
+    longest_standing_s : float
+        Longest time without motion [s].
+    solve_ms : {'p50', 'p99', 'max': float}
+        Time of an optimisation [ms]; the only part that differs between runs.
+    reason : str
+        What the controller said last.
+    trace : Trace
+        All of it.
+
+    """
+
+    success: bool
+    collision: bool
+    timeout: bool
+    time_s: float
+    path_length_m: float
+    min_clearance_m: float
+    cross_track_rms_m: float
+    mean_jerk: float
+    reversals: int
+    standing_share: float
+    longest_standing_s: float
+    solve_ms: dict[str, float]
+    reason: str
+    trace: Trace
+
+
+class _Guide:
+    """Keeps the plan: makes it, watches what it costs, and makes it anew."""
+
+    def __init__(self, episode: Episode, footprint: Footprint) -> None:
+        self.poses = np.empty((0, 3))
+        self._footprint = footprint
+        self._goal = episode.goal
+        self._unknown_is_free = episode.sensing == 'lidar'
+        self._cost = np.empty(0)  # of each leg when the plan was made
+
+    def renew(self, pose: NDArray[np.float64], mapping: RollingCostmap, near: Costmap) -> bool:
+        """Make a plan from a pose if there is none or the old one has become dear; tell if so."""
+        if not self._is_dear(pose, near):
+            return False
+        known = mapping.known()
+        found = plan(
+            known, pose, self._goal, self._footprint, unknown_is_free=self._unknown_is_free
+        )
+        if found is None and not len(self.poses):
+            return False
+        self.poses = np.empty((0, 3)) if found is None else found
+        self._cost = self._costs(known)
+        return True
+
+    def _is_dear(self, pose: NDArray[np.float64], near: Costmap) -> bool:
+        if not len(self.poses):
+            return True
+        away = np.hypot(*(self.poses[:, :2] - pose[:2]).T)
+        nearest = int(np.argmin(away))
+        if away[nearest] > STRAY:
+            return True
+        now = self._costs(near)[nearest:]
+        # Legs that cannot be seen from here are taken to cost what they did.
+        change = np.where(now > 0.0, now - self._cost[nearest:], 0.0).sum()
+        return bool(change > (DEARER - 1.0) * self._cost[nearest:].sum() + STRAY)
+
+    def _costs(self, costmap: Costmap) -> NDArray[np.float64]:
+        return legs_cost(
+            costmap, self.poses, self._footprint, unknown_is_free=self._unknown_is_free
+        )
+
+
+class _Run:
+    """One episode while it runs."""
+
+    def __init__(self, episode: Episode) -> None:
+        self._episode = episode
+        c = episode.configuration
+        self._footprint = Footprint.of(c.robot)
+        corners = np.reshape(c.robot.footprint, (-1, 2))
+        self._body = corners if len(corners) else c.robot.radius
+        seeds = np.random.SeedSequence(episode.seed).generate_state(3) // 2
+        self._plant = Plant(
+            dataclasses.replace(
+                episode.plant, limits=c.limits, drifts=episode.sensing == 'lidar'
+            ),
+            episode.start, int(seeds[0]),
+        )
+        self._rng = np.random.default_rng(int(seeds[1]))
+        self._controller = Controller(c, int(seeds[2]))
+        occupancy = episode.world.occupancy
+        height, width = occupancy.shape
+        self._mapping = RollingCostmap(
+            (width * occupancy.resolution, height * occupancy.resolution), occupancy.resolution,
+            self._footprint, origin=(occupancy.origin_x, occupancy.origin_y),
+            static=None if episode.sensing == 'lidar' else occupancy,
+        )
+        # The controller sees as far as it can drive within its horizon, and a little further.
+        self._side = 2.0 * (c.limits.vx_max * c.mppi.horizon + 2.0)
+        self._guide = _Guide(episode, self._footprint)
+        self._measured = self._plant.odometry(0.0)
+        self._near: Costmap = self._mapping.known((self._measured.x, self._measured.y), self._side)
+        self._clock: float | None = None
+        self._clearance = self._least = self._measure_clearance()
+        self._length = 0.0
+        self._rows: list[tuple[float, ...]] = []
+        self._ticks: list[Tick] = []
+        if self._clearance <= 0.0:
+            x, y, yaw = episode.start
+            raise InputError(f'start ({x:.2f}, {y:.2f}) m, {yaw:.2f} rad is in contact')
+
+    def result(self) -> EpisodeResult:
+        """Drive to the end."""
+        lidar_rate = self._episode.lidar.rate
+        activities: list[tuple[float, Callable[[float], None]]] = [
+            (CONTACT_RATE, self._check),
+            (ODOMETRY_RATE, self._feel),
+            (COSTMAP_RATE, self._show),
+            (PLAN_RATE, self._guide_on),
+            (self._episode.configuration.control_rate, self._control),
+        ]
+        if self._episode.sensing != 'map':
+            activities.insert(2, (lidar_rate, self._look))
+        counts = [0] * len(activities)
+        while not self._is_over():
+            due = [count / rate for count, (rate, _) in zip(counts, activities, strict=True)]
+            now = min(due)
+            self._plant.advance(now - self._plant.time)
+            for index, (_, act) in enumerate(activities):
+                if due[index] <= now + 1e-9:
+                    act(now)
+                    counts[index] += 1
+        return self._summary()
+
+    def _measure_clearance(self) -> float:
+        plant = self._plant
+        return self._episode.world.clearance(
+            self._body, plant.pose, inflation=plant.parameters.inflation, time=plant.time
+        )
+
+    def _check(self, now: float) -> None:
+        """Measure clearance and way, and start the clock."""
+        place = self._plant.pose[:2]
+        if self._clock is None and math.dist(place, self._episode.start[:2]) >= (
+            self._episode.clock_after
+        ):
+            self._clock = now
+        self._least = self._measure_clearance()
+        self._clearance = min(self._clearance, self._least)
+
+    def _feel(self, now: float) -> None:
+        self._measured = self._plant.odometry(now)
+        self._controller.set_odometry(self._measured)
+
+    def _look(self, now: float) -> None:
+        scan = self._episode.lidar.scan(self._episode.world, self._plant.pose, self._rng, now)
+        self._mapping.add(scan, self._believed())
+
+    def _show(self, now: float) -> None:
+        around = (self._measured.x, self._measured.y)
+        self._near = self._mapping.costmap(around, self._side)
+        self._controller.set_costmap(now, self._near)
+
+    def _guide_on(self, now: float) -> None:
+        path = self._episode.path
+        if path is not None:
+            if not len(self._guide.poses):
+                self._guide.poses = path
+                self._controller.set_plan(now, path)
+        elif self._guide.renew(self._believed(), self._mapping, self._near):
+            if len(self._guide.poses):
+                self._controller.set_plan(now, self._guide.poses)
+            else:
+                self._controller.clear_plan()
+
+    def _control(self, now: float) -> None:
+        tick = self._controller.tick(now)
+        self._plant.command(tick.command, now)
+        self._ticks.append(tick)
+        command = (tick.command.vx, tick.command.vy, tick.command.wz)
+        self._rows.append(
+            (now, *self._plant.pose, *self._plant.twist, *command, self._clearance)
+        )
+        self._clearance = self._least
+
+    def _believed(self) -> NDArray[np.float64]:
+        return np.array([self._measured.x, self._measured.y, self._measured.yaw])
+
+    def _elapsed(self) -> float:
+        return self._plant.time - (self._clock or 0.0)
+
+    def _is_over(self) -> bool:
+        return self._least <= 0.0 or self._elapsed() >= self._episode.timeout or self._ended()
+
+    def _ended(self) -> bool:
+        """Tell whether the robot is at the goal, or says so."""
+        if self._episode.goal_radius > 0.0:
+            return self._at_goal()
+        return bool(self._ticks) and self._ticks[-1].state is State.REACHED
+
+    def _at_goal(self) -> bool:
+        """Tell whether the robot truly is at the goal."""
+        x, y, yaw = self._plant.pose
+        away = math.dist((x, y), self._episode.goal[:2])
+        if self._episode.goal_radius > 0.0:
+            return away <= self._episode.goal_radius
+        wanted = self._episode.configuration.goal
+        turn = abs(math.remainder(yaw - self._episode.goal[2], math.tau))
+        return (
+            away <= wanted.position_tolerance + SLACK and turn <= wanted.heading_tolerance + SLACK
+        )
+
+    def _summary(self) -> EpisodeResult:
+        collision = self._least <= 0.0
+        ended = not collision and self._ended()
+        trace = self._trace()
+        still = (np.abs(trace.twist[:, 0]) < STILL) & (np.abs(trace.twist[:, 2]) < STILL_TURN)
+        still = still[trace.time >= (self._clock or 0.0)]
+        period = 1.0 / self._episode.configuration.control_rate
+        speed = trace.command[:, 0]
+        jerk = np.diff(speed, n=2) / period**2
+        directions = np.sign(speed[np.abs(speed) > STILL])
+        solve = trace.statistics['solve_ms']
+        solve = solve[np.isfinite(solve)]
+        cross = trace.statistics['cross_track']
+        cross = cross[np.isfinite(cross)]
+        return EpisodeResult(
+            success=ended and self._at_goal(),
+            collision=collision,
+            timeout=not collision and not ended,
+            time_s=round(self._elapsed(), 9),
+            path_length_m=float(np.hypot(*np.diff(trace.pose[:, :2], axis=0).T).sum()),
+            min_clearance_m=float(trace.clearance.min()),
+            cross_track_rms_m=float(np.sqrt(np.mean(cross**2))) if cross.size else math.nan,
+            mean_jerk=float(np.mean(jerk**2)) if jerk.size else 0.0,
+            reversals=int(np.count_nonzero(np.diff(directions))),
+            standing_share=float(np.mean(still)) if still.size else 0.0,
+            longest_standing_s=period * _longest_run(still),
+            solve_ms={
+                name: float(np.percentile(solve, share)) if solve.size else math.nan
+                for name, share in (('p50', 50), ('p99', 99), ('max', 100))
+            },
+            reason=trace.reasons[-1],
+            trace=trace,
+        )
+
+    def _trace(self) -> Trace:
+        last = (self._plant.time, *self._plant.pose, *self._plant.twist, 0.0, 0.0, 0.0)
+        rows = np.array([*self._rows, (*last, min(self._clearance, self._least))])
+        # The last row is how it ended, between two ticks; the controller told nothing then.
+        ticks = [tick.statistics for tick in self._ticks]
+        rows[-1, 7:10] = rows[-2, 7:10] if len(rows) > 1 else 0.0
+        names = [f.name for f in dataclasses.fields(Statistics) if f.name != 'costs']
+        columns = {name: [getattr(told, name) for told in ticks] for name in names}
+        for critic in sorted({name for told in ticks for name in told.costs}):
+            columns[f'cost.{critic}'] = [told.costs.get(critic, math.nan) for told in ticks]
+        reasons = [f'{tick.state.value}: {tick.reason}'.rstrip(': ') for tick in self._ticks]
+        return Trace(
+            time=rows[:, 0],
+            pose=rows[:, 1:4],
+            twist=rows[:, 4:7],
+            command=rows[:, 7:10],
+            clearance=rows[:, 10],
+            statistics={name: np.array([*told, math.nan]) for name, told in columns.items()},
+            plan=self._guide.poses,
+            map=self._mapping.known(),
+            footprint=self._footprint.polygon,
+            goal=self._episode.goal,
+            reasons=[*reasons, reasons[-1] if reasons else ''],
+        )
+
+
+def _longest_run(flags: NDArray[np.bool_]) -> int:
+    """Return the length of the longest run of true flags."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], flags.astype(np.int8), [0]])))
+    return int((edges[1::2] - edges[::2]).max(initial=0))
+
+
+@cache
+def _warm_up(configuration: Configuration) -> None:
+    """Compile before the first episode of a process, so that it is timed like any other."""
+    Controller(configuration).warm_up()
