@@ -28,13 +28,14 @@ from mppi_ros.driving.costmap import Costmap
 from mppi_ros.driving.distance_field import DistanceField, distance_field
 from mppi_ros.driving.footprint import Footprint
 from mppi_ros.driving.objective import DrivingObjective
-from mppi_ros.driving.path import WINDOW, ReferencePath
+from mppi_ros.driving.path import WINDOW, ReferencePath, sections
 from mppi_ros.mppi.errors import InputError
 from mppi_ros.mppi.optimizer import Optimizer
 
 SENT = 512  # commands remembered for the prediction
 SILENCE = 0.5  # [s] without a tick after which nobody obeys the last command any more
 SAME_PLACE = 0.2  # [m] within which a new plan goes on where the old one was
+LOOK = 1.0  # [m] of progress after which the plan ahead is searched for obstacles again
 NAN = math.nan
 
 
@@ -109,10 +110,12 @@ class Controller:
         self._costmap: Costmap | None = None
         self._costmap_stamp: float | None = None
         self._field: DistanceField | None = None
-        self._path: ReferencePath | None = None
+        self._plan: list[ReferencePath] = []  # the section to drive now and those after it
+        self._driven = 0.0  # [m] length of the sections before
         self._goal: tuple[float, float, float] | None = None
         self._plan_stamp: float | None = None
         self._progress: float | None = None
+        self._looked = -math.inf  # [m] progress at which the plan ahead was searched last
         self._arriving = False
         self._reached = False
         self._now = -math.inf
@@ -155,6 +158,7 @@ class Controller:
         self._footprint = footprint
         self._objective = objective
         self._braking_model = motion.Model.of(c.limits, c.prediction, braking.STEP)
+        self._looked = -math.inf
         if self._costmap is not None:
             self._survey(self._costmap)
 
@@ -187,6 +191,8 @@ class Controller:
             self._survey(costmap)
             self._costmap = costmap
             self._costmap_stamp = stamp
+            if self._plan and self._progress is not None:
+                self._look_ahead(self._plan[0], self._progress)
 
     def set_plan(self, stamp: float, poses: NDArray[np.float64]) -> None:
         """
@@ -199,11 +205,14 @@ class Controller:
 
         """
         check_stamp('plan', stamp)
-        path = ReferencePath.from_poses(poses)
-        check_pose('plan', *path.goal)
-        if self._path is None or not _same_place(self._path, path, self._progress):
-            self._progress = None
-        self._take_plan(stamp, path, None)
+        plan = sections(poses)
+        check_pose('plan', *plan[-1].goal)
+        done = len(plan) - len(self._plan)
+        if self._plan and done >= 0 and _same_place(self._plan[0], plan[done], self._progress):
+            self._take_plan(stamp, plan, done, None)
+            return
+        self._progress = None
+        self._take_plan(stamp, plan, 0, None)
 
     def set_goal(self, stamp: float, x: float, y: float, yaw: float) -> None:
         """
@@ -218,22 +227,22 @@ class Controller:
         check_stamp('goal', stamp)
         check_pose('goal', x, y, yaw)
         tolerance = self._configuration.goal.position_tolerance
-        path = self._path
-        if path is not None and math.dist(path.goal[:2], (x, y)) <= tolerance:
-            self._take_plan(stamp, path, self._goal)
+        if self._plan and math.dist(self._plan[-1].goal[:2], (x, y)) <= tolerance:
+            self._plan_stamp = stamp
             return
         self._progress = None
-        self._take_plan(stamp, None, (x, y, yaw))
+        self._take_plan(stamp, [], 0, (x, y, yaw))
 
     def clear_plan(self) -> None:
         """Forget plan and goal: the robot comes to rest and waits."""
         self._progress = None
-        self._take_plan(None, None, None)
+        self._take_plan(None, [], 0, None)
 
     def reset(self) -> None:
         """Forget the warm start and the progress on the path; inputs are kept."""
         self._sampler.reset()
         self._progress = None
+        self._looked = -math.inf
         self._arriving = False
         self._reached = False
 
@@ -286,7 +295,8 @@ class Controller:
         self._state = state
         self._remember(now, command)
         statistics.tick_ms = 1e3 * (time.perf_counter() - begun)
-        return Tick(Command(command[0], 0.0, command[1]), state, reason, statistics)
+        v, w = command[0] + 0.0, command[1] + 0.0  # -0.0 becomes 0.0
+        return Tick(Command(v, 0.0, w), state, reason, statistics)
 
     def optimal_trajectory(self) -> NDArray[np.float64]:
         """Return the poses, float64[T + 1, 3], that the mean leads through; [0, 3] before any."""
@@ -342,10 +352,14 @@ class Controller:
     def _take_plan(
         self,
         stamp: float | None,
-        path: ReferencePath | None,
+        plan: list[ReferencePath],
+        done: int,
         goal: tuple[float, float, float] | None,
     ) -> None:
-        self._plan_stamp, self._path, self._goal = stamp, path, goal
+        """Take a plan of which `done` sections lie behind the robot."""
+        self._driven = sum(section.length for section in plan[:done])
+        self._plan_stamp, self._plan, self._goal = stamp, plan[done:], goal
+        self._looked = -math.inf
         self._arriving = False
         self._reached = False
 
@@ -451,20 +465,40 @@ class Controller:
         )
 
     def _follow(self, start: motion.State, statistics: Statistics) -> ReferencePath:
-        """Return the path and note the progress on it; a goal alone gives a straight path."""
-        if self._path is None:
+        """Return the section of the plan to drive, and note the progress on it."""
+        here = (start.x, start.y)
+        if not self._plan:
             assert self._goal is not None
             try:
-                self._path = ReferencePath.from_poses([(start.x, start.y, 0.0), self._goal])
+                self._plan = [ReferencePath.from_poses([(*here, 0.0), self._goal])]
             except InputError as error:
                 raise _Stop(str(error)) from None
-        path = self._path
-        if self._progress is None and math.dist(path.points[0], (start.x, start.y)) < WINDOW:
+        path = self._plan[0]
+        if len(self._plan) > 1 and self._within_goal(start, path):
+            self._driven += path.length
+            self._progress, self._looked = 0.0, -math.inf
+            del self._plan[0]
+            path = self._plan[0]
+        if self._progress is None and math.dist(path.points[0], here) < WINDOW:
             self._progress = 0.0  # a plan from here begins at its beginning
-        self._progress, statistics.cross_track = path.project(start.x, start.y, self._progress)
-        statistics.progress = self._progress
-        statistics.distance_to_goal = math.dist(path.goal[:2], (start.x, start.y))
+        self._progress, statistics.cross_track = path.project(*here, self._progress)
+        if self._progress > self._looked + LOOK:
+            self._look_ahead(path, self._progress)
+        statistics.progress = self._driven + self._progress
+        statistics.distance_to_goal = math.dist(self._plan[-1].goal[:2], here)
         return path
+
+    def _look_ahead(self, path: ReferencePath, progress: float) -> None:
+        """Search the plan ahead for obstacles and a way round them."""
+        self._objective.look_ahead(path, progress)
+        self._looked = progress
+
+    def _within_goal(self, start: motion.State, path: ReferencePath) -> bool:
+        goal = self._configuration.goal
+        x, y, yaw = path.goal
+        turn = abs(math.remainder(start.yaw - yaw, math.tau))
+        near = math.dist((x, y), (start.x, start.y)) <= goal.position_tolerance
+        return near and turn <= goal.heading_tolerance
 
     def _arrives(self, start: motion.State, path: ReferencePath) -> bool:
         """
@@ -473,13 +507,7 @@ class Controller:
         The goal counts as reached when the robot stands within the tolerances: having merely
         passed through them, it drives on.
         """
-        goal = self._configuration.goal
-        x, y, yaw = path.goal
-        turn = abs(math.remainder(start.yaw - yaw, math.tau))
-        within = (
-            math.dist((x, y), (start.x, start.y)) <= goal.position_tolerance
-            and turn <= goal.heading_tolerance
-        )
+        within = len(self._plan) == 1 and self._within_goal(start, path)
         if self._reached:
             return True
         self._arriving = within or (self._arriving and self._last != (0.0, 0.0))

@@ -322,6 +322,25 @@ def test_new_plan_keeps_progress_on_a_course_that_crosses_itself():
     assert progress > 10.0
 
 
+def test_plan_with_a_cusp_is_driven_section_by_section():
+    robot = PlainRobot(Controller(PATIENT, 1), x=-2.0)
+    out = [[x, 0.0, 0.0] for x in np.arange(-2.0, 0.01, 0.1)]
+    back = [[x, 0.0, 0.0] for x in np.arange(-0.1, -1.01, -0.1)]
+    robot.controller.set_costmap(robot.now, room())
+    furthest = -2.0
+    for n in range(400):
+        if n % 20 == 0:
+            robot.controller.set_plan(robot.now, np.array(out + back))
+        tick = robot.tick()
+        furthest = max(furthest, robot.pose[0])
+        if tick.state is State.REACHED:
+            break
+    assert tick.state is State.REACHED
+    assert furthest > -PATIENT.goal.position_tolerance
+    assert robot.pose[0] == pytest.approx(-1.0, abs=PATIENT.goal.position_tolerance)
+    assert tick.statistics.progress == pytest.approx(3.0, abs=0.2)
+
+
 def test_configuration_is_taken_whole_or_not_at_all():
     robot = driving()
     controller = robot.controller
