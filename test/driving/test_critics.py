@@ -1,0 +1,146 @@
+"""Each critic charges for what its name says, in seconds, and for nothing else."""
+from __future__ import annotations
+
+from dataclasses import replace
+import math
+
+import numpy as np
+import pytest
+
+from mppi_ros.driving import critics
+from mppi_ros.driving.critics import CRITICS, Weights
+from mppi_ros.driving.settings import Critics, Limits
+
+DT = 0.05
+SETTINGS, LIMITS = Critics(), Limits()
+WEIGHTS = Weights.of(SETTINGS, LIMITS, DT)
+
+
+def charged(critic, *values, weights=WEIGHTS):
+    return float(critic(*(np.float32(value) for value in values), weights))
+
+
+def over(critic, grid, *rest, weights=WEIGHTS):
+    return np.array([charged(critic, value, *rest, weights=weights) for value in grid])
+
+
+def test_every_critic_of_the_settings_has_weights_and_every_weight_belongs_to_one_critic():
+    assert list(CRITICS) == list(SETTINGS.__dataclass_fields__)
+    named = [name for names in CRITICS.values() for name in names]
+    assert len(set(named)) == len(named)
+    scales = {'margin', 'speed_at_contact', 'speed_per_clearance', 'tracking_scale'}
+    assert set(named) | scales == set(Weights._fields)
+
+
+@pytest.mark.parametrize('critic', CRITICS)
+def test_without_weight_a_critic_has_no_weight_in_the_rollout(critic):
+    off = replace(getattr(SETTINGS, critic), weight=0.0)
+    if critic == 'obstacle':
+        off = replace(off, collision=0.0)
+    weights = Weights.of(replace(SETTINGS, **{critic: off}), LIMITS, DT)
+    assert all(getattr(weights, name) == 0.0 for name in CRITICS[critic])
+    assert weights == WEIGHTS._replace(**dict.fromkeys(CRITICS[critic], np.float32(0.0)))
+
+
+@pytest.mark.parametrize('critic', CRITICS)
+def test_only_keeps_the_named_weights_and_all_scales(critic):
+    kept = WEIGHTS.only(*CRITICS[critic])
+    for other, names in CRITICS.items():
+        for name in names:
+            expected = getattr(WEIGHTS, name) if other == critic else 0.0
+            assert getattr(kept, name) == expected
+    assert kept.margin == WEIGHTS.margin
+    assert kept.tracking_scale == WEIGHTS.tracking_scale
+
+
+def test_costs_over_the_horizon_do_not_depend_on_its_step():
+    fine = Weights.of(SETTINGS, LIMITS, 0.5 * DT)
+    for critic, value in ((critics.obstacle, 0.05), (critics.path_tracking, 0.3),
+                          (critics.effort, 1.0), (critics.forward, -0.1),
+                          (critics.goal_position, 0.7)):
+        assert 2.0 * charged(critic, value, weights=fine) == pytest.approx(charged(critic, value))
+    half_the_change = 2.0 * charged(critics.smoothness, 0.01, 0.02, weights=fine)
+    assert half_the_change == pytest.approx(charged(critics.smoothness, 0.02, 0.04))
+
+
+def test_nearness_costs_its_weight_at_contact_and_nothing_beyond_the_margin():
+    margin = SETTINGS.obstacle.margin
+    cost = over(critics.obstacle, np.linspace(1e-6, margin, 50))
+    assert cost[0] == pytest.approx(SETTINGS.obstacle.weight * DT, rel=1e-3)
+    assert np.all(np.diff(cost) < 0.0)
+    assert cost[-1] == pytest.approx(0.0, abs=1e-9)
+    assert not over(critics.obstacle, [1.01 * margin, 1.0, 1e4]).any()
+
+
+def test_a_collision_costs_the_same_however_deep_and_more_than_any_nearness():
+    price = (SETTINGS.obstacle.collision + SETTINGS.obstacle.weight) * DT
+    np.testing.assert_allclose(over(critics.obstacle, [0.0, -0.1, -5.0]), price, rtol=1e-6)
+    assert charged(critics.obstacle, 1e-6) < 0.1 * price
+
+
+def test_speed_is_free_below_what_the_clearance_allows_and_the_same_both_ways():
+    speed = SETTINGS.clearance_speed
+    for clearance in (-0.1, 0.0, 0.05):
+        allowed = speed.speed_at_contact + speed.speed_per_clearance * max(clearance, 0.0)
+        for sign in (-1.0, 1.0):
+            assert charged(critics.clearance_speed, clearance, sign * 0.99 * allowed) == 0.0
+            fast = charged(critics.clearance_speed, clearance, sign * (allowed + 0.5))
+            assert fast == pytest.approx(0.25 * speed.weight * DT, rel=1e-4)
+
+
+def test_being_off_the_path_costs_square_nearby_half_at_one_scale_and_less_than_its_weight():
+    scale, full = SETTINGS.path_tracking.scale, SETTINGS.path_tracking.weight * DT
+    assert charged(critics.path_tracking, 0.0) == 0.0
+    assert charged(critics.path_tracking, scale) == pytest.approx(0.5 * full)
+    near = over(critics.path_tracking, [0.02 * scale, -0.01 * scale])
+    assert near[0] == pytest.approx(4.0 * near[1], rel=1e-2)
+    far = over(critics.path_tracking, [scale, 2.0, 50.0, 1e4])
+    assert np.all(np.diff(far) > 0.0)
+    assert far[-1] <= full * (1.0 + 1e-6)
+
+
+def test_heading_costs_grow_with_the_angle():
+    angles = np.linspace(0.0, math.pi, 20)
+    path = np.array([charged(critics.path_heading, math.cos(a), 0.0) for a in angles])
+    goal = np.array([charged(critics.goal_heading, math.cos(a), 1.0) for a in angles])
+    np.testing.assert_allclose(
+        path, SETTINGS.path_heading.weight * DT * (1.0 - np.cos(angles)), atol=1e-7)
+    np.testing.assert_allclose(
+        goal, SETTINGS.goal_heading.weight * DT * 2.0 * np.sin(angles / 2.0), atol=1e-4)
+
+
+def test_near_the_goal_its_heading_takes_the_place_of_that_of_the_path():
+    assert charged(critics.path_heading, -1.0, 1.0) == 0.0
+    assert charged(critics.goal_heading, -1.0, 0.0) == 0.0
+    halfway = charged(critics.path_heading, -1.0, 0.5), charged(critics.goal_heading, -1.0, 0.5)
+    assert halfway == pytest.approx(
+        (0.5 * charged(critics.path_heading, -1.0, 0.0),
+         0.5 * charged(critics.goal_heading, -1.0, 1.0)))
+
+
+def test_a_goal_heading_a_hair_beyond_exact_is_free_and_not_nan():
+    assert charged(critics.goal_heading, 1.0 + 1e-6, 1.0) == 0.0
+
+
+def test_turning_and_changing_the_command_at_their_limits_cost_their_weights():
+    assert charged(critics.effort, LIMITS.wz_max) == pytest.approx(SETTINGS.effort.weight * DT)
+    assert charged(critics.effort, -1.0) == charged(critics.effort, 1.0) > 0.0
+    price = SETTINGS.smoothness.weight * DT
+    linear = charged(critics.smoothness, LIMITS.ax_max * DT, 0.0)
+    angular = charged(critics.smoothness, 0.0, -LIMITS.az_max * DT)
+    assert linear == pytest.approx(price, rel=1e-5)
+    assert angular == pytest.approx(price, rel=1e-5)
+    both = charged(critics.smoothness, LIMITS.ax_max * DT, -LIMITS.az_max * DT)
+    assert both == pytest.approx(linear + angular)
+
+
+def test_only_the_wrong_direction_costs():
+    assert charged(critics.forward, 0.5) == charged(critics.forward, 0.0) == 0.0
+    price = SETTINGS.forward.weight * DT * 0.1 / LIMITS.vx_max
+    assert charged(critics.forward, -0.1) == pytest.approx(price)
+
+
+def test_progress_is_the_time_to_the_end_at_full_speed():
+    price = charged(critics.progress, 1.0, -0.3, 3.0)
+    assert price == pytest.approx(SETTINGS.progress.weight * 2.3 / LIMITS.vx_max)
+    assert charged(critics.detour, 4.2) == pytest.approx(4.2 * SETTINGS.progress.weight)

@@ -1,0 +1,388 @@
+"""The fused rollout costs what a plain float64 NumPy rollout of the same model does."""
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+import math
+
+import numba
+import numpy as np
+import pytest
+
+from mppi_ros.driving.costmap import Costmap
+from mppi_ros.driving.critics import CRITICS
+from mppi_ros.driving.distance_field import DistanceField, distance_field
+from mppi_ros.driving.footprint import Footprint
+from mppi_ros.driving.motion import State, trajectory
+from mppi_ros.driving.objective import AHEAD, BEHIND, GOAL_NEAR, GOAL_REACH, DrivingObjective
+from mppi_ros.driving.path import ReferencePath
+from mppi_ros.driving.settings import Critics, Limits, Prediction
+from mppi_ros.mppi.blocks import BLOCK
+
+DT, STEPS = 0.05, 40
+ROUND = Footprint.round(0.223)
+LONG = Footprint.polygonal([[0.6, 0.25], [0.6, -0.25], [-0.3, -0.25], [-0.3, 0.25]])
+
+
+def cluttered(seed=0, outside_is_obstacle=True):
+    """Return the distance field of 8 m x 6 m with random obstacles, but none near (2, 3)."""
+    random = np.random.default_rng(seed)
+    data = np.zeros((120, 160), np.int8)
+    for row, column in random.integers([0, 0], [120, 160], size=(25, 2)):
+        if math.hypot(column * 0.05 - 2.0, row * 0.05 - 3.0) > 1.0:
+            data[row : row + 4, column : column + 6] = 100
+    costmap = Costmap(data, 0.05, 0.0125, -0.0125)
+    return distance_field(costmap, outside_is_obstacle=outside_is_obstacle)
+
+
+def bend(goal_yaw=2.0):
+    """Return a path of 3.2 m from (2, 3): straight, a curve to the left, straight."""
+    angle = np.linspace(0.0, 1.2, 30)
+    curve = np.stack([3.0 + np.sin(angle), 4.0 - np.cos(angle)], axis=1)
+    end = curve[-1] + np.array([math.cos(1.2), math.sin(1.2)])
+    poses = np.vstack([[2.0, 3.0], curve, end])
+    return ReferencePath.from_poses(np.column_stack([poses, np.full(len(poses), goal_yaw)]))
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Everything that decides the cost of a control sequence."""
+
+    field: DistanceField
+    path: ReferencePath
+    state: State
+    last: tuple[float, float] = (0.1, -0.2)
+    progress: float = 0.0
+    footprint: Footprint = ROUND
+    limits: Limits = Limits()
+    critics: Critics = Critics()
+    prediction: Prediction = Prediction()
+
+    def objective(self):
+        made = DrivingObjective(
+            self.limits, self.critics, self.prediction, self.footprint, STEPS, DT)
+        made.set_field(self.field)
+        made.prepare(self.state, self.last, self.path, self.progress)
+        return made
+
+
+SCENES = {
+    'start': Scene(cluttered(0), bend(), State(2.01, 3.02, 0.1, 0.2, -0.3)),
+    'reversing': Scene(cluttered(1), bend(), State(2.3, 2.9, -0.4, -0.15, 0.5), (-0.1, 0.4), 0.31),
+    'goal': Scene(cluttered(2), bend(), State(4.1, 4.3, 1.0, 0.4, 0.2), (0.45, 0.1), 2.63),
+    'long body': Scene(cluttered(3), bend(), State(2.4, 3.1, 3.0, 0.3, 0.0), footprint=LONG),
+    'edge of the map': Scene(
+        cluttered(4, outside_is_obstacle=False), bend(), State(7.8, 0.1, -0.8, 0.5, 0.0)),
+    'no lag': Scene(cluttered(5), bend(), State(2.0, 3.0, 0.0, 0.0, 0.0), (0.0, 0.0),
+                    prediction=Prediction(lag_linear=0.0, lag_angular=0.0)),
+    'heavy': Scene(cluttered(6), bend(), State(2.0, 3.0, 0.5, 1.0, 0.0), (1.2, 0.0),
+                   limits=Limits(vx_max=1.5, ax_max=0.5, ax_min=-0.8, az_max=0.9),
+                   prediction=Prediction(lag_linear=0.4, lag_angular=0.25)),
+    'driven backward': Scene(cluttered(7), replace(bend(), direction=-1.0),
+                             State(2.0, 3.0, 2.9, -0.2, 0.0)),
+    'a point': Scene(cluttered(8), ReferencePath.from_poses([[2.4, 3.3, 1.0]]),
+                     State(2.0, 3.0, 0.5, 0.1, 0.0)),
+}  # fmt: skip
+
+
+def noise_of(blocks, seed=0):
+    random = np.random.default_rng(seed)
+    return random.normal(size=(blocks, 2 * STEPS, BLOCK)).astype(np.float32)
+
+
+def mean_of(seed=0):
+    random = np.random.default_rng(seed)
+    mean = np.cumsum(random.normal(size=(STEPS, 2)), axis=0) * [0.05, 0.1] + [0.3, 0.0]
+    return mean.astype(np.float32)
+
+
+FACTOR = np.array([[0.4, 0.0], [0.1, 0.8]], np.float32)
+
+
+def controls_of(mean, noise):
+    """Return x̄ + L n, float64[K, T, 2]."""
+    lanes = noise.transpose(0, 2, 1).reshape(-1, STEPS, 2).astype(np.float64)
+    return mean + lanes @ FACTOR.T.astype(np.float64)
+
+
+def limited(command, last, low, high, rise, fall):
+    """Return the command after `last` that speeds up by at most rise and slows down by fall."""
+    up = np.where(last >= 0.0, rise, fall)
+    down = np.where(last > 0.0, fall, rise)
+    return np.clip(np.clip(command, low, high), last - down, last + up)
+
+
+def reference(scene, controls):
+    """
+    Return {critic: float64[K]} for controls, float64[K, T, 2], and which samples are doubtful.
+
+    Doubtful is a sample that comes so near to the border of a cell or of a path segment, or to
+    speed 0, where its limits change, that rounding may send it to either side.
+    """
+    limits, critics, lag = scene.limits, scene.critics, scene.prediction
+    field, path = scene.field, scene.path
+    count = len(controls)
+    x, y = np.full(count, scene.state.x), np.full(count, scene.state.y)
+    yaw = np.full(count, scene.state.yaw)
+    v, w = np.full(count, scene.state.v), np.full(count, scene.state.w)
+    command_v, command_w = np.full(count, scene.last[0]), np.full(count, scene.last[1])
+    share_v = 1.0 - math.exp(-DT / lag.lag_linear) if lag.lag_linear else 1.0
+    share_w = 1.0 - math.exp(-DT / lag.lag_angular) if lag.lag_angular else 1.0
+
+    spacing = path.arc[1] if len(path.arc) > 1 else 1.0
+    reach = limits.vx_max * STEPS * DT
+    first = max(0, int((scene.progress - BEHIND) / spacing))
+    last = min(len(path.arc), math.ceil((scene.progress + reach + AHEAD) / spacing) + 1)
+    near_end = last == len(path.arc)
+    arc = np.full(count, float(scene.progress))
+
+    costs = {name: np.zeros(count) for name in CRITICS}
+    doubtful = np.zeros(count, bool)
+    for t in range(controls.shape[1]):
+        before_v, before_w = command_v, command_w
+        doubtful |= (np.abs(before_v) < 1e-6) & (t > 0)
+        command_v = limited(controls[:, t, 0], before_v, limits.vx_min, limits.vx_max,
+                            limits.ax_max * DT, -limits.ax_min * DT)
+        command_w = limited(controls[:, t, 1], before_w, -limits.wz_max, limits.wz_max,
+                            limits.az_max * DT, limits.az_max * DT)
+        next_v = v + share_v * (command_v - v)
+        next_w = w + share_w * (command_w - w)
+        next_yaw = yaw + 0.5 * DT * (w + next_w)
+        way = 0.5 * DT * (v + next_v)
+        x = x + 0.5 * way * (np.cos(yaw) + np.cos(next_yaw))
+        y = y + 0.5 * way * (np.sin(yaw) + np.sin(next_yaw))
+        yaw, v, w = next_yaw, next_v, next_w
+
+        clearance = np.full(count, np.inf)
+        for ahead, aside, radius in scene.footprint.discs:
+            disc_x = x + ahead * np.cos(yaw) - aside * np.sin(yaw)
+            disc_y = y + ahead * np.sin(yaw) + aside * np.cos(yaw)
+            clearance = np.minimum(clearance, field.at(disc_x, disc_y) - radius)
+            for cells in (disc_x - field.origin_x, disc_y - field.origin_y):
+                part = cells / field.resolution
+                doubtful |= np.abs(part - np.round(part)) < 2e-4
+
+        place = np.clip(arc / spacing, first, last - 1)
+        index = np.floor(place).astype(int)
+        inner = (place > first) & (place < last - 1)
+        doubtful |= inner & (np.abs(place - np.round(place)) < 2e-4)
+        tangent = np.stack([np.cos(path.yaw[index]), np.sin(path.yaw[index])])
+        offset = np.stack([x, y]) - path.points[index].T
+        cross = tangent[0] * offset[1] - tangent[1] * offset[0]
+        arc = np.clip(index * spacing + (tangent * offset).sum(0), first * spacing,
+                      (last - 1) * spacing)
+
+        nearness = np.maximum(critics.obstacle.margin - np.maximum(clearance, 0.0), 0.0)
+        costs['obstacle'] += DT * (
+            critics.obstacle.weight * (nearness / critics.obstacle.margin) ** 2
+            + critics.obstacle.collision * (clearance <= 0.0))
+        speed = critics.clearance_speed
+        allowed = speed.speed_at_contact + speed.speed_per_clearance * np.maximum(clearance, 0.0)
+        costs['clearance_speed'] += DT * speed.weight * np.maximum(np.abs(v) - allowed, 0.0) ** 2
+        tracking = critics.path_tracking
+        share = cross**2 / (cross**2 + tracking.scale**2)
+        costs['path_tracking'] += DT * tracking.weight * share
+        goal_x, goal_y, goal_yaw = path.goal
+        distance = np.hypot(x - goal_x, y - goal_y)
+        near = np.maximum(1.0 - distance / GOAL_NEAR, 0.0) if near_end else np.zeros(count)
+        alignment = path.direction * (np.cos(yaw) * tangent[0] + np.sin(yaw) * tangent[1])
+        costs['path_heading'] += (
+            DT * critics.path_heading.weight * (1.0 - near) * (1.0 - alignment))
+        if near_end:
+            costs['goal_position'] += (
+                DT * critics.goal_position.weight * np.minimum(distance, GOAL_REACH))
+            error = 2.0 * np.abs(np.sin(0.5 * (yaw - goal_yaw)))
+            costs['goal_heading'] += DT * critics.goal_heading.weight * near * error
+        costs['effort'] += DT * critics.effort.weight * (w / limits.wz_max) ** 2
+        costs['smoothness'] += DT * critics.smoothness.weight * (
+            ((command_v - before_v) / (limits.ax_max * DT)) ** 2
+            + ((command_w - before_w) / (limits.az_max * DT)) ** 2)
+        fastest = max(limits.vx_max, -limits.vx_min)
+        costs['forward'] += (
+            DT * critics.forward.weight * np.maximum(-path.direction * v, 0.0) / fastest)
+    left = (last - 1) * spacing - arc + np.abs(cross)
+    costs['progress'] += critics.progress.weight * left / limits.vx_max
+    return costs, doubtful
+
+
+def rolled(scene, mean, noise, threads=1, mirrored=False):
+    """Return the kernel's costs, float32[blocks, BLOCK]."""
+    costs = np.full((len(noise) * (2 if mirrored else 1), BLOCK), np.nan, np.float32)
+    scene.objective().costs_of_blocks(mean, FACTOR, noise, costs, threads)
+    return costs
+
+
+def only(critics, kept):
+    """Return critics with all weights 0 but those of `kept`."""
+    off = {
+        name: replace(getattr(critics, name), weight=0.0)
+        for name in CRITICS if name != kept
+    }
+    if kept != 'obstacle':
+        off['obstacle'] = replace(off['obstacle'], collision=0.0)
+    return replace(critics, **off)
+
+
+def assert_same(scene, result, controls, critics=tuple(CRITICS)):
+    expected, doubtful = reference(scene, controls)
+    total = sum(expected[name] for name in critics)
+    sure = ~doubtful
+    assert sure.mean() > 0.6
+    np.testing.assert_allclose(result.ravel()[sure], total[sure], rtol=1e-4, atol=1e-4)
+    return total
+
+
+@pytest.mark.parametrize('name', SCENES)
+def test_costs_are_those_of_the_reference(name):
+    scene = SCENES[name]
+    mean, noise = mean_of(), noise_of(6)
+    total = assert_same(scene, rolled(scene, mean, noise), controls_of(mean, noise))
+    assert np.ptp(total) > 0.1
+
+
+@pytest.mark.parametrize('critic', CRITICS)
+@pytest.mark.parametrize('name', ['start', 'reversing', 'goal', 'long body'])
+def test_each_critic_alone_is_that_of_the_reference(name, critic):
+    scene = replace(SCENES[name], critics=only(Critics(), critic))
+    mean, noise = mean_of(1), noise_of(3, 1)
+    assert_same(scene, rolled(scene, mean, noise), controls_of(mean, noise))
+
+
+@pytest.mark.parametrize('critic', CRITICS)
+def test_each_critic_charges_something_somewhere(critic):
+    mean, noise = mean_of(1), noise_of(6, 1)
+    charged = max(
+        reference(scene, controls_of(mean, noise))[0][critic].max() for scene in SCENES.values())
+    assert charged > 0.0
+
+
+def test_blocks_past_the_drawn_ones_are_mirror_images():
+    scene, mean, noise = SCENES['start'], mean_of(), noise_of(3)
+    both = rolled(scene, mean, noise, mirrored=True)
+    np.testing.assert_array_equal(both[:3], rolled(scene, mean, noise))
+    np.testing.assert_array_equal(both[3:], rolled(scene, mean, -noise))
+
+
+@pytest.mark.parametrize('name', SCENES)
+def test_costs_are_bit_identical_for_one_and_two_threads(name):
+    scene, mean, noise = SCENES[name], mean_of(2), noise_of(5, 2)
+    serial = rolled(scene, mean, noise, threads=1, mirrored=True)
+    before = numba.get_num_threads()
+    try:
+        for threads in range(1, min(2, numba.config.NUMBA_NUM_THREADS) + 1):
+            numba.set_num_threads(threads)
+            parallel = rolled(scene, mean, noise, threads=2, mirrored=True)
+            np.testing.assert_array_equal(parallel, serial)
+    finally:
+        numba.set_num_threads(before)
+
+
+def moved_by(scene, dx, dy):
+    """Return the same scene elsewhere on the map."""
+    field = scene.field
+    path = ReferencePath(
+        points=scene.path.points + [dx, dy], yaw=scene.path.yaw, arc=scene.path.arc,
+        goal=(scene.path.goal[0] + dx, scene.path.goal[1] + dy, scene.path.goal[2]),
+        direction=scene.path.direction)
+    return replace(
+        scene, path=path,
+        field=replace(field, origin_x=field.origin_x + dx, origin_y=field.origin_y + dy),
+        state=scene.state._replace(x=scene.state.x + dx, y=scene.state.y + dy))
+
+
+@pytest.mark.parametrize('name', ['start', 'goal', 'long body'])
+def test_costs_a_thousand_kilometres_away_are_the_same(name):
+    scene, mean, noise = SCENES[name], mean_of(), noise_of(4)
+    controls = controls_of(mean, noise)
+    far = rolled(moved_by(scene, 1e6, -1e6), mean, noise)
+    assert_same(scene, far, controls)
+
+
+def test_a_mirrored_scene_has_the_same_costs():
+    scene, mean, noise = SCENES['long body'], mean_of(), noise_of(4)
+    field, path, state = scene.field, scene.path, scene.state
+    height = len(field.distance) * field.resolution
+    mirrored = replace(
+        scene,
+        field=replace(field, distance=np.ascontiguousarray(field.distance[::-1]),
+                      origin_y=-field.origin_y - height),
+        path=replace(path, points=path.points * [1.0, -1.0], yaw=-path.yaw,
+                     goal=(path.goal[0], -path.goal[1], -path.goal[2])),
+        state=state._replace(y=-state.y, yaw=-state.yaw, w=-state.w),
+        last=(scene.last[0], -scene.last[1]))
+    controls = controls_of(mean, noise)
+    factor = FACTOR * np.array([[1.0, 1.0], [-1.0, -1.0]], np.float32)
+    costs = np.empty((4, BLOCK), np.float32)
+    turned = (mean * [1.0, -1.0]).astype(np.float32)
+    mirrored.objective().costs_of_blocks(turned, factor, noise, costs, 1)
+    assert_same(scene, costs, controls)
+
+
+def test_a_scene_turned_by_a_quarter_has_the_same_costs():
+    scene, mean, noise = SCENES['start'], mean_of(), noise_of(4)
+    field, path, state = scene.field, scene.path, scene.state
+    height = len(field.distance) * field.resolution
+    quarter = 0.5 * math.pi
+    turned = replace(
+        scene,
+        field=replace(field, distance=np.ascontiguousarray(np.rot90(field.distance, -1)),
+                      origin_x=-field.origin_y - height, origin_y=field.origin_x),
+        path=replace(path, points=path.points @ [[0.0, 1.0], [-1.0, 0.0]], yaw=path.yaw + quarter,
+                     goal=(-path.goal[1], path.goal[0], path.goal[2] + quarter)),
+        state=state._replace(x=-state.y, y=state.x, yaw=state.yaw + quarter))
+    assert_same(scene, rolled(turned, mean, noise), controls_of(mean, noise))
+
+
+@pytest.mark.parametrize('bad', [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize('where', State._fields)
+def test_a_state_that_is_not_finite_stays_within_the_map_and_costs_no_finite_price(where, bad):
+    scene = SCENES['start']
+    broken = replace(scene, state=scene.state._replace(**{where: bad}))
+    try:
+        costs = rolled(broken, mean_of(), noise_of(2))
+    except ValueError:  # an infinite angle has no cosine
+        assert where == 'yaw'
+    else:
+        assert not np.isfinite(costs).any()
+
+
+def test_samples_that_are_not_finite_do_not_touch_their_neighbours():
+    scene, mean, noise = SCENES['start'], mean_of(), noise_of(2)
+    clean = rolled(scene, mean, noise)
+    noise[0, 10, 5] = np.nan
+    noise[1, 21, 7] = np.inf
+    broken = rolled(scene, mean, noise)
+    same = np.ones((2, BLOCK), bool)
+    same[0, 5] = same[1, 7] = False
+    np.testing.assert_array_equal(broken[same], clean[same])
+
+
+def test_far_outside_of_the_map_the_distance_of_the_outside_holds():
+    scene = SCENES['start']
+    for outside, price in ((0.0, 100.0), (1e4, 0.0)):
+        away = replace(
+            moved_by(scene, 1e5, 0.0), field=replace(scene.field, outside=outside),
+            critics=only(Critics(), 'obstacle'))
+        costs = rolled(away, mean_of(), noise_of(1))
+        near = scene.critics.obstacle.weight if outside == 0.0 else 0.0
+        np.testing.assert_allclose(costs, STEPS * DT * (price + near), rtol=1e-5)
+
+
+def test_the_rollout_moves_as_the_motion_model_says():
+    scene = SCENES['a point']
+    goal_x, goal_y, goal_yaw = scene.path.goal
+    objective = scene.objective()
+    for seed in range(5):
+        mean = mean_of(seed)
+        objective.project(mean)
+        states = trajectory(mean, scene.state, objective.model, np.empty((STEPS + 1, 5)))[1:]
+        distance = np.hypot(states[:, 0] - goal_x, states[:, 1] - goal_y)
+        near = np.maximum(1.0 - distance / GOAL_NEAR, 0.0)
+        error = 2.0 * np.abs(np.sin(0.5 * (states[:, 2] - goal_yaw)))
+        charged = objective.cost_of_each_critic(mean)
+        assert charged['goal_position'] == pytest.approx(
+            DT * scene.critics.goal_position.weight * np.minimum(distance, GOAL_REACH).sum())
+        assert charged['goal_heading'] == pytest.approx(
+            DT * scene.critics.goal_heading.weight * (near * error).sum(), abs=1e-5)
+        assert charged['effort'] == pytest.approx(
+            DT * scene.critics.effort.weight
+            * np.square(states[:, 4] / scene.limits.wz_max).sum(), rel=1e-4)
