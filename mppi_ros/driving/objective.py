@@ -101,6 +101,13 @@ class DrivingObjective:
             self._to_go = np.pad(found.value, 1, constant_values=UNREACHABLE).ravel()
         return found is not None
 
+    @property
+    def rejoin(self) -> float | None:
+        """
+        Arc length [m] at which the way round leads back to the plan; None without one.
+        """
+        return None if self._detour is None else self._detour.rejoin
+
     def prepare(
         self,
         state: State,
@@ -138,16 +145,18 @@ class DrivingObjective:
         first = max(0, int((progress - BEHIND) / spacing))
         last = min(len(path.arc), math.ceil((progress + self._reach + AHEAD) / spacing) + 1)
         yaw = path.yaw[first:last]
-        table = np.empty((4, last - first), np.float32)
-        table[0] = path.points[first:last, 0] - state.x
-        table[1] = path.points[first:last, 1] - state.y
-        table[2] = np.cos(yaw)
-        table[3] = np.sin(yaw)
+        x = path.points[first:last, 0] - state.x
+        y = path.points[first:last, 1] - state.y
+        c, s = np.cos(yaw), np.sin(yaw)
+        table = np.empty((last - first, 4), np.float32)
+        table[:, 0] = c
+        table[:, 1] = s
+        table[:, 2] = spacing * np.arange(last - first) - x * c - y * s
+        table[:, 3] = x * s - y * c
         self._table = table
         start_arc = first * spacing if len(path.arc) > 1 else 0.0
         self._path = Path(
             per_metre=np.float32(1.0 / spacing),
-            spacing=np.float32(spacing),
             length=np.float32((last - first - 1) * spacing),
             direction=np.float32(path.direction),
         )

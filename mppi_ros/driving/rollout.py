@@ -1,16 +1,26 @@
 """
 The fused rollout: 64 sampled sequences at a time through model, distance field, path and critics.
 
-A step has five small loops over a block: command within the limits → motion → clearance → path →
-critics. All rows stay on the stack, in the first-level cache. Positions are relative to the robot,
-so float32 is exact enough anywhere on a map.
+A step is a few small loops over a block: drive → clear → approach the goal → follow the path, each
+with its critics. All rows stay on the stack, in the first-level cache. Positions are relative to
+the robot, so float32 is exact enough anywhere on a map.
 """
 
 from typing import Any, NamedTuple
 
 from mppi_ros.driving import critics
 from mppi_ros.driving.motion import limited, moved
-from mppi_ros.mppi.blocks import BLOCK, inlined, kernel, parallel_kernel, stack_row
+from mppi_ros.mppi.blocks import (
+    BLOCK,
+    inlined,
+    kernel,
+    look_up_points,
+    look_up_values,
+    parallel_kernel,
+    stack_places,
+    stack_points,
+    stack_row,
+)
 from numba import prange
 import numpy as np
 
@@ -44,11 +54,14 @@ class Grid(NamedTuple):
 
 class Path(NamedTuple):
     """
-    Spacing and length of the path's window [m]; direction is −1 where it is driven backward.
+    Points per metre and length of the path's window; direction is −1 where it is driven backward.
+
+    Its table, float32[n, 4], holds the frame of each point, t its unit tangent and p the point: tx,
+    ty, a and b, with which the progress of (x, y) is tx x + ty y + a, and its distance to the left
+    of the path tx y − ty x + b.
     """
 
     per_metre: np.float32
-    spacing: np.float32
     length: np.float32
     direction: np.float32
 
@@ -67,9 +80,9 @@ class Target(NamedTuple):
 
 
 @inlined
-def value_at(field: Any, grid: Any, x: Any, y: Any) -> Any:
+def cell_at(grid: Any, x: Any, y: Any) -> Any:
     """
-    Return the value of a padded field in the cell that holds (x, y).
+    Return the place in a padded field of the cell that holds (x, y).
 
     The order of min and max sends NaN to cell 0, never out of bounds.
     """
@@ -77,7 +90,7 @@ def value_at(field: Any, grid: Any, x: Any, y: Any) -> Any:
     v = y * grid.scale + grid.y
     column = np.int32(min(max(np.float32(0.0), u), grid.last_column))
     row = np.int32(min(max(np.float32(0.0), v), grid.last_row))
-    return field[max(row * grid.columns + column, np.int32(0))]
+    return max(np.int32(row * grid.columns + column), np.int32(0))
 
 
 @inlined
@@ -87,19 +100,96 @@ def clear(
     """
     Distance of the footprint to the nearest obstacle: the least over its discs.
     """
+    cells, distance = stack_places(), stack_row()
     for disc in range(discs.shape[0]):
         ahead, aside, radius = discs[disc, 0], discs[disc, 1], discs[disc, 2]
         for j in range(BLOCK):
-            distance = (
-                value_at(
-                    field,
-                    grid,
-                    x[j] + ahead * c[j] - aside * s[j],
-                    y[j] + ahead * s[j] + aside * c[j],
-                )
-                - radius
+            cells[j] = cell_at(
+                grid, x[j] + ahead * c[j] - aside * s[j], y[j] + ahead * s[j] + aside * c[j]
             )
-            clearance[j] = distance if disc == 0 else min(clearance[j], distance)
+        look_up_values(field, cells, distance)
+        for j in range(BLOCK):
+            free = distance[j] - radius
+            clearance[j] = free if disc == 0 else min(clearance[j], free)
+
+
+@inlined
+def drive(
+    mean_v: Any, mean_w: Any, factor: Any, noise_v: Any, noise_w: Any, model: Any, direction: Any,
+    weights: Any, x: Any, y: Any, c: Any, s: Any, v: Any, w: Any, command_v: Any, command_w: Any,
+    total: Any,
+) -> None:  # fmt: skip
+    """
+    One step of motion: the sample x̄ + L n within the limits, then the plant, then the pose.
+
+    The limits belong to f; the sample itself stays Gaussian.
+    """
+    half = np.float32(0.5) * model.dt
+    vv, wv, ww = factor
+    for j in range(BLOCK):
+        last_v, last_w = command_v[j], command_w[j]
+        now_v, now_w = limited(
+            mean_v + vv * noise_v[j], mean_w + wv * noise_v[j] + ww * noise_w[j],
+            last_v, last_w, model,
+        )  # fmt: skip
+        next_v = v[j] + model.follow_v * (now_v - v[j])
+        next_w = w[j] + model.follow_w * (now_w - w[j])
+        x[j], y[j], c[j], s[j] = moved(
+            x[j], y[j], c[j], s[j], half * (v[j] + next_v), half * (w[j] + next_w)
+        )
+        v[j], w[j], command_v[j], command_w[j] = next_v, next_w, now_v, now_w
+        total[j] += (
+            critics.effort(next_w, weights)
+            + critics.smoothness(now_v - last_v, now_w - last_w, weights)
+            + critics.forward(direction * next_v, weights)
+        )
+
+
+@inlined
+def approach(
+    target: Any, weights: Any, x: Any, y: Any, c: Any, s: Any, near: Any, total: Any
+) -> None:
+    """
+    Critics of the goal, and how near it is: 1 at the goal, 0 from GOAL_NEAR on.
+    """
+    for j in range(BLOCK):
+        dx, dy = x[j] - target.x, y[j] - target.y
+        distance = np.sqrt(dx * dx + dy * dy)
+        near[j] = max(np.float32(1.0) - distance * target.inverse_near, np.float32(0.0))
+        total[j] += critics.goal_position(
+            min(distance, target.reach), weights
+        ) + critics.goal_heading(c[j] * target.c + s[j] * target.s, near[j], weights)
+
+
+@inlined
+def follow(
+    table: Any, path: Any, weights: Any, x: Any, y: Any, c: Any, s: Any, v: Any, clearance: Any,
+    near: Any, arc: Any, cross: Any, total: Any,
+) -> None:  # fmt: skip
+    """
+    Progress and distance aside of the path, and the critics of the pose.
+
+    A sample's nearest point is the one at its last progress: it moves less than a point in a step.
+    """
+    places, points = stack_places(), stack_points()
+    last_point = np.float32(table.shape[0] - 1)
+    for j in range(BLOCK):
+        place = np.int32(min(max(np.float32(0.0), arc[j] * path.per_metre), last_point))
+        places[j] = max(place, np.int32(0))
+    look_up_points(table, places, points)
+    for j in range(BLOCK):
+        tangent_x, tangent_y = points[j, 0], points[j, 1]
+        along = x[j] * tangent_x + y[j] * tangent_y + points[j, 2]
+        aside = y[j] * tangent_x - x[j] * tangent_y + points[j, 3]
+        alignment = path.direction * (c[j] * tangent_x + s[j] * tangent_y)
+        arc[j] = min(max(along, np.float32(0.0)), path.length)
+        cross[j] = aside
+        total[j] += (
+            critics.obstacle(clearance[j], weights)
+            + critics.clearance_speed(clearance[j], v[j], weights)
+            + critics.path_tracking(aside, weights)
+            + critics.path_heading(alignment, near[j], weights)
+        )
 
 
 @inlined
@@ -113,63 +203,31 @@ def rollout_block(
     """
     x, y, c, s = stack_row(), stack_row(), stack_row(), stack_row()
     v, w, command_v, command_w = stack_row(), stack_row(), stack_row(), stack_row()
-    clearance, arc, cross, total = stack_row(), stack_row(), stack_row(), stack_row()
+    clearance, near, total = stack_row(), stack_row(), stack_row()
+    arc, cross, left, cells = stack_row(), stack_row(), stack_row(), stack_places()
     for j in range(BLOCK):
         x[j], y[j], c[j], s[j] = np.float32(0.0), np.float32(0.0), start.c, start.s
         v[j], w[j] = start.v, start.w
         command_v[j], command_w[j] = start.command_v, start.command_w
-        arc[j], cross[j], total[j] = start.arc, np.float32(0.0), np.float32(0.0)
-    half = np.float32(0.5) * model.dt
-    vv, wv, ww = sign * factor[0, 0], sign * factor[1, 0], sign * factor[1, 1]
-    point_x, point_y, along_x, along_y = table[0], table[1], table[2], table[3]
-    last_point = np.float32(point_x.size - 1)
+        arc[j], near[j], total[j] = start.arc, np.float32(0.0), np.float32(0.0)
+    signed = sign * factor[0, 0], sign * factor[1, 0], sign * factor[1, 1]
     for t in range(mean.shape[0]):
-        mean_v, mean_w = mean[t, 0], mean[t, 1]
-        for j in range(BLOCK):
-            # x̄_t + L n_t; the limits belong to f, the sample itself stays Gaussian
-            sample_v = mean_v + vv * noise[2 * t, j]
-            sample_w = mean_w + wv * noise[2 * t, j] + ww * noise[2 * t + 1, j]
-            last_v, last_w = command_v[j], command_w[j]
-            now_v, now_w = limited(sample_v, sample_w, last_v, last_w, model)
-            next_v = v[j] + model.follow_v * (now_v - v[j])
-            next_w = w[j] + model.follow_w * (now_w - w[j])
-            x[j], y[j], c[j], s[j] = moved(
-                x[j], y[j], c[j], s[j], half * (v[j] + next_v), half * (w[j] + next_w)
-            )
-            v[j], w[j], command_v[j], command_w[j] = next_v, next_w, now_v, now_w
-            total[j] += (
-                critics.effort(next_w, weights)
-                + critics.smoothness(now_v - last_v, now_w - last_w, weights)
-                + critics.forward(path.direction * next_v, weights)
-            )
+        drive(
+            mean[t, 0], mean[t, 1], signed, noise[2 * t], noise[2 * t + 1], model, path.direction,
+            weights, x, y, c, s, v, w, command_v, command_w, total,
+        )  # fmt: skip
         clear(field, grid, discs, x, y, c, s, clearance)
-        for j in range(BLOCK):
-            nearest = np.int32(min(max(np.float32(0.0), arc[j] * path.per_metre), last_point))
-            i = max(nearest, np.int32(0))
-            tangent_x, tangent_y = along_x[i], along_y[i]
-            dx, dy = x[j] - point_x[i], y[j] - point_y[i]
-            along = np.float32(nearest) * path.spacing + dx * tangent_x + dy * tangent_y
-            aside = dy * tangent_x - dx * tangent_y
-            arc[j] = min(max(along, np.float32(0.0)), path.length)
-            cross[j] = aside
-            gx, gy = x[j] - target.x, y[j] - target.y
-            distance = np.sqrt(gx * gx + gy * gy)
-            near = max(np.float32(1.0) - distance * target.inverse_near, np.float32(0.0))
-            total[j] += (
-                critics.obstacle(clearance[j], weights)
-                + critics.clearance_speed(clearance[j], v[j], weights)
-                + critics.path_tracking(aside, weights)
-                + critics.path_heading(
-                    path.direction * (c[j] * tangent_x + s[j] * tangent_y), near, weights
-                )
-                + critics.goal_position(min(distance, target.reach), weights)
-                + critics.goal_heading(c[j] * target.c + s[j] * target.s, near, weights)
-            )
+        if target.reach > np.float32(0.0):
+            approach(target, weights, x, y, c, s, near, total)
+        follow(table, path, weights, x, y, c, s, v, clearance, near, arc, cross, total)
+    for j in range(BLOCK):
+        cells[j] = cell_at(to_go_grid, x[j], y[j])
+    look_up_values(to_go, cells, left)
     for j in range(BLOCK):
         cost[j] = (
             total[j]
             + critics.progress(arc[j], cross[j], path.length, weights)
-            + critics.detour(value_at(to_go, to_go_grid, x[j], y[j]), weights)
+            + critics.detour(left[j], weights)
         )
 
 
