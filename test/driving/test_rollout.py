@@ -332,6 +332,7 @@ def test_a_scene_turned_by_a_quarter_has_the_same_costs():
     assert_same(scene, rolled(turned, mean, noise), controls_of(mean, noise))
 
 
+@pytest.mark.filterwarnings('ignore:invalid value')
 @pytest.mark.parametrize('bad', [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize('where', State._fields)
 def test_a_state_that_is_not_finite_stays_within_the_map_and_costs_no_finite_price(where, bad):
