@@ -35,6 +35,7 @@ from mppi_ros.mppi.optimizer import Optimizer
 SENT = 512  # commands remembered for the prediction
 SILENCE = 0.5  # [s] without a tick after which nobody obeys the last command any more
 SAME_PLACE = 0.2  # [m] within which a new plan goes on where the old one was
+BACK = 0.3  # [m] from the plan at which a robot that went round an obstacle is on it again
 LOOK = 1.0  # [m] of progress after which the plan ahead is searched for obstacles again
 NAN = math.nan
 
@@ -482,6 +483,11 @@ class Controller:
         if self._progress is None and math.dist(path.points[0], here) < WINDOW:
             self._progress = 0.0  # a plan from here begins at its beginning
         self._progress, statistics.cross_track = path.project(*here, self._progress)
+        if self._objective.rejoin is not None:
+            behind, aside = path.project(*here, self._objective.rejoin)
+            if behind > self._progress and abs(aside) < BACK:
+                self._progress, statistics.cross_track = behind, aside
+                self._look_ahead(path, self._progress)
         if self._progress > self._looked + LOOK:
             self._look_ahead(path, self._progress)
         statistics.progress = self._driven + self._progress

@@ -38,6 +38,8 @@ class CostToGo:
         Side of a cell [m].
     origin_x, origin_y : float
         Lower left corner of cell (0, 0) [m].
+    rejoin : float
+        Arc length in the middle of the part of the plan to which the ways lead [m].
 
     """
 
@@ -45,6 +47,7 @@ class CostToGo:
     resolution: float
     origin_x: float
     origin_y: float
+    rejoin: float
 
 
 def detour(
@@ -105,7 +108,8 @@ def detour(
     np.minimum.at(value, (row[inside], column[inside]), left[inside].astype(np.float32))
     _sweep(value, slowness(clearance, limits, critics), np.float32(res))
     value[~np.isfinite(value)] = UNREACHABLE
-    return CostToGo(value, res, origin_x, origin_y)
+    middle = 0.5 * float(arc[rejoin[0]] + arc[rejoin[-1]])
+    return CostToGo(value, res, origin_x, origin_y, middle)
 
 
 def slowness(

@@ -322,6 +322,16 @@ def test_new_plan_keeps_progress_on_a_course_that_crosses_itself():
     assert progress > 10.0
 
 
+def test_way_round_a_blocked_turn_goes_on_behind_it():
+    robot = PlainRobot(Controller(replace(PATIENT, {'samples': 500}), 1), x=-1.0, y=-1.0)
+    robot.controller.set_costmap(robot.now, with_block(room(), 2.2, 0.0, 1.0))
+    robot.controller.set_plan(
+        robot.now, [[-1.0, -1.0, 0.0], [2.0, -1.0, 0.0], [2.0, 1.0, 0.0], [-1.0, 1.0, math.pi]])
+    robot.run(25.0)
+    assert robot.ticks[-1].state is State.REACHED
+    assert math.dist(robot.pose[:2], (-1.0, 1.0)) <= PATIENT.goal.position_tolerance
+
+
 def test_plan_with_a_cusp_is_driven_section_by_section():
     robot = PlainRobot(Controller(PATIENT, 1), x=-2.0)
     out = [[x, 0.0, 0.0] for x in np.arange(-2.0, 0.01, 0.1)]
