@@ -1,0 +1,82 @@
+"""Start simulator, planner and controller: a robot drives through a map; rviz:=true shows it."""
+from launch.actions import (
+    DeclareLaunchArgument,
+    IncludeLaunchDescription,
+    OpaqueFunction,
+)
+from launch.conditions import IfCondition
+from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
+from launch_ros.actions import Node
+from launch_ros.substitutions import FindPackageShare
+
+from launch import LaunchDescription
+
+SHARE = FindPackageShare('mppi_ros')
+ARGUMENTS = (
+    ('map', '', 'YAML file of a map or CSV file of circles; empty is the office'),
+    ('start', '', 'pose X,Y,YAW to start from [m, m, rad]; empty is the start of the office'),
+    ('goal', '', 'pose X,Y,YAW to drive to; empty waits for goal_pose'),
+    ('sensing', 'lidar', 'what the costmap is made from: lidar or map'),
+    ('params_file', PathJoinSubstitution([SHARE, 'config', 'mppi_controller.yaml']),
+     'YAML file of the controller; body and limits hold for all nodes'),
+    ('namespace', '', 'namespace of the nodes and of their topics'),
+    ('use_sim_time', 'false', 'the simulator publishes /clock and the other nodes follow it'),
+    ('autostart', 'true', 'start driving at once; false leaves that to a manager'),
+    ('rviz', 'false', 'open RViz with a ready view'),
+)
+
+
+def _nodes(context):
+    """Make the nodes; OpaqueFunction, because an empty argument must set no parameter."""
+    given = {name: LaunchConfiguration(name).perform(context) for name, *_ in ARGUMENTS}
+    sim_time = given['use_sim_time'].lower() in ('true', '1')
+    common = {'namespace': given['namespace'], 'output': 'screen'}
+    simulator = {
+        'controller_params': given['params_file'],
+        'world': given['map'],
+        'sensing': given['sensing'],
+        'publish_clock': sim_time,
+    }
+    planner = {'controller_params': given['params_file'], 'use_sim_time': sim_time}
+    for name, parameters in (('start', simulator), ('goal', planner)):
+        if given[name]:
+            parameters[name] = _pose(name, given[name])
+    return [
+        Node(package='mppi_ros', executable='kinematic_simulator', name='kinematic_simulator',
+             parameters=[simulator], **common),
+        Node(package='mppi_ros', executable='path_planner', name='path_planner',
+             parameters=[planner], **common),
+    ]
+
+
+def _pose(name, text):
+    try:
+        pose = [float(number) for number in text.split(',')]
+    except ValueError:
+        pose = []
+    if len(pose) != 3:
+        raise ValueError(f'{name} = {text!r} must be X,Y,YAW: three numbers [m, m, rad]')
+    return pose
+
+
+def generate_launch_description():
+    """Declare the arguments; include the controller; add the other nodes and RViz."""
+    declared = [
+        DeclareLaunchArgument(name, default_value=default, description=description)
+        for name, default, description in ARGUMENTS
+    ]
+    controller = IncludeLaunchDescription(
+        PathJoinSubstitution([SHARE, 'launch', 'mppi_controller.launch.py']),
+        launch_arguments={
+            name: LaunchConfiguration(name)
+            for name in ('params_file', 'namespace', 'use_sim_time', 'autostart')
+        }.items(),
+    )
+    rviz = Node(
+        package='rviz2',
+        executable='rviz2',
+        namespace=LaunchConfiguration('namespace'),
+        arguments=['-d', PathJoinSubstitution([SHARE, 'config', 'rviz', 'simulation.rviz'])],
+        condition=IfCondition(LaunchConfiguration('rviz')),
+    )
+    return LaunchDescription([*declared, controller, OpaqueFunction(function=_nodes), rviz])

@@ -1,0 +1,318 @@
+"""The node that stands in for a robot: moves as commanded and publishes what its sensors would."""
+
+# ruff: noqa: E402 - the ROS 2 wheels must be found before rclpy is imported
+from __future__ import annotations
+
+from dataclasses import dataclass
+import time
+from typing import Any
+
+from mppi_ros.nodes import use_wheels
+
+use_wheels()
+
+from geometry_msgs.msg import Twist, TwistStamped
+from nav_msgs.msg import OccupancyGrid, Odometry
+import numpy as np
+from rclpy.clock import Clock, ClockType
+from rclpy.node import Node
+from rclpy.qos import qos_profile_sensor_data
+from rosgraph_msgs.msg import Clock as ClockMessage
+from sensor_msgs.msg import LaserScan
+from std_msgs.msg import Bool, Float64
+from std_srvs.srv import Trigger
+
+from mppi_ros.control.inputs import Command
+from mppi_ros.control.inputs import Odometry as Motion
+from mppi_ros.control.settings import Configuration, read_yaml
+from mppi_ros.driving.footprint import Footprint
+from mppi_ros.mppi.errors import InputError, ParameterError
+from mppi_ros.mppi.parameters import group, parameter
+from mppi_ros.nodes import conversions
+from mppi_ros.nodes.latched import LATCHED
+from mppi_ros.nodes.parameters import ParameterMixin
+from mppi_ros.nodes.process import run
+from mppi_ros.share import share_path
+from mppi_ros.simulation.lidar import Lidar
+from mppi_ros.simulation.mapping import RollingCostmap
+from mppi_ros.simulation.plant import NOMINAL, Plant, PlantParameters
+from mppi_ros.simulation.world import World
+
+try:
+    from tf2_msgs.msg import TFMessage
+except ImportError:  # the ROS 2 wheels have no tf2
+    TFMessage = None
+
+
+@dataclass(frozen=True)
+class PlantSettings:
+    """How the simulated robot answers a command, and how its odometry errs."""
+
+    lag_linear: float = parameter(
+        NOMINAL.lag_linear, 'time constant of the speed', unit='s', low=0.0, high=2.0, live=False
+    )
+    lag_angular: float = parameter(
+        NOMINAL.lag_angular, 'time constant of the turning rate', unit='s', low=0.0, high=2.0,
+        live=False,
+    )
+    delay: float = parameter(
+        NOMINAL.delay, 'time from a command to its first effect', unit='s', low=0.0, high=1.0,
+        live=False,
+    )
+    yaw_gain: float = parameter(
+        NOMINAL.yaw_gain, 'share of the commanded turn that is made', low=0.1, high=2.0, live=False
+    )
+    odom_scale_error: float = parameter(
+        NOMINAL.odom_scale_error, 'relative error of the measured speeds', low=-0.5, high=0.5,
+        live=False,
+    )
+    pose_noise: float = parameter(
+        NOMINAL.pose_noise, 'standard deviation of the measured position', unit='m', low=0.0,
+        high=1.0, live=False,
+    )
+    yaw_noise: float = parameter(
+        NOMINAL.yaw_noise, 'standard deviation of the measured heading', unit='rad', low=0.0,
+        high=1.0, live=False,
+    )
+    speed_noise: float = parameter(
+        NOMINAL.speed_noise, 'standard deviation of the measured speeds', unit='m/s, rad/s',
+        low=0.0, high=1.0, live=False,
+    )
+
+
+@dataclass(frozen=True)
+class LidarSettings:
+    """What the simulated lidar sees."""
+
+    beams: int = parameter(360, 'beams of a scan', low=8, high=4096, live=False)
+    field_of_view: float = parameter(
+        6.2832, 'angle covered, centred on straight ahead', unit='rad', low=0.1, high=6.2832,
+        live=False,
+    )
+    max_range: float = parameter(8.0, 'longest range', unit='m', low=0.5, high=100.0, live=False)
+    noise: float = parameter(
+        0.01, 'standard deviation of a range', unit='m', low=0.0, high=1.0, live=False
+    )
+    rate: float = parameter(
+        10.0, 'scans and costmaps per second', unit='Hz', low=0.5, high=50.0, live=False
+    )
+
+
+@dataclass(frozen=True)
+class SimulatorSettings:
+    """Every parameter of the simulator."""
+
+    world: str = parameter(
+        '', 'YAML file of a map or CSV file of circles; empty is the office that comes along',
+        live=False,
+    )
+    start: tuple[float, ...] = parameter(
+        (), 'pose x, y, yaw to start from; empty is the start of the office', unit='m, m, rad',
+        low=-1e5, high=1e5, live=False,
+    )
+    controller_params: str = parameter(
+        '', "YAML file of the controller, for the robot's body and limits; empty is its defaults",
+        live=False,
+    )
+    sensing: str = parameter(
+        'lidar', 'what the costmap is made of', choices=('lidar', 'map'), live=False
+    )
+    costmap_size: float = parameter(
+        8.0, 'side of the rolling costmap', unit='m', low=1.0, high=100.0, live=False
+    )
+    costmap_resolution: float = parameter(
+        0.05, 'cell of the rolling costmap', unit='m', low=0.01, high=1.0, live=False
+    )
+    seed: int = parameter(0, 'seed of all noise', low=0, high=2**31 - 1, live=False)
+    rate: float = parameter(
+        50.0, 'steps and odometry messages per second', unit='Hz', low=5.0, high=500.0, live=False
+    )
+    command_timeout: float = parameter(
+        0.5, 'age of the last command at which the robot stops', unit='s', low=0.05, high=60.0
+    )
+    cmd_vel_stamped: bool = parameter(
+        True, 'subscribe to TwistStamped; false subscribes to Twist', live=False
+    )
+    publish_map: bool = parameter(True, 'publish the static map', live=False)
+    publish_clock: bool = parameter(
+        False, 'publish /clock, starting at zero, for nodes with use_sim_time', live=False
+    )
+    speed: float = parameter(
+        1.0, 'simulated seconds per second; other than 1 needs publish_clock', low=0.05, high=50.0,
+        live=False,
+    )
+    frame: str = parameter('map', 'frame of odometry, costmap and map', live=False)
+    base_frame: str = parameter('base_link', 'frame of the robot', live=False)
+    plant: PlantSettings = group(PlantSettings)
+    lidar: LidarSettings = group(LidarSettings)
+
+    def __post_init__(self) -> None:
+        if len(self.start) not in (0, 3):
+            raise ParameterError(f'start has {len(self.start)} numbers; x, y, yaw are expected')
+        if self.speed != 1.0 and not self.publish_clock:
+            raise ParameterError(f'speed = {self.speed} needs publish_clock = true')
+
+
+OFFICE_START = (1.0, 1.0, 0.0)
+
+
+class KinematicSimulator(ParameterMixin[SimulatorSettings], Node):
+    """Steps a `simulation.Plant` in a `simulation.World` at a fixed rate."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__('kinematic_simulator', **options)
+        self.declare_configuration(SimulatorSettings())
+        settings = self.configuration
+        file = settings.controller_params
+        controller = read_yaml(file) if file else Configuration()
+        self._footprint = Footprint.of(controller.robot)
+        round_body = not controller.robot.footprint
+        self._body = controller.robot.radius if round_body else self._footprint.polygon
+        self._world = World.load(settings.world or share_path('config', 'worlds', 'office.yaml'))
+        self._start_pose = np.array(settings.start or OFFICE_START)
+        if self._world.clearance(self._body, self._start_pose) <= 0.0:
+            x, y, yaw = self._start_pose
+            raise InputError(f'start = ({x:g}, {y:g}) m, {yaw:g} rad is in an obstacle')
+        # The robot finds itself on the map; drift of wheels is for episodes without a map.
+        self._plant_parameters = PlantParameters(
+            limits=controller.limits, drifts=False, **vars(settings.plant)
+        )
+        self._lidar = Lidar(**vars(settings.lidar))
+        self._steps, self._time, self._last_step = 0, 0.0, time.monotonic()
+        self._steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self._period = 1.0 / settings.rate
+        self._scan_every = max(round(settings.rate / settings.lidar.rate), 1)
+        self._advertise()
+        self._place()
+
+    def _advertise(self) -> None:
+        settings = self.configuration
+        kind = TwistStamped if settings.cmd_vel_stamped else Twist
+        self.create_subscription(kind, 'cmd_vel', self._on_command, 1)
+        self.create_service(Trigger, '~/reset', self._on_reset)
+        self._odom = self.create_publisher(Odometry, 'odom', qos_profile_sensor_data)
+        self._truth = self.create_publisher(Odometry, '~/ground_truth', 1)
+        self._clearance = self.create_publisher(Float64, '~/clearance', 1)
+        self._contact = self.create_publisher(Bool, '~/contact', LATCHED)
+        self._costmap = self.create_publisher(OccupancyGrid, 'costmap', LATCHED)
+        self._map = self.create_publisher(OccupancyGrid, 'map', LATCHED)
+        self._scan = self.create_publisher(LaserScan, 'scan', qos_profile_sensor_data)
+        self._tf = self.create_publisher(TFMessage, '/tf', 100) if TFMessage else None
+        self._time_publisher = self.create_publisher(ClockMessage, '/clock', 1)
+
+    def start(self) -> None:
+        """Compile the kernels with one step, then begin at the start."""
+        self._step()
+        self._place()
+        if self.configuration.publish_map:
+            frame = self.configuration.frame
+            self._map.publish(
+                conversions.costmap_to_msg(self._world.occupancy, self._stamp(), frame)
+            )
+        period = self._period / self.configuration.speed
+        self.create_timer(period, self._step, clock=self._steady)
+
+    def stop(self) -> None:
+        """End; a simulated robot needs no last word."""
+
+    def _place(self) -> None:
+        """Put the robot at the start, standing, and forget what it saw."""
+        settings = self.configuration
+        self._plant = Plant(self._plant_parameters, self._start_pose, seed=settings.seed)
+        self._rng = np.random.default_rng(settings.seed)
+        self._mapping = RollingCostmap(
+            settings.costmap_size, settings.costmap_resolution, self._footprint
+        )
+        self._commanded, self._moving = 0.0, False
+        self._touched = False
+        self._contact.publish(Bool(data=False))
+
+    def _stamp(self) -> float:
+        """Return the time that messages carry [s]: that of /clock, or the machine's."""
+        if self.configuration.publish_clock:
+            return self._time
+        return float(self.get_clock().now().nanoseconds) * 1e-9
+
+    def _since_step(self) -> float:
+        """Return the time since the last step [s]; a process that was halted skips the rest."""
+        return min(time.monotonic() - self._last_step, 0.5)
+
+    def _step(self) -> None:
+        """Move for as long as has passed since the last step, and publish what is seen."""
+        settings = self.configuration
+        passed = self._period if settings.publish_clock else self._since_step()
+        self._last_step = time.monotonic()
+        self._time += passed
+        self._steps += 1
+        if self._moving and self._time - self._commanded > settings.command_timeout:
+            self._moving = False
+            self._plant.command(Command.ZERO, self._plant.time)
+        self._plant.advance(passed)
+        stamp = self._stamp()
+        if settings.publish_clock:
+            self._time_publisher.publish(ClockMessage(clock=conversions.seconds_to_msg(stamp)))
+        self._publish_motion(stamp)
+        if settings.sensing == 'lidar' and self._steps % self._scan_every == 1:
+            self._publish_sight(stamp)
+        if settings.sensing == 'map' and self._steps % self._scan_every == 1:
+            self._costmap.publish(
+                conversions.costmap_to_msg(self._world.occupancy, stamp, settings.frame)
+            )
+
+    def _publish_motion(self, stamp: float) -> None:
+        frame, base = self.configuration.frame, self.configuration.base_frame
+        self._measured = self._plant.odometry(stamp)
+        self._odom.publish(conversions.odometry_to_msg(self._measured, frame, base))
+        x, y, yaw = (float(value) for value in self._plant.pose)
+        truth = Motion(stamp, x, y, yaw, *(float(value) for value in self._plant.twist))
+        self._truth.publish(conversions.odometry_to_msg(truth, frame, base))
+        clearance = self._world.clearance(self._body, self._plant.pose, time=self._time)
+        self._clearance.publish(Float64(data=clearance))
+        if clearance <= 0.0 and not self._touched:
+            self._touched = True
+            self._contact.publish(Bool(data=True))
+            self.get_logger().error(f'contact at ({x:.2f}, {y:.2f}) m')
+        if self._tf is not None:
+            m = self._measured
+            self._tf.publish(
+                TFMessage(
+                    transforms=[conversions.transform_to_msg(m.x, m.y, m.yaw, stamp, frame, base)]
+                )
+            )
+
+    def _publish_sight(self, stamp: float) -> None:
+        settings = self.configuration
+        scan = self._lidar.scan(self._world, self._plant.pose, self._rng, self._time)
+        self._scan.publish(
+            conversions.scan_to_msg(
+                scan.angles,
+                scan.ranges,
+                max_range=scan.max_range,
+                stamp=stamp,
+                frame=settings.base_frame,
+            )
+        )
+        believed = (self._measured.x, self._measured.y, self._measured.yaw)
+        costmap = self._mapping.update(scan, believed)
+        self._costmap.publish(conversions.costmap_to_msg(costmap, stamp, settings.frame))
+
+    def _on_command(self, message: Any) -> None:
+        twist = message.twist if self.configuration.cmd_vel_stamped else message
+        try:
+            command = conversions.command_from_msg(twist)
+        except InputError as error:
+            self.get_logger().error(str(error), throttle_duration_sec=1.0)
+            return
+        since = 0.0 if self.configuration.publish_clock else self._since_step()
+        self._plant.command(command, self._plant.time + since)
+        self._commanded, self._moving = self._time + since, command != Command.ZERO
+
+    def _on_reset(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        self._place()
+        response.success, response.message = True, 'the robot is back at its start'
+        return response
+
+
+def main() -> None:
+    """Run the node as a process."""
+    run(KinematicSimulator)

@@ -1,0 +1,224 @@
+"""The node that finds the way: map, costmap, odometry and goal in, a plan out."""
+
+# ruff: noqa: E402 - the ROS 2 wheels must be found before rclpy is imported
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from mppi_ros.nodes import use_wheels
+
+use_wheels()
+
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from geometry_msgs.msg import PoseStamped
+from nav_msgs.msg import OccupancyGrid, Odometry, Path
+import numpy as np
+from numpy.typing import NDArray
+from rclpy.node import Node
+from rclpy.qos import qos_profile_sensor_data
+
+from mppi_ros.control.settings import Configuration, read_yaml
+from mppi_ros.driving.costmap import LETHAL, Costmap
+from mppi_ros.driving.distance_field import distance_field
+from mppi_ros.driving.footprint import Footprint
+from mppi_ros.mppi.errors import InputError, ParameterError
+from mppi_ros.mppi.parameters import parameter
+from mppi_ros.nodes import conversions
+from mppi_ros.nodes.frames import Frames
+from mppi_ros.nodes.latched import LATCHED, subscribe_latched
+from mppi_ros.nodes.parameters import ParameterMixin
+from mppi_ros.nodes.process import run
+from mppi_ros.simulation.planner import plan
+
+
+@dataclass(frozen=True)
+class PlannerSettings:
+    """Every parameter of the planner."""
+
+    controller_params: str = parameter(
+        '', "YAML file of the controller, for the robot's body; empty is its defaults", live=False
+    )
+    goal: tuple[float, ...] = parameter(
+        (), 'pose x, y, yaw to drive to, in the frame of the map; goal_pose replaces it',
+        unit='m, m, rad', low=-1e5, high=1e5,
+    )
+    rate: float = parameter(
+        2.0, 'how often the plan is checked against the newest costmap', unit='Hz', low=0.1,
+        high=20.0, live=False,
+    )
+    stray: float = parameter(
+        0.6, 'distance of the robot from its plan at which a new one is made', unit='m', low=0.1,
+        high=10.0,
+    )
+
+    def __post_init__(self) -> None:
+        if len(self.goal) not in (0, 3):
+            raise ParameterError(f'goal has {len(self.goal)} numbers; x, y, yaw are expected')
+
+
+class PathPlanner(ParameterMixin[PlannerSettings], Node):
+    """
+    Keeps a plan from the robot to the goal that the newest map and costmap allow.
+
+    An empty plan tells the controller to stop: there is no way, or the goal is in an obstacle.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__('path_planner', **options)
+        self.declare_configuration(PlannerSettings())
+        file = self.configuration.controller_params
+        controller = read_yaml(file) if file else Configuration()
+        self._footprint = Footprint.of(controller.robot)
+        self._frames = Frames(self)
+        self._map: Costmap | None = None
+        self._map_frame = ''
+        self._costmap: Costmap | None = None
+        self._costmap_frame = ''
+        self._pose: NDArray[np.float64] | None = None
+        self._pose_frame = ''
+        self._goal: NDArray[np.float64] | None = None
+        self._goal_frame = ''
+        self._plan: NDArray[np.float64] = np.empty((0, 3))
+        self._trouble = ''
+        self.create_subscription(Odometry, 'odom', self._on_odom, qos_profile_sensor_data)
+        self.create_subscription(PoseStamped, 'goal_pose', self._on_goal, 1)
+        subscribe_latched(self, OccupancyGrid, 'map', self._on_map)
+        subscribe_latched(self, OccupancyGrid, 'costmap', self._on_costmap)
+        self._publisher = self.create_publisher(Path, 'plan', LATCHED)
+        self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 1)
+        self.create_timer(1.0 / self.configuration.rate, self._check)
+        self.create_timer(1.0, self._publish_diagnostics)
+
+    def start(self) -> None:
+        """Take the goal from the parameters."""
+        self.apply_configuration(self.configuration)
+
+    def stop(self) -> None:
+        """End; the last plan stays with the controller."""
+
+    def apply_configuration(self, configuration: PlannerSettings) -> None:
+        """Head for a goal that was set as a parameter."""
+        if configuration.goal:
+            self._head_for(np.array([configuration.goal]), '')
+
+    def _head_for(self, goal: NDArray[np.float64], frame: str) -> None:
+        self._goal, self._goal_frame = goal, frame
+        self._plan = np.empty((0, 3))
+        self._check()
+
+    def _accept(self, take: Callable[[], None]) -> None:
+        try:
+            take()
+        except InputError as error:
+            self.get_logger().error(str(error), throttle_duration_sec=5.0)
+
+    def _on_odom(self, message: Odometry) -> None:
+        def take() -> None:
+            pose = conversions.pose_from_msg(message.pose.pose, 'odometry.pose.pose')
+            self._pose, self._pose_frame = np.array([pose]), message.header.frame_id
+
+        self._accept(take)
+
+    def _on_goal(self, message: PoseStamped) -> None:
+        def take() -> None:
+            pose = conversions.pose_from_msg(message.pose, 'goal_pose.pose')
+            self._head_for(np.array([pose]), message.header.frame_id)
+
+        self._accept(take)
+
+    def _on_map(self, message: OccupancyGrid) -> None:
+        def take() -> None:
+            self._map = conversions.costmap_from_msg(message)
+            self._map_frame = message.header.frame_id
+            self._plan = np.empty((0, 3))
+
+        self._accept(take)
+
+    def _on_costmap(self, message: OccupancyGrid) -> None:
+        def take() -> None:
+            self._costmap = conversions.costmap_from_msg(message)
+            self._costmap_frame = message.header.frame_id
+
+        self._accept(take)
+
+    def _check(self) -> None:
+        """Make a new plan where there is none, it is blocked, or the robot has left it."""
+        grid = self._surroundings()
+        if self._goal is None or self._pose is None or grid is None:
+            return
+        frame = self._map_frame if self._map is not None else self._costmap_frame
+        try:
+            goal = self._frames.transform(
+                self._goal, 'goal', self._goal_frame or frame, frame
+            )[0]
+            pose = self._frames.transform(self._pose, 'odometry', self._pose_frame, frame)[0]
+            if len(self._plan) and self._is_good(grid, pose):
+                return
+            found = plan(
+                grid, pose, goal, self._footprint, unknown_is_free=self._map is None
+            )
+        except InputError as error:
+            self._publish_plan(np.empty((0, 3)), frame, str(error))
+            return
+        if found is None:
+            self._publish_plan(
+                np.empty((0, 3)), frame, f'no way to the goal ({goal[0]:g}, {goal[1]:g}) m'
+            )
+        else:
+            self.get_logger().info(f'plan of {len(found)} poses')
+            self._publish_plan(found, frame, '')
+
+    def _surroundings(self) -> Costmap | None:
+        """Return the map with what the costmap adds to it, or the one of them that came."""
+        if self._map is None or self._costmap is None:
+            return self._map or self._costmap
+        if self._costmap_frame != self._map_frame:
+            return self._map
+        seen, known = self._costmap, self._map
+        rows, columns = np.nonzero(seen.data == LETHAL)
+        x = seen.origin_x + (columns + 0.5) * seen.resolution
+        y = seen.origin_y + (rows + 0.5) * seen.resolution
+        columns = np.floor((x - known.origin_x) / known.resolution).astype(np.intp)
+        rows = np.floor((y - known.origin_y) / known.resolution).astype(np.intp)
+        height, width = known.shape
+        inside = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
+        data = known.data.copy()
+        data[rows[inside], columns[inside]] = LETHAL
+        return Costmap(data, known.resolution, known.origin_x, known.origin_y)
+
+    def _is_good(self, grid: Costmap, pose: NDArray[np.float64]) -> bool:
+        distance = np.hypot(*(self._plan[:, :2] - pose[:2]).T)
+        nearest = int(np.argmin(distance))
+        if distance[nearest] > self.configuration.stray:
+            return False
+        ahead = self._plan[nearest:]
+        clearance = self._footprint.clearance(distance_field(grid), ahead)
+        # Where the robot stands and where it goes, contact would be the sensors' noise.
+        return bool(np.all(clearance > -2.0 * grid.resolution))
+
+    def _publish_plan(self, poses: NDArray[np.float64], frame: str, trouble: str) -> None:
+        if trouble and trouble != self._trouble:
+            self.get_logger().error(trouble)
+        if len(poses) or trouble != self._trouble:
+            now = self.get_clock().now().nanoseconds * 1e-9
+            self._publisher.publish(conversions.path_to_msg(poses, now, frame))
+        self._plan, self._trouble = poses, trouble
+
+    def _publish_diagnostics(self) -> None:
+        level, words = DiagnosticStatus.OK, f'plan of {len(self._plan)} poses'
+        if self._trouble:
+            level, words = DiagnosticStatus.ERROR, self._trouble
+        elif self._goal is None:
+            words = 'no goal yet'
+        elif not len(self._plan):
+            level, words = DiagnosticStatus.WARN, 'waits for odometry and a map or costmap'
+        now = self.get_clock().now().nanoseconds * 1e-9
+        name = f'{self.get_fully_qualified_name()}: planning'
+        self._diagnostics.publish(conversions.diagnostics_to_msg(now, name, level, words, {}))
+
+
+def main() -> None:
+    """Run the node as a process."""
+    run(PathPlanner)

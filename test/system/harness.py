@@ -1,0 +1,278 @@
+"""Real executables as processes, and a node beside them that watches, asks and pretends."""
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+import math
+import os
+from pathlib import Path
+import signal
+import subprocess
+import sys
+import time
+from types import TracebackType
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticArray
+from geometry_msgs.msg import TwistStamped
+from nav_msgs.msg import OccupancyGrid, Odometry
+from nav_msgs.msg import Path as PathMessage
+import numpy as np
+from rcl_interfaces.msg import Parameter as ParameterMessage
+from rcl_interfaces.msg import ParameterType, ParameterValue
+from rcl_interfaces.srv import DescribeParameters, GetParameters, SetParametersAtomically
+import rclpy
+from rclpy.context import Context
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.qos import QoSProfile, qos_profile_sensor_data
+from std_msgs.msg import Bool
+
+from mppi_ros.control.inputs import Odometry as Motion
+from mppi_ros.driving.costmap import Costmap
+from mppi_ros.nodes import conversions
+from mppi_ros.nodes.latched import LATCHED
+
+PATIENCE = 60.0  # [s] for what takes a second or two on an idle machine
+WORLD = 'x,y,radius\n2.0,0.1,0.25\n2.0,-1.6,0.3\n3.2,1.7,0.4\n'
+START, GOAL = (0.0, 0.0, 0.0), (4.0, 0.5, 0.0)
+
+
+class Watcher:
+    """
+    A node in a context of its own that keeps what the controller says and does.
+
+    Attributes
+    ----------
+    commands : list of (float, float)
+        Every command received: speed [m/s], turning rate [rad/s].
+    statistics : dict
+        The values of the newest statistics.
+    diagnostics : dict
+        For each name the newest status, as (level, message).
+    truth : Motion or None
+        Where the simulated robot is.
+    touched : bool
+        The simulated robot was in contact with an obstacle.
+
+    """
+
+    def __init__(self, namespace: str = '') -> None:
+        self._context = Context()
+        rclpy.init(context=self._context)
+        self.node = Node('watcher', namespace=namespace, context=self._context)
+        self._executor = SingleThreadedExecutor(context=self._context)
+        self._executor.add_node(self.node)
+        self.commands: list[tuple[float, float]] = []
+        self.statistics: dict[str, str] = {}
+        self.diagnostics: dict[str, tuple[int, str]] = {}
+        self.truth: Motion | None = None
+        self.touched = False
+        subscribe = self.node.create_subscription
+        subscribe(TwistStamped, 'cmd_vel', self._on_command, 100)
+        subscribe(DiagnosticArray, 'mppi_controller/statistics', self._on_statistics, 10)
+        subscribe(DiagnosticArray, '/diagnostics', self._on_diagnostics, 10)
+        subscribe(Odometry, 'kinematic_simulator/ground_truth', self._on_truth, 10)
+        subscribe(Bool, 'kinematic_simulator/contact', self._on_contact, LATCHED)
+
+    @property
+    def state(self) -> str:
+        """Return what the controller does now."""
+        return self.statistics.get('state', '')
+
+    @property
+    def reason(self) -> str:
+        """Return why it does so."""
+        return self.statistics.get('reason', '')
+
+    def close(self) -> None:
+        """Leave the graph."""
+        self._executor.shutdown()
+        self.node.destroy_node()
+        rclpy.shutdown(context=self._context)
+
+    def wait_for(
+        self, condition: Callable[[], Any], what: str, patience: float = PATIENCE
+    ) -> None:
+        """Spin until the condition holds; fail with `what` was waited for after `patience`."""
+        end = time.monotonic() + patience
+        while not condition():
+            if time.monotonic() > end:
+                raise AssertionError(
+                    f'waited {patience:g} s for {what}; controller: {self.state} {self.reason}; '
+                    f'robot: {self.truth}; diagnostics: {self.diagnostics}'
+                )
+            self._executor.spin_once(timeout_sec=0.05)
+
+    def call(self, kind: type[Any], name: str, request: Any) -> Any:
+        """Call a service and return its response."""
+        client = self.node.create_client(kind, name)
+        self.wait_for(client.service_is_ready, f'service {name}')
+        future = client.call_async(request)
+        self.wait_for(future.done, f'the answer of {name}')
+        self.node.destroy_client(client)
+        return future.result()
+
+    def set_parameters(self, **values: bool | int | float | str) -> Any:
+        """Set parameters of the controller as one change; '__' stands for a dot."""
+        parameters = [
+            ParameterMessage(name=name.replace('__', '.'), value=_value(value))
+            for name, value in values.items()
+        ]
+        return self.call(
+            SetParametersAtomically, 'mppi_controller/set_parameters_atomically',
+            SetParametersAtomically.Request(parameters=parameters)).result
+
+    def get_parameters(self, *names: str) -> list[ParameterValue]:
+        """Return values of parameters of the controller."""
+        request = GetParameters.Request(names=list(names))
+        return list(self.call(
+            GetParameters, 'mppi_controller/get_parameters', request).values)
+
+    def describe_parameter(self, name: str) -> Any:
+        """Return the description of a parameter of the controller."""
+        request = DescribeParameters.Request(names=[name])
+        return self.call(
+            DescribeParameters, 'mppi_controller/describe_parameters', request).descriptors[0]
+
+    def _on_command(self, message: TwistStamped) -> None:
+        self.commands.append((message.twist.linear.x, message.twist.angular.z))
+
+    def _on_statistics(self, message: DiagnosticArray) -> None:
+        self.statistics = {entry.key: entry.value for entry in message.status[0].values}
+
+    def _on_diagnostics(self, message: DiagnosticArray) -> None:
+        for status in message.status:
+            self.diagnostics[status.name] = (status.level[0], status.message)
+
+    def _on_truth(self, message: Odometry) -> None:
+        self.truth = conversions.odometry_from_msg(message, 0.0)
+
+    def _on_contact(self, message: Bool) -> None:
+        self.touched |= message.data
+
+
+def _value(value: bool | int | float | str) -> ParameterValue:
+    if isinstance(value, bool):
+        return ParameterValue(type=ParameterType.PARAMETER_BOOL, bool_value=value)
+    if isinstance(value, int):
+        return ParameterValue(type=ParameterType.PARAMETER_INTEGER, integer_value=value)
+    if isinstance(value, float):
+        return ParameterValue(type=ParameterType.PARAMETER_DOUBLE, double_value=value)
+    return ParameterValue(type=ParameterType.PARAMETER_STRING, string_value=value)
+
+
+class PretendedRobot:
+    """
+    Odometry, costmap and plan of a robot that stands, published by the watcher itself.
+
+    The messages are built anew each time; a test spoils them by replacing a `make_` attribute.
+    """
+
+    def __init__(self, watcher: Watcher) -> None:
+        self.watcher = watcher
+        node = watcher.node
+        self.make_odometry: Callable[[], Odometry] = self.odometry
+        self.make_costmap: Callable[[], OccupancyGrid] = self.costmap
+        self._odometry = node.create_publisher(Odometry, 'odom', qos_profile_sensor_data)
+        # Volatile on purpose: the controller takes latched and volatile costmaps.
+        self._costmap = node.create_publisher(OccupancyGrid, 'costmap', QoSProfile(depth=1))
+        self._plan = node.create_publisher(PathMessage, 'plan', LATCHED)
+        node.create_timer(0.02, lambda: self._odometry.publish(self.make_odometry()))
+        node.create_timer(0.1, lambda: self._costmap.publish(self.make_costmap()))
+        self.publish_plan()
+
+    def now(self) -> float:
+        """Return the time that stamps carry."""
+        return float(self.watcher.node.get_clock().now().nanoseconds) * 1e-9
+
+    def odometry(self) -> Odometry:
+        """Return odometry at the origin, at rest."""
+        motion = Motion(self.now(), 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+        return conversions.odometry_to_msg(motion, 'odom', 'base_link')
+
+    def costmap(self) -> OccupancyGrid:
+        """Return 10 m by 10 m of free space about the origin."""
+        free = Costmap(np.zeros((200, 200), np.int8), 0.05, -5.0, -5.0)
+        return conversions.costmap_to_msg(free, self.now(), 'odom')
+
+    def plan(self) -> PathMessage:
+        """Return a path 3 m straight ahead."""
+        poses = [(0.05 * i, 0.0, 0.0) for i in range(61)]
+        return conversions.path_to_msg(poses, self.now(), 'odom')
+
+    def publish_plan(self, message: PathMessage | None = None) -> None:
+        """Publish a plan, a good one if none is given."""
+        self._plan.publish(message or self.plan())
+
+
+class Processes:
+    """Executables of the package; leaving the context ends all and shows what they printed."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+
+    def start(self, name: str, *arguments: str) -> None:
+        """Start an executable with ROS arguments."""
+        command = [str(Path(sys.executable).with_name(name)), '--ros-args', *arguments]
+        with (self._folder / f'{name}.log').open('wb') as log:
+            self._running[name] = subprocess.Popen(
+                command, stdout=log, stderr=subprocess.STDOUT, env=dict(os.environ))
+
+    def printed(self, name: str) -> str:
+        """Return what a process printed so far."""
+        return (self._folder / f'{name}.log').read_text('utf-8', 'replace')
+
+    def runs(self, name: str) -> bool:
+        """Tell whether a process has not ended."""
+        return self._running[name].poll() is None
+
+    def end(self, name: str, number: int = signal.SIGINT) -> int:
+        """Send a signal and return the exit code."""
+        self._running[name].send_signal(number)
+        return self.wait(name)
+
+    def wait(self, name: str) -> int:
+        """Wait until a process ends by itself and return the exit code."""
+        return self._running[name].wait(PATIENCE)
+
+    def __enter__(self) -> Processes:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        for process in self._running.values():
+            if process.poll() is None:
+                process.terminate()
+        for name, process in self._running.items():
+            try:
+                process.wait(10.0)
+            except subprocess.TimeoutExpired:
+                process.kill()
+            print(f'--- {name}, exit code {process.wait()}\n{self.printed(name)}')
+
+
+def start_robot(processes: Processes, folder: Path, goal: Sequence[float] = GOAL) -> None:
+    """Start simulator, planner and controller in a small world of circles."""
+    world = folder / 'world.csv'
+    world.write_text(WORLD, 'utf-8')
+    processes.start('mppi_controller')
+    processes.start('kinematic_simulator', '-p', f'world:={world}', '-p', f'start:={list(START)}')
+    processes.start('path_planner', '-p', f'goal:={list(goal)}')
+
+
+def stands(watcher: Watcher) -> bool:
+    """Tell whether the simulated robot has come to rest."""
+    truth = watcher.truth
+    return truth is not None and abs(truth.vx) < 1e-3 and abs(truth.wz) < 1e-3
+
+
+def distance_to(watcher: Watcher, goal: Sequence[float]) -> float:
+    """Return how far the simulated robot truly is from a place [m]."""
+    if watcher.truth is None:
+        return math.inf
+    return math.dist(goal[:2], (watcher.truth.x, watcher.truth.y))

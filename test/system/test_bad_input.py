@@ -1,0 +1,133 @@
+"""Bad messages and bad arguments: the robot stops, the reason is named, the node lives on."""
+from __future__ import annotations
+
+import math
+
+import pytest
+from system import scenarios
+from system.harness import PretendedRobot
+
+
+@pytest.fixture
+def robot(processes, watcher):
+    processes.start('mppi_controller')
+    pretended = PretendedRobot(watcher)
+    scenarios.drives(watcher)
+    return pretended
+
+
+def spoil(make, **changes):
+    """Return a maker of messages with fields changed; '__' stands for a dot."""
+    def make_bad():
+        message = make()
+        for path, value in changes.items():
+            *owners, name = path.split('__')
+            owner = message
+            for attribute in owners:
+                owner = getattr(owner, attribute)
+            setattr(owner, name, value)
+        return message
+
+    return make_bad
+
+
+ODOMETRY = {
+    'NaN position': ({'pose__pose__position__x': math.nan},
+                     'odometry.pose.pose.position.x = nan m is not finite'),
+    'infinite speed': ({'twist__twist__linear__x': math.inf},
+                       'odometry.twist.twist.linear.x = inf m/s is not finite'),
+    'zero quaternion': ({'pose__pose__orientation__w': 0.0}, 'is no unit quaternion'),
+    'other frame': ({'header__frame_id': 'moon'}, "odometry is in frame 'moon'"),
+}
+COSTMAP = {
+    'wrong length': ({'info__width': 199}, 'costmap.data has 40000 cells; info.width'),
+    'no resolution': ({'info__resolution': 0.0}, 'costmap resolution = 0.0 m is outside'),
+    'other frame': ({'header__frame_id': 'moon'}, "'moon'"),
+}
+
+
+@pytest.mark.parametrize(
+    ('what', 'changes', 'words'),
+    [pytest.param('odometry', *case, id=f'odometry-{name}') for name, case in ODOMETRY.items()]
+    + [pytest.param('costmap', *case, id=f'costmap-{name}') for name, case in COSTMAP.items()])
+def test_a_bad_message_stops_the_robot_until_a_good_one_comes(
+        robot, processes, watcher, what, changes, words):
+    setattr(robot, f'make_{what}', spoil(getattr(robot, what), **changes))
+    watcher.wait_for(lambda: watcher.state == 'stopped', 'stopping')
+    assert words in watcher.reason
+    assert watcher.commands[-1] == (0.0, 0.0)
+    name = '/mppi_controller: control'
+    watcher.wait_for(lambda: watcher.diagnostics.get(name, (0,))[0] == 2, 'an error at 1 Hz')
+    setattr(robot, f'make_{what}', getattr(robot, what))
+    scenarios.drives(watcher)
+    assert processes.runs('mppi_controller')
+
+
+def test_a_bad_plan_stops_the_robot_until_a_good_one_comes(robot, watcher):
+    plan = robot.plan()
+    plan.poses[7].pose.position.y = math.nan
+    robot.publish_plan(plan)
+    watcher.wait_for(lambda: watcher.state == 'stopped', 'stopping')
+    assert 'plan.poses[7].pose.position.y = nan m is not finite' in watcher.reason
+    robot.publish_plan()
+    scenarios.drives(watcher)
+
+
+def test_a_plan_in_another_frame_stops_the_robot(robot, watcher):
+    plan = robot.plan()
+    plan.header.frame_id = 'moon'
+    for pose in plan.poses:
+        pose.header.frame_id = 'moon'
+    robot.publish_plan(plan)
+    watcher.wait_for(lambda: watcher.state == 'stopped', 'stopping')
+    assert "plan is in frame 'moon', the costmap in 'odom'" in watcher.reason
+    robot.publish_plan()
+    scenarios.drives(watcher)
+
+
+def test_an_empty_plan_is_an_order_to_stop(robot, watcher):
+    plan = robot.plan()
+    plan.poses = []
+    robot.publish_plan(plan)
+    watcher.wait_for(lambda: watcher.state == 'waiting', 'waiting')
+    assert watcher.commands[-1] == (0.0, 0.0)
+    robot.publish_plan()
+    scenarios.drives(watcher)
+
+
+@pytest.mark.parametrize(('arguments', 'words'), [
+    (('-p', 'lamda:=0.5'), 'unknown parameter lamda; did you mean lambda?'),
+    (('-p', 'lambda:=-1.0'), 'lambda = -1.0 is outside [0, 1e+06]'),
+    (('-p', 'samples:=many'), "samples = 'many' must be of type integer"),
+    (('-p', 'horizon_steps:=2', '-p', 'time_step:=0.01'), 'is shorter than two control periods'),
+    (('--params-file', '/nowhere.yaml'), '/nowhere.yaml'),
+])
+def test_a_bad_argument_ends_the_controller_with_one_clear_line(processes, arguments, words):
+    processes.start('mppi_controller', *arguments)
+    assert processes.wait('mppi_controller') == 2
+    printed = processes.printed('mppi_controller')
+    assert 'Traceback' not in printed
+    assert words in printed.strip().splitlines()[-1]
+
+
+def test_malformed_yaml_ends_the_controller_with_one_clear_line(processes, tmp_path):
+    (tmp_path / 'bad.yaml').write_text('mppi_controller:\n  ros__parameters: [oh\n', 'utf-8')
+    processes.start('mppi_controller', '--params-file', str(tmp_path / 'bad.yaml'))
+    assert processes.wait('mppi_controller') == 2
+    printed = processes.printed('mppi_controller')
+    assert 'Traceback' not in printed
+    assert 'bad.yaml' in printed
+
+
+@pytest.mark.parametrize(('arguments', 'words'), [
+    (('-p', 'world:=/nowhere/map.yaml'), '/nowhere/map.yaml: No such file'),
+    (('-p', 'start:=[0.0, 1.0]'), 'start has 2 numbers; x, y, yaw are expected'),
+    (('-p', 'speed:=2.0'), 'speed = 2.0 needs publish_clock = true'),
+    (('-p', 'controller_params:=/nowhere.yaml'), '/nowhere.yaml: No such file'),
+])
+def test_a_bad_argument_ends_the_simulator_with_one_clear_line(processes, arguments, words):
+    processes.start('kinematic_simulator', *arguments)
+    assert processes.wait('kinematic_simulator') == 2
+    printed = processes.printed('kinematic_simulator')
+    assert 'Traceback' not in printed
+    assert words in printed

@@ -1,0 +1,68 @@
+"""Simulator, planner and controller as processes: the robot drives, is tuned, arrives, stops."""
+from __future__ import annotations
+
+import signal
+
+import pytest
+from std_srvs.srv import SetBool, Trigger
+from system import scenarios
+from system.harness import GOAL, stands, start_robot
+
+
+def test_robot_reaches_the_goal_and_is_tuned_on_the_way(processes, watcher, tmp_path):
+    start_robot(processes, tmp_path)
+    scenarios.drives(watcher)
+    scenarios.describes_its_parameters(watcher)
+    scenarios.refuses_a_bad_value(watcher)
+    scenarios.tunes_while_driving(watcher)
+    scenarios.reaches_the_goal(watcher, GOAL)
+
+
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_controller_with_a_zero_command(processes, watcher, tmp_path, number):
+    start_robot(processes, tmp_path)
+    scenarios.drives(watcher)
+    assert processes.end('mppi_controller', number) == 0
+    watcher.wait_for(lambda: watcher.commands[-1] == (0.0, 0.0), 'a zero command')
+    watcher.wait_for(lambda: stands(watcher), 'standstill')
+    assert watcher.commands[-1] == (0.0, 0.0)
+    assert 'Traceback' not in processes.printed('mppi_controller')
+
+
+def test_enable_hands_cmd_vel_over_and_takes_it_back(processes, watcher, tmp_path):
+    start_robot(processes, tmp_path)
+    scenarios.drives(watcher)
+    assert watcher.call(SetBool, 'mppi_controller/enable', SetBool.Request(data=False)).success
+    watcher.wait_for(lambda: watcher.commands[-1] == (0.0, 0.0), 'a zero command')
+    sent = len(watcher.commands)
+    watcher.wait_for(lambda: stands(watcher), 'standstill')
+    assert len(watcher.commands) == sent
+    assert watcher.call(SetBool, 'mppi_controller/enable', SetBool.Request(data=True)).success
+    watcher.wait_for(lambda: watcher.commands[-1][0] > 0.1, 'motion')
+    assert watcher.call(Trigger, 'mppi_controller/reset', Trigger.Request()).success
+    scenarios.drives(watcher)
+
+
+def test_a_lost_robot_stops_the_controller_and_its_return_starts_it(processes, watcher, tmp_path):
+    start_robot(processes, tmp_path)
+    scenarios.drives(watcher)
+    processes.end('kinematic_simulator')
+    watcher.wait_for(lambda: watcher.state == 'stopped', 'stopping')
+    assert 'odometry is' in watcher.reason
+    assert watcher.commands[-1] == (0.0, 0.0)
+    watcher.truth = None
+    processes.start('kinematic_simulator', '-p', f'world:={tmp_path / "world.csv"}',
+                    '-p', 'start:=[0.0, 0.0, 0.0]')
+    scenarios.drives(watcher)
+
+
+def test_a_goal_in_an_obstacle_is_refused_and_the_robot_stays(processes, watcher, tmp_path):
+    start_robot(processes, tmp_path, goal=(2.0, 0.1, 0.0))
+    watcher.wait_for(
+        lambda: watcher.diagnostics.get('/path_planner: planning', (0, ''))[0] == 2,
+        'an error in the diagnostics of the planner')
+    assert 'goal (2.00, 0.10) m' in watcher.diagnostics['/path_planner: planning'][1]
+    assert 'goal (2.00, 0.10) m' in processes.printed('path_planner')
+    watcher.wait_for(lambda: watcher.state == 'waiting', 'waiting')
+    assert set(watcher.commands) == {(0.0, 0.0)}
+    assert all(map(processes.runs, ('path_planner', 'mppi_controller', 'kinematic_simulator')))
