@@ -165,9 +165,14 @@ class GoalPosition:
 class GoalHeading:
     """
     Face as the goal says: a cost rate on the heading error, felt near the goal only.
+
+    It must grow more slowly towards the goal than the cost of the distance falls; else a robot
+    that faces the wrong way stays where the heading begins to count.
     """
 
-    weight: float = parameter(0.5, 'cost rate of 1 − cos(heading error)', low=0.0, high=1e4)
+    weight: float = parameter(
+        0.2, 'cost rate of 2 sin(heading error / 2)', low=0.0, high=1e4
+    )
 
 
 @dataclass(frozen=True)
