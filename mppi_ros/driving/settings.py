@@ -171,7 +171,7 @@ class GoalHeading:
     """
 
     weight: float = parameter(
-        0.2, 'cost rate of 2 sin(heading error / 2)', low=0.0, high=1e4
+        0.5, 'cost rate of 2 sin(heading error / 2)', low=0.0, high=1e4
     )
 
 
