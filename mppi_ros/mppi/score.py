@@ -72,6 +72,46 @@ def kl_of_step(step: NDArray[Any], covariance: NDArray[Any]) -> float:
     return 0.5 * float(step @ np.linalg.solve(covariance, step))
 
 
+def curvature(w: NDArray[Any], noise: NDArray[Any], covariance: NDArray[Any]) -> Array:
+    """
+    Return ∇²L_Σ ≈ Σ⁻¹ (Cov_w[ε] − Σ) Σ⁻¹, float64[n, n], for noise ε, float[K, n].
+
+    A covariance is never negative, so ∇²L_Σ ≥ −Σ⁻¹ whatever f is.
+    """
+    centred = noise - natural_gradient(w, noise)
+    spread = (w * centred.T) @ centred - covariance
+    return np.asarray(np.linalg.solve(covariance, np.linalg.solve(covariance, spread).T))
+
+
+def least_gain(alpha: float, norm: float) -> float:
+    """Return α (1 − α/2) ‖∇L_Σ‖²_Σ: what L_Σ gains at least with exact expectations."""
+    return alpha * (1.0 - 0.5 * alpha) * norm**2
+
+
+def noise_floor(dimensions: int, ess: float) -> float:
+    """Return n/ESS, what chance alone adds to ‖Σ w z‖²; antithetic pairs stay below it."""
+    return dimensions / ess
+
+
+def reweighted_objective(
+    displacement: NDArray[Any],
+    costs: NDArray[Any],
+    noise: NDArray[Any],
+    covariance: NDArray[Any],
+    temperature: float,
+) -> float:
+    """
+    Return L̂_Σ(x̄ + displacement) from samples that were drawn around x̄.
+
+    L̂ = log (1/K) Σ_i exp(−f_i/λ) N(x_i; x̄ + displacement, Σ) / N(x_i; x̄, Σ): the points and
+    their costs stay, only their probabilities change. At x̄ its gradient is Σ⁻¹ Σ_i w_i ε_i, to
+    rounding, for any number of samples: the estimate of the score is the score of an estimate.
+    """
+    along = np.linalg.solve(covariance, displacement)
+    log_ratio = noise @ along - 0.5 * float(displacement @ along)
+    return smoothed_objective(costs - temperature * log_ratio, temperature)
+
+
 @inlined
 def _exp(x: Any) -> Any:
     """

@@ -1,0 +1,217 @@
+"""
+The theory in closed form: targets for which h_Σ, L_Σ, p_Σ and the score are known exactly.
+
+φ(x) = exp(−f(x)/λ) = Σ_k exp(b_k − ½ (x − c_k)ᵀ P_k (x − c_k)): f has a valley at each c_k, and
+a single valley is a quadratic f with Hessian λ P. Smoothing such a φ with N(0, Σ) gives another
+one, `noised(target, Σ)`, and what φ, log φ, Z and ∇ log φ are to the target, h_Σ, L_Σ, Z_Σ and
+the score are to the noised target. Estimates of the same quantities from samples of any f are in
+`mppi_ros.mppi.score`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+import math
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Target:
+    """
+    The low-cost target p_tar = φ/Z of a cost f with one or more valleys.
+
+    Attributes
+    ----------
+    temperature : float
+        λ.
+    log_heights : float64[k]
+        b_k = log φ at the floor of each valley, as if it were alone.
+    centres : float64[k, n]
+        c_k.
+    precisions : float64[k, n, n]
+        P_k, symmetric and positive definite: the Hessian of each valley divided by λ.
+
+    """
+
+    temperature: float
+    log_heights: Array
+    centres: Array
+    precisions: Array
+
+    @classmethod
+    def valleys(
+        cls, floors: ArrayLike, centres: ArrayLike, hessians: ArrayLike, temperature: float
+    ) -> Target:
+        """
+        Return the target of f = −λ log Σ_k exp(−f_k/λ), the soft minimum of quadratics f_k.
+
+        f_k(x) = floor_k + ½ (x − c_k)ᵀ H_k (x − c_k).
+        """
+        return cls(
+            temperature=temperature,
+            log_heights=-np.asarray(floors, np.float64) / temperature,
+            centres=np.asarray(centres, np.float64),
+            precisions=np.asarray(hessians, np.float64) / temperature,
+        )
+
+    @classmethod
+    def quadratic(cls, hessian: ArrayLike, centre: ArrayLike, temperature: float) -> Target:
+        """Return the target of f = ½ (x − c)ᵀ H (x − c)."""
+        return cls.valleys(
+            [0.0], np.asarray(centre)[None], np.asarray(hessian)[None], temperature
+        )
+
+
+def log_density(target: Target, x: ArrayLike) -> Array:
+    """Return log φ(x) = −f(x)/λ, float64[...], at x, float[..., n]; of a noised target, L_Σ."""
+    terms = _log_terms(target, np.asarray(x, np.float64))
+    highest = terms.max(axis=-1)
+    total: Array = highest + np.log(np.exp(terms - highest[..., None]).sum(axis=-1))
+    return total
+
+
+def cost(target: Target, x: ArrayLike) -> Array:
+    """Return f(x) = −λ log φ(x), float64[...], at x, float[..., n]."""
+    return -target.temperature * log_density(target, x)
+
+
+def log_mass(target: Target) -> float:
+    """Return log Z = log ∫ φ(x) dx; smoothing moves mass about and keeps it, so Z_Σ = Z."""
+    n = target.centres.shape[1]
+    _, log_determinants = np.linalg.slogdet(target.precisions)
+    masses = target.log_heights + 0.5 * (n * math.log(2.0 * math.pi) - log_determinants)
+    return float(masses.max() + np.log(np.exp(masses - masses.max()).sum()))
+
+
+def probability(target: Target, x: ArrayLike) -> Array:
+    """Return p_tar(x) = φ(x)/Z, float64[...]; of a noised target it is p_Σ(x) = h_Σ(x)/Z_Σ."""
+    density: Array = np.exp(log_density(target, x) - log_mass(target))
+    return density
+
+
+def score(target: Target, x: ArrayLike) -> Array:
+    """Return ∇ log p_tar(x) = −∇f(x)/λ, float64[..., n]; of a noised target it is ∇L_Σ(x̄)."""
+    offsets = np.asarray(x, np.float64)[..., None, :] - target.centres
+    gradients = -np.einsum('kij,...kj->...ki', target.precisions, offsets)
+    total: Array = np.einsum('...k,...ki->...i', _shares(target, x), gradients)
+    return total
+
+
+def hessian(target: Target, x: ArrayLike) -> Array:
+    """Return ∇² log p_tar(x), float64[n, n], at x, float[n]; of a noised target it is ∇²L_Σ."""
+    gradients = -np.einsum('kij,kj->ki', target.precisions, np.asarray(x) - target.centres)
+    shares = _shares(target, x)
+    spread = gradients - shares @ gradients
+    within = np.einsum('k,kij->ij', shares, target.precisions)
+    curved: Array = (shares * spread.T) @ spread - within
+    return curved
+
+
+def ascend(target: Target, x: ArrayLike, alpha: float) -> Array:
+    """
+    Return x + α ∇ log p_tar(x).
+
+    Of the target itself that is raw score ascent, gradient descent on f with step α/λ; of a noised
+    target it is ordinary score ascent on L_Σ.
+    """
+    moved: Array = np.asarray(x, np.float64) + alpha * score(target, x)
+    return moved
+
+
+def noised(target: Target, covariance: ArrayLike) -> Target:
+    """
+    Return the target of h_Σ(x̄) = E[φ(x)], x ~ N(x̄, Σ): φ smoothed with the sampling Gaussian.
+
+    A valley of precision P gets (P⁻¹ + Σ)⁻¹ = P (1 + Σ P)⁻¹ and the height det(1 + Σ P)^(−½).
+    As Σ → 0 the target itself comes back.
+    """
+    sigma = np.asarray(covariance, np.float64)
+    widened = np.eye(len(sigma)) + sigma @ target.precisions
+    _, log_determinants = np.linalg.slogdet(widened)
+    precisions = target.precisions @ np.linalg.inv(widened)
+    return Target(
+        temperature=target.temperature,
+        log_heights=target.log_heights - 0.5 * log_determinants,
+        centres=target.centres,
+        precisions=0.5 * (precisions + precisions.transpose(0, 2, 1)),
+    )
+
+
+def score_of_gaussian(x: ArrayLike, mean: ArrayLike, covariance: ArrayLike) -> Array:
+    """
+    Return ∇_x̄ log N(x; x̄, Σ) = Σ⁻¹ (x − x̄), float64[..., n].
+
+    The derivative of h_Σ falls on the Gaussian, never on f:
+    ∇h_Σ = E[φ(x) Σ⁻¹ (x − x̄)], hence ∇L_Σ = Σ⁻¹ E_w[x − x̄].
+    """
+    offsets = np.asarray(x, np.float64) - np.asarray(mean)
+    solved: Array = np.linalg.solve(np.asarray(covariance), offsets[..., None])[..., 0]
+    return solved
+
+
+def fisher_information(covariance: ArrayLike) -> Array:
+    """Return the Fisher matrix of the mean of N(x̄, Σ): E[g gᵀ] = Σ⁻¹, g = ∇_x̄ log N(x; x̄, Σ)."""
+    return np.linalg.inv(np.asarray(covariance, np.float64))
+
+
+def natural_gradient(target: Target, mean: ArrayLike, covariance: ArrayLike) -> Array:
+    """Return Σ ∇L_Σ(x̄): the inverse Fisher matrix times the score of the noised target."""
+    gradient: Array = score(noised(target, covariance), mean) @ np.asarray(covariance)
+    return gradient
+
+
+def tilted(target: Target, mean: ArrayLike, covariance: ArrayLike) -> tuple[Array, Array]:
+    """
+    Return mean, float64[n], and covariance, float64[n, n], of q* ∝ N(x; x̄, Σ) exp(−f(x)/λ).
+
+    q* minimises E_q[f] + λ KL(q ‖ N(x̄, Σ)), and the least value is −λ L_Σ(x̄). Among the Gaussians
+    N(μ, Σ) the one nearest to q*, by KL(q* ‖ N), has μ = E_q*[x]: the update with α = 1. Each
+    valley times the Gaussian is a Gaussian again; here their means and covariances are mixed.
+    """
+    x, sigma = np.asarray(mean, np.float64), np.asarray(covariance, np.float64)
+    information = fisher_information(sigma)
+    joint = information + target.precisions
+    pulls = information @ x + np.einsum('kij,kj->ki', target.precisions, target.centres)
+    means = np.linalg.solve(joint, pulls[..., None])[..., 0]
+    # log of ∫ N(x; x̄, Σ) φ_k(x) dx by completing the square, without what all k share
+    squares = np.einsum('ki,ki->k', pulls, means) - np.einsum(
+        'ki,kij,kj->k', target.centres, target.precisions, target.centres
+    )
+    evidence = target.log_heights + 0.5 * (squares - np.linalg.slogdet(joint)[1])
+    shares = np.exp(evidence - evidence.max())
+    shares /= shares.sum()
+    average = shares @ means
+    spread = means - average
+    within = np.einsum('k,kij->ij', shares, np.linalg.inv(joint))
+    return average, within + (shares * spread.T) @ spread
+
+
+def kl_of_gaussians(
+    mean: ArrayLike, covariance: ArrayLike, other_mean: ArrayLike, other_covariance: ArrayLike
+) -> float:
+    """Return KL(N(mean, covariance) ‖ N(other_mean, other_covariance))."""
+    a, b = np.asarray(covariance, np.float64), np.asarray(other_covariance, np.float64)
+    offset = np.asarray(mean, np.float64) - np.asarray(other_mean, np.float64)
+    ratio = np.linalg.solve(b, a)
+    square = offset @ np.linalg.solve(b, offset)
+    return 0.5 * float(np.trace(ratio) - len(a) - np.linalg.slogdet(ratio)[1] + square)
+
+
+def _log_terms(target: Target, x: Array) -> Array:
+    """Return the logarithm of each valley's part of φ, float64[..., k]."""
+    offsets = x[..., None, :] - target.centres
+    squares = np.einsum('...ki,kij,...kj->...k', offsets, target.precisions, offsets)
+    terms: Array = target.log_heights - 0.5 * squares
+    return terms
+
+
+def _shares(target: Target, x: ArrayLike) -> Array:
+    """Return each valley's share of φ(x), float64[..., k]."""
+    terms = _log_terms(target, np.asarray(x, np.float64))
+    shares = np.exp(terms - terms.max(axis=-1, keepdims=True))
+    normal: Array = shares / shares.sum(axis=-1, keepdims=True)
+    return normal
