@@ -59,7 +59,7 @@ class Children:
             if code is not None:
                 lines = self._log(name).read_text('utf-8', 'replace').splitlines()
                 last = '\n'.join(f'  {line}' for line in lines[-LAST_LINES:])
-                raise ChildEndedError(f'{name} ended with exit code {code}; it said last:\n{last}')
+                raise ChildEndedError(f'{name} ended with exit code {code}\n{last}')
 
     def stop(self, patience: float = 5.0) -> None:
         """Interrupt all processes and kill those that still run after `patience` [s]."""

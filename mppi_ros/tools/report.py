@@ -207,19 +207,23 @@ def _draw_temperature(axes: Axes, trace: Trace) -> None:
     axes.yaxis.set_minor_formatter(NullFormatter())
 
 
-def _statistic(key: str, name: str) -> Callable[[Axes, Trace], None]:
-    def draw(axes: Axes, trace: Trace) -> None:
-        _name(axes, name)
-        axes.plot(trace.time, trace.statistics[key], color=LINE, lw=1.0)
+def _draw_objective(axes: Axes, trace: Trace) -> None:
+    _name(axes, r'smoothed objective $L_\Sigma$')
+    axes.plot(trace.time, trace.statistics['smoothed_objective'], color=LINE, lw=1.0)
 
-    return draw
+
+def _draw_ess(axes: Axes, trace: Trace) -> None:
+    _name(axes, 'effective sample size')
+    ess = trace.statistics['ess']
+    axes.plot(trace.time, ess, color=LINE, lw=1.0)
+    axes.set_ylim(0.0, 1.3 * max(float(np.nanmax(ess, initial=1.0)), 1.0))
 
 
 PANELS: tuple[Callable[[Axes, Trace], None], ...] = (
     _draw_speed,
     _draw_clearance,
-    _statistic('smoothed_objective', r'smoothed objective $L_\Sigma$'),
-    _statistic('ess', 'effective sample size'),
+    _draw_objective,
+    _draw_ess,
     _draw_temperature,
     _draw_solve,
 )
