@@ -12,13 +12,14 @@ from dataclasses import dataclass
 import math
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from mppi_ros.driving.distance_field import DistanceField
 from mppi_ros.driving.footprint import Footprint
 from mppi_ros.driving.path import ReferencePath
 from mppi_ros.driving.settings import Critics, Limits
 from mppi_ros.mppi.blocks import kernel
-import numpy as np
-from numpy.typing import NDArray
 
 MARGIN = 3.0  # [m] round the blocked part of the plan that is searched for a way
 REJOIN = 1.0  # [m] of the plan behind the blocked part on which it may be rejoined
@@ -82,6 +83,8 @@ def detour(
     if len(points) == 0:
         return None
     free = footprint.clearance(field, np.column_stack([points, path.yaw[ahead]])) > 0.0
+    # Where the costmap ends nothing is known to block the plan.
+    free |= _at_the_rim(field, points, footprint.circumscribed_radius)
     if free[arc <= progress + look_ahead].all():
         return None
     blocked = int(np.argmin(free))
@@ -110,6 +113,17 @@ def detour(
     value[~np.isfinite(value)] = UNREACHABLE
     middle = 0.5 * float(arc[rejoin[0]] + arc[rejoin[-1]])
     return CostToGo(value, res, origin_x, origin_y, middle)
+
+
+def _at_the_rim(
+    field: DistanceField, points: NDArray[np.float64], reach: float
+) -> NDArray[np.bool_]:
+    """Tell which points lie outside of the field or within reach [m] of its rim."""
+    height, width = field.distance.shape
+    low = np.array([field.origin_x, field.origin_y])
+    high = low + field.resolution * np.array([width, height])
+    margin = reach + field.resolution
+    return ((points < low + margin) | (points > high - margin)).any(axis=1)
 
 
 def slowness(

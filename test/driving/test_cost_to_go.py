@@ -1,0 +1,35 @@
+"""The way round an obstacle: only what is known to stand on the plan blocks it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from mppi_ros.driving.cost_to_go import detour
+from mppi_ros.driving.costmap import Costmap
+from mppi_ros.driving.distance_field import distance_field
+from mppi_ros.driving.footprint import Footprint
+from mppi_ros.driving.path import ReferencePath
+from mppi_ros.driving.settings import Critics, Limits
+
+ROBOT = Footprint.round(0.2)
+LEAVES_AND_RETURNS = [(2.0, 2.0), (6.0, 2.0), (6.0, 3.0), (2.0, 3.0)]
+
+
+def search(obstacle):
+    data = np.zeros((100, 100), dtype=np.int8)
+    if obstacle:
+        data[38:42, 60:64] = 100
+    field = distance_field(Costmap(data, 0.05, 0.0, 0.0))
+    path = ReferencePath.from_poses(LEAVES_AND_RETURNS)
+    return detour(path, 0.0, 10.0, field, ROBOT, Limits(), Critics())
+
+
+def test_the_rim_of_the_costmap_blocks_no_plan():
+    assert search(obstacle=False) is None
+
+
+def test_an_obstacle_on_a_plan_that_leaves_the_costmap_still_does():
+    found = search(obstacle=True)
+    assert found is not None
+    assert found.rejoin == pytest.approx(1.9, abs=0.8)
