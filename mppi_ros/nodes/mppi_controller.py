@@ -317,11 +317,13 @@ class MppiController(ParameterMixin[Configuration], LifecycleNode):
             self._frame = message.header.frame_id
 
         self._accept('costmap', take)
-        if self._route is not None and self._route.frame != self._frame:
+        route = self._route
+        if route is not None and (route.frame != self._frame or 'plan' in self._faults):
             self._accept('plan', self._follow_route)
 
     def _on_plan(self, message: Path) -> None:
         def take() -> None:
+            self._route = None
             poses = conversions.path_from_msg(message)
             self._route = Route(
                 message.header.frame_id, self._stamp(message.header), poses, is_goal=False
@@ -336,6 +338,7 @@ class MppiController(ParameterMixin[Configuration], LifecycleNode):
             return
 
         def take() -> None:
+            self._route = None
             pose = conversions.pose_from_msg(message.pose, 'goal_pose.pose')
             stamp = self._stamp(message.header)
             self._route = Route(message.header.frame_id, stamp, np.array([pose]), is_goal=True)
