@@ -1,0 +1,290 @@
+"""mppi_evaluate: drive suites of episodes and tell in numbers how well it went."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+import os
+from pathlib import Path
+import sys
+from typing import Any
+
+import numpy as np
+
+from mppi_ros import __version__
+from mppi_ros.mppi.errors import InputError, MppiError
+from mppi_ros.tools import instrument
+from mppi_ros.tools.evaluate_case import Case
+from mppi_ros.tools.evaluate_suites import SUITES, Request, cases_of
+from mppi_ros.tools.instrument import integer, listed, show_table
+
+FULL = 60  # episodes of which the table still shows each one
+
+Result = dict[str, Any]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """
+    Run a suite, or compare two results.
+
+    Returns
+    -------
+    int
+        0 if every episode passed, 1 if not, 2 for wrong use or bad input.
+
+    """
+    options = _parse(sys.argv[1:] if argv is None else argv)
+    try:
+        with instrument.interruptible():
+            return _compare(options) if options.suite == 'compare' else _evaluate(options)
+    except MppiError as error:
+        print(f'mppi_evaluate: {error}', file=sys.stderr)
+        return 2
+
+
+def _evaluate(options: argparse.Namespace) -> int:
+    request = Request(
+        data=options.data, only=options.only, runs=options.runs, seed=options.seed,
+        plants=options.plant, robot=options.robot, params=options.params,
+    )
+    for path in (options.json, options.replay):
+        if path:
+            instrument.check_writable(path)
+    cases = cases_of(options.suite, request)
+    if options.replay:
+        return _replay(options, cases)
+    results: dict[int, Result] = {}
+    whole = False
+    try:
+        _run(options, cases, results)
+        whole = True
+    except KeyboardInterrupt:
+        print(f'mppi_evaluate: interrupted after {len(results)} of {len(cases)} episodes',
+              file=sys.stderr)
+    finally:
+        episodes = [results[index] for index in sorted(results)]
+        if options.json and episodes:
+            instrument.write_json(options.json, _content(options, cases, episodes))
+    _show(options.suite, episodes)
+    return int(not (whole and all(episode['passed'] for episode in episodes)))
+
+
+def _run(options: argparse.Namespace, cases: Sequence[Case], results: dict[int, Result]) -> None:
+    from mppi_ros.tools.evaluate_runs import run_cases
+
+    with _progress(len(cases)) as advance:
+        for index, result in run_cases(cases, options.jobs, options.cluster):
+            results[index] = result
+            advance(sum(not each['passed'] for each in results.values()))
+
+
+def _replay(options: argparse.Namespace, cases: Sequence[Case]) -> int:
+    from mppi_ros.tools.evaluate_replay import write_replay
+
+    if len(cases) != 1:
+        raise InputError(
+            f'--replay draws one episode, {len(cases)} are chosen: use --only, --plant, --seed'
+        )
+    result, episode = cases[0].run()
+    how = 'passed' if result['passed'] else 'failed: ' + ', '.join(result['failed'])
+    case = cases[0]
+    title = f'{case.suite} {case.scenario}, {case.plant}, seed {case.seed}: {how}'
+    write_replay(episode.trace, options.replay, title)
+    if options.json:
+        instrument.write_json(options.json, _content(options, cases, [result]))
+    _show(options.suite, [result])
+    return int(not result['passed'])
+
+
+def _content(
+    options: argparse.Namespace, cases: Sequence[Case], episodes: Sequence[Result]
+) -> dict[str, Any]:
+    parameters = [case.parameters() for case in cases]
+    shared = {
+        name: value for name, value in parameters[0].items()
+        if all(each[name] == value for each in parameters)
+    }  # fmt: skip
+    own = {
+        case.scenario: {name: value for name, value in each.items() if name not in shared}
+        for case, each in zip(cases, parameters, strict=True)
+    }
+    return {
+        'suite': options.suite,
+        'version': __version__,
+        'machine': instrument.machine(),
+        'request': {
+            name: [str(each) for each in value] if isinstance(value, tuple) else
+            str(value) if isinstance(value, Path) else value
+            for name, value in vars(options).items() if name not in ('json', 'replay')
+        },
+        'parameters': {**shared, 'of_scenario': {name: each for name, each in own.items() if each}},
+        'summary': summarise(episodes),
+        'episodes': list(episodes),
+    }  # fmt: skip
+
+
+def summarise(episodes: Sequence[Result]) -> dict[str, Any]:
+    """Return the rates and means over episodes; the mean time is over the successful ones."""
+
+    def rate(name: str) -> float:
+        return round(float(np.mean([bool(episode[name]) for episode in episodes])), 4)
+
+    def mean(values: Sequence[float]) -> float | None:
+        return round(float(np.mean(values)), 4) if values else None
+
+    # As BARN reports it: the mean over scenarios of the mean over their runs.
+    by_scenario: dict[str, list[float]] = {}
+    for episode in episodes:
+        by_scenario.setdefault(episode['scenario'], []).append(episode['score'])
+    succeeded = [episode for episode in episodes if episode['success']]
+    return {
+        'episodes': len(episodes),
+        'success_rate': rate('success'),
+        'collision_rate': rate('collision'),
+        'timeout_rate': rate('timeout'),
+        'pass_rate': rate('passed'),
+        'mean_score': mean([float(np.mean(scores)) for scores in by_scenario.values()]),
+        'mean_time_s': mean([episode['time_s'] for episode in succeeded]),
+        'min_clearance_m': min(episode['min_clearance_m'] for episode in episodes),
+        'mean_solve_ms': mean(
+            [p50 for episode in episodes if np.isfinite(p50 := episode['solve_ms']['p50'])]
+        ),
+    }
+
+
+def _show(suite: str, episodes: Sequence[Result]) -> None:
+    if not episodes:
+        return
+    columns = ('scenario', 'plant', 'seed', 'time_s', 'score', 'min_clearance_m',
+               'cross_track_rms_m', 'reversals', 'longest_standing_s')
+    shown = [e for e in episodes if not e['passed']] if len(episodes) > FULL else episodes
+    rows = [
+        [*(episode[name] for name in columns), episode['solve_ms']['p50'],
+         ', '.join(_failures(episode)) or 'passed']
+        for episode in shown
+    ]  # fmt: skip
+    if rows:
+        title = suite if shown is episodes else f'{suite}: {len(rows)} of {len(episodes)} failed'
+        show_table(title, (*columns, 'solve p50 ms', 'verdict'), rows)
+    summary = summarise(episodes)
+    show_table(f'{suite}, all', tuple(summary), [list(summary.values())])
+
+
+def _failures(episode: Result) -> list[str]:
+    kind = 'contact' if episode['collision'] else 'time-out' if episode['timeout'] else ''
+    rest = [name for name in episode['failed'] if name not in ('reached', 'no contact')]
+    if not (kind or episode['success']):
+        kind = f'stopped elsewhere ({episode["reason"]})'
+    return [f'not {name}' for name in rest] if not kind else [kind]
+
+
+def _compare(options: argparse.Namespace) -> int:
+    from mppi_ros.tools.evaluate_comparison import CONFIDENCE, changed, differences, name_of, pair
+
+    a, b = (instrument.read_json(path, 'suite', 'episodes') for path in (options.a, options.b))
+    if a['suite'] != b['suite']:
+        raise InputError(f'{options.a} holds suite {a["suite"]}, {options.b} {b["suite"]}')
+    pairs = pair(a['episodes'], b['episodes'])
+    found = differences(pairs)
+    share = f'{100 * CONFIDENCE:.0f} %'
+    show_table(
+        f'{a["suite"]}: B − A over {len(pairs)} paired episodes',
+        ('measure', 'pairs', 'A', 'B', 'B − A', f'{share} from', 'to', 'verdict'),
+        [[d.measure, d.pairs, d.before, d.after, d.mean, d.low, d.high, d.verdict] for d in found],
+    )
+    better, worse = changed(pairs)
+    for word, episodes in (('better', better), ('worse', worse)):
+        print(f'{len(episodes)} episodes got {word}')
+        for one, two in episodes:
+            print(f'  {name_of(one)}: {_told(one)} → {_told(two)}')
+    if options.json:
+        instrument.write_json(options.json, {
+            'comparison': a['suite'], 'pairs': len(pairs), 'confidence': CONFIDENCE,
+            'differences': [{**vars(d), 'verdict': d.verdict} for d in found],
+            'better': [name_of(one) for one, _ in better],
+            'worse': [name_of(one) for one, _ in worse],
+        })  # fmt: skip
+    return 0
+
+
+def _told(episode: Result) -> str:
+    words = ', '.join(_failures(episode)) if episode.get('failed') else ''
+    return words or f'score {episode["score"]:.3f} in {episode["time_s"]:.1f} s'
+
+
+@contextmanager
+def _progress(total: int) -> Iterator[Any]:
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn(),
+               TextColumn('{task.description}'))
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task('', total=total)
+
+        def advance(failed: int) -> None:
+            bar.update(task, advance=1, description=f'{failed} failed' if failed else '')
+
+        yield advance
+
+
+def _parse(argv: Sequence[str]) -> argparse.Namespace:
+    parser = instrument.Parser(
+        prog='mppi_evaluate',
+        description='Drive suites of episodes without ROS, and compare two results.',
+        epilog='exit code: 0 every episode passed, 1 one did not, 2 wrong use or bad input',
+    )
+    suites = parser.add_subparsers(required=True, metavar='SUITE|compare', dest='suite')
+    for name in SUITES:
+        words = str(SUITES[name].__doc__).split(':')[0].splitlines()[0]
+        suite = suites.add_parser(name, help=words, description=words)
+        suite.add_argument('--data', type=Path, metavar='DIR', help="folder of the suite's files")
+        suite.add_argument(
+            '--only', type=listed(str), default=(), metavar='A,B', help='these scenarios alone'
+        )
+        suite.add_argument(
+            '--runs', type=integer(1, 100_000), default=1, metavar='N',
+            help='of each scenario, with seeds from --seed on',
+        )
+        suite.add_argument('--seed', type=integer(0, 2**31 - 1), default=0, metavar='N')
+        with suppress(AttributeError):
+            cores = len(os.sched_getaffinity(0))
+        suite.add_argument(
+            '--jobs', type=integer(1, 1024), default=cores, metavar='N',
+            help='processes; the results do not depend on it; default: %(default)s, the cores',
+        )
+        suite.add_argument(
+            '--cluster', default='', metavar='ADDRESS', help='run on a Dask cluster, same results'
+        )
+        suite.add_argument(
+            '--plant', type=listed(str), default=(), metavar='A,B',
+            help='how the robot truly answers: nominal, hard, extreme, heavy, ideal',
+        )
+        suite.add_argument(
+            '--robot', default='', metavar='NAME', help='of config/robots, or a YAML file'
+        )
+        suite.add_argument(
+            '--params', type=Path, metavar='FILE', help="the node's ROS YAML, over the robot's"
+        )
+        suite.add_argument('--json', type=Path, metavar='OUT', help='write the results here')
+        suite.add_argument(
+            '--replay', type=Path, metavar='FILE',
+            help='run the one episode chosen and draw it: .png a picture, .gif a film',
+        )
+    compare = suites.add_parser('compare', help='two results, paired episode by episode')
+    compare.add_argument('a', type=Path, metavar='A.json')
+    compare.add_argument('b', type=Path, metavar='B.json')
+    compare.add_argument('--json', type=Path, metavar='OUT', help='write the comparison here')
+    return parser.parse_args(argv)
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())

@@ -1,0 +1,254 @@
+"""One episode as data: where, with which robot and plant, and what counts as passed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mppi_ros.control.settings import Configuration
+from mppi_ros.driving.costmap import Costmap
+from mppi_ros.driving.footprint import Footprint
+from mppi_ros.driving.path import ReferencePath
+from mppi_ros.driving.settings import Limits
+from mppi_ros.mppi.errors import InputError
+from mppi_ros.mppi.parameters import flatten
+from mppi_ros.simulation.episode import Episode, EpisodeResult
+from mppi_ros.simulation.planner import plan
+from mppi_ros.simulation.plant import PLANTS
+from mppi_ros.simulation.world import MovingDisc, World
+
+Pose = tuple[float, float, float]
+Circle = tuple[float, float, float]  # x, y, radius [m]
+
+
+@dataclass(frozen=True)
+class Criteria:
+    """
+    What counts as passed, beside reaching the goal without contact.
+
+    Attributes
+    ----------
+    time_ratio : float
+        Longest time as a multiple of the ideal one.
+    standing_s : float
+        Longest time without motion [s].
+    reversals : int
+        Most changes of the direction of driving.
+    jerk : float
+        Largest mean squared jerk of the commanded speed [m²/s⁶].
+
+    """
+
+    time_ratio: float = math.inf
+    standing_s: float = math.inf
+    reversals: float = math.inf
+    jerk: float = math.inf
+
+
+@dataclass(frozen=True)
+class Case:
+    """
+    All inputs of an episode as plain values: they travel to other processes and into the results.
+
+    Attributes
+    ----------
+    suite, scenario, plant : str
+        Names; the plant is one of simulation.plant.PLANTS.
+    seed : int
+        Of all noise.
+    start, goal : (float, float, float)
+        x [m], y [m], yaw [rad].
+    configuration : Configuration
+        Of the controller.
+    sensing : str
+        'map', 'lidar' or 'both', as Episode has it.
+    timeout : float
+        [s]
+    world : str
+        File of a map or of circles; empty where `circles` and `bounds` say it all.
+    circles : tuple of (x, y, radius)
+        Obstacles that the map shows [m].
+    bounds : (x_min, y_min, x_max, y_max), optional
+        Of the map of `circles` [m].
+    hidden : tuple of (x, y, radius)
+        Obstacles that the map does not show [m].
+    movers : tuple of (x, y, radius, vx, vy, turn)
+        Moving obstacles, see simulation.world.MovingDisc.
+    path : tuple of (x, y, yaw)
+        A plan to follow as it is; empty where plans are made.
+    goal_radius, clock_after : float
+        As Episode has them [m].
+    optimal_time : float
+        OT of BARN [s]; 0 in other suites.
+    criteria : Criteria
+        What counts as passed.
+
+    """
+
+    suite: str
+    scenario: str
+    plant: str
+    seed: int
+    start: Pose
+    goal: Pose
+    configuration: Configuration
+    sensing: str = 'both'
+    timeout: float = 60.0
+    world: str = ''
+    circles: tuple[Circle, ...] = ()
+    bounds: tuple[float, float, float, float] | None = None
+    hidden: tuple[Circle, ...] = ()
+    movers: tuple[tuple[float, ...], ...] = ()
+    path: tuple[Pose, ...] = ()
+    goal_radius: float = 0.0
+    clock_after: float = 0.0
+    optimal_time: float = 0.0
+    criteria: Criteria = field(default_factory=Criteria)
+
+    def episode(self) -> Episode:
+        """
+        Return the episode.
+
+        Raises
+        ------
+        InputError
+            The world cannot be read.
+
+        """
+        world = self._map().with_discs(self.hidden)
+        return Episode(
+            world=world.with_movers([MovingDisc(*mover) for mover in self.movers]),
+            start=self.start,
+            goal=self.goal,
+            configuration=self.configuration,
+            plant=PLANTS[self.plant],
+            sensing=self.sensing,
+            path=np.array(self.path) if self.path else None,
+            goal_radius=self.goal_radius,
+            clock_after=self.clock_after,
+            timeout=self.timeout,
+            seed=self.seed,
+        )
+
+    def run(self) -> tuple[dict[str, Any], EpisodeResult]:
+        """
+        Run the episode; return what the results file says of it, and all of it.
+
+        Raises
+        ------
+        InputError
+            The world cannot be read, or start or goal are impossible; the message names the case.
+
+        """
+        try:
+            result = self.episode().run()
+            ideal = self.ideal_time()
+        except InputError as error:
+            raise InputError(f'{self.suite} {self.scenario}: {error}') from None
+        failed = self._failed(result, ideal)
+        return {
+            'scenario': self.scenario,
+            'plant': self.plant,
+            'seed': self.seed,
+            'success': result.success,
+            'collision': result.collision,
+            'timeout': result.timeout,
+            'passed': not failed,
+            'failed': failed,
+            'time_s': result.time_s,
+            'ideal_time_s': ideal,
+            'path_length_m': result.path_length_m,
+            'score': self._score(result, ideal),
+            'min_clearance_m': result.min_clearance_m,
+            'cross_track_rms_m': result.cross_track_rms_m,
+            'mean_jerk': result.mean_jerk,
+            'reversals': result.reversals,
+            'standing_share': result.standing_share,
+            'longest_standing_s': result.longest_standing_s,
+            'reason': result.reason,
+            'solve_ms': result.solve_ms,
+            'inputs': self.inputs(),
+        }, result
+
+    def inputs(self) -> dict[str, Any]:
+        """Return everything needed to run this case again, apart from the parameters of all."""
+        values = asdict(self)
+        del values['configuration']
+        return {name: value for name, value in values.items() if value not in ((), None, '')}
+
+    def parameters(self) -> dict[str, Any]:
+        """Return every parameter of the controller."""
+        return flatten(self.configuration)
+
+    def ideal_time(self) -> float:
+        """
+        Return the time [s] at top speed along the shortest sensible path, from and to rest.
+
+        Of BARN it is OT; else the path is the given one, or a plan that knows all obstacles at
+        rest. Infinite where there is no way at all.
+        """
+        if self.optimal_time:
+            return self.optimal_time
+        limits = self.configuration.limits
+        path = np.array(self.path) if self.path else self._known_path()
+        if path is None:
+            return math.inf
+        length = ReferencePath.from_poses(path).length
+        return driving_time(length, limits)
+
+    def _map(self) -> World:
+        if self.world:
+            return World.load(self.world)
+        return World.from_circles(self.circles, self.bounds)
+
+    def _known_path(self) -> NDArray[np.float64] | None:
+        known = drawn(self._map().occupancy, self.hidden)
+        return plan(known, self.start, self.goal, Footprint.of(self.configuration.robot))
+
+    def _failed(self, result: EpisodeResult, ideal: float) -> list[str]:
+        """Name the criteria that do not hold."""
+        wanted = self.criteria
+        held = {
+            'reached': result.success,
+            'no contact': not result.collision,
+            f'time within {wanted.time_ratio:g} × ideal':
+                not result.success or result.time_s <= wanted.time_ratio * ideal,
+            f'standing at most {wanted.standing_s:g} s':
+                result.longest_standing_s <= wanted.standing_s,
+            f'at most {wanted.reversals:g} reversals': result.reversals <= wanted.reversals,
+            f'jerk at most {wanted.jerk:g} m²/s⁶': result.mean_jerk <= wanted.jerk,
+        }  # fmt: skip
+        return [name for name, holds in held.items() if not holds]
+
+    def _score(self, result: EpisodeResult, ideal: float) -> float:
+        """Return BARN's score of at most 0.5, or elsewhere the share of the ideal speed."""
+        if not result.success:
+            return 0.0
+        if self.optimal_time:
+            least, most = 2.0 * ideal, 8.0 * ideal
+            return ideal / min(max(result.time_s, least), most)
+        return min(1.0, ideal / result.time_s)
+
+
+def drawn(occupancy: Costmap, discs: Sequence[Circle]) -> Costmap:
+    """Return a map on which discs are drawn, too."""
+    if not discs:
+        return occupancy
+    height, width = occupancy.shape
+    side, left, bottom = occupancy.resolution, occupancy.origin_x, occupancy.origin_y
+    bounds = (left, bottom, left + width * side, bottom + height * side)
+    over = World.from_circles(discs, bounds, side).occupancy.data
+    return replace(occupancy, data=np.maximum(occupancy.data, over))
+
+
+def driving_time(length: float, limits: Limits) -> float:
+    """Return the time [s] to drive `length` [m] straight, from rest to rest."""
+    up, down = limits.ax_max, -limits.ax_min
+    top = min(limits.vx_max, math.sqrt(2.0 * length * up * down / (up + down)))
+    ramps = 0.5 * top * top * (1.0 / up + 1.0 / down)
+    return top / up + top / down + (length - ramps) / top if top > 0.0 else 0.0

@@ -1,0 +1,127 @@
+"""Did driving get better? Two results, paired episode by episode, with bootstrap intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mppi_ros.mppi.errors import InputError
+
+RESAMPLES = 10_000
+CONFIDENCE = 0.95
+# Measure → +1 where more is better, −1 where less is; time counts among successes of both only.
+MEASURES = {
+    'success': 1, 'collision': -1, 'timeout': -1, 'passed': 1, 'score': 1, 'time_s': -1,
+    'path_length_m': -1, 'min_clearance_m': 1, 'cross_track_rms_m': -1, 'mean_jerk': -1,
+    'reversals': -1, 'standing_share': -1,
+}  # fmt: skip
+OF_SUCCESSES = ('time_s', 'path_length_m')
+NOTABLE = 0.02  # difference of the score that makes an episode better or worse
+
+Episode = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """
+    Mean of B − A over paired episodes, with a bootstrap interval.
+
+    `low` and `high` bound the mean with probability CONFIDENCE; `verdict` is 'better', 'worse' or
+    'no difference seen'.
+    """
+
+    measure: str
+    pairs: int
+    before: float
+    after: float
+    mean: float
+    low: float
+    high: float
+
+    @property
+    def verdict(self) -> str:
+        """Say what the interval says."""
+        sign = MEASURES[self.measure]
+        if self.low <= 0.0 <= self.high:
+            return 'no difference seen'
+        return 'better' if sign * self.mean > 0.0 else 'worse'
+
+
+def pair(a: Sequence[Episode], b: Sequence[Episode]) -> list[tuple[Episode, Episode]]:
+    """
+    Return the episodes that both results hold, in the order of A.
+
+    Raises
+    ------
+    InputError
+        There are none.
+
+    """
+    known = {_key(episode): episode for episode in b}
+    pairs = [(one, known[_key(one)]) for one in a if _key(one) in known]
+    if not pairs:
+        raise InputError('the two results have no episode in common: scenario, plant and seed')
+    return pairs
+
+
+def differences(pairs: Sequence[tuple[Episode, Episode]]) -> list[Difference]:
+    """Return one Difference for each measure that both results hold."""
+    found = []
+    for measure in MEASURES:
+        both = [
+            (float(one[measure]), float(two[measure]))
+            for one, two in pairs
+            if one.get(measure) is not None and two.get(measure) is not None
+            and (measure not in OF_SUCCESSES or (one['success'] and two['success']))
+        ]  # fmt: skip
+        if not both:
+            continue
+        before, after = np.array(both).T
+        low, high = interval(after - before)
+        mean = float(np.mean(after - before))
+        found.append(
+            Difference(
+                measure, len(both), float(before.mean()), float(after.mean()), mean, low, high
+            )
+        )
+    return found
+
+
+def interval(values: NDArray[np.float64], seed: int = 0) -> tuple[float, float]:
+    """Return the percentile bootstrap interval of the mean of values, float64[n]."""
+    rng = np.random.default_rng(seed)
+    means = np.empty(RESAMPLES)
+    for k in range(0, RESAMPLES, 1000):  # bounds the memory, however many episodes
+        drawn = rng.integers(0, len(values), size=(min(1000, RESAMPLES - k), len(values)))
+        means[k : k + len(drawn)] = values[drawn].mean(axis=1)
+    tail = 50.0 * (1.0 - CONFIDENCE)
+    low, high = np.percentile(means, (tail, 100.0 - tail))
+    return float(low), float(high)
+
+
+def changed(
+    pairs: Sequence[tuple[Episode, Episode]],
+) -> tuple[list[tuple[Episode, Episode]], list[tuple[Episode, Episode]]]:
+    """Return the pairs that got better and those that got worse."""
+    better = [(one, two) for one, two in pairs if _merit(two) > _merit(one) + NOTABLE]
+    worse = [(one, two) for one, two in pairs if _merit(two) < _merit(one) - NOTABLE]
+    return better, worse
+
+
+def name_of(episode: Episode) -> str:
+    """Return the name by which an episode is found again."""
+    return f'{episode["scenario"]}, {episode.get("plant", "nominal")}, seed {episode["seed"]}'
+
+
+def _key(episode: Episode) -> tuple[Any, ...]:
+    return episode['scenario'], episode.get('plant'), episode['seed']
+
+
+def _merit(episode: Episode) -> float:
+    """Return what an episode is worth: passing counts more than any score, contact least."""
+    passed = episode.get('passed', episode['success'])
+    return 2.0 * passed + episode['success'] - episode['collision'] + (episode['score'] or 0.0)

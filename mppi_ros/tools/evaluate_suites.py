@@ -1,0 +1,379 @@
+"""The suites: BARN, maps and our own scenarios, each a list of cases made from files and a seed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+import csv
+from dataclasses import dataclass, fields
+import math
+from pathlib import Path
+from typing import Any
+import zlib
+
+import numpy as np
+from numpy.typing import NDArray
+import yaml
+
+from mppi_ros.control.settings import Configuration, read_yaml
+from mppi_ros.driving.costmap import Costmap
+from mppi_ros.driving.distance_field import distance_field
+from mppi_ros.driving.footprint import Footprint
+from mppi_ros.mppi.errors import InputError
+from mppi_ros.mppi.parameters import replace
+from mppi_ros.share import share_path
+from mppi_ros.simulation.planner import plan
+from mppi_ros.simulation.plant import PLANTS
+from mppi_ros.simulation.world import World
+from mppi_ros.tools.evaluate_case import Case, Circle, Criteria, Pose, drawn, driving_time
+
+BARN_START, BARN_GOAL = (-2.25, 3.0, 1.57), (-2.25, 13.0, 1.57)
+BARN_CAPS = {'limits.ax_max': 5.0, 'limits.ax_min': -5.0, 'limits.az_max': 10.0}
+PAIRS = 10  # start and goal pairs on each map
+APART = 5.0  # [m] least distance between start and goal
+NEAR = 25.0  # [m] greatest, so that an episode on a large map ends
+ROOM = 0.1  # [m] between the robot and an obstacle, at start and goal
+DISCS = 2  # unmapped obstacles in every other episode
+DISC_RADIUS = (0.1, 0.2)  # [m]
+WALL = 0.05  # [m] radius of the circles that make a wall of a scenario, and their spacing
+ROBOTS = {'barn': 'jackal', 'maps': 'turtlebot4', 'scenarios': ''}  # '': the node's defaults
+SCENARIO_PLANTS = ('nominal', 'heavy')
+
+
+@dataclass(frozen=True)
+class Request:
+    """
+    What the command line asks for.
+
+    Attributes
+    ----------
+    data : Path, optional
+        Folder of the suite's files.
+    only : tuple of str
+        Scenarios; empty for all.
+    runs : int
+        Runs of each scenario, with seeds `seed`, `seed` + 1, ...
+    seed : int
+        First seed.
+    plants : tuple of str
+        Plants; empty for the suite's own.
+    robot : str
+        Name of a robot or file of its parameters; empty for the suite's own.
+    params : Path, optional
+        Parameters over those of the robot.
+
+    """
+
+    data: Path | None = None
+    only: tuple[str, ...] = ()
+    runs: int = 1
+    seed: int = 0
+    plants: tuple[str, ...] = ()
+    robot: str = ''
+    params: Path | None = None
+
+    def configuration(self, robot: str, changes: Mapping[str, Any] | None = None) -> Configuration:
+        """
+        Return the parameters: the robot's, the suite's changes, and over them those of a file.
+
+        Cases run side by side, so each solves on one thread; the result does not depend on it.
+        """
+        base = replace(read_robot(self.robot or robot), changes or {})
+        found = read_yaml(self.params, base) if self.params else base
+        return replace(found, {'threads': 1})
+
+
+def cases_of(suite: str, request: Request) -> list[Case]:
+    """
+    Return the cases of a suite, in an order that depends on nothing but the request.
+
+    Raises
+    ------
+    MppiError
+        Unknown suite, robot, plant or scenario; missing or damaged data; bad parameters.
+
+    """
+    for plant in request.plants:
+        if plant not in PLANTS:
+            raise InputError(f'unknown plant {plant!r}; one of {", ".join(PLANTS)} is expected')
+    if suite not in SUITES:
+        raise InputError(f'unknown suite {suite!r}; one of {", ".join(SUITES)} is expected')
+    return list(SUITES[suite](request))
+
+
+def read_robot(name: str) -> Configuration:
+    """
+    Return the parameters of a robot: a name in config/robots, a YAML file, or '' for the defaults.
+
+    Raises
+    ------
+    MppiError
+        There is no such robot, or its file is damaged.
+
+    """
+    if not name:
+        return Configuration()
+    if Path(name).suffix in ('.yaml', '.yml'):
+        return read_yaml(name)
+    folder = share_path('config', 'robots')
+    known = sorted(path.stem for path in folder.glob('*.yaml'))
+    if name not in known:
+        raise InputError(f'unknown robot {name!r}; one of {", ".join(known)} is expected')
+    return read_yaml(folder / f'{name}.yaml')
+
+
+def _chosen(request: Request, known: Sequence[str]) -> list[str]:
+    """Return the scenarios that are asked for, in the order of the suite."""
+    unknown = [name for name in request.only if name not in known]
+    if unknown:
+        some = ', '.join(known[:12]) + (', ...' if len(known) > 12 else '')
+        raise InputError(f'unknown scenario {unknown[0]!r}; there are {some}')
+    return [name for name in known if not request.only or name in request.only]
+
+
+def _folder(request: Request, what: str) -> Path:
+    if request.data is None:
+        raise InputError(f'--data is needed: {what}')
+    if not request.data.is_dir():
+        raise InputError(f'--data {request.data} is not a folder')
+    return request.data
+
+
+def _barn(request: Request) -> Iterator[Case]:
+    """The BARN challenge by its official protocol; worlds are named by their number."""
+    data = _folder(request, 'the folder with index.csv and circles/')
+    configuration = request.configuration(
+        ROBOTS['barn'], {**BARN_CAPS, 'goal.heading_tolerance': 3.15}
+    )
+    best = _barn_index(data / 'index.csv')
+    for name in _chosen(request, list(best)):
+        world = data / 'circles' / f'circles_{name}.csv'
+        World.load(world)  # damaged data is told of before anything runs
+        for plant in request.plants or ('nominal',):
+            for run in range(request.runs):
+                yield Case(
+                    suite='barn', scenario=name, plant=plant, seed=request.seed + run,
+                    start=BARN_START, goal=BARN_GOAL, configuration=configuration,
+                    sensing='lidar', timeout=100.0, world=str(world), goal_radius=1.0,
+                    clock_after=0.1, optimal_time=best[name],
+                )  # fmt: skip
+
+
+def _barn_index(path: Path) -> dict[str, float]:
+    """Return {world: optimal time OT [s]}."""
+    try:
+        with path.open(encoding='utf-8', newline='') as file:
+            rows = list(csv.DictReader(file))
+        best = {row['world']: float(row['official_OT_s']) for row in rows}
+    except OSError as error:
+        raise InputError(f'{path}: {error.strerror}') from None
+    except (KeyError, TypeError, ValueError, csv.Error):
+        raise InputError(f'{path} is not an index with world and official_OT_s') from None
+    if not best:
+        raise InputError(f'{path} names no world')
+    return best
+
+
+def _maps(request: Request) -> Iterator[Case]:
+    """Every map_server map below a folder: PAIRS drives each, every other one with discs."""
+    data = _folder(request, 'a folder with maps as map_server has them')
+    configuration = request.configuration(ROBOTS['maps'])
+    files = {}
+    for path in sorted([*data.rglob('*.yaml'), *data.rglob('*.yml')]):
+        if _is_map(path):
+            files[path.relative_to(data).with_suffix('').as_posix()] = path
+    if not files:
+        raise InputError(f'no map_server map lies below {data}')
+    footprint = Footprint.of(configuration.robot)
+    for name in _chosen(request, list(files)):
+        occupancy = World.load(files[name]).occupancy
+        for run in range(request.runs):
+            seed = request.seed + run
+            # The name takes part, so that the same map alone gives the same pairs.
+            rng = np.random.default_rng([zlib.crc32(name.encode()), seed])
+            for number, (start, goal) in enumerate(_pairs(name, occupancy, footprint, rng)):
+                hidden = _discs_on_plan(occupancy, start, goal, footprint, rng, number % 2)
+                length = math.dist(start[:2], goal[:2])
+                for plant in request.plants or ('nominal',):
+                    yield Case(
+                        suite='maps', scenario=f'{name}/{number}', plant=plant, seed=seed,
+                        start=start, goal=goal, configuration=configuration, sensing='both',
+                        timeout=30.0 + 4.0 * driving_time(length, configuration.limits),
+                        world=str(files[name]), hidden=hidden,
+                    )  # fmt: skip
+
+
+def _is_map(path: Path) -> bool:
+    try:
+        fields = yaml.safe_load(path.read_text(encoding='utf-8'))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        return False
+    return isinstance(fields, dict) and 'image' in fields and 'resolution' in fields
+
+
+def _pairs(
+    name: str, occupancy: Costmap, footprint: Footprint, rng: np.random.Generator
+) -> list[tuple[Pose, Pose]]:
+    """Draw starts and goals in the largest region that the robot can move in."""
+    from scipy.ndimage import label
+
+    field = distance_field(occupancy, unknown_is_obstacle=True)
+    regions, _ = label(field.distance > footprint.circumscribed_radius + ROOM)
+    sizes = np.bincount(regions.ravel())
+    sizes[0] = 0
+    if len(sizes) < 2:
+        raise InputError(f'{name}: nowhere on the map is room for the robot')
+    cells = np.argwhere(regions == int(np.argmax(sizes)))
+    corner = np.array([occupancy.origin_x, occupancy.origin_y])
+    places = corner + (cells[:, ::-1] + 0.5) * occupancy.resolution
+
+    def pose(x: float, y: float) -> Pose:
+        return round(float(x), 3), round(float(y), 3), round(float(rng.uniform(-3.14, 3.14)), 3)
+
+    pairs = []
+    for _ in range(PAIRS):
+        start = places[rng.integers(len(places))]
+        away = np.hypot(*(places - start).T)
+        fit = np.flatnonzero((away >= APART) & (away <= NEAR))
+        goal = places[rng.choice(fit)] if len(fit) else places[int(np.argmax(away))]
+        pairs.append((pose(*start), pose(*goal)))
+    return pairs
+
+
+def _discs_on_plan(
+    occupancy: Costmap, start: Pose, goal: Pose, footprint: Footprint,
+    rng: np.random.Generator, wanted: int,
+) -> tuple[Circle, ...]:
+    """Draw discs near the plan that leave a way and stand clear of start and goal."""
+    path = plan(occupancy, start, goal, footprint) if wanted else None
+    if path is None:
+        return ()
+    room = footprint.circumscribed_radius + ROOM
+    discs: list[Circle] = []
+    for _ in range(DISCS):
+        x, y = path[rng.integers(len(path) // 5, 1 + 4 * len(path) // 5), :2]
+        aside, radius = rng.uniform(-0.15, 0.15, 2), rng.uniform(*DISC_RADIUS)
+        disc = (round(x + aside[0], 3), round(y + aside[1], 3), round(float(radius), 3))
+        if min(math.dist(disc[:2], end[:2]) for end in (start, goal)) < room + radius + 0.3:
+            continue
+        if plan(drawn(occupancy, [*discs, disc]), start, goal, footprint) is not None:
+            discs.append(disc)
+    return tuple(discs)
+
+
+def _scenarios(request: Request) -> Iterator[Case]:
+    """Our own named cases, one file each in config/scenarios, or in the folder that is given."""
+    folder = request.data or share_path('config', 'scenarios')
+    if not folder.is_dir():
+        raise InputError(f'--data {folder} is not a folder')
+    files = {path.stem: path for path in sorted(folder.glob('*.yaml'))}
+    if not files:
+        raise InputError(f'no scenario (*.yaml) lies in {folder}')
+    for name in _chosen(request, list(files)):
+        values = _read_scenario(files[name])
+        robot, changes = values.pop('robot', ''), values.pop('parameters', {})
+        configuration = request.configuration(robot, changes)
+        for plant in request.plants or SCENARIO_PLANTS:
+            for run in range(request.runs):
+                yield Case(
+                    suite='scenarios', scenario=name, plant=plant, seed=request.seed + run,
+                    configuration=configuration, **values,
+                )  # fmt: skip
+
+
+def _read_scenario(path: Path) -> dict[str, Any]:
+    """
+    Read a scenario: the fields of Case, walls as [x0, y0, x1, y1], and robot and parameters.
+
+    Raises
+    ------
+    InputError
+        The file cannot be read, a field is unknown or missing, or a value is of no use.
+
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding='utf-8'))
+    except OSError as error:
+        raise InputError(f'{path}: {error.strerror}') from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f'{path} is not YAML: {" ".join(str(error).split())}') from None
+    if not isinstance(content, dict):
+        raise InputError(f'{path} is not a scenario')
+    content.pop('description', None)
+    values: dict[str, Any] = {}
+    for name, value in content.items():
+        if name not in READERS:
+            raise InputError(f'{path}: unknown field {name!r}')
+        try:
+            values[name] = READERS[name](value)
+        except (TypeError, ValueError, AttributeError):
+            raise InputError(f'{path}: {name} = {value!r} is of no use') from None
+    missing = [name for name in ('start', 'goal', 'criteria') if name not in values]
+    if missing:
+        raise InputError(f'{path} has no {missing[0]}')
+    walls = values.pop('walls', ())
+    values['circles'] = (*values.get('circles', ()), *walls)
+    if 'world' in values:
+        values['world'] = str(path.parent / values['world'])
+    elif 'bounds' not in values:
+        raise InputError(f'{path} has neither world nor bounds')
+    return values
+
+
+def _tuple(length: int) -> Callable[[Any], tuple[float, ...]]:
+    def read(value: Any) -> tuple[float, ...]:
+        found = tuple(float(number) for number in value)
+        if len(found) != length or not all(map(math.isfinite, found)):
+            raise ValueError
+        return found
+
+    return read
+
+
+def _tuples(length: int) -> Callable[[Any], tuple[tuple[float, ...], ...]]:
+    return lambda value: tuple(map(_tuple(length), value))
+
+
+def _walls(value: Any) -> tuple[Circle, ...]:
+    """Return walls [x0, y0, x1, y1] as rows of circles, so that clearance stays exact."""
+    circles: dict[Circle, None] = {}
+    for x0, y0, x1, y1 in _tuples(4)(value):
+        count = 1 + math.ceil(math.dist((x0, y0), (x1, y1)) / WALL)
+        for x, y in zip(np.linspace(x0, x1, count), np.linspace(y0, y1, count), strict=True):
+            circles[round(float(x), 3), round(float(y), 3), WALL] = None
+    return tuple(circles)
+
+
+def _criteria(value: Any) -> Criteria:
+    known = {entry.name for entry in fields(Criteria)}
+    if not set(value) <= known:
+        raise ValueError
+    return Criteria(**{name: float(number) for name, number in value.items()})
+
+
+def _path(value: Any) -> tuple[Pose, ...]:
+    """Return a path: corners x, y, yaw; a yaw against the way to the next means reversing."""
+    corners = np.array(_tuples(3)(value))
+    poses: list[NDArray[np.float64]] = []
+    for a, b in zip(corners[:-1], corners[1:], strict=True):
+        count = max(1, math.ceil(math.dist(a[:2], b[:2]) / 0.05))
+        share = np.arange(count)[:, None] / count
+        turn = np.array([0.0, 0.0, math.remainder(b[2] - a[2], math.tau)])
+        poses += list(a + share * (np.array([*(b - a)[:2], 0.0]) + turn))
+    return tuple((float(x), float(y), float(yaw)) for x, y, yaw in [*poses, corners[-1]])
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    return value
+
+
+READERS: dict[str, Callable[[Any], Any]] = {
+    'robot': _text, 'parameters': dict, 'sensing': _text, 'world': _text, 'timeout': float,
+    'start': _tuple(3), 'goal': _tuple(3), 'bounds': _tuple(4), 'circles': _tuples(3),
+    'hidden': _tuples(3), 'movers': _tuples(6), 'walls': _walls, 'path': _path,
+    'criteria': _criteria,
+}  # fmt: skip
+SUITES: dict[str, Callable[[Request], Iterator[Case]]] = {
+    'barn': _barn, 'maps': _maps, 'scenarios': _scenarios,
+}  # fmt: skip
