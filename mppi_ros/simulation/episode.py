@@ -359,10 +359,13 @@ class _Run:
         return self._least <= 0.0 or self._elapsed() >= self._episode.timeout or self._ended()
 
     def _ended(self) -> bool:
-        """Tell whether the robot is at the goal, or says so."""
+        """Tell whether the robot is at the goal, or says so and stands."""
         if self._episode.goal_radius > 0.0:
             return self._at_goal()
-        return bool(self._ticks) and self._ticks[-1].state is State.REACHED
+        if not self._ticks or self._ticks[-1].state is not State.REACHED:
+            return False
+        v, _, w = self._plant.twist
+        return bool(abs(v) < STILL and abs(w) < STILL_TURN)
 
     def _at_goal(self) -> bool:
         """Tell whether the robot truly is at the goal."""
@@ -381,7 +384,7 @@ class _Run:
         ended = not collision and self._ended()
         trace = self._trace()
         still = (np.abs(trace.twist[:, 0]) < STILL) & (np.abs(trace.twist[:, 2]) < STILL_TURN)
-        still = still[trace.time >= (self._clock or 0.0)]
+        still = still[:-1][trace.time[:-1] >= (self._clock or 0.0)]
         period = 1.0 / self._episode.configuration.control_rate
         speed = trace.command[:, 0]
         jerk = np.diff(speed, n=2) / period**2
