@@ -3,7 +3,7 @@ Blocks of 64 samples, the unit of all fast kernels, and what keeps their loops v
 
 Samples stand innermost: a block's row holds one quantity of 64 samples, so every loop over a row
 compiles to plain vector instructions. Rows live on the stack: the compiler then knows that no two
-rows overlap, which a heap array would have to be checked for at run time (measured 9 times slower).
+rows overlap, which it would have to check of heap arrays at run time (measured 9 times slower).
 """
 
 from collections.abc import Callable
@@ -14,28 +14,36 @@ from numba import carray, njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from mppi_ros.mppi.cache import cached
+
 BLOCK = 64
 
 # No reassociation: sums keep their order, so the bits do not depend on how the code was compiled.
 # No nnan and no ninf: NaN and inf stay detectable, which measured no slower.
 FASTMATH = {'nsz', 'arcp', 'contract', 'afn'}
 
-kernel: Callable[..., Any] = njit(
-    cache=True, nogil=True, fastmath=FASTMATH, error_model='numpy', boundscheck=False
-)
-parallel_kernel: Callable[..., Any] = njit(
-    cache=True, nogil=True, fastmath=FASTMATH, error_model='numpy', boundscheck=False, parallel=True
-)
-inlined: Callable[..., Any] = njit(
-    cache=True, nogil=True, fastmath=FASTMATH, error_model='numpy', boundscheck=False,
-    forceinline=True,
-)  # fmt: skip
+_OPTIONS: dict[str, Any] = {
+    'nogil': True, 'fastmath': FASTMATH, 'error_model': 'numpy', 'boundscheck': False,
+}  # fmt: skip
+
+
+def kernel(function: Callable[..., Any]) -> Any:
+    """Compile a function that is called from Python and runs on one thread."""
+    return cached(njit(**_OPTIONS)(function))
+
+
+def parallel_kernel(function: Callable[..., Any]) -> Any:
+    """Compile a function that is called from Python and whose prange runs on several threads."""
+    return cached(njit(parallel=True, **_OPTIONS)(function))
+
+
+def inlined(function: Callable[..., Any]) -> Any:
+    """Compile a function into each kernel that calls it."""
+    return njit(forceinline=True, **_OPTIONS)(function)
 
 
 def _stack_reserver(element: Any, count: int = BLOCK) -> Any:
-    """
-    Return an intrinsic that reserves `count` elements on the caller's stack, as a pointer.
-    """
+    """Return an intrinsic that reserves `count` elements on the caller's stack, as a pointer."""
 
     def reserve(typing_context: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -49,9 +57,7 @@ def _stack_reserver(element: Any, count: int = BLOCK) -> Any:
 
 
 def _entry_copier(width: int) -> Any:
-    """
-    Return an intrinsic that copies an entry of `width` floats from one array to another at once.
-    """
+    """Return an intrinsic that copies `width` floats at once from one array to another."""
 
     def copy(typing_context: Any, source: Any, i: Any, target: Any, j: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -83,33 +89,25 @@ _copy_point = _entry_copier(4)
 
 @inlined
 def stack_row() -> Any:
-    """
-    Return a row float32[BLOCK] on the stack, not initialised.
-    """
+    """Return a row float32[BLOCK] on the stack, not initialised."""
     return carray(_reserve_floats(), (BLOCK,))
 
 
 @inlined
 def stack_bits() -> Any:
-    """
-    Return a row uint32[BLOCK] on the stack, not initialised.
-    """
+    """Return a row uint32[BLOCK] on the stack, not initialised."""
     return carray(_reserve_bits(), (BLOCK,))
 
 
 @inlined
 def stack_places() -> Any:
-    """
-    Return a row int32[BLOCK] on the stack, for places in a table, not initialised.
-    """
+    """Return a row int32[BLOCK] on the stack, for places in a table, not initialised."""
     return carray(_reserve_places(), (BLOCK,))
 
 
 @inlined
 def stack_points() -> Any:
-    """
-    Return float32[BLOCK, 4] on the stack, not initialised.
-    """
+    """Return float32[BLOCK, 4] on the stack, not initialised."""
     return carray(_reserve_points(), (BLOCK, 4))
 
 
@@ -127,8 +125,6 @@ def look_up_values(table: Any, places: Any, out: Any) -> None:
 
 @inlined
 def look_up_points(table: Any, places: Any, out: Any) -> None:
-    """
-    Copy table[places] into out, float32[BLOCK, 4], for a table float32[n, 4]: 16 bytes a copy.
-    """
+    """Copy table[places] into out, float32[BLOCK, 4], for a table float32[n, 4]."""
     for j in range(BLOCK):
         _copy_point(table, places[j], out, j)

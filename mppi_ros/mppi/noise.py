@@ -1,17 +1,18 @@
 """
-Samples of N(0, Σ) for blocks of 64, the same for every thread count, drawn as fast as they are used.
+Samples of N(0, Σ) for blocks of 64: fast to draw, and the same for every number of threads.
 
 Σ is the product of a covariance over time and one between controls. Over time the noise of each
-control is a stationary AR(2) process of unit variance, n = A z with white z and A lower triangular:
+control is a stationary AR(2) process of unit variance, n = A z, z white and A lower triangular:
 n_t = (p + q) n_{t−1} − p q n_{t−2} + g z_t, with poles p and q. Between controls ε_t = L n_t.
 """
 
 from typing import Any, NamedTuple
 
-from mppi_ros.mppi.blocks import BLOCK, inlined, kernel, parallel_kernel, stack_bits, stack_row
 from numba import prange
 import numpy as np
 from numpy.typing import NDArray
+
+from mppi_ros.mppi.blocks import BLOCK, inlined, kernel, parallel_kernel, stack_bits, stack_row
 
 
 class Correlation(NamedTuple):
@@ -29,9 +30,7 @@ class Correlation(NamedTuple):
 
 
 def correlation(p: float, q: float) -> Correlation:
-    """
-    Return the unit-variance AR(2) process with poles `p` and `q` in [0, 1); p = q = 0 is white.
-    """
+    """Return the AR(2) process of unit variance with poles p, q in [0, 1); p = q = 0 is white."""
     first, second = p + q, -p * q
     start = first / (1.0 - second)
     variance = 1.0 - first * start - second * (first * start + second)
@@ -45,19 +44,16 @@ def correlation(p: float, q: float) -> Correlation:
 
 
 def whiten(process: Correlation, noise: NDArray[Any], out: NDArray[Any]) -> NDArray[Any]:
-    """
-    Compute z = A⁻¹ n for `noise` n, float[T, m], into `out`.
-    """
+    """Compute z = A⁻¹ n for `noise` n, float[T, m], into `out`."""
     out[0] = noise[0]
     out[1] = (noise[1] - process.start * noise[0]) / process.start_gain
-    out[2:] = (noise[2:] - process.first * noise[1:-1] - process.second * noise[:-2]) / process.gain
+    foreseen = process.first * noise[1:-1] + process.second * noise[:-2]
+    out[2:] = (noise[2:] - foreseen) / process.gain
     return out
 
 
 def unwhiten_transposed(process: Correlation, white: NDArray[Any]) -> NDArray[Any]:
-    """
-    Return A⁻ᵀ z for `white` z, float[T, m]: with z̄ = Σ w z it gives the score in unit noise.
-    """
+    """Return A⁻ᵀ z for `white` z, float[T, m]: with z̄ = Σ w z it gives the score in unit noise."""
     scaled = white.astype(np.float64)
     scaled[1] /= process.start_gain
     scaled[2:] /= process.gain
@@ -69,9 +65,7 @@ def unwhiten_transposed(process: Correlation, white: NDArray[Any]) -> NDArray[An
 
 
 def blocks_for(samples: int, antithetic: bool) -> int:
-    """
-    Return how many blocks of noise are drawn for `samples`; antithetic pairs share one.
-    """
+    """Return how many blocks of noise are drawn for `samples`; antithetic pairs share one."""
     drawn = (samples + 1) // 2 if antithetic else samples
     return -(-drawn // BLOCK)
 
@@ -98,9 +92,7 @@ def _rotate(x: Any, k: Any) -> Any:
 
 @inlined
 def _next_word(s0: Any, s1: Any, s2: Any, s3: Any) -> Any:
-    """
-    Return a random uint32 and the next state of xoshiro128++ (Blackman and Vigna, 2021).
-    """
+    """Return a random uint32 and the next state of xoshiro128++ (Blackman and Vigna, 2021)."""
     word = np.uint32(_rotate(np.uint32(s0 + s3), 7) + s0)
     shifted = np.uint32(s1 << np.uint32(9))
     s2 = np.uint32(s2 ^ s0)
@@ -112,9 +104,7 @@ def _next_word(s0: Any, s1: Any, s2: Any, s3: Any) -> Any:
 
 @inlined
 def _log(x: Any) -> Any:
-    """
-    Natural logarithm of a float32 in (0, 1], to 1e-5 of its value: a minimax polynomial.
-    """
+    """Natural logarithm of a float32 in (0, 1], to 1e-5 of its value: a minimax polynomial."""
     bits = np.float32(x).view(np.int32)
     exponent = np.int32(np.int32(bits - np.int32(0x3F3504F3)) >> np.int32(23))
     mantissa = np.int32(bits - np.int32(exponent << np.int32(23))).view(np.float32)
@@ -179,9 +169,7 @@ def draw_white(seed: Any, step: Any, block: Any, out: Any) -> None:
 
 @inlined
 def correlate(process: Any, controls: Any, out: Any) -> None:
-    """
-    Replace white z by n = A z in out, float32[T · m, BLOCK].
-    """
+    """Replace white z by n = A z in out, float32[T · m, BLOCK]."""
     if process.first == np.float32(0.0):
         return
     last, before = stack_row(), stack_row()
@@ -192,7 +180,8 @@ def correlate(process: Any, controls: Any, out: Any) -> None:
             out[controls + c, j] = last[j]
         for row in range(2 * controls + c, out.shape[0], controls):
             for j in range(BLOCK):
-                n = process.first * last[j] + process.second * before[j] + process.gain * out[row, j]
+                n = process.first * last[j] + process.second * before[j]
+                n += process.gain * out[row, j]
                 before[j] = last[j]
                 last[j] = n
                 out[row, j] = n
@@ -200,26 +189,20 @@ def correlate(process: Any, controls: Any, out: Any) -> None:
 
 @inlined
 def draw_block(seed: Any, step: Any, block: Any, process: Any, controls: Any, out: Any) -> None:
-    """
-    Fill out, float32[T · m, BLOCK], with the unit noise n of one block.
-    """
+    """Fill out, float32[T · m, BLOCK], with the unit noise n of one block."""
     draw_white(seed, step, block, out)
     correlate(process, controls, out)
 
 
 @kernel
 def draw_serial(seed: Any, step: Any, process: Any, controls: Any, noise: Any) -> None:
-    """
-    Fill noise, float32[blocks, T · m, BLOCK], on one thread.
-    """
+    """Fill noise, float32[blocks, T · m, BLOCK], on one thread."""
     for block in range(noise.shape[0]):
         draw_block(seed, step, block, process, controls, noise[block])
 
 
 @parallel_kernel
 def draw_parallel(seed: Any, step: Any, process: Any, controls: Any, noise: Any) -> None:
-    """
-    Fill noise, float32[blocks, T · m, BLOCK], on all threads.
-    """
+    """Fill noise, float32[blocks, T · m, BLOCK], on all threads."""
     for block in prange(noise.shape[0]):
         draw_block(seed, step, block, process, controls, noise[block])

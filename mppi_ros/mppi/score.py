@@ -10,10 +10,11 @@ them do the same for blocks of 64 samples in the optimiser.
 import math
 from typing import Any
 
-from mppi_ros.mppi.blocks import BLOCK, inlined, kernel, parallel_kernel, stack_row
 from numba import prange
 import numpy as np
 from numpy.typing import NDArray
+
+from mppi_ros.mppi.blocks import BLOCK, inlined, kernel, parallel_kernel, stack_row
 
 Array = NDArray[np.float64]
 
@@ -33,9 +34,7 @@ def weights(costs: NDArray[Any], temperature: float) -> Array:
 
 
 def smoothed_objective(costs: NDArray[Any], temperature: float) -> float:
-    """
-    Return the estimate of L_Σ(x̄) = log E[exp(−f/λ)] by a stable log-sum-exp; −inf without hope.
-    """
+    """Return an estimate of L_Σ(x̄) = log E[exp(−f/λ)] by a stable log-sum-exp; or −inf."""
     f = np.where(np.isnan(costs), np.inf, np.asarray(costs, dtype=np.float64))
     best = f.min()
     if not np.isfinite(best):
@@ -44,31 +43,23 @@ def smoothed_objective(costs: NDArray[Any], temperature: float) -> float:
 
 
 def effective_sample_size(w: NDArray[Any]) -> float:
-    """
-    Return (Σ w)² / Σ w², between 1 (one sample decides) and K (all weigh the same).
-    """
+    """Return (Σ w)² / Σ w², between 1 (one sample decides) and K (all weigh the same)."""
     square = float(np.sum(np.square(w)))
     return float(np.sum(w)) ** 2 / square if square > 0.0 else 0.0
 
 
 def natural_gradient(w: NDArray[Any], noise: NDArray[Any]) -> Array:
-    """
-    Return Σ ∇L_Σ ≈ Σ_i w_i ε_i for noise ε, float[K, ...].
-    """
+    """Return Σ ∇L_Σ ≈ Σ_i w_i ε_i for noise ε, float[K, ...]."""
     return np.asarray(np.tensordot(w, noise, axes=1))
 
 
 def score(w: NDArray[Any], noise: NDArray[Any], covariance: NDArray[Any]) -> Array:
-    """
-    Return ∇L_Σ ≈ Σ⁻¹ Σ_i w_i ε_i for noise ε, float[K, n], and Σ, float[n, n].
-    """
+    """Return ∇L_Σ ≈ Σ⁻¹ Σ_i w_i ε_i for noise ε, float[K, n], and Σ, float[n, n]."""
     return np.asarray(np.linalg.solve(covariance, natural_gradient(w, noise)))
 
 
 def kl_of_step(step: NDArray[Any], covariance: NDArray[Any]) -> float:
-    """
-    Return KL(N(x̄ + step, Σ) ‖ N(x̄, Σ)) = ½ stepᵀ Σ⁻¹ step, for step, float[n].
-    """
+    """Return KL(N(x̄ + step, Σ) ‖ N(x̄, Σ)) = ½ stepᵀ Σ⁻¹ step, for step, float[n]."""
     return 0.5 * float(step @ np.linalg.solve(covariance, step))
 
 
@@ -114,9 +105,7 @@ def reweighted_objective(
 
 @inlined
 def _exp(x: Any) -> Any:
-    """
-    Exponential of a float32 x ≤ 0, by a polynomial (Cephes expf); 0 below −87.
-    """
+    """Exponential of a float32 x ≤ 0, by a polynomial (Cephes expf); 0 below −87."""
     clipped = max(x, np.float32(-87.0))
     whole = np.floor(clipped * np.float32(1.44269504) + np.float32(0.5))
     r = clipped - whole * np.float32(0.693359375) + whole * np.float32(2.12194440e-4)
@@ -133,9 +122,7 @@ def _exp(x: Any) -> Any:
 
 @inlined
 def _sum(row: Any) -> Any:
-    """
-    Sum of a row in an order that is the same everywhere: four strands, so that none waits long.
-    """
+    """Sum of a row in a fixed order, in four strands: an addition waits for the one before."""
     a, b, c, d = 0.0, 0.0, 0.0, 0.0
     for j in range(0, BLOCK, 4):
         a += np.float64(row[j])
@@ -147,9 +134,7 @@ def _sum(row: Any) -> Any:
 
 @inlined
 def _moments(costs: Any, best: Any, inverse: Any) -> Any:
-    """
-    Return Σ u and Σ u² of u_i = exp(−(f_i − best)/λ).
-    """
+    """Return Σ u and Σ u² of u_i = exp(−(f_i − best)/λ)."""
     first, second = stack_row(), stack_row()
     for j in range(BLOCK):
         first[j] = np.float32(0.0)
@@ -221,9 +206,7 @@ def weigh(
 
 @inlined
 def _average_row(weights: Any, noise: Any, row: Any) -> Any:
-    """
-    Return Σ_i w_i n_i of one row; a block of weights past the drawn noise belongs to −n.
-    """
+    """Return Σ_i w_i n_i of one row; a block of weights past the drawn noise belongs to −n."""
     drawn, total = noise.shape[0], stack_row()
     for j in range(BLOCK):
         total[j] = np.float32(0.0)
@@ -240,17 +223,13 @@ def _average_row(weights: Any, noise: Any, row: Any) -> Any:
 
 @kernel
 def average_serial(weights: Any, noise: Any, out: Any) -> None:
-    """
-    Fill out, float32[rows], with Σ_i w_i n_i for noise n, float32[drawn blocks, rows, BLOCK].
-    """
+    """Fill out, float32[rows], with Σ_i w_i n_i for noise n, float32[drawn, rows, BLOCK]."""
     for row in range(out.size):
         out[row] = _average_row(weights, noise, row)
 
 
 @parallel_kernel
 def average_parallel(weights: Any, noise: Any, out: Any) -> None:
-    """
-    Do as average_serial does, on all threads; each row is summed by one thread, in order.
-    """
+    """Do as average_serial does, on all threads; each row is summed by one thread, in order."""
     for row in prange(out.size):
         out[row] = _average_row(weights, noise, row)
