@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 import signal
 import subprocess
@@ -133,15 +134,24 @@ def test_demo_drives_around_a_pillar_and_reports(room):
 
 
 @pytest.mark.skipif(sys.platform != 'linux', reason='looks for children in /proc')
-def test_interrupt_ends_the_demo_and_its_nodes(room):
+@pytest.mark.parametrize('what', ['interrupt', 'crash'])
+def test_early_end_is_told_and_leaves_no_node(room, what):
     process = drive(room)
     end = time.monotonic() + 30.0
     while len(nodes := nodes_of(process)) < 3:
         assert time.monotonic() < end
         time.sleep(0.05)
-    process.send_signal(signal.SIGTERM)
+    if what == 'interrupt':
+        process.send_signal(signal.SIGTERM)
+    else:
+        os.kill(nodes[0], signal.SIGKILL)
     _, error = process.communicate(timeout=30)
     assert process.returncode == 1, error
     assert not any(Path('/proc', str(pid)).exists() for pid in nodes)
     summary = json.loads((room.parent / 'out' / 'summary.json').read_text())
-    assert summary['reason'] == 'interrupted'
+    assert not summary['goal_reached']
+    if what == 'interrupt':
+        assert summary['reason'] == 'interrupted'
+    else:
+        assert summary['reason'] == 'mppi_controller ended with exit code -9'
+        assert 'mppi_controller ended with exit code -9' in error
