@@ -118,7 +118,8 @@ def _content(
             str(value) if isinstance(value, Path) else value
             for name, value in vars(options).items() if name not in ('json', 'replay')
         },
-        'parameters': {**shared, 'of_scenario': {name: each for name, each in own.items() if each}},
+        'parameters': shared,
+        'parameters_of_scenario': {name: each for name, each in own.items() if each},
         'summary': summarise(episodes),
         'episodes': list(episodes),
     }  # fmt: skip

@@ -1,4 +1,4 @@
-"""Run cases one after another, in processes of this machine, or on a Dask cluster: same results."""
+"""Run cases in this process, in several, or on a Dask cluster: the results are the same."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The suites: BARN, maps and our own scenarios, each a list of cases made from files and a seed."""
+"""The suites: BARN, maps and our own scenarios; each makes cases from files and a seed."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ def _folder(request: Request, what: str) -> Path:
 
 
 def _barn(request: Request) -> Iterator[Case]:
-    """The BARN challenge by its official protocol; worlds are named by their number."""
+    """Drive the BARN challenge by its official protocol: worlds are named by their number."""
     data = _folder(request, 'the folder with index.csv and circles/')
     configuration = request.configuration(
         ROBOTS['barn'], {**BARN_CAPS, 'goal.heading_tolerance': 3.15}
@@ -174,7 +174,7 @@ def _barn_index(path: Path) -> dict[str, float]:
 
 
 def _maps(request: Request) -> Iterator[Case]:
-    """Every map_server map below a folder: PAIRS drives each, every other one with discs."""
+    """Drive on every map below a folder: PAIRS drives each, every other one past new obstacles."""
     data = _folder(request, 'a folder with maps as map_server has them')
     configuration = request.configuration(ROBOTS['maps'])
     files = {}
@@ -261,7 +261,7 @@ def _discs_on_plan(
 
 
 def _scenarios(request: Request) -> Iterator[Case]:
-    """Our own named cases, one file each in config/scenarios, or in the folder that is given."""
+    """Drive our own named cases: one file each in config/scenarios or in the given folder."""
     folder = request.data or share_path('config', 'scenarios')
     if not folder.is_dir():
         raise InputError(f'--data {folder} is not a folder')
@@ -370,6 +370,7 @@ def _text(value: Any) -> str:
 
 READERS: dict[str, Callable[[Any], Any]] = {
     'robot': _text, 'parameters': dict, 'sensing': _text, 'world': _text, 'timeout': float,
+    'goal_radius': float,
     'start': _tuple(3), 'goal': _tuple(3), 'bounds': _tuple(4), 'circles': _tuples(3),
     'hidden': _tuples(3), 'movers': _tuples(6), 'walls': _walls, 'path': _path,
     'criteria': _criteria,

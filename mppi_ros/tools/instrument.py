@@ -204,7 +204,9 @@ def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]
     table = Table(title=title, box=SIMPLE_HEAD, title_justify='left', title_style='bold')
     for index, column in enumerate(columns):
         numeric = all(isinstance(row[index], (int, float)) or row[index] is None for row in rows)
-        table.add_column(column, justify='right' if numeric and rows else 'left', no_wrap=numeric)
+        last = index == len(columns) - 1  # the one that may hold words
+        justify = 'right' if numeric and rows else 'left'
+        table.add_column(column, justify=justify, no_wrap=not last)
     for row in rows:
         table.add_row(*map(_cell, row))
     # A file or a pipe gets whole rows, however wide.
