@@ -12,10 +12,12 @@ from launch_ros.substitutions import FindPackageShare
 from launch import LaunchDescription
 
 SHARE = FindPackageShare('mppi_ros')
+OFFICE_GOAL = '8.0,5.0,0.0'
 ARGUMENTS = (
     ('map', '', 'YAML file of a map or CSV file of circles; empty is the office'),
     ('start', '', 'pose X,Y,YAW to start from [m, m, rad]; empty is the start of the office'),
-    ('goal', '', 'pose X,Y,YAW to drive to; empty waits for goal_pose'),
+    ('goal', '', 'pose X,Y,YAW to drive to; empty is the far room of the office, and on another '
+     'map it waits for goal_pose'),
     ('sensing', 'lidar', 'what the costmap is made from: lidar or map'),
     ('params_file', PathJoinSubstitution([SHARE, 'config', 'mppi_controller.yaml']),
      'YAML file of the controller; body and limits hold for all nodes'),
@@ -38,6 +40,8 @@ def _nodes(context):
         'publish_clock': sim_time,
     }
     planner = {'controller_params': given['params_file'], 'use_sim_time': sim_time}
+    if not given['map'] and not given['goal']:
+        given['goal'] = OFFICE_GOAL
     for name, parameters in (('start', simulator), ('goal', planner)):
         if given[name]:
             parameters[name] = _pose(name, given[name])

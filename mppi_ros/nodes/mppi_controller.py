@@ -44,6 +44,7 @@ LEVELS = {
     State.DRIVING: DiagnosticStatus.OK,
     State.REACHED: DiagnosticStatus.OK,
     State.WAITING: DiagnosticStatus.WARN,
+    State.BRAKING: DiagnosticStatus.WARN,
 }
 
 
@@ -105,7 +106,10 @@ class MppiController(ParameterMixin[Configuration], LifecycleNode):
     def on_configure(self, state: LifecycleState) -> None:
         """Make the controller and every entity; compile or load the kernels."""
         self._controller = Controller(self.configuration)
+        begun = time.monotonic()
+        self.get_logger().info('loads its kernels; the first start compiles them')
         self._controller.warm_up()
+        self.get_logger().info(f'kernels are ready after {time.monotonic() - begun:.1f} s')
         self._faults: dict[str, str] = {}
         self._frame = ''
         self._route: Route | None = None
@@ -247,7 +251,7 @@ class MppiController(ParameterMixin[Configuration], LifecycleNode):
             return
         self._last_state = tick.state
         words = f'{tick.state.value}: {tick.reason}' if tick.reason else str(tick.state.value)
-        if LEVELS.get(tick.state, DiagnosticStatus.ERROR) == DiagnosticStatus.ERROR:
+        if tick.state is State.STOPPED:
             self.get_logger().warning(words)
         else:
             self.get_logger().info(words)

@@ -84,8 +84,13 @@ class ParameterMixin(Generic[T]):
             )
         except ParameterError as error:
             return SetParametersResult(successful=False, reason=str(error))
-        values = flatten(configuration)
-        changes = [_parameter(infos[p.name], values[p.name]) for p in ours]
+        before, after = flatten(self.configuration), flatten(configuration)
+        # Loading a dump sets everything; what is not live may be set to what it is.
+        changes = [
+            _parameter(infos[p.name], after[p.name])
+            for p in ours
+            if infos[p.name].live or after[p.name] != before[p.name]
+        ]
         result = Node.set_parameters_atomically(self, rest + changes)
         if result.successful and configuration != self.configuration:
             self.configuration = configuration

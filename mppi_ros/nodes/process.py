@@ -70,6 +70,9 @@ def run(make: Callable[[], Any]) -> None:
             node.stop()
             node.destroy_node()
         rclpy.shutdown()
+        # The interpreter gives signals their deadly default back before it ends.
+        for number in STOP_SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
     raise SystemExit(code)
 
 

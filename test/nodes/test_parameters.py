@@ -143,6 +143,16 @@ def test_a_set_is_applied_once_and_whole(make):
     assert (applied.control_rate, applied.mppi.horizon_steps) == (100.0, 4)
 
 
+def test_everything_may_be_set_to_what_it_is(make):
+    node = make()
+    whole = flatten(Configuration())
+    del whole['use_sim_time']
+    assert node.set_parameters_atomically([
+        Parameter(name, value=list(value) if isinstance(value, tuple) else value)
+        for name, value in whole.items()]).successful
+    assert node.applied == []
+
+
 def test_the_time_source_stays_with_rclpy(make):
     node = make()
     assert change(node, use_sim_time=True).successful

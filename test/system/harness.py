@@ -256,13 +256,21 @@ class Processes:
             print(f'--- {name}, exit code {process.wait()}\n{self.printed(name)}')
 
 
-def start_robot(processes: Processes, folder: Path, goal: Sequence[float] = GOAL) -> None:
-    """Start simulator, planner and controller in a small world of circles."""
+def start_robot(
+    processes: Processes,
+    folder: Path,
+    goal: Sequence[float] = GOAL,
+    *,
+    simulator: Sequence[str] = (),
+    others: Sequence[str] = (),
+) -> None:
+    """Start all three nodes in a small world of circles, with more arguments if given."""
     world = folder / 'world.csv'
     world.write_text(WORLD, 'utf-8')
-    processes.start('mppi_controller')
-    processes.start('kinematic_simulator', '-p', f'world:={world}', '-p', f'start:={list(START)}')
-    processes.start('path_planner', '-p', f'goal:={list(goal)}')
+    processes.start('mppi_controller', *others)
+    processes.start('kinematic_simulator', '-p', f'world:={world}', '-p', f'start:={list(START)}',
+                    *simulator)
+    processes.start('path_planner', '-p', f'goal:={list(goal)}', *others)
 
 
 def stands(watcher: Watcher) -> bool:

@@ -29,6 +29,13 @@ def test_a_signal_ends_the_controller_with_a_zero_command(processes, watcher, tm
     assert 'Traceback' not in processes.printed('mppi_controller')
 
 
+def test_simulated_time_runs_as_fast_as_it_is_told(processes, watcher, tmp_path):
+    start_robot(processes, tmp_path, simulator=['-p', 'publish_clock:=true', '-p', 'speed:=2.0'],
+                others=['-p', 'use_sim_time:=true'])
+    scenarios.drives(watcher)
+    scenarios.reaches_the_goal(watcher, GOAL)
+
+
 def test_enable_hands_cmd_vel_over_and_takes_it_back(processes, watcher, tmp_path):
     start_robot(processes, tmp_path)
     scenarios.drives(watcher)
