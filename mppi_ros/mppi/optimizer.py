@@ -18,7 +18,7 @@ from mppi_ros.mppi import score
 from mppi_ros.mppi.blocks import BLOCK
 from mppi_ros.mppi.errors import InputError
 from mppi_ros.mppi.settings import MppiParameters
-from mppi_ros.mppi.threads import choose_threads
+from mppi_ros.mppi.threads import choose_threads, use_threads
 import numpy as np
 from numpy.typing import NDArray
 
@@ -162,6 +162,7 @@ class Optimizer:
             A plain callable returned costs of a wrong shape.
 
         """
+        use_threads(self._threads)
         for _ in range(self.parameters.iterations):
             result = self._iterate(objective)
         return result

@@ -1,4 +1,11 @@
-"""How many threads a solve uses, chosen by its size and the machine."""
+"""
+How many threads a solve uses, over which layer they run, and how they wait between two solves.
+
+A control loop sleeps most of the time, and so must its threads: OpenMP's default is to spin, which
+costs a core, and tens of milliseconds when another program wants it. Intel's TBB sleeps by itself
+and is taken where it is installed. What the environment says, NUMBA_THREADING_LAYER,
+NUMBA_NUM_THREADS or OMP_WAIT_POLICY, comes first.
+"""
 
 from __future__ import annotations
 
@@ -9,16 +16,37 @@ import numba
 # Below this many sample-steps per thread, waking a second thread costs more than it saves.
 WORTHWHILE = 400_000
 
+# OpenMP reads its policy when it is loaded, which Numba does when the first thread is started.
+os.environ.setdefault('OMP_WAIT_POLICY', 'passive')
+
+# TBB or OpenMP: Numba's own layer aborts the process if two threads enter kernels at once.
+if numba.config.THREADING_LAYER == 'default':
+    numba.config.THREADING_LAYER = 'threadsafe'
+
 
 def choose_threads(wanted: int, sample_steps: int) -> int:
     """
-    Return the number of threads for a solve and set it for the kernels of this thread.
+    Return the number of threads for a solve.
 
-    `wanted` 0 chooses by the work, `sample_steps` = K · T, and the cores of the machine.
+    `wanted` 0 chooses by the work, `sample_steps` = K · T, and the cores of the machine. One
+    thread runs the serial kernels, which need no layer and have the shortest tail of times.
     """
     most = min(numba.config.NUMBA_NUM_THREADS, len(os.sched_getaffinity(0)))
     threads = wanted if wanted > 0 else 1 + sample_steps // WORTHWHILE
     threads = max(1, min(threads, most))
+    return threads if threads == 1 or _started() else 1
+
+
+def use_threads(threads: int) -> None:
+    """Let the parallel kernels that this thread calls from now on run on so many threads."""
     if threads > 1:
         numba.set_num_threads(threads)
-    return threads
+
+
+def _started() -> bool:
+    """Start the threads, and tell whether the machine has a layer for them."""
+    try:
+        numba.get_num_threads()
+    except ValueError:
+        return False
+    return True
