@@ -40,6 +40,7 @@ from mppi_ros.nodes.process import run
 from mppi_ros.nodes.timing import Pace, Window
 
 CANDIDATES = 30  # drawn of all samples
+CANDIDATES_RATE = 5.0  # [Hz] they take longer to draw than the tick to compute
 LEVELS = {
     State.DRIVING: DiagnosticStatus.OK,
     State.REACHED: DiagnosticStatus.OK,
@@ -236,7 +237,8 @@ class MppiController(ParameterMixin[Configuration], LifecycleNode):
         if self._optimal.get_subscription_count():
             poses = self._controller.optimal_trajectory()
             self._optimal.publish(conversions.path_to_msg(poses, now, self._frame))
-        if self._candidates.get_subscription_count():
+        every = max(round(self.configuration.control_rate / CANDIDATES_RATE), 1)
+        if self._pace.ticks % every == 0 and self._candidates.get_subscription_count():
             trajectories, weights = self._controller.candidate_trajectories(CANDIDATES)
             self._candidates.publish(
                 conversions.candidates_to_msg(

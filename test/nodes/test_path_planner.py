@@ -1,0 +1,106 @@
+"""The planner node keeps a plan while it is good and makes another when it is not."""
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+pytest.importorskip('rclpy', reason='needs ROS 2: source an installation or install the wheels')
+
+from geometry_msgs.msg import PoseStamped  # noqa: E402
+import rclpy  # noqa: E402
+
+from mppi_ros.control.inputs import Odometry  # noqa: E402
+from mppi_ros.driving.costmap import Costmap  # noqa: E402
+from mppi_ros.nodes import conversions  # noqa: E402
+from mppi_ros.nodes.path_planner import PathPlanner  # noqa: E402
+
+
+@pytest.fixture
+def planner(ros_domain):
+    rclpy.init()
+    node = PathPlanner()
+    node.sent = []
+    node._publisher.publish = lambda message: node.sent.append(
+        conversions.path_from_msg(message))
+    yield node
+    node.destroy_node()
+    rclpy.shutdown()
+
+
+def see(planner, data, topic='map', origin=(0.0, 0.0), frame='map'):
+    message = conversions.costmap_to_msg(Costmap(data, 0.1, *origin), 1.0, frame)
+    {'map': planner._on_map, 'costmap': planner._on_costmap}[topic](message)
+
+
+def stand(planner, x, y, frame='map'):
+    planner._on_odom(conversions.odometry_to_msg(
+        Odometry(1.0, x, y, 0.0, 0.0, 0.0, 0.0), frame, 'base_link'))
+
+
+def aim(planner, x, y):
+    message = PoseStamped(pose=conversions.pose_to_msg(x, y, 0.0))
+    message.header.frame_id = 'map'
+    planner._on_goal(message)
+
+
+def free():
+    return np.zeros((50, 80), np.int8)
+
+
+def test_a_plan_is_made_when_all_is_known_and_kept_while_it_is_good(planner):
+    aim(planner, 7.0, 2.5)
+    stand(planner, 1.0, 2.5)
+    assert planner.sent == []
+    see(planner, free())
+    planner._check()
+    (path,) = planner.sent
+    assert path[0, :2] == pytest.approx([1.0, 2.5])
+    assert path[-1] == pytest.approx([7.0, 2.5, 0.0])
+    stand(planner, 3.0, 2.6)
+    planner._check()
+    assert len(planner.sent) == 1
+
+
+def test_a_new_plan_goes_round_what_the_costmap_shows(planner):
+    see(planner, free())
+    stand(planner, 1.0, 2.5)
+    aim(planner, 7.0, 2.5)
+    box = np.zeros((10, 10), np.int8)
+    box[:] = 100
+    see(planner, box, topic='costmap', origin=(3.5, 2.0))
+    planner._check()
+    assert len(planner.sent) == 2
+    x, y = planner.sent[1][:, 0], planner.sent[1][:, 1]
+    beside = (x > 3.5) & (x < 4.5)
+    assert beside.any()
+    assert np.all((y[beside] < 2.0) | (y[beside] > 3.0))
+
+
+def test_a_new_plan_is_made_for_a_robot_that_strayed(planner):
+    see(planner, free())
+    stand(planner, 1.0, 2.5)
+    aim(planner, 7.0, 2.5)
+    stand(planner, 2.0, 4.0)
+    planner._check()
+    assert len(planner.sent) == 2
+    assert planner.sent[1][0, :2] == pytest.approx([2.0, 4.0])
+
+
+def test_an_empty_plan_once_says_that_there_is_no_way(planner):
+    data = free()
+    data[:, 40] = 100
+    see(planner, data)
+    stand(planner, 1.0, 2.5)
+    aim(planner, 7.0, 2.5)
+    for _ in range(3):
+        planner._check()
+    (path,) = planner.sent
+    assert path.shape == (0, 3)
+    assert planner._trouble == 'no way to the goal (7, 2.5) m'
+
+
+def test_differing_frames_are_named(planner):
+    see(planner, free())
+    stand(planner, 1.0, 2.5, frame='odom')
+    aim(planner, 7.0, 2.5)
+    assert "odometry is in frame 'odom'" in planner._trouble

@@ -1,0 +1,37 @@
+"""Timing tells the truth about late and missed ticks."""
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from mppi_ros.nodes.timing import Pace, Window
+
+
+def test_a_window_without_values_says_so():
+    assert all(map(math.isnan, Window().summary()))
+
+
+def test_a_window_forgets_what_is_older_than_its_size():
+    window = Window(size=100)
+    for value in [1e9] * 50 + list(range(1, 101)):
+        window.add(float(value))
+    median, p99, largest = window.summary()
+    assert median == pytest.approx(50.5)
+    assert 99.0 <= p99 <= 100.0
+    assert largest == 100.0
+
+
+@pytest.mark.parametrize(('times', 'missed'), [
+    ([0.0, 0.05, 0.10, 0.15], 0),
+    ([0.0, 0.05, 0.12, 0.15], 0),  # late, yet nobody waited for it in vain
+    ([0.0, 0.05, 0.15, 0.20], 1),
+    ([0.0, 0.05, 1.05], 19),
+    ([5.0, 5.05, 0.0, 0.05], 0),  # a clock that starts again
+])
+def test_missed_ticks_are_those_that_never_came(times, missed):
+    pace = Pace(0.05)
+    for now in times:
+        pace.tick(now)
+    assert pace.missed == missed
+    assert pace.ticks == len(times)
