@@ -43,12 +43,15 @@ def correlation(p: float, q: float) -> Correlation:
     )
 
 
-def whiten(process: Correlation, noise: NDArray[Any], out: NDArray[Any]) -> NDArray[Any]:
-    """Compute z = A⁻¹ n for `noise` n, float[T, m], into `out`."""
-    out[0] = noise[0]
-    out[1] = (noise[1] - process.start * noise[0]) / process.start_gain
-    foreseen = process.first * noise[1:-1] + process.second * noise[:-2]
-    out[2:] = (noise[2:] - foreseen) / process.gain
+@kernel
+def whiten(process: Any, noise: Any, out: Any) -> Any:
+    """Compute z = A⁻¹ n for `noise` n, float[T, m], into `out`, and return it."""
+    for c in range(noise.shape[1]):
+        out[0, c] = noise[0, c]
+        out[1, c] = (noise[1, c] - process.start * noise[0, c]) / process.start_gain
+        for t in range(2, noise.shape[0]):
+            foreseen = process.first * noise[t - 1, c] + process.second * noise[t - 2, c]
+            out[t, c] = (noise[t, c] - foreseen) / process.gain
     return out
 
 

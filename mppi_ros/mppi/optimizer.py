@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 import math
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from mppi_ros.mppi import noise as sampling
 from mppi_ros.mppi import score
-from mppi_ros.mppi.blocks import BLOCK
+from mppi_ros.mppi.blocks import BLOCK, kernel
 from mppi_ros.mppi.errors import InputError
 from mppi_ros.mppi.settings import MppiParameters
 from mppi_ros.mppi.threads import choose_threads, use_threads
@@ -147,10 +147,8 @@ class Optimizer:
         """
         Move the mean on by the time that has passed; the last control is held at the end.
         """
-        steps = self.parameters.horizon_steps
-        dt = self.parameters.time_step
         if seconds > 0.0:
-            self.mean[:] = resampled(self.mean, dt, steps, dt, seconds)
+            _shift(self.mean, seconds / self.parameters.time_step)
 
     def step(self, objective: BlockObjective | CostFunction) -> Step:
         """
@@ -163,17 +161,19 @@ class Optimizer:
 
         """
         use_threads(self._threads)
+        # a look at the protocol at each step would cost more than the weights of all samples
+        blocks = hasattr(objective, 'costs_of_blocks')
         for _ in range(self.parameters.iterations):
-            result = self._iterate(objective)
+            result = self._iterate(objective, blocks)
         return result
 
-    def _iterate(self, objective: BlockObjective | CostFunction) -> Step:
+    def _iterate(self, objective: Any, blocks: bool) -> Step:
         parameters, threads = self.parameters, self._threads
         draw = sampling.draw_serial if threads == 1 else sampling.draw_parallel
         average = score.average_serial if threads == 1 else score.average_parallel
         draw(parameters.seed, self._steps, self._process, self.controls, self._noise)
         self._steps += 1
-        if isinstance(objective, BlockObjective):
+        if blocks:
             objective.costs_of_blocks(
                 self.mean, self._factor, self._noise, self._costs, threads
             )
@@ -189,10 +189,11 @@ class Optimizer:
         self._temperature_guess = temperature
         average(self._weights, self._noise, self._average.reshape(-1))
         np.dot(self._average, self._factor.T, out=self._gradient)
-        norm = float(np.linalg.norm(self.whitened_gradient()))
+        white = self.whitened_gradient().reshape(-1)
+        norm = math.sqrt(np.dot(white, white))
         self._gradient *= np.float32(parameters.alpha)
         self.mean += self._gradient
-        if isinstance(objective, BlockObjective):
+        if blocks:
             objective.project(self.mean)
         return Step(
             temperature=temperature,
@@ -256,13 +257,22 @@ class Optimizer:
         rows[:, : self._lanes] = costs.reshape(-1, self._lanes)
 
 
-def resampled(
-    mean: Floats, time_step: float, steps: int, new_time_step: float, start: float = 0.0
-) -> Floats:
-    """
-    Return mean, float32[T, m], read from time `start` [s] on at another spacing; the end is held.
-    """
+@kernel
+def _shift(mean: Any, ahead: Any) -> None:
+    """Read mean, float32[T, m], from `ahead` [steps] on, in place; the last control is held."""
+    last = mean.shape[0] - 1
+    for t in range(last + 1):
+        place = min(t + ahead, np.float64(last))
+        left = int(place)
+        right = min(left + 1, last)
+        part = np.float32(place - left)
+        for c in range(mean.shape[1]):
+            mean[t, c] = mean[left, c] + part * (mean[right, c] - mean[left, c])
+
+
+def resampled(mean: Floats, time_step: float, steps: int, new_time_step: float) -> Floats:
+    """Return mean, float32[T, m], read at another spacing in time; the end is held."""
     old_times = np.arange(len(mean)) * time_step
-    times = start + np.arange(steps) * new_time_step
+    times = np.arange(steps) * new_time_step
     columns = [np.interp(times, old_times, column) for column in mean.T]
     return np.stack(columns, axis=1).astype(np.float32)
