@@ -13,14 +13,15 @@ from dataclasses import dataclass
 import math
 from typing import Any, Protocol, runtime_checkable
 
+import numpy as np
+from numpy.typing import NDArray
+
 from mppi_ros.mppi import noise as sampling
 from mppi_ros.mppi import score
 from mppi_ros.mppi.blocks import BLOCK, kernel
 from mppi_ros.mppi.errors import InputError
 from mppi_ros.mppi.settings import MppiParameters
 from mppi_ros.mppi.threads import choose_threads, use_threads
-import numpy as np
-from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 CostFunction = Callable[[Floats], NDArray[np.floating]]
@@ -28,9 +29,7 @@ CostFunction = Callable[[Floats], NDArray[np.floating]]
 
 @runtime_checkable
 class BlockObjective(Protocol):
-    """
-    An objective that rolls out blocks of noise itself, without forming the controls (K, T, m).
-    """
+    """An objective that rolls out blocks of noise itself, without forming the controls (K, T, m)."""
 
     def costs_of_blocks(
         self, mean: Floats, factor: Floats, noise: Floats, costs: Floats, threads: int
@@ -43,9 +42,7 @@ class BlockObjective(Protocol):
         """
 
     def project(self, mean: Floats) -> None:
-        """
-        Move mean, float32[T, m], to the nearest sequence that can be executed, in place.
-        """
+        """Move mean, float32[T, m], to the nearest sequence that can be executed, in place."""
 
 
 @dataclass(frozen=True)
@@ -79,9 +76,7 @@ class Step:
 
     @property
     def valid(self) -> bool:
-        """
-        Tell whether any sample had a finite cost; if not, the mean was left as it was.
-        """
+        """Tell whether any sample had a finite cost; if not, the mean was left as it was."""
         return math.isfinite(self.smoothed_objective)
 
 
@@ -112,9 +107,7 @@ class Optimizer:
         self.configure(parameters)
 
     def configure(self, parameters: MppiParameters) -> None:
-        """
-        Take over new parameters; the mean is resampled in time when the horizon changes.
-        """
+        """Take over new parameters; the mean is resampled in time when the horizon changes."""
         factor = parameters.cholesky(self.controls).astype(np.float32)
         old = self.parameters
         steps, m = parameters.horizon_steps, self.controls
@@ -136,17 +129,13 @@ class Optimizer:
         self._gradient: Floats = np.zeros((steps, m), np.float32)
 
     def reset(self) -> None:
-        """
-        Forget the warm start and begin the sequence of random numbers anew.
-        """
+        """Forget the warm start and begin the sequence of random numbers anew."""
         self.mean[:] = 0.0
         self._steps = 0
         self._temperature_guess = 1.0
 
     def shift(self, seconds: float) -> None:
-        """
-        Move the mean on by the time that has passed; the last control is held at the end.
-        """
+        """Move the mean on by the time that has passed; the last control is held at the end."""
         if seconds > 0.0:
             _shift(self.mean, seconds / self.parameters.time_step)
 
@@ -206,21 +195,16 @@ class Optimizer:
 
     @property
     def sample_count(self) -> int:
-        """
-        Return K; antithetic pairs round it up to even.
-        """
-        return self._lanes * (self._costs.shape[0] // self._noise.shape[0])
+        """Return K; antithetic pairs round it up to even."""
+        return int(self._lanes * (self._costs.shape[0] // self._noise.shape[0]))
 
     def whitened_gradient(self) -> Floats:
-        """
-        Return Σ w z, float32[T, m], of the last iteration: its norm is the step's Fisher norm.
-        """
-        return sampling.whiten(self._process, self._average, self._white)
+        """Return Σ w z, float32[T, m], of the last iteration: its norm is the step's Fisher norm."""
+        sampling.whiten(self._process, self._average, self._white)
+        return self._white
 
     def score(self) -> NDArray[np.float64]:
-        """
-        Return ∇L_Σ ≈ Σ⁻¹ Σ w ε, float64[T, m], of the last iteration.
-        """
+        """Return ∇L_Σ ≈ Σ⁻¹ Σ w ε, float64[T, m], of the last iteration."""
         over_time = sampling.unwhiten_transposed(self._process, self.whitened_gradient())
         return np.linalg.solve(self._factor.T.astype(np.float64), over_time.T).T
 
@@ -235,17 +219,13 @@ class Optimizer:
         return noise, weights.reshape(-1).copy()
 
     def _unit_noise(self) -> Floats:
-        """
-        Return n, float32[K, T, m], unpacked from the blocks.
-        """
+        """Return n, float32[K, T, m], unpacked from the blocks."""
         lanes = self._noise.transpose(0, 2, 1).reshape(-1, *self.mean.shape)[: self._lanes]
         pairs = self._costs.shape[0] > self._noise.shape[0]
         return np.concatenate([lanes, -lanes]) if pairs else lanes
 
     def _call(self, function: CostFunction) -> None:
-        """
-        Evaluate a plain callable on the controls (K, T, m).
-        """
+        """Evaluate a plain callable on the controls (K, T, m)."""
         controls = self.mean + self._unit_noise() @ self._factor.T
         costs = np.asarray(function(controls))
         if costs.shape != (self.sample_count,):

@@ -174,7 +174,7 @@ def weigh(
     if not best < infinite:
         out[:] = np.float32(0.0)
         return temperature, 0.0, np.float64(best), 0.0
-    chosen = np.float64(temperature)
+    chosen = float(temperature)
     if chosen == 0.0:
         low, high = guess, guess
         for _ in range(80):
