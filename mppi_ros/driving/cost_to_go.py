@@ -100,7 +100,7 @@ def detour(
         return None
     rows, columns = window
     res = field.resolution
-    clearance = field.distance[rows, columns] - np.float32(footprint.inscribed_radius)
+    clearance = field.distance[rows, columns] - np.float32(footprint.discs[:, 2].min())
     origin_x = field.origin_x + columns.start * res
     origin_y = field.origin_y + rows.start * res
     value = np.full(clearance.shape, np.inf, np.float32)
@@ -124,6 +124,34 @@ def _at_the_rim(
     high = low + field.resolution * np.array([width, height])
     margin = reach + field.resolution
     return ((points < low + margin) | (points > high - margin)).any(axis=1)
+
+
+def time_left(
+    path: ReferencePath, clearance: NDArray[np.float64], limits: Limits, critics: Critics
+) -> NDArray[np.float64]:
+    """
+    Return the time to the end of the path from each of its n points, float64[n + 1] [s].
+
+    It is charged with the slowness of each point: progress through a narrow passage is then worth
+    what the passage costs, and standing still before it never pays. The last value stands for
+    the end of the path once more.
+
+    Parameters
+    ----------
+    path : ReferencePath
+        The path.
+    clearance : float64[n]
+        Of the body on it [m].
+    limits, critics : parameter groups
+        What decides how slow the robot is near obstacles.
+
+    """
+    fitting = np.maximum(clearance, 1e-3).astype(np.float32)
+    slow = slowness(fitting, limits, critics).astype(np.float64)
+    steps = np.diff(path.arc) * 0.5 * (slow[:-1] + slow[1:])
+    left = np.zeros(len(path.arc) + 1)
+    left[-3::-1] = np.cumsum(steps[::-1])
+    return left
 
 
 def slowness(

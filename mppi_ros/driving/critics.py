@@ -27,6 +27,7 @@ class Weights(NamedTuple):
     tracking_scale: np.float32
     path_heading: np.float32
     progress: np.float32
+    sideways: np.float32
     detour: np.float32
     goal_position: np.float32
     goal_heading: np.float32
@@ -51,7 +52,8 @@ class Weights(NamedTuple):
             tracking=critics.path_tracking.weight * dt,
             tracking_scale=1.0 / critics.path_tracking.scale**2,
             path_heading=critics.path_heading.weight * dt,
-            progress=critics.progress.weight / limits.vx_max,
+            progress=critics.progress.weight,
+            sideways=critics.progress.weight / limits.vx_max,
             detour=critics.progress.weight,
             goal_position=critics.goal_position.weight * dt,
             goal_heading=critics.goal_heading.weight * dt,
@@ -78,7 +80,7 @@ CRITICS = {
     'clearance_speed': ('clearance_speed',),
     'path_tracking': ('tracking',),
     'path_heading': ('path_heading',),
-    'progress': ('progress', 'detour'),
+    'progress': ('progress', 'sideways', 'detour'),
     'goal_position': ('goal_position',),
     'goal_heading': ('goal_heading',),
     'effort': ('effort',),
@@ -172,11 +174,11 @@ def forward(speed: Any, weights: Any) -> Any:
 
 
 @inlined
-def progress(arc: Any, cross_track: Any, length: Any, weights: Any) -> Any:
+def progress(time: Any, cross_track: Any, weights: Any) -> Any:
     """
-    Way left to the end of the path, and back to it from aside, at the end of the horizon.
+    Time left to the end of the path, and back to it from aside, at the end of the horizon.
     """
-    return weights.progress * (length - arc + abs(cross_track))
+    return weights.progress * time + weights.sideways * abs(cross_track)
 
 
 @inlined

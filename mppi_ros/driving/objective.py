@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from mppi_ros.driving.cost_to_go import CostToGo, detour, UNREACHABLE
+from mppi_ros.driving.cost_to_go import CostToGo, detour, time_left, UNREACHABLE
 from mppi_ros.driving.critics import CRITICS, Weights
 from mppi_ros.driving.distance_field import DistanceField
 from mppi_ros.driving.footprint import Footprint
@@ -64,7 +64,9 @@ class DrivingObjective:
         self._footprint = footprint
         weights = Weights.of(critics, limits, time_step)
         zero = np.float32(0.0)
-        self._round = weights._replace(progress=zero, tracking=zero, path_heading=zero)
+        self._round = weights._replace(
+            progress=zero, sideways=zero, tracking=zero, path_heading=zero
+        )
         self._plain = weights._replace(detour=zero)
         self._weights = self._plain
         self._discs = np.ascontiguousarray(footprint.discs, np.float32)
@@ -73,6 +75,7 @@ class DrivingObjective:
         self._field: DistanceField | None = None
         self._to_go: Floats = np.zeros(9, np.float32)
         self._detour: CostToGo | None = None
+        self._path_timed: ReferencePath | None = None
         self._last_command = (0.0, 0.0)
 
     def set_field(self, field: DistanceField) -> None:
@@ -92,6 +95,9 @@ class DrivingObjective:
         if field is None:
             raise RuntimeError('set_field must come before look_ahead')
         distance = 2.0 * self._reach + AHEAD
+        clearance = self._clearance_along(path, progress, distance, field)
+        self._time_left = time_left(path, clearance, self._limits, self._critics)
+        self._path_timed = path
         found = detour(
             path, progress, distance, field, self._footprint, self._limits, self._critics
         )
@@ -100,6 +106,18 @@ class DrivingObjective:
         if found is not None:
             self._to_go = np.pad(found.value, 1, constant_values=UNREACHABLE).ravel()
         return found is not None
+
+    def _clearance_along(
+        self, path: ReferencePath, progress: float, distance: float, field: DistanceField
+    ) -> NDArray[np.float64]:
+        """
+        Return the clearance [m] at each point of the path; inf where it is not looked at.
+        """
+        clearance = np.full(len(path.arc), np.inf)
+        seen = (path.arc >= progress - BEHIND) & (path.arc <= progress + distance)
+        poses = np.column_stack([path.points[seen], path.yaw[seen]])
+        clearance[seen] = self._footprint.clearance(field, poses)
+        return clearance
 
     @property
     def rejoin(self) -> float | None:
@@ -154,6 +172,12 @@ class DrivingObjective:
         table[:, 2] = spacing * np.arange(last - first) - x * c - y * s
         table[:, 3] = x * s - y * c
         self._table = table
+        if self._path_timed is not path:
+            self._path_timed = path
+            everywhere = np.full(len(path.arc), np.inf)
+            self._time_left = time_left(path, everywhere, self._limits, self._critics)
+        left = self._time_left[first : last + 1]
+        self._left = (left - left[-1]).astype(np.float32)
         start_arc = first * spacing if len(path.arc) > 1 else 0.0
         self._path = Path(
             per_metre=np.float32(1.0 / spacing),
@@ -221,7 +245,7 @@ class DrivingObjective:
     ) -> None:
         rollout(  # type: ignore[operator]
             mean, factor, noise, self._start, self.model, self._padded, self._grid, self._discs,
-            self._table, self._path, self._to_go, self._to_go_grid, self._target, weights, costs,
+            self._table, self._left, self._path, self._to_go, self._to_go_grid, self._target, weights, costs,
         )  # fmt: skip
 
 

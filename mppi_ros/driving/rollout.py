@@ -195,8 +195,8 @@ def follow(
 @inlined
 def rollout_block(
     mean: Any, factor: Any, sign: Any, noise: Any, start: Any, model: Any, field: Any, grid: Any,
-    discs: Any, table: Any, path: Any, to_go: Any, to_go_grid: Any, target: Any, weights: Any,
-    cost: Any,
+    discs: Any, table: Any, left: Any, path: Any, to_go: Any, to_go_grid: Any, target: Any,
+    weights: Any, cost: Any,
 ) -> None:  # fmt: skip
     """
     Cost, float32[BLOCK], of the sequences x̄ + sign · L n of one block of noise n.
@@ -204,7 +204,8 @@ def rollout_block(
     x, y, c, s = stack_row(), stack_row(), stack_row(), stack_row()
     v, w, command_v, command_w = stack_row(), stack_row(), stack_row(), stack_row()
     clearance, near, total = stack_row(), stack_row(), stack_row()
-    arc, cross, left, cells = stack_row(), stack_row(), stack_row(), stack_places()
+    arc, cross, time, later = stack_row(), stack_row(), stack_row(), stack_row()
+    detour, cells = stack_row(), stack_places()
     for j in range(BLOCK):
         x[j], y[j], c[j], s[j] = np.float32(0.0), np.float32(0.0), start.c, start.s
         v[j], w[j] = start.v, start.w
@@ -222,20 +223,28 @@ def rollout_block(
         follow(table, path, weights, x, y, c, s, v, clearance, near, arc, cross, total)
     for j in range(BLOCK):
         cells[j] = cell_at(to_go_grid, x[j], y[j])
-    look_up_values(to_go, cells, left)
+    look_up_values(to_go, cells, detour)
     for j in range(BLOCK):
+        cells[j] = max(np.int32(arc[j] * path.per_metre), np.int32(0))
+    look_up_values(left, cells, time)
+    for j in range(BLOCK):
+        cells[j] += np.int32(1)
+    look_up_values(left, cells, later)
+    for j in range(BLOCK):
+        between = arc[j] * path.per_metre - np.float32(cells[j] - np.int32(1))
+        time[j] += between * (later[j] - time[j])
         cost[j] = (
             total[j]
-            + critics.progress(arc[j], cross[j], path.length, weights)
-            + critics.detour(left[j], weights)
+            + critics.progress(time[j], cross[j], weights)
+            + critics.detour(detour[j], weights)
         )
 
 
 @kernel
 def rollout_serial(
     mean: Any, factor: Any, noise: Any, start: Any, model: Any, field: Any,
-    grid: Any, discs: Any, table: Any, path: Any, to_go: Any, to_go_grid: Any, target: Any,
-    weights: Any, costs: Any,
+    grid: Any, discs: Any, table: Any, left: Any, path: Any, to_go: Any, to_go_grid: Any,
+    target: Any, weights: Any, costs: Any,
 ) -> None:  # fmt: skip
     """
     Fill costs, float32[blocks, BLOCK], for noise, float32[drawn blocks, T · m, BLOCK].
@@ -245,15 +254,15 @@ def rollout_serial(
         sign = np.float32(1.0) if block < drawn else np.float32(-1.0)
         rollout_block(
             mean, factor, sign, noise[block % drawn], start, model, field, grid, discs, table,
-            path, to_go, to_go_grid, target, weights, costs[block],
+            left, path, to_go, to_go_grid, target, weights, costs[block],
         )  # fmt: skip
 
 
 @parallel_kernel
 def rollout_parallel(
     mean: Any, factor: Any, noise: Any, start: Any, model: Any, field: Any,
-    grid: Any, discs: Any, table: Any, path: Any, to_go: Any, to_go_grid: Any, target: Any,
-    weights: Any, costs: Any,
+    grid: Any, discs: Any, table: Any, left: Any, path: Any, to_go: Any, to_go_grid: Any,
+    target: Any, weights: Any, costs: Any,
 ) -> None:  # fmt: skip
     """
     Do as rollout_serial does, on all threads.
@@ -263,5 +272,5 @@ def rollout_parallel(
         sign = np.float32(1.0) if block < drawn else np.float32(-1.0)
         rollout_block(
             mean, factor, sign, noise[block % drawn], start, model, field, grid, discs, table,
-            path, to_go, to_go_grid, target, weights, costs[block],
+            left, path, to_go, to_go_grid, target, weights, costs[block],
         )  # fmt: skip
