@@ -57,8 +57,9 @@ class Scene:
 
     @property
     def title(self) -> str:
-        """Return the name of the world."""
-        return self.map_path.stem
+        """Return the name of the world; a file called map has that of its folder."""
+        stem = self.map_path.stem
+        return stem if stem != 'map' else self.map_path.parent.name
 
 
 def main(argv: Sequence[str] | None = None) -> int:

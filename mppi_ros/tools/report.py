@@ -113,7 +113,11 @@ def _draw_map(
         cmap=ListedColormap([FREE, UNKNOWN, OCCUPIED]),
     )
     if len(trace.plan):
-        axes.plot(*trace.plan[:, :2].T, color=PLAN, lw=1.4, ls=(0, (4, 2)), label='plan', zorder=2)
+        # Wide and pale, so that it shows where the robot kept to it, too.
+        axes.plot(
+            *trace.plan[:, :2].T, color=PLAN, lw=7.0, alpha=0.35, label='plan', zorder=2,
+            solid_capstyle='round',
+        )
     bodies = [_placed(trace.footprint, pose) for pose in trace.pose[_spaced(trace.pose)]]
     axes.add_collection(
         PolyCollection(bodies, facecolor='none', edgecolor=INK, lw=0.6, alpha=0.45, zorder=3)
