@@ -177,7 +177,7 @@ class DrivingObjective:
             everywhere = np.full(len(path.arc), np.inf)
             self._time_left = time_left(path, everywhere, self._limits, self._critics)
         left = self._time_left[first : last + 1]
-        self._left = (left - left[-1]).astype(np.float32)
+        self._left = (left - left[last - first - 1]).astype(np.float32)
         start_arc = first * spacing if len(path.arc) > 1 else 0.0
         self._path = Path(
             per_metre=np.float32(1.0 / spacing),

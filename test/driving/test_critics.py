@@ -140,7 +140,7 @@ def test_only_the_wrong_direction_costs():
     assert charged(critics.forward, -0.1) == pytest.approx(price)
 
 
-def test_progress_is_the_time_to_the_end_at_full_speed():
-    price = charged(critics.progress, 1.0, -0.3, 3.0)
-    assert price == pytest.approx(SETTINGS.progress.weight * 2.3 / LIMITS.vx_max)
+def test_progress_is_the_time_left_and_the_time_back_to_the_path():
+    price = charged(critics.progress, 1.7, -0.3)
+    assert price == pytest.approx(SETTINGS.progress.weight * (1.7 + 0.3 / LIMITS.vx_max))
     assert charged(critics.detour, 4.2) == pytest.approx(4.2 * SETTINGS.progress.weight)
