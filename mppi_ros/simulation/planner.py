@@ -15,7 +15,7 @@ from mppi_ros.driving.footprint import Footprint
 from mppi_ros.mppi.errors import InputError
 
 MARGIN = 0.3  # [m] clearance below which a metre of path costs more
-NEARNESS = 3.0  # what it costs more at contact
+NEARNESS = 6.0  # what it costs more at contact
 SPACING = 0.05  # [m] between two poses of a plan
 ROUNDS = 60  # of smoothing
 CELLS = 3  # a corner may lie at every so many cells of the path found
@@ -33,7 +33,7 @@ def plan(
     unknown_is_free: bool = False,
 ) -> NDArray[np.float64] | None:
     """
-    Find a path from start to goal that keeps the inscribed circle of the robot clear.
+    Find a path from start to goal that is as wide as the robot.
 
     A metre of path costs 1 + NEARNESS · ((MARGIN − d) / MARGIN)² at clearance d < MARGIN, so that
     the path keeps its distance where there is room, and takes the middle where there is little.
@@ -65,7 +65,7 @@ def plan(
     from skimage.graph import MCP_Geometric
 
     begin, end = (np.asarray(pose, dtype=np.float64) for pose in (start, goal))
-    radius = footprint.inscribed_radius
+    radius = _half_width(footprint)
     distance, cost = _costs(costmap, footprint, unknown_is_free, outside_is_obstacle=True)
     # The robot is where it is, even if noise has put an obstacle next to it.
     first = _free_cell(costmap, cost, distance, 'start', begin, radius, slack=radius)
@@ -122,10 +122,14 @@ def _costs(
         unknown_is_obstacle=not unknown_is_free,
         outside_is_obstacle=outside_is_obstacle,
     ).distance
-    room = footprint.inscribed_radius + MARGIN - distance.astype(np.float64)
-    room = np.clip(room / MARGIN, 0.0, 1.0)
-    blocked = distance < footprint.inscribed_radius
-    return distance, np.where(blocked, -1.0, 1.0 + NEARNESS * room * room)
+    radius = _half_width(footprint)
+    room = np.clip((radius + MARGIN - distance.astype(np.float64)) / MARGIN, 0.0, 1.0)
+    return distance, np.where(distance < radius, -1.0, 1.0 + NEARNESS * room * room)
+
+
+def _half_width(footprint: Footprint) -> float:
+    """Return how far to the side [m] the discs reach by which the controller knows the body."""
+    return float((np.abs(footprint.discs[:, 1]) + footprint.discs[:, 2]).max())
 
 
 def _free_cell(
