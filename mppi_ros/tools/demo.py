@@ -73,6 +73,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     """
     options = _parse(sys.argv[1:] if argv is None else argv)
+    # The first run ever compiles kernels here: nobody should wait in front of an empty screen.
+    print(f'loading {options.map}', flush=True)
     try:
         scene = _scene(options)
     except (MppiError, OSError) as error:
