@@ -68,7 +68,7 @@ class Case:
     sensing : str
         'map', 'lidar' or 'both', as Episode has it.
     timeout : float
-        [s]
+        [s]; 0: 30 s and three times the ideal time.
     world : str
         File of a map or of circles; empty where `circles` and `bounds` say it all.
     circles : tuple of (x, y, radius)
@@ -98,7 +98,7 @@ class Case:
     goal: Pose
     configuration: Configuration
     sensing: str = 'both'
-    timeout: float = 60.0
+    timeout: float = 0.0
     world: str = ''
     circles: tuple[Circle, ...] = ()
     bounds: tuple[float, float, float, float] | None = None
@@ -110,9 +110,9 @@ class Case:
     optimal_time: float = 0.0
     criteria: Criteria = field(default_factory=Criteria)
 
-    def episode(self) -> Episode:
+    def episode(self, ideal: float) -> Episode:
         """
-        Return the episode.
+        Return the episode; `ideal` is its ideal time [s].
 
         Raises
         ------
@@ -131,7 +131,7 @@ class Case:
             path=np.array(self.path) if self.path else None,
             goal_radius=self.goal_radius,
             clock_after=self.clock_after,
-            timeout=self.timeout,
+            timeout=self.timeout or 30.0 + 3.0 * ideal,
             seed=self.seed,
         )
 
@@ -146,8 +146,8 @@ class Case:
 
         """
         try:
-            result = self.episode().run()
             ideal = self.ideal_time()
+            result = self.episode(ideal).run()
         except InputError as error:
             raise InputError(f'{self.suite} {self.scenario}: {error}') from None
         failed = self._failed(result, ideal)

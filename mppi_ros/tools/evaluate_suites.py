@@ -24,7 +24,7 @@ from mppi_ros.share import share_path
 from mppi_ros.simulation.planner import plan
 from mppi_ros.simulation.plant import PLANTS
 from mppi_ros.simulation.world import World
-from mppi_ros.tools.evaluate_case import Case, Circle, Criteria, Pose, drawn, driving_time
+from mppi_ros.tools.evaluate_case import Case, Circle, Criteria, Pose, drawn
 
 BARN_START, BARN_GOAL = (-2.25, 3.0, 1.57), (-2.25, 13.0, 1.57)
 BARN_CAPS = {'limits.ax_max': 5.0, 'limits.ax_min': -5.0, 'limits.az_max': 10.0}
@@ -192,12 +192,10 @@ def _maps(request: Request) -> Iterator[Case]:
             rng = np.random.default_rng([zlib.crc32(name.encode()), seed])
             for number, (start, goal) in enumerate(_pairs(name, occupancy, footprint, rng)):
                 hidden = _discs_on_plan(occupancy, start, goal, footprint, rng, number % 2)
-                length = math.dist(start[:2], goal[:2])
                 for plant in request.plants or ('nominal',):
                     yield Case(
                         suite='maps', scenario=f'{name}/{number}', plant=plant, seed=seed,
                         start=start, goal=goal, configuration=configuration, sensing='both',
-                        timeout=30.0 + 4.0 * driving_time(length, configuration.limits),
                         world=str(files[name]), hidden=hidden,
                     )  # fmt: skip
 
