@@ -77,7 +77,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(f'loading {options.map}', flush=True)
     try:
         scene = _scene(options)
-    except (MppiError, OSError) as error:
+    except MppiError as error:
         print(f'mppi_demo: {error}', file=sys.stderr)
         return 2
     use_wheels()
@@ -323,16 +323,18 @@ def _scene(options: argparse.Namespace) -> Scene:
         raise InputError(f'--map {options.map}: no such file')
     world = World.load(options.map)
     start, goal = options.start, options.goal
-    if start is None and goal is None and options.map == share_path(*OFFICE):
-        start, goal = START, GOAL
+    if options.map == share_path(*OFFICE):
+        start, goal = start or START, goal or GOAL
     reach = Footprint.of(configuration.robot).circumscribed_radius
-    if start is None:
-        start = _open_place(world, reach, goal)
-    if goal is None:
-        goal = _open_place(world, reach, start)
     for name, pose in (('start', start), ('goal', goal)):
-        _check_pose(name, pose, world, configuration)
-    options.output.mkdir(parents=True, exist_ok=True)
+        if pose is not None:
+            _check_pose(name, pose, world, configuration)
+    start = start or _open_place(world, reach, goal)
+    goal = goal or _open_place(world, reach, start)
+    try:
+        options.output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f'--output {options.output}: {error.strerror}') from None
     return Scene(
         options.map.resolve(), options.params.resolve(), world, configuration, start, goal,
         options.timeout, options.output,

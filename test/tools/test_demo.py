@@ -58,12 +58,14 @@ def one_line_of_error(capsys: pytest.CaptureFixture, *words: str) -> str:
     (['--params', 'nowhere.yaml'], ['--params', 'nowhere.yaml']),
     (['--start', '-0.8,-1.8,0', '--goal', '4,1,0'], ['--start', '-0.8,-1.8,0', 'obstacle']),
     (['--start', '0,0,0', '--goal', '2,0,0'], ['--goal', '2,0,0', 'obstacle']),
+    (['--goal', '2,0,0'], ['--goal', '2,0,0', 'obstacle']),
+    (['--output', '/proc/nothing'], ['--output', '/proc/nothing']),
     (['--start', '0,0,0', '--goal', '9,0,0'], ['--goal', '9,0,0', 'outside', '[-1, 5] m']),
 ])
 def test_bad_argument_is_named_in_one_line(room, tmp_path, capsys, words, told):
     if '--map' not in words:
         words = ['--map', str(room), *words]
-    error = one_line_of_error(capsys, *words, '--output', str(tmp_path / 'out'))
+    error = one_line_of_error(capsys, '--output', str(tmp_path / 'out'), *words)
     assert all(word in error for word in told)
 
 
