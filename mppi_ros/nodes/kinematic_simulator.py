@@ -154,6 +154,7 @@ class SimulatorSettings:
 
 
 OFFICE_START = (1.0, 1.0, 0.0)
+MAP_RATE = 2.0  # [Hz] at which a full map is the costmap
 
 
 class KinematicSimulator(ParameterMixin[SimulatorSettings], Node):
@@ -182,6 +183,7 @@ class KinematicSimulator(ParameterMixin[SimulatorSettings], Node):
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._period = 1.0 / settings.rate
         self._scan_every = max(round(settings.rate / settings.lidar.rate), 1)
+        self._map_every = max(round(settings.rate / MAP_RATE), 1)
         self._advertise()
         self._place()
 
@@ -243,7 +245,6 @@ class KinematicSimulator(ParameterMixin[SimulatorSettings], Node):
         passed = self._period if settings.publish_clock else self._since_step()
         self._last_step = time.monotonic()
         self._time += passed
-        self._steps += 1
         if self._moving and self._time - self._commanded > settings.command_timeout:
             self._moving = False
             self._plant.command(Command.ZERO, self._plant.time)
@@ -252,12 +253,13 @@ class KinematicSimulator(ParameterMixin[SimulatorSettings], Node):
         if settings.publish_clock:
             self._time_publisher.publish(ClockMessage(clock=conversions.seconds_to_msg(stamp)))
         self._publish_motion(stamp)
-        if settings.sensing == 'lidar' and self._steps % self._scan_every == 1:
+        if settings.sensing == 'lidar' and self._steps % self._scan_every == 0:
             self._publish_sight(stamp)
-        if settings.sensing == 'map' and self._steps % self._scan_every == 1:
+        if settings.sensing == 'map' and self._steps % self._map_every == 0:
             self._costmap.publish(
                 conversions.costmap_to_msg(self._world.occupancy, stamp, settings.frame)
             )
+        self._steps += 1
 
     def _publish_motion(self, stamp: float) -> None:
         frame, base = self.configuration.frame, self.configuration.base_frame

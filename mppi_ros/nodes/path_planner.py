@@ -145,8 +145,7 @@ class PathPlanner(ParameterMixin[PlannerSettings], Node):
 
     def _check(self) -> None:
         """Make a new plan where there is none, it is blocked, or the robot has left it."""
-        grid = self._surroundings()
-        if self._goal is None or self._pose is None or grid is None:
+        if self._goal is None or self._pose is None or (self._map or self._costmap) is None:
             return
         frame = self._map_frame if self._map is not None else self._costmap_frame
         try:
@@ -154,10 +153,11 @@ class PathPlanner(ParameterMixin[PlannerSettings], Node):
                 self._goal, 'goal', self._goal_frame or frame, frame
             )[0]
             pose = self._frames.transform(self._pose, 'odometry', self._pose_frame, frame)[0]
-            if len(self._plan) and self._is_good(grid, pose):
+            if len(self._plan) and self._is_good(pose):
                 return
             found = plan(
-                grid, pose, goal, self._footprint, unknown_is_free=self._map is None
+                self._surroundings(), pose, goal, self._footprint,
+                unknown_is_free=self._map is None,
             )
         except InputError as error:
             self._publish_plan(np.empty((0, 3)), frame, str(error))
@@ -170,13 +170,12 @@ class PathPlanner(ParameterMixin[PlannerSettings], Node):
             self.get_logger().info(f'plan of {len(found)} poses')
             self._publish_plan(found, frame, '')
 
-    def _surroundings(self) -> Costmap | None:
+    def _surroundings(self) -> Costmap:
         """Return the map with what the costmap adds to it, or the one of them that came."""
-        if self._map is None or self._costmap is None:
-            return self._map or self._costmap
-        if self._costmap_frame != self._map_frame:
-            return self._map
-        seen, known = self._costmap, self._map
+        known, seen = self._map or self._costmap, self._costmap
+        assert known is not None
+        if seen is None or seen is known or self._costmap_frame != self._map_frame:
+            return known
         rows, columns = np.nonzero(seen.data == LETHAL)
         x = seen.origin_x + (columns + 0.5) * seen.resolution
         y = seen.origin_y + (rows + 0.5) * seen.resolution
@@ -188,15 +187,19 @@ class PathPlanner(ParameterMixin[PlannerSettings], Node):
         data[rows[inside], columns[inside]] = LETHAL
         return Costmap(data, known.resolution, known.origin_x, known.origin_y)
 
-    def _is_good(self, grid: Costmap, pose: NDArray[np.float64]) -> bool:
+    def _is_good(self, pose: NDArray[np.float64]) -> bool:
+        """Tell whether the robot is on its plan, and the costmap shows nothing in the way."""
         distance = np.hypot(*(self._plan[:, :2] - pose[:2]).T)
         nearest = int(np.argmin(distance))
         if distance[nearest] > self.configuration.stray:
             return False
-        ahead = self._plan[nearest:]
-        clearance = self._footprint.clearance(distance_field(grid), ahead)
-        # Where the robot stands and where it goes, contact would be the sensors' noise.
-        return bool(np.all(clearance > -2.0 * grid.resolution))
+        seen = self._costmap
+        if seen is None or (self._map is not None and self._costmap_frame != self._map_frame):
+            return True
+        field = distance_field(seen, outside_is_obstacle=False)
+        clearance = self._footprint.clearance(field, self._plan[nearest:])
+        # A plan may touch what it was made around: cells are coarse and scans have noise.
+        return bool(np.all(clearance > -2.0 * seen.resolution))
 
     def _publish_plan(self, poses: NDArray[np.float64], frame: str, trouble: str) -> None:
         if trouble and trouble != self._trouble:

@@ -168,18 +168,24 @@ class PretendedRobot:
     The messages are built anew each time; a test spoils them by replacing a `make_` attribute.
     """
 
-    def __init__(self, watcher: Watcher) -> None:
+    def __init__(self, watcher: Watcher, *, plans: bool = True) -> None:
         self.watcher = watcher
         node = watcher.node
-        self.make_odometry: Callable[[], Odometry] = self.odometry
-        self.make_costmap: Callable[[], OccupancyGrid] = self.costmap
+        self.make_odometry: Callable[[], Odometry]
+        self.make_costmap: Callable[[], OccupancyGrid]
         self._odometry = node.create_publisher(Odometry, 'odom', qos_profile_sensor_data)
         # Volatile on purpose: the controller takes latched and volatile costmaps.
         self._costmap = node.create_publisher(OccupancyGrid, 'costmap', QoSProfile(depth=1))
-        self._plan = node.create_publisher(PathMessage, 'plan', LATCHED)
+        self._plan = node.create_publisher(PathMessage, 'plan', LATCHED) if plans else None
+        self.say_the_truth()
         node.create_timer(0.02, lambda: self._odometry.publish(self.make_odometry()))
         node.create_timer(0.1, lambda: self._costmap.publish(self.make_costmap()))
-        self.publish_plan()
+
+    def say_the_truth(self) -> None:
+        """Publish good messages from now on, and a good plan at once."""
+        self.make_odometry, self.make_costmap = self.odometry, self.costmap
+        if self._plan is not None:
+            self._plan.publish(self.plan())
 
     def now(self) -> float:
         """Return the time that stamps carry."""
@@ -200,9 +206,10 @@ class PretendedRobot:
         poses = [(0.05 * i, 0.0, 0.0) for i in range(61)]
         return conversions.path_to_msg(poses, self.now(), 'odom')
 
-    def publish_plan(self, message: PathMessage | None = None) -> None:
-        """Publish a plan, a good one if none is given."""
-        self._plan.publish(message or self.plan())
+    def publish_plan(self, message: PathMessage) -> None:
+        """Publish a plan."""
+        assert self._plan is not None
+        self._plan.publish(message)
 
 
 class Processes:

@@ -2,18 +2,39 @@
 from __future__ import annotations
 
 import math
+import random
 
 import pytest
 from system import scenarios
-from system.harness import PretendedRobot
+from system.harness import PretendedRobot, Processes, Watcher
+
+
+@pytest.fixture(scope='module')
+def alone(tmp_path_factory):
+    """Offer one controller for all tests of messages, and a pretended robot that it drives."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv('ROS_DOMAIN_ID', str(random.randint(1, 101)))
+        patch.setenv('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
+        with Processes(tmp_path_factory.mktemp('alone')) as processes:
+            watcher = Watcher()
+            processes.start('mppi_controller')
+            yield PretendedRobot(watcher)
+            assert processes.runs('mppi_controller')
+            watcher.close()
 
 
 @pytest.fixture
-def robot(processes, watcher):
-    processes.start('mppi_controller')
-    pretended = PretendedRobot(watcher)
-    scenarios.drives(watcher)
-    return pretended
+def robot(alone):
+    """Offer the pretended robot while it drives; all it says is good again afterwards."""
+    scenarios.drives(alone.watcher)
+    yield alone
+    alone.say_the_truth()
+
+
+@pytest.fixture
+def watcher(robot):
+    """Offer the watcher of the pretended robot."""
+    return robot.watcher
 
 
 def spoil(make, **changes):
@@ -51,16 +72,15 @@ COSTMAP = {
     [pytest.param('odometry', *case, id=f'odometry-{name}') for name, case in ODOMETRY.items()]
     + [pytest.param('costmap', *case, id=f'costmap-{name}') for name, case in COSTMAP.items()])
 def test_a_bad_message_stops_the_robot_until_a_good_one_comes(
-        robot, processes, watcher, what, changes, words):
+        robot, watcher, what, changes, words):
     setattr(robot, f'make_{what}', spoil(getattr(robot, what), **changes))
     watcher.wait_for(lambda: watcher.state == 'stopped', 'stopping')
     assert words in watcher.reason
-    assert watcher.commands[-1] == (0.0, 0.0)
+    watcher.wait_for(lambda: watcher.commands[-1] == (0.0, 0.0), 'a zero command')
     name = '/mppi_controller: control'
     watcher.wait_for(lambda: watcher.diagnostics.get(name, (0,))[0] == 2, 'an error at 1 Hz')
-    setattr(robot, f'make_{what}', getattr(robot, what))
+    robot.say_the_truth()
     scenarios.drives(watcher)
-    assert processes.runs('mppi_controller')
 
 
 def test_a_bad_plan_stops_the_robot_until_a_good_one_comes(robot, watcher):
@@ -69,7 +89,7 @@ def test_a_bad_plan_stops_the_robot_until_a_good_one_comes(robot, watcher):
     robot.publish_plan(plan)
     watcher.wait_for(lambda: watcher.state == 'stopped', 'stopping')
     assert 'plan.poses[7].pose.position.y = nan m is not finite' in watcher.reason
-    robot.publish_plan()
+    robot.say_the_truth()
     scenarios.drives(watcher)
 
 
@@ -81,7 +101,7 @@ def test_a_plan_in_another_frame_stops_the_robot(robot, watcher):
     robot.publish_plan(plan)
     watcher.wait_for(lambda: watcher.state == 'stopped', 'stopping')
     assert "plan is in frame 'moon', the costmap in 'odom'" in watcher.reason
-    robot.publish_plan()
+    robot.say_the_truth()
     scenarios.drives(watcher)
 
 
@@ -90,8 +110,8 @@ def test_an_empty_plan_is_an_order_to_stop(robot, watcher):
     plan.poses = []
     robot.publish_plan(plan)
     watcher.wait_for(lambda: watcher.state == 'waiting', 'waiting')
-    assert watcher.commands[-1] == (0.0, 0.0)
-    robot.publish_plan()
+    watcher.wait_for(lambda: watcher.commands[-1] == (0.0, 0.0), 'a zero command')
+    robot.say_the_truth()
     scenarios.drives(watcher)
 
 

@@ -3,10 +3,13 @@ from __future__ import annotations
 
 import signal
 
+from geometry_msgs.msg import PoseStamped
 import pytest
 from std_srvs.srv import SetBool, Trigger
 from system import scenarios
-from system.harness import GOAL, stands, start_robot
+from system.harness import GOAL, PretendedRobot, stands, start_robot
+
+from mppi_ros.nodes import conversions
 
 
 def test_robot_reaches_the_goal_and_is_tuned_on_the_way(processes, watcher, tmp_path):
@@ -27,6 +30,34 @@ def test_a_signal_ends_the_controller_with_a_zero_command(processes, watcher, tm
     watcher.wait_for(lambda: stands(watcher), 'standstill')
     assert watcher.commands[-1] == (0.0, 0.0)
     assert 'Traceback' not in processes.printed('mppi_controller')
+
+
+def goal_pose(x, y):
+    message = PoseStamped(pose=conversions.pose_to_msg(x, y, 0.0))
+    message.header.frame_id = 'odom'
+    return message
+
+
+def test_a_goal_without_a_planner_is_driven_to(processes, watcher):
+    processes.start('mppi_controller')
+    PretendedRobot(watcher, plans=False)
+    publisher = watcher.node.create_publisher(PoseStamped, 'goal_pose', 1)
+    watcher.wait_for(lambda: watcher.reason == 'no plan yet', 'waiting for a plan')
+    watcher.wait_for(publisher.get_subscription_count, 'the subscription to goal_pose')
+    publisher.publish(goal_pose(3.0, 0.0))
+    scenarios.drives(watcher)
+
+
+def test_a_goal_is_left_to_the_planner_that_publishes_plans(processes, watcher):
+    processes.start('mppi_controller')
+    PretendedRobot(watcher)
+    publisher = watcher.node.create_publisher(PoseStamped, 'goal_pose', 1)
+    scenarios.drives(watcher)
+    watcher.wait_for(publisher.get_subscription_count, 'the subscription to goal_pose')
+    publisher.publish(goal_pose(0.0, 0.0))
+    watcher.wait_for(
+        lambda: 'left to the planner' in processes.printed('mppi_controller'), 'a note in the log')
+    assert watcher.state == 'driving'
 
 
 def test_simulated_time_runs_as_fast_as_it_is_told(processes, watcher, tmp_path):
@@ -56,7 +87,7 @@ def test_a_lost_robot_stops_the_controller_and_its_return_starts_it(processes, w
     processes.end('kinematic_simulator')
     watcher.wait_for(lambda: watcher.state == 'stopped', 'stopping')
     assert 'odometry is' in watcher.reason
-    assert watcher.commands[-1] == (0.0, 0.0)
+    watcher.wait_for(lambda: watcher.commands[-1] == (0.0, 0.0), 'a zero command')
     watcher.truth = None
     processes.start('kinematic_simulator', '-p', f'world:={tmp_path / "world.csv"}',
                     '-p', 'start:=[0.0, 0.0, 0.0]')
