@@ -102,6 +102,15 @@ def test_a_constant_command_drives_a_circle(v, w):
     assert abs(radius - v / w) <= abs(v / w) * (w * DT) ** 2 / 11.0
 
 
+@given(angle=st.floats(-1.0, 1.0))
+def test_the_heading_is_turned_exactly_by_up_to_a_radian_a_step(angle):
+    states = drive(np.tile([1.0, angle], (4, 1)), REST._replace(v=1.0, w=angle), dt=1.0)
+    heading = angle * np.arange(5)
+    way = 0.5 * np.stack([np.cos(heading[1:]) + np.cos(heading[:-1]),
+                          np.sin(heading[1:]) + np.sin(heading[:-1])], axis=1)
+    np.testing.assert_allclose(np.diff(states[:, :2], axis=0), way, atol=1e-4)
+
+
 @given(lag=st.floats(0.02, 2.0), target=st.floats(-0.2, 0.5))
 def test_speed_approaches_the_command_exponentially(lag, target):
     states = drive(np.tile([target, 0.0], (20, 1)), prediction=Prediction(lag_linear=lag))

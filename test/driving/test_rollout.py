@@ -20,7 +20,7 @@ from mppi_ros.mppi.blocks import BLOCK
 
 DT, STEPS = 0.05, 40
 ROUND = Footprint.round(0.223)
-LONG = Footprint.polygonal([[0.6, 0.25], [0.6, -0.25], [-0.3, -0.25], [-0.3, 0.25]])
+LONG = Footprint.polygonal([[0.6, 0.35], [0.6, -0.15], [-0.3, -0.15], [-0.3, 0.35]])
 
 
 def cluttered(seed=0, outside_is_obstacle=True):
@@ -32,6 +32,13 @@ def cluttered(seed=0, outside_is_obstacle=True):
             data[row : row + 4, column : column + 6] = 100
     costmap = Costmap(data, 0.05, 0.0125, -0.0125)
     return distance_field(costmap, outside_is_obstacle=outside_is_obstacle)
+
+
+def passage():
+    """Return the distance field of a narrow passage, 0.6 m wide, on the way of `bend`."""
+    data = np.zeros((120, 160), np.int8)
+    data[46:54, 50:60] = data[66:74, 50:60] = 100
+    return distance_field(Costmap(data, 0.05, 0.0125, -0.0125))
 
 
 def bend(goal_yaw=2.0):
@@ -56,11 +63,14 @@ class Scene:
     limits: Limits = Limits()
     critics: Critics = Critics()
     prediction: Prediction = Prediction()
+    looked_ahead: bool = False
 
     def objective(self):
         made = DrivingObjective(
             self.limits, self.critics, self.prediction, self.footprint, STEPS, DT)
         made.set_field(self.field)
+        if self.looked_ahead:
+            assert not made.look_ahead(self.path, self.progress)
         made.prepare(self.state, self.last, self.path, self.progress)
         return made
 
@@ -79,6 +89,7 @@ SCENES = {
                    prediction=Prediction(lag_linear=0.4, lag_angular=0.25)),
     'driven backward': Scene(cluttered(7), replace(bend(), direction=-1.0),
                              State(2.0, 3.0, 2.9, -0.2, 0.0)),
+    'narrow': Scene(passage(), bend(), State(2.0, 3.0, 0.1, 0.2, 0.0), looked_ahead=True),
     'a point': Scene(cluttered(8), ReferencePath.from_poses([[2.4, 3.3, 1.0]]),
                      State(2.0, 3.0, 0.5, 0.1, 0.0)),
 }  # fmt: skip
@@ -109,6 +120,25 @@ def limited(command, last, low, high, rise, fall):
     up = np.where(last >= 0.0, rise, fall)
     down = np.where(last > 0.0, fall, rise)
     return np.clip(np.clip(command, low, high), last - down, last + up)
+
+
+def time_left(scene, arc, end):
+    """Return the time [s] from `arc` to `end` along the path, float64[K], as it is priced."""
+    path, critics, fastest = scene.path, scene.critics, scene.limits.vx_max
+    clearance = np.full(len(path.arc), np.inf)
+    if scene.looked_ahead:
+        reach = 2.0 * fastest * STEPS * DT + AHEAD
+        seen = (path.arc >= scene.progress - BEHIND) & (path.arc <= scene.progress + reach)
+        poses = np.column_stack([path.points, path.yaw])[seen]
+        clearance[seen] = np.maximum(scene.footprint.clearance(scene.field, poses), 1e-3)
+    near = np.maximum(1.0 - clearance / critics.obstacle.margin, 0.0)
+    speed = critics.clearance_speed
+    allowed = np.minimum(speed.speed_at_contact + speed.speed_per_clearance * clearance, fastest)
+    rate = (1.0 + critics.obstacle.weight * near**2) / allowed
+    steps = 0.5 * (rate[1:] + rate[:-1]) * np.diff(path.arc)
+    since_start = np.concatenate([[0.0], np.cumsum(steps)])
+    at, last = np.interp(arc, path.arc, since_start), np.interp(end, path.arc, since_start)
+    return last - at
 
 
 def reference(scene, controls):
@@ -199,8 +229,8 @@ def reference(scene, controls):
         fastest = max(limits.vx_max, -limits.vx_min)
         costs['forward'] += (
             DT * critics.forward.weight * np.maximum(-path.direction * v, 0.0) / fastest)
-    left = (last - 1) * spacing - arc + np.abs(cross)
-    costs['progress'] += critics.progress.weight * left / limits.vx_max
+    left = time_left(scene, arc, (last - 1) * spacing) + np.abs(cross) / limits.vx_max
+    costs['progress'] += critics.progress.weight * left
     return costs, doubtful
 
 
@@ -240,7 +270,7 @@ def test_costs_are_those_of_the_reference(name):
 
 
 @pytest.mark.parametrize('critic', CRITICS)
-@pytest.mark.parametrize('name', ['start', 'reversing', 'goal', 'long body'])
+@pytest.mark.parametrize('name', ['start', 'reversing', 'goal', 'long body', 'narrow'])
 def test_each_critic_alone_is_that_of_the_reference(name, critic):
     scene = replace(SCENES[name], critics=only(Critics(), critic))
     mean, noise = mean_of(1), noise_of(3, 1)
@@ -308,7 +338,8 @@ def test_a_mirrored_scene_has_the_same_costs():
         path=replace(path, points=path.points * [1.0, -1.0], yaw=-path.yaw,
                      goal=(path.goal[0], -path.goal[1], -path.goal[2])),
         state=state._replace(y=-state.y, yaw=-state.yaw, w=-state.w),
-        last=(scene.last[0], -scene.last[1]))
+        last=(scene.last[0], -scene.last[1]),
+        footprint=Footprint.polygonal(LONG.polygon * [1.0, -1.0]))
     controls = controls_of(mean, noise)
     factor = FACTOR * np.array([[1.0, 1.0], [-1.0, -1.0]], np.float32)
     costs = np.empty((4, BLOCK), np.float32)
@@ -366,6 +397,15 @@ def test_far_outside_of_the_map_the_distance_of_the_outside_holds():
         costs = rolled(away, mean_of(), noise_of(1))
         near = scene.critics.obstacle.weight if outside == 0.0 else 0.0
         np.testing.assert_allclose(costs, STEPS * DT * (price + near), rtol=1e-5)
+
+
+def test_time_left_is_longer_through_a_narrow_passage():
+    narrow = SCENES['narrow']
+    still = np.zeros((STEPS, 2), np.float32)
+    looked, blind = (
+        replace(narrow, looked_ahead=looked).objective().cost_of_each_critic(still)['progress']
+        for looked in (True, False))
+    assert looked > 1.1 * blind
 
 
 def test_the_rollout_moves_as_the_motion_model_says():
