@@ -7,20 +7,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from mppi_ros.driving.settings import Critics, Goal, Limits, Prediction, Robot
 from mppi_ros.mppi.errors import ParameterError
 from mppi_ros.mppi.parameters import group, parameter, replace
 from mppi_ros.mppi.settings import MppiParameters
-import yaml
 
 NODE_NAME = 'mppi_controller'
 
 
 @dataclass(frozen=True)
 class Safety:
-    """
-    When the controller must not trust its inputs or its plan.
-    """
+    """When the controller must not trust its inputs or its plan."""
 
     odom_timeout: float = parameter(
         0.3, 'age of the odometry at which the robot brakes', unit='s', low=0.01, high=60.0
@@ -50,9 +49,7 @@ class Safety:
 
 @dataclass(frozen=True)
 class Interface:
-    """
-    How the ROS node presents itself; programs without ROS read and ignore it.
-    """
+    """How the ROS node presents itself; programs without ROS read and ignore it."""
 
     autostart: bool = parameter(
         True, 'configure and activate without a lifecycle manager', live=False
@@ -66,9 +63,7 @@ class Interface:
 
 @dataclass(frozen=True)
 class Configuration:
-    """
-    Every parameter of the controller.
-    """
+    """Every parameter of the controller."""
 
     control_rate: float = parameter(
         20.0, 'rate of the control tick', unit='Hz', low=1.0, high=500.0
@@ -95,9 +90,7 @@ class Configuration:
 
     @property
     def controls(self) -> int:
-        """
-        Return m, the number of controls of the motion model.
-        """
+        """Return m, the number of controls of the motion model."""
         return 2
 
 

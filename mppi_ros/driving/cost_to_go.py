@@ -106,7 +106,8 @@ def detour(
     value = np.full(clearance.shape, np.inf, np.float32)
     row = ((points[rejoin, 1] - origin_y) / res).astype(int)
     column = ((points[rejoin, 0] - origin_x) / res).astype(int)
-    inside = (row >= 0) & (row < value.shape[0]) & (column >= 0) & (column < value.shape[1])
+    height, width = clearance.shape
+    inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
     left = (arc[-1] - arc[rejoin]) / limits.vx_max
     np.minimum.at(value, (row[inside], column[inside]), left[inside].astype(np.float32))
     _sweep(value, slowness(clearance, limits, critics), np.float32(res))
@@ -123,7 +124,8 @@ def _at_the_rim(
     low = np.array([field.origin_x, field.origin_y])
     high = low + field.resolution * np.array([width, height])
     margin = reach + field.resolution
-    return ((points < low + margin) | (points > high - margin)).any(axis=1)
+    beyond: NDArray[np.bool_] = np.any((points < low + margin) | (points > high - margin), axis=1)
+    return beyond
 
 
 def time_left(
@@ -157,9 +159,7 @@ def time_left(
 def slowness(
     clearance: NDArray[np.float32], limits: Limits, critics: Critics
 ) -> NDArray[np.float32]:
-    """
-    Return the cost of a metre [s/m] at each clearance [m]; inf where the robot does not fit.
-    """
+    """Return the cost of a metre [s/m] at each clearance [m]; inf where the robot does not fit."""
     near = np.maximum(critics.obstacle.margin - clearance, 0.0) / critics.obstacle.margin
     speed = critics.clearance_speed
     allowed = speed.speed_at_contact + speed.speed_per_clearance * np.maximum(clearance, 0.0)
@@ -170,14 +170,12 @@ def slowness(
 def _window(
     field: DistanceField, low: NDArray[np.float64], high: NDArray[np.float64]
 ) -> tuple[slice, slice] | None:
-    """
-    Return the rows and columns of the field between two corners [m]; None if there are none.
-    """
+    """Return the rows and columns of the field between two corners [m]; None if there are none."""
     height, width = field.distance.shape
     origin = np.array([field.origin_x, field.origin_y])
     first = np.clip(np.floor((low - origin) / field.resolution), 0, [width, height]).astype(int)
     last = np.clip(np.ceil((high - origin) / field.resolution), 0, [width, height]).astype(int)
-    if (last <= first).any():
+    if bool((last <= first).any()):
         return None
     return slice(int(first[1]), int(last[1])), slice(int(first[0]), int(last[0]))
 

@@ -7,15 +7,14 @@ rows are read only. A critic whose weight is 0 returns at once.
 
 from typing import Any, NamedTuple
 
-from mppi_ros.driving.settings import Critics, Limits
-from mppi_ros.mppi.blocks import BLOCK, inlined
 import numpy as np
+
+from mppi_ros.driving.settings import Critics, Limits
+from mppi_ros.mppi.blocks import inlined
 
 
 class Weights(NamedTuple):
-    """
-    The critics' weights, multiplied by the time step and divided by their scales, once a tick.
-    """
+    """The critics' weights, multiplied by the time step and divided by their scales."""
 
     obstacle: np.float32
     margin: np.float32
@@ -38,36 +37,32 @@ class Weights(NamedTuple):
 
     @classmethod
     def of(cls, critics: Critics, limits: Limits, dt: float) -> 'Weights':
-        """
-        Return the weights of one step of `dt` [s].
-        """
+        """Return the weights of one step of `dt` [s]."""
         smooth = critics.smoothness.weight * dt
-        values = cls(
-            obstacle=critics.obstacle.weight * dt / critics.obstacle.margin**2,
-            margin=critics.obstacle.margin,
-            collision=critics.obstacle.collision * dt,
-            clearance_speed=critics.clearance_speed.weight * dt,
-            speed_at_contact=critics.clearance_speed.speed_at_contact,
-            speed_per_clearance=critics.clearance_speed.speed_per_clearance,
-            tracking=critics.path_tracking.weight * dt,
-            tracking_scale=1.0 / critics.path_tracking.scale**2,
-            path_heading=critics.path_heading.weight * dt,
-            progress=critics.progress.weight,
-            sideways=critics.progress.weight / limits.vx_max,
-            detour=critics.progress.weight,
-            goal_position=critics.goal_position.weight * dt,
-            goal_heading=critics.goal_heading.weight * dt,
-            effort=critics.effort.weight * dt / limits.wz_max**2,
-            smoothness_linear=smooth / (limits.ax_max * dt) ** 2,
-            smoothness_angular=smooth / (limits.az_max * dt) ** 2,
-            forward=critics.forward.weight * dt / max(-limits.vx_min, limits.vx_max),
-        )
-        return cls(*(np.float32(value) for value in values))
+        values = {
+            'obstacle': critics.obstacle.weight * dt / critics.obstacle.margin**2,
+            'margin': critics.obstacle.margin,
+            'collision': critics.obstacle.collision * dt,
+            'clearance_speed': critics.clearance_speed.weight * dt,
+            'speed_at_contact': critics.clearance_speed.speed_at_contact,
+            'speed_per_clearance': critics.clearance_speed.speed_per_clearance,
+            'tracking': critics.path_tracking.weight * dt,
+            'tracking_scale': 1.0 / critics.path_tracking.scale**2,
+            'path_heading': critics.path_heading.weight * dt,
+            'progress': critics.progress.weight,
+            'sideways': critics.progress.weight / limits.vx_max,
+            'detour': critics.progress.weight,
+            'goal_position': critics.goal_position.weight * dt,
+            'goal_heading': critics.goal_heading.weight * dt,
+            'effort': critics.effort.weight * dt / limits.wz_max**2,
+            'smoothness_linear': smooth / (limits.ax_max * dt) ** 2,
+            'smoothness_angular': smooth / (limits.az_max * dt) ** 2,
+            'forward': critics.forward.weight * dt / max(-limits.vx_min, limits.vx_max),
+        }
+        return cls(**{name: np.float32(value) for name, value in values.items()})
 
     def only(self, *names: str) -> 'Weights':
-        """
-        Return these weights with every weight but `names` set to 0 (scales are kept).
-        """
+        """Return these weights with every weight but `names` set to 0 (scales are kept)."""
         scales = ('margin', 'speed_at_contact', 'speed_per_clearance', 'tracking_scale')
         kept = {name: getattr(self, name) for name in (*names, *scales)}
         zero = np.float32(0.0)
@@ -91,9 +86,7 @@ CRITICS = {
 
 @inlined
 def obstacle(clearance: Any, weights: Any) -> Any:
-    """
-    ((margin − d)⁺ / margin)² near an obstacle, and the price of a collision for d ≤ 0.
-    """
+    """((margin − d)⁺ / margin)² near an obstacle, and the price of a collision for d ≤ 0."""
     near = max(weights.margin - max(clearance, np.float32(0.0)), np.float32(0.0))
     hit = weights.collision if clearance <= np.float32(0.0) else np.float32(0.0)
     return weights.obstacle * near * near + hit
@@ -101,9 +94,7 @@ def obstacle(clearance: Any, weights: Any) -> Any:
 
 @inlined
 def clearance_speed(clearance: Any, speed: Any, weights: Any) -> Any:
-    """
-    (|v| − free speed)⁺², where the free speed grows with the clearance.
-    """
+    """(|v| − free speed)⁺², where the free speed grows with the clearance."""
     gained = weights.speed_per_clearance * max(clearance, np.float32(0.0))
     excess = max(abs(speed) - weights.speed_at_contact - gained, np.float32(0.0))
     return weights.clearance_speed * excess * excess
@@ -123,42 +114,32 @@ def path_tracking(cross_track: Any, weights: Any) -> Any:
 
 @inlined
 def path_heading(alignment: Any, near: Any, weights: Any) -> Any:
-    """
-    1 − cos of the angle between the robot and the path, fading out near the goal.
-    """
+    """1 − cos of the angle between the robot and the path, fading out near the goal."""
     return weights.path_heading * (np.float32(1.0) - near) * (np.float32(1.0) - alignment)
 
 
 @inlined
 def goal_position(distance: Any, weights: Any) -> Any:
-    """
-    Distance to the goal.
-    """
+    """Distance to the goal."""
     return weights.goal_position * distance
 
 
 @inlined
 def goal_heading(alignment: Any, near: Any, weights: Any) -> Any:
-    """
-    2 sin(θ/2) of the heading error θ, growing near the goal: like |θ|, so it pulls to the end.
-    """
+    """2 sin(θ/2) of the heading error θ, growing near the goal: it pulls to the end."""
     error = max(np.float32(2.0) - np.float32(2.0) * alignment, np.float32(0.0))
     return weights.goal_heading * near * np.sqrt(error)
 
 
 @inlined
 def effort(turning: Any, weights: Any) -> Any:
-    """
-    Square of the turning rate.
-    """
+    """Square of the turning rate."""
     return weights.effort * turning * turning
 
 
 @inlined
 def smoothness(change_v: Any, change_w: Any, weights: Any) -> Any:
-    """
-    Square of the command's change in one step, as a share of what the limits allow.
-    """
+    """Square of the command's change in one step, as a share of what the limits allow."""
     return (
         weights.smoothness_linear * change_v * change_v
         + weights.smoothness_angular * change_w * change_w
@@ -167,23 +148,17 @@ def smoothness(change_v: Any, change_w: Any, weights: Any) -> Any:
 
 @inlined
 def forward(speed: Any, weights: Any) -> Any:
-    """
-    Speed against the direction in which the path is to be driven.
-    """
+    """Speed against the direction in which the path is to be driven."""
     return weights.forward * max(-speed, np.float32(0.0))
 
 
 @inlined
 def progress(time: Any, cross_track: Any, weights: Any) -> Any:
-    """
-    Time left to the end of the path, and back to it from aside, at the end of the horizon.
-    """
+    """Time left to the end of the path, and back to it from aside, at the end of the horizon."""
     return weights.progress * time + weights.sideways * abs(cross_track)
 
 
 @inlined
 def detour(time: Any, weights: Any) -> Any:
-    """
-    Time left round an obstacle on the plan, at the end of the horizon; takes progress's place.
-    """
+    """Time left round an obstacle on the plan, at the horizon's end; takes progress's place."""
     return weights.detour * time

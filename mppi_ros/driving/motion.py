@@ -9,16 +9,15 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
-from mppi_ros.driving.settings import Limits, Prediction
-from mppi_ros.mppi.blocks import inlined, kernel
 import numpy as np
 from numpy.typing import NDArray
 
+from mppi_ros.driving.settings import Limits, Prediction
+from mppi_ros.mppi.blocks import inlined, kernel
+
 
 class State(NamedTuple):
-    """
-    Pose x, y [m], yaw [rad] in the planning frame; speed v [m/s] and turning rate w [rad/s].
-    """
+    """Pose x, y [m], yaw [rad] in the planning frame; speed v [m/s] and turning rate w [rad/s]."""
 
     x: float
     y: float
@@ -47,9 +46,7 @@ class Model(NamedTuple):
 
     @classmethod
     def of(cls, limits: Limits, prediction: Prediction, dt: float) -> Model:
-        """
-        Return the model of a robot with these limits and lags.
-        """
+        """Return the model of a robot with these limits and lags."""
 
         def follow(lag: float) -> float:
             return 1.0 - math.exp(-dt / lag) if lag > 0.0 else 1.0
@@ -101,9 +98,7 @@ def moved(x: Any, y: Any, c: Any, s: Any, way: Any, angle: Any) -> Any:
 
 @kernel
 def _limit(mean: Any, last_v: Any, last_w: Any, model: Any) -> None:
-    """
-    Replace mean, float32[T, 2], by the commands that the limits allow, one after the other.
-    """
+    """Replace mean, float32[T, 2], by the commands that the limits allow, one after the other."""
     for t in range(mean.shape[0]):
         last_v, last_w = limited(mean[t, 0], mean[t, 1], last_v, last_w, model)
         mean[t, 0], mean[t, 1] = last_v, last_w
@@ -111,9 +106,7 @@ def _limit(mean: Any, last_v: Any, last_w: Any, model: Any) -> None:
 
 @kernel
 def _advance(commands: Any, state: Any, model: Any, out: Any) -> None:
-    """
-    Fill out, float64[T + 1, 5], with the states that follow on commands, float32[T, 2].
-    """
+    """Fill out, float64[T + 1, 5], with the states that follow on commands, float32[T, 2]."""
     x, y = np.float32(0.0), np.float32(0.0)
     c, s = np.float32(math.cos(state[2])), np.float32(math.sin(state[2]))
     v, w = np.float32(state[3]), np.float32(state[4])
@@ -132,9 +125,7 @@ def _advance(commands: Any, state: Any, model: Any, out: Any) -> None:
 
 
 def limit(mean: NDArray[np.float32], last: tuple[float, float], model: Model) -> None:
-    """
-    Replace mean, float32[T, 2], by what can be executed after the command `last`, in place.
-    """
+    """Replace mean, float32[T, 2], by what can be executed after the command `last`, in place."""
     _limit(mean, np.float32(last[0]), np.float32(last[1]), model)
 
 

@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import math
 
-from mppi_ros.driving.cost_to_go import CostToGo, detour, time_left, UNREACHABLE
+import numpy as np
+from numpy.typing import NDArray
+
+from mppi_ros.driving.cost_to_go import UNREACHABLE, CostToGo, detour, time_left
 from mppi_ros.driving.critics import CRITICS, Weights
 from mppi_ros.driving.distance_field import DistanceField
 from mppi_ros.driving.footprint import Footprint
-from mppi_ros.driving.motion import limit, Model, State
+from mppi_ros.driving.motion import Model, State, limit
 from mppi_ros.driving.path import ReferencePath
 from mppi_ros.driving.rollout import (
     Grid,
     Path,
-    rollout_parallel,
-    rollout_serial,
     Start,
     Target,
+    rollout_parallel,
+    rollout_serial,
 )
 from mppi_ros.driving.settings import Critics, Limits, Prediction
 from mppi_ros.mppi.blocks import BLOCK
-import numpy as np
-from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 BEHIND = 0.5  # [m] of the path behind the robot that stays in the window
@@ -79,9 +80,7 @@ class DrivingObjective:
         self._last_command = (0.0, 0.0)
 
     def set_field(self, field: DistanceField) -> None:
-        """
-        Take over a distance field; its rim is padded with the distance that holds outside.
-        """
+        """Take over a distance field; its rim is padded with the distance that holds outside."""
         self._field = field
         self._padded = np.pad(field.distance, 1, constant_values=field.outside).ravel()
 
@@ -110,9 +109,7 @@ class DrivingObjective:
     def _clearance_along(
         self, path: ReferencePath, progress: float, distance: float, field: DistanceField
     ) -> NDArray[np.float64]:
-        """
-        Return the clearance [m] at each point of the path; inf where it is not looked at.
-        """
+        """Return the clearance [m] at each point of the path; inf where it is not looked at."""
         clearance = np.full(len(path.arc), np.inf)
         seen = (path.arc >= progress - BEHIND) & (path.arc <= progress + distance)
         poses = np.column_stack([path.points[seen], path.yaw[seen]])
@@ -121,9 +118,7 @@ class DrivingObjective:
 
     @property
     def rejoin(self) -> float | None:
-        """
-        Arc length [m] at which the way round leads back to the plan; None without one.
-        """
+        """Arc length [m] at which the way round leads back to the plan; None without one."""
         return None if self._detour is None else self._detour.rejoin
 
     def prepare(
@@ -208,22 +203,16 @@ class DrivingObjective:
     def costs_of_blocks(
         self, mean: Floats, factor: Floats, noise: Floats, costs: Floats, threads: int
     ) -> None:
-        """
-        Fill costs, float32[blocks, BLOCK]; see mppi.optimizer.BlockObjective.
-        """
+        """Fill costs, float32[blocks, BLOCK]; see mppi.optimizer.BlockObjective."""
         rollout = rollout_serial if threads == 1 else rollout_parallel
         self._roll(rollout, mean, factor, noise, self._weights, costs)
 
     def project(self, mean: Floats) -> None:
-        """
-        Keep mean, float32[T, 2], within the limits of speed and acceleration, in place.
-        """
+        """Keep mean, float32[T, 2], within the limits of speed and acceleration, in place."""
         limit(mean, self._last_command, self.model)
 
     def cost_of_each_critic(self, mean: Floats) -> dict[str, float]:
-        """
-        Return what each critic charges for the sequence `mean`, float32[T, 2], alone [s].
-        """
+        """Return what each critic charges for the sequence `mean`, float32[T, 2], alone [s]."""
         noise = np.zeros((1, mean.size, BLOCK), np.float32)
         factor = np.zeros((2, 2), np.float32)
         costs = np.empty((1, BLOCK), np.float32)
@@ -245,14 +234,13 @@ class DrivingObjective:
     ) -> None:
         rollout(  # type: ignore[operator]
             mean, factor, noise, self._start, self.model, self._padded, self._grid, self._discs,
-            self._table, self._left, self._path, self._to_go, self._to_go_grid, self._target, weights, costs,
+            self._table, self._left, self._path, self._to_go, self._to_go_grid, self._target,
+            weights, costs,
         )  # fmt: skip
 
 
 def _grid(field: DistanceField | CostToGo, shape: tuple[int, ...], state: State) -> Grid:
-    """
-    Return the place of a padded field relative to the robot.
-    """
+    """Return the place of a padded field relative to the robot."""
     height, width = shape
     scale = 1.0 / field.resolution
     return Grid(

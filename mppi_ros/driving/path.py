@@ -169,6 +169,8 @@ def sections(poses: ArrayLike, spacing: float = SPACING) -> list[ReferencePath]:
         facing = np.cos(given[first:last, 2] - way[first:last]) if oriented else np.ones(1)
         backward = bool(np.mean(facing < 0.0) > 0.8)
         yaw = part.yaw[-1] + (math.pi if backward else 0.0)
-        goal = whole.goal if last == bounds[-1] else (*part.goal[:2], math.remainder(yaw, math.tau))
+        goal = whole.goal
+        if last != bounds[-1]:
+            goal = (*part.goal[:2], math.remainder(yaw, math.tau))
         parts.append(replace(part, goal=goal, direction=-1.0 if backward else 1.0))
     return parts

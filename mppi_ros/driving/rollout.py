@@ -8,6 +8,9 @@ the robot, so float32 is exact enough anywhere on a map.
 
 from typing import Any, NamedTuple
 
+from numba import prange
+import numpy as np
+
 from mppi_ros.driving import critics
 from mppi_ros.driving.motion import limited, moved
 from mppi_ros.mppi.blocks import (
@@ -21,14 +24,10 @@ from mppi_ros.mppi.blocks import (
     stack_points,
     stack_row,
 )
-from numba import prange
-import numpy as np
 
 
 class Start(NamedTuple):
-    """
-    Where a rollout begins: heading, velocity, last command, progress; the position is (0, 0).
-    """
+    """Where a rollout begins: heading, velocity, last command, progress; position (0, 0)."""
 
     c: np.float32
     s: np.float32
@@ -40,9 +39,7 @@ class Start(NamedTuple):
 
 
 class Grid(NamedTuple):
-    """
-    Place of the padded distance field: cells per metre, its corner in cells from the robot.
-    """
+    """Place of the padded distance field: cells per metre, its corner in cells from the robot."""
 
     scale: np.float32
     x: np.float32
@@ -56,7 +53,7 @@ class Path(NamedTuple):
     """
     Points per metre and length of the path's window; direction is −1 where it is driven backward.
 
-    Its table, float32[n, 4], holds the frame of each point, t its unit tangent and p the point: tx,
+    Its table, float32[n, 4], holds the frame of each point, t its unit tangent, p the point: tx,
     ty, a and b, with which the progress of (x, y) is tx x + ty y + a, and its distance to the left
     of the path tx y − ty x + b.
     """
@@ -67,9 +64,7 @@ class Path(NamedTuple):
 
 
 class Target(NamedTuple):
-    """
-    The goal relative to the robot; within `reach` [m] the distance to it counts.
-    """
+    """The goal relative to the robot; within `reach` [m] the distance to it counts."""
 
     x: np.float32
     y: np.float32
@@ -97,9 +92,7 @@ def cell_at(grid: Any, x: Any, y: Any) -> Any:
 def clear(
     field: Any, grid: Any, discs: Any, x: Any, y: Any, c: Any, s: Any, clearance: Any
 ) -> None:
-    """
-    Distance of the footprint to the nearest obstacle: the least over its discs.
-    """
+    """Distance of the footprint to the nearest obstacle: the least over its discs."""
     cells, distance = stack_places(), stack_row()
     for disc in range(discs.shape[0]):
         ahead, aside, radius = discs[disc, 0], discs[disc, 1], discs[disc, 2]
@@ -149,9 +142,7 @@ def drive(
 def approach(
     target: Any, weights: Any, x: Any, y: Any, c: Any, s: Any, near: Any, total: Any
 ) -> None:
-    """
-    Critics of the goal, and how near it is: 1 at the goal, 0 from GOAL_NEAR on.
-    """
+    """Critics of the goal, and how near it is: 1 at the goal, 0 from GOAL_NEAR on."""
     for j in range(BLOCK):
         dx, dy = x[j] - target.x, y[j] - target.y
         distance = np.sqrt(dx * dx + dy * dy)
@@ -198,9 +189,7 @@ def rollout_block(
     discs: Any, table: Any, left: Any, path: Any, to_go: Any, to_go_grid: Any, target: Any,
     weights: Any, cost: Any,
 ) -> None:  # fmt: skip
-    """
-    Cost, float32[BLOCK], of the sequences x̄ + sign · L n of one block of noise n.
-    """
+    """Cost, float32[BLOCK], of the sequences x̄ + sign · L n of one block of noise n."""
     x, y, c, s = stack_row(), stack_row(), stack_row(), stack_row()
     v, w, command_v, command_w = stack_row(), stack_row(), stack_row(), stack_row()
     clearance, near, total = stack_row(), stack_row(), stack_row()
@@ -246,9 +235,7 @@ def rollout_serial(
     grid: Any, discs: Any, table: Any, left: Any, path: Any, to_go: Any, to_go_grid: Any,
     target: Any, weights: Any, costs: Any,
 ) -> None:  # fmt: skip
-    """
-    Fill costs, float32[blocks, BLOCK], for noise, float32[drawn blocks, T · m, BLOCK].
-    """
+    """Fill costs, float32[blocks, BLOCK], for noise, float32[drawn blocks, T · m, BLOCK]."""
     drawn = noise.shape[0]
     for block in range(costs.shape[0]):
         sign = np.float32(1.0) if block < drawn else np.float32(-1.0)
@@ -264,9 +251,7 @@ def rollout_parallel(
     grid: Any, discs: Any, table: Any, left: Any, path: Any, to_go: Any, to_go_grid: Any,
     target: Any, weights: Any, costs: Any,
 ) -> None:  # fmt: skip
-    """
-    Do as rollout_serial does, on all threads.
-    """
+    """Do as rollout_serial does, on all threads."""
     drawn = noise.shape[0]
     for block in prange(costs.shape[0]):
         sign = np.float32(1.0) if block < drawn else np.float32(-1.0)

@@ -1,4 +1,4 @@
-"""What a robot may do and what it should like: limits, body, plant model, goal tolerances and critic weights."""
+"""What a robot may do and should like: limits, body, plant model, goal, critics."""
 
 from __future__ import annotations
 
@@ -10,9 +10,7 @@ from mppi_ros.mppi.parameters import group, parameter
 
 @dataclass(frozen=True)
 class Limits:
-    """
-    Bounds of speed and acceleration, in the robot's frame (x forward, yaw counter-clockwise).
-    """
+    """Bounds of speed and acceleration, in the robot's frame (x forward, yaw to the left)."""
 
     vx_max: float = parameter(0.5, 'top speed forward', unit='m/s', low=0.01, high=20.0)
     vx_min: float = parameter(
@@ -30,12 +28,10 @@ class Limits:
 
 @dataclass(frozen=True)
 class Robot:
-    """
-    The body seen from above.
-    """
+    """The body seen from above."""
 
     radius: float = parameter(
-        0.22, 'radius of a round robot, used while footprint is empty', unit='m', low=0.01, high=10.0
+        0.22, 'radius of a round robot, used without footprint', unit='m', low=0.01, high=10.0
     )
     footprint: tuple[float, ...] = parameter(
         (),
@@ -55,9 +51,7 @@ class Robot:
 
 @dataclass(frozen=True)
 class Prediction:
-    """
-    The plant as the controller believes it: delay and lag between command and motion.
-    """
+    """The plant as the controller believes it: delay and lag between command and motion."""
 
     delay: float = parameter(
         0.05, 'time from a command to its first effect', unit='s', low=0.0, high=1.0
@@ -72,9 +66,7 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Goal:
-    """
-    When the robot has arrived.
-    """
+    """When the robot has arrived."""
 
     position_tolerance: float = parameter(
         0.15, 'distance to the goal at which it is reached', unit='m', low=0.01, high=5.0
@@ -90,9 +82,7 @@ class Goal:
 
 @dataclass(frozen=True)
 class Obstacle:
-    """
-    Keep away from obstacles; a collision costs more than any detour.
-    """
+    """Keep away from obstacles; a collision costs more than any detour."""
 
     weight: float = parameter(
         1.0, 'cost rate at contact, falling to 0 over the margin', unit='s/s', low=0.0, high=1e4
@@ -107,9 +97,7 @@ class Obstacle:
 
 @dataclass(frozen=True)
 class ClearanceSpeed:
-    """
-    Price speed near obstacles: |v| above speed_at_contact + speed_per_clearance · d costs.
-    """
+    """Price speed near obstacles: |v| above speed_at_contact + speed_per_clearance · d costs."""
 
     weight: float = parameter(
         2.0, 'cost rate per squared speed in excess', unit='s/m²·s', low=0.0, high=1e4
@@ -124,39 +112,33 @@ class ClearanceSpeed:
 
 @dataclass(frozen=True)
 class Tracking:
-    """
-    Stay on the path: a cost on the cross-track distance that grows linearly far away.
-    """
+    """Stay on the path: a cost on the cross-track distance that is bounded far away."""
 
-    weight: float = parameter(1.0, 'cost rate far off the path, half of it at one scale', low=0.0, high=1e4)
+    weight: float = parameter(
+        1.0, 'cost rate far off the path, half of it at one scale', low=0.0, high=1e4
+    )
     scale: float = parameter(
-        0.15, 'distance over which the cost turns from square to linear', unit='m', low=0.01, high=5.0
+        0.15, 'distance at which half of the weight is charged', unit='m', low=0.01, high=5.0
     )
 
 
 @dataclass(frozen=True)
 class PathHeading:
-    """
-    Point along the path.
-    """
+    """Point along the path."""
 
     weight: float = parameter(0.1, 'cost rate of 1 − cos(heading error)', low=0.0, high=1e4)
 
 
 @dataclass(frozen=True)
 class Progress:
-    """
-    Get on: the time to the end of the path at full speed, charged at the end of the horizon.
-    """
+    """Get on: the time to the end of the path at full speed, charged at the end of the horizon."""
 
     weight: float = parameter(1.0, 'cost per second left to drive', low=0.0, high=1e4)
 
 
 @dataclass(frozen=True)
 class GoalPosition:
-    """
-    Be at the goal: a cost rate on the distance to it, felt near the goal only.
-    """
+    """Be at the goal: a cost rate on the distance to it, felt near the goal only."""
 
     weight: float = parameter(4.0, 'cost rate at one metre off', low=0.0, high=1e4)
 
@@ -177,18 +159,14 @@ class GoalHeading:
 
 @dataclass(frozen=True)
 class Effort:
-    """
-    Turn no more than needed.
-    """
+    """Turn no more than needed."""
 
     weight: float = parameter(0.05, 'cost rate at full turning rate, squared', low=0.0, high=1e4)
 
 
 @dataclass(frozen=True)
 class Smoothness:
-    """
-    Change the command gently.
-    """
+    """Change the command gently."""
 
     weight: float = parameter(
         0.05, 'cost rate at the full acceleration limits, squared', low=0.0, high=1e4
@@ -197,18 +175,14 @@ class Smoothness:
 
 @dataclass(frozen=True)
 class Forward:
-    """
-    Prefer driving forward.
-    """
+    """Prefer driving forward."""
 
     weight: float = parameter(1.0, 'cost rate of reversing at full speed', low=0.0, high=1e4)
 
 
 @dataclass(frozen=True)
 class Critics:
-    """
-    All critics; every cost is in seconds, so a weight of 1 is worth one second of delay.
-    """
+    """All critics; every cost is in seconds, so a weight of 1 is worth one second of delay."""
 
     obstacle: Obstacle = group(Obstacle)
     clearance_speed: ClearanceSpeed = group(ClearanceSpeed)

@@ -1,4 +1,4 @@
-"""Parameters as frozen dataclasses: default, unit, range and description stand beside each field, once."""
+"""Parameters as frozen dataclasses: default, unit, range, description beside each field."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import dataclasses
 from dataclasses import dataclass
 import difflib
 import math
-from typing import Any, get_args, get_origin, get_type_hints, TypeVar
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from mppi_ros.mppi.errors import ParameterError
 
@@ -36,9 +36,7 @@ class ParameterInfo:
 
     @property
     def range_text(self) -> str:
-        """
-        Return the range as a person reads it: '[0.005, 1.0] s', 'one of a, b'.
-        """
+        """Return the range as a person reads it: '[0.005, 1.0] s', 'one of a, b'."""
         if self.choices:
             return 'one of ' + ', '.join(self.choices)
         if self.low is None and self.high is None:
@@ -59,9 +57,7 @@ def parameter(
     name: str | None = None,
     live: bool = True,
 ) -> Any:
-    """
-    Declare a field of a parameter dataclass; `name` replaces the field's name outside of Python.
-    """
+    """Declare a field of a parameter dataclass; `name` is its name outside of Python."""
     return dataclasses.field(
         default=default,
         metadata={
@@ -77,24 +73,18 @@ def parameter(
 
 
 def group(cls: type[T], name: str | None = None) -> T:
-    """
-    Declare a field that holds a group of parameters; `name=''` lifts its members one level up.
-    """
+    """Declare a field that holds a group of parameters; `name=''` lifts them one level up."""
     field: T = dataclasses.field(default_factory=cls, metadata={'name': name, 'group': True})
     return field
 
 
 def describe(cls: type[Any]) -> tuple[ParameterInfo, ...]:
-    """
-    List every parameter of a parameter dataclass, groups expanded to dotted names.
-    """
+    """List every parameter of a parameter dataclass, groups expanded to dotted names."""
     return tuple(info for info, _ in _walk(cls))
 
 
 def flatten(parameters: Any) -> dict[str, Value]:
-    """
-    Return {dotted name: value} of every parameter.
-    """
+    """Return {dotted name: value} of every parameter."""
     values = {}
     for info, path in _walk(type(parameters)):
         owner = parameters
@@ -106,7 +96,7 @@ def flatten(parameters: Any) -> dict[str, Value]:
 
 def replace(parameters: T, changes: Mapping[str, Any]) -> T:
     """
-    Return `parameters` with all `changes` {dotted name: value} applied, or raise and change nothing.
+    Return `parameters` with all `changes` {dotted name: value}, or raise and change nothing.
 
     Raises
     ------
@@ -131,9 +121,7 @@ def replace(parameters: T, changes: Mapping[str, Any]) -> T:
 
 
 def check(info: ParameterInfo, value: Any) -> Value:
-    """
-    Return `value` in the parameter's own type, or raise ParameterError.
-    """
+    """Return `value` in the parameter's own type, or raise ParameterError."""
     if info.kind == 'double_array':
         if isinstance(value, (str, bytes)) or not hasattr(value, '__iter__'):
             raise ParameterError(f'{info.name} = {value!r} must be a list of numbers')

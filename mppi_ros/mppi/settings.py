@@ -14,9 +14,7 @@ from mppi_ros.mppi.parameters import group, parameter
 
 @dataclass(frozen=True)
 class Noise:
-    """
-    How the sampled noise is correlated over the horizon.
-    """
+    """How the sampled noise is correlated over the horizon."""
 
     correlation_time: float = parameter(
         2.5,
@@ -37,9 +35,7 @@ class Noise:
 
 @dataclass(frozen=True)
 class MppiParameters:
-    """
-    Everything that the optimiser may be told; see DESIGN words: λ, α, Σ, K, T.
-    """
+    """Everything that the optimiser may be told; see DESIGN words: λ, α, Σ, K, T."""
 
     temperature: float = parameter(
         0.0,
@@ -115,15 +111,11 @@ class MppiParameters:
 
     @property
     def horizon(self) -> float:
-        """
-        Return the length of the horizon [s].
-        """
+        """Return the length of the horizon [s]."""
         return self.horizon_steps * self.time_step
 
     def poles(self) -> tuple[float, float]:
-        """
-        Return the poles of the AR(2) filter that correlates the noise, from its two times.
-        """
+        """Return the poles of the AR(2) filter that correlates the noise, from its two times."""
 
         def pole(time: float) -> float:
             return math.exp(-self.time_step / time) if time > 0.0 else 0.0
