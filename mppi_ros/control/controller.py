@@ -10,7 +10,7 @@ why.
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 import math
 import time
@@ -59,7 +59,6 @@ class Statistics:
     temperature: float = NAN
     score_norm: float = NAN
     kl: float = NAN
-    costs: dict[str, float] = field(default_factory=dict)
     solve_ms: float = NAN
     tick_ms: float = NAN
     clearance: float = NAN
@@ -320,6 +319,10 @@ class Controller:
         poses = np.array([self._trajectory(sample) for sample in controls], np.float32)
         return poses, weights[chosen]
 
+    def costs(self) -> dict[str, float]:
+        """Return what each critic charges for the optimal trajectory [s]; nothing before any."""
+        return self._objective.cost_of_each_critic(self._sampler.mean)
+
     @property
     def _sampler(self) -> Optimizer:
         assert self._optimizer is not None
@@ -541,7 +544,6 @@ class Controller:
             raise self._stop(f'the optimiser found no finite command: ({v}, {w})', start)
         if not step.valid:
             raise self._stop('no sampled trajectory has a finite cost', start)
-        statistics.costs = objective.cost_of_each_critic(sampler.mean)
         return v, w
 
     def _brake(self, stop: _Stop, seconds: float) -> tuple[tuple[float, float], State, str]:

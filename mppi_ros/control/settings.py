@@ -15,6 +15,7 @@ from mppi_ros.mppi.parameters import group, parameter, replace
 from mppi_ros.mppi.settings import MppiParameters
 
 NODE_NAME = 'mppi_controller'
+MOST_TURN = 1.5  # [rad] in one step
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,12 @@ class Configuration:
 
     def __post_init__(self) -> None:
         self.mppi.cholesky(self.controls)
+        turn = self.limits.wz_max * self.mppi.time_step
+        if turn > MOST_TURN:
+            raise ParameterError(
+                f'limits.wz_max · time_step = {turn:g} rad in a step; at most {MOST_TURN} rad keep '
+                f'the rollout exact'
+            )
         if self.mppi.horizon < 2.0 / self.control_rate:
             raise ParameterError(
                 f'horizon_steps · time_step = {self.mppi.horizon:g} s is shorter than two '

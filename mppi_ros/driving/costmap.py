@@ -75,7 +75,7 @@ class Costmap:
     def contains(self, x: float, y: float) -> bool:
         """Tell whether the point x, y [m] lies on the grid."""
         height, width = self.data.shape
-        return (
+        return bool(
             0.0 <= x - self.origin_x < width * self.resolution
             and 0.0 <= y - self.origin_y < height * self.resolution
         )

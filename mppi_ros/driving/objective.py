@@ -78,6 +78,7 @@ class DrivingObjective:
         self._detour: CostToGo | None = None
         self._path_timed: ReferencePath | None = None
         self._last_command = (0.0, 0.0)
+        self._prepared = False
 
     def set_field(self, field: DistanceField) -> None:
         """Take over a distance field; its rim is padded with the distance that holds outside."""
@@ -147,6 +148,7 @@ class DrivingObjective:
         if field is None:
             raise RuntimeError('set_field must come before prepare')
         self._last_command = last_command
+        self._prepared = True
         self._grid = _grid(field, field.distance.shape, state)
         if self._detour is not None:
             self._to_go_grid = _grid(self._detour, self._detour.value.shape, state)
@@ -212,7 +214,13 @@ class DrivingObjective:
         limit(mean, self._last_command, self.model)
 
     def cost_of_each_critic(self, mean: Floats) -> dict[str, float]:
-        """Return what each critic charges for the sequence `mean`, float32[T, 2], alone [s]."""
+        """
+        Return what each critic charges for the sequence `mean`, float32[T, 2], alone [s].
+
+        Before the first `prepare` nothing is charged: the result is empty.
+        """
+        if not self._prepared:
+            return {}
         noise = np.zeros((1, mean.size, BLOCK), np.float32)
         factor = np.zeros((2, 2), np.float32)
         costs = np.empty((1, BLOCK), np.float32)

@@ -7,7 +7,7 @@ import dataclasses
 from dataclasses import dataclass
 import difflib
 import math
-from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from mppi_ros.mppi.errors import ParameterError
 
@@ -132,10 +132,10 @@ def check(info: ParameterInfo, value: Any) -> Value:
     if type(value) is not expected:
         raise ParameterError(f'{info.name} = {value!r} must be of type {info.kind}')
     if info.kind == 'integer':
-        _check_range(info, value)
+        _check_range(info, cast(int, value))
     if info.choices and value not in info.choices:
         raise ParameterError(f'{info.name} = {value!r} is not {info.range_text}')
-    return value  # type: ignore[no-any-return]
+    return cast(Value, value)
 
 
 def _number(info: ParameterInfo, value: Any) -> float:
@@ -171,7 +171,7 @@ def _walk(
         info = ParameterInfo(
             name=prefix + name,
             kind='double_array' if array else _KINDS[hint],
-            default=field.default,
+            default=cast(Value, field.default),
             unit=meta['unit'],
             low=meta['low'],
             high=meta['high'],

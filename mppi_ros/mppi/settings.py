@@ -103,7 +103,7 @@ class MppiParameters:
         if not np.allclose(covariance, covariance.T, rtol=1e-6):
             raise ParameterError(f'sigma = {list(self.sigma)} is not a symmetric covariance')
         try:
-            return np.linalg.cholesky(covariance)
+            return np.asarray(np.linalg.cholesky(covariance), np.float64)
         except np.linalg.LinAlgError:
             raise ParameterError(
                 f'sigma = {list(self.sigma)} is not a positive definite covariance'

@@ -20,6 +20,7 @@ from geometry_msgs.msg import PoseStamped, Twist, TwistStamped
 from nav_msgs.msg import OccupancyGrid, Odometry, Path
 import numpy as np
 from numpy.typing import NDArray
+from rclpy.clock import Clock, ClockType
 from rclpy.duration import Duration
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.qos import qos_profile_sensor_data
@@ -106,17 +107,17 @@ class MppiController(ParameterMixin[Configuration], LifecycleNode):
     @_transition
     def on_configure(self, state: LifecycleState) -> None:
         """Make the controller and every entity; compile or load the kernels."""
-        self._controller = Controller(self.configuration)
+        controller = Controller(self.configuration)
         begun = time.monotonic()
         self.get_logger().info('loads its kernels; the first start compiles them')
-        self._controller.warm_up()
+        controller.warm_up()
         self.get_logger().info(f'kernels are ready after {time.monotonic() - begun:.1f} s')
+        self._controller = controller
         self._faults: dict[str, str] = {}
         self._frame = ''
         self._route: Route | None = None
         self._enabled = True
         self._last_tick: Tick | None = None
-        self._last_state: State | None = None
         self._frames = Frames(self)
         stamped = self.configuration.interface.cmd_vel_stamped
         publisher = self.create_lifecycle_publisher
@@ -137,7 +138,9 @@ class MppiController(ParameterMixin[Configuration], LifecycleNode):
             self.create_service(Trigger, '~/reset', self._on_reset),
             self.create_service(SetBool, '~/enable', self._on_enable),
         ]
-        self._slow_timer = self.create_timer(1.0, self._publish_diagnostics)
+        self._slow_timer = self.create_timer(
+            1.0, self._publish_diagnostics, clock=Clock(clock_type=ClockType.STEADY_TIME)
+        )
 
     @_transition
     def on_activate(self, state: LifecycleState) -> None:
@@ -145,6 +148,7 @@ class MppiController(ParameterMixin[Configuration], LifecycleNode):
         assert self._controller is not None
         super().on_activate(state)
         self._controller.reset()
+        self._enabled, self._last_tick = True, None
         self._solve, self._cycle = Window(), Window()
         self._start_timer()
 
@@ -218,8 +222,9 @@ class MppiController(ParameterMixin[Configuration], LifecycleNode):
             return
         tick = self._controller.tick(now, fault=next(iter(self._faults.values()), ''))
         self._publish_command(tick.command, now)
+        if self._last_tick is None or tick.state is not self._last_tick.state:
+            self._log_state(tick)
         self._last_tick = tick
-        self._report_state(tick)
         self._publish_views(now)
         if not math.isnan(tick.statistics.solve_ms):
             self._solve.add(tick.statistics.solve_ms)
@@ -248,10 +253,7 @@ class MppiController(ParameterMixin[Configuration], LifecycleNode):
         if self._statistics.get_subscription_count():
             self._statistics.publish(self._status(now))
 
-    def _report_state(self, tick: Tick) -> None:
-        if tick.state is self._last_state:
-            return
-        self._last_state = tick.state
+    def _log_state(self, tick: Tick) -> None:
         words = f'{tick.state.value}: {tick.reason}' if tick.reason else str(tick.state.value)
         if tick.state is State.STOPPED:
             self.get_logger().warning(words)
@@ -264,15 +266,16 @@ class MppiController(ParameterMixin[Configuration], LifecycleNode):
     def _status(self, now: float) -> DiagnosticArray:
         name = f'{self.get_fully_qualified_name()}: control'
         tick = self._last_tick
-        if self._timer is None or tick is None or not self._enabled:
-            state = 'disabled' if self._timer is not None and not self._enabled else 'inactive'
+        if self._timer is None or not self._enabled:
+            state = 'inactive' if self._timer is None else 'disabled'
             return conversions.diagnostics_to_msg(now, name, DiagnosticStatus.OK, state, {})
+        if tick is None:
+            words = 'no tick yet' if now else 'no tick yet: the clock stands at 0'
+            return conversions.diagnostics_to_msg(now, name, DiagnosticStatus.WARN, words, {})
         values: dict[str, object] = {'state': tick.state.value, 'reason': tick.reason}
-        for key, value in vars(tick.statistics).items():
-            if isinstance(value, dict):
-                values.update({f'cost.{critic}': float(cost) for critic, cost in value.items()})
-            else:
-                values[key] = float(value)
+        values.update({key: float(value) for key, value in vars(tick.statistics).items()})
+        assert self._controller is not None
+        values.update({f'cost.{name}': cost for name, cost in self._controller.costs().items()})
         windows = {
             'solve_ms': self._solve, 'cycle_ms': self._cycle, 'period_ms': self._pace.periods
         }
@@ -291,12 +294,16 @@ class MppiController(ParameterMixin[Configuration], LifecycleNode):
         try:
             take()
         except InputError as error:
-            if what not in self._faults:
-                self.get_logger().error(f'{what} refused: {error}')
-            self._faults[what] = f'{what} refused: {error}'
+            words = f'{what} refused: {error}'
+        except Exception as error:  # a mistake in this program must not end it, either
+            words = f'{what} refused: {type(error).__name__}: {error}'
         else:
             if self._faults.pop(what, None):
                 self.get_logger().info(f'{what} is good again')
+            return
+        if what not in self._faults:
+            self.get_logger().error(words)
+        self._faults[what] = words
 
     def _stamp(self, header: Header) -> float:
         # A stamp of zero means 'now' throughout ROS: `ros2 topic pub` sends it.

@@ -419,10 +419,8 @@ class _Run:
         # The last row is how it ended, between two ticks; the controller told nothing then.
         ticks = [tick.statistics for tick in self._ticks]
         rows[-1, 7:10] = rows[-2, 7:10] if len(rows) > 1 else 0.0
-        names = [f.name for f in dataclasses.fields(Statistics) if f.name != 'costs']
+        names = [f.name for f in dataclasses.fields(Statistics)]
         columns = {name: [getattr(told, name) for told in ticks] for name in names}
-        for critic in sorted({name for told in ticks for name in told.costs}):
-            columns[f'cost.{critic}'] = [told.costs.get(critic, math.nan) for told in ticks]
         reasons = [f'{tick.state.value}: {tick.reason}'.rstrip(': ') for tick in self._ticks]
         return Trace(
             time=rows[:, 0],
