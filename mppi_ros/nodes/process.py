@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+import gc
 import signal
 import socket
 import sys
@@ -37,8 +38,8 @@ def run(make: Callable[[], Any]) -> None:
     rclpy's own handlers shut the context down at once, and a node could not publish a last
     command. Here a signal only ends the spinning, and the context ends after the node.
 
-    rclpy's EventsExecutor would halve the load of the process, but the one in Jazzy delivers no
-    messages.
+    rclpy's EventsExecutor would halve the load of the process, but the one in Jazzy (rclpy 7.1)
+    stalls: messages wait until something else happens.
 
     Raises
     ------
@@ -59,6 +60,9 @@ def run(make: Callable[[], Any]) -> None:
         executor = SingleThreadedExecutor()
         executor.add_node(node)
         node.start()
+        # A full collection walks through all that Numba keeps and would stop a tick for 0.15 s
+        # and more; what is there by now stays anyway.
+        gc.freeze()
         executor.spin_until_future_complete(asked_to_stop)
     except MppiError as error:
         code = _complain(str(error))
