@@ -47,7 +47,7 @@ def commented_yaml() -> str:
 
 def test_the_file_is_what_the_declarations_give():
     shipped = share_path('config', 'mppi_controller.yaml').read_text('utf-8')
-    assert shipped == commented_yaml()
+    assert shipped == commented_yaml(), 'write it anew: python test/nodes/test_config.py'
 
 
 def test_the_file_gives_the_defaults():

@@ -51,3 +51,11 @@ def test_shutdown_of_an_active_node_sends_zero(manage, processes, watcher):
     assert manage(Transition.TRANSITION_ACTIVE_SHUTDOWN) == State.PRIMARY_STATE_FINALIZED
     watcher.wait_for(lambda: watcher.commands[-1] == (0.0, 0.0), 'a zero command')
     assert processes.end('mppi_controller') == 0
+
+
+def test_a_clock_that_never_starts_is_named(processes, watcher):
+    processes.start('mppi_controller', '-p', 'use_sim_time:=true')
+    watcher.wait_for(lambda: CONTROL in watcher.diagnostics, 'diagnostics')
+    assert watcher.diagnostics[CONTROL] == (1, 'no tick yet: the clock stands at 0')
+    assert watcher.commands == []
+    assert processes.end('mppi_controller') == 0
