@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 import json
 import math
 import os
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from mppi_ros.simulation.world import World
     from mppi_ros.tools.demo_observer import Observer
 
+LIBRARIES = ('matplotlib', 'mcap', 'rich')  # of the extra `tools`
 OFFICE = ('config', 'worlds', 'office.yaml')
 PARAMETERS = ('config', 'mppi_controller.yaml')
 START, GOAL = (1.0, 1.0, 0.0), (8.0, 5.0, 0.0)  # in the office
@@ -73,6 +75,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     """
     options = _parse(sys.argv[1:] if argv is None else argv)
+    if missing := [name for name in LIBRARIES if find_spec(name) is None]:
+        print(f"mppi_demo: needs {', '.join(missing)}: pip install 'mppi_ros[tools]'",
+              file=sys.stderr)
+        return 2
     # The first run ever compiles kernels here: nobody should wait in front of an empty screen.
     print(f'loading {options.map}', flush=True)
     try:

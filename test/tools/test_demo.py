@@ -87,6 +87,11 @@ def test_bad_parameter_is_named_in_one_line(room, tmp_path, capsys):
     assert 'time_step = 0.0 s is outside [0.005, 1] s' in error
 
 
+def test_missing_library_is_named_in_one_line(monkeypatch, capsys):
+    monkeypatch.setattr(demo, 'find_spec', lambda name: None if name == 'mcap' else name)
+    assert "needs mcap: pip install 'mppi_ros[tools]'" in one_line_of_error(capsys)
+
+
 def test_places_chosen_for_want_of_better_are_clear_and_apart(room):
     scene = demo._scene(demo._parse(['--map', str(room), '--output', str(room.parent / 'out')]))
     body = demo._body(scene.configuration)
