@@ -15,21 +15,23 @@ from mppi_ros.driving.footprint import Footprint
 from mppi_ros.driving.motion import State, trajectory
 from mppi_ros.driving.objective import AHEAD, BEHIND, GOAL_NEAR, GOAL_REACH, DrivingObjective
 from mppi_ros.driving.path import ReferencePath
-from mppi_ros.driving.settings import Critics, Limits, Prediction
+from mppi_ros.driving.settings import ClearanceSpeed, Critics, Limits, Prediction
 from mppi_ros.mppi.blocks import BLOCK
 
 DT, STEPS = 0.05, 40
+# the default frees all speeds of the default robot
+CRITICS_OF_ALL_SPEEDS = Critics(
+    clearance_speed=ClearanceSpeed(speed_at_contact=0.1, speed_per_clearance=1.0))
 ROUND = Footprint.round(0.223)
 LONG = Footprint.polygonal([[0.6, 0.35], [0.6, -0.15], [-0.3, -0.15], [-0.3, 0.35]])
 
 
 def cluttered(seed=0, outside_is_obstacle=True):
-    """Return the distance field of 8 m x 6 m with random obstacles, but none near (2, 3)."""
+    """Return the distance field of 8 m x 6 m with many small obstacles."""
     random = np.random.default_rng(seed)
     data = np.zeros((120, 160), np.int8)
-    for row, column in random.integers([0, 0], [120, 160], size=(25, 2)):
-        if math.hypot(column * 0.05 - 2.0, row * 0.05 - 3.0) > 1.0:
-            data[row : row + 4, column : column + 6] = 100
+    for row, column in random.integers([0, 0], [120, 160], size=(60, 2)):
+        data[row : row + 2, column : column + 3] = 100
     costmap = Costmap(data, 0.05, 0.0125, -0.0125)
     return distance_field(costmap, outside_is_obstacle=outside_is_obstacle)
 
@@ -61,7 +63,7 @@ class Scene:
     progress: float = 0.0
     footprint: Footprint = ROUND
     limits: Limits = Limits()
-    critics: Critics = Critics()
+    critics: Critics = CRITICS_OF_ALL_SPEEDS
     prediction: Prediction = Prediction()
     looked_ahead: bool = False
 
@@ -96,8 +98,12 @@ SCENES = {
 
 
 def noise_of(blocks, seed=0):
+    """Return noise, float32[blocks, T · m, BLOCK], that drifts over the horizon."""
     random = np.random.default_rng(seed)
-    return random.normal(size=(blocks, 2 * STEPS, BLOCK)).astype(np.float32)
+    noise = random.normal(size=(blocks, STEPS, 2, BLOCK))
+    for t in range(1, STEPS):
+        noise[:, t] = 0.95 * noise[:, t - 1] + 0.3 * noise[:, t]
+    return noise.reshape(blocks, 2 * STEPS, BLOCK).astype(np.float32)
 
 
 def mean_of(seed=0):
@@ -257,7 +263,7 @@ def assert_same(scene, result, controls, critics=tuple(CRITICS)):
     total = sum(expected[name] for name in critics)
     sure = ~doubtful
     assert sure.mean() > 0.6
-    np.testing.assert_allclose(result.ravel()[sure], total[sure], rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(result.ravel()[sure], total[sure], rtol=1e-5, atol=1e-4)
     return total
 
 
@@ -272,17 +278,19 @@ def test_costs_are_those_of_the_reference(name):
 @pytest.mark.parametrize('critic', CRITICS)
 @pytest.mark.parametrize('name', ['start', 'reversing', 'goal', 'long body', 'narrow'])
 def test_each_critic_alone_is_that_of_the_reference(name, critic):
-    scene = replace(SCENES[name], critics=only(Critics(), critic))
+    scene = replace(SCENES[name], critics=only(CRITICS_OF_ALL_SPEEDS, critic))
     mean, noise = mean_of(1), noise_of(3, 1)
     assert_same(scene, rolled(scene, mean, noise), controls_of(mean, noise))
 
 
-@pytest.mark.parametrize('critic', CRITICS)
-def test_each_critic_charges_something_somewhere(critic):
-    mean, noise = mean_of(1), noise_of(6, 1)
-    charged = max(
-        reference(scene, controls_of(mean, noise))[0][critic].max() for scene in SCENES.values())
-    assert charged > 0.0
+def test_the_scenes_put_every_critic_to_the_test():
+    mean, noise = mean_of(), noise_of(6)
+    spread = dict.fromkeys(CRITICS, 0)
+    for scene in SCENES.values():
+        for name, charged in reference(scene, controls_of(mean, noise))[0].items():
+            spread[name] += np.ptp(charged) > 0.02
+    assert min(spread.values()) >= 2
+    assert spread['obstacle'] >= 6
 
 
 def test_blocks_past_the_drawn_ones_are_mirror_images():
@@ -393,7 +401,7 @@ def test_far_outside_of_the_map_the_distance_of_the_outside_holds():
     for outside, price in ((0.0, 100.0), (1e4, 0.0)):
         away = replace(
             moved_by(scene, 1e5, 0.0), field=replace(scene.field, outside=outside),
-            critics=only(Critics(), 'obstacle'))
+            critics=only(CRITICS_OF_ALL_SPEEDS, 'obstacle'))
         costs = rolled(away, mean_of(), noise_of(1))
         near = scene.critics.obstacle.weight if outside == 0.0 else 0.0
         np.testing.assert_allclose(costs, STEPS * DT * (price + near), rtol=1e-5)
