@@ -34,6 +34,8 @@ from mppi_ros.mppi.optimizer import Optimizer
 
 SENT = 512  # commands remembered for the prediction
 SILENCE = 0.5  # [s] without a tick after which nobody obeys the last command any more
+REST = 0.05  # [m/s] measured, below which the robot stands
+REST_TURN = 0.1  # [rad/s]
 SAME_PLACE = 0.2  # [m] within which a new plan goes on where the old one was
 BACK = 0.3  # [m] from the plan at which a robot that went round an obstacle is on it again
 LOOK = 1.0  # [m] of progress after which the plan ahead is searched for obstacles again
@@ -411,7 +413,8 @@ class Controller:
         path = self._follow(start, statistics)
         self._look_around(start, watched[2], now)
         if self._arrives(start, path):
-            raise self._stop('goal reached', start, State.REACHED)
+            rest = State.REACHED if self._reached else State.BRAKING
+            raise self._stop('goal reached', start, rest)
         wanted = self._solve(now, start, path, statistics)
         c = self._configuration
         command = braking.limited(wanted, self._last, c.limits, seconds)
@@ -513,14 +516,20 @@ class Controller:
         """
         Tell whether to come to rest at the goal, or to stay there.
 
-        The goal counts as reached when the robot stands within the tolerances: having merely
-        passed through them, it drives on.
+        The goal counts as reached when the robot stands within the tolerances, as its odometry
+        says: having merely passed through them, it drives on.
         """
         within = len(self._plan) == 1 and self._within_goal(start, path)
         if self._reached:
             return True
-        self._arriving = within or (self._arriving and self._last != (0.0, 0.0))
-        self._reached = within and self._last == (0.0, 0.0)
+        assert self._odometry is not None
+        at_rest = (
+            self._last == (0.0, 0.0)
+            and abs(self._odometry.vx) <= REST
+            and abs(self._odometry.wz) <= REST_TURN
+        )
+        self._arriving = within or (self._arriving and not at_rest)
+        self._reached = within and at_rest
         return self._arriving
 
     def _solve(
