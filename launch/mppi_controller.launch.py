@@ -1,20 +1,28 @@
 """Start the controller alone, on a robot that brings odometry, costmap and plan."""
-from launch.actions import DeclareLaunchArgument
+from pathlib import Path
+
+from launch import LaunchDescription
+from launch.actions import DeclareLaunchArgument, OpaqueFunction
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import LifecycleNode
 from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
 
-from launch import LaunchDescription
-
 ARGUMENTS = (
     ('params_file',
      PathJoinSubstitution([FindPackageShare('mppi_ros'), 'config', 'mppi_controller.yaml']),
-     'YAML file of the parameters'),
+     'YAML file of the parameters; its key /**/mppi_controller holds in every namespace'),
     ('namespace', '', 'namespace of the node and of its topics'),
     ('use_sim_time', 'false', 'take the time from /clock'),
     ('autostart', 'true', 'configure and activate at once; false leaves that to a manager'),
 )
+
+
+def check_file(context):
+    """Stop a launch whose file of parameters is missing: launch itself would only warn."""
+    file = LaunchConfiguration('params_file').perform(context)
+    if not Path(file).is_file():
+        raise FileNotFoundError(f'params_file = {file!r} is not a file')
 
 
 def generate_launch_description():
@@ -37,4 +45,4 @@ def generate_launch_description():
         DeclareLaunchArgument(name, default_value=default, description=description)
         for name, default, description in ARGUMENTS
     ]
-    return LaunchDescription([*declared, controller])
+    return LaunchDescription([*declared, OpaqueFunction(function=check_file), controller])
