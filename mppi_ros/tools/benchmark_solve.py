@@ -91,8 +91,9 @@ def load_situation(path: Path | None) -> Situation:
     data = np.where(cost == 255, -1, known).astype(np.int8)
     x, y = values['origin'][:2]
     costmap = Costmap(data, float(values['resolution']), float(x), float(y))
-    pose, speed = values['robot_pose'], values['robot_speed']
-    state = State(*map(float, pose[:3]), float(speed[0]), float(speed[-1]))
+    x, y, yaw = map(float, values['robot_pose'][:3])
+    speed = values['robot_speed']
+    state = State(x, y, yaw, float(speed[0]), float(speed[-1]))
     return Situation(path.stem, costmap, values['plan'].astype(np.float64), state)
 
 
@@ -109,8 +110,8 @@ def _built_in() -> Situation:
     arc = np.arange(0.5, 9.5, 0.02)
     slope = 1.8 * np.cos(1.2 * arc)
     plan = np.stack([arc, 5.0 + 1.5 * np.sin(1.2 * arc), np.arctan(slope)], axis=1)
-    start = plan[len(plan) // 5]
-    state = State(*map(float, start), 0.45, 0.3)
+    start_x, start_y, start_yaw = map(float, plan[len(plan) // 5])
+    state = State(start_x, start_y, start_yaw, 0.45, 0.3)
     return Situation('built-in', Costmap(data, resolution, 0.0, 0.0), plan, state)
 
 

@@ -13,13 +13,13 @@ from mppi_ros.mppi.errors import InputError
 
 RESAMPLES = 10_000
 CONFIDENCE = 0.95
-# Measure → +1 where more is better, −1 where less is; time counts among successes of both only.
+# Measure → +1 where more is better, −1 where less is.
 MEASURES = {
     'success': 1, 'collision': -1, 'timeout': -1, 'passed': 1, 'score': 1, 'time_s': -1,
     'path_length_m': -1, 'min_clearance_m': 1, 'cross_track_rms_m': -1, 'mean_jerk': -1,
     'reversals': -1, 'standing_share': -1,
 }  # fmt: skip
-OF_SUCCESSES = ('time_s', 'path_length_m')
+OF_SUCCESSES = ('time_s', 'path_length_m')  # these count where both succeeded
 NOTABLE = 0.02  # difference of the score that makes an episode better or worse
 
 Episode = dict[str, Any]
@@ -123,5 +123,6 @@ def _key(episode: Episode) -> tuple[Any, ...]:
 
 def _merit(episode: Episode) -> float:
     """Return what an episode is worth: passing counts more than any score, contact least."""
-    passed = episode.get('passed', episode['success'])
-    return 2.0 * passed + episode['success'] - episode['collision'] + (episode['score'] or 0.0)
+    success, collision = bool(episode['success']), bool(episode['collision'])
+    passed = bool(episode.get('passed', success))
+    return 2.0 * passed + success - collision + float(episode['score'] or 0.0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from mppi_ros.tools.report import write_report
 if TYPE_CHECKING:
     from mppi_ros.simulation.episode import Trace
 
-FRAMES = 10.0  # [Hz] of the film
+FRAMES = 10  # [Hz] of the film
 MOST_FRAMES = 400  # a longer drive is shown faster
 
 
@@ -58,13 +58,13 @@ def _write_film(trace: Trace, path: Path, title: str) -> None:
         axes.plot(*trace.plan[:, :2].T, '--', color='#f0883e', lw=1.2)
     axes.plot(*trace.goal[:2], '*', color='#f7c948', mec='black', ms=14)
     (trail,) = axes.plot([], [], color='#2f6fde', lw=2.0)
-    body = axes.add_patch(Polygon(trace.footprint, facecolor='#2f6fde80', edgecolor='black'))
+    body: Any = axes.add_patch(Polygon(trace.footprint, facecolor='#2f6fde80', edgecolor='black'))
     axes.set_title(title, loc='left', fontsize=9)
     told = axes.text(0.01, 0.01, '', transform=axes.transAxes, fontsize=9)
     times = np.arange(trace.time[0], trace.time[-1] + 1.0 / FRAMES, 1.0 / FRAMES)
     times = times[:: 1 + len(times) // MOST_FRAMES]
 
-    def draw(time: float) -> tuple[object, ...]:
+    def draw(time: float) -> tuple[Any, ...]:
         k = min(int(np.searchsorted(trace.time, time)), len(trace.time) - 1)
         x, y, yaw = trace.pose[k]
         turn = np.array([[np.cos(yaw), np.sin(yaw)], [-np.sin(yaw), np.cos(yaw)]])

@@ -184,7 +184,11 @@ def _maps(request: Request) -> Iterator[Case]:
     if not files:
         raise InputError(f'no map_server map lies below {data}')
     footprint = Footprint.of(configuration.robot)
-    for name in _chosen(request, list(files)):
+    drives = {f'{name}/{number}': name for name in files for number in range(PAIRS)}
+    chosen = _chosen(request, [*files, *drives])
+    for name in files:
+        if not any(name in (each, drives.get(each)) for each in chosen):
+            continue
         occupancy = World.load(files[name]).occupancy
         for run in range(request.runs):
             seed = request.seed + run
@@ -192,9 +196,12 @@ def _maps(request: Request) -> Iterator[Case]:
             rng = np.random.default_rng([zlib.crc32(name.encode()), seed])
             for number, (start, goal) in enumerate(_pairs(name, occupancy, footprint, rng)):
                 hidden = _discs_on_plan(occupancy, start, goal, footprint, rng, number % 2)
+                scenario = f'{name}/{number}'
+                if not {name, scenario} & set(chosen):
+                    continue
                 for plant in request.plants or ('nominal',):
                     yield Case(
-                        suite='maps', scenario=f'{name}/{number}', plant=plant, seed=seed,
+                        suite='maps', scenario=scenario, plant=plant, seed=seed,
                         start=start, goal=goal, configuration=configuration, sensing='both',
                         world=str(files[name]), hidden=hidden,
                     )  # fmt: skip

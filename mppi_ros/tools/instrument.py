@@ -172,9 +172,10 @@ def commit() -> str:
 
 def _first_parallel_call() -> None:
     from mppi_ros.mppi import noise
+    from mppi_ros.mppi.blocks import BLOCK
 
     process = noise.correlation(0.0, 0.0)
-    noise.draw_parallel(0, 0, process, 1, np.empty((1, 2, noise.BLOCK), np.float32))
+    noise.draw_parallel(0, 0, process, 1, np.empty((1, 2, BLOCK), np.float32))
 
 
 def _cpu() -> str:
@@ -205,8 +206,9 @@ def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]
     for index, column in enumerate(columns):
         numeric = all(isinstance(row[index], (int, float)) or row[index] is None for row in rows)
         last = index == len(columns) - 1  # the one that may hold words
-        justify = 'right' if numeric and rows else 'left'
-        table.add_column(column, justify=justify, no_wrap=not last)
+        table.add_column(
+            column, justify='right' if numeric and rows else 'left', no_wrap=not last
+        )
     for row in rows:
         table.add_row(*map(_cell, row))
     # A file or a pipe gets whole rows, however wide.

@@ -1,0 +1,302 @@
+"""The real node over DDS, driven from this process: latency, jitter, load, memory, start-up."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Iterator, Sequence
+import math
+import os
+from pathlib import Path
+import random
+import socket
+import sys
+from tempfile import TemporaryDirectory
+import time
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticArray
+from geometry_msgs.msg import PoseStamped, TwistStamped
+from nav_msgs.msg import OccupancyGrid, Odometry
+from nav_msgs.msg import Path as Plan
+import numpy as np
+import psutil
+import rclpy
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, QoSProfile, qos_profile_sensor_data
+from rclpy.signals import SignalHandlerOptions
+from rclpy.time import Time
+
+from mppi_ros.control.inputs import Command
+from mppi_ros.mppi.errors import MppiError
+from mppi_ros.simulation.plant import NOMINAL, Plant
+from mppi_ros.tools.instrument import times
+from mppi_ros.tools.processes import Children
+
+RESOLUTION = 0.05  # [m]
+RADIUS = 0.9  # [m] of the circle that is driven round and round
+FASTEST = 2.0  # [m/s] for which the laps of the plan last
+ODOMETRY_RATE, COSTMAP_RATE = 50.0, 5.0  # [Hz]
+SETTLE = 2.0  # [s] after the first command that are not counted
+PATIENCE = 300.0  # [s] for a node that compiles all its kernels
+MOVING = 1e-3  # [m/s]
+LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+
+Progress = Callable[[str, float], None]
+
+
+class Driver(Node):
+    """
+    A robot that drives as it is told, on a circular plan, and notes when it was told.
+
+    Attributes
+    ----------
+    commands : list of (received, stamp)
+        Times of each command [s].
+    ticks : dict of {stamp: {name: value}}
+        What the controller told of the tick of each stamp.
+    first_motion : float
+        When the first command that moves the robot arrived [s]; NaN before.
+
+    """
+
+    def __init__(self, cells: int, laps: int) -> None:
+        """Publish at once; the node may not be there yet."""
+        super().__init__('latency_driver')
+        self.commands: list[tuple[float, float]] = []
+        self.ticks: dict[float, dict[str, float]] = {}
+        self.first_motion = math.nan
+        self._plant = Plant(NOMINAL, (RADIUS, 0.0, 0.5 * math.pi))
+        self._odometry = self.create_publisher(Odometry, 'odom', qos_profile_sensor_data)
+        self._costmap = self.create_publisher(OccupancyGrid, 'costmap', LATCHED)
+        self._plan = self.create_publisher(Plan, 'plan', LATCHED)
+        self._grid = self._grid_of(cells)
+        self.create_subscription(TwistStamped, 'cmd_vel', self._on_command, 10)
+        self._statistics = self.create_subscription(
+            DiagnosticArray, 'mppi_controller/statistics', self._on_statistics, 10
+        )
+        self.create_timer(1.0 / ODOMETRY_RATE, self._publish_odometry)
+        self.create_timer(1.0 / COSTMAP_RATE, self._publish_costmap)
+        self._publish_plan(laps)
+
+    def be_silent(self) -> None:
+        """Ask for no more statistics: telling them is a load of its own."""
+        self.destroy_subscription(self._statistics)
+
+    def _grid_of(self, cells: int) -> OccupancyGrid:
+        """Return a walled square with a pillar in the middle of the circle."""
+        data = np.zeros((cells, cells), np.int8)
+        data[[0, -1], :] = data[:, [0, -1]] = 100
+        along = (np.arange(cells) + 0.5 - 0.5 * cells) * RESOLUTION
+        data[np.hypot(along, along[:, None]) < 0.2] = 100
+        grid = OccupancyGrid()
+        grid.header.frame_id = 'map'
+        grid.info.resolution = RESOLUTION
+        grid.info.width = grid.info.height = cells
+        grid.info.origin.position.x = grid.info.origin.position.y = -0.5 * cells * RESOLUTION
+        grid.data = array('b', data.tobytes())
+        return grid
+
+    def _publish_plan(self, laps: int) -> None:
+        plan = Plan()
+        plan.header.frame_id = 'map'
+        angles = np.arange(0.0, laps * math.tau, 0.05)
+        # The goal lies aside of the circle, or the robot would be there in every lap.
+        for angle, radius in [*((angle, RADIUS) for angle in angles), (0.0, 0.6 * RADIUS)]:
+            pose = PoseStamped()
+            pose.header.frame_id = 'map'
+            pose.pose.position.x = radius * math.cos(angle)
+            pose.pose.position.y = radius * math.sin(angle)
+            yaw = angle + 0.5 * math.pi
+            pose.pose.orientation.z = math.sin(0.5 * yaw)
+            pose.pose.orientation.w = math.cos(0.5 * yaw)
+            plan.poses.append(pose)
+        self._plan.publish(plan)
+
+    def _publish_costmap(self) -> None:
+        self._grid.header.stamp = self.get_clock().now().to_msg()
+        self._costmap.publish(self._grid)
+
+    def _publish_odometry(self) -> None:
+        self._plant.advance(1.0 / ODOMETRY_RATE)
+        measured = self._plant.odometry(0.0)
+        message = Odometry()
+        message.header.stamp = self.get_clock().now().to_msg()
+        message.header.frame_id = 'map'
+        message.child_frame_id = 'base_link'
+        message.pose.pose.position.x = measured.x
+        message.pose.pose.position.y = measured.y
+        message.pose.pose.orientation.z = math.sin(0.5 * measured.yaw)
+        message.pose.pose.orientation.w = math.cos(0.5 * measured.yaw)
+        message.twist.twist.linear.x = measured.vx
+        message.twist.twist.angular.z = measured.wz
+        self._odometry.publish(message)
+
+    def _on_command(self, message: TwistStamped) -> None:
+        received = time.time()
+        self.commands.append((received, _seconds(message.header.stamp)))
+        v, w = message.twist.linear.x, message.twist.angular.z
+        self._plant.command(Command(v, 0.0, w), self._plant.time)
+        if math.isnan(self.first_motion) and max(abs(v), abs(w)) > MOVING:
+            self.first_motion = received
+
+    def _on_statistics(self, message: DiagnosticArray) -> None:
+        told = {}
+        for entry in message.status[0].values:
+            try:
+                told[entry.key] = float(entry.value)
+            except ValueError:
+                continue
+        self.ticks[_seconds(message.header.stamp)] = told
+
+
+def _seconds(stamp: Any) -> float:
+    return float(Time.from_msg(stamp).nanoseconds) * 1e-9
+
+
+def measure(
+    rate: float, seconds: float, cells: Sequence[int], params: Path | None, progress: Progress
+) -> list[dict[str, Any]]:
+    """
+    Start the node for each size of the costmap and return the rows of all.
+
+    Parameters
+    ----------
+    rate : float
+        Of the control tick [Hz].
+    seconds : float
+        Counted time for each size [s].
+    cells : sequence of int
+        Sides of the square costmaps.
+    params : Path, optional
+        The node's ROS YAML.
+    progress : callable
+        Told what is measured and the share that is done.
+
+    Raises
+    ------
+    MppiError
+        The node ended or never moved the robot.
+
+    """
+    os.environ.setdefault('ROS_DOMAIN_ID', str(_free_domain()))
+    os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
+    rows: list[dict[str, Any]] = []
+    rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
+    try:
+        with TemporaryDirectory() as folder:
+            cache = {**os.environ, 'NUMBA_CACHE_DIR': str(Path(folder, 'cache'))}
+            for place, name in enumerate(('cold cache', 'warm cache')):
+                progress(f'start-up, {name}', 0.1 * place)
+                with _Run(cells[0], 0.0, rate, params, Path(folder), cache) as run:
+                    rows.append(_value(f'start-up to first command, {name}', run.start_up, 's'))
+            for place, side in enumerate(cells):
+                progress(f'costmap of {side}² cells', 0.2 + 0.8 * place / len(cells))
+                with _Run(side, seconds, rate, params, Path(folder), cache) as run:
+                    rows += [{**row, 'costmap_cells': side} for row in run.rows()]
+    finally:
+        rclpy.try_shutdown()
+    return rows
+
+
+class _Run:
+    """The node as a child process, and the driver in this one; a context."""
+
+    def __init__(
+        self, cells: int, seconds: float, rate: float, params: Path | None, folder: Path,
+        environment: dict[str, str],
+    ) -> None:
+        way = FASTEST * (SETTLE + 2.0 * seconds + 10.0)
+        self._driver = Driver(cells, math.ceil(way / (math.tau * RADIUS)))
+        self._seconds = seconds
+        self._executor = SingleThreadedExecutor()
+        self._executor.add_node(self._driver)
+        self._children = Children(folder)
+        self._rate = rate
+        words = ['--params-file', str(params)] if params else []
+        words += ['-p', f'control_rate:={float(rate)}', '-p', 'cmd_vel_stamped:=true']
+        run = 'from mppi_ros.nodes.mppi_controller import main; main()'
+        command = [sys.executable, '-c', run, '--ros-args', *words]
+        self._children.start('mppi_controller', command, environment)
+        self._node = next(
+            child for child in psutil.Process().children() if run in child.cmdline()
+        )
+        self.start_up = math.nan
+
+    def __enter__(self) -> _Run:
+        """Wait for the first command that moves the robot."""
+        begun = self._children.started['mppi_controller']
+        try:
+            while math.isnan(self._driver.first_motion):
+                self._spin(0.05)
+                if time.time() - begun > PATIENCE:
+                    raise MppiError(f'the node did not move the robot in {PATIENCE:g} s')
+        except BaseException:
+            self.__exit__()
+            raise
+        self.start_up = self._driver.first_motion - begun
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        """End the node and the driver."""
+        self._children.stop()
+        self._executor.remove_node(self._driver)
+        self._driver.destroy_node()
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """Measure the times, and then the load for half as long again."""
+        seconds = self._seconds
+        self._spin(SETTLE)
+        self._driver.commands.clear()
+        self._driver.ticks.clear()
+        self._spin(seconds)
+        commands, ticks = list(self._driver.commands), self._driver.ticks
+        stamps = np.array([stamp for _, stamp in commands])
+        period = 1e3 / self._rate
+        joined = [(at, stamp, ticks[stamp]) for at, stamp in commands if stamp in ticks]
+        yield _timed('tick period', 1e3 * np.diff(stamps))
+        yield _timed('tick jitter', np.abs(1e3 * np.diff(stamps) - period))
+        yield _timed('tick → command received', [1e3 * (at - stamp) for at, stamp in commands])
+        yield _timed(
+            'odometry stamp → command received',
+            [1e3 * (at - stamp + told['odom_age']) for at, stamp, told in joined],
+        )
+        for what, key in (('solve', 'solve_ms'), ('tick', 'tick_ms')):
+            yield _timed(what, [told[key] for _, _, told in joined if key in told])
+        missed = int(np.sum(np.diff(stamps) * self._rate > 1.5))
+        yield _value('missed ticks', missed, f'of {len(commands)}')
+        self._driver.be_silent()
+        self._spin(0.5)
+        before, begun = self._node.cpu_times(), time.monotonic()
+        self._spin(max(2.0, 0.5 * seconds))
+        after, passed = self._node.cpu_times(), time.monotonic() - begun
+        used = after.user + after.system - before.user - before.system
+        yield _value('CPU share of the node', round(100.0 * used / passed, 2), '% of a core')
+        resident = self._node.memory_info().rss / 2**20
+        yield _value('resident memory of the node', round(resident, 1), 'MiB')
+
+    def _spin(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0.0:
+            self._executor.spin_once(timeout_sec=left)
+        self._children.check()
+
+
+def _free_domain() -> int:
+    """Return the id of a ROS domain in which nobody on this machine listens."""
+    for domain in random.sample(range(1, 102), 101):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            try:
+                probe.bind(('', 7400 + 250 * domain))  # the discovery port of DDS
+            except OSError:
+                continue
+            return domain
+    raise MppiError('every ROS domain of this machine is in use')
+
+
+def _timed(what: str, milliseconds: Any) -> dict[str, Any]:
+    return {'what': what, **times(milliseconds)}
+
+
+def _value(what: str, value: float, unit: str) -> dict[str, Any]:
+    return {'what': what, 'value': round(float(value), 3), 'unit': unit}
