@@ -82,7 +82,7 @@ def detour(
     points, arc = path.points[ahead], path.arc[ahead]
     if len(points) == 0:
         return None
-    free = footprint.clearance(field, np.column_stack([points, path.yaw[ahead]])) > 0.0
+    free = footprint.clearance(field, np.column_stack([points, path.heading[ahead]])) > 0.0
     # Where the costmap ends nothing is known to block the plan.
     free |= _at_the_rim(field, points, footprint.circumscribed_radius)
     if free[arc <= progress + look_ahead].all():

@@ -1,8 +1,8 @@
 """
-The critics: what a step of a sampled trajectory costs, in seconds, for a block of 64 samples.
+The critics: what a step of a sampled trajectory costs, in seconds.
 
-Each critic adds its cost of one step (or of the last step) to `cost`, float32[BLOCK]; all other
-rows are read only. A critic whose weight is 0 returns at once.
+Each critic is a function of a few scalars; the rollout calls it for 64 samples at a time, in one
+vectorised loop with all the others. A weight of 0 switches a critic off.
 """
 
 from typing import Any, NamedTuple

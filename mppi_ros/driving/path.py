@@ -89,6 +89,11 @@ class ReferencePath:
         return cls(points=points, yaw=yaw, arc=arc, goal=goal)
 
     @property
+    def heading(self) -> NDArray[np.float64]:
+        """Return where the robot faces at each point, float64[n] [rad]."""
+        return self.yaw if self.direction > 0.0 else self.yaw + math.pi
+
+    @property
     def length(self) -> float:
         """Return the length of the path [m]."""
         return float(self.arc[-1])

@@ -120,6 +120,15 @@ def replace(parameters: T, changes: Mapping[str, Any]) -> T:
     return _rebuild(parameters, tree)
 
 
+def validate(parameters: Any) -> None:
+    """Raise ParameterError if any value of a parameter dataclass has a wrong type or range."""
+    for info, path in _walk(type(parameters)):
+        owner = parameters
+        for attribute in path:
+            owner = getattr(owner, attribute)
+        check(info, owner)
+
+
 def check(info: ParameterInfo, value: Any) -> Value:
     """Return `value` in the parameter's own type, or raise ParameterError."""
     if info.kind == 'double_array':

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mppi_ros.mppi.errors import ParameterError
-from mppi_ros.mppi.parameters import group, parameter
+from mppi_ros.mppi.parameters import group, parameter, validate
 
 
 @dataclass(frozen=True)
@@ -76,6 +76,9 @@ class MppiParameters:
         0, 'threads of the solve; 0 chooses by samples and cores', low=0, high=256
     )
     noise: Noise = group(Noise)
+
+    def __post_init__(self) -> None:
+        validate(self)
 
     def cholesky(self, controls: int) -> NDArray[np.float64]:
         """
