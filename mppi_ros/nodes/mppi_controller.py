@@ -275,7 +275,8 @@ class MppiController(ParameterMixin[Configuration], LifecycleNode):
         values: dict[str, object] = {'state': tick.state.value, 'reason': tick.reason}
         values.update({key: float(value) for key, value in vars(tick.statistics).items()})
         assert self._controller is not None
-        values.update({f'cost.{name}': cost for name, cost in self._controller.costs().items()})
+        costs = self._controller.costs()
+        values.update({f'cost.{critic}': cost for critic, cost in costs.items()})
         windows = {
             'solve_ms': self._solve, 'cycle_ms': self._cycle, 'period_ms': self._pace.periods
         }

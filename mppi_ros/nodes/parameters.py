@@ -14,7 +14,7 @@ from rcl_interfaces.msg import (
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from mppi_ros.mppi.errors import ParameterError
+from mppi_ros.mppi.errors import MppiError, ParameterError
 from mppi_ros.mppi.parameters import ParameterInfo, describe, flatten, replace
 
 T = TypeVar('T')
@@ -69,33 +69,42 @@ class ParameterMixin(Generic[T]):
         self._infos = infos
 
     def apply_configuration(self, configuration: T) -> None:
-        """Act on a new configuration; called between ticks, after it was checked."""
+        """Act on a new configuration between ticks; raise MppiError to refuse it unchanged."""
 
     def set_parameters_atomically(
         self: Any, parameter_list: list[Parameter]
     ) -> SetParametersResult:
         """Check and apply a set of changes as a whole."""
-        infos = self._infos
+        infos, before = self._infos, self.configuration
         ours = [p for p in parameter_list if not self._is_of_rclpy(p.name, infos)]
         rest = [p for p in parameter_list if self._is_of_rclpy(p.name, infos)]
         try:
-            configuration = replace(
-                self.configuration, _typed({p.name: p.value for p in ours}, infos)
-            )
-        except ParameterError as error:
+            after = replace(before, _typed({p.name: p.value for p in ours}, infos))
+            old, new = flatten(before), flatten(after)
+            # Loading a dump sets everything; what is not live may be set to what it is.
+            for name, info in infos.items():
+                if not info.live and new[name] != old[name]:
+                    raise ParameterError(f'{name} is read-only: it is given at start')
+            self._adopt(after)
+        except MppiError as error:
             return SetParametersResult(successful=False, reason=str(error))
-        before, after = flatten(self.configuration), flatten(configuration)
-        # Loading a dump sets everything; what is not live may be set to what it is.
-        changes = [
-            _parameter(infos[p.name], after[p.name])
-            for p in ours
-            if infos[p.name].live or after[p.name] != before[p.name]
-        ]
+        changes = [_parameter(infos[p.name], new[p.name]) for p in ours if infos[p.name].live]
         result = Node.set_parameters_atomically(self, rest + changes)
-        if result.successful and configuration != self.configuration:
-            self.configuration = configuration
-            self.apply_configuration(configuration)
+        if not result.successful:
+            self._adopt(before)
         return result
+
+    def _adopt(self, configuration: T) -> None:
+        """Make a configuration the one in force, or raise MppiError and keep the one before."""
+        before = self.configuration
+        if configuration == before:
+            return
+        self.configuration = configuration
+        try:
+            self.apply_configuration(configuration)
+        except MppiError:
+            self.configuration = before
+            raise
 
     def set_parameters(self, parameter_list: list[Parameter]) -> list[SetParametersResult]:
         """Check and apply changes one by one."""

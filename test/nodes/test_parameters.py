@@ -6,7 +6,7 @@ import array
 import pytest
 
 from mppi_ros.control.settings import Configuration
-from mppi_ros.mppi.errors import ParameterError
+from mppi_ros.mppi.errors import InputError, ParameterError
 from mppi_ros.mppi.parameters import describe, flatten
 
 pytest.importorskip('rclpy', reason='needs ROS 2: source an installation or install the wheels')
@@ -27,6 +27,8 @@ class Holder(ParameterMixin[Configuration], Node):
         self.declare_configuration(Configuration())
 
     def apply_configuration(self, configuration):
+        if configuration.limits.vx_max == 13.0:
+            raise InputError('13 m/s bring bad luck')
         self.applied.append(configuration)
 
 
@@ -116,6 +118,7 @@ def test_an_empty_list_is_an_empty_array_of_any_type(make, empty):
     ({'sigma': [0.1, 0.2, 0.3]}, 'sigma has 3 numbers'),
     ({'horison_steps': 5}, 'unknown parameter horison_steps; did you mean horizon_steps?'),
     ({'autostart': False}, 'read-only'),
+    ({'limits.vx_max': 13.0}, '13 m/s bring bad luck'),
     ({'lambda': None}, 'lambda = None must be a number'),
 ])
 def test_a_bad_change_is_refused_with_the_reason(make, changes, words):
@@ -133,6 +136,13 @@ def test_a_set_with_one_bad_value_changes_nothing(make):
     assert not change(node, **{'lambda': 0.5, 'alpha': 5.0}).successful
     assert node.get_parameter('lambda').value == Configuration().mppi.temperature
     assert node.configuration == Configuration()
+
+
+def test_what_rclpy_refuses_is_taken_back(make):
+    node = make()
+    assert not change(node, **{'lambda': 0.5, 'use_sim_time': 'perhaps'}).successful
+    assert node.configuration == Configuration()
+    assert node.applied[-1] == Configuration()
 
 
 def test_a_set_is_applied_once_and_whole(make):
