@@ -1,0 +1,138 @@
+"""Benchmarks: rows as promised, labels that tell the truth, ratios; bad input ends in one line."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from mppi_ros.control.settings import Configuration
+from mppi_ros.tools.benchmark import main, ratios
+from mppi_ros.tools.benchmark_closed_loop import drive
+from mppi_ros.tools.benchmark_solve import Solve, load_situation
+from mppi_ros.tools.instrument import times
+
+TIMES = {'median_ms', 'p90_ms', 'p99_ms', 'p999_ms', 'max_ms'}
+PHASES = {'solve', 'noise', 'rollout', 'weights', 'weighted sum', 'distance field', 'path'}
+
+
+def run(*words):
+    return main([str(word) for word in words])
+
+
+@pytest.fixture
+def scenario(tmp_path):
+    cost = np.zeros((60, 60), np.uint8)
+    cost[[0, -1], :] = 254
+    cost[:, 0], cost[5, 5], cost[6, 6] = 255, 253, 100
+    along = np.arange(0.6, 2.4, 0.05)
+    plan = np.stack([along, np.full_like(along, 1.5), np.zeros_like(along)], axis=1)
+    path = tmp_path / 'small.npz'
+    np.savez(path, costmap=cost, resolution=0.05, origin=[0.0, 0.0], plan=plan,
+             robot_pose=plan[0], robot_speed=[0.2, 0.0, 0.1])
+    return path
+
+
+def test_solve_gives_rows_of_every_size_pace_and_phase(scenario, tmp_path):
+    out = tmp_path / 'out.json'
+    code = run('solve', '--scenario', scenario, '--samples', '64,128', '--steps', '8', '--threads',
+               '1,2', '--calls', 10, '--json', out)
+    assert code == 0
+    content = json.loads(out.read_text())
+    assert content['benchmark'] == 'solve'
+    assert {'cpu', 'cores', 'numba', 'thread_layer', 'commit'} <= set(content['machine'])
+    rows = content['rows']
+    assert all(set(row) >= TIMES for row in rows)
+    solves = {(row['samples'], row['steps'], row['threads'], row['pace'])
+              for row in rows if row['phase'] == 'solve'}
+    assert solves == {(k, 8, n, pace) for k in (64, 128) for n in (1, 2)
+                      for pace in ('hot', '20Hz')}
+    assert {row['phase'] for row in rows} >= PHASES
+    assert any(row['phase'] == 'rollout without obstacle' for row in rows)
+
+
+def test_label_is_built_from_the_values(scenario):
+    solve = Solve(load_situation(scenario), Configuration(), 64, 8, 1)
+    assert solve.label == 'solve[K=64,T=8,diff_drive,1 thread]'
+
+
+def test_a_costmap_of_nav2_means_what_it_meant(scenario):
+    grid = load_situation(scenario).costmap.data
+    assert (grid[0, 5], grid[10, 0], grid[5, 5], grid[10, 10]) == (100, -1, 99, 0)
+    assert 0 < grid[6, 6] < 99
+
+
+def test_built_in_situation_can_be_driven():
+    situation = load_situation(None)
+    row = drive(situation, Configuration(), 0)
+    assert row['reached'], row['reason']
+    assert row['min_distance_m'] > Configuration().robot.radius
+
+
+def test_times_are_quantiles():
+    found = times(np.arange(1, 1002))
+    assert (found['median_ms'], found['max_ms']) == (501.0, 1001.0)
+    assert found['p90_ms'] == 901.0
+    assert found['p999_ms'] == 1000.0
+
+
+def test_ratios_pair_rows_by_what_they_measure():
+    other = [{'phase': 'solve', 'samples': 10, 'median_ms': 2.0, 'p99_ms': 4.0},
+             {'phase': 'noise', 'samples': 10, 'median_ms': 1.0}]
+    this = [{'phase': 'solve', 'samples': 10, 'median_ms': 1.0, 'p99_ms': 4.0},
+            {'phase': 'solve', 'samples': 20, 'median_ms': 9.0}]
+    found = ratios(other, this)
+    assert [(row['value'], row['ratio']) for row in found] == [('median_ms', 0.5), ('p99_ms', 1.0)]
+
+
+def test_compare_prints_ratios_and_without_a_second_result_measures_again(
+        scenario, tmp_path, capsys):
+    out = tmp_path / 'out.json'
+    run('solve', '--scenario', scenario, '--samples', 64, '--steps', 8, '--threads', 1, '--calls',
+        10, '--json', out)
+    capsys.readouterr()
+    assert run('compare', out, out) == 0
+    assert 'samples 64, steps 8' in capsys.readouterr().out
+    before = out.read_bytes()
+    assert run('compare', out) == 0
+    assert out.read_bytes() == before
+
+
+def test_theory_holds(tmp_path):
+    out = tmp_path / 'out.json'
+    assert run('theory', '--json', out) == 0
+    for row in json.loads(out.read_text())['rows']:
+        assert {'law', 'predicted', 'measured', 'tolerance', 'holds'} <= set(row)
+
+
+@pytest.mark.parametrize(('words', 'told'), [
+    (['nonsense'], 'nonsense'),
+    (['solve', '--samples', '2000,x'], "'x' is not an integer"),
+    (['solve', '--scenario', 'nowhere.npz'], 'nowhere.npz'),
+    (['solve', '--params', 'nowhere.yaml'], 'nowhere.yaml'),
+    (['solve', '--json', '/nowhere/out.json'], 'cannot be written'),
+    (['latency', '--rate', '0'], 'outside [1, 500] Hz'),
+    (['compare', 'nowhere.json'], 'nowhere.json'),
+])
+def test_bad_input_ends_with_one_line_and_code_2(words, told, capsys):
+    try:
+        code = run(*words)
+    except SystemExit as ended:
+        code = ended.code
+    assert code == 2
+    error = capsys.readouterr().err
+    assert told in error
+    assert error.count('\n') == 1
+
+
+def test_damaged_scenarios_are_refused(tmp_path, capsys):
+    path = tmp_path / 'bad.npz'
+    path.write_text('not a zip')
+    assert run('solve', '--scenario', path) == 2
+    np.savez(path, costmap=np.zeros((5, 5), np.uint8))
+    assert run('solve', '--scenario', path) == 2
+    np.savez(path, costmap=np.zeros(5, np.uint8), resolution=0.05, origin=[0, 0],
+             plan=np.zeros((1, 3)), robot_pose=[0, 0, 0], robot_speed=[0, 0, 0])
+    assert run('solve', '--scenario', path) == 2
+    assert 'costmap has shape [5]' in capsys.readouterr().err
