@@ -13,6 +13,7 @@ from mppi_ros.driving.distance_field import DistanceField
 from mppi_ros.driving.footprint import Footprint
 from mppi_ros.driving.motion import Model, State, limit
 from mppi_ros.driving.path import ReferencePath
+from mppi_ros.driving.plugin import Plugin
 from mppi_ros.driving.rollout import (
     Grid,
     Path,
@@ -59,7 +60,10 @@ class DrivingObjective:
         footprint: Footprint,
         steps: int,
         time_step: float,
+        plugin: Plugin | None = None,
     ) -> None:
+        self._plugin = plugin  # keeps the machine code alive whose address the kernels call
+        self._own = plugin.address() if plugin else None
         self.model = Model.of(limits, prediction, time_step)
         self._limits, self._critics = limits, critics
         self._footprint = footprint
@@ -113,7 +117,7 @@ class DrivingObjective:
         """Return the clearance [m] at each point of the path; inf where it is not looked at."""
         clearance = np.full(len(path.arc), np.inf)
         seen = (path.arc >= progress - BEHIND) & (path.arc <= progress + distance)
-        poses = np.column_stack([path.points[seen], path.yaw[seen]])
+        poses = np.column_stack([path.points[seen], path.heading[seen]])
         clearance[seen] = self._footprint.clearance(field, poses)
         return clearance
 
@@ -243,7 +247,7 @@ class DrivingObjective:
         rollout(  # type: ignore[operator]
             mean, factor, noise, self._start, self.model, self._padded, self._grid, self._discs,
             self._table, self._left, self._path, self._to_go, self._to_go_grid, self._target,
-            weights, costs,
+            weights, self._own, costs,
         )  # fmt: skip
 
 

@@ -13,6 +13,22 @@ import numpy as np
 
 from mppi_ros.driving import critics
 from mppi_ros.driving.motion import limited, moved
+from mppi_ros.driving.plugin import (
+    ARC,
+    CLEARANCE,
+    COMMAND_V,
+    COMMAND_W,
+    COS,
+    COST,
+    CROSS,
+    SIN,
+    V,
+    W,
+    X,
+    Y,
+    call_step,
+    stack_rows,
+)
 from mppi_ros.mppi.blocks import (
     BLOCK,
     inlined,
@@ -107,17 +123,15 @@ def clear(
 
 
 @inlined
-def drive(
-    mean_v: Any, mean_w: Any, factor: Any, noise_v: Any, noise_w: Any, model: Any, direction: Any,
-    weights: Any, x: Any, y: Any, c: Any, s: Any, v: Any, w: Any, command_v: Any, command_w: Any,
-    total: Any,
+def command(
+    mean_v: Any, mean_w: Any, factor: Any, noise_v: Any, noise_w: Any, model: Any, weights: Any,
+    command_v: Any, command_w: Any, total: Any,
 ) -> None:  # fmt: skip
     """
-    One step of motion: the sample x̄ + L n within the limits, then the plant, then the pose.
+    Bring the sample x̄ + L n within the limits, and charge its change.
 
     The limits belong to f; the sample itself stays Gaussian.
     """
-    half = np.float32(0.5) * model.dt
     vv, wv, ww = factor
     for j in range(BLOCK):
         last_v, last_w = command_v[j], command_w[j]
@@ -125,17 +139,23 @@ def drive(
             mean_v + vv * noise_v[j], mean_w + wv * noise_v[j] + ww * noise_w[j],
             last_v, last_w, model,
         )  # fmt: skip
-        next_v = v[j] + model.follow_v * (now_v - v[j])
-        next_w = w[j] + model.follow_w * (now_w - w[j])
+        command_v[j], command_w[j] = now_v, now_w
+        total[j] += critics.smoothness(now_v - last_v, now_w - last_w, weights)
+
+
+@inlined
+def move(
+    model: Any, command_v: Any, command_w: Any, x: Any, y: Any, c: Any, s: Any, v: Any, w: Any
+) -> None:
+    """Move the plant, which lags behind its command, and the pose on by one step."""
+    half = np.float32(0.5) * model.dt
+    for j in range(BLOCK):
+        next_v = v[j] + model.follow_v * (command_v[j] - v[j])
+        next_w = w[j] + model.follow_w * (command_w[j] - w[j])
         x[j], y[j], c[j], s[j] = moved(
             x[j], y[j], c[j], s[j], half * (v[j] + next_v), half * (w[j] + next_w)
         )
-        v[j], w[j], command_v[j], command_w[j] = next_v, next_w, now_v, now_w
-        total[j] += (
-            critics.effort(next_w, weights)
-            + critics.smoothness(now_v - last_v, now_w - last_w, weights)
-            + critics.forward(direction * next_v, weights)
-        )
+        v[j], w[j] = next_v, next_w
 
 
 @inlined
@@ -154,11 +174,11 @@ def approach(
 
 @inlined
 def follow(
-    table: Any, path: Any, weights: Any, x: Any, y: Any, c: Any, s: Any, v: Any, clearance: Any,
-    near: Any, arc: Any, cross: Any, total: Any,
+    table: Any, path: Any, weights: Any, x: Any, y: Any, c: Any, s: Any, v: Any, w: Any,
+    clearance: Any, near: Any, arc: Any, cross: Any, total: Any,
 ) -> None:  # fmt: skip
     """
-    Progress and distance aside of the path, and the critics of the pose.
+    Progress and distance aside of the path, and the critics of pose and motion.
 
     A sample's nearest point is the one at its last progress: it moves less than a point in a step.
     """
@@ -180,21 +200,51 @@ def follow(
             + critics.clearance_speed(clearance[j], v[j], weights)
             + critics.path_tracking(aside, weights)
             + critics.path_heading(alignment, near[j], weights)
+            + critics.effort(w[j], weights)
+            + critics.forward(path.direction * v[j], weights)
         )
+
+
+@inlined
+def show(
+    x: Any, y: Any, c: Any, s: Any, v: Any, w: Any, command_v: Any, command_w: Any,
+    clearance: Any, arc: Any, cross: Any, rows: Any,
+) -> None:  # fmt: skip
+    """
+    Copy the samples for a function of the user.
+
+    Copies, because rows that are handed out might be changed by anyone: no loop over them would
+    stay as fast.
+    """
+    for j in range(BLOCK):
+        rows[X, j], rows[Y, j], rows[COS, j], rows[SIN, j] = x[j], y[j], c[j], s[j]
+        rows[V, j], rows[W, j] = v[j], w[j]
+        rows[COMMAND_V, j], rows[COMMAND_W, j] = command_v[j], command_w[j]
+        rows[CLEARANCE, j], rows[ARC, j], rows[CROSS, j] = clearance[j], arc[j], cross[j]
+
+
+@inlined
+def take(rows: Any, x: Any, y: Any, c: Any, s: Any, v: Any, w: Any) -> None:
+    """Copy back what a motion model of the user has moved."""
+    for j in range(BLOCK):
+        x[j], y[j], c[j], s[j] = rows[X, j], rows[Y, j], rows[COS, j], rows[SIN, j]
+        v[j], w[j] = rows[V, j], rows[W, j]
 
 
 @inlined
 def rollout_block(
     mean: Any, factor: Any, sign: Any, noise: Any, start: Any, model: Any, field: Any, grid: Any,
     discs: Any, table: Any, left: Any, path: Any, to_go: Any, to_go_grid: Any, target: Any,
-    weights: Any, cost: Any,
+    weights: Any, own: Any, cost: Any,
 ) -> None:  # fmt: skip
     """Cost, float32[BLOCK], of the sequences x̄ + sign · L n of one block of noise n."""
     x, y, c, s = stack_row(), stack_row(), stack_row(), stack_row()
     v, w, command_v, command_w = stack_row(), stack_row(), stack_row(), stack_row()
     clearance, near, total = stack_row(), stack_row(), stack_row()
     arc, cross, time, later = stack_row(), stack_row(), stack_row(), stack_row()
-    detour, cells = stack_row(), stack_places()
+    detour, cells, rows = stack_row(), stack_places(), stack_rows()
+    for j in range(BLOCK):
+        clearance[j], cross[j] = np.float32(0.0), np.float32(0.0)
     for j in range(BLOCK):
         x[j], y[j], c[j], s[j] = np.float32(0.0), np.float32(0.0), start.c, start.s
         v[j], w[j] = start.v, start.w
@@ -202,14 +252,25 @@ def rollout_block(
         arc[j], near[j], total[j] = start.arc, np.float32(0.0), np.float32(0.0)
     signed = sign * factor[0, 0], sign * factor[1, 0], sign * factor[1, 1]
     for t in range(mean.shape[0]):
-        drive(
-            mean[t, 0], mean[t, 1], signed, noise[2 * t], noise[2 * t + 1], model, path.direction,
-            weights, x, y, c, s, v, w, command_v, command_w, total,
+        command(
+            mean[t, 0], mean[t, 1], signed, noise[2 * t], noise[2 * t + 1], model, weights,
+            command_v, command_w, total,
         )  # fmt: skip
+        if own is None or own.motion == 0:
+            move(model, command_v, command_w, x, y, c, s, v, w)
+        else:
+            show(x, y, c, s, v, w, command_v, command_w, clearance, arc, cross, rows)
+            call_step(own.motion, t, rows, own.values)
+            take(rows, x, y, c, s, v, w)
         clear(field, grid, discs, x, y, c, s, clearance)
         if target.reach > np.float32(0.0):
             approach(target, weights, x, y, c, s, near, total)
-        follow(table, path, weights, x, y, c, s, v, clearance, near, arc, cross, total)
+        follow(table, path, weights, x, y, c, s, v, w, clearance, near, arc, cross, total)
+        if own is not None and own.critic != 0:
+            show(x, y, c, s, v, w, command_v, command_w, clearance, arc, cross, rows)
+            call_step(own.critic, t, rows, own.values)
+            for j in range(BLOCK):
+                total[j] += rows[COST, j]
     for j in range(BLOCK):
         cells[j] = cell_at(to_go_grid, x[j], y[j])
     look_up_values(to_go, cells, detour)
@@ -233,7 +294,7 @@ def rollout_block(
 def rollout_serial(
     mean: Any, factor: Any, noise: Any, start: Any, model: Any, field: Any,
     grid: Any, discs: Any, table: Any, left: Any, path: Any, to_go: Any, to_go_grid: Any,
-    target: Any, weights: Any, costs: Any,
+    target: Any, weights: Any, own: Any, costs: Any,
 ) -> None:  # fmt: skip
     """Fill costs, float32[blocks, BLOCK], for noise, float32[drawn blocks, T · m, BLOCK]."""
     drawn = noise.shape[0]
@@ -241,7 +302,7 @@ def rollout_serial(
         sign = np.float32(1.0) if block < drawn else np.float32(-1.0)
         rollout_block(
             mean, factor, sign, noise[block % drawn], start, model, field, grid, discs, table,
-            left, path, to_go, to_go_grid, target, weights, costs[block],
+            left, path, to_go, to_go_grid, target, weights, own, costs[block],
         )  # fmt: skip
 
 
@@ -249,7 +310,7 @@ def rollout_serial(
 def rollout_parallel(
     mean: Any, factor: Any, noise: Any, start: Any, model: Any, field: Any,
     grid: Any, discs: Any, table: Any, left: Any, path: Any, to_go: Any, to_go_grid: Any,
-    target: Any, weights: Any, costs: Any,
+    target: Any, weights: Any, own: Any, costs: Any,
 ) -> None:  # fmt: skip
     """Do as rollout_serial does, on all threads."""
     drawn = noise.shape[0]
@@ -257,5 +318,5 @@ def rollout_parallel(
         sign = np.float32(1.0) if block < drawn else np.float32(-1.0)
         rollout_block(
             mean, factor, sign, noise[block % drawn], start, model, field, grid, discs, table,
-            left, path, to_go, to_go_grid, target, weights, costs[block],
+            left, path, to_go, to_go_grid, target, weights, own, costs[block],
         )  # fmt: skip

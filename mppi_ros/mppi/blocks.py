@@ -22,27 +22,27 @@ BLOCK = 64
 # No nnan and no ninf: NaN and inf stay detectable, which measured no slower.
 FASTMATH = {'nsz', 'arcp', 'contract', 'afn'}
 
-_OPTIONS: dict[str, Any] = {
+OPTIONS: dict[str, Any] = {
     'nogil': True, 'fastmath': FASTMATH, 'error_model': 'numpy', 'boundscheck': False,
 }  # fmt: skip
 
 
 def kernel(function: Callable[..., Any]) -> Any:
     """Compile a function that is called from Python and runs on one thread."""
-    return cached(njit(**_OPTIONS)(function))
+    return cached(njit(**OPTIONS)(function), function)
 
 
 def parallel_kernel(function: Callable[..., Any]) -> Any:
     """Compile a function that is called from Python and whose prange runs on several threads."""
-    return cached(njit(parallel=True, **_OPTIONS)(function))
+    return cached(njit(parallel=True, **OPTIONS)(function), function)
 
 
 def inlined(function: Callable[..., Any]) -> Any:
     """Compile a function into each kernel that calls it."""
-    return njit(forceinline=True, **_OPTIONS)(function)
+    return njit(forceinline=True, **OPTIONS)(function)
 
 
-def _stack_reserver(element: Any, count: int = BLOCK) -> Any:
+def stack_reserver(element: Any, count: int = BLOCK) -> Any:
     """Return an intrinsic that reserves `count` elements on the caller's stack, as a pointer."""
 
     def reserve(typing_context: Any) -> Any:
@@ -79,10 +79,10 @@ def _entry_copier(width: int) -> Any:
     return intrinsic(copy)
 
 
-_reserve_floats = _stack_reserver(types.float32)
-_reserve_bits = _stack_reserver(types.uint32)
-_reserve_places = _stack_reserver(types.int32)
-_reserve_points = _stack_reserver(types.float32, 4 * BLOCK)
+_reserve_floats = stack_reserver(types.float32)
+_reserve_bits = stack_reserver(types.uint32)
+_reserve_places = stack_reserver(types.int32)
+_reserve_points = stack_reserver(types.float32, 4 * BLOCK)
 _copy_value = _entry_copier(1)
 _copy_point = _entry_copier(4)
 

@@ -17,9 +17,9 @@ import sys
 from typing import Any
 
 
-def cached(dispatcher: Any) -> Any:
+def cached(dispatcher: Any, function: Callable[..., Any]) -> Any:
     """
-    Let a dispatcher of Numba keep its machine code in files, where there is a place for them.
+    Let the dispatcher of a function keep its machine code in files, where there is a place.
 
     That is beside the source or, where that is read-only, in the user's own cache folder.
     """
@@ -27,7 +27,7 @@ def cached(dispatcher: Any) -> Any:
         dispatcher.enable_caching()
     except RuntimeError:  # no place at all: compile at each start
         return dispatcher
-    dispatcher._cache._cache_file._source_stamp = stamp(dispatcher.py_func)
+    dispatcher._cache._cache_file._source_stamp = stamp(function)
     return dispatcher
 
 
@@ -40,7 +40,8 @@ def stamp(function: Callable[..., Any]) -> str:
         if module not in found:
             found.add(module)
             waiting += _read(module, packages)[1]
-    digest = hashlib.sha256()
+    # the name: machine code from `python module.py` cannot be loaded where it is imported
+    digest = hashlib.sha256(function.__module__.encode())
     for module in sorted(found):
         digest.update(_read(module, packages)[0])
     return digest.hexdigest()

@@ -29,7 +29,7 @@ CostFunction = Callable[[Floats], NDArray[np.floating]]
 
 @runtime_checkable
 class BlockObjective(Protocol):
-    """An objective that rolls out blocks of noise itself, without forming the controls (K, T, m)."""
+    """An objective that rolls out blocks of noise itself and never forms controls (K, T, m)."""
 
     def costs_of_blocks(
         self, mean: Floats, factor: Floats, noise: Floats, costs: Floats, threads: int
@@ -199,7 +199,7 @@ class Optimizer:
         return int(self._lanes * (self._costs.shape[0] // self._noise.shape[0]))
 
     def whitened_gradient(self) -> Floats:
-        """Return Σ w z, float32[T, m], of the last iteration: its norm is the step's Fisher norm."""
+        """Return Σ w z, float32[T, m], of the last iteration; its norm is the Fisher norm."""
         sampling.whiten(self._process, self._average, self._white)
         return self._white
 

@@ -1,0 +1,106 @@
+"""
+A user's own motion model and critic in the rollout, without a change of this package.
+
+Both are functions of one step of a block of 64 samples, compiled apart from the rollout and called
+through their address, so that the rollout is the same for all of them:
+
+    @block_step
+    def keep_to_the_left(step, rows, values):
+        for j in range(BLOCK):
+            rows[COST, j] = values[0] * max(-rows[CROSS, j], np.float32(0.0))
+
+    plugin = Plugin(critic=keep_to_the_left, values=[0.1])
+
+`rows`, float32[ROWS, BLOCK], holds one quantity of 64 samples in each row. `values`, float32[n],
+is whatever the user wants to hand over; it may be changed between two solves. A motion model
+replaces the rows X to W by those after a step under COMMAND_V and COMMAND_W, which the limits
+allow; a critic writes what the step costs [s] into COST. Positions are relative to the robot.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from llvmlite import ir
+from numba import carray, types
+from numba.core.ccallback import CFunc
+from numba.extending import intrinsic
+import numpy as np
+from numpy.typing import NDArray
+
+from mppi_ros.mppi.blocks import BLOCK, OPTIONS, inlined, stack_reserver
+from mppi_ros.mppi.cache import cached
+
+# x, y [m] from the robot, along the axes of the planning frame; cosine and sine of the yaw; speed
+# [m/s] and turning rate [rad/s], and what is commanded; clearance [m]; way along the path and
+# distance to its left [m]; what a critic charges [s]
+X, Y, COS, SIN, V, W, COMMAND_V, COMMAND_W, CLEARANCE, ARC, CROSS, COST = range(12)
+ROWS = 12
+
+
+def block_step(function: Callable[[int, Any, Any], None]) -> Any:
+    """Compile a motion model or a critic: a function (step, rows, values) as described above."""
+    arguments = types.int64, types.float32[:, ::1], types.float32[::1]
+    compiled = cached(CFunc(function, (arguments, types.void), {}, OPTIONS), function)
+    compiled.compile()
+    return compiled
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """
+    A user's own code for one rollout.
+
+    Attributes
+    ----------
+    motion : block_step or None
+        What replaces the motion model.
+    critic : block_step or None
+        What is charged beside the critics of the package.
+    values : float32[n]
+        Handed to both; an array of this type is not copied, so that it can be changed later.
+
+    """
+
+    motion: Any = None
+    critic: Any = None
+    values: Sequence[float] | NDArray[np.float32] = ()
+
+    def address(self) -> 'Address':
+        """Return what the rollout takes; the plugin must live as long as it is used."""
+        values = np.ascontiguousarray(self.values, np.float32)
+        return Address(
+            self.motion.address if self.motion else 0,
+            self.critic.address if self.critic else 0,
+            values,
+        )
+
+
+class Address(NamedTuple):
+    """Where the machine code of a plugin begins, 0 for what it lacks, and its values."""
+
+    motion: int
+    critic: int
+    values: NDArray[np.float32]
+
+
+@intrinsic
+def call_step(typing_context: Any, address: Any, step: Any, rows: Any, values: Any) -> Any:
+    """Call the block_step at an address: an argument of type function would cost 36 µs a solve."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        kinds = [context.get_value_type(kind) for kind in signature.args[1:]]
+        function = ir.FunctionType(ir.VoidType(), kinds)
+        builder.call(builder.inttoptr(arguments[0], function.as_pointer()), arguments[1:])
+        return context.get_dummy_value()
+
+    return types.void(address, types.int64, rows, values), generate
+
+
+_reserve_rows = stack_reserver(types.float32, ROWS * BLOCK)
+
+
+@inlined
+def stack_rows() -> Any:
+    """Return float32[ROWS, BLOCK] on the stack, not initialised."""
+    return carray(_reserve_rows(), (ROWS, BLOCK))

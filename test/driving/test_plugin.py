@@ -1,0 +1,174 @@
+"""What a user writes as plugin does in the rollout what the built-in code would."""
+from __future__ import annotations
+
+from dataclasses import replace
+import math
+
+import numpy as np
+import pytest
+
+from mppi_ros.driving.costmap import Costmap
+from mppi_ros.driving.critics import CRITICS
+from mppi_ros.driving.distance_field import distance_field
+from mppi_ros.driving.footprint import Footprint
+from mppi_ros.driving.motion import Model, State
+from mppi_ros.driving.objective import DrivingObjective
+from mppi_ros.driving.path import ReferencePath
+from mppi_ros.driving.plugin import (
+    ARC,
+    CLEARANCE,
+    COMMAND_V,
+    COMMAND_W,
+    COS,
+    COST,
+    CROSS,
+    SIN,
+    Plugin,
+    V,
+    W,
+    X,
+    Y,
+    block_step,
+)
+from mppi_ros.driving.settings import Critics, Limits, Prediction
+from mppi_ros.mppi import MppiParameters, Optimizer
+from mppi_ros.mppi.blocks import BLOCK
+
+STEPS, DT = 30, 0.05
+LIMITS, PREDICTION, DEFAULT = Limits(), Prediction(), Critics()
+
+
+@block_step
+def weighted(step, rows, values):
+    """Charge values[r] times row r, and values[COST] times the number of the step."""
+    for j in range(BLOCK):
+        cost = values[COST] * np.float32(step)
+        for r in range(COST):
+            cost += values[r] * rows[r, j]
+        rows[COST, j] = cost
+
+
+@block_step
+def turning(step, rows, values):
+    for j in range(BLOCK):
+        rows[COST, j] = values[0] * rows[W, j] * rows[W, j]
+
+
+@block_step
+def lagging_unicycle(step, rows, values):
+    """Move as the built-in model does, with a sine and a cosine instead of polynomials."""
+    dt, follow_v, follow_w = values[0], values[1], values[2]
+    for j in range(BLOCK):
+        v, w = rows[V, j], rows[W, j]
+        next_v = v + follow_v * (rows[COMMAND_V, j] - v)
+        next_w = w + follow_w * (rows[COMMAND_W, j] - w)
+        way = np.float32(0.25) * dt * (v + next_v)
+        angle = np.float32(0.5) * dt * (w + next_w)
+        c, s = math.cos(angle), math.sin(angle)
+        next_c = np.float32(rows[COS, j] * c - rows[SIN, j] * s)
+        next_s = np.float32(rows[SIN, j] * c + rows[COS, j] * s)
+        rows[X, j] += way * (rows[COS, j] + next_c)
+        rows[Y, j] += way * (rows[SIN, j] + next_s)
+        rows[COS, j], rows[SIN, j], rows[V, j], rows[W, j] = next_c, next_s, next_v, next_w
+
+
+def objective(critics=DEFAULT, plugin=None):
+    data = np.zeros((100, 120), np.int8)
+    data[60:64, 50:56] = 100
+    made = DrivingObjective(
+        LIMITS, critics, PREDICTION, Footprint.round(0.2), STEPS, DT, plugin)
+    made.set_field(distance_field(Costmap(data, 0.05, 0.0, 0.0)))
+    path = ReferencePath.from_poses([[1.0, 2.5, 0.0], [5.0, 2.7, 0.0]])
+    made.prepare(State(1.2, 2.5, 0.1, 0.3, 0.1), (0.3, 0.1), path, 0.2)
+    return made
+
+
+def nothing_but(**weights):
+    off = {name: replace(getattr(DEFAULT, name), weight=weights.get(name, 0.0))
+           for name in CRITICS}
+    off['obstacle'] = replace(off['obstacle'], collision=0.0)
+    return Critics(**off)
+
+
+def costs_of(made, threads=1, blocks=4):
+    noise = np.random.default_rng(1).normal(size=(blocks, 2 * STEPS, BLOCK)).astype(np.float32)
+    mean = np.full((STEPS, 2), [0.3, 0.1], np.float32)
+    costs = np.full((2 * blocks, BLOCK), np.nan, np.float32)
+    made.costs_of_blocks(mean, np.diag([0.3, 0.7]).astype(np.float32), noise, costs, threads)
+    return costs
+
+
+def test_a_critic_of_the_user_charges_what_the_built_in_one_does():
+    weight = 0.4 * DT / LIMITS.wz_max**2
+    own = Plugin(critic=turning, values=[weight])
+    np.testing.assert_allclose(
+        costs_of(objective(nothing_but(), own)), costs_of(objective(nothing_but(effort=0.4))),
+        rtol=1e-5)
+
+
+def test_a_critic_of_the_user_comes_on_top_of_the_others():
+    own = Plugin(critic=turning, values=[0.01])
+    both = costs_of(objective(plugin=own))
+    sum_of_both = costs_of(objective()) + costs_of(objective(nothing_but(), own))
+    np.testing.assert_allclose(both, sum_of_both, rtol=1e-5)
+
+
+def test_a_motion_model_of_the_user_moves_as_the_built_in_one_does():
+    model = Model.of(LIMITS, PREDICTION, DT)
+    own = Plugin(lagging_unicycle, values=[model.dt, model.follow_v, model.follow_w])
+    theirs, ours = costs_of(objective(plugin=own)), costs_of(objective())
+    # a sample at the border of a cell may fall into either
+    same = np.isclose(theirs, ours, rtol=1e-4, atol=1e-4)
+    assert same.mean() > 0.9
+    np.testing.assert_allclose(
+        costs_of(objective(nothing_but(effort=1.0), own)),
+        costs_of(objective(nothing_but(effort=1.0))), rtol=1e-5)
+
+
+def row(number, step_weight=0.0):
+    values = np.zeros(COST + 1, np.float32)
+    values[number], values[COST] = 1.0, step_weight
+    return Plugin(critic=weighted, values=values)
+
+
+@pytest.mark.parametrize(('number', 'low', 'high'), [
+    (X, -0.4, 0.8), (Y, -0.5, 0.6), (COS, 0.0, 1.0), (SIN, -1.0, 1.0), (V, -0.2, 0.5),
+    (W, -1.9, 1.9), (COMMAND_V, -0.2, 0.5), (COMMAND_W, -1.9, 1.9), (CLEARANCE, -0.2, 1.2),
+    (ARC, 0.0, 1.1), (CROSS, -0.8, 0.8),
+])
+def test_each_row_holds_what_it_says(number, low, high):
+    mean = costs_of(objective(nothing_but(), row(number))) / STEPS
+    assert low <= mean.min() < mean.max() <= high
+
+
+def test_the_step_counts_from_zero():
+    counted = costs_of(objective(nothing_but(), Plugin(
+        critic=weighted, values=row(X, 1.0).values * np.float32([0] * COST + [1]))))
+    np.testing.assert_allclose(counted, STEPS * (STEPS - 1) / 2)
+
+
+def test_values_may_be_changed_between_two_solves():
+    values = np.zeros(1, np.float32)
+    made = objective(nothing_but(), Plugin(critic=turning, values=values))
+    assert not costs_of(made).any()
+    values[0] = 1.0
+    assert costs_of(made).all()
+
+
+def test_results_are_bit_identical_for_one_and_two_threads():
+    made = objective(plugin=Plugin(lagging_unicycle, turning, [DT, 0.3, 0.4]))
+    np.testing.assert_array_equal(costs_of(made, 1), costs_of(made, 2))
+
+
+def test_a_critic_of_the_user_steers_the_optimiser():
+    """With a price on turning left the optimiser turns right, and the other way round."""
+    means = []
+    for price in (1.0, -1.0):
+        values = np.zeros(COST + 1, np.float32)
+        values[W] = price
+        made = objective(nothing_but(), Plugin(critic=weighted, values=values))
+        optimizer = Optimizer(MppiParameters(samples=512, horizon_steps=STEPS), 2)
+        for _ in range(10):
+            optimizer.step(made)
+        means.append(optimizer.mean[:, 1].mean())
+    assert means[0] < -0.2 < 0.2 < means[1]
