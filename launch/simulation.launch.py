@@ -83,4 +83,5 @@ def generate_launch_description():
         arguments=['-d', PathJoinSubstitution([SHARE, 'config', 'rviz', 'simulation.rviz'])],
         condition=IfCondition(LaunchConfiguration('rviz')),
     )
-    return LaunchDescription([*declared, controller, OpaqueFunction(function=_nodes), rviz])
+    # A bad argument ends the launch in _nodes, before anything has started.
+    return LaunchDescription([*declared, OpaqueFunction(function=_nodes), controller, rviz])
