@@ -29,6 +29,7 @@ from mppi_ros.driving.distance_field import DistanceField, distance_field
 from mppi_ros.driving.footprint import Footprint
 from mppi_ros.driving.objective import DrivingObjective
 from mppi_ros.driving.path import WINDOW, ReferencePath, sections
+from mppi_ros.driving.plugin import load_plugin
 from mppi_ros.mppi.errors import InputError
 from mppi_ros.mppi.optimizer import Optimizer
 
@@ -150,8 +151,9 @@ class Controller:
             parameters = dataclasses.replace(parameters, seed=self._seed)
         footprint = Footprint.of(c.robot)
         objective = DrivingObjective(
-            c.limits, c.critics, c.prediction, footprint, c.mppi.horizon_steps, c.mppi.time_step
-        )
+            c.limits, c.critics, c.prediction, footprint, c.mppi.horizon_steps, c.mppi.time_step,
+            load_plugin(c.plugin),
+        )  # fmt: skip
         if self._optimizer is None:
             self._optimizer = Optimizer(parameters, c.controls)
         else:

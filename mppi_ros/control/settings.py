@@ -72,6 +72,12 @@ class Configuration:
     motion_model: str = parameter(
         'diff_drive', 'motion model of the rollout', choices=('diff_drive',)
     )
+    plugin: str = parameter(
+        '',
+        "a user's own motion model and critic as module:variable, a Plugin of "
+        'mppi_ros.driving.plugin; empty for none',
+        live=False,
+    )
     mppi: MppiParameters = group(MppiParameters, name='')
     limits: Limits = group(Limits)
     robot: Robot = group(Robot)

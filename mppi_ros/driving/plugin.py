@@ -19,6 +19,7 @@ allow; a critic writes what the step costs [s] into COST. Positions are relative
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+import importlib
 from typing import Any, NamedTuple
 
 from llvmlite import ir
@@ -30,6 +31,7 @@ from numpy.typing import NDArray
 
 from mppi_ros.mppi.blocks import BLOCK, OPTIONS, inlined, stack_reserver
 from mppi_ros.mppi.cache import cached
+from mppi_ros.mppi.errors import ParameterError
 
 # x, y [m] from the robot, along the axes of the planning frame; cosine and sine of the yaw; speed
 # [m/s] and turning rate [rad/s], and what is commanded; clearance [m]; way along the path and
@@ -74,6 +76,28 @@ class Plugin:
             self.critic.address if self.critic else 0,
             values,
         )
+
+
+def load_plugin(name: str) -> Plugin | None:
+    """
+    Return the Plugin that 'module:variable' names, or None for ''.
+
+    Raises
+    ------
+    ParameterError
+        There is no such module, or no Plugin of this name in it.
+
+    """
+    if not name:
+        return None
+    module, _, variable = name.partition(':')
+    try:
+        found = getattr(importlib.import_module(module), variable)
+    except (ImportError, ValueError, AttributeError) as error:
+        raise ParameterError(f'plugin = {name!r} is not module:variable: {error}') from None
+    if not isinstance(found, Plugin):
+        raise ParameterError(f'plugin = {name!r} is a {type(found).__name__}, not a Plugin')
+    return found
 
 
 class Address(NamedTuple):

@@ -1,0 +1,69 @@
+"""What docs/plugins.md shows is true: its examples run and do what they say."""
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+import re
+import sys
+
+import numpy as np
+import pytest
+import yaml
+
+from mppi_ros.control.controller import Controller
+from mppi_ros.control.settings import Configuration
+from mppi_ros.driving.plugin import Plugin, load_plugin
+from mppi_ros.mppi.errors import ParameterError
+from mppi_ros.mppi.parameters import replace
+
+PAGE = Path(__file__).parents[1] / 'docs' / 'plugins.md'
+LAWN_RULES, SECTION, MASS = re.findall(r'```(?:python|yaml)\n(.*?)```', PAGE.read_text(), re.S)
+
+
+@pytest.fixture
+def lawn_rules(tmp_path, monkeypatch):
+    """Return the module of the page, where Python finds it."""
+    (tmp_path / 'lawn_rules.py').write_text(LAWN_RULES)
+    monkeypatch.syspath_prepend(tmp_path)
+    yield importlib.import_module('lawn_rules')
+    del sys.modules['lawn_rules']
+
+
+def test_the_parameter_of_the_page_loads_its_plugin(lawn_rules):
+    named = yaml.safe_load(SECTION)['mppi_controller']['ros__parameters']
+    configuration = replace(Configuration(), named)
+    assert load_plugin(configuration.plugin) is lawn_rules.rules
+    assert isinstance(lawn_rules.rules, Plugin)
+    Controller(configuration)
+
+
+def test_the_car_of_the_page_keeps_to_its_turning_circle_and_its_heading_to_length_one(lawn_rules):
+    plugin = lawn_rules.rules
+    rows = np.zeros((12, 64), np.float32)
+    rows[2] = 1.0
+    rows[6] = np.linspace(-0.5, 0.5, 64)
+    rows[7] = 1.9
+    for step in range(40):
+        plugin.motion.__wrapped__(step, rows, plugin.values)
+    assert (np.abs(rows[5]) <= np.abs(rows[4]) * 0.6 / 0.4 + 1e-6).all()
+    np.testing.assert_allclose(np.hypot(rows[2], rows[3]), 1.0, atol=1e-3)
+
+
+def test_the_mass_of_the_page_reaches_its_goal():
+    names = {}
+    exec(MASS, names)
+    plan = names['optimizer'].mean
+    position = 0.1 * np.cumsum(0.1 * np.cumsum(plan, axis=0), axis=0)
+    np.testing.assert_allclose(position[-1], names['goal'], atol=0.1)
+
+
+@pytest.mark.parametrize(('name', 'said'), [
+    ('no_such_module:rules', 'No module named'),
+    ('json:rules', "has no attribute 'rules'"),
+    ('json:dumps', 'is a function, not a Plugin'),
+    ('json', 'is not module:variable'),
+    (':rules', 'is not module:variable'),
+])
+def test_a_name_that_is_no_plugin_is_refused_with_its_reason(name, said):
+    with pytest.raises(ParameterError, match=said):
+        Controller(replace(Configuration(), {'plugin': name}))
