@@ -92,7 +92,7 @@ class Configuration:
         turn = self.limits.wz_max * self.mppi.time_step
         if turn > MOST_TURN:
             raise ParameterError(
-                f'limits.wz_max · time_step = {turn:g} rad in a step; at most {MOST_TURN} rad keep '
+                f'limits.wz_max · time_step = {turn:g} rad a step; at most {MOST_TURN} rad keep '
                 f'the rollout exact'
             )
         if self.mppi.horizon < 2.0 / self.control_rate:
