@@ -159,7 +159,6 @@ class Optimizer:
     def _iterate(self, objective: Any, blocks: bool) -> Step:
         parameters, threads = self.parameters, self._threads
         draw = sampling.draw_serial if threads == 1 else sampling.draw_parallel
-        average = score.average_serial if threads == 1 else score.average_parallel
         draw(parameters.seed, self._steps, self._process, self.controls, self._noise)
         self._steps += 1
         if blocks:
@@ -176,7 +175,7 @@ class Optimizer:
         if not total > 0.0:
             return Step(temperature, -math.inf, 0.0, 0.0, 0.0, best)
         self._temperature_guess = temperature
-        average(self._weights, self._noise, self._average.reshape(-1))
+        score.average(self._weights, self._noise, self._average.reshape(-1))
         np.dot(self._average, self._factor.T, out=self._gradient)
         white = self.whitened_gradient().reshape(-1)
         norm = math.sqrt(np.dot(white, white))

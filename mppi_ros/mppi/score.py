@@ -10,11 +10,10 @@ them do the same for blocks of 64 samples in the optimiser.
 import math
 from typing import Any
 
-from numba import prange
 import numpy as np
 from numpy.typing import NDArray
 
-from mppi_ros.mppi.blocks import BLOCK, inlined, kernel, parallel_kernel, stack_row
+from mppi_ros.mppi.blocks import BLOCK, inlined, kernel, stack_row
 
 Array = NDArray[np.float64]
 
@@ -222,14 +221,11 @@ def _average_row(weights: Any, noise: Any, row: Any) -> Any:
 
 
 @kernel
-def average_serial(weights: Any, noise: Any, out: Any) -> None:
-    """Fill out, float32[rows], with Σ_i w_i n_i for noise n, float32[drawn, rows, BLOCK]."""
+def average(weights: Any, noise: Any, out: Any) -> None:
+    """
+    Fill out, float32[rows], with Σ_i w_i n_i for noise n, float32[drawn, rows, BLOCK].
+
+    On one thread: it takes 4 % of a solve, about as long as waking another thread.
+    """
     for row in range(out.size):
-        out[row] = _average_row(weights, noise, row)
-
-
-@parallel_kernel
-def average_parallel(weights: Any, noise: Any, out: Any) -> None:
-    """Do as average_serial does, on all threads; each row is summed by one thread, in order."""
-    for row in prange(out.size):
         out[row] = _average_row(weights, noise, row)

@@ -190,7 +190,6 @@ class Solve:
         factor = mppi.cholesky(m).astype(np.float32)
         mean = self._optimizer.mean.copy()
         draw = noise.draw_serial if serial else noise.draw_parallel
-        combine = score.average_serial if serial else score.average_parallel
         wanted = mppi.ess_share * pairs * lanes
 
         def roll(objective: DrivingObjective) -> Callable[[], object]:
@@ -202,7 +201,7 @@ class Solve:
         yield 'weights', lambda: score.weigh(
             costs, drawn, lanes, mppi.temperature, wanted, 1.0, weights
         )
-        yield 'weighted sum', lambda: combine(weights, unit, average)
+        yield 'weighted sum', lambda: score.average(weights, unit, average)
         yield 'projection', lambda: self._objective.project(mean)
         yield 'prepare', lambda: self._objective.prepare(
             self._situation.state, (0.0, 0.0), self._path, self._progress

@@ -87,7 +87,7 @@ def test_step_is_to_the_last_bit_the_mean_plus_alpha_times_the_weighted_noise(si
         noise = np.ascontiguousarray(
             made._unit_noise().reshape(-1, BLOCK, 16).transpose(0, 2, 1))
         average = np.empty((8, 2), np.float32)
-        score.average_serial(made.samples()[1].reshape(-1, BLOCK), noise, average.reshape(-1))
+        score.average(made.samples()[1].reshape(-1, BLOCK), noise, average.reshape(-1))
         factor = made.parameters.cholesky(2).astype(np.float32)
         expected = start + np.float32(alpha) * np.dot(average, factor.T)
         np.testing.assert_array_equal(made.mean, expected)

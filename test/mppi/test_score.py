@@ -6,7 +6,6 @@ import math
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-import numba
 import numpy as np
 import pytest
 
@@ -154,25 +153,9 @@ def test_averages_are_weighted_sums(mirrored):
     lanes = noise.transpose(0, 2, 1).reshape(-1, 10).astype(np.float64)
     all_noise = np.concatenate([lanes, -lanes]) if mirrored else lanes
     out = np.empty(10, np.float32)
-    score.average_serial(weights, noise, out)
+    score.average(weights, noise, out)
     expected = score.natural_gradient(weights.ravel().astype(np.float64), all_noise)
     np.testing.assert_allclose(out, expected, rtol=1e-5, atol=1e-4)
-
-
-def test_averages_are_bit_identical_for_one_and_two_threads():
-    random = np.random.default_rng(2)
-    noise = random.normal(size=(5, 113, BLOCK)).astype(np.float32)
-    weights = random.random((10, BLOCK)).astype(np.float32)
-    serial, parallel = np.empty((2, 113), np.float32)
-    score.average_serial(weights, noise, serial)
-    before = numba.get_num_threads()
-    try:
-        for threads in range(1, min(2, numba.config.NUMBA_NUM_THREADS) + 1):
-            numba.set_num_threads(threads)
-            score.average_parallel(weights, noise, parallel)
-            np.testing.assert_array_equal(parallel, serial)
-    finally:
-        numba.set_num_threads(before)
 
 
 @given(shape=st.tuples(st.integers(2, 6), st.integers(1, 4)), seed=st.integers(0, 999))
