@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from mppi_ros.control import braking
 from mppi_ros.control.braking import Surroundings
+from mppi_ros.control.headway import Headway
 from mppi_ros.control.inputs import Command, Odometry, check_pose, check_stamp
 from mppi_ros.control.settings import Configuration
 from mppi_ros.control.watchdog import Watched
@@ -123,6 +124,8 @@ class Controller:
         self._reached = False
         self._now = -math.inf
         self._solved = -math.inf
+        self._headway = Headway()
+        self._stuck = False
         self._state = State.WAITING
         self._start: motion.State | None = None
         self._sent = np.empty((SENT, 3))
@@ -432,7 +435,7 @@ class Controller:
             )
         if check.begin < c.safety.margin:
             return command, f'in contact, clearance {check.begin:.2f} m: leaving'
-        return command, ''
+        return command, 'no headway: fewer and better samples decide' if self._stuck else ''
 
     def _watch(self, watched: tuple[Watched, ...], now: float) -> None:
         """Stop for a missing or outdated odometry or costmap, or a missing plan."""
@@ -540,11 +543,15 @@ class Controller:
         """Return the first command of the optimised sequence."""
         assert self._progress is not None
         begun = time.perf_counter()
-        sampler, objective = self._sampler, self._objective
+        sampler, objective, c = self._sampler, self._objective, self._configuration
         objective.prepare(start, self._last, path, self._progress)
-        sampler.shift(min(now - self._solved, self._configuration.mppi.horizon))
+        elapsed = now - self._solved
+        if elapsed > SILENCE:
+            self._headway.restart()
+        sampler.shift(min(elapsed, c.mppi.horizon))
         self._solved = now
-        step = sampler.step(objective)
+        self._stuck = self._headway.stuck(now, start, c.limits, c.recovery.patience)
+        step = sampler.step(objective, c.recovery.cooling if self._stuck else 1.0)
         statistics.solve_ms = 1e3 * (time.perf_counter() - begun)
         statistics.smoothed_objective = step.smoothed_objective
         statistics.ess, statistics.temperature = step.ess, step.temperature

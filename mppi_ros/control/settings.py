@@ -49,6 +49,26 @@ class Safety:
 
 
 @dataclass(frozen=True)
+class Recovery:
+    """What to do when the robot wants to drive and gets nowhere."""
+
+    patience: float = parameter(
+        1.5,
+        'time without headway after which λ is cooled until the robot gets away; 0 never cools',
+        unit='s',
+        low=0.0,
+        high=60.0,
+    )
+    cooling: float = parameter(
+        0.3,
+        'factor on the wanted effective sample size, or on a fixed lambda, while there is no '
+        'headway: fewer and better samples decide',
+        low=0.01,
+        high=1.0,
+    )
+
+
+@dataclass(frozen=True)
 class Interface:
     """How the ROS node presents itself; programs without ROS read and ignore it."""
 
@@ -85,6 +105,7 @@ class Configuration:
     prediction: Prediction = group(Prediction)
     goal: Goal = group(Goal)
     safety: Safety = group(Safety)
+    recovery: Recovery = group(Recovery)
     interface: Interface = group(Interface, name='')
 
     def __post_init__(self) -> None:

@@ -139,9 +139,11 @@ class Optimizer:
         if seconds > 0.0:
             _shift(self.mean, seconds / self.parameters.time_step)
 
-    def step(self, objective: BlockObjective | CostFunction) -> Step:
+    def step(self, objective: BlockObjective | CostFunction, cooling: float = 1.0) -> Step:
         """
         Do the configured number of iterations on f and return what the last one saw.
+
+        The wanted effective sample size, or a fixed λ, is multiplied by `cooling`.
 
         Raises
         ------
@@ -153,10 +155,10 @@ class Optimizer:
         # a look at the protocol at each step would cost more than the weights of all samples
         blocks = hasattr(objective, 'costs_of_blocks')
         for _ in range(self.parameters.iterations):
-            result = self._iterate(objective, blocks)
+            result = self._iterate(objective, blocks, cooling)
         return result
 
-    def _iterate(self, objective: Any, blocks: bool) -> Step:
+    def _iterate(self, objective: Any, blocks: bool, cooling: float) -> Step:
         parameters, threads = self.parameters, self._threads
         draw = sampling.draw_serial if threads == 1 else sampling.draw_parallel
         draw(parameters.seed, self._steps, self._process, self.controls, self._noise)
@@ -169,8 +171,8 @@ class Optimizer:
             self._call(objective)
         count = self.sample_count
         temperature, ess, best, total = score.weigh(
-            self._costs, self._noise.shape[0], self._lanes, parameters.temperature,
-            parameters.ess_share * count, self._temperature_guess, self._weights,
+            self._costs, self._noise.shape[0], self._lanes, cooling * parameters.temperature,
+            cooling * parameters.ess_share * count, self._temperature_guess, self._weights,
         )  # fmt: skip
         if not total > 0.0:
             return Step(temperature, -math.inf, 0.0, 0.0, 0.0, best)

@@ -126,6 +126,19 @@ def test_scaling_all_costs_changes_nothing_under_a_wanted_sample_size(scale):
     assert after.ess == pytest.approx(before.ess, rel=0.02)
 
 
+def test_cooling_multiplies_the_wanted_sample_size_to_the_last_bit():
+    cooled, fewer = optimizer(ess_share=0.25), optimizer(ess_share=0.125)
+    for _ in range(3):
+        assert cooled.step(bowl, 0.5) == fewer.step(bowl)
+        np.testing.assert_array_equal(cooled.mean, fewer.mean)
+
+
+def test_cooling_multiplies_a_fixed_temperature_to_the_last_bit():
+    cooled, colder = optimizer(temperature=3.0), optimizer(temperature=1.5)
+    assert cooled.step(bowl, 0.5) == colder.step(bowl)
+    np.testing.assert_array_equal(cooled.mean, colder.mean)
+
+
 @pytest.mark.parametrize('antithetic', [False, True])
 @pytest.mark.parametrize('correlation_time', [0.0, 2.5])
 def test_step_tells_what_numpy_finds(correlation_time, antithetic):

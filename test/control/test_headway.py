@@ -1,0 +1,112 @@
+"""A robot gets somewhere or it does not, however fast it moves to and fro."""
+from __future__ import annotations
+
+import dataclasses
+import math
+
+from plain_robot import QUICK, PlainRobot, room
+import pytest
+
+from mppi_ros.control.controller import Controller, State
+from mppi_ros.control.headway import REACH, TURN, Headway
+from mppi_ros.driving.motion import State as Place
+from mppi_ros.driving.settings import Limits
+from mppi_ros.mppi.parameters import replace
+
+LIMITS = Limits()
+PATIENCE = 1.5
+
+
+def judged(places, patience=PATIENCE, limits=LIMITS):
+    """Return what is told of x, y, yaw at 20 Hz."""
+    headway = Headway()
+    return [
+        headway.stuck(0.05 * tick, Place(*place, 0.0, 0.0), limits, patience)
+        for tick, place in enumerate(places)
+    ]
+
+
+def test_robot_that_stands_is_stuck_once_patience_ends():
+    told = judged([(1.0, 2.0, 0.5)] * 60)
+    assert not any(told[:30])
+    assert all(told[32:])
+
+
+def test_robot_that_moves_to_and_fro_is_stuck():
+    places = [(0.1 * math.sin(tick), 0.0, 0.3 * math.cos(tick)) for tick in range(200)]
+    assert all(judged(places)[35:])
+
+
+@pytest.mark.parametrize('step', [(0.02, 0.0, 0.0), (0.0, -0.02, 0.0), (0.0, 0.0, 0.05)])
+def test_robot_that_drives_or_turns_is_not_stuck(step):
+    assert not any(judged([tuple(tick * each for each in step) for tick in range(200)]))
+
+
+def test_slow_robot_need_not_be_fast():
+    slow = dataclasses.replace(LIMITS, vx_max=0.1, wz_max=0.2)
+    assert not any(judged([(0.004 * tick, 0.0, 0.0) for tick in range(200)], limits=slow))
+    assert not any(judged([(0.0, 0.0, 0.008 * tick) for tick in range(200)], limits=slow))
+
+
+@pytest.mark.parametrize('place', [(1.01 * REACH, 0.0, 0.0), (0.0, 0.0, 1.01 * TURN)])
+def test_stuck_robot_stays_so_until_it_leaves_the_place(place):
+    fast = dataclasses.replace(LIMITS, vx_max=5.0, wz_max=9.0)
+    told = judged([(0.0, 0.0, 0.0)] * 40 + [(0.2, 0.0, 0.5)] * 5 + [place] * 5, limits=fast)
+    assert told[40:] == [True] * 5 + [False] * 5
+
+
+def test_without_patience_no_robot_is_stuck():
+    assert not any(judged([(0.0, 0.0, 0.0)] * 200, patience=0.0))
+
+
+def test_clock_that_goes_back_begins_anew():
+    headway = Headway()
+    place = Place(0.0, 0.0, 0.0, 0.0, 0.0)
+    assert not headway.stuck(100.0, place, LIMITS, PATIENCE)
+    assert not headway.stuck(5.0, place, LIMITS, PATIENCE)
+    assert headway.stuck(7.0, place, LIMITS, PATIENCE)
+
+
+def held(changes, seconds=3.0):
+    """Return the ticks of a robot that wants to drive along a room and cannot move."""
+    configuration = replace(QUICK, {'safety.costmap_timeout': 0.0, **changes})
+    robot = PlainRobot(Controller(configuration, 1), x=-4.0)
+    robot.controller.set_costmap(robot.now, room())
+    robot.controller.set_goal(robot.now, 4.0, 0.0, 0.0)
+    for _ in range(round(seconds / robot.period)):
+        robot.tick()
+        robot.pose[:] = -4.0, 0.0, 0.0
+        robot.twist[:] = 0.0
+    return robot.ticks
+
+
+def test_without_headway_the_robot_says_so_and_fewer_samples_decide():
+    ticks = held({'recovery.patience': 1.5, 'recovery.cooling': 0.25})
+    before, after = ticks[20], ticks[-1]
+    assert (before.state, before.reason) == (State.DRIVING, '')
+    assert (after.state, after.reason) == (
+        State.DRIVING, 'no headway: fewer and better samples decide')
+    assert after.statistics.ess == pytest.approx(0.25 * before.statistics.ess, rel=0.05)
+
+
+def test_with_headway_cooling_changes_no_command():
+    def commands(cooling):
+        robot = PlainRobot(Controller(replace(QUICK, {
+            'safety.costmap_timeout': 0.0, 'recovery.cooling': cooling}), 1), x=-4.0)
+        robot.controller.set_costmap(robot.now, room())
+        robot.controller.set_goal(robot.now, 4.0, 0.0, 0.0)
+        robot.run(5.0)
+        return [tick.command for tick in robot.ticks]
+
+    assert commands(0.1) == commands(1.0)
+
+
+def test_time_in_which_the_robot_did_not_want_to_drive_does_not_count():
+    robot = PlainRobot(Controller(replace(QUICK, {'safety.costmap_timeout': 0.0}), 1), x=-4.0)
+    robot.controller.set_costmap(robot.now, room())
+    robot.controller.set_goal(robot.now, 4.0, 0.0, 0.0)
+    robot.run(0.1)
+    robot.controller.clear_plan()
+    robot.run(5.0)
+    robot.controller.set_goal(robot.now, 4.0, 0.0, 0.0)
+    assert all(tick.reason == '' for tick in [robot.tick() for _ in range(20)])
