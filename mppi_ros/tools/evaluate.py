@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 import os
 from pathlib import Path
 import sys
@@ -14,6 +14,7 @@ import numpy as np
 
 from mppi_ros import __version__
 from mppi_ros.mppi.errors import InputError, MppiError
+from mppi_ros.mppi.parameters import flatten
 from mppi_ros.tools import instrument
 from mppi_ros.tools.evaluate_case import Case
 from mppi_ros.tools.evaluate_suites import SUITES, Request, cases_of
@@ -76,21 +77,22 @@ def _run(options: argparse.Namespace, cases: Sequence[Case], results: dict[int, 
     with _progress(len(cases)) as advance:
         for index, result in run_cases(cases, options.jobs, options.cluster):
             results[index] = result
-            advance(sum(not each['passed'] for each in results.values()))
+            advance(not result['passed'])
 
 
 def _replay(options: argparse.Namespace, cases: Sequence[Case]) -> int:
-    from mppi_ros.tools.evaluate_replay import write_replay
+    from mppi_ros.tools.evaluate_replay import writer_of
 
     if len(cases) != 1:
         raise InputError(
             f'--replay draws one episode, {len(cases)} are chosen: use --only, --plant, --seed'
         )
+    write = writer_of(options.replay)
     result, episode = cases[0].run()
     how = 'passed' if result['passed'] else 'failed: ' + ', '.join(result['failed'])
     case = cases[0]
     title = f'{case.suite} {case.scenario}, {case.plant}, seed {case.seed}: {how}'
-    write_replay(episode.trace, options.replay, title)
+    write(episode.trace, options.replay, title)
     if options.json:
         instrument.write_json(options.json, _content(options, cases, [result]))
     _show(options.suite, [result])
@@ -100,14 +102,17 @@ def _replay(options: argparse.Namespace, cases: Sequence[Case]) -> int:
 def _content(
     options: argparse.Namespace, cases: Sequence[Case], episodes: Sequence[Result]
 ) -> dict[str, Any]:
-    parameters = [case.parameters() for case in cases]
+    flat = {each: flatten(each) for each in dict.fromkeys(case.configuration for case in cases)}
+    first, *others = flat.values()
     shared = {
-        name: value for name, value in parameters[0].items()
-        if all(each[name] == value for each in parameters)
+        name: value for name, value in first.items()
+        if all(each[name] == value for each in others)
     }  # fmt: skip
     own = {
-        case.scenario: {name: value for name, value in each.items() if name not in shared}
-        for case, each in zip(cases, parameters, strict=True)
+        case.scenario: {
+            name: value for name, value in flat[case.configuration].items() if name not in shared
+        }
+        for case in cases
     }
     return {
         'suite': options.suite,
@@ -231,8 +236,12 @@ def _progress(total: int) -> Iterator[Any]:
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task('', total=total)
 
-        def advance(failed: int) -> None:
-            bar.update(task, advance=1, description=f'{failed} failed' if failed else '')
+        failures = 0
+
+        def advance(failed: bool) -> None:
+            nonlocal failures
+            failures += failed
+            bar.update(task, advance=1, description=f'{failures} failed' if failures else '')
 
         yield advance
 
@@ -243,6 +252,7 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
         description='Drive suites of episodes without ROS, and compare two results.',
         epilog='exit code: 0 every episode passed, 1 one did not, 2 wrong use or bad input',
     )
+    cores = len(os.sched_getaffinity(0))
     suites = parser.add_subparsers(required=True, metavar='SUITE|compare', dest='suite')
     for name in SUITES:
         words = str(SUITES[name].__doc__).split(':')[0].splitlines()[0]
@@ -256,8 +266,6 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
             help='of each scenario, with seeds from --seed on',
         )
         suite.add_argument('--seed', type=integer(0, 2**31 - 1), default=0, metavar='N')
-        with suppress(AttributeError):
-            cores = len(os.sched_getaffinity(0))
         suite.add_argument(
             '--jobs', type=integer(1, 1024), default=cores, metavar='N',
             help='processes; the results do not depend on it; default: %(default)s, the cores',

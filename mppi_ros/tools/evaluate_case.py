@@ -16,7 +16,6 @@ from mppi_ros.driving.footprint import Footprint
 from mppi_ros.driving.path import ReferencePath
 from mppi_ros.driving.settings import Limits
 from mppi_ros.mppi.errors import InputError
-from mppi_ros.mppi.parameters import flatten
 from mppi_ros.simulation.episode import Episode, EpisodeResult
 from mppi_ros.simulation.planner import plan
 from mppi_ros.simulation.plant import PLANTS
@@ -180,10 +179,6 @@ class Case:
         values = asdict(self)
         del values['configuration']
         return {name: value for name, value in values.items() if value not in ((), None, '')}
-
-    def parameters(self) -> dict[str, Any]:
-        """Return every parameter of the controller."""
-        return flatten(self.configuration)
 
     def ideal_time(self) -> float:
         """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,9 +18,9 @@ FRAMES = 10  # [Hz] of the film
 MOST_FRAMES = 400  # a longer drive is shown faster
 
 
-def write_replay(trace: Trace, path: Path, title: str) -> None:
+def writer_of(path: Path) -> Callable[[Trace, Path, str], None]:
     """
-    Draw an episode as a PNG picture or a GIF film, by the suffix of the file.
+    Return what draws an episode as a PNG picture or a GIF film, by the suffix of the file.
 
     Raises
     ------
@@ -27,15 +28,13 @@ def write_replay(trace: Trace, path: Path, title: str) -> None:
         The suffix is neither .png nor .gif.
 
     """
-    if path.suffix == '.png':
-        write_report(trace, path, title)
-    elif path.suffix == '.gif':
-        _write_film(trace, path, title)
-    else:
-        raise InputError(f'--replay {path}: a file ends in .png or .gif')
+    if path.suffix not in WRITERS:
+        raise InputError(f'--replay {path}: the name of the file must end in .png or .gif')
+    return WRITERS[path.suffix]
 
 
-def _write_film(trace: Trace, path: Path, title: str) -> None:
+def write_film(trace: Trace, path: Path, title: str = '') -> None:
+    """Draw an episode as a GIF film of the robot on its map."""
     from matplotlib.animation import FuncAnimation, PillowWriter
     from matplotlib.colors import ListedColormap
     from matplotlib.figure import Figure
@@ -78,3 +77,8 @@ def _write_film(trace: Trace, path: Path, title: str) -> None:
 
     film = FuncAnimation(figure, draw, frames=times, blit=False)
     film.save(path, PillowWriter(fps=FRAMES), dpi=80)
+
+
+WRITERS: dict[str, Callable[[Trace, Path, str], None]] = {
+    '.png': write_report, '.gif': write_film,
+}  # fmt: skip

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -136,3 +138,26 @@ def test_damaged_scenarios_are_refused(tmp_path, capsys):
              plan=np.zeros((1, 3)), robot_pose=[0, 0, 0], robot_speed=[0, 0, 0])
     assert run('solve', '--scenario', path) == 2
     assert 'costmap has shape [5]' in capsys.readouterr().err
+
+
+def test_latency_rows_of_the_real_node(ros_domain, tmp_path):
+    pytest.importorskip('rclpy')
+    pytest.importorskip('psutil')
+    program = (
+        'import json, os, sys; from pathlib import Path; from mppi_ros.nodes import use_wheels; '
+        'use_wheels(); import rclpy; from mppi_ros.tools import benchmark_latency as b; '
+        'rclpy.init(args=[])\n'
+        'with b._Run(60, 2.0, 20.0, None, Path(sys.argv[1]), dict(os.environ)) as run:\n'
+        '    print(json.dumps([{"start_up": run.start_up}, *run.rows()]))\n'
+    )
+    # A process of its own: rclpy must not stay in the one that runs all tests.
+    done = subprocess.run([sys.executable, '-c', program, str(tmp_path)], capture_output=True,
+                          text=True, timeout=240)
+    assert done.returncode == 0, done.stderr
+    start, *rows = json.loads(done.stdout.splitlines()[-1])
+    assert 0.0 < start['start_up'] < 200.0
+    values = {row['what']: row for row in rows}
+    assert 40.0 < values['tick period']['median_ms'] < 60.0
+    for what in ('tick → command received', 'odometry stamp → command received', 'solve'):
+        assert 0.0 < values[what]['median_ms'] < 200.0
+    assert values['resident memory of the node']['value'] > 10.0

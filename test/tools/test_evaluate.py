@@ -182,6 +182,7 @@ def test_driving_time_is_that_of_a_trapezoid_or_a_triangle():
     (['scenarios', '--runs', '0'], 'is not an integer in'),
     (['scenarios', '--params', 'nowhere.yaml'], 'nowhere.yaml'),
     (['scenarios', '--replay', 'out.png'], 'draws one episode'),
+    (['scenarios', '--only', 'u_turn', '--plant', 'hard', '--replay', 'out.jpg'], '.png or .gif'),
     (['scenarios', '--json', '/nowhere/out.json'], 'cannot be written'),
     (['compare', 'nowhere.json', 'nowhere.json'], 'nowhere.json'),
 ])
