@@ -80,3 +80,9 @@ def test_use_wheels_without_rclpy_ends_with_one_clear_line(monkeypatch, capsys):
     error = capsys.readouterr().err
     assert error.count('\n') == 1
     assert 'rclpy' in error
+
+
+def test_names_of_test_modules_are_unique():
+    """The pytest plugin of launch_testing imports test modules by their bare names."""
+    names = [path.name for path in (ROOT / 'test').rglob('test_*.py')]
+    assert len(names) == len(set(names)), sorted(names)
