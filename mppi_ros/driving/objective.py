@@ -19,6 +19,7 @@ from mppi_ros.driving.rollout import (
     Path,
     Start,
     Target,
+    path_frames,
     rollout_parallel,
     rollout_serial,
 )
@@ -163,16 +164,10 @@ class DrivingObjective:
         spacing = float(path.arc[1]) if len(path.arc) > 1 else 1.0
         first = max(0, int((progress - BEHIND) / spacing))
         last = min(len(path.arc), math.ceil((progress + self._reach + AHEAD) / spacing) + 1)
-        yaw = path.yaw[first:last]
-        x = path.points[first:last, 0] - state.x
-        y = path.points[first:last, 1] - state.y
-        c, s = np.cos(yaw), np.sin(yaw)
-        table = np.empty((last - first, 4), np.float32)
-        table[:, 0] = c
-        table[:, 1] = s
-        table[:, 2] = spacing * np.arange(last - first) - x * c - y * s
-        table[:, 3] = x * s - y * c
-        self._table = table
+        self._table = np.empty((last - first, 4), np.float32)
+        path_frames(
+            path.points[first:last], path.yaw[first:last], spacing, state.x, state.y, self._table
+        )
         if self._path_timed is not path:
             self._path_timed = path
             everywhere = np.full(len(path.arc), np.inf)

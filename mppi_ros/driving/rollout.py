@@ -6,6 +6,7 @@ with its critics. All rows stay on the stack, in the first-level cache. Position
 the robot, so float32 is exact enough anywhere on a map.
 """
 
+import math
 from typing import Any, NamedTuple
 
 from numba import prange
@@ -88,6 +89,18 @@ class Target(NamedTuple):
     s: np.float32
     reach: np.float32
     inverse_near: np.float32
+
+
+@kernel
+def path_frames(points: Any, yaw: Any, spacing: Any, x: Any, y: Any, table: Any) -> None:
+    """Fill a path's table, see Path, from its points, float64[n, 2], and yaw, around (x, y)."""
+    for i in range(table.shape[0]):
+        dx, dy = points[i, 0] - x, points[i, 1] - y
+        c, s = math.cos(yaw[i]), math.sin(yaw[i])
+        table[i, 0] = c
+        table[i, 1] = s
+        table[i, 2] = spacing * i - dx * c - dy * s
+        table[i, 3] = dx * s - dy * c
 
 
 @inlined
