@@ -126,6 +126,7 @@ def _content(
         'parameters': shared,
         'parameters_of_scenario': {name: each for name, each in own.items() if each},
         'summary': summarise(episodes),
+        'summary_of_plant': _of_plants(episodes),
         'episodes': list(episodes),
     }  # fmt: skip
 
@@ -162,19 +163,32 @@ def summarise(episodes: Sequence[Result]) -> dict[str, Any]:
 def _show(suite: str, episodes: Sequence[Result]) -> None:
     if not episodes:
         return
-    columns = ('scenario', 'plant', 'seed', 'time_s', 'score', 'min_clearance_m',
-               'cross_track_rms_m', 'reversals', 'longest_standing_s')
+    shown_of_each = (
+        'scenario', 'plant', 'seed', 'time_s', 'score', 'min_clearance_m', 'cross_track_rms_m',
+        'reversals', 'longest_standing_s',
+    )  # fmt: skip
     shown = [e for e in episodes if not e['passed']] if len(episodes) > FULL else episodes
     rows = [
-        [*(episode[name] for name in columns), episode['solve_ms']['p50'],
+        [*(episode[name] for name in shown_of_each), episode['solve_ms']['p50'],
          ', '.join(_failures(episode)) or 'passed']
         for episode in shown
     ]  # fmt: skip
     if rows:
         title = suite if shown is episodes else f'{suite}: {len(rows)} of {len(episodes)} failed'
-        show_table(title, (*columns, 'solve p50 ms', 'verdict'), rows)
-    summary = summarise(episodes)
-    show_table(f'{suite}, all', tuple(summary), [list(summary.values())])
+        show_table(title, (*shown_of_each, 'solve p50 ms', 'verdict'), rows)
+    summaries = _of_plants(episodes)
+    if len(summaries) > 1:
+        summaries['all'] = summarise(episodes)
+    columns = ('plant', *next(iter(summaries.values())))
+    show_table(suite, columns, [[name, *each.values()] for name, each in summaries.items()])
+
+
+def _of_plants(episodes: Sequence[Result]) -> dict[str, dict[str, Any]]:
+    plants = dict.fromkeys(episode['plant'] for episode in episodes)
+    return {
+        plant: summarise([episode for episode in episodes if episode['plant'] == plant])
+        for plant in plants
+    }
 
 
 def _failures(episode: Result) -> list[str]:
