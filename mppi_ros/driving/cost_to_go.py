@@ -159,11 +159,16 @@ def time_left(
 def slowness(
     clearance: NDArray[np.float32], limits: Limits, critics: Critics
 ) -> NDArray[np.float32]:
-    """Return the cost of a metre [s/m] at each clearance [m]; inf where the robot does not fit."""
+    """
+    Return the cost of a metre [s/m] at each clearance [m]; inf where the robot does not fit.
+
+    Its unit is a second of progress, so it is the same when all critics weigh more.
+    """
+    weight = critics.obstacle.weight / (critics.progress.weight or 1.0)
     near = np.maximum(critics.obstacle.margin - clearance, 0.0) / critics.obstacle.margin
     speed = critics.clearance_speed
     allowed = speed.speed_at_contact + speed.speed_per_clearance * np.maximum(clearance, 0.0)
-    cost = (1.0 + critics.obstacle.weight * near * near) / np.minimum(allowed, limits.vx_max)
+    cost = (1.0 + weight * near * near) / np.minimum(allowed, limits.vx_max)
     return np.where(clearance > 0.0, cost, np.inf).astype(np.float32)
 
 

@@ -101,7 +101,7 @@ class Optimizer:
     def __init__(self, parameters: MppiParameters, controls: int) -> None:
         self.controls = controls
         self.mean: Floats = np.zeros((parameters.horizon_steps, controls), np.float32)
-        self._temperature_guess = 1.0
+        self._temperature_guess = 0.0
         self._steps = 0
         self.parameters = parameters
         self.configure(parameters)
@@ -132,7 +132,7 @@ class Optimizer:
         """Forget the warm start and begin the sequence of random numbers anew."""
         self.mean[:] = 0.0
         self._steps = 0
-        self._temperature_guess = 1.0
+        self._temperature_guess = 0.0
 
     def shift(self, seconds: float) -> None:
         """Move the mean on by the time that has passed; the last control is held at the end."""

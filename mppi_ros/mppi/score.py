@@ -146,6 +146,18 @@ def _moments(costs: Any, best: Any, inverse: Any) -> Any:
     return _sum(first), _sum(second)
 
 
+@inlined
+def _mean_over(costs: Any, best: Any) -> Any:
+    """Return the mean of f − best over the finite costs, or 1 if they are all the same."""
+    total, count = 0.0, 0
+    for block in range(costs.shape[0]):
+        for j in range(BLOCK):
+            if costs[block, j] < np.float32(np.inf):
+                total += np.float64(costs[block, j] - best)
+                count += 1
+    return total / count if total > 0.0 else 1.0
+
+
 @kernel
 def weigh(
     costs: Any, drawn: Any, lanes: Any, temperature: Any, wanted: Any, guess: Any, out: Any
@@ -155,7 +167,7 @@ def weigh(
 
     NaN counts as +inf, and so does what lies beyond the first `lanes` of each `drawn` blocks. With
     temperature 0, λ is bisected on a logarithmic scale, from `guess` on, until the effective
-    sample size is `wanted`.
+    sample size is `wanted`; a guess of 0 begins at the mean cost over the best one.
     """
     infinite = np.float32(np.inf)
     least = stack_row()
@@ -175,7 +187,8 @@ def weigh(
         return temperature, 0.0, np.float64(best), 0.0
     chosen = float(temperature)
     if chosen == 0.0:
-        low, high = guess, guess
+        first_guess = guess if guess > 0.0 else _mean_over(costs, best)
+        low, high = first_guess, first_guess
         for _ in range(80):
             first, second = _moments(costs, best, np.float32(1.0 / low))
             if first * first <= wanted * second or low < 1e-9:
