@@ -95,8 +95,8 @@ def _run(scene: Scene) -> int:
 
     with _interruptible(), Children(scene.output / 'log') as children:
         drive = Drive(began=time.time())
-        _start(scene, children)
         try:
+            _start(scene, children)
             _watch(scene, children, drive)
         except ChildEndedError as error:
             print(f'mppi_demo: {error}', file=sys.stderr)

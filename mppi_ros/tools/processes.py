@@ -15,6 +15,7 @@ from mppi_ros.mppi.errors import MppiError
 
 LAST_LINES = 8
 PR_SET_PDEATHSIG = 1
+INTERRUPTS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 
 
 class ChildEndedError(MppiError):
@@ -37,12 +38,17 @@ class Children:
         """Start a process; its start is noted in `started` [s since 1970]."""
         self._folder.mkdir(parents=True, exist_ok=True)
         self.started[name] = time.time()
-        with self._log(name).open('wb') as log:
-            # A session of its own: Ctrl-C in a terminal reaches the children through `stop` only.
-            self._running[name] = subprocess.Popen(
-                command, env=dict(environment), stdin=subprocess.DEVNULL, stdout=log,
-                stderr=subprocess.STDOUT, start_new_session=True, preexec_fn=_end_with_parent,
-            )
+        # An interrupt between the start and the note of it would leave a child behind.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, INTERRUPTS)
+        try:
+            with self._log(name).open('wb') as log:
+                # A session of its own: Ctrl-C in a terminal reaches the children by `stop` only.
+                self._running[name] = subprocess.Popen(
+                    command, env=dict(environment), stdin=subprocess.DEVNULL, stdout=log,
+                    stderr=subprocess.STDOUT, start_new_session=True, preexec_fn=_prepare,
+                )
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def check(self) -> None:
         """
@@ -92,7 +98,8 @@ class Children:
         self.stop()
 
 
-def _end_with_parent() -> None:
-    """Ask Linux to end this process should its parent be killed before it can stop anything."""
+def _prepare() -> None:
+    """Let the child be interrupted, and ended by Linux should its parent be killed."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, INTERRUPTS)
     if sys.platform == 'linux':
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
