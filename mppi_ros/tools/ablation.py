@@ -1,0 +1,194 @@
+"""
+What each option of the optimiser is worth in closed loop: paired episodes, bootstrap intervals.
+
+`python -m mppi_ros.tools.ablation scenarios --variants default,textbook --json out.json`; the same
+file is read, completed and written again, so that variants can be added one by one.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping, Sequence
+import dataclasses
+import json
+from pathlib import Path
+import sys
+from typing import Any
+from unittest import mock
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mppi_ros.control.settings import Configuration
+from mppi_ros.mppi.errors import InputError, MppiError
+from mppi_ros.mppi.optimizer import Optimizer, Step
+from mppi_ros.mppi.parameters import replace
+from mppi_ros.simulation.episode import EpisodeResult
+from mppi_ros.tools import instrument
+from mppi_ros.tools.evaluate_suites import SUITES, Request, cases_of
+from mppi_ros.tools.instrument import integer, listed, show_table
+
+FAILED = 10.0  # [s] that an episode without success costs, beside the way that is left
+RESAMPLES = 10_000
+# Savitzky and Golay (1964): the value at the middle of the parabola through nine points.
+PARABOLA = np.array([-21, 14, 39, 54, 59, 54, 39, 14, -21], np.float32) / np.float32(231)
+
+Episode = dict[str, Any]
+
+
+class Smoothed(Optimizer):
+    """Smooth the mean over time after each step, the last commands sent taking part."""
+
+    def __init__(self, parameters: Any, controls: int) -> None:
+        super().__init__(parameters, controls)
+        self._past = np.zeros((4, controls), np.float32)
+
+    def step(self, objective: Any, cooling: float = 1.0) -> Step:
+        """Step, then smooth."""
+        result = super().step(objective, cooling)
+        rows = np.concatenate([self._past, self.mean, np.repeat(self.mean[-1:], 4, axis=0)])
+        for c in range(self.controls):
+            self.mean[:, c] = np.convolve(rows[:, c], PARABOLA, 'valid')
+        self._past = np.concatenate([self._past[1:], self.mean[:1]])
+        return result
+
+
+TEXTBOOK = {
+    'lambda': 0.3, 'alpha': 1.0, 'iterations': 1, 'noise.correlation_time': 0.0,
+    'noise.smoothing_time': 0.0, 'noise.antithetic': False, 'recovery.patience': 0.0,
+}  # fmt: skip
+# Name → changes of the parameters, and the optimiser where it is another one.
+VARIANTS: dict[str, tuple[Mapping[str, Any], type[Optimizer]]] = {
+    'default': ({}, Optimizer),
+    'textbook': (TEXTBOOK, Optimizer),
+    'textbook smoothed': (TEXTBOOK, Smoothed),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Drive the variants, compare each with the first; return 0, or 2 for wrong use."""
+    options = _parse(sys.argv[1:] if argv is None else argv)
+    try:
+        request = Request(
+            data=options.data, only=options.only, runs=options.runs, plants=options.plant
+        )
+        unknown = set(options.variants) - set(VARIANTS)
+        if unknown:
+            raise InputError(f'unknown variant {min(unknown)!r}; there are {", ".join(VARIANTS)}')
+        found = drive(options.suite, request, options.variants)
+    except MppiError as error:
+        print(f'ablation: {error}', file=sys.stderr)
+        return 2
+    if options.json:
+        old = json.loads(options.json.read_text()) if options.json.exists() else {}
+        options.json.write_text(json.dumps(old | found, indent=1))
+    show(found)
+    return 0
+
+
+def drive(
+    suite: str, request: Request, variants: Sequence[str]
+) -> dict[str, list[Episode]]:
+    """Return the episodes of each variant, in the same order."""
+    found = {}
+    for name in variants:
+        changes, optimizer = VARIANTS[name]
+        with mock.patch('mppi_ros.control.controller.Optimizer', optimizer):
+            found[name] = [_driven(case, changes) for case in cases_of(suite, request)]
+    return found
+
+
+def _driven(case: Any, changes: Mapping[str, Any]) -> Episode:
+    case = dataclasses.replace(case, configuration=replace(case.configuration, changes))
+    told, result = case.run()
+    kept = ('scenario', 'plant', 'seed', 'success', 'collision', 'time_s', 'mean_jerk')
+    return {
+        **{name: told[name] for name in kept},
+        'solve_ms': told['solve_ms']['p50'],
+        'excess_s': excess(result, case.configuration, told['ideal_time_s']),
+    }
+
+
+def excess(result: EpisodeResult, configuration: Configuration, ideal: float) -> float:
+    """
+    Return the cost of a drive over what cannot be avoided [s].
+
+    That is the time over the ideal one and what the critics charge for the way truly driven; an
+    episode without success costs FAILED and the way that is left, at top speed.
+    """
+    limits, critics, trace = configuration.limits, configuration.critics, result.trace
+    if not result.success:
+        left = trace.statistics['distance_to_goal']
+        return FAILED + float(left[np.isfinite(left)][-1]) / limits.vx_max
+    dt = 1.0 / configuration.control_rate
+    speed, turning = trace.twist[:, 0], trace.twist[:, 2]
+    room = np.maximum(trace.clearance, 0.0)
+    near = np.maximum(critics.obstacle.margin - room, 0.0) / critics.obstacle.margin
+    pace = critics.clearance_speed
+    fast = np.maximum(
+        np.abs(speed) - pace.speed_at_contact - pace.speed_per_clearance * room, 0.0
+    )
+    aside = np.nan_to_num(trace.statistics['cross_track']) ** 2
+    rate = (
+        critics.obstacle.weight * near**2
+        + pace.weight * fast**2
+        + critics.path_tracking.weight * aside / (aside + critics.path_tracking.scale**2)
+        + critics.effort.weight * (turning / limits.wz_max) ** 2
+        + critics.forward.weight * np.maximum(-speed, 0.0) / max(limits.vx_max, -limits.vx_min)
+    )
+    changes = np.diff(trace.command[:, [0, 2]], axis=0)
+    most = np.array([limits.ax_max, limits.az_max]) * dt
+    smoothness = critics.smoothness.weight * ((changes / most) ** 2).sum(axis=1)
+    return result.time_s - ideal + dt * float(rate.sum() + smoothness.sum())
+
+
+def show(found: Mapping[str, Sequence[Episode]]) -> None:
+    """Print what each variant is worth, as a share of the excess cost and jerk of the first."""
+    first = next(iter(found))
+    rows = []
+    for name, episodes in found.items():
+        cost, low, high = ratio(found[first], episodes, 'excess_s')
+        jerk, _, _ = ratio(found[first], episodes, 'mean_jerk')
+        rows.append([
+            name, len(episodes), np.mean([each['success'] for each in episodes]),
+            np.mean([each['excess_s'] for each in episodes]),
+            f'{cost:+.1%}', f'{low:+.1%} to {high:+.1%}', f'{jerk:+.0%}',
+            np.mean([each['solve_ms'] for each in episodes]),
+        ])  # fmt: skip
+    columns = ('variant', 'episodes', 'success', 'excess s', 'Δ cost', '95 %', 'Δ jerk', 'ms')
+    show_table(f'against {first}', columns, rows)
+
+
+def ratio(
+    before: Sequence[Episode], after: Sequence[Episode], measure: str
+) -> tuple[float, float, float]:
+    """Return Σ after / Σ before − 1 over paired episodes, with its bootstrap interval."""
+    key = ('scenario', 'plant', 'seed')
+    known = {tuple(each[k] for k in key): each[measure] for each in before}
+    pairs: NDArray[np.float64] = np.array(
+        [(known[place], each[measure]) for each in after
+         if (place := tuple(each[k] for k in key)) in known]
+    )  # fmt: skip
+    drawn = np.random.default_rng(0).integers(0, len(pairs), size=(RESAMPLES, len(pairs)))
+    a, b = pairs[drawn].sum(axis=1).T
+    low, high = np.percentile(b / a - 1.0, (2.5, 97.5))
+    return float(pairs[:, 1].sum() / pairs[:, 0].sum() - 1.0), float(low), float(high)
+
+
+def _parse(argv: Sequence[str]) -> argparse.Namespace:
+    parser = instrument.Parser(
+        prog='python -m mppi_ros.tools.ablation',
+        description='Drive variants of the optimiser through the same episodes.',
+    )
+    parser.add_argument('suite', choices=tuple(SUITES))
+    parser.add_argument('--variants', type=listed(str), default=tuple(VARIANTS), metavar='A,B')
+    parser.add_argument('--data', type=Path, metavar='DIR')
+    parser.add_argument('--only', type=listed(str), default=(), metavar='A,B')
+    parser.add_argument('--plant', type=listed(str), default=(), metavar='A,B')
+    parser.add_argument('--runs', type=integer(1, 1000), default=1, metavar='N')
+    parser.add_argument('--json', type=Path, metavar='FILE')
+    return parser.parse_args(argv)
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())

@@ -1,0 +1,90 @@
+"""The price of a drive is what could have been avoided; variants are compared drive by drive."""
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+from mppi_ros.control.settings import Configuration
+from mppi_ros.mppi import MppiParameters, Optimizer
+from mppi_ros.mppi.parameters import flatten, replace
+from mppi_ros.tools import ablation
+from mppi_ros.tools.evaluate_suites import Request, cases_of
+
+
+@pytest.fixture(scope='module')
+def drives():
+    """Drive straight, to the end and cut off: parameters, what is told, result."""
+    case, = cases_of('scenarios', Request(only=('straight_full_speed',), plants=('nominal',)))
+    quick = replace(case.configuration, {'samples': 128})
+    drives = {}
+    for name, timeout in (('whole', 60.0), ('cut', 2.0)):
+        drives[name] = (quick, *dataclasses.replace(
+            case, configuration=quick, timeout=timeout).run())
+    return drives
+
+
+def test_a_straight_drive_costs_little_over_its_ideal_time(drives):
+    configuration, told, result = drives['whole']
+    excess = ablation.excess(result, configuration, told['ideal_time_s'])
+    late = told['time_s'] - told['ideal_time_s']
+    assert late < excess < late + 2.0
+
+
+def test_a_drive_without_success_costs_the_way_that_is_left(drives):
+    configuration, told, result = drives['cut']
+    left = result.trace.statistics['distance_to_goal'][-2]
+    assert not told['success']
+    assert ablation.excess(result, configuration, told['ideal_time_s']) == pytest.approx(
+        ablation.FAILED + left / configuration.limits.vx_max)
+
+
+def test_ratio_of_two_variants_is_that_of_their_sums():
+    def episodes(*costs):
+        return [{'scenario': 'a', 'plant': 'nominal', 'seed': seed, 'excess_s': cost}
+                for seed, cost in enumerate(costs)]
+
+    mean, low, high = ablation.ratio(episodes(1.0, 3.0), episodes(1.0, 1.0, 9.0), 'excess_s')
+    assert mean == pytest.approx(-0.5)
+    assert low <= mean <= high
+    assert ablation.ratio(episodes(1.0, 3.0), episodes(2.0, 6.0), 'excess_s') == (1.0, 1.0, 1.0)
+
+
+def test_smoothing_keeps_every_parabola_and_quietens_noise():
+    t = np.arange(30.0)
+    np.testing.assert_allclose(
+        np.convolve(2.0 - t + 0.3 * t**2, ablation.PARABOLA, 'valid'),
+        (2.0 - t + 0.3 * t**2)[4:-4], rtol=1e-5)
+    parameters = MppiParameters(samples=64, horizon_steps=20)
+    jerk = []
+    for kind in (Optimizer, ablation.Smoothed):
+        made = kind(parameters, 2)
+        for _ in range(3):
+            made.step(lambda controls: np.square(controls - 0.5).sum(axis=(1, 2)))
+        jerk.append(np.abs(np.diff(made.mean, n=2, axis=0)).max())
+    assert jerk[1] < jerk[0]
+
+
+def test_every_variant_changes_parameters_that_exist():
+    for changes, _ in ablation.VARIANTS.values():
+        assert set(changes) <= set(flatten(Configuration()))
+        replace(Configuration(), changes)
+
+
+def test_results_are_added_to_the_file(tmp_path, capsys):
+    out = tmp_path / 'out.json'
+    for variant in ('default', 'textbook'):
+        assert ablation.main([
+            'scenarios', '--only', 'straight_full_speed', '--plant', 'ideal',
+            '--variants', variant, '--json', str(out)]) == 0
+    found = json.loads(out.read_text())
+    assert list(found) == ['default', 'textbook']
+    assert found['default'][0]['success']
+    assert 'against default' in capsys.readouterr().out
+
+
+def test_unknown_variant_is_named(capsys):
+    assert ablation.main(['scenarios', '--variants', 'best']) == 2
+    assert "unknown variant 'best'" in capsys.readouterr().err
