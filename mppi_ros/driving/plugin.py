@@ -23,13 +23,13 @@ import importlib
 from typing import Any, NamedTuple
 
 from llvmlite import ir
-from numba import carray, types
+from numba import types
 from numba.core.ccallback import CFunc
 from numba.extending import intrinsic
 import numpy as np
 from numpy.typing import NDArray
 
-from mppi_ros.mppi.blocks import BLOCK, OPTIONS, inlined, stack_reserver
+from mppi_ros.mppi.blocks import BLOCK, OPTIONS, stack_array
 from mppi_ros.mppi.cache import cached
 from mppi_ros.mppi.errors import ParameterError
 
@@ -121,10 +121,4 @@ def call_step(typing_context: Any, address: Any, step: Any, rows: Any, values: A
     return types.void(address, types.int64, rows, values), generate
 
 
-_reserve_rows = stack_reserver(types.float32, ROWS * BLOCK)
-
-
-@inlined
-def stack_rows() -> Any:
-    """Return float32[ROWS, BLOCK] on the stack, not initialised."""
-    return carray(_reserve_rows(), (ROWS, BLOCK))
+stack_rows = stack_array(types.float32, ROWS, BLOCK)

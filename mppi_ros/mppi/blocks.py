@@ -7,12 +7,14 @@ rows overlap, which it would have to check of heap arrays at run time (measured 
 """
 
 from collections.abc import Callable
+import math
 from typing import Any
 
 from llvmlite import ir
-from numba import carray, njit, types
+from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
+from numba.np.arrayobj import populate_array
 
 from mppi_ros.mppi.cache import cached
 
@@ -42,18 +44,35 @@ def inlined(function: Callable[..., Any]) -> Any:
     return njit(forceinline=True, **OPTIONS)(function)
 
 
-def stack_reserver(element: Any, count: int = BLOCK) -> Any:
-    """Return an intrinsic that reserves `count` elements on the caller's stack, as a pointer."""
+def stack_array(element: Any, *shape: int) -> Any:
+    """
+    Return an intrinsic that makes an array of a shape on the stack of its caller, not initialised.
 
-    def reserve(typing_context: Any) -> Any:
+    An inlined function could not: what it reserves is dead when it returns, and older compilers
+    then give the same place to the next row.
+    """
+
+    def make(typing_context: Any) -> Any:
+        kind = types.Array(element, len(shape), 'C')
+
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            array = cgutils.alloca_once(builder, context.get_value_type(element), size=count)
-            array.align = 64
-            return array
+            item = context.get_value_type(element)
+            data = cgutils.alloca_once(builder, item, size=math.prod(shape))
+            data.align = 64
+            bytes_each = context.get_abi_sizeof(item)
+            strides = [bytes_each * math.prod(shape[axis + 1 :]) for axis in range(len(shape))]
+            size = context.get_value_type(types.intp)
+            array = context.make_array(kind)(context, builder)
+            populate_array(
+                array, data=data, shape=[size(side) for side in shape],
+                strides=[size(stride) for stride in strides], itemsize=size(bytes_each),
+                meminfo=None,
+            )  # fmt: skip
+            return array._getvalue()
 
-        return types.CPointer(element)(), generate
+        return kind(), generate
 
-    return intrinsic(reserve)
+    return intrinsic(make)
 
 
 def _entry_copier(width: int) -> Any:
@@ -79,36 +98,14 @@ def _entry_copier(width: int) -> Any:
     return intrinsic(copy)
 
 
-_reserve_floats = stack_reserver(types.float32)
-_reserve_bits = stack_reserver(types.uint32)
-_reserve_places = stack_reserver(types.int32)
-_reserve_points = stack_reserver(types.float32, 4 * BLOCK)
 _copy_value = _entry_copier(1)
 _copy_point = _entry_copier(4)
 
 
-@inlined
-def stack_row() -> Any:
-    """Return a row float32[BLOCK] on the stack, not initialised."""
-    return carray(_reserve_floats(), (BLOCK,))
-
-
-@inlined
-def stack_bits() -> Any:
-    """Return a row uint32[BLOCK] on the stack, not initialised."""
-    return carray(_reserve_bits(), (BLOCK,))
-
-
-@inlined
-def stack_places() -> Any:
-    """Return a row int32[BLOCK] on the stack, for places in a table, not initialised."""
-    return carray(_reserve_places(), (BLOCK,))
-
-
-@inlined
-def stack_points() -> Any:
-    """Return float32[BLOCK, 4] on the stack, not initialised."""
-    return carray(_reserve_points(), (BLOCK, 4))
+stack_row = stack_array(types.float32, BLOCK)
+stack_bits = stack_array(types.uint32, BLOCK)
+stack_places = stack_array(types.int32, BLOCK)  # places in a table
+stack_points = stack_array(types.float32, BLOCK, 4)
 
 
 @inlined
