@@ -25,6 +25,7 @@ from mppi_ros.driving.rollout import (
 )
 from mppi_ros.driving.settings import Critics, Limits, Prediction
 from mppi_ros.mppi.blocks import BLOCK
+from mppi_ros.mppi.noise import GIVEN, WHITE, Correlation, Draw
 
 Floats = NDArray[np.float32]
 BEHIND = 0.5  # [m] of the path behind the robot that stays in the window
@@ -202,11 +203,18 @@ class DrivingObjective:
         )  # fmt: skip
 
     def costs_of_blocks(
-        self, mean: Floats, factor: Floats, noise: Floats, costs: Floats, threads: int
+        self,
+        mean: Floats,
+        factor: Floats,
+        noise: Floats,
+        costs: Floats,
+        threads: int,
+        draw: Draw = GIVEN,
+        process: Correlation = WHITE,
     ) -> None:
         """Fill costs, float32[blocks, BLOCK]; see mppi.optimizer.BlockObjective."""
         rollout = rollout_serial if threads == 1 else rollout_parallel
-        self._roll(rollout, mean, factor, noise, self._weights, costs)
+        self._roll(rollout, mean, factor, draw, process, noise, self._weights, costs)
 
     def project(self, mean: Floats) -> None:
         """Keep mean, float32[T, 2], within the limits of speed and acceleration, in place."""
@@ -226,7 +234,7 @@ class DrivingObjective:
         charged = {}
         for critic, names in CRITICS.items():
             weights = self._weights.only(*names)
-            self._roll(rollout_serial, mean, factor, noise, weights, costs)
+            self._roll(rollout_serial, mean, factor, GIVEN, WHITE, noise, weights, costs)
             charged[critic] = float(costs[0, 0])
         return charged
 
@@ -235,14 +243,16 @@ class DrivingObjective:
         rollout: object,
         mean: Floats,
         factor: Floats,
+        draw: Draw,
+        process: Correlation,
         noise: Floats,
         weights: Weights,
         costs: Floats,
     ) -> None:
         rollout(  # type: ignore[operator]
-            mean, factor, noise, self._start, self.model, self._padded, self._grid, self._discs,
-            self._table, self._left, self._path, self._to_go, self._to_go_grid, self._target,
-            weights, self._own, costs,
+            mean, factor, draw, process, noise, self._start, self.model, self._padded, self._grid,
+            self._discs, self._table, self._left, self._path, self._to_go, self._to_go_grid,
+            self._target, weights, self._own, costs,
         )  # fmt: skip
 
 

@@ -41,6 +41,7 @@ from mppi_ros.mppi.blocks import (
     stack_points,
     stack_row,
 )
+from mppi_ros.mppi.noise import draw_block
 
 
 class Start(NamedTuple):
@@ -303,33 +304,47 @@ def rollout_block(
         )
 
 
+@inlined
+def rollout_pair(
+    block: Any, mean: Any, factor: Any, draw: Any, process: Any, noise: Any, start: Any,
+    model: Any, field: Any, grid: Any, discs: Any, table: Any, left: Any, path: Any, to_go: Any,
+    to_go_grid: Any, target: Any, weights: Any, own: Any, costs: Any,
+) -> None:  # fmt: skip
+    """Draw one block of noise, and fill the block of costs of n and, for pairs, that of −n."""
+    drawn = noise.shape[0]
+    if draw.fresh:
+        draw_block(draw.seed, draw.step, block, process, 2, noise[block])
+    for mirrored in range(costs.shape[0] // drawn):
+        rollout_block(
+            mean, factor, np.float32(1 - 2 * mirrored), noise[block], start, model, field, grid,
+            discs, table, left, path, to_go, to_go_grid, target, weights, own,
+            costs[mirrored * drawn + block],
+        )  # fmt: skip
+
+
 @kernel
 def rollout_serial(
-    mean: Any, factor: Any, noise: Any, start: Any, model: Any, field: Any,
-    grid: Any, discs: Any, table: Any, left: Any, path: Any, to_go: Any, to_go_grid: Any,
-    target: Any, weights: Any, own: Any, costs: Any,
+    mean: Any, factor: Any, draw: Any, process: Any, noise: Any, start: Any, model: Any,
+    field: Any, grid: Any, discs: Any, table: Any, left: Any, path: Any, to_go: Any,
+    to_go_grid: Any, target: Any, weights: Any, own: Any, costs: Any,
 ) -> None:  # fmt: skip
-    """Fill costs, float32[blocks, BLOCK], for noise, float32[drawn blocks, T · m, BLOCK]."""
-    drawn = noise.shape[0]
-    for block in range(costs.shape[0]):
-        sign = np.float32(1.0) if block < drawn else np.float32(-1.0)
-        rollout_block(
-            mean, factor, sign, noise[block % drawn], start, model, field, grid, discs, table,
-            left, path, to_go, to_go_grid, target, weights, own, costs[block],
+    """Fill noise, float32[drawn, T · m, BLOCK], and its costs, float32[blocks, BLOCK]."""
+    for block in range(noise.shape[0]):
+        rollout_pair(
+            block, mean, factor, draw, process, noise, start, model, field, grid, discs, table,
+            left, path, to_go, to_go_grid, target, weights, own, costs,
         )  # fmt: skip
 
 
 @parallel_kernel
 def rollout_parallel(
-    mean: Any, factor: Any, noise: Any, start: Any, model: Any, field: Any,
-    grid: Any, discs: Any, table: Any, left: Any, path: Any, to_go: Any, to_go_grid: Any,
-    target: Any, weights: Any, own: Any, costs: Any,
+    mean: Any, factor: Any, draw: Any, process: Any, noise: Any, start: Any, model: Any,
+    field: Any, grid: Any, discs: Any, table: Any, left: Any, path: Any, to_go: Any,
+    to_go_grid: Any, target: Any, weights: Any, own: Any, costs: Any,
 ) -> None:  # fmt: skip
     """Do as rollout_serial does, on all threads."""
-    drawn = noise.shape[0]
-    for block in prange(costs.shape[0]):
-        sign = np.float32(1.0) if block < drawn else np.float32(-1.0)
-        rollout_block(
-            mean, factor, sign, noise[block % drawn], start, model, field, grid, discs, table,
-            left, path, to_go, to_go_grid, target, weights, own, costs[block],
+    for block in prange(noise.shape[0]):
+        rollout_pair(
+            np.int64(block), mean, factor, draw, process, noise, start, model, field, grid, discs,
+            table, left, path, to_go, to_go_grid, target, weights, own, costs,
         )  # fmt: skip

@@ -29,6 +29,17 @@ class Correlation(NamedTuple):
     start_gain: np.float32
 
 
+class Draw(NamedTuple):
+    """Which noise is drawn: it follows from seed and step; not `fresh`: what is there is taken."""
+
+    seed: int
+    step: int
+    fresh: bool
+
+
+GIVEN = Draw(0, 0, False)
+
+
 def correlation(p: float, q: float) -> Correlation:
     """Return the AR(2) process of unit variance with poles p, q in [0, 1); p = q = 0 is white."""
     first, second = p + q, -p * q
@@ -41,6 +52,9 @@ def correlation(p: float, q: float) -> Correlation:
         np.float32(start),
         np.float32(np.sqrt(1.0 - start * start)),
     )
+
+
+WHITE = correlation(0.0, 0.0)
 
 
 @kernel
@@ -155,7 +169,8 @@ def draw_white(seed: Any, step: Any, block: Any, out: Any) -> None:
     mixed = _hash(np.uint32(np.uint32(step) ^ np.uint32(0x9E3779B9)))
     base = _hash(np.uint32(np.uint32(seed) ^ mixed))
     for j in range(BLOCK):
-        word = _hash(np.uint32(np.uint32(block * BLOCK + j) + base))
+        sample = np.uint32(np.uint32(block) * np.uint32(BLOCK) + np.uint32(j))
+        word = _hash(np.uint32(sample + base))
         a[j] = _hash(np.uint32(word + np.uint32(0x9E3779B9)))
         b[j] = _hash(np.uint32(word + np.uint32(0x3C6EF372)))
         c[j] = _hash(np.uint32(word + np.uint32(0xDAA66D2B)))

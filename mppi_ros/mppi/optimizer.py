@@ -32,13 +32,21 @@ class BlockObjective(Protocol):
     """An objective that rolls out blocks of noise itself and never forms controls (K, T, m)."""
 
     def costs_of_blocks(
-        self, mean: Floats, factor: Floats, noise: Floats, costs: Floats, threads: int
+        self,
+        mean: Floats,
+        factor: Floats,
+        noise: Floats,
+        costs: Floats,
+        threads: int,
+        draw: sampling.Draw,
+        process: sampling.Correlation,
     ) -> None:
         """
         Fill costs, float32[blocks, BLOCK], with f(x̄ ± L n).
 
         mean is float32[T, m], factor is L, float32[m, m], noise is n, float32[drawn, T · m,
-        BLOCK]; blocks of costs past the drawn ones belong to −n.
+        BLOCK]; blocks of costs past the drawn ones belong to −n. It is drawn here, by
+        noise.draw_block, because a block of noise is best used where it was just made.
         """
 
     def project(self, mean: Floats) -> None:
@@ -160,14 +168,15 @@ class Optimizer:
 
     def _iterate(self, objective: Any, blocks: bool, cooling: float) -> Step:
         parameters, threads = self.parameters, self._threads
-        draw = sampling.draw_serial if threads == 1 else sampling.draw_parallel
-        draw(parameters.seed, self._steps, self._process, self.controls, self._noise)
+        fresh = sampling.Draw(parameters.seed, self._steps, True)
         self._steps += 1
         if blocks:
             objective.costs_of_blocks(
-                self.mean, self._factor, self._noise, self._costs, threads
+                self.mean, self._factor, self._noise, self._costs, threads, fresh, self._process
             )
         else:
+            draw = sampling.draw_serial if threads == 1 else sampling.draw_parallel
+            draw(fresh.seed, fresh.step, self._process, self.controls, self._noise)
             self._call(objective)
         count = self.sample_count
         temperature, ess, best, total = score.weigh(

@@ -302,7 +302,7 @@ def test_command_that_is_not_finite_is_never_sent(monkeypatch):
 def test_without_a_finite_cost_the_robot_brakes(monkeypatch):
     robot = driving()
     monkeypatch.setattr(robot.controller._objective, 'costs_of_blocks',
-                        lambda mean, factor, noise, costs, threads: costs.fill(np.nan))
+                        lambda mean, factor, noise, costs, *_: costs.fill(np.nan))
     assert 'no sampled trajectory has a finite cost' in until_rest(robot)[0].reason
 
 

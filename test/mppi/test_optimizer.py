@@ -19,7 +19,7 @@ from mppi_ros.mppi import (
     score,
 )
 from mppi_ros.mppi.blocks import BLOCK
-from mppi_ros.mppi.noise import correlation, whiten
+from mppi_ros.mppi.noise import correlation, draw_serial, whiten
 from mppi_ros.mppi.optimizer import resampled
 
 SMALL = {'samples': 256, 'horizon_steps': 8, 'sigma': (0.4, 0.8)}
@@ -38,7 +38,8 @@ class BlockBowl:
     def __init__(self, greatest=np.inf):
         self.greatest = greatest
 
-    def costs_of_blocks(self, mean, factor, noise, costs, threads):
+    def costs_of_blocks(self, mean, factor, noise, costs, threads, draw, process):
+        draw_serial(draw.seed, draw.step, process, mean.shape[1], noise)
         for block, row in enumerate(costs):
             sign = 1.0 if block < len(noise) else -1.0
             lanes = noise[block % len(noise)].T.reshape(BLOCK, *mean.shape)
