@@ -174,7 +174,8 @@ class Solve:
         """
         Yield the parts of a solve, and what precedes it, as (name, call).
 
-        The critics are one fused loop: 'rollout without X' is that loop with the weight of X at 0.
+        In a solve noise is drawn block by block where it is rolled out: 'noise and rollout'. The
+        critics are one fused loop: 'rollout without X' is that loop with the weight of X at 0.
         """
         serial = self.threads == 1
         mppi = self._configuration.mppi
@@ -198,6 +199,10 @@ class Solve:
         self.call()
         yield 'noise', lambda: draw(mppi.seed, 0, process, m, unit)
         yield 'rollout', roll(self._objective)
+        fresh = noise.Draw(mppi.seed, 0, True)
+        yield 'noise and rollout', lambda: self._objective.costs_of_blocks(
+            mean, factor, unit, costs, self.threads, fresh, process
+        )
         yield 'weights', lambda: score.weigh(
             costs, drawn, lanes, mppi.temperature, wanted, 1.0, weights
         )
