@@ -10,7 +10,7 @@ import pytest
 from mppi_ros.control.settings import Configuration
 from mppi_ros.mppi import MppiParameters, Optimizer
 from mppi_ros.mppi.parameters import flatten, replace
-from mppi_ros.tools import ablation
+from mppi_ros.tools import ablation, ablation_figures
 from mppi_ros.tools.evaluate_suites import Request, cases_of
 
 
@@ -88,3 +88,17 @@ def test_results_are_added_to_the_file(tmp_path, capsys):
 def test_unknown_variant_is_named(capsys):
     assert ablation.main(['scenarios', '--variants', 'best']) == 2
     assert "unknown variant 'best'" in capsys.readouterr().err
+
+
+def test_figures_are_drawn_from_results(tmp_path):
+    def episodes(cost):
+        return [{'scenario': name, 'plant': 'nominal', 'seed': 0, 'excess_s': cost + k,
+                 'mean_jerk': cost, 'success': k < 2} for k, name in enumerate('abc')]
+
+    found = {name: episodes(1.0 + k) for k, name in enumerate(
+        ('default', 'textbook', 'default of 256', 'textbook of 512'))}
+    results = tmp_path / 'found.json'
+    results.write_text(json.dumps(found))
+    assert ablation_figures.main([str(results), str(results), str(tmp_path)]) == 0
+    assert sorted(path.stem for path in tmp_path.glob('*.png')) == [
+        'ascent_options', 'ascent_samples']
