@@ -6,6 +6,7 @@ through their address, so that the rollout is the same for all of them:
 
     @block_step
     def keep_to_the_left(step, rows, values):
+        rows = sized(rows)
         for j in range(BLOCK):
             rows[COST, j] = values[0] * max(-rows[CROSS, j], np.float32(0.0))
 
@@ -23,13 +24,13 @@ import importlib
 from typing import Any, NamedTuple
 
 from llvmlite import ir
-from numba import types
+from numba import carray, types
 from numba.core.ccallback import CFunc
 from numba.extending import intrinsic
 import numpy as np
 from numpy.typing import NDArray
 
-from mppi_ros.mppi.blocks import BLOCK, OPTIONS, stack_array
+from mppi_ros.mppi.blocks import BLOCK, OPTIONS, inlined, stack_array
 from mppi_ros.mppi.cache import cached
 from mppi_ros.mppi.errors import ParameterError
 
@@ -119,6 +120,26 @@ def call_step(typing_context: Any, address: Any, step: Any, rows: Any, values: A
         return context.get_dummy_value()
 
     return types.void(address, types.int64, rows, values), generate
+
+
+@intrinsic
+def _data_of(typing_context: Any, rows: Any) -> Any:
+    """Return the address of an array's first element."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return context.make_array(signature.args[0])(context, builder, arguments[0]).data
+
+    return types.CPointer(types.float32)(rows), generate
+
+
+@inlined
+def sized(rows: Any) -> Any:
+    """
+    Return the same rows with a shape that the compiler knows.
+
+    Else each loop first checks that no two rows overlap, which can take as long as the loop.
+    """
+    return carray(_data_of(rows), (ROWS, BLOCK))
 
 
 stack_rows = stack_array(types.float32, ROWS, BLOCK)

@@ -220,12 +220,11 @@ def follow(
 
 
 @inlined
-def show(
-    x: Any, y: Any, c: Any, s: Any, v: Any, w: Any, command_v: Any, command_w: Any,
-    clearance: Any, arc: Any, cross: Any, rows: Any,
-) -> None:  # fmt: skip
+def show_motion(
+    x: Any, y: Any, c: Any, s: Any, v: Any, w: Any, command_v: Any, command_w: Any, rows: Any
+) -> None:
     """
-    Copy the samples for a function of the user.
+    Copy state and command for a function of the user.
 
     Copies, because rows that are handed out might be changed by anyone: no loop over them would
     stay as fast.
@@ -234,6 +233,12 @@ def show(
         rows[X, j], rows[Y, j], rows[COS, j], rows[SIN, j] = x[j], y[j], c[j], s[j]
         rows[V, j], rows[W, j] = v[j], w[j]
         rows[COMMAND_V, j], rows[COMMAND_W, j] = command_v[j], command_w[j]
+
+
+@inlined
+def show_place(clearance: Any, arc: Any, cross: Any, rows: Any) -> None:
+    """Copy the place among obstacles and on the path for a function of the user."""
+    for j in range(BLOCK):
         rows[CLEARANCE, j], rows[ARC, j], rows[CROSS, j] = clearance[j], arc[j], cross[j]
 
 
@@ -258,8 +263,6 @@ def rollout_block(
     arc, cross, time, later = stack_row(), stack_row(), stack_row(), stack_row()
     detour, cells, rows = stack_row(), stack_places(), stack_rows()
     for j in range(BLOCK):
-        clearance[j], cross[j] = np.float32(0.0), np.float32(0.0)
-    for j in range(BLOCK):
         x[j], y[j], c[j], s[j] = np.float32(0.0), np.float32(0.0), start.c, start.s
         v[j], w[j] = start.v, start.w
         command_v[j], command_w[j] = start.command_v, start.command_w
@@ -273,7 +276,7 @@ def rollout_block(
         if own is None or own.motion == 0:
             move(model, command_v, command_w, x, y, c, s, v, w)
         else:
-            show(x, y, c, s, v, w, command_v, command_w, clearance, arc, cross, rows)
+            show_motion(x, y, c, s, v, w, command_v, command_w, rows)
             call_step(own.motion, t, rows, own.values)
             take(rows, x, y, c, s, v, w)
         clear(field, grid, discs, x, y, c, s, clearance)
@@ -281,7 +284,9 @@ def rollout_block(
             approach(target, weights, x, y, c, s, near, total)
         follow(table, path, weights, x, y, c, s, v, w, clearance, near, arc, cross, total)
         if own is not None and own.critic != 0:
-            show(x, y, c, s, v, w, command_v, command_w, clearance, arc, cross, rows)
+            if own.motion == 0:
+                show_motion(x, y, c, s, v, w, command_v, command_w, rows)
+            show_place(clearance, arc, cross, rows)
             call_step(own.critic, t, rows, own.values)
             for j in range(BLOCK):
                 total[j] += rows[COST, j]

@@ -29,6 +29,7 @@ from mppi_ros.driving.plugin import (
     X,
     Y,
     block_step,
+    sized,
 )
 from mppi_ros.driving.settings import Critics, Limits, Prediction
 from mppi_ros.mppi import MppiParameters, Optimizer
@@ -50,6 +51,7 @@ def weighted(step, rows, values):
 
 @block_step
 def turning(step, rows, values):
+    rows = sized(rows)
     for j in range(BLOCK):
         rows[COST, j] = values[0] * rows[W, j] * rows[W, j]
 
