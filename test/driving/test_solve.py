@@ -1,4 +1,4 @@
-"""A solve has the same bits when its code is compiled and when it is loaded, and makes no array."""
+"""A solve has the same bits when its code is compiled or loaded, and makes no array."""
 from __future__ import annotations
 
 import hashlib
