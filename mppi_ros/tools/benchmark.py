@@ -58,6 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             result = _measure(options, argv)
             if options.json:
                 instrument.write_json(options.json, result)
+            _report(options, result)
             return int(not all(map(_is_good, result['rows'])))
     except MppiError as error:
         print(f'mppi_benchmark: {error}', file=sys.stderr)
@@ -70,13 +71,18 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _measure(options: argparse.Namespace, argv: Sequence[str]) -> dict[str, Any]:
     machine = instrument.machine()
     rows = options.measure(options)
+    return {
+        'benchmark': options.benchmark, 'arguments': list(argv), 'machine': machine, 'rows': rows
+    }
+
+
+def _report(options: argparse.Namespace, result: dict[str, Any]) -> None:
+    options.show(options, result['rows'])
+    machine = result['machine']
     print(
         f'{machine["cpu"]}, {machine["cores"]} cores, load before {machine["load"]}, numba '
         f'{machine["numba"]} ({machine["thread_layer"]}), commit {machine["commit"]}'
     )
-    return {
-        'benchmark': options.benchmark, 'arguments': list(argv), 'machine': machine, 'rows': rows
-    }
 
 
 def _is_good(row: dict[str, Any]) -> bool:
@@ -106,10 +112,13 @@ def _solve(options: argparse.Namespace) -> Rows:
         if situation.name == 'map200' and row['phase'] == 'solve':
             theirs = NAV2_SOLVE.get((row['samples'], row['steps'], row['pace']))
             row['nav2_median_ms'] = theirs
+    return rows
+
+
+def _show_solve(_options: argparse.Namespace, rows: Rows) -> None:
     columns = ('samples', 'steps', 'threads', 'pace', 'phase', 'median_ms', 'p90_ms', 'p99_ms',
                'p999_ms', 'max_ms', 'ns_per_sample_step', 'nav2_median_ms')
-    _show(f'solve on {situation.name}', columns, rows)
-    return rows
+    _show(f'solve on {rows[0]["scenario"]}', columns, rows)
 
 
 def _closed_loop(options: argparse.Namespace) -> Rows:
@@ -120,7 +129,10 @@ def _closed_loop(options: argparse.Namespace) -> Rows:
     base = read_yaml(share_path('config', 'robots', f'{ROBOT}.yaml'))
     configuration = read_yaml(options.params, base) if options.params else base
     with _progress() as progress:
-        rows = measure(situations, configuration, options.runs, progress)
+        return measure(situations, configuration, options.runs, progress)
+
+
+def _show_closed_loop(_options: argparse.Namespace, rows: Rows) -> None:
     shown = []
     for row in rows:
         nav2 = row['nav2'] or {}
@@ -130,7 +142,6 @@ def _closed_loop(options: argparse.Namespace) -> Rows:
     columns = ('scenario', 'controller', 'reached', 'runs', 'time_s', 'time_range_s',
                'min_distance_m', 'cross_track_rms_m', 'solve_median_ms', 'solve_p99_ms')
     _show('closed loop at 20 Hz, ideal unicycle', columns, shown)
-    return rows
 
 
 def _latency(options: argparse.Namespace) -> Rows:
@@ -141,22 +152,26 @@ def _latency(options: argparse.Namespace) -> Rows:
 
     _configuration(options)
     with _progress() as progress:
-        rows = measure(options.rate, options.seconds, options.cells, options.params, progress)
+        return measure(options.rate, options.seconds, options.cells, options.params, progress)
+
+
+def _show_latency(options: argparse.Namespace, rows: Rows) -> None:
     timed = [row for row in rows if 'median_ms' in row]
     columns = ('what', 'costmap_cells', 'median_ms', 'p90_ms', 'p99_ms', 'p999_ms', 'max_ms')
     _show(f'the node over DDS, {options.rate:g} Hz, {options.seconds:g} s', columns, timed)
     single = [row for row in rows if 'value' in row]
     _show('the process of the node', ('what', 'costmap_cells', 'value', 'unit'), single)
-    return rows
 
 
-def _theory(options: argparse.Namespace) -> Rows:
+def _theory(_options: argparse.Namespace) -> Rows:
     from mppi_ros.tools.theory import theory_rows
 
-    rows = [dict(row) for row in theory_rows()]
+    return [dict(row) for row in theory_rows()]
+
+
+def _show_theory(_options: argparse.Namespace, rows: Rows) -> None:
     _show('the laws of the score-ascent view',
           ('law', 'predicted', 'measured', 'tolerance', 'holds'), rows)
-    return rows
 
 
 def _compare(options: argparse.Namespace) -> int:
@@ -228,16 +243,21 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     )
     commands = parser.add_subparsers(required=True, metavar='BENCHMARK')
 
-    def command(name: str, measure: Callable[..., Rows] | None, words: str) -> Any:
+    def command(
+        name: str,
+        words: str,
+        measure: Callable[..., Rows] | None = None,
+        show: Callable[..., None] | None = None,
+    ) -> Any:
         made = commands.add_parser(name, help=words, description=words)
-        made.set_defaults(benchmark=name, measure=measure, json=None)
+        made.set_defaults(benchmark=name, measure=measure, show=show, json=None)
         if measure:
             made.add_argument('--json', type=Path, metavar='OUT', help='write the results here')
         if measure not in (None, _theory):
             made.add_argument('--params', type=Path, metavar='FILE', help="the node's ROS YAML")
         return made
 
-    solve = command('solve', _solve, 'time one solve and its phases')
+    solve = command('solve', 'time one solve and its phases', _solve, _show_solve)
     solve.add_argument(
         '--scenario', type=Path, metavar='FILE.npz', help='the situation; default: a built-in one'
     )
@@ -248,18 +268,22 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
         '--calls', type=integer(1, 1_000_000), metavar='N', default=600,
         help='timed calls of each size in a hot loop, a third of it at 20 Hz; default: %(default)s'
     )
-    closed = command('closed-loop', _closed_loop, 'drive scenarios on which Nav2 was measured')
+    closed = command(
+        'closed-loop', 'drive situations Nav2 was measured in', _closed_loop, _show_closed_loop
+    )
     closed.add_argument('--scenario', type=Path, metavar='FILE.npz', nargs='+')
     closed.add_argument('--runs', type=integer(1, 10_000), metavar='N', default=10)
-    latency = command('latency', _latency, 'time the real node over DDS from another process')
+    latency = command(
+        'latency', 'time the real node over DDS from another process', _latency, _show_latency
+    )
     latency.add_argument('--rate', type=number(1.0, 500.0, 'Hz'), metavar='HZ', default=20.0)
     latency.add_argument('--seconds', type=number(1.0, 3600.0, 's'), metavar='S', default=30.0)
     latency.add_argument(
         '--cells', type=listed(integer(60, 5000)), metavar='N,N', default=(60, 200, 1000),
         help='side of the costmap in cells; default: 60,200,1000',
     )
-    command('theory', _theory, 'check the laws of the theory')
-    compare = command('compare', None, 'ratio of each row of two results')
+    command('theory', 'check the laws of the theory', _theory, _show_theory)
+    compare = command('compare', 'ratio of each row of two results')
     compare.add_argument('other', type=Path, metavar='OTHER.json')
     compare.add_argument(
         'this', type=Path, metavar='THIS.json', nargs='?', help='default: measure now, likewise'
