@@ -30,6 +30,7 @@ from mppi_ros.tools.evaluate_suites import SUITES, Request, cases_of
 from mppi_ros.tools.instrument import integer, listed, show_table
 
 FAILED = 10.0  # [s] that an episode without success costs, beside the way that is left
+SMALL = 0.3  # [s] below which excess costs are alike, where ratios are averaged
 RESAMPLES = 10_000
 # Savitzky and Golay (1964): the value at the middle of the parabola through nine points.
 PARABOLA = np.array([-21, 14, 39, 54, 59, 54, 39, 14, -21], np.float32) / np.float32(231)
@@ -180,14 +181,17 @@ def show(found: Mapping[str, Sequence[Episode]]) -> None:
     rows = []
     for name, episodes in found.items():
         cost, low, high = ratio(found[first], episodes, 'excess_s')
+        each_cost, least, most = typical(found[first], episodes, 'excess_s')
         jerk, _, _ = ratio(found[first], episodes, 'mean_jerk')
         rows.append([
             name, len(episodes), np.mean([each['success'] for each in episodes]),
             np.mean([each['excess_s'] for each in episodes]),
-            f'{cost:+.1%}', f'{low:+.1%} to {high:+.1%}', f'{jerk:+.0%}',
+            f'{cost:+.0%} ({low:+.0%} to {high:+.0%})',
+            f'{each_cost:+.0%} ({least:+.0%} to {most:+.0%})', f'{jerk:+.0%}',
             np.mean([each['solve_ms'] for each in episodes]),
         ])  # fmt: skip
-    columns = ('variant', 'episodes', 'success', 'excess s', 'Δ cost', '95 %', 'Δ jerk', 'ms')
+    columns = ('variant', 'episodes', 'success', 'excess s', 'Δ sum, 95 %', 'Δ typical', 'Δ jerk',
+               'ms')
     show_table(f'against {first}', columns, rows)
 
 
@@ -195,16 +199,36 @@ def ratio(
     before: Sequence[Episode], after: Sequence[Episode], measure: str
 ) -> tuple[float, float, float]:
     """Return Σ after / Σ before − 1 over paired episodes, with its bootstrap interval."""
-    key = ('scenario', 'plant', 'seed')
-    known = {tuple(each[k] for k in key): each[measure] for each in before}
-    pairs: NDArray[np.float64] = np.array(
-        [(known[place], each[measure]) for each in after
-         if (place := tuple(each[k] for k in key)) in known]
-    )  # fmt: skip
-    drawn = np.random.default_rng(0).integers(0, len(pairs), size=(RESAMPLES, len(pairs)))
-    a, b = pairs[drawn].sum(axis=1).T
+    pairs = _paired(before, after, measure)
+    a, b = pairs[_resampled(len(pairs))].sum(axis=1).T
     low, high = np.percentile(b / a - 1.0, (2.5, 97.5))
     return float(pairs[:, 1].sum() / pairs[:, 0].sum() - 1.0), float(low), float(high)
+
+
+def typical(
+    before: Sequence[Episode], after: Sequence[Episode], measure: str
+) -> tuple[float, float, float]:
+    """Return the geometric mean of after / before, less 1, with its bootstrap interval."""
+    pairs = np.log(np.maximum(_paired(before, after, measure), SMALL))
+    change = pairs[:, 1] - pairs[:, 0]
+    low, high = np.percentile(change[_resampled(len(pairs))].mean(axis=1), (2.5, 97.5))
+    return float(np.expm1(change.mean())), float(np.expm1(low)), float(np.expm1(high))
+
+
+def _paired(
+    before: Sequence[Episode], after: Sequence[Episode], measure: str
+) -> NDArray[np.float64]:
+    def place(episode: Episode) -> tuple[Any, ...]:
+        return episode['scenario'], episode['plant'], episode['seed']
+
+    known = {place(each): each[measure] for each in before}
+    return np.array(
+        [(known[place(each)], each[measure]) for each in after if place(each) in known]
+    )
+
+
+def _resampled(count: int) -> NDArray[np.int64]:
+    return np.random.default_rng(0).integers(0, count, size=(RESAMPLES, count))
 
 
 def _parse(argv: Sequence[str]) -> argparse.Namespace:

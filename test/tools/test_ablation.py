@@ -50,6 +50,10 @@ def test_ratio_of_two_variants_is_that_of_their_sums():
     assert mean == pytest.approx(-0.5)
     assert low <= mean <= high
     assert ablation.ratio(episodes(1.0, 3.0), episodes(2.0, 6.0), 'excess_s') == (1.0, 1.0, 1.0)
+    assert ablation.typical(episodes(1.0, 3.0), episodes(2.0, 6.0), 'excess_s') == pytest.approx(
+        (1.0, 1.0, 1.0))
+    assert ablation.typical(episodes(1.0, 1.0), episodes(4.0, 0.5), 'excess_s')[0] == (
+        pytest.approx(2.0**0.5 - 1.0))
 
 
 def test_smoothing_keeps_every_parabola_and_quietens_noise():
