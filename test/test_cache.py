@@ -106,3 +106,57 @@ def test_without_any_place_for_the_code_it_is_compiled_at_each_start(guest):
     (guest.parent / 'cache').write_text('nor here')
     assert run(guest) == (21.0, 0)
     assert run(guest) == (21.0, 0)
+
+
+WARM = """
+import json
+import numpy as np
+from numba.core import event
+from mppi_ros.control.controller import Controller
+from mppi_ros.control.inputs import Odometry
+from mppi_ros.control.settings import Configuration
+from mppi_ros.driving.costmap import Costmap
+from mppi_ros.mppi.parameters import replace
+
+compiled = []
+
+
+class Listener(event.Listener):
+    def on_start(self, happened):
+        compiled.append(happened.data['dispatcher'].py_func.__qualname__)
+
+    def on_end(self, happened):
+        pass
+
+
+controller = Controller(Configuration(), 1)
+controller.warm_up()
+event.register('numba:compile', Listener())
+cells = np.zeros((200, 200), np.int8)
+cells[95:105, 130:134] = 100  # on the plan: the controller looks for a way round
+corners = [0.3, 0.2, 0.3, -0.2, -0.3, -0.2, -0.3, 0.2]
+now, states = 0.0, []
+for changes in (
+    {}, {'threads': 2}, {'noise.antithetic': False}, {'lambda': 0.3}, {'horizon_steps': 40},
+    {'sigma': [0.2, 0.01, 0.01, 0.6]}, {'robot.footprint': corners}, {'iterations': 2},
+):
+    controller.configure(replace(Configuration(), changes))
+    controller.set_costmap(now, Costmap(cells, 0.05, -5.0, -5.0))
+    controller.set_plan(now, np.array([[0.0, 0.0, 0.0], [4.0, 0.0, 0.0]]))
+    for _ in range(3):
+        controller.set_odometry(Odometry(now, 0.0, 0.0, 0.0, 0.1, 0.0, 0.0))
+        states.append(controller.tick(now).state.value)
+        now += 0.05
+    controller.optimal_trajectory()
+    controller.candidate_trajectories(3)
+print(json.dumps([compiled, states]))
+"""
+
+
+def test_nothing_is_left_to_compile_after_the_warm_up():
+    done = subprocess.run(
+        [sys.executable, '-c', WARM], capture_output=True, text=True, check=True,
+        cwd=Path(mppi_ros.__file__).parents[1])
+    compiled, states = json.loads(done.stdout)
+    assert compiled == []
+    assert set(states) == {'driving'}
