@@ -77,7 +77,7 @@ def samples(found: Results) -> Figure:
             if failed:
                 axes.annotate(f'{failed} of {len(each)} failed', (count, mean), fontsize=7,
                               xytext=(3, 4), textcoords='offset points')  # fmt: skip
-    axes.set(xscale='log', yscale='log', xlabel='samples K', ylabel='mean excess cost [s]')
+    axes.set(xscale='log', ylim=(0.0, None), xlabel='samples K', ylabel='mean excess cost [s]')
     axes.set_xticks((*COUNTS[:3], 2000, *COUNTS[3:]), (*COUNTS[:3], 2000, *COUNTS[3:]), fontsize=7)
     axes.minorticks_off()
     axes.legend()
