@@ -53,8 +53,9 @@ def _evaluate(options: argparse.Namespace) -> int:
         if path:
             instrument.check_writable(path)
     cases = cases_of(options.suite, request)
+    machine = instrument.machine()
     if options.replay:
-        return _replay(options, cases)
+        return _replay(options, cases, machine)
     results: dict[int, Result] = {}
     whole = False
     try:
@@ -66,7 +67,7 @@ def _evaluate(options: argparse.Namespace) -> int:
     finally:
         episodes = [results[index] for index in sorted(results)]
         if options.json and episodes:
-            instrument.write_json(options.json, _content(options, cases, episodes))
+            instrument.write_json(options.json, _content(options, cases, episodes, machine))
     _show(options.suite, episodes)
     return int(not (whole and all(episode['passed'] for episode in episodes)))
 
@@ -80,7 +81,9 @@ def _run(options: argparse.Namespace, cases: Sequence[Case], results: dict[int, 
             advance(not result['passed'])
 
 
-def _replay(options: argparse.Namespace, cases: Sequence[Case]) -> int:
+def _replay(
+    options: argparse.Namespace, cases: Sequence[Case], machine: dict[str, Any]
+) -> int:
     from mppi_ros.tools.evaluate_replay import writer_of
 
     if len(cases) != 1:
@@ -94,13 +97,14 @@ def _replay(options: argparse.Namespace, cases: Sequence[Case]) -> int:
     title = f'{case.suite} {case.scenario}, {case.plant}, seed {case.seed}: {how}'
     write(episode.trace, options.replay, title)
     if options.json:
-        instrument.write_json(options.json, _content(options, cases, [result]))
+        instrument.write_json(options.json, _content(options, cases, [result], machine))
     _show(options.suite, [result])
     return int(not result['passed'])
 
 
 def _content(
-    options: argparse.Namespace, cases: Sequence[Case], episodes: Sequence[Result]
+    options: argparse.Namespace, cases: Sequence[Case], episodes: Sequence[Result],
+    machine: dict[str, Any],
 ) -> dict[str, Any]:
     flat = {each: flatten(each) for each in dict.fromkeys(case.configuration for case in cases)}
     first, *others = flat.values()
@@ -117,7 +121,7 @@ def _content(
     return {
         'suite': options.suite,
         'version': __version__,
-        'machine': instrument.machine(),
+        'machine': machine,
         'request': {
             name: [str(each) for each in value] if isinstance(value, tuple) else
             str(value) if isinstance(value, Path) else value
