@@ -511,7 +511,12 @@ class Controller:
         self._looked = progress
 
     def _within_goal(self, start: motion.State, path: ReferencePath) -> bool:
+        """Tell whether the robot is at the end of the path, not where a round trip begins."""
         goal = self._configuration.goal
+        if self._progress is None:
+            return False
+        if path.length - self._progress > goal.position_tolerance + WINDOW:
+            return False
         x, y, yaw = path.goal
         turn = abs(math.remainder(start.yaw - yaw, math.tau))
         near = math.dist((x, y), (start.x, start.y)) <= goal.position_tolerance

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 
 import numpy as np
@@ -74,6 +75,19 @@ def test_new_goal_after_the_first_is_driven_to():
     robot.run(20.0)
     assert robot.ticks[-1].state is State.REACHED
     assert math.dist(robot.pose[:2], (3.9, 1.5)) <= PATIENT.goal.position_tolerance
+
+
+def test_a_round_trip_is_driven_although_it_ends_where_it_begins():
+    robot = PlainRobot(Controller(PATIENT, 1))
+    corners = [(0.0, 0.0), (1.5, 0.0), (1.5, 1.5), (0.0, 1.5), (0.0, 0.0)]
+    poses = [
+        (x0 + (x1 - x0) * i / 10, y0 + (y1 - y0) * i / 10, math.atan2(y1 - y0, x1 - x0))
+        for (x0, y0), (x1, y1) in itertools.pairwise(corners) for i in range(10)
+    ]
+    robot.controller.set_costmap(robot.now, room())
+    robot.controller.set_plan(robot.now, np.array([*poses, (0.0, 0.0, -math.pi / 2)]))
+    assert robot.run(5.0).state is State.DRIVING
+    assert robot.run(15.0).state is State.REACHED
 
 
 def test_same_goal_at_the_goal_is_reached_without_moving():
