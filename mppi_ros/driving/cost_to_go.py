@@ -51,8 +51,24 @@ class CostToGo:
     rejoin: float
 
 
+def clearance_along(
+    path: ReferencePath, first: float, last: float, field: DistanceField, footprint: Footprint
+) -> NDArray[np.float64]:
+    """
+    Return the clearance [m] of the body laid along the path, float64[n] for its n points.
+
+    It is inf where the arc length [m] is not between `first` and `last`.
+    """
+    clearance = np.full(len(path.arc), np.inf)
+    seen = (path.arc >= first) & (path.arc <= last)
+    poses = np.column_stack([path.points[seen], path.heading[seen]])
+    clearance[seen] = footprint.clearance(field, poses)
+    return clearance
+
+
 def detour(
     path: ReferencePath,
+    clearance: NDArray[np.float64],
     progress: float,
     look_ahead: float,
     field: DistanceField,
@@ -67,13 +83,14 @@ def detour(
     ----------
     path : ReferencePath
         The plan.
+    clearance : float64[n]
+        Of the body laid along the plan [m], known at least as far as it is searched and REJOIN.
     progress, look_ahead : float
         The part of the plan that is searched for obstacles: from `progress` on, so long [m].
     field : DistanceField
         Distance to the nearest obstacle.
     footprint : Footprint
-        The body: it is laid along the plan, and its inscribed radius says which cells are too
-        near to an obstacle.
+        The body: its smallest disc says which cells are too near to an obstacle.
     limits, critics : parameter groups
         What decides how slow the robot is near obstacles.
 
@@ -82,7 +99,7 @@ def detour(
     points, arc = path.points[ahead], path.arc[ahead]
     if len(points) == 0:
         return None
-    free = footprint.clearance(field, np.column_stack([points, path.heading[ahead]])) > 0.0
+    free = clearance[ahead] > 0.0
     # Where the costmap ends nothing is known to block the plan.
     free |= _at_the_rim(field, points, footprint.circumscribed_radius)
     if free[arc <= progress + look_ahead].all():
@@ -100,17 +117,17 @@ def detour(
         return None
     rows, columns = window
     res = field.resolution
-    clearance = field.distance[rows, columns] - np.float32(footprint.discs[:, 2].min())
+    room = field.distance[rows, columns] - np.float32(footprint.discs[:, 2].min())
     origin_x = field.origin_x + columns.start * res
     origin_y = field.origin_y + rows.start * res
-    value = np.full(clearance.shape, np.inf, np.float32)
+    value = np.full(room.shape, np.inf, np.float32)
     row = ((points[rejoin, 1] - origin_y) / res).astype(int)
     column = ((points[rejoin, 0] - origin_x) / res).astype(int)
-    height, width = clearance.shape
+    height, width = room.shape
     inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
     left = (arc[-1] - arc[rejoin]) / limits.vx_max
     np.minimum.at(value, (row[inside], column[inside]), left[inside].astype(np.float32))
-    _sweep(value, slowness(clearance, limits, critics), np.float32(res))
+    _sweep(value, slowness(room, limits, critics), np.float32(res))
     value[~np.isfinite(value)] = UNREACHABLE
     middle = 0.5 * float(arc[rejoin[0]] + arc[rejoin[-1]])
     return CostToGo(value, res, origin_x, origin_y, middle)

@@ -7,7 +7,14 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from mppi_ros.driving.cost_to_go import UNREACHABLE, CostToGo, detour, time_left
+from mppi_ros.driving.cost_to_go import (
+    REJOIN,
+    UNREACHABLE,
+    CostToGo,
+    clearance_along,
+    detour,
+    time_left,
+)
 from mppi_ros.driving.critics import CRITICS, Weights
 from mppi_ros.driving.distance_field import DistanceField
 from mppi_ros.driving.footprint import Footprint
@@ -101,27 +108,20 @@ class DrivingObjective:
         if field is None:
             raise RuntimeError('set_field must come before look_ahead')
         distance = 2.0 * self._reach + AHEAD
-        clearance = self._clearance_along(path, progress, distance, field)
+        clearance = clearance_along(
+            path, progress - BEHIND, progress + distance + REJOIN, field, self._footprint
+        )
         self._time_left = time_left(path, clearance, self._limits, self._critics)
         self._path_timed = path
         found = detour(
-            path, progress, distance, field, self._footprint, self._limits, self._critics
-        )
+            path, clearance, progress, distance, field, self._footprint, self._limits,
+            self._critics,
+        )  # fmt: skip
         self._detour = found
         self._weights = self._plain if found is None else self._round
         if found is not None:
             self._to_go = np.pad(found.value, 1, constant_values=UNREACHABLE).ravel()
         return found is not None
-
-    def _clearance_along(
-        self, path: ReferencePath, progress: float, distance: float, field: DistanceField
-    ) -> NDArray[np.float64]:
-        """Return the clearance [m] at each point of the path; inf where it is not looked at."""
-        clearance = np.full(len(path.arc), np.inf)
-        seen = (path.arc >= progress - BEHIND) & (path.arc <= progress + distance)
-        poses = np.column_stack([path.points[seen], path.heading[seen]])
-        clearance[seen] = self._footprint.clearance(field, poses)
-        return clearance
 
     @property
     def rejoin(self) -> float | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mppi_ros.driving.cost_to_go import detour
+from mppi_ros.driving.cost_to_go import clearance_along, detour
 from mppi_ros.driving.costmap import Costmap
 from mppi_ros.driving.distance_field import distance_field
 from mppi_ros.driving.footprint import Footprint
@@ -22,7 +22,8 @@ def search(obstacle):
         data[38:42, 60:64] = 100
     field = distance_field(Costmap(data, 0.05, 0.0, 0.0))
     path = ReferencePath.from_poses(LEAVES_AND_RETURNS)
-    return detour(path, 0.0, 10.0, field, ROBOT, Limits(), Critics())
+    clearance = clearance_along(path, 0.0, 11.0, field, ROBOT)
+    return detour(path, clearance, 0.0, 10.0, field, ROBOT, Limits(), Critics())
 
 
 def test_the_rim_of_the_costmap_blocks_no_plan():
