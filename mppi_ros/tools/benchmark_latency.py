@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterator, Sequence
 import math
 import os
 from pathlib import Path
-import random
-import socket
 import sys
 from tempfile import TemporaryDirectory
 import time
@@ -31,7 +29,7 @@ from mppi_ros.control.inputs import Command
 from mppi_ros.mppi.errors import MppiError
 from mppi_ros.simulation.plant import NOMINAL, Plant
 from mppi_ros.tools.instrument import times
-from mppi_ros.tools.processes import Children
+from mppi_ros.tools.processes import Children, free_domain
 
 RESOLUTION = 0.05  # [m]
 RADIUS = 0.9  # [m] of the circle that is driven round and round
@@ -179,7 +177,7 @@ def measure(
         The node ended or never moved the robot.
 
     """
-    os.environ.setdefault('ROS_DOMAIN_ID', str(_free_domain()))
+    os.environ.setdefault('ROS_DOMAIN_ID', str(free_domain()))
     os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
     rows: list[dict[str, Any]] = []
     rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
@@ -280,18 +278,6 @@ class _Run:
         while (left := end - time.monotonic()) > 0.0:
             self._executor.spin_once(timeout_sec=left)
         self._children.check()
-
-
-def _free_domain() -> int:
-    """Return the id of a ROS domain in which nobody on this machine listens."""
-    for domain in random.sample(range(1, 102), 101):
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-            try:
-                probe.bind(('', 7400 + 250 * domain))  # the discovery port of DDS
-            except OSError:
-                continue
-            return domain
-    raise MppiError('every ROS domain of this machine is in use')
 
 
 def _timed(what: str, milliseconds: Any) -> dict[str, Any]:

@@ -11,9 +11,7 @@ import json
 import math
 import os
 from pathlib import Path
-import random
 import signal
-import socket
 import sys
 import time
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -23,7 +21,7 @@ from mppi_ros.mppi.errors import InputError, MppiError
 from mppi_ros.mppi.parameters import flatten
 from mppi_ros.nodes import use_wheels
 from mppi_ros.share import share_path
-from mppi_ros.tools.processes import ChildEndedError, Children
+from mppi_ros.tools.processes import ChildEndedError, Children, free_domain
 from mppi_ros.tools.summary import Drive, summarise
 
 if TYPE_CHECKING:
@@ -34,8 +32,6 @@ LIBRARIES = ('matplotlib', 'mcap', 'rich')  # of the extra `tools`
 OFFICE = ('config', 'worlds', 'office.yaml')
 PARAMETERS = ('config', 'mppi_controller.yaml')
 START, GOAL = (1.0, 1.0, 0.0), (8.0, 5.0, 0.0)  # in the office
-DOMAINS = range(1, 102)  # ids whose ports no system gives away to others
-DISCOVERY_PORT, PORTS_PER_DOMAIN = 7400, 250  # of DDS
 STANDSTILL = 0.02  # [m/s] and [rad/s]
 SPIN = 0.05  # [s]
 START_LIMIT = 180.0  # [s] the first start ever compiles the kernels
@@ -124,7 +120,7 @@ def _run(scene: Scene) -> int:
 def _start(scene: Scene, children: Children) -> None:
     """Start the three nodes side by side, in a ROS domain that nobody else is in."""
     # This process joins the same domain, later: the nodes start while it imports rclpy.
-    os.environ['ROS_DOMAIN_ID'] = str(_free_domain())
+    os.environ['ROS_DOMAIN_ID'] = str(free_domain())
     os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
     os.environ.pop('ROS_LOCALHOST_ONLY', None)  # deprecated, and stronger than its successor
     for name in ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE'):
@@ -412,15 +408,3 @@ def _interruptible() -> Iterator[None]:
     finally:
         for name, handler in before.items():
             signal.signal(name, handler)
-
-
-def _free_domain() -> int:
-    """Return the id of a ROS domain in which nobody on this machine listens."""
-    for domain in random.sample(DOMAINS, len(DOMAINS)):
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-            try:
-                probe.bind(('', DISCOVERY_PORT + PORTS_PER_DOMAIN * domain))
-            except OSError:
-                continue
-            return domain
-    raise MppiError('every ROS domain of this machine is in use')

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 import ctypes
 from pathlib import Path
+import random
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -15,6 +17,8 @@ from mppi_ros.mppi.errors import MppiError
 
 LAST_LINES = 8
 PR_SET_PDEATHSIG = 1
+DOMAINS = range(1, 102)  # ids whose ports no system gives away to others
+DISCOVERY_PORT, PORTS_PER_DOMAIN = 7400, 250  # of DDS
 INTERRUPTS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 
 
@@ -103,3 +107,15 @@ def _prepare() -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, INTERRUPTS)
     if sys.platform == 'linux':
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def free_domain() -> int:
+    """Return the id of a ROS domain in which nobody on this machine listens."""
+    for domain in random.sample(DOMAINS, len(DOMAINS)):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            try:
+                probe.bind(('', DISCOVERY_PORT + PORTS_PER_DOMAIN * domain))
+            except OSError:
+                continue
+            return domain
+    raise MppiError('every ROS domain of this machine is in use')
