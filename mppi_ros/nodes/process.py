@@ -96,6 +96,8 @@ def _on_signal(asked_to_stop: Future) -> None:
     def wait() -> None:
         reader.recv(1)
         asked_to_stop.set_result(None)
+        while reader.recv(64):  # an impatient second signal is read, too
+            pass
 
     threading.Thread(target=wait, daemon=True).start()
 
