@@ -7,8 +7,9 @@ import math
 
 import numpy as np
 
-from mppi_ros.control.controller import Controller, Tick
+from mppi_ros.control.controller import Controller
 from mppi_ros.control.inputs import Odometry
+from mppi_ros.control.report import Tick
 from mppi_ros.control.settings import Configuration
 from mppi_ros.driving.costmap import Costmap
 from mppi_ros.mppi.parameters import replace

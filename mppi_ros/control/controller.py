@@ -10,8 +10,6 @@ why.
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
-from enum import Enum
 import math
 import time
 
@@ -21,7 +19,9 @@ from numpy.typing import NDArray
 from mppi_ros.control import braking
 from mppi_ros.control.braking import Surroundings
 from mppi_ros.control.headway import Headway
-from mppi_ros.control.inputs import Command, Odometry, check_pose, check_stamp
+from mppi_ros.control.inputs import Command, Odometry, check_stamp
+from mppi_ros.control.report import State, Statistics, Tick
+from mppi_ros.control.route import Route
 from mppi_ros.control.settings import Configuration
 from mppi_ros.control.watchdog import Watched
 from mppi_ros.driving import motion
@@ -29,59 +29,13 @@ from mppi_ros.driving.costmap import Costmap
 from mppi_ros.driving.distance_field import DistanceField, distance_field
 from mppi_ros.driving.footprint import Footprint
 from mppi_ros.driving.objective import DrivingObjective
-from mppi_ros.driving.path import WINDOW, ReferencePath, sections
+from mppi_ros.driving.path import ReferencePath
 from mppi_ros.driving.plugin import load_plugin
 from mppi_ros.mppi.errors import InputError
 from mppi_ros.mppi.optimizer import Optimizer
 
 SENT = 512  # commands remembered for the prediction
 SILENCE = 0.5  # [s] without a tick after which nobody obeys the last command any more
-REST = 0.05  # [m/s] measured, below which the robot stands
-REST_TURN = 0.1  # [rad/s]
-SAME_PLACE = 0.2  # [m] within which a new plan goes on where the old one was
-BACK = 0.3  # [m] from the plan at which a robot that went round an obstacle is on it again
-LOOK = 1.0  # [m] of progress after which the plan ahead is searched for obstacles again
-NAN = math.nan
-
-
-class State(str, Enum):
-    """What the controller is doing."""
-
-    WAITING = 'waiting'  # an input never came; zero
-    DRIVING = 'driving'
-    REACHED = 'reached'  # zero until a new plan or goal comes
-    BRAKING = 'braking'  # coming to rest within the limits
-    STOPPED = 'stopped'  # zero; the reason says why
-
-
-@dataclass
-class Statistics:
-    """What one tick saw; NaN stands for 'not computed in this tick'."""
-
-    smoothed_objective: float = NAN
-    ess: float = NAN
-    temperature: float = NAN
-    score_norm: float = NAN
-    kl: float = NAN
-    solve_ms: float = NAN
-    tick_ms: float = NAN
-    clearance: float = NAN
-    distance_to_goal: float = NAN
-    cross_track: float = NAN
-    progress: float = NAN
-    odom_age: float = NAN
-    costmap_age: float = NAN
-    plan_age: float = NAN
-
-
-@dataclass(frozen=True)
-class Tick:
-    """The result of a tick; `reason` is a plain sentence, '' when all is well."""
-
-    command: Command
-    state: State
-    reason: str
-    statistics: Statistics
 
 
 class _Stop(Exception):
@@ -114,14 +68,7 @@ class Controller:
         self._costmap: Costmap | None = None
         self._costmap_stamp: float | None = None
         self._field: DistanceField | None = None
-        self._plan: list[ReferencePath] = []  # the section to drive now and those after it
-        self._driven = 0.0  # [m] length of the sections before
-        self._goal: tuple[float, float, float] | None = None
-        self._plan_stamp: float | None = None
-        self._progress: float | None = None
-        self._looked = -math.inf  # [m] progress at which the plan ahead was searched last
-        self._arriving = False
-        self._reached = False
+        self._route = Route()
         self._now = -math.inf
         self._solved = -math.inf
         self._headway = Headway()
@@ -165,7 +112,7 @@ class Controller:
         self._footprint = footprint
         self._objective = objective
         self._braking_model = motion.Model.of(c.limits, c.prediction, braking.STEP)
-        self._looked = -math.inf
+        self._route.look_again()
         if self._costmap is not None:
             self._survey(self._costmap)
 
@@ -198,8 +145,7 @@ class Controller:
             self._survey(costmap)
             self._costmap = costmap
             self._costmap_stamp = stamp
-            if self._plan and self._progress is not None:
-                self._look_ahead(self._plan[0], self._progress)
+            self._route.look_ahead(self._objective)
 
     def set_plan(self, stamp: float, poses: NDArray[np.float64]) -> None:
         """
@@ -211,15 +157,7 @@ class Controller:
             There is no pose, or one is not finite; the last plan is kept.
 
         """
-        check_stamp('plan', stamp)
-        plan = sections(poses)
-        check_pose('plan', *plan[-1].goal)
-        done = len(plan) - len(self._plan)
-        if self._plan and done >= 0 and _same_place(self._plan[0], plan[done], self._progress):
-            self._take_plan(stamp, plan, done, None)
-            return
-        self._progress = None
-        self._take_plan(stamp, plan, 0, None)
+        self._route.take_plan(stamp, poses)
 
     def set_goal(self, stamp: float, x: float, y: float, yaw: float) -> None:
         """
@@ -231,27 +169,16 @@ class Controller:
             The stamp or the pose is not finite; the last plan is kept.
 
         """
-        check_stamp('goal', stamp)
-        check_pose('goal', x, y, yaw)
-        tolerance = self._configuration.goal.position_tolerance
-        if self._plan and math.dist(self._plan[-1].goal[:2], (x, y)) <= tolerance:
-            self._plan_stamp = stamp
-            return
-        self._progress = None
-        self._take_plan(stamp, [], 0, (x, y, yaw))
+        self._route.take_goal(stamp, x, y, yaw, self._configuration.goal.position_tolerance)
 
     def clear_plan(self) -> None:
         """Forget plan and goal: the robot comes to rest and waits."""
-        self._progress = None
-        self._take_plan(None, [], 0, None)
+        self._route.clear()
 
     def reset(self) -> None:
         """Forget the warm start and the progress on the path; inputs are kept."""
         self._sampler.reset()
-        self._progress = None
-        self._looked = -math.inf
-        self._arriving = False
-        self._reached = False
+        self._route.restart()
 
     def halt(self) -> None:
         """Take note that somebody else has sent zero: the next command starts from rest."""
@@ -346,7 +273,7 @@ class Controller:
         return (
             Watched('odometry', odometry_stamp, safety.odom_timeout),
             Watched('costmap', self._costmap_stamp, safety.costmap_timeout),
-            Watched('plan', self._plan_stamp, safety.plan_timeout),
+            Watched('plan', self._route.stamp, safety.plan_timeout),
         )
 
     def _survey(self, costmap: Costmap) -> None:
@@ -359,20 +286,6 @@ class Controller:
         )
         self._objective.set_field(self._field)
         self._surroundings = Surroundings.of(self._field, self._footprint, safety.margin)
-
-    def _take_plan(
-        self,
-        stamp: float | None,
-        plan: list[ReferencePath],
-        done: int,
-        goal: tuple[float, float, float] | None,
-    ) -> None:
-        """Take a plan of which `done` sections lie behind the robot."""
-        self._driven = sum(section.length for section in plan[:done])
-        self._plan_stamp, self._plan, self._goal = stamp, plan[done:], goal
-        self._looked = -math.inf
-        self._arriving = False
-        self._reached = False
 
     def _elapse(self, now: float) -> float:
         """
@@ -407,6 +320,7 @@ class Controller:
         """Return the command that goes on driving and a remark, or raise _Stop."""
         if not math.isfinite(now):
             raise _Stop(f'the clock reads {now} s')
+        c = self._configuration
         watched = self._watched()
         statistics.odom_age, statistics.costmap_age, statistics.plan_age = (
             each.age(now) for each in watched
@@ -415,13 +329,16 @@ class Controller:
             raise _Stop(fault)
         self._watch(watched, now)
         start = self._start = self._predicted(now)
-        path = self._follow(start, statistics)
+        try:
+            path = self._route.follow(start, c.goal, self._objective, statistics)
+        except InputError as error:
+            raise _Stop(str(error)) from None
         self._look_around(start, watched[2], now)
-        if self._arrives(start, path):
-            rest = State.REACHED if self._reached else State.BRAKING
+        assert self._odometry is not None
+        if self._route.arrives(start, path, c.goal, self._odometry, self._last):
+            rest = State.REACHED if self._route.reached else State.BRAKING
             raise self._stop('goal reached', start, rest)
         wanted = self._solve(now, start, path, statistics)
-        c = self._configuration
         command = braking.limited(wanted, self._last, c.limits, seconds)
         check = braking.check(
             start, command, 1.0 / c.control_rate, self._surroundings, self._braking_model
@@ -476,80 +393,14 @@ class Controller:
             c.prediction,
         )
 
-    def _follow(self, start: motion.State, statistics: Statistics) -> ReferencePath:
-        """Return the section of the plan to drive, and note the progress on it."""
-        here = (start.x, start.y)
-        if not self._plan:
-            assert self._goal is not None
-            try:
-                self._plan = [ReferencePath.from_poses([(*here, 0.0), self._goal])]
-            except InputError as error:
-                raise _Stop(str(error)) from None
-        path = self._plan[0]
-        if len(self._plan) > 1 and self._within_goal(start, path):
-            self._driven += path.length
-            self._progress, self._looked = 0.0, -math.inf
-            del self._plan[0]
-            path = self._plan[0]
-        if self._progress is None and math.dist(path.points[0], here) < WINDOW:
-            self._progress = 0.0  # a plan from here begins at its beginning
-        self._progress, statistics.cross_track = path.project(*here, self._progress)
-        if self._objective.rejoin is not None:
-            behind, aside = path.project(*here, self._objective.rejoin)
-            if behind > self._progress and abs(aside) < BACK:
-                self._progress, statistics.cross_track = behind, aside
-                self._look_ahead(path, self._progress)
-        if self._progress > self._looked + LOOK:
-            self._look_ahead(path, self._progress)
-        statistics.progress = self._driven + self._progress
-        statistics.distance_to_goal = math.dist(self._plan[-1].goal[:2], here)
-        return path
-
-    def _look_ahead(self, path: ReferencePath, progress: float) -> None:
-        """Search the plan ahead for obstacles and a way round them."""
-        self._objective.look_ahead(path, progress)
-        self._looked = progress
-
-    def _within_goal(self, start: motion.State, path: ReferencePath) -> bool:
-        """Tell whether the robot is at the end of the path, not where a round trip begins."""
-        goal = self._configuration.goal
-        if self._progress is None:
-            return False
-        if path.length - self._progress > goal.position_tolerance + WINDOW:
-            return False
-        x, y, yaw = path.goal
-        turn = abs(math.remainder(start.yaw - yaw, math.tau))
-        near = math.dist((x, y), (start.x, start.y)) <= goal.position_tolerance
-        return near and turn <= goal.heading_tolerance
-
-    def _arrives(self, start: motion.State, path: ReferencePath) -> bool:
-        """
-        Tell whether to come to rest at the goal, or to stay there.
-
-        The goal counts as reached when the robot stands within the tolerances, as its odometry
-        says: having merely passed through them, it drives on.
-        """
-        within = len(self._plan) == 1 and self._within_goal(start, path)
-        if self._reached:
-            return True
-        assert self._odometry is not None
-        at_rest = (
-            self._last == (0.0, 0.0)
-            and abs(self._odometry.vx) <= REST
-            and abs(self._odometry.wz) <= REST_TURN
-        )
-        self._arriving = within or (self._arriving and not at_rest)
-        self._reached = within and at_rest
-        return self._arriving
-
     def _solve(
         self, now: float, start: motion.State, path: ReferencePath, statistics: Statistics
     ) -> tuple[float, float]:
         """Return the first command of the optimised sequence."""
-        assert self._progress is not None
+        assert self._route.progress is not None
         begun = time.perf_counter()
         sampler, objective, c = self._sampler, self._objective, self._configuration
-        objective.prepare(start, self._last, path, self._progress)
+        objective.prepare(start, self._last, path, self._route.progress)
         elapsed = now - self._solved
         if elapsed > SILENCE:
             self._headway.restart()
@@ -592,14 +443,3 @@ class Controller:
         out = np.empty((len(controls) + 1, 5))
         model = self._objective.model
         return motion.trajectory(controls, self._start, model, out)[:, :3]
-
-
-def _same_place(old: ReferencePath, new: ReferencePath, progress: float | None) -> bool:
-    """Tell whether both paths are at the same place at this arc length."""
-    if progress is None or progress > new.length:
-        return False
-    places = [
-        [float(np.interp(progress, path.arc, axis)) for axis in path.points.T]
-        for path in (old, new)
-    ]
-    return math.dist(*places) < SAME_PLACE

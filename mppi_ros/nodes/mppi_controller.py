@@ -29,8 +29,9 @@ from std_msgs.msg import Header
 from std_srvs.srv import SetBool, Trigger
 from visualization_msgs.msg import MarkerArray
 
-from mppi_ros.control.controller import Controller, State, Tick
+from mppi_ros.control.controller import Controller
 from mppi_ros.control.inputs import Command
+from mppi_ros.control.report import State, Tick
 from mppi_ros.control.settings import NODE_NAME, Configuration
 from mppi_ros.mppi.errors import InputError, MppiError
 from mppi_ros.nodes import conversions

@@ -11,7 +11,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from mppi_ros.control.controller import Controller, State, Statistics, Tick
+from mppi_ros.control.controller import Controller
+from mppi_ros.control.report import State, Statistics, Tick
 from mppi_ros.control.settings import Configuration
 from mppi_ros.driving.costmap import Costmap
 from mppi_ros.driving.footprint import Footprint

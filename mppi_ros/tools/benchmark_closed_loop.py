@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mppi_ros.control.controller import Controller, State
+from mppi_ros.control.controller import Controller
 from mppi_ros.control.inputs import Command
+from mppi_ros.control.report import State
 from mppi_ros.control.settings import Configuration
 from mppi_ros.driving.path import ReferencePath
 from mppi_ros.mppi.parameters import replace

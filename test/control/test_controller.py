@@ -9,8 +9,9 @@ import numpy as np
 from plain_robot import QUICK, PlainRobot, room, with_block
 import pytest
 
-from mppi_ros.control.controller import Controller, State
+from mppi_ros.control.controller import Controller
 from mppi_ros.control.inputs import Command, Odometry
+from mppi_ros.control.report import State
 from mppi_ros.driving.distance_field import distance_field
 from mppi_ros.driving.footprint import Footprint
 from mppi_ros.mppi.errors import InputError, ParameterError

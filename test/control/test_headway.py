@@ -7,8 +7,9 @@ import math
 from plain_robot import QUICK, PlainRobot, room
 import pytest
 
-from mppi_ros.control.controller import Controller, State
+from mppi_ros.control.controller import Controller
 from mppi_ros.control.headway import REACH, TURN, Headway
+from mppi_ros.control.report import State
 from mppi_ros.driving.motion import State as Place
 from mppi_ros.driving.settings import Limits
 from mppi_ros.mppi.parameters import replace

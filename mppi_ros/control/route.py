@@ -1,0 +1,210 @@
+"""
+The way to go: a plan of one or more sections, the progress on it, and whether it is done.
+
+A section is driven in one direction; the next one begins where the robot has to turn round.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mppi_ros.control.inputs import Odometry, check_pose, check_stamp
+from mppi_ros.control.report import Statistics
+from mppi_ros.driving.motion import State
+from mppi_ros.driving.objective import DrivingObjective
+from mppi_ros.driving.path import WINDOW, ReferencePath, sections
+from mppi_ros.driving.settings import Goal
+
+REST = 0.05  # [m/s] measured, below which the robot stands
+REST_TURN = 0.1  # [rad/s]
+SAME_PLACE = 0.2  # [m] within which a new plan goes on where the old one was
+BACK = 0.3  # [m] from the plan at which a robot that went round an obstacle is on it again
+LOOK = 1.0  # [m] of progress after which the plan ahead is searched for obstacles again
+
+
+class Route:
+    """
+    Where the robot should go, how far it has come, and whether it has arrived.
+
+    Attributes
+    ----------
+    stamp : float or None
+        Time of the plan or goal on the controller's clock [s]; None without one.
+    progress : float or None
+        Arc length of the robot on the section it drives [m]; None before it was looked for.
+    reached : bool
+        The robot has come to rest at the goal.
+
+    """
+
+    def __init__(self) -> None:
+        self.stamp: float | None = None
+        self.progress: float | None = None
+        self.reached = False
+        self._sections: list[ReferencePath] = []  # the one to drive now and those after it
+        self._driven = 0.0  # [m] length of the sections before
+        self._goal: tuple[float, float, float] | None = None
+        self._looked = -math.inf  # [m] progress at which the plan ahead was searched last
+        self._arriving = False
+
+    def take_plan(self, stamp: float, poses: NDArray[np.float64]) -> None:
+        """
+        Take a plan, float64[N, 3] (x, y, yaw), in the place of the old one; nothing is reset.
+
+        Raises
+        ------
+        InputError
+            There is no pose, or one is not finite; the last plan is kept.
+
+        """
+        check_stamp('plan', stamp)
+        plan = sections(poses)
+        check_pose('plan', *plan[-1].goal)
+        done = len(plan) - len(self._sections)
+        old = self._sections
+        if old and done >= 0 and _same_place(old[0], plan[done], self.progress):
+            self._take(stamp, plan, done, None)
+            return
+        self.progress = None
+        self._take(stamp, plan, 0, None)
+
+    def take_goal(self, stamp: float, x: float, y: float, yaw: float, tolerance: float) -> None:
+        """
+        Go straight to a pose, unless the plan leads within `tolerance` [m] of it anyway.
+
+        Raises
+        ------
+        InputError
+            The stamp or the pose is not finite; the last plan is kept.
+
+        """
+        check_stamp('goal', stamp)
+        check_pose('goal', x, y, yaw)
+        if self._sections and math.dist(self._sections[-1].goal[:2], (x, y)) <= tolerance:
+            self.stamp = stamp
+            return
+        self.progress = None
+        self._take(stamp, [], 0, (x, y, yaw))
+
+    def clear(self) -> None:
+        """Forget plan and goal."""
+        self.progress = None
+        self._take(None, [], 0, None)
+
+    def restart(self) -> None:
+        """Forget the progress; the plan is kept."""
+        self.progress = None
+        self.look_again()
+        self._arriving = False
+        self.reached = False
+
+    def look_again(self) -> None:
+        """Search the plan ahead for obstacles at the next step, whatever the progress."""
+        self._looked = -math.inf
+
+    def follow(
+        self, here: State, goal: Goal, objective: DrivingObjective, statistics: Statistics
+    ) -> ReferencePath:
+        """
+        Return the section to drive, and note the progress on it.
+
+        Raises
+        ------
+        InputError
+            The goal is too far for a straight path.
+
+        """
+        place = (here.x, here.y)
+        if not self._sections:
+            assert self._goal is not None
+            self._sections = [ReferencePath.from_poses([(*place, 0.0), self._goal])]
+        path = self._sections[0]
+        if len(self._sections) > 1 and self._within_goal(here, path, goal):
+            self._driven += path.length
+            self.progress, self._looked = 0.0, -math.inf
+            del self._sections[0]
+            path = self._sections[0]
+        if self.progress is None and math.dist(path.points[0], place) < WINDOW:
+            self.progress = 0.0  # a plan from here begins at its beginning
+        self.progress, statistics.cross_track = path.project(*place, self.progress)
+        if objective.rejoin is not None:
+            behind, aside = path.project(*place, objective.rejoin)
+            if behind > self.progress and abs(aside) < BACK:
+                self.progress, statistics.cross_track = behind, aside
+                self.look_ahead(objective)
+        if self.progress > self._looked + LOOK:
+            self.look_ahead(objective)
+        statistics.progress = self._driven + self.progress
+        statistics.distance_to_goal = math.dist(self._sections[-1].goal[:2], place)
+        return path
+
+    def look_ahead(self, objective: DrivingObjective) -> None:
+        """Search the plan ahead for obstacles and a way round them."""
+        if self._sections and self.progress is not None:
+            objective.look_ahead(self._sections[0], self.progress)
+            self._looked = self.progress
+
+    def arrives(
+        self,
+        here: State,
+        path: ReferencePath,
+        goal: Goal,
+        odometry: Odometry,
+        last: tuple[float, float],
+    ) -> bool:
+        """
+        Tell whether to come to rest at the goal, or to stay there.
+
+        The goal counts as reached when the robot stands within the tolerances, as its odometry
+        says: having merely passed through them, it drives on. `last` is the last command.
+        """
+        within = len(self._sections) == 1 and self._within_goal(here, path, goal)
+        if self.reached:
+            return True
+        at_rest = (
+            last == (0.0, 0.0)
+            and abs(odometry.vx) <= REST
+            and abs(odometry.wz) <= REST_TURN
+        )
+        self._arriving = within or (self._arriving and not at_rest)
+        self.reached = within and at_rest
+        return self._arriving
+
+    def _take(
+        self,
+        stamp: float | None,
+        plan: list[ReferencePath],
+        done: int,
+        goal: tuple[float, float, float] | None,
+    ) -> None:
+        """Take a plan of which `done` sections lie behind the robot."""
+        self._driven = sum(section.length for section in plan[:done])
+        self.stamp, self._sections, self._goal = stamp, plan[done:], goal
+        self.look_again()
+        self._arriving = False
+        self.reached = False
+
+    def _within_goal(self, here: State, path: ReferencePath, goal: Goal) -> bool:
+        """Tell whether the robot is at the end of the path, not where a round trip begins."""
+        if self.progress is None:
+            return False
+        if path.length - self.progress > goal.position_tolerance + WINDOW:
+            return False
+        x, y, yaw = path.goal
+        turn = abs(math.remainder(here.yaw - yaw, math.tau))
+        near = math.dist((x, y), (here.x, here.y)) <= goal.position_tolerance
+        return near and turn <= goal.heading_tolerance
+
+
+def _same_place(old: ReferencePath, new: ReferencePath, progress: float | None) -> bool:
+    """Tell whether both paths are at the same place at this arc length."""
+    if progress is None or progress > new.length:
+        return False
+    places = [
+        [float(np.interp(progress, path.arc, axis)) for axis in path.points.T]
+        for path in (old, new)
+    ]
+    return math.dist(*places) < SAME_PLACE
