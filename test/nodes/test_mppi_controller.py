@@ -43,12 +43,12 @@ def test_a_mistake_in_a_callback_is_a_fault_and_not_the_end(node, monkeypatch):
     node.trigger_configure()
     message = Odometry()
     message.pose.pose.orientation.w = 1.0
-    node._on_odom(message)
-    assert node._faults == {'odometry': 'odometry refused: ZeroDivisionError: a mistake'}
+    node.intake.on_odom(message)
+    assert node.intake.faults == {'odometry': 'odometry refused: ZeroDivisionError: a mistake'}
     monkeypatch.undo()
     monkeypatch.setattr(Controller, 'warm_up', lambda controller: None)
-    node._on_odom(message)
-    assert node._faults == {}
+    node.intake.on_odom(message)
+    assert node.intake.faults == {}
 
 
 def test_a_failed_configuration_can_be_tried_again(node, monkeypatch):

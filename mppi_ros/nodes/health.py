@@ -1,0 +1,138 @@
+"""How the controller is: statistics of every tick and diagnostics at 1 Hz (REP-107)."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from rclpy.clock import Clock, ClockType
+from rclpy.lifecycle import LifecycleNode
+
+from mppi_ros.control.controller import Controller, State, Tick
+from mppi_ros.nodes import conversions
+from mppi_ros.nodes.intake import Intake
+from mppi_ros.nodes.timing import Pace, Window
+
+LEVELS = {
+    State.DRIVING: DiagnosticStatus.OK,
+    State.REACHED: DiagnosticStatus.OK,
+    State.WAITING: DiagnosticStatus.WARN,
+    State.BRAKING: DiagnosticStatus.WARN,
+}
+HOLD = 3.0  # [s] that a level is kept after its cause is gone, so that it cannot flicker
+
+
+class Health:
+    """
+    Remembers what the ticks were like and tells it.
+
+    Attributes
+    ----------
+    state : str
+        Why no tick is expected, 'inactive' or 'disabled'; '' while one is.
+    pace : Pace
+        Counts the ticks and those missed.
+
+    """
+
+    def __init__(self, node: LifecycleNode, controller: Controller, intake: Intake) -> None:
+        """Advertise; `close` is the end."""
+        self._node, self._controller, self._intake = node, controller, intake
+        self._statistics: Any = node.create_lifecycle_publisher(
+            DiagnosticArray, '~/statistics', 1
+        )
+        self._diagnostics = node.create_publisher(DiagnosticArray, '/diagnostics', 1)
+        self._clock = Clock(clock_type=ClockType.STEADY_TIME)
+        self._timer = node.create_timer(1.0, self._publish_diagnostics, clock=self._clock)
+        self.begin(1.0 / controller.configuration.control_rate)
+        self.state = 'inactive'
+
+    def close(self) -> None:
+        """Withdraw the topics."""
+        self._node.destroy_timer(self._timer)
+        self._node.destroy_lifecycle_publisher(self._statistics)
+        self._node.destroy_publisher(self._diagnostics)
+
+    def begin(self, period: float) -> None:
+        """Forget the ticks before; the next ones come every `period` [s]."""
+        self.state = ''
+        self.pace = Pace(period)
+        self._last: Tick | None = None
+        self._solve, self._cycle = Window(), Window()
+        self._worst: tuple[int, str, float] = (0, '', -math.inf)
+
+    def retime(self, period: float) -> None:
+        """Expect the ticks every `period` [s] from now on."""
+        self.pace = Pace(period)
+
+    def note(self, tick: Tick) -> None:
+        """Log a change of state; remember the worst level of late."""
+        if self._last is None or tick.state is not self._last.state:
+            words = f'{tick.state.value}: {tick.reason}' if tick.reason else tick.state.value
+            logger = self._node.get_logger()
+            if tick.state is State.STOPPED:
+                logger.warning(words)
+            else:
+                logger.info(words)
+        self._last = tick
+        if not math.isnan(tick.statistics.solve_ms):
+            self._solve.add(tick.statistics.solve_ms)
+        level, words = self._level(tick)
+        seconds = self._clock.now().nanoseconds * 1e-9
+        if level >= self._worst[0] or seconds > self._worst[2] + HOLD:
+            self._worst = (level, words, seconds)
+
+    def note_cycle(self, milliseconds: float) -> None:
+        """Remember how long a whole tick took, messages and views included."""
+        self._cycle.add(milliseconds)
+
+    def publish(self, now: float) -> None:
+        """Publish the statistics of the tick just noted, if someone listens."""
+        if self._statistics.get_subscription_count() and self._last is not None:
+            level, words = self._level(self._last)
+            self._statistics.publish(self._message(now, level, words, self._values(self._last)))
+
+    @staticmethod
+    def _level(tick: Tick) -> tuple[int, str]:
+        level = LEVELS.get(tick.state, DiagnosticStatus.ERROR)
+        return level[0], tick.reason or tick.state.value
+
+    def _publish_diagnostics(self) -> None:
+        now = float(self._node.get_clock().now().nanoseconds) * 1e-9
+        self._diagnostics.publish(self._status(now))
+
+    def _status(self, now: float) -> DiagnosticArray:
+        if self.state:
+            return self._message(now, 0, self.state, {})
+        if self._last is None:
+            words = 'no tick yet' if now else 'no tick yet: the clock stands at 0'
+            return self._message(now, 1, words, {})
+        level, words = self._level(self._last)
+        worst, why, seconds = self._worst
+        if worst > level:
+            ago = self._clock.now().nanoseconds * 1e-9 - seconds
+            level, words = worst, f'{words}; {ago:.1f} s ago: {why}'
+        return self._message(now, level, words, self._values(self._last))
+
+    def _values(self, tick: Tick) -> dict[str, object]:
+        values: dict[str, object] = {'state': tick.state.value, 'reason': tick.reason}
+        values.update({key: float(value) for key, value in vars(tick.statistics).items()})
+        costs = self._controller.costs()
+        values.update({f'cost.{critic}': cost for critic, cost in costs.items()})
+        windows = {
+            'solve_ms': self._solve, 'cycle_ms': self._cycle, 'period_ms': self.pace.periods
+        }
+        for key, window in windows.items():
+            p50, p99, largest = window.summary()
+            values.update({f'{key}.p50': p50, f'{key}.p99': p99, f'{key}.max': largest})
+        values.update({'ticks': self.pace.ticks, 'missed_ticks': self.pace.missed})
+        faults = self._intake.faults
+        values.update({f'fault.{what}': words for what, words in faults.items()})
+        return values
+
+    def _message(
+        self, now: float, level: int, words: str, values: dict[str, object]
+    ) -> DiagnosticArray:
+        name = f'{self._node.get_fully_qualified_name()}: control'
+        return conversions.diagnostics_to_msg(now, name, bytes([level]), words, values)
