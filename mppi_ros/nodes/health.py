@@ -9,7 +9,8 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode
 
-from mppi_ros.control.controller import Controller, State, Tick
+from mppi_ros.control.controller import Controller
+from mppi_ros.control.report import State, Tick
 from mppi_ros.nodes import conversions
 from mppi_ros.nodes.intake import Intake
 from mppi_ros.nodes.timing import Pace, Window

@@ -20,7 +20,6 @@ from std_srvs.srv import SetBool, Trigger
 
 from mppi_ros.control.controller import Controller
 from mppi_ros.control.inputs import Command
-from mppi_ros.control.report import State, Tick
 from mppi_ros.control.settings import NODE_NAME, Configuration
 from mppi_ros.mppi.errors import MppiError
 from mppi_ros.nodes import conversions
