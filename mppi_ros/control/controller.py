@@ -64,6 +64,7 @@ class Controller:
 
     def __init__(self, configuration: Configuration, seed: int | None = None) -> None:
         self._seed = seed
+        self._configuration = configuration
         self._odometry: Odometry | None = None
         self._costmap: Costmap | None = None
         self._costmap_stamp: float | None = None
@@ -108,12 +109,17 @@ class Controller:
             self._optimizer = Optimizer(parameters, c.controls)
         else:
             self._optimizer.configure(parameters)
-        self._configuration = c
+        before, self._configuration = self._configuration, c
         self._footprint = footprint
         self._objective = objective
         self._braking_model = motion.Model.of(c.limits, c.prediction, braking.STEP)
         self._route.look_again()
-        if self._costmap is not None:
+        if self._field is None:
+            return
+        assert self._costmap is not None
+        if (c.robot, c.safety) == (before.robot, before.safety):
+            self._objective.set_field(self._field)  # to survey a large costmap takes long
+        else:
             self._survey(self._costmap)
 
     def set_odometry(self, odometry: Odometry) -> None:

@@ -3,10 +3,8 @@
 # ruff: noqa: E402 - the ROS 2 wheels must be found before rclpy is imported
 from __future__ import annotations
 
-from collections.abc import Callable
-import functools
+from contextlib import ExitStack
 import time
-import traceback
 from typing import Any
 
 from mppi_ros.nodes import use_wheels
@@ -15,7 +13,7 @@ use_wheels()
 
 from geometry_msgs.msg import Twist, TwistStamped
 from rclpy.duration import Duration
-from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
 from std_srvs.srv import SetBool, Trigger
 
 from mppi_ros.control.controller import Controller
@@ -25,29 +23,13 @@ from mppi_ros.mppi.errors import MppiError
 from mppi_ros.nodes import conversions
 from mppi_ros.nodes.health import Health
 from mppi_ros.nodes.intake import Intake
+from mppi_ros.nodes.managed import ManagedNode, transition
 from mppi_ros.nodes.parameters import ParameterMixin
 from mppi_ros.nodes.process import run
 from mppi_ros.nodes.views import Views
 
 
-def _transition(callback: Callable[..., Any]) -> Callable[..., TransitionCallbackReturn]:
-    # rclpy turns an exception in a transition into ERROR without a word.
-    @functools.wraps(callback)
-    def logged(node: MppiController, state: LifecycleState) -> TransitionCallbackReturn:
-        try:
-            callback(node, state)
-        except MppiError as error:
-            node.get_logger().error(str(error))
-            return TransitionCallbackReturn.FAILURE
-        except Exception:
-            node.get_logger().fatal(traceback.format_exc())
-            return TransitionCallbackReturn.ERROR
-        return TransitionCallbackReturn.SUCCESS
-
-    return logged
-
-
-class MppiController(ParameterMixin[Configuration], LifecycleNode):
+class MppiController(ParameterMixin[Configuration], ManagedNode):
     """
     Managed node around `control.Controller`; see the table of topics in the README.
 
@@ -60,6 +42,7 @@ class MppiController(ParameterMixin[Configuration], LifecycleNode):
         self.declare_configuration(Configuration())
         self._controller: Controller | None = None
         self._timer: Any = None
+        self._entities = ExitStack()
 
     def start(self) -> None:
         """Configure and activate, unless a lifecycle manager does."""
@@ -74,7 +57,7 @@ class MppiController(ParameterMixin[Configuration], LifecycleNode):
         self._halt()
         self._release()
 
-    @_transition
+    @transition
     def on_configure(self, state: LifecycleState) -> None:
         """Make the controller and every entity; compile or load the kernels."""
         controller = Controller(self.configuration)
@@ -82,20 +65,30 @@ class MppiController(ParameterMixin[Configuration], LifecycleNode):
         self.get_logger().info('loads its kernels; the first start compiles them')
         controller.warm_up()
         self.get_logger().info(f'kernels are ready after {time.monotonic() - begun:.1f} s')
+        with ExitStack() as entities:
+            self._make_entities(controller, entities)
+            self._entities = entities.pop_all()
         self._controller = controller
-        self._enabled = True
-        stamped = self.configuration.interface.cmd_vel_stamped
-        kind = TwistStamped if stamped else Twist
-        self._command: Any = self.create_lifecycle_publisher(kind, 'cmd_vel', 1)
-        self.intake = Intake(self, controller)
-        self._health = Health(self, controller, self.intake)
-        self._views = Views(self)
-        self._servers = [
-            self.create_service(Trigger, '~/reset', self._on_reset),
-            self.create_service(SetBool, '~/enable', self._on_enable),
-        ]
 
-    @_transition
+    def _make_entities(self, controller: Controller, entities: ExitStack) -> None:
+        """Make what the graph sees, each with its end on the stack: half of it never stays."""
+        stamped = self.configuration.interface.cmd_vel_stamped
+        self._command: Any = self.create_lifecycle_publisher(
+            TwistStamped if stamped else Twist, 'cmd_vel', 1
+        )
+        entities.callback(self.destroy_lifecycle_publisher, self._command)
+        self.intake = Intake(self, controller)
+        entities.callback(self.intake.close)
+        self._health = Health(self, controller, self.intake)
+        entities.callback(self._health.close)
+        self._views = Views(self)
+        entities.callback(self._views.close)
+        for kind, name, answer in (
+            (Trigger, '~/reset', self._on_reset), (SetBool, '~/enable', self._on_enable)
+        ):
+            entities.callback(self.destroy_service, self.create_service(kind, name, answer))
+
+    @transition
     def on_activate(self, state: LifecycleState) -> None:
         """Start the tick."""
         assert self._controller is not None
@@ -105,24 +98,26 @@ class MppiController(ParameterMixin[Configuration], LifecycleNode):
         period = 1.0 / self.configuration.control_rate
         self._health.begin(period)
         self._timer = self.create_timer(period, self._tick)
+        if not self.configuration.interface.autostart:
+            self.bond()
 
-    @_transition
+    @transition
     def on_deactivate(self, state: LifecycleState) -> None:
         """Stop the robot and the tick."""
         self._halt()
         super().on_deactivate(state)
 
-    @_transition
+    @transition
     def on_cleanup(self, state: LifecycleState) -> None:
         """Unmake what `on_configure` made."""
         self._release()
 
-    @_transition
+    @transition
     def on_shutdown(self, state: LifecycleState) -> None:
         """Stop the robot and unmake everything."""
         self.stop()
 
-    @_transition
+    @transition
     def on_error(self, state: LifecycleState) -> None:
         """Stop the robot and go back to unconfigured."""
         self.stop()
@@ -134,13 +129,14 @@ class MppiController(ParameterMixin[Configuration], LifecycleNode):
         if self._timer is not None:
             period = 1.0 / configuration.control_rate
             if self._health.pace.period != period:
-                self.destroy_timer(self._timer)
                 self._health.retime(period)
-                self._timer = self.create_timer(period, self._tick)
+                # The tick under way comes when it was due: changes never put it off.
+                self._timer.timer_period_ns = round(1e9 * period)
 
     def _halt(self) -> None:
         if self._timer is None:
             return
+        self.unbond()
         self.destroy_timer(self._timer)
         self._timer = None
         assert self._controller is not None
@@ -150,15 +146,8 @@ class MppiController(ParameterMixin[Configuration], LifecycleNode):
         self._command.wait_for_all_acked(Duration(seconds=0.5))
 
     def _release(self) -> None:
-        if self._controller is None:
-            return
         self._controller = None
-        self.intake.close()
-        self._health.close()
-        self._views.close()
-        for service in self._servers:
-            self.destroy_service(service)
-        self.destroy_lifecycle_publisher(self._command)
+        self._entities.close()
 
     def _now(self) -> float:
         return float(self.get_clock().now().nanoseconds) * 1e-9

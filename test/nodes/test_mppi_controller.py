@@ -1,17 +1,26 @@
 """The controller's node refuses what its controller refuses, and a mistake does not end it."""
 from __future__ import annotations
 
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import ClassVar
+
 import pytest
 
 pytest.importorskip('rclpy', reason='needs ROS 2: source an installation or install the wheels')
 
+from lifecycle_msgs.msg import Transition  # noqa: E402
+from lifecycle_msgs.srv import ChangeState  # noqa: E402
 from nav_msgs.msg import Odometry  # noqa: E402
 import rclpy  # noqa: E402
 from rclpy.lifecycle import TransitionCallbackReturn  # noqa: E402
 from rclpy.parameter import Parameter  # noqa: E402
+from std_msgs.msg import Empty  # noqa: E402
 
 from mppi_ros.control.controller import Controller  # noqa: E402
 from mppi_ros.control.settings import Configuration  # noqa: E402
+from mppi_ros.mppi.errors import InputError  # noqa: E402
+from mppi_ros.nodes import managed, mppi_controller  # noqa: E402
 from mppi_ros.nodes.mppi_controller import MppiController  # noqa: E402
 
 
@@ -63,3 +72,112 @@ def test_a_failed_configuration_can_be_tried_again(node, monkeypatch):
     assert node.trigger_deactivate() == TransitionCallbackReturn.SUCCESS
     assert node.trigger_cleanup() == TransitionCallbackReturn.SUCCESS
     assert list(node.subscriptions) == []
+
+
+def everything(node):
+    """Return what the node holds, by kind."""
+    names = sorted(p.topic_name for p in node.publishers)
+    names += sorted(s.topic_name for s in node.subscriptions)
+    names += sorted(s.srv_name for s in node.services)
+    rest = [list(node.timers), list(node.clients), list(node.waitables), list(node.guards)]
+    return names, [len(entities) for entities in rest], len(node._managed_entities)
+
+
+def test_cleanup_leaves_nothing_behind(node):
+    before = everything(node)
+    configured = []
+    for _ in range(3):
+        assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS
+        assert node.trigger_activate() == TransitionCallbackReturn.SUCCESS
+        assert node.trigger_deactivate() == TransitionCallbackReturn.SUCCESS
+        configured.append(everything(node))
+        assert node.trigger_cleanup() == TransitionCallbackReturn.SUCCESS
+        assert everything(node) == before
+    assert configured[0] == configured[1] == configured[2] != before
+
+
+@pytest.mark.parametrize('error', [RuntimeError('a mistake'), InputError('refused')])
+def test_a_configuration_that_fails_half_way_leaves_nothing_behind(node, monkeypatch, error):
+    def fail(*_):
+        raise error
+
+    before = everything(node)
+    monkeypatch.setattr(mppi_controller, 'Views', fail)
+    assert node.trigger_configure() != TransitionCallbackReturn.SUCCESS
+    assert node._state_machine.current_state[1] == 'unconfigured'
+    assert everything(node) == before
+
+
+def test_a_mistake_while_activating_ends_unconfigured_and_silent(node, monkeypatch):
+    def fail(controller):
+        raise RuntimeError('a mistake')
+
+    before = everything(node)
+    node.trigger_configure()
+    monkeypatch.setattr(Controller, 'reset', fail)
+    assert node.trigger_activate() == TransitionCallbackReturn.ERROR
+    assert node._state_machine.current_state[1] == 'unconfigured'
+    assert everything(node) == before
+
+
+def test_a_transition_that_is_not_possible_is_refused_and_not_the_end(node):
+    ask = node._service_change_state.callback
+    for request in (Transition(id=Transition.TRANSITION_ACTIVATE), Transition(label='fly'),
+                    Transition(id=99)):
+        answer = ask(ChangeState.Request(transition=request), ChangeState.Response())
+        assert answer.success is False
+    assert node._state_machine.current_state[1] == 'unconfigured'
+    configure = Transition(label='configure')
+    assert ask(ChangeState.Request(transition=configure), ChangeState.Response()).success
+
+
+class Bond:
+    bonds: ClassVar[list] = []
+
+    def __init__(self, node, topic, name):
+        self.node, self.topic, self.words = node, topic, [topic, name]
+        self.pub = node.create_publisher(Empty, topic, 1)
+        self.bonds.append(self)
+
+    def set_heartbeat_period(self, seconds):
+        self.words.append(seconds)
+
+    set_heartbeat_timeout = set_heartbeat_period
+
+    def start(self):
+        self.sub = self.node.create_subscription(Empty, self.topic, lambda _: None, 1)
+        self.words.append('start')
+
+    def shutdown(self):
+        self.sub.destroy()
+        self.pub.destroy()
+        self.words.append('shutdown')
+
+
+@pytest.mark.parametrize('autostart', [False, True])
+def test_a_manager_gets_a_bond_while_the_node_is_active(node, monkeypatch, autostart):
+    monkeypatch.setattr(managed, 'bondpy', SimpleNamespace(Bond=Bond))
+    monkeypatch.setattr(Bond, 'bonds', [])
+    interface = replace(node.configuration.interface, autostart=autostart)
+    node.configuration = replace(node.configuration, interface=interface)
+    before = everything(node)
+    node.trigger_configure()
+    assert Bond.bonds == []
+    node.trigger_activate()
+    if autostart:
+        assert Bond.bonds == []
+        return
+    assert [bond.words for bond in Bond.bonds] == [['bond', 'mppi_controller', 0.1, 4.0, 'start']]
+    node.trigger_deactivate()
+    assert Bond.bonds[0].words[-1] == 'shutdown'
+    node.trigger_cleanup()
+    assert everything(node) == before
+
+
+def test_a_new_rate_keeps_the_timer_so_that_changes_cannot_put_off_a_tick(node):
+    node.trigger_configure()
+    node.trigger_activate()
+    timer = node._timer
+    assert node.set_parameters_atomically([Parameter('control_rate', value=40.0)]).successful
+    assert node._timer is timer
+    assert timer.timer_period_ns == 25_000_000
