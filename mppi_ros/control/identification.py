@@ -1,0 +1,263 @@
+"""
+Learning the plant: delay, lag and gain of each axis from the commands sent and the odometry.
+
+Each axis is taken to answer as dv/dt = (gain · u(t − delay) − v) / lag. For a grid of delays and
+lags the answer to the commands is simulated from the commands alone, so that noise of the
+odometry cannot bias it, and compared with what was measured; the gain follows by least squares.
+Both are high-passed: what decides is how the robot changes its speed. The best delay and lag are
+where the squared error, plus what the configured values are trusted with, is least:
+
+    J(d, τ) = [ Σ (y − g z_dτ)² + s² ((d − d₀)²/σ_d² + (√τ − √τ₀)²/σ_q² + (g − g₀)²/σ_g²) ] / 2s²
+
+Its curvature there gives their uncertainty. Only what was excited counts: nothing is learned and
+nothing forgotten while the command stays as it is. What is handed out follows slowly and within
+bounds, and only while the model explains what is measured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+STEP = 0.02  # [s] of the grid on which both signals live, and between two delays
+DELAYS = STEP * np.arange(26)  # [s]
+ROOT_STEP = 1.0 / 15.0  # [√s] between the roots of two lags: fine where they are short
+LAGS = (ROOT_STEP * np.arange(16)) ** 2  # [s]
+GAINS = (0.5, 1.5)
+HIGH_PASS = 2.0  # [s]
+PARTS = np.array([0.875, 0.625, 0.375, 0.125])  # where in a step the command is looked at
+GAP = 0.5  # [s] without odometry after which the simulated answers start anew
+SETTLE = 1.0  # [s] that they then need, unless the robot stood
+MOVING = 0.05  # share of full speed
+EXCITED = 0.03  # share of full speed by which the command must have changed
+MEMORY = 2.0  # [s] at full speed: newer excitation of this energy replaces the older
+NOISE = 0.01  # least error of a measurement, as a share of full speed
+INFLATION = 5.0  # errors of neighbouring measurements are alike
+SPREAD = (0.1, 0.2, 0.2)  # [s] [√s] [1]: σ of the configured delay, root of the lag, gain
+FITTED = 10  # measurements that so free a model fits, whatever they are
+EXPLAINED = 0.8  # share of the measured changes that the model must explain
+LEAST = 0.5  # [s] of excitation, below which chance may explain as much
+EVERY = 10  # steps between two estimates
+PACE = (0.05, 0.1, 0.15)  # [s/s] [s/s] [1/s] at which delay, lag and gain may be learned
+
+
+@dataclass(frozen=True)
+class Axis:
+    """Delay [s], lag [s] and gain of one axis of the robot."""
+
+    delay: float
+    lag: float
+    gain: float = 1.0
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """
+    What the recordings of one axis say.
+
+    `value` is the estimate and `deviation` its standard deviation; `explained` is the share of the
+    measured changes that it explains, and `excited` the time that it rests on [s].
+    """
+
+    value: Axis
+    deviation: Axis
+    explained: float
+    excited: float
+
+    @property
+    def trusted(self) -> bool:
+        """Tell whether the model fits what was measured, and long enough."""
+        return self.explained >= EXPLAINED and self.excited >= LEAST
+
+
+class Identification:
+    """
+    Watches commands and odometry, and learns what the robot makes of its commands.
+
+    Parameters
+    ----------
+    configured : sequence of Axis
+        What is believed before anything was seen, one for each axis.
+    full : sequence of float
+        Full speed of each axis [m/s] or [rad/s]: the measure of excitation and noise.
+    memory : float
+        Excitation that is remembered, in seconds at full speed.
+    spread : float
+        How little the configured values are trusted, as a multiple of SPREAD.
+
+    """
+
+    def __init__(
+        self,
+        configured: Sequence[Axis],
+        full: Sequence[float],
+        memory: float = MEMORY,
+        spread: float = 1.0,
+    ) -> None:
+        axes = len(configured)
+        self.learned = list(configured)
+        self._configured = tuple(configured)
+        self._full = np.array(full, dtype=np.float64)
+        self._memory, self._spread = memory, spread
+        self._follow = 1.0 - np.exp(-STEP / np.maximum(LAGS, 1e-9))
+        self._slow = 1.0 - math.exp(-STEP / HIGH_PASS)
+        self._zz = np.zeros((len(DELAYS), axes, len(LAGS)))
+        self._zy = np.zeros_like(self._zz)
+        self._yy = np.zeros(axes)
+        self._count = np.zeros(axes)
+        self._since = np.zeros(axes, int)
+        self._measured = np.zeros(axes)
+        self._step = self._settling = 0
+        self.restart()
+
+    def restart(self) -> None:
+        """Let the simulated answers start anew: nobody knows what the robot was told."""
+        self._stamp: float | None = None
+
+    def observe(self, stamp: float, measured: Sequence[float], sent: Floats) -> bool:
+        """
+        Take a measurement; tell whether `learned` has changed.
+
+        Parameters
+        ----------
+        stamp : float
+            Time of the measurement [s].
+        measured : float[A]
+            Speed of each axis.
+        sent : float64[N, 1 + A]
+            Time [s] and speeds of the commands sent before, oldest first.
+
+        """
+        y = np.array(measured, dtype=np.float64)
+        if self._stamp is None or not self._stamp <= stamp <= self._stamp + GAP:
+            self._begin(stamp, y)
+            return False
+        first, last = self._step + 1, math.floor(stamp / STEP)
+        if last >= first:
+            times = STEP * np.arange(first, last + 1)
+            looked = (times[:, None] - STEP * PARTS).ravel()
+            acting = np.searchsorted(sent[:, 0], looked, side='right') - 1
+            commands = sent[np.maximum(acting, 0), 1:].reshape(len(times), len(PARTS), -1)
+            share = (times - self._stamp) / (stamp - self._stamp)
+            for u, part in zip(commands.mean(1), share, strict=True):
+                self._advance(u, self._measured + part * (y - self._measured))
+            self._step = last
+        self._stamp, self._measured = stamp, y
+        changed = False
+        for axis in np.flatnonzero(self._since >= EVERY):
+            changed |= self._follow_up(int(axis))
+        return changed
+
+    def estimate(self, axis: int) -> Estimate:
+        """Return what the measurements of an axis say, whatever has been handed out."""
+        zz, zy, yy = self._zz[:, axis], self._zy[:, axis], self._yy[axis]
+        count, prior = self._count[axis], self._configured[axis]
+        least = float(np.min(yy - np.maximum(zy, 0.0) ** 2 / np.maximum(zz, 1e-12)))
+        variance = (NOISE * self._full[axis]) ** 2
+        if count:
+            variance = INFLATION * max(variance, least / max(count - FITTED, 1.0))
+        delay_spread, root_spread, gain_spread = (self._spread * each for each in SPREAD)
+        trust = variance / gain_spread**2
+        gain = (zy + trust * prior.gain) / (zz + trust)
+        away = (DELAYS - prior.delay)[:, None] / delay_spread
+        aside = (np.sqrt(LAGS) - math.sqrt(prior.lag)) / root_spread
+        error = yy + trust * prior.gain**2 - gain * (zy + trust * prior.gain)
+        badness = 0.5 * (error / variance + away**2 + aside**2)
+        best = np.unravel_index(int(np.argmin(badness)), badness.shape)
+        i, j = (min(max(int(k), 1), n - 2) for k, n in zip(best, badness.shape, strict=True))
+        moved, spread = _bottom(badness[i - 1 : i + 2, j - 1 : j + 2])
+        bounded = min(max(gain[i, j], GAINS[0]), GAINS[1])
+        left = yy - bounded * (2.0 * zy[i, j] - bounded * zz[i, j])
+        slope = (gain[i + 1, j] - gain[i - 1, j]) / 2, (gain[i, j + 1] - gain[i, j - 1]) / 2
+        root = max(ROOT_STEP * (j + moved[1]), 0.0)
+        return Estimate(
+            Axis(
+                max(STEP * (i + moved[0]), 0.0), root**2,
+                float(gain[i, j] + slope[0] * moved[0] + slope[1] * moved[1]),
+            ),
+            Axis(
+                STEP * spread[0], (2.0 * root + ROOT_STEP * spread[1]) * ROOT_STEP * spread[1],
+                float(math.sqrt(variance / (zz[i, j] + trust))),
+            ),
+            explained=float(1.0 - left / yy) if yy > 0.0 else 0.0,
+            excited=STEP * float(count),
+        )  # fmt: skip
+
+    def _begin(self, stamp: float, y: Floats) -> None:
+        self._stamp, self._measured, self._step = stamp, y, math.floor(stamp / STEP)
+        self._answer = np.repeat(y[:, None], len(LAGS), axis=1)
+        self._answer_low = self._answer.copy()
+        self._past = np.zeros((len(DELAYS), *self._answer.shape))
+        self._low, self._command_low = y.copy(), y.copy()
+        moves = bool(np.any(np.abs(y) > MOVING * self._full))
+        self._settling = round(SETTLE / STEP) * moves
+
+    def _advance(self, u: Floats, y: Floats) -> None:
+        """Move all candidates on by a step, and compare them where the command has changed."""
+        self._answer += self._follow * (u[:, None] - self._answer)
+        self._answer_low += self._slow * (self._answer - self._answer_low)
+        self._low += self._slow * (y - self._low)
+        self._command_low += self._slow * (u - self._command_low)
+        self._past[1:] = self._past[:-1]
+        self._past[0] = self._answer - self._answer_low
+        change = np.abs(u - self._command_low) / self._full
+        excited = change > EXCITED
+        self._settling -= 1
+        if self._settling >= 0 or not excited.any():
+            return
+        kept = np.where(excited, np.exp(-STEP / self._memory * change**2), 1.0)
+        counted = excited.astype(np.float64)
+        high = y - self._low
+        self._zz *= kept[:, None]
+        self._zy *= kept[:, None]
+        self._zz += counted[:, None] * self._past**2
+        self._zy += (counted * high)[:, None] * self._past
+        self._yy = kept * self._yy + counted * high**2
+        self._count = kept * self._count + counted
+        self._since += excited
+
+    def _follow_up(self, axis: int) -> bool:
+        """Bring what is handed out nearer to the estimate, if that can be trusted."""
+        seconds = STEP * self._since[axis]
+        self._since[axis] = 0
+        found = self.estimate(axis)
+        if not found.trusted:
+            return False
+        now, wanted = self.learned[axis], found.value
+        gain = min(max(wanted.gain, GAINS[0]), GAINS[1])
+        steps = [
+            min(max(end - begin, -pace * seconds), pace * seconds)
+            for begin, end, pace in zip(
+                astuple(now), (wanted.delay, wanted.lag, gain), PACE, strict=True
+            )
+        ]
+        self.learned[axis] = Axis(
+            *(float(begin + step) for begin, step in zip(astuple(now), steps, strict=True))
+        )
+        return True
+
+
+def _bottom(cells: Floats) -> tuple[tuple[float, float], tuple[float, float]]:
+    """
+    Return where the parabola through 3 × 3 values has its bottom, and the deviations there.
+
+    Both in cells; the bottom is looked for within one cell. The values are those of a negative
+    log density, whose inverse curvature is the covariance.
+    """
+    left = (cells[2, 1] - cells[0, 1]) / 2, (cells[1, 2] - cells[1, 0]) / 2
+    a = max(cells[2, 1] - 2.0 * cells[1, 1] + cells[0, 1], 1e-9)
+    c = max(cells[1, 2] - 2.0 * cells[1, 1] + cells[1, 0], 1e-9)
+    b = (cells[2, 2] - cells[2, 0] - cells[0, 2] + cells[0, 0]) / 4
+    b = min(max(b, -0.95 * math.sqrt(a * c)), 0.95 * math.sqrt(a * c))
+    det = a * c - b * b
+    moved = -(c * left[0] - b * left[1]) / det, -(a * left[1] - b * left[0]) / det
+    return (
+        (float(min(max(moved[0], -1.0), 1.0)), float(min(max(moved[1], -1.0), 1.0))),
+        (float(math.sqrt(c / det)), float(math.sqrt(a / det))),
+    )
