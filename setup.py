@@ -49,7 +49,7 @@ setup(
     extras_require={
         'jazzy': ros_wheels('jazzy'),
         'kilted': ros_wheels('kilted'),
-        'tools': ['matplotlib', 'mcap', 'mcap-ros2-support', 'psutil', 'rich'],
+        'tools': ['matplotlib', 'mcap', 'mcap-ros2-support', 'psutil', 'rich', 'rosbags'],
         'cluster': ['distributed'],
         # The pytest plugin of launch_testing (Jazzy) does not load into pytest 9.
         'dev': ['pytest>=7.4,<9', 'pytest-timeout', 'hypothesis', 'ruff', 'mypy', 'import-linter',

@@ -27,7 +27,7 @@ Result = dict[str, Any]
 
 def main(argv: Sequence[str] | None = None) -> int:
     """
-    Run a suite, or compare two results.
+    Run a suite, compare two results, or identify a robot.
 
     Returns
     -------
@@ -38,7 +38,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = _parse(sys.argv[1:] if argv is None else argv)
     try:
         with instrument.interruptible():
-            return _compare(options) if options.suite == 'compare' else _evaluate(options)
+            act = {'compare': _compare, 'identify': _identify}.get(options.suite, _evaluate)
+            return act(options)
     except MppiError as error:
         print(f'mppi_evaluate: {error}', file=sys.stderr)
         return 2
@@ -232,6 +233,18 @@ def _compare(options: argparse.Namespace) -> int:
     return 0
 
 
+def _identify(options: argparse.Namespace) -> int:
+    from mppi_ros.tools import identify
+
+    if options.json:
+        instrument.check_writable(options.json)
+    found = identify.identify(options.bag, options.odom, options.cmd)
+    if options.json:
+        instrument.write_json(options.json, identify.content(options.bag, found))
+    identify.show(options.bag, found)
+    return int(not all(told.trusted for told in found.values()))
+
+
 def _told(episode: Result) -> str:
     words = ', '.join(_failures(episode)) if episode.get('failed') else ''
     return words or f'score {episode["score"]:.3f} in {episode["time_s"]:.1f} s'
@@ -267,11 +280,11 @@ def _progress(total: int) -> Iterator[Any]:
 def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser = instrument.Parser(
         prog='mppi_evaluate',
-        description='Drive suites of episodes without ROS, and compare two results.',
+        description='Drive suites of episodes without ROS, compare two results, identify a robot.',
         epilog='exit code: 0 every episode passed, 1 one did not, 2 wrong use or bad input',
     )
     cores = len(os.sched_getaffinity(0))
-    suites = parser.add_subparsers(required=True, metavar='SUITE|compare', dest='suite')
+    suites = parser.add_subparsers(required=True, metavar='SUITE|compare|identify', dest='suite')
     for name in SUITES:
         words = str(SUITES[name].__doc__).split(':')[0].splitlines()[0]
         suite = suites.add_parser(name, help=words, description=words)
@@ -310,6 +323,11 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     compare.add_argument('a', type=Path, metavar='A.json')
     compare.add_argument('b', type=Path, metavar='B.json')
     compare.add_argument('--json', type=Path, metavar='OUT', help='write the comparison here')
+    identify = suites.add_parser('identify', help='what a recording says of a robot')
+    identify.add_argument('bag', type=Path, metavar='BAG', help='ROS 1 bag, rosbag2 folder, MCAP')
+    identify.add_argument('--odom', default='', metavar='TOPIC', help='of the odometry')
+    identify.add_argument('--cmd', default='', metavar='TOPIC', help='of the commands')
+    identify.add_argument('--json', type=Path, metavar='OUT', help='write the result here')
     return parser.parse_args(argv)
 
 
