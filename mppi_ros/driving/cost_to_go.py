@@ -52,24 +52,17 @@ class CostToGo:
 
 
 def clearance_along(
-    path: ReferencePath, first: float, last: float, field: DistanceField, footprint: Footprint
+    path: ReferencePath, part: slice, field: DistanceField, footprint: Footprint
 ) -> NDArray[np.float64]:
-    """
-    Return the clearance [m] of the body laid along the path, float64[n] for its n points.
-
-    It is inf where the arc length [m] is not between `first` and `last`.
-    """
-    clearance = np.full(len(path.arc), np.inf)
-    seen = (path.arc >= first) & (path.arc <= last)
-    poses = np.column_stack([path.points[seen], path.heading[seen]])
-    clearance[seen] = footprint.clearance(field, poses)
-    return clearance
+    """Return the clearance [m] of the body laid along a part of the path, float64[n]."""
+    yaw = path.yaw[part] if path.direction > 0.0 else path.yaw[part] + math.pi
+    return footprint.clearance(field, np.column_stack([path.points[part], yaw]))
 
 
 def detour(
     path: ReferencePath,
+    part: slice,
     clearance: NDArray[np.float64],
-    progress: float,
     look_ahead: float,
     field: DistanceField,
     footprint: Footprint,
@@ -83,10 +76,12 @@ def detour(
     ----------
     path : ReferencePath
         The plan.
+    part : slice
+        The points of the plan from the robot on, as far as it is searched and REJOIN.
     clearance : float64[n]
-        Of the body laid along the plan [m], known at least as far as it is searched and REJOIN.
-    progress, look_ahead : float
-        The part of the plan that is searched for obstacles: from `progress` on, so long [m].
+        Of the body laid along that part [m].
+    look_ahead : float
+        How far the plan is searched for obstacles [m].
     field : DistanceField
         Distance to the nearest obstacle.
     footprint : Footprint
@@ -95,14 +90,13 @@ def detour(
         What decides how slow the robot is near obstacles.
 
     """
-    ahead = (path.arc >= progress - 1e-9) & (path.arc <= progress + look_ahead + REJOIN)
-    points, arc = path.points[ahead], path.arc[ahead]
+    points, arc = path.points[part], path.arc[part]
     if len(points) == 0:
         return None
-    free = clearance[ahead] > 0.0
+    free = clearance > 0.0
     # Where the costmap ends nothing is known to block the plan.
     free |= _at_the_rim(field, points, footprint.circumscribed_radius)
-    if free[arc <= progress + look_ahead].all():
+    if free[arc <= arc[0] + look_ahead].all():
         return None
     blocked = int(np.argmin(free))
     behind = np.flatnonzero(free[blocked:]) + blocked
@@ -146,29 +140,29 @@ def _at_the_rim(
 
 
 def time_left(
-    path: ReferencePath, clearance: NDArray[np.float64], limits: Limits, critics: Critics
+    arc: NDArray[np.float64], clearance: NDArray[np.float64], limits: Limits, critics: Critics
 ) -> NDArray[np.float64]:
     """
-    Return the time to the end of the path from each of its n points, float64[n + 1] [s].
+    Return the time to the last of n points of a path from each of them, float64[n + 1] [s].
 
     It is charged with the slowness of each point: progress through a narrow passage is then worth
     what the passage costs, and standing still before it never pays. The last value stands for
-    the end of the path once more.
+    the last point once more.
 
     Parameters
     ----------
-    path : ReferencePath
-        The path.
+    arc : float64[n]
+        Arc length of the points [m].
     clearance : float64[n]
-        Of the body on it [m].
+        Of the body at the points [m].
     limits, critics : parameter groups
         What decides how slow the robot is near obstacles.
 
     """
     fitting = np.maximum(clearance, 1e-3).astype(np.float32)
     slow = slowness(fitting, limits, critics).astype(np.float64)
-    steps = np.diff(path.arc) * 0.5 * (slow[:-1] + slow[1:])
-    left = np.zeros(len(path.arc) + 1)
+    steps = np.diff(arc) * 0.5 * (slow[:-1] + slow[1:])
+    left = np.zeros(len(arc) + 1)
     left[-3::-1] = np.cumsum(steps[::-1])
     return left
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 import math
 
 from numba import njit
@@ -38,6 +39,11 @@ class DistanceField:
     origin_x: float
     origin_y: float
     outside: float
+
+    @cached_property
+    def padded(self) -> NDArray[np.float32]:
+        """Return the distances, flat and with a rim of the distance that holds outside."""
+        return np.pad(self.distance, 1, constant_values=self.outside).ravel()
 
     def at(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float32]:
         """Look up the distance [m] in the cells that hold the points x, y [m]."""

@@ -7,18 +7,13 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from mppi_ros.driving.cost_to_go import (
-    REJOIN,
-    UNREACHABLE,
-    CostToGo,
-    clearance_along,
-    detour,
-    time_left,
-)
+from mppi_ros.driving import outlook
+from mppi_ros.driving.cost_to_go import CostToGo
 from mppi_ros.driving.critics import CRITICS, Weights
 from mppi_ros.driving.distance_field import DistanceField
 from mppi_ros.driving.footprint import Footprint
 from mppi_ros.driving.motion import Model, State, limit
+from mppi_ros.driving.outlook import AHEAD, BEHIND, Outlook
 from mppi_ros.driving.path import ReferencePath
 from mppi_ros.driving.plugin import Plugin
 from mppi_ros.driving.rollout import (
@@ -35,8 +30,6 @@ from mppi_ros.mppi.blocks import BLOCK
 from mppi_ros.mppi.noise import GIVEN, WHITE, Correlation, Draw
 
 Floats = NDArray[np.float32]
-BEHIND = 0.5  # [m] of the path behind the robot that stays in the window
-AHEAD = 1.0  # [m] of the path beyond the reach of the horizon
 GOAL_REACH = 1.0  # [m] within which the distance to the goal counts
 GOAL_NEAR = 0.5  # [m] within which the heading at the goal counts
 
@@ -45,8 +38,9 @@ class DrivingObjective:
     """
     The cost of control sequences for one robot in one situation, evaluated in blocks of samples.
 
-    `set_field` when a costmap arrives, `prepare` in each control tick; then the optimiser calls
-    `costs_of_blocks` and `project`.
+    `set_field` when a costmap arrives and `set_outlook` when the plan ahead was searched, both
+    quick; `prepare` in each control tick; then the optimiser calls `costs_of_blocks` and
+    `project`.
 
     Parameters
     ----------
@@ -88,45 +82,51 @@ class DrivingObjective:
         self._padded: Floats = np.zeros(9, np.float32)
         self._field: DistanceField | None = None
         self._to_go: Floats = np.zeros(9, np.float32)
-        self._detour: CostToGo | None = None
-        self._path_timed: ReferencePath | None = None
+        self._outlook: Outlook | None = None
         self._last_command = (0.0, 0.0)
         self._prepared = False
 
+    @property
+    def sight(self) -> float:
+        """Return how far ahead a plan is worth searching for obstacles [m]."""
+        return 2.0 * self._reach + AHEAD
+
     def set_field(self, field: DistanceField) -> None:
-        """Take over a distance field; its rim is padded with the distance that holds outside."""
+        """Take over a distance field."""
         self._field = field
-        self._padded = np.pad(field.distance, 1, constant_values=field.outside).ravel()
+        self._padded = field.padded
+
+    def set_outlook(self, outlook: Outlook | None) -> None:
+        """Take over what a search of the plan ahead has found; None forgets it."""
+        self._outlook = outlook
+        blocked = outlook is not None and outlook.detour is not None
+        self._weights = self._round if blocked else self._plain
+        if outlook is not None and blocked:
+            self._to_go = outlook.to_go
 
     def look_ahead(self, path: ReferencePath, progress: float) -> bool:
         """
-        Search the plan ahead for obstacles and a way round them; call it with each new costmap.
+        Search the plan ahead for obstacles and a way round them, here and now.
 
         Returns whether the plan is blocked and a way round leads back to it.
         """
-        field = self._field
-        if field is None:
+        if self._field is None:
             raise RuntimeError('set_field must come before look_ahead')
-        distance = 2.0 * self._reach + AHEAD
-        clearance = clearance_along(
-            path, progress - BEHIND, progress + distance + REJOIN, field, self._footprint
+        found = outlook.look_ahead(
+            path, progress, self.sight, self._field, self._footprint, self._limits, self._critics
         )
-        self._time_left = time_left(path, clearance, self._limits, self._critics)
-        self._path_timed = path
-        found = detour(
-            path, clearance, progress, distance, field, self._footprint, self._limits,
-            self._critics,
-        )  # fmt: skip
-        self._detour = found
-        self._weights = self._plain if found is None else self._round
-        if found is not None:
-            self._to_go = np.pad(found.value, 1, constant_values=UNREACHABLE).ravel()
-        return found is not None
+        self.set_outlook(found)
+        return found.detour is not None
 
     @property
     def rejoin(self) -> float | None:
         """Arc length [m] at which the way round leads back to the plan; None without one."""
-        return None if self._detour is None else self._detour.rejoin
+        way = self._detour
+        return None if way is None else way.rejoin
+
+    @property
+    def _detour(self) -> CostToGo | None:
+        return None if self._outlook is None else self._outlook.detour
 
     def prepare(
         self,
@@ -156,24 +156,25 @@ class DrivingObjective:
         self._last_command = last_command
         self._prepared = True
         self._grid = _grid(field, field.distance.shape, state)
-        if self._detour is not None:
-            self._to_go_grid = _grid(self._detour, self._detour.value.shape, state)
+        spacing = path.spacing
+        first = max(0, int((progress - BEHIND) / spacing))
+        last = min(len(path.arc), math.ceil((progress + self._reach + AHEAD) / spacing) + 1)
+        known = self._outlook
+        if known is None or not known.covers(path, first, last):
+            known = outlook.unknown(path, first, last, self._limits, self._critics)
+            self.set_outlook(known)
+        way = known.detour
+        if way is not None:
+            self._to_go_grid = _grid(way, way.value.shape, state)
         else:
             self._to_go_grid = self._grid._replace(
                 columns=np.int32(0), last_column=np.float32(0.0), last_row=np.float32(0.0)
             )
-        spacing = float(path.arc[1]) if len(path.arc) > 1 else 1.0
-        first = max(0, int((progress - BEHIND) / spacing))
-        last = min(len(path.arc), math.ceil((progress + self._reach + AHEAD) / spacing) + 1)
         self._table = np.empty((last - first, 4), np.float32)
         path_frames(
             path.points[first:last], path.yaw[first:last], spacing, state.x, state.y, self._table
         )
-        if self._path_timed is not path:
-            self._path_timed = path
-            everywhere = np.full(len(path.arc), np.inf)
-            self._time_left = time_left(path, everywhere, self._limits, self._critics)
-        left = self._time_left[first : last + 1]
+        left = known.left[first - known.first : last - known.first + 1]
         self._left = (left - left[last - first - 1]).astype(np.float32)
         start_arc = first * spacing if len(path.arc) > 1 else 0.0
         self._path = Path(

@@ -89,14 +89,20 @@ class ReferencePath:
         return cls(points=points, yaw=yaw, arc=arc, goal=goal)
 
     @property
-    def heading(self) -> NDArray[np.float64]:
-        """Return where the robot faces at each point, float64[n] [rad]."""
-        return self.yaw if self.direction > 0.0 else self.yaw + math.pi
-
-    @property
     def length(self) -> float:
         """Return the length of the path [m]."""
         return float(self.arc[-1])
+
+    @property
+    def spacing(self) -> float:
+        """Return the distance between two points [m]; 1 for a path of one point."""
+        return float(self.arc[1]) if len(self.arc) > 1 else 1.0
+
+    def part(self, first: float, last: float) -> slice:
+        """Return the points between two arc lengths [m], without a look at the others."""
+        begin = math.ceil(first / self.spacing - 1e-9)
+        end = math.floor(last / self.spacing + 1e-9) + 1
+        return slice(max(begin, 0), max(min(end, len(self.arc)), 0))
 
     def project(self, x: float, y: float, hint: float | None = None) -> tuple[float, float]:
         """

@@ -22,8 +22,9 @@ def search(obstacle):
         data[38:42, 60:64] = 100
     field = distance_field(Costmap(data, 0.05, 0.0, 0.0))
     path = ReferencePath.from_poses(LEAVES_AND_RETURNS)
-    clearance = clearance_along(path, 0.0, 11.0, field, ROBOT)
-    return detour(path, clearance, 0.0, 10.0, field, ROBOT, Limits(), Critics())
+    part = path.part(0.0, 11.0)
+    clearance = clearance_along(path, part, field, ROBOT)
+    return detour(path, part, clearance, 10.0, field, ROBOT, Limits(), Critics())
 
 
 def test_the_rim_of_the_costmap_blocks_no_plan():

@@ -1,0 +1,87 @@
+"""The part of a costmap that matters: what surrounds the robot, in a bounded number of cells."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from mppi_ros.driving.costmap import FREE, LETHAL, Costmap
+from mppi_ros.mppi.blocks import kernel
+
+WHOLE = 500_000  # cells that are not worth the trouble: the distance field of them takes 5 ms
+MOST = 2000  # cells a side of a window; beyond that each stands for several
+FARTHEST = 5000.0  # [m] nothing drives farther within a horizon
+
+
+def window(
+    costmap: Costmap,
+    x: float,
+    y: float,
+    reach: float,
+    *,
+    unknown_is_obstacle: bool = False,
+    outside_is_obstacle: bool = True,
+) -> tuple[Costmap, bool]:
+    """
+    Return what lies within `reach` [m] of a place, and whether it is less than all there is.
+
+    A small costmap is returned as it is. A window has at most MOST · MOST cells; where that takes
+    coarser ones, the worst of the cells that one stands for counts. Behind the rim of a window
+    there may be anything.
+
+    Parameters
+    ----------
+    costmap : Costmap
+        The whole.
+    x, y : float
+        The place [m]; the nearest one on the costmap is taken.
+    reach : float
+        Half the side of the window [m].
+    unknown_is_obstacle, outside_is_obstacle : bool
+        As in `distance_field`.
+
+    """
+    height, width = costmap.shape
+    res = costmap.resolution
+    if height * width <= WHOLE:
+        return costmap, False
+    half = math.ceil(min(reach, FARTHEST) / res)
+    column = math.floor(min(max((x - costmap.origin_x) / res, 0.0), width - 1.0)) - half
+    row = math.floor(min(max((y - costmap.origin_y) / res, 0.0), height - 1.0)) - half
+    last_column, last_row = column + 2 * half + 1, row + 2 * half + 1
+    cut = row > 0 or column > 0 or last_row < height or last_column < width
+    if outside_is_obstacle or not cut:
+        row, column = max(row, 0), max(column, 0)
+        last_row, last_column = min(last_row, height), min(last_column, width)
+    factor = math.ceil(max(last_row - row, last_column - column) / MOST)
+    if factor == 1 and not cut:
+        return costmap, False
+    x, y = costmap.origin_x + column * res, costmap.origin_y + row * res
+    if factor == 1 and row >= 0 and column >= 0 and last_row <= height and last_column <= width:
+        return Costmap(costmap.data[row:last_row, column:last_column], res, x, y), cut
+    shape = -(-(last_row - row) // factor), -(-(last_column - column) // factor)
+    out = np.empty(shape, np.int8)
+    beyond = np.int8(LETHAL if outside_is_obstacle else FREE)
+    _gather(costmap.data, row, column, factor, unknown_is_obstacle, beyond, out)
+    return Costmap(out, factor * res, x, y), cut
+
+
+@kernel
+def _gather(
+    data: Any, row: Any, column: Any, factor: Any, unknown_is_obstacle: Any, beyond: Any, out: Any
+) -> None:
+    """Fill out, int8[h, w], with the worst of factor² cells each, from (row, column) on."""
+    height, width = data.shape
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            worst, unknown = np.int8(-1), False
+            for a in range(row + i * factor, row + (i + 1) * factor):
+                for b in range(column + j * factor, column + (j + 1) * factor):
+                    inside = 0 <= a < height and 0 <= b < width
+                    value = data[a, b] if inside else beyond
+                    unknown = unknown or value < 0
+                    worst = max(worst, value)
+            hidden = unknown and unknown_is_obstacle and worst < LETHAL
+            out[i, j] = np.int8(-1) if hidden else worst
