@@ -23,10 +23,10 @@ from mppi_ros.control.inputs import Command, Odometry, check_stamp
 from mppi_ros.control.report import State, Statistics, Tick
 from mppi_ros.control.route import Route
 from mppi_ros.control.settings import Configuration
+from mppi_ros.control.survey import Prompt, Request, Survey, Surveyor, slack
 from mppi_ros.control.watchdog import Watched
 from mppi_ros.driving import motion
 from mppi_ros.driving.costmap import Costmap
-from mppi_ros.driving.distance_field import DistanceField, distance_field
 from mppi_ros.driving.footprint import Footprint
 from mppi_ros.driving.objective import DrivingObjective
 from mppi_ros.driving.path import ReferencePath
@@ -59,16 +59,25 @@ class Controller:
         All parameters.
     seed : int, optional
         Seed of the noise, instead of the configuration's.
+    surveyor : Surveyor, optional
+        Who computes distance fields and ways round obstacles; by default it is done at once.
 
     """
 
-    def __init__(self, configuration: Configuration, seed: int | None = None) -> None:
+    def __init__(
+        self,
+        configuration: Configuration,
+        seed: int | None = None,
+        surveyor: Surveyor | None = None,
+    ) -> None:
         self._seed = seed
         self._configuration = configuration
         self._odometry: Odometry | None = None
-        self._costmap: Costmap | None = None
-        self._costmap_stamp: float | None = None
-        self._field: DistanceField | None = None
+        self._newest: tuple[float, Costmap] | None = None
+        self._survey: Survey | None = None  # of the newest costmap for which there is one
+        self._surveyor = surveyor or Prompt()
+        self._asked = (math.nan, math.nan)  # [m] where the robot was when a survey was asked for
+        self._era = 0
         self._route = Route()
         self._now = -math.inf
         self._solved = -math.inf
@@ -113,14 +122,12 @@ class Controller:
         self._footprint = footprint
         self._objective = objective
         self._braking_model = motion.Model.of(c.limits, c.prediction, braking.STEP)
-        self._route.look_again()
-        if self._field is None:
-            return
-        assert self._costmap is not None
-        if (c.robot, c.safety) == (before.robot, before.safety):
-            self._objective.set_field(self._field)  # to survey a large costmap takes long
-        else:
-            self._survey(self._costmap)
+        if self._survey is not None:
+            self._adopt(self._survey)
+        self._ask(
+            anew=(c.robot, c.safety, c.limits, c.mppi.horizon)
+            != (before.robot, before.safety, before.limits, before.mppi.horizon)
+        )
 
     def set_odometry(self, odometry: Odometry) -> None:
         """
@@ -138,7 +145,7 @@ class Controller:
 
     def set_costmap(self, stamp: float, costmap: Costmap) -> None:
         """
-        Take a costmap and compute its distance field; one older than the last is passed over.
+        Take a costmap and have it surveyed; one older than the last is passed over.
 
         Raises
         ------
@@ -147,11 +154,16 @@ class Controller:
 
         """
         check_stamp('costmap', stamp)
-        if self._watched()[1].gives_way_to(stamp, self._now):
-            self._survey(costmap)
-            self._costmap = costmap
-            self._costmap_stamp = stamp
-            self._route.look_ahead(self._objective)
+        newest = None if self._newest is None else self._newest[0]
+        timeout = self._configuration.safety.costmap_timeout
+        if Watched('costmap', newest, timeout).gives_way_to(stamp, self._now):
+            self._newest = stamp, costmap
+            self._ask()
+
+    def forget_costmap(self) -> None:
+        """Know nothing of the surroundings: what was known belongs to another frame."""
+        self._newest = self._survey = None
+        self._era += 1
 
     def set_plan(self, stamp: float, poses: NDArray[np.float64]) -> None:
         """
@@ -164,6 +176,8 @@ class Controller:
 
         """
         self._route.take_plan(stamp, poses)
+        if self._route.ahead is not None:
+            self._ask()
 
     def set_goal(self, stamp: float, x: float, y: float, yaw: float) -> None:
         """
@@ -274,24 +288,58 @@ class Controller:
         return float(self._sent[-1, 1]), float(self._sent[-1, 2])
 
     def _watched(self) -> tuple[Watched, Watched, Watched]:
-        safety = self._configuration.safety
+        safety, survey = self._configuration.safety, self._survey
         odometry_stamp = None if self._odometry is None else self._odometry.stamp
         return (
             Watched('odometry', odometry_stamp, safety.odom_timeout),
-            Watched('costmap', self._costmap_stamp, safety.costmap_timeout),
+            Watched(
+                'costmap', None if survey is None else survey.region.stamp, safety.costmap_timeout
+            ),
             Watched('plan', self._route.stamp, safety.plan_timeout),
         )
 
-    def _survey(self, costmap: Costmap) -> None:
-        safety = self._configuration.safety
-        self._field = distance_field(
-            costmap,
-            inscribed_radius=self._footprint.inscribed_radius,
-            unknown_is_obstacle=safety.unknown_is_obstacle,
-            outside_is_obstacle=safety.outside_is_obstacle,
+    def _ask(self, anew: bool = False) -> None:
+        """Have the newest costmap and the plan ahead surveyed from where the robot is."""
+        if self._newest is None:
+            return
+        stamp, costmap = self._newest
+        place, path = self._place(), self._route.ahead
+        known = None if self._survey is None else self._survey.region
+        if (
+            anew
+            or known is None
+            or known.costmap is not costmap
+            or not known.holds(place, 0.5 * slack(self._configuration))
+        ):
+            known = None
+        self._asked = place
+        self._route.looked()
+        self._surveyor.ask(
+            Request(
+                self._era, self._configuration, self._footprint, stamp, costmap, place, path,
+                self._route.progress or 0.0, self._objective.sight, known,
+            )
+        )  # fmt: skip
+        self._collect()
+
+    def _collect(self) -> None:
+        """Take over a survey that was finished since."""
+        survey = self._surveyor.answer()
+        if survey is not None and survey.era == self._era:
+            self._adopt(survey)
+
+    def _adopt(self, survey: Survey) -> None:
+        self._survey = survey
+        self._objective.set_field(survey.region.field)
+        self._surroundings = Surroundings.of(
+            survey.region.field, self._footprint, self._configuration.safety.margin
         )
-        self._objective.set_field(self._field)
-        self._surroundings = Surroundings.of(self._field, self._footprint, safety.margin)
+        if survey.outlook is not None and survey.outlook.path is self._route.ahead:
+            self._objective.set_outlook(survey.outlook)
+
+    def _place(self) -> tuple[float, float]:
+        odometry = self._odometry
+        return (0.0, 0.0) if odometry is None else (float(odometry.x), float(odometry.y))
 
     def _elapse(self, now: float) -> float:
         """
@@ -327,6 +375,7 @@ class Controller:
         if not math.isfinite(now):
             raise _Stop(f'the clock reads {now} s')
         c = self._configuration
+        self._collect()
         watched = self._watched()
         statistics.odom_age, statistics.costmap_age, statistics.plan_age = (
             each.age(now) for each in watched
@@ -339,6 +388,7 @@ class Controller:
             path = self._route.follow(start, c.goal, self._objective, statistics)
         except InputError as error:
             raise _Stop(str(error)) from None
+        self._survey_again()
         self._look_around(start, watched[2], now)
         assert self._odometry is not None
         if self._route.arrives(start, path, c.goal, self._odometry, self._last):
@@ -370,13 +420,23 @@ class Controller:
             if words:
                 raise _Stop(words)
 
+    def _survey_again(self) -> None:
+        """Ask for a survey when the robot has come far enough since the last one."""
+        assert self._survey is not None
+        windowed = self._survey.region.place is not None
+        moved = math.dist(self._asked, self._place()) > 0.5 * slack(self._configuration)
+        if self._route.wants_a_look() or (windowed and moved):
+            self._ask()
+
     def _look_around(self, start: motion.State, plan: Watched, now: float) -> None:
         """Stop, on a way free of obstacles, for an old plan or at the end of the costmap."""
-        assert self._costmap is not None
+        assert self._survey is not None
         words = plan.fault(now)
         if words:
             raise self._stop(words, start)
-        on_map = self._costmap.contains(start.x, start.y)
+        if not self._survey.region.holds((start.x, start.y), slack(self._configuration)):
+            raise _Stop('the costmap around the robot is being surveyed', State.WAITING)
+        on_map = self._survey.region.costmap.contains(start.x, start.y)
         if self._configuration.safety.outside_is_obstacle and not on_map:
             raise _Stop(f'the robot at ({start.x:.2f}, {start.y:.2f}) m is outside of the costmap')
 

@@ -130,21 +130,28 @@ class Route:
         if self.progress is None and math.dist(path.points[0], place) < WINDOW:
             self.progress = 0.0  # a plan from here begins at its beginning
         self.progress, statistics.cross_track = path.project(*place, self.progress)
-        if objective.rejoin is not None:
-            behind, aside = path.project(*place, objective.rejoin)
+        rejoin = objective.rejoin(path)
+        if rejoin is not None:
+            behind, aside = path.project(*place, rejoin)
             if behind > self.progress and abs(aside) < BACK:
                 self.progress, statistics.cross_track = behind, aside
-                self.look_ahead(objective)
-        if self.progress > self._looked + LOOK:
-            self.look_ahead(objective)
+                self.look_again()
         statistics.progress = self._driven + self.progress
         statistics.distance_to_goal = math.dist(self._sections[-1].goal[:2], place)
         return path
 
-    def look_ahead(self, objective: DrivingObjective) -> None:
-        """Search the plan ahead for obstacles and a way round them."""
-        if self._sections and self.progress is not None:
-            objective.look_ahead(self._sections[0], self.progress)
+    @property
+    def ahead(self) -> ReferencePath | None:
+        """The section to drive; None before a plan has come and the robot was found on it."""
+        return self._sections[0] if self._sections and self.progress is not None else None
+
+    def wants_a_look(self) -> bool:
+        """Tell whether the plan ahead should be searched for obstacles again."""
+        return self.progress is not None and abs(self.progress - self._looked) > LOOK
+
+    def looked(self) -> None:
+        """Take note that the plan ahead is being searched from here on."""
+        if self.progress is not None:
             self._looked = self.progress
 
     def arrives(

@@ -7,13 +7,12 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from mppi_ros.driving import outlook
 from mppi_ros.driving.cost_to_go import CostToGo
 from mppi_ros.driving.critics import CRITICS, Weights
 from mppi_ros.driving.distance_field import DistanceField
 from mppi_ros.driving.footprint import Footprint
 from mppi_ros.driving.motion import Model, State, limit
-from mppi_ros.driving.outlook import AHEAD, BEHIND, Outlook
+from mppi_ros.driving.outlook import AHEAD, BEHIND, Outlook, look_ahead, unknown
 from mppi_ros.driving.path import ReferencePath
 from mppi_ros.driving.plugin import Plugin
 from mppi_ros.driving.rollout import (
@@ -96,6 +95,11 @@ class DrivingObjective:
         self._field = field
         self._padded = field.padded
 
+    @property
+    def outlook(self) -> Outlook | None:
+        """What the last search of the plan ahead has found."""
+        return self._outlook
+
     def set_outlook(self, outlook: Outlook | None) -> None:
         """Take over what a search of the plan ahead has found; None forgets it."""
         self._outlook = outlook
@@ -112,21 +116,18 @@ class DrivingObjective:
         """
         if self._field is None:
             raise RuntimeError('set_field must come before look_ahead')
-        found = outlook.look_ahead(
+        found = look_ahead(
             path, progress, self.sight, self._field, self._footprint, self._limits, self._critics
         )
         self.set_outlook(found)
         return found.detour is not None
 
-    @property
-    def rejoin(self) -> float | None:
-        """Arc length [m] at which the way round leads back to the plan; None without one."""
-        way = self._detour
-        return None if way is None else way.rejoin
-
-    @property
-    def _detour(self) -> CostToGo | None:
-        return None if self._outlook is None else self._outlook.detour
+    def rejoin(self, path: ReferencePath) -> float | None:
+        """Return the arc length [m] at which the way round leads back to a plan; or None."""
+        known = self._outlook
+        if known is None or known.path is not path or known.detour is None:
+            return None
+        return known.detour.rejoin
 
     def prepare(
         self,
@@ -161,7 +162,7 @@ class DrivingObjective:
         last = min(len(path.arc), math.ceil((progress + self._reach + AHEAD) / spacing) + 1)
         known = self._outlook
         if known is None or not known.covers(path, first, last):
-            known = outlook.unknown(path, first, last, self._limits, self._critics)
+            known = unknown(path, first, last, self._limits, self._critics)
             self.set_outlook(known)
         way = known.detour
         if way is not None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
+from numba import njit
 import numpy as np
+from numpy.typing import NDArray
 
 from mppi_ros.driving.costmap import FREE, LETHAL, Costmap
-from mppi_ros.mppi.blocks import kernel
 
 WHOLE = 500_000  # cells that are not worth the trouble: the distance field of them takes 5 ms
 MOST = 2000  # cells a side of a window; beyond that each stands for several
@@ -63,25 +63,34 @@ def window(
         return Costmap(costmap.data[row:last_row, column:last_column], res, x, y), cut
     shape = -(-(last_row - row) // factor), -(-(last_column - column) // factor)
     out = np.empty(shape, np.int8)
-    beyond = np.int8(LETHAL if outside_is_obstacle else FREE)
-    _gather(costmap.data, row, column, factor, unknown_is_obstacle, beyond, out)
+    beyond = LETHAL if outside_is_obstacle else FREE
+    cells = np.ascontiguousarray(costmap.data)
+    _gather(cells, row, column, factor, unknown_is_obstacle, beyond, out)
     return Costmap(out, factor * res, x, y), cut
 
 
-@kernel
+@njit(
+    'void(int8[:,::1], int64, int64, int64, boolean, int64, int8[:,::1])', cache=True, nogil=True
+)
 def _gather(
-    data: Any, row: Any, column: Any, factor: Any, unknown_is_obstacle: Any, beyond: Any, out: Any
+    data: NDArray[np.int8],
+    row: int,
+    column: int,
+    factor: int,
+    unknown_is_obstacle: bool,
+    beyond: int,
+    out: NDArray[np.int8],
 ) -> None:
-    """Fill out, int8[h, w], with the worst of factor² cells each, from (row, column) on."""
+    """Fill out[h, w] with the worst of factor² cells each, from (row, column) on."""
     height, width = data.shape
     for i in range(out.shape[0]):
         for j in range(out.shape[1]):
-            worst, unknown = np.int8(-1), False
+            worst, unknown = -1, False
             for a in range(row + i * factor, row + (i + 1) * factor):
                 for b in range(column + j * factor, column + (j + 1) * factor):
                     inside = 0 <= a < height and 0 <= b < width
-                    value = data[a, b] if inside else beyond
-                    unknown = unknown or value < 0
+                    value = int(data[a, b]) if inside else beyond
+                    unknown |= value < 0
                     worst = max(worst, value)
             hidden = unknown and unknown_is_obstacle and worst < LETHAL
-            out[i, j] = np.int8(-1) if hidden else worst
+            out[i, j] = -1 if hidden else worst

@@ -1,0 +1,213 @@
+"""
+The long work between a costmap and a tick: the distance field, and the search of the plan ahead.
+
+A request holds all that the work needs and a survey all that comes out. Neither ever changes, so
+the work may be done in any thread while the ticks go on with the survey before.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+import math
+import threading
+from typing import Protocol
+
+from mppi_ros.control.settings import Configuration
+from mppi_ros.driving.cost_to_go import MARGIN, REJOIN
+from mppi_ros.driving.costmap import Costmap
+from mppi_ros.driving.distance_field import DistanceField, distance_field
+from mppi_ros.driving.footprint import Footprint
+from mppi_ros.driving.outlook import Outlook, look_ahead
+from mppi_ros.driving.path import ReferencePath
+from mppi_ros.driving.window import window
+
+Place = tuple[float, float]
+SLACK = 2.0  # [m] that a robot may move before a window of a huge costmap is moved after it
+SLACK_TIME = 1.0  # [s] at top speed, in addition
+
+
+@dataclass(frozen=True)
+class Region:
+    """
+    A costmap as it came, and the distance field of what matters of it.
+
+    Attributes
+    ----------
+    stamp : float
+        Of the costmap [s].
+    costmap : Costmap
+        The whole.
+    field : DistanceField
+        Of the whole, or of a window around a place.
+    place : (float, float) or None
+        The middle of the window [m] [m]; None where the field is of the whole.
+
+    """
+
+    stamp: float
+    costmap: Costmap
+    field: DistanceField
+    place: Place | None
+
+    def holds(self, place: Place, distance: float) -> bool:
+        """Tell whether a place is within `distance` [m] of the middle of the window."""
+        return self.place is None or math.dist(self.place, place) <= distance
+
+
+@dataclass(frozen=True)
+class Survey:
+    """
+    The surroundings and, where there is a plan, what lies ahead on it.
+
+    `era` is that of its request: surveys of an era that is over are of no use.
+    """
+
+    era: int
+    region: Region
+    outlook: Outlook | None
+
+
+@dataclass(frozen=True)
+class Request:
+    """
+    What a survey is made of.
+
+    Attributes
+    ----------
+    era : int
+        Grows when all that was known before is of no use any more.
+    configuration, footprint : Configuration, Footprint
+        Of the robot.
+    stamp, costmap : float, Costmap
+        The newest that is known.
+    place : (float, float)
+        Where the robot is [m] [m].
+    path, progress : ReferencePath or None, float
+        The plan to search, and where on it the robot is [m].
+    sight : float
+        How far to search it [m].
+    known : Region, optional
+        The region, where it has been surveyed before.
+
+    """
+
+    era: int
+    configuration: Configuration
+    footprint: Footprint
+    stamp: float
+    costmap: Costmap
+    place: Place
+    path: ReferencePath | None
+    progress: float
+    sight: float
+    known: Region | None
+
+    def survey(self) -> Survey:
+        """Do the work: up to 0.1 s, whatever the size of the costmap."""
+        region = self.known or self._region()
+        c = self.configuration
+        outlook = None
+        if self.path is not None:
+            outlook = look_ahead(
+                self.path, self.progress, self.sight, region.field, self.footprint, c.limits,
+                c.critics,
+            )  # fmt: skip
+        return Survey(self.era, region, outlook)
+
+    def _region(self) -> Region:
+        safety, limits = self.configuration.safety, self.configuration.limits
+        braking = limits.vx_max**2 / (2.0 * -limits.ax_min)
+        around = max(self.sight + REJOIN + MARGIN, braking) + self.footprint.circumscribed_radius
+        near, cut = window(
+            self.costmap, *self.place, around + slack(self.configuration),
+            unknown_is_obstacle=safety.unknown_is_obstacle,
+            outside_is_obstacle=safety.outside_is_obstacle,
+        )  # fmt: skip
+        field = distance_field(
+            near,
+            inscribed_radius=self.footprint.inscribed_radius,
+            unknown_is_obstacle=safety.unknown_is_obstacle,
+            outside_is_obstacle=safety.outside_is_obstacle or cut,
+        )
+        field.padded  # noqa: B018 - computed here rather than in the tick that wants it
+        return Region(self.stamp, self.costmap, field, self.place if cut else None)
+
+
+def slack(configuration: Configuration) -> float:
+    """Return how far the robot may move from the middle of a window [m]."""
+    return SLACK + SLACK_TIME * configuration.limits.vx_max
+
+
+class Surveyor(Protocol):
+    """Who does the work."""
+
+    def ask(self, request: Request) -> None:
+        """Want a survey; it takes the place of one that was asked for and not begun."""
+
+    def answer(self) -> Survey | None:
+        """Return a survey that was finished since the last call; raise what went wrong in it."""
+
+
+class Prompt:
+    """Does the work at once, in the thread that asks: a closed loop stays repeatable."""
+
+    def __init__(self) -> None:
+        self._done: Survey | None = None
+
+    def ask(self, request: Request) -> None:
+        """Make the survey."""
+        self._done = request.survey()
+
+    def answer(self) -> Survey | None:
+        """Return the survey, once."""
+        done, self._done = self._done, None
+        return done
+
+
+class Background:
+    """
+    Does the work in a thread of its own, always the newest request.
+
+    At most one request waits and one survey is kept, so memory is bounded however much is asked.
+    The kernels run without Python's lock: a tick waits for none of them.
+    """
+
+    def __init__(self) -> None:
+        self._requests: deque[Request] = deque(maxlen=1)
+        self._done: deque[Survey | Exception] = deque(maxlen=1)
+        self._wake = threading.Event()
+        self._closed = False
+        self._thread = threading.Thread(target=self._work, name='survey', daemon=True)
+        self._thread.start()
+
+    def ask(self, request: Request) -> None:
+        """Leave a request in the place of the one that waits."""
+        self._requests.append(request)
+        self._wake.set()
+
+    def answer(self) -> Survey | None:
+        """Return the newest survey, once, or raise why there is none."""
+        if not self._done:
+            return None
+        done = self._done.pop()
+        if isinstance(done, Exception):
+            raise done
+        return done
+
+    def close(self) -> None:
+        """End the thread."""
+        self._closed = True
+        self._wake.set()
+        self._thread.join()
+
+    def _work(self) -> None:
+        while not self._closed:
+            self._wake.wait()
+            self._wake.clear()
+            if not self._requests:
+                continue
+            try:
+                self._done.append(self._requests.pop().survey())
+            except Exception as error:  # told by the next tick, which brakes
+                self._done.append(error)
