@@ -1,4 +1,4 @@
-"""A window of a costmap shows what is near just as the whole does, in a bounded number of cells."""
+"""A window of a costmap shows what is near as the whole does, in a bounded number of cells."""
 from __future__ import annotations
 
 from hypothesis import given
