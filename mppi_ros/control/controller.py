@@ -312,6 +312,8 @@ class Controller:
             or not known.holds(place, 0.5 * slack(self._configuration))
         ):
             known = None
+        else:
+            known = dataclasses.replace(known, stamp=stamp)  # the same cells, sent once more
         self._asked = place
         self._route.looked()
         self._surveyor.ask(

@@ -116,6 +116,14 @@ def test_a_costmap_grows_old_while_it_is_surveyed():
     assert robot.tick().state is State.DRIVING
 
 
+def test_the_same_costmap_sent_again_is_fresh():
+    robot, costmap = PlainRobot(Controller(QUICK, 1)), room()
+    robot.controller.set_goal(robot.now, 3.0, 0.0, 0.0)
+    for _ in range(4):
+        robot.controller.set_costmap(robot.now, costmap)
+        assert robot.run(1.0).state is State.DRIVING
+
+
 def test_an_obstacle_counts_as_soon_as_it_is_surveyed():
     surveyor = Slow()
     robot = PlainRobot(Controller(PATIENT, 1, surveyor), x=-4.0)
