@@ -4,7 +4,8 @@ One control tick: inputs → state when the command acts → optimise → check 
 The promise, whatever the inputs are: every tick returns a finite command within the limits of
 speed and acceleration; a command that drives was computed from inputs younger than their
 time-outs and leaves room to brake on the newest costmap; else the robot brakes, stands and says
-why.
+why. What is sent when the plan is not safe stands in `ladder`, what must not be trusted in
+`watchdog`.
 """
 
 from __future__ import annotations
@@ -20,11 +21,19 @@ from mppi_ros.control import braking
 from mppi_ros.control.braking import Surroundings
 from mppi_ros.control.headway import Headway
 from mppi_ros.control.inputs import Command, Odometry, check_stamp
-from mppi_ros.control.report import State, Statistics, Tick
+from mppi_ros.control.ladder import Choice, Scene, second_choice
+from mppi_ros.control.report import HARMLESS, Fault, Reason, State, Statistics, Tick
 from mppi_ros.control.route import Route
 from mppi_ros.control.settings import Configuration
 from mppi_ros.control.survey import Prompt, Request, Survey, Surveyor, slack
-from mppi_ros.control.watchdog import Watched
+from mppi_ros.control.watchdog import (
+    REST,
+    REST_TURN,
+    SILENCE,
+    Clock,
+    OdometryWatch,
+    Watched,
+)
 from mppi_ros.driving import motion
 from mppi_ros.driving.costmap import Costmap
 from mppi_ros.driving.footprint import Footprint
@@ -35,18 +44,19 @@ from mppi_ros.mppi.errors import InputError
 from mppi_ros.mppi.optimizer import Optimizer
 
 SENT = 512  # commands remembered for the prediction
-SILENCE = 0.5  # [s] without a tick after which nobody obeys the last command any more
+STALE = 2.0  # [s] after which nobody knows from the odometry where the robot is
 
 
 class _Stop(Exception):
-    """Why a tick must not drive, the state once at rest, and the curvature to brake along."""
+    """Why a tick must not drive, and the state once at rest."""
 
     def __init__(
-        self, reason: str, rest: State = State.STOPPED, turn: float | None = None
+        self, code: Reason, words: str, rest: State = State.STOPPED, *, over: bool = False
     ) -> None:
-        super().__init__(reason)
+        super().__init__(words)
+        self.fault = Fault(code, words)
         self.rest = rest
-        self.turn = turn
+        self.over = over  # the fault is gone, but not for long enough
 
 
 class Controller:
@@ -79,10 +89,13 @@ class Controller:
         self._asked = (math.nan, math.nan)  # [m] where the robot was when a survey was asked for
         self._era = 0
         self._route = Route()
-        self._now = -math.inf
+        self._clock = Clock()
+        self._odometry_watch = OdometryWatch()
+        self._held: Fault | None = None  # over, but not for long enough
+        self._calm = 0.0  # [s] without a fault since
         self._solved = -math.inf
         self._headway = Headway()
-        self._stuck = False
+        self._stuck = self._second = False
         self._state = State.WAITING
         self._start: motion.State | None = None
         self._sent = np.empty((SENT, 3))
@@ -140,8 +153,9 @@ class Controller:
 
         """
         odometry.check()
-        if self._watched()[0].gives_way_to(odometry.stamp, self._now):
+        if self._watched()[0].gives_way_to(odometry.stamp, self._clock.now):
             self._odometry = odometry
+            self._odometry_watch.take(odometry, self._configuration.safety.odom_jump)
 
     def set_costmap(self, stamp: float, costmap: Costmap) -> None:
         """
@@ -156,7 +170,7 @@ class Controller:
         check_stamp('costmap', stamp)
         newest = None if self._newest is None else self._newest[0]
         timeout = self._configuration.safety.costmap_timeout
-        if Watched('costmap', newest, timeout).gives_way_to(stamp, self._now):
+        if Watched('costmap', newest, timeout).gives_way_to(stamp, self._clock.now):
             self._newest = stamp, costmap
             self._ask()
 
@@ -220,7 +234,9 @@ class Controller:
             double.optimal_trajectory()
             double.candidate_trajectories(1)
 
-    def tick(self, now: float, fault: str = '') -> Tick:
+    def tick(
+        self, now: float, *, steady: float | None = None, fault: Fault | None = None
+    ) -> Tick:
         """
         Compute the command for the time `now` [s]; never raises.
 
@@ -228,21 +244,23 @@ class Controller:
         ----------
         now : float
             Time on the controller's clock [s].
-        fault : str
-            Why the caller knows that the inputs must not be trusted; '' when they may.
+        steady : float, optional
+            Time on a clock that never jumps [s]; None where there is none beside the simulated.
+        fault : Fault, optional
+            Why the caller knows that the inputs must not be trusted.
 
         """
         begun = time.perf_counter()
         statistics = Statistics()
-        seconds = self._elapse(now)
+        seconds, clock_fault = self._elapse(now, steady)
         try:
-            command, reason = self._drive(now, seconds, fault, statistics)
+            command, code, reason = self._drive(now, seconds, clock_fault or fault, statistics)
             state = State.DRIVING
         except _Stop as stop:
-            command, state, reason = self._brake(stop, seconds)
+            command, state, code, reason = self._brake(stop, now, seconds)
         except Exception as error:  # a robot must brake even for a mistake in this program
-            reason = f'{type(error).__name__}: {error}'
-            command, state, reason = self._brake(_Stop(reason), seconds)
+            mistake = _Stop(Reason.INTERNAL_ERROR, f'{type(error).__name__}: {error}')
+            command, state, code, reason = self._brake(mistake, now, seconds)
         if state is State.STOPPED and self._state is State.BRAKING:
             # What led here is a poor start for the way on.
             self._sampler.mean[:] = 0.0
@@ -250,7 +268,7 @@ class Controller:
         self._remember(now, command)
         statistics.tick_ms = 1e3 * (time.perf_counter() - begun)
         v, w = command[0] + 0.0, command[1] + 0.0  # -0.0 becomes 0.0
-        return Tick(Command(v, 0.0, w), state, reason, statistics)
+        return Tick(Command(v, 0.0, w), state, code, reason, statistics)
 
     def optimal_trajectory(self) -> NDArray[np.float64]:
         """Return the poses, float64[T + 1, 3], that the mean leads through; [0, 3] before any."""
@@ -343,109 +361,148 @@ class Controller:
         odometry = self._odometry
         return (0.0, 0.0) if odometry is None else (float(odometry.x), float(odometry.y))
 
-    def _elapse(self, now: float) -> float:
+    def _elapse(self, now: float, steady: float | None) -> tuple[float, Fault | None]:
         """
-        Return the time [s] that the command may change in: since the last tick, within reason.
+        Return the time [s] that the command may change in, and what is wrong with the clock.
 
-        A clock that went back makes the memory of sent commands useless; after a long silence
-        the robot does what its odometry says, or stands.
+        That is the time since the last tick, within reason. A clock that jumped makes the memory
+        of sent commands useless; after a long silence the robot does what its odometry says, or
+        stands.
         """
         period = 1.0 / self._configuration.control_rate
-        if not math.isfinite(now):
-            return period
-        elapsed = now - self._now
-        self._now = now
-        if elapsed < 0.0:
+        elapsed, fault = self._clock.read(now, steady)
+        if fault is not None and fault.code is Reason.CLOCK_INVALID:
+            return period, fault
+        if fault is not None:
             self._assume_sent(*self._last)
             self._solved = now
-            return period
         if elapsed > SILENCE:
-            odometry = self._odometry
-            if odometry is None or self._watched()[0].fault(now):
-                self.halt()
-            else:
-                limits = self._configuration.limits
-                v = min(max(odometry.vx, limits.vx_min), limits.vx_max)
-                self._assume_sent(v, min(max(odometry.wz, -limits.wz_max), limits.wz_max))
-            return period
-        return min(elapsed, 2.0 * period)
+            if fault is not None and fault.code is Reason.TICK_LATE and self._last == (0.0, 0.0):
+                fault = None  # a robot at rest misses no tick
+            self._assume_measured(now)
+            return period, fault
+        return min(max(elapsed, 0.0) or period, 2.0 * period), fault
+
+    def _assume_measured(self, now: float) -> None:
+        """Assume that the robot was sent what it does, or that it stands."""
+        odometry = self._odometry
+        if odometry is None or self._watched()[0].fault(now):
+            self.halt()
+            return
+        limits = self._configuration.limits
+        v = min(max(odometry.vx, limits.vx_min), limits.vx_max)
+        self._assume_sent(v, min(max(odometry.wz, -limits.wz_max), limits.wz_max))
 
     def _drive(
-        self, now: float, seconds: float, fault: str, statistics: Statistics
-    ) -> tuple[tuple[float, float], str]:
+        self, now: float, seconds: float, fault: Fault | None, statistics: Statistics
+    ) -> tuple[tuple[float, float], Reason, str]:
         """Return the command that goes on driving and a remark, or raise _Stop."""
-        if not math.isfinite(now):
-            raise _Stop(f'the clock reads {now} s')
         c = self._configuration
         self._collect()
-        watched = self._watched()
-        statistics.odom_age, statistics.costmap_age, statistics.plan_age = (
-            each.age(now) for each in watched
-        )
-        if fault:
-            raise _Stop(fault)
-        self._watch(watched, now)
+        self._watch(now, seconds, fault, statistics)
         start = self._start = self._predicted(now)
         try:
             path = self._route.follow(start, c.goal, self._objective, statistics)
         except InputError as error:
-            raise _Stop(str(error)) from None
+            raise _Stop(Reason.PLAN_REFUSED, str(error)) from None
         self._survey_again()
-        self._look_around(start, watched[2], now)
         assert self._odometry is not None
         if self._route.arrives(start, path, c.goal, self._odometry, self._last):
             rest = State.REACHED if self._route.reached else State.BRAKING
-            raise self._stop('goal reached', start, rest)
-        wanted = self._solve(now, start, path, statistics)
-        command = braking.limited(wanted, self._last, c.limits, seconds)
-        check = braking.check(
-            start, command, 1.0 / c.control_rate, self._surroundings, self._braking_model
-        )
-        statistics.clearance = check.clearance
-        if not check.safe:
-            raise self._stop(
-                f'the plan leaves no room to brake: clearance {check.clearance:.2f} m, '
-                f'limit {c.safety.margin:g} m',
-                start,
-            )
-        if check.begin < c.safety.margin:
-            return command, f'in contact, clearance {check.begin:.2f} m: leaving'
-        return command, 'no headway: fewer and better samples decide' if self._stuck else ''
+            raise _Stop(Reason.GOAL_REACHED, 'goal reached', rest)
+        scene = self._scene(start, seconds)
+        choice = self._choose(now, scene, path, statistics)
+        clearance = choice.check.begin
+        if clearance < c.safety.margin:
+            words = f'in contact, clearance {clearance:.2f} m: leaving'
+            return choice.command, Reason.IN_CONTACT, words
+        if self._second:
+            words = 'the plan leaves no room to brake: second choice'
+            return choice.command, Reason.SECOND_CHOICE, words
+        if self._stuck:
+            words = 'no headway: fewer and better samples decide'
+            return choice.command, Reason.NO_HEADWAY, words
+        return choice.command, Reason.NONE, ''
 
-    def _watch(self, watched: tuple[Watched, ...], now: float) -> None:
-        """Stop for a missing or outdated odometry or costmap, or a missing plan."""
-        missing = [name for name in (each.missing() for each in watched) if name]
-        if missing:
-            raise _Stop(missing[0], State.WAITING)
-        for each in watched[:2]:
-            words = each.fault(now)
-            if words:
-                raise _Stop(words)
+    def _watch(
+        self, now: float, seconds: float, fault: Fault | None, statistics: Statistics
+    ) -> None:
+        """Stop for an input that is missing or not to be trusted, and for a while afterwards."""
+        watched = self._watched()
+        statistics.odom_age, statistics.costmap_age, statistics.plan_age = (
+            each.age(now) for each in watched
+        )
+        safety = self._configuration.safety
+        moving = abs(self._last[0]) > REST or abs(self._last[1]) > REST_TURN
+        frozen = self._odometry_watch.fault(seconds, moving, safety.odom_frozen)
+        if fault is not None:
+            raise _Stop(*fault)
+        for each in watched:
+            missing = each.missing()
+            if missing is not None:
+                raise _Stop(*missing, State.WAITING)
+        for found in (*(each.fault(now) for each in watched), frozen, self._outside()):
+            if found is not None:
+                raise _Stop(*found)
+        if self._held is None:
+            return
+        self._calm += seconds
+        if self._calm <= safety.recovery_time:
+            words = f'waits for {safety.recovery_time:g} s after: {self._held.words}'
+            raise _Stop(self._held.code, words, over=True)
+        self._held = None
+
+    def _outside(self) -> Fault | None:
+        """Say that the robot is where the costmap knows nothing; None when it is not."""
+        assert self._survey is not None
+        x, y = self._place()
+        if not self._configuration.safety.outside_is_obstacle:
+            return None
+        if self._survey.region.costmap.contains(x, y):
+            return None
+        words = f'the robot at ({x:.2f}, {y:.2f}) m is outside of the costmap'
+        return Fault(Reason.OUTSIDE_COSTMAP, words)
 
     def _survey_again(self) -> None:
-        """Ask for a survey when the robot has come far enough since the last one."""
+        """Ask for a survey when the robot has come far from the last one; stop when too far."""
         assert self._survey is not None
         windowed = self._survey.region.place is not None
         moved = math.dist(self._asked, self._place()) > 0.5 * slack(self._configuration)
         if self._route.wants_a_look() or (windowed and moved):
             self._ask()
+        if not self._survey.region.holds(self._place(), slack(self._configuration)):
+            words = 'the costmap around the robot is being surveyed'
+            raise _Stop(Reason.COSTMAP_MISSING, words, State.WAITING)
 
-    def _look_around(self, start: motion.State, plan: Watched, now: float) -> None:
-        """Stop, on a way free of obstacles, for an old plan or at the end of the costmap."""
-        assert self._survey is not None
-        words = plan.fault(now)
-        if words:
-            raise self._stop(words, start)
-        if not self._survey.region.holds((start.x, start.y), slack(self._configuration)):
-            raise _Stop('the costmap around the robot is being surveyed', State.WAITING)
-        on_map = self._survey.region.costmap.contains(start.x, start.y)
-        if self._configuration.safety.outside_is_obstacle and not on_map:
-            raise _Stop(f'the robot at ({start.x:.2f}, {start.y:.2f}) m is outside of the costmap')
+    def _scene(self, start: motion.State, seconds: float) -> Scene:
+        c = self._configuration
+        return Scene(
+            start, self._last, seconds, 1.0 / c.control_rate, c.limits, self._surroundings,
+            self._braking_model,
+        )  # fmt: skip
 
-    def _stop(self, reason: str, start: motion.State, rest: State = State.STOPPED) -> _Stop:
-        """Return the stop along the safest braking trajectory."""
-        check = braking.check(start, self._last, 0.0, self._surroundings, self._braking_model)
-        return _Stop(reason, rest, check.turn)
+    def _choose(
+        self, now: float, scene: Scene, path: ReferencePath, statistics: Statistics
+    ) -> Choice:
+        """Return the first safe command that the ladder finds."""
+        begun = time.perf_counter()
+        self._second = False
+        wanted = self._solve(now, scene.start, path, statistics)
+        choice = scene.choose(wanted)
+        if not choice.check.safe:
+            other = second_choice(self._sampler, self._objective, scene, self._cooling)
+            self._second = other is not None
+            choice = other or choice
+        statistics.solve_ms = 1e3 * (time.perf_counter() - begun)
+        statistics.clearance = clearance = choice.check.clearance
+        if not choice.check.safe:
+            limit = self._configuration.safety.margin
+            raise _Stop(
+                Reason.NO_ROOM,
+                f'the plan leaves no room to brake: clearance {clearance:.2f} m, '
+                f'limit {limit:g} m',
+            )
+        return choice
 
     def _predicted(self, now: float) -> motion.State:
         """Return the state at the time the next command begins to act."""
@@ -466,7 +523,6 @@ class Controller:
     ) -> tuple[float, float]:
         """Return the first command of the optimised sequence."""
         assert self._route.progress is not None
-        begun = time.perf_counter()
         sampler, objective, c = self._sampler, self._objective, self._configuration
         objective.prepare(start, self._last, path, self._route.progress)
         elapsed = now - self._solved
@@ -475,28 +531,48 @@ class Controller:
         sampler.shift(min(elapsed, c.mppi.horizon))
         self._solved = now
         self._stuck = self._headway.stuck(now, start, c.limits, c.recovery.patience)
-        step = sampler.step(objective, c.recovery.cooling if self._stuck else 1.0)
-        statistics.solve_ms = 1e3 * (time.perf_counter() - begun)
+        step = sampler.step(objective, self._cooling)
         statistics.smoothed_objective = step.smoothed_objective
         statistics.ess, statistics.temperature = step.ess, step.temperature
         statistics.score_norm, statistics.kl = step.score_norm, step.kl
         v, w = sampler.mean[0].tolist()
         if not (math.isfinite(v) and math.isfinite(w)):
             sampler.mean[:] = 0.0
-            raise self._stop(f'the optimiser found no finite command: ({v}, {w})', start)
+            words = f'the optimiser found no finite command: ({v}, {w})'
+            raise _Stop(Reason.NO_FINITE_PLAN, words)
         if not step.valid:
-            raise self._stop('no sampled trajectory has a finite cost', start)
+            raise _Stop(Reason.NO_FINITE_PLAN, 'no sampled trajectory has a finite cost')
         return v, w
 
-    def _brake(self, stop: _Stop, seconds: float) -> tuple[tuple[float, float], State, str]:
+    @property
+    def _cooling(self) -> float:
+        return self._configuration.recovery.cooling if self._stuck else 1.0
+
+    def _brake(
+        self, stop: _Stop, now: float, seconds: float
+    ) -> tuple[tuple[float, float], State, Reason, str]:
         """Return the braking command, the state and the reason; zero when at rest."""
+        code, words = stop.fault
+        if code not in HARMLESS and not stop.over:
+            self._held, self._calm = stop.fault, 0.0
         last = self._last
-        turn = braking.curvature_of(last) if stop.turn is None else stop.turn
+        turn = self._safest_turn(now, seconds)
         command = braking.braking(last, turn, self._configuration.limits, seconds)
         if command != (0.0, 0.0):
-            return command, State.BRAKING, f'{stop}: braking'
-        reason = '' if stop.rest is State.REACHED else str(stop)
-        return command, stop.rest, reason
+            return command, State.BRAKING, code, f'{words}: braking'
+        return command, stop.rest, code, '' if stop.rest is State.REACHED else words
+
+    def _safest_turn(self, now: float, seconds: float) -> float:
+        """Return the curvature [rad/m] to brake along: the clearest where that can be known."""
+        along = braking.curvature_of(self._last)
+        if self._last == (0.0, 0.0) or self._survey is None or self._odometry is None:
+            return along
+        if not abs(now - self._odometry.stamp) < STALE:
+            return along
+        try:
+            return self._scene(self._predicted(now), seconds).safest_turn()
+        except Exception:  # whatever brought the robot here must not keep it from braking
+            return along
 
     def _remember(self, now: float, command: tuple[float, float]) -> None:
         self._sent[:-1] = self._sent[1:]

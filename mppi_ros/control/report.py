@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 import math
+from typing import NamedTuple
 
 from mppi_ros.control.inputs import Command
 
@@ -19,6 +20,58 @@ class State(str, Enum):
     REACHED = 'reached'  # zero until a new plan or goal comes
     BRAKING = 'braking'  # coming to rest within the limits
     STOPPED = 'stopped'  # zero; the reason says why
+
+
+class Reason(str, Enum):
+    """Why the controller does what it does: for programs, so no code ever changes its meaning."""
+
+    NONE = 'none'
+    # It drives, and something is worth a word.
+    IN_CONTACT = 'in_contact'
+    NO_HEADWAY = 'no_headway'
+    SECOND_CHOICE = 'second_choice'
+    # It does not drive, and nothing is wrong.
+    GOAL_REACHED = 'goal_reached'
+    ODOMETRY_MISSING = 'odometry_missing'
+    COSTMAP_MISSING = 'costmap_missing'
+    PLAN_MISSING = 'plan_missing'
+    # The way is not free.
+    NO_ROOM = 'no_room'
+    # Something must not be trusted.
+    ODOMETRY_OLD = 'odometry_old'
+    ODOMETRY_AHEAD = 'odometry_ahead'
+    ODOMETRY_JUMPED = 'odometry_jumped'
+    ODOMETRY_FROZEN = 'odometry_frozen'
+    ODOMETRY_REFUSED = 'odometry_refused'
+    COSTMAP_OLD = 'costmap_old'
+    COSTMAP_AHEAD = 'costmap_ahead'
+    COSTMAP_REFUSED = 'costmap_refused'
+    PLAN_OLD = 'plan_old'
+    PLAN_AHEAD = 'plan_ahead'
+    PLAN_REFUSED = 'plan_refused'
+    TRANSFORM_MISSING = 'transform_missing'
+    TRANSFORM_OLD = 'transform_old'
+    OUTSIDE_COSTMAP = 'outside_costmap'
+    CLOCK_INVALID = 'clock_invalid'
+    CLOCK_BACK = 'clock_back'
+    CLOCK_AHEAD = 'clock_ahead'
+    TICK_LATE = 'tick_late'
+    NO_FINITE_PLAN = 'no_finite_plan'
+    INTERNAL_ERROR = 'internal_error'
+
+
+# Ends of a drive that need no caution before the next one begins.
+HARMLESS = frozenset({
+    Reason.GOAL_REACHED, Reason.ODOMETRY_MISSING, Reason.COSTMAP_MISSING, Reason.PLAN_MISSING,
+    Reason.NO_ROOM,
+})  # fmt: skip
+
+
+class Fault(NamedTuple):
+    """Why not to drive: a code for programs and a sentence for people."""
+
+    code: Reason
+    words: str
 
 
 @dataclass
@@ -43,9 +96,10 @@ class Statistics:
 
 @dataclass(frozen=True)
 class Tick:
-    """The result of a tick; `reason` is a plain sentence, '' when all is well."""
+    """The result of a tick; `reason` is a plain sentence, '' when all is well, for its `code`."""
 
     command: Command
     state: State
+    code: Reason
     reason: str
     statistics: Statistics

@@ -13,14 +13,13 @@ from numpy.typing import NDArray
 
 from mppi_ros.control.inputs import Odometry, check_pose, check_stamp
 from mppi_ros.control.report import Statistics
+from mppi_ros.control.watchdog import REST, REST_TURN
 from mppi_ros.driving.motion import State
 from mppi_ros.driving.objective import DrivingObjective
 from mppi_ros.driving.outlook import LOOK
 from mppi_ros.driving.path import WINDOW, ReferencePath, sections
 from mppi_ros.driving.settings import Goal
 
-REST = 0.05  # [m/s] measured, below which the robot stands
-REST_TURN = 0.1  # [rad/s]
 SAME_PLACE = 0.2  # [m] within which a new plan goes on where the old one was
 BACK = 0.3  # [m] from the plan at which a robot that went round an obstacle is on it again
 

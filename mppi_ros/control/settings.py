@@ -39,6 +39,29 @@ class Safety:
         low=0.0,
         high=3600.0,
     )
+    odom_frozen: float = parameter(
+        1.0,
+        'time without any change of the odometry, while the robot should move, after which it '
+        'brakes; 0 never does',
+        unit='s',
+        low=0.0,
+        high=60.0,
+    )
+    odom_jump: float = parameter(
+        1.0,
+        'farthest that the pose may jump, beyond what the speed explains, before the robot '
+        'brakes; 0 allows any jump',
+        unit='m',
+        low=0.0,
+        high=1000.0,
+    )
+    recovery_time: float = parameter(
+        0.2,
+        'time that a fault must be gone before the robot drives on',
+        unit='s',
+        low=0.0,
+        high=60.0,
+    )
     margin: float = parameter(
         0.0, 'clearance that the checked plan must keep', unit='m', low=0.0, high=1.0
     )

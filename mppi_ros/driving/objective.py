@@ -222,6 +222,16 @@ class DrivingObjective:
         """Keep mean, float32[T, 2], within the limits of speed and acceleration, in place."""
         limit(mean, self._last_command, self.model)
 
+    def costs_held(self, commands: Floats, steps: int) -> Floats:
+        """Return f of holding each of at most BLOCK commands, float32[n, m], for all steps."""
+        count, controls = commands.shape
+        noise = np.zeros((1, steps * controls, BLOCK), np.float32)
+        noise[0, :, :count] = np.tile(commands.T, (steps, 1))
+        mean, factor = np.zeros((steps, controls), np.float32), np.eye(controls, dtype=np.float32)
+        costs = np.empty((1, BLOCK), np.float32)
+        self._roll(rollout_serial, mean, factor, GIVEN, WHITE, noise, self._weights, costs)
+        return costs[0, :count]
+
     def cost_of_each_critic(self, mean: Floats) -> dict[str, float]:
         """
         Return what each critic charges for the sequence `mean`, float32[T, 2], alone [s].

@@ -122,7 +122,7 @@ class Optimizer:
         if (steps, parameters.time_step) != (old.horizon_steps, old.time_step):
             self.mean = resampled(self.mean, old.time_step, steps, parameters.time_step)
         self.parameters = parameters
-        self._factor = factor
+        self._narrow = self._factor = factor
         self._process = sampling.correlation(*parameters.poles())
         antithetic = parameters.noise.antithetic
         drawn = sampling.blocks_for(parameters.samples, antithetic)
@@ -147,11 +147,17 @@ class Optimizer:
         if seconds > 0.0:
             _shift(self.mean, seconds / self.parameters.time_step)
 
-    def step(self, objective: BlockObjective | CostFunction, cooling: float = 1.0) -> Step:
+    def step(
+        self,
+        objective: BlockObjective | CostFunction,
+        cooling: float = 1.0,
+        widening: float = 1.0,
+    ) -> Step:
         """
         Do the configured number of iterations on f and return what the last one saw.
 
-        The wanted effective sample size, or a fixed λ, is multiplied by `cooling`.
+        The wanted effective sample size, or a fixed λ, is multiplied by `cooling`, the standard
+        deviations in Σ by `widening`.
 
         Raises
         ------
@@ -160,6 +166,7 @@ class Optimizer:
 
         """
         use_threads(self._threads)
+        self._factor = self._narrow if widening == 1.0 else np.float32(widening) * self._narrow
         # a look at the protocol at each step would cost more than the weights of all samples
         blocks = hasattr(objective, 'costs_of_blocks')
         for _ in range(self.parameters.iterations):

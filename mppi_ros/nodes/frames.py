@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from rclpy.node import Node
 from rclpy.time import Time
 
+from mppi_ros.control.report import Reason
 from mppi_ros.mppi.errors import InputError
 from mppi_ros.nodes.conversions import yaw_from_msg
 
@@ -16,6 +17,14 @@ try:
     import tf2_ros
 except ImportError:  # the ROS 2 wheels have no tf2
     tf2_ros = None
+
+
+class TransformError(InputError):
+    """Frames differ and the transform between them is not known, or too old."""
+
+    def __init__(self, code: Reason, words: str) -> None:
+        super().__init__(words)
+        self.code = code
 
 
 class Frames:
@@ -42,21 +51,23 @@ class Frames:
 
         Raises
         ------
-        InputError
+        TransformError
             The frames differ and no transform between them is known; `what` names the input.
 
         """
         if source == target:
             return poses
         if self._buffer is None:
-            raise InputError(
+            raise TransformError(
+                Reason.TRANSFORM_MISSING,
                 f"{what} is in frame '{source}', the costmap in '{target}': equal frames are "
                 f'required where tf2_ros is not installed'
             )
         try:
             found = self._buffer.lookup_transform(target, source, Time())
         except tf2_ros.TransformException as error:
-            raise InputError(
+            raise TransformError(
+                Reason.TRANSFORM_MISSING,
                 f"{what} is in frame '{source}', the costmap in '{target}': {error}"
             ) from None
         shift, yaw = found.transform.translation, yaw_from_msg(found.transform.rotation)

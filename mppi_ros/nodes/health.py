@@ -117,7 +117,9 @@ class Health:
         return self._message(now, level, words, self._values(self._last))
 
     def _values(self, tick: Tick) -> dict[str, object]:
-        values: dict[str, object] = {'state': tick.state.value, 'reason': tick.reason}
+        values: dict[str, object] = {
+            'state': tick.state.value, 'code': tick.code.value, 'reason': tick.reason
+        }
         values.update({key: float(value) for key, value in vars(tick.statistics).items()})
         costs = self._controller.costs()
         values.update({f'cost.{critic}': cost for critic, cost in costs.items()})
@@ -129,7 +131,7 @@ class Health:
             values.update({f'{key}.p50': p50, f'{key}.p99': p99, f'{key}.max': largest})
         values.update({'ticks': self.pace.ticks, 'missed_ticks': self.pace.missed})
         faults = self._intake.faults
-        values.update({f'fault.{what}': words for what, words in faults.items()})
+        values.update({f'fault.{what}': fault.words for what, fault in faults.items()})
         return values
 
     def _message(

@@ -15,9 +15,10 @@ from rclpy.subscription import Subscription
 from std_msgs.msg import Header
 
 from mppi_ros.control.controller import Controller
+from mppi_ros.control.report import Fault, Reason
 from mppi_ros.mppi.errors import InputError
 from mppi_ros.nodes import conversions
-from mppi_ros.nodes.frames import Frames
+from mppi_ros.nodes.frames import Frames, TransformError
 from mppi_ros.nodes.latched import subscribe_latched
 
 
@@ -46,7 +47,7 @@ class Intake:
 
     def __init__(self, node: Node, controller: Controller) -> None:
         """Subscribe; `close` is the end."""
-        self.faults: dict[str, str] = {}
+        self.faults: dict[str, Fault] = {}
         self.frame = ''
         self._node = node
         self._controller = controller
@@ -68,9 +69,9 @@ class Intake:
             self._node.destroy_subscription(subscription)
 
     @property
-    def fault(self) -> str:
-        """Return why the inputs must not be trusted; '' when they may."""
-        return next(iter(self.faults.values()), '')
+    def fault(self) -> Fault | None:
+        """Return why the inputs must not be trusted; None when they may."""
+        return next(iter(self.faults.values()), None)
 
     def on_odom(self, message: Odometry) -> None:
         """Take odometry, in the frame of the costmap."""
@@ -144,8 +145,11 @@ class Intake:
 
     def _accept(self, what: str, take: Callable[[], None]) -> None:
         """Take an input, or note why not: a fault brakes the robot until a good one comes."""
+        code = Reason(f'{what}_refused')
         try:
             take()
+        except TransformError as error:
+            code, words = error.code, str(error)
         except InputError as error:
             words = f'{what} refused: {error}'
         except Exception as error:  # a mistake in this program must not end it, either
@@ -156,7 +160,7 @@ class Intake:
             return
         if what not in self.faults:
             self._node.get_logger().error(words)
-        self.faults[what] = words
+        self.faults[what] = Fault(code, words)
 
     def _stamp(self, header: Header) -> float:
         # A stamp of zero means 'now' throughout ROS: `ros2 topic pub` sends it.

@@ -159,7 +159,8 @@ class MppiController(ParameterMixin[Configuration], ManagedNode):
         self._health.pace.tick(now)
         if not self._enabled:
             return
-        tick = self._controller.tick(now, fault=self.intake.fault)
+        steady = None if self.get_clock().ros_time_is_active else time.monotonic()
+        tick = self._controller.tick(now, steady=steady, fault=self.intake.fault)
         self._publish_command(tick.command, now)
         self._health.note(tick)
         self._health.publish(now)

@@ -45,9 +45,9 @@ class Smoothed(Optimizer):
         super().__init__(parameters, controls)
         self._past = np.zeros((4, controls), np.float32)
 
-    def step(self, objective: Any, cooling: float = 1.0) -> Step:
+    def step(self, objective: Any, cooling: float = 1.0, widening: float = 1.0) -> Step:
         """Step, then smooth."""
-        result = super().step(objective, cooling)
+        result = super().step(objective, cooling, widening)
         rows = np.concatenate([self._past, self.mean, np.repeat(self.mean[-1:], 4, axis=0)])
         for c in range(self.controls):
             self.mean[:, c] = np.convolve(rows[:, c], PARABOLA, 'valid')

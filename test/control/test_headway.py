@@ -70,7 +70,8 @@ def test_clock_that_goes_back_begins_anew():
 
 def held(changes, seconds=3.0):
     """Return the ticks of a robot that wants to drive along a room and cannot move."""
-    configuration = replace(QUICK, {'safety.costmap_timeout': 0.0, **changes})
+    configuration = replace(
+        QUICK, {'safety.costmap_timeout': 0.0, 'safety.odom_frozen': 0.0, **changes})
     robot = PlainRobot(Controller(configuration, 1), x=-4.0)
     robot.controller.set_costmap(robot.now, room())
     robot.controller.set_goal(robot.now, 4.0, 0.0, 0.0)

@@ -10,10 +10,10 @@ import numpy as np
 from plain_robot import QUICK, PlainRobot, room, with_block
 import pytest
 
-from mppi_ros.control.controller import SILENCE, Controller
+from mppi_ros.control.controller import Controller
 from mppi_ros.control.inputs import Command, Odometry
 from mppi_ros.control.report import State
-from mppi_ros.control.watchdog import FUTURE
+from mppi_ros.control.watchdog import FUTURE, SILENCE
 from mppi_ros.driving.distance_field import distance_field
 from mppi_ros.driving.footprint import Footprint
 from mppi_ros.mppi.errors import InputError, MppiError

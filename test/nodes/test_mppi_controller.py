@@ -18,6 +18,7 @@ from rclpy.parameter import Parameter  # noqa: E402
 from std_msgs.msg import Empty  # noqa: E402
 
 from mppi_ros.control.controller import Controller  # noqa: E402
+from mppi_ros.control.report import Reason  # noqa: E402
 from mppi_ros.control.settings import Configuration  # noqa: E402
 from mppi_ros.mppi.errors import InputError  # noqa: E402
 from mppi_ros.nodes import managed, mppi_controller  # noqa: E402
@@ -53,7 +54,8 @@ def test_a_mistake_in_a_callback_is_a_fault_and_not_the_end(node, monkeypatch):
     message = Odometry()
     message.pose.pose.orientation.w = 1.0
     node.intake.on_odom(message)
-    assert node.intake.faults == {'odometry': 'odometry refused: ZeroDivisionError: a mistake'}
+    assert node.intake.fault == (
+        Reason.ODOMETRY_REFUSED, 'odometry refused: ZeroDivisionError: a mistake')
     monkeypatch.undo()
     monkeypatch.setattr(Controller, 'warm_up', lambda controller: None)
     node.intake.on_odom(message)

@@ -192,8 +192,9 @@ class PretendedRobot:
         return float(self.watcher.node.get_clock().now().nanoseconds) * 1e-9
 
     def odometry(self) -> Odometry:
-        """Return odometry at the origin, at rest."""
-        motion = Motion(self.now(), 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+        """Return odometry at the origin, at rest, that is not frozen to the last bit."""
+        now = self.now()
+        motion = Motion(now, 1e-6 * (now % 1.0), 0.0, 0.0, 0.0, 0.0, 0.0)
         return conversions.odometry_to_msg(motion, 'odom', 'base_link')
 
     def costmap(self) -> OccupancyGrid:

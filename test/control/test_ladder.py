@@ -1,0 +1,93 @@
+"""Where the plan is not safe: a second choice, else the clearest way of braking, else zero."""
+from __future__ import annotations
+
+import numpy as np
+from plain_robot import QUICK, PlainRobot, room, with_block
+import pytest
+
+from mppi_ros.control.controller import Controller
+from mppi_ros.control.inputs import Command
+from mppi_ros.control.ladder import GRID, second_choice
+from mppi_ros.control.report import Reason, State
+from mppi_ros.driving.distance_field import distance_field
+from mppi_ros.driving.footprint import Footprint
+from mppi_ros.mppi.parameters import replace
+
+PATIENT = replace(QUICK, {'safety.costmap_timeout': 0.0})
+
+
+def surprised(gap: float, seed: int = 1, ticks: int = 80, changes=None) -> PlainRobot:
+    """Return a robot at full speed in whose way a block appears, `gap` [m] from its front."""
+    robot = PlainRobot(Controller(replace(PATIENT, changes or {}), seed), x=-4.0)
+    robot.controller.set_costmap(robot.now, room())
+    robot.controller.set_goal(robot.now, 4.0, 0.0, 0.0)
+    robot.run(1.5)
+    robot.ticks.clear()
+    front = robot.pose[0] + PATIENT.robot.radius
+    robot.blocked = with_block(room(), front + gap + 0.2, 0.0, 0.4)
+    robot.controller.set_costmap(robot.now, robot.blocked)
+    for _ in range(ticks):
+        robot.tick()
+    return robot
+
+
+@pytest.mark.parametrize('seed', range(4))
+def test_where_the_plan_is_not_safe_a_second_choice_goes_on_without_contact(seed):
+    robot = surprised(0.12, seed)
+    assert {tick.code for tick in robot.ticks} <= {
+        Reason.NONE, Reason.SECOND_CHOICE, Reason.NO_ROOM, Reason.IN_CONTACT, Reason.NO_HEADWAY}
+    assert robot.ticks[-1].state is State.DRIVING
+    assert max(abs(tick.command.vx) for tick in robot.ticks[-20:]) > 0.1
+
+
+def test_second_choices_occur_and_are_named():
+    ticks = [tick for seed in range(4) for tick in surprised(0.12, seed).ticks]
+    second = [tick for tick in ticks if tick.code is Reason.SECOND_CHOICE]
+    assert second
+    assert {tick.reason for tick in second} == {
+        'the plan leaves no room to brake: second choice'}
+
+
+def test_without_any_safe_command_the_robot_brakes_to_zero_and_names_the_clearance():
+    robot = surprised(0.12, changes={'safety.margin': 0.5, 'limits.vx_min': 0.0,
+                                     'limits.wz_max': 0.01})
+    braking = [tick for tick in robot.ticks if tick.code is Reason.NO_ROOM]
+    assert braking[-1].command == Command.ZERO
+    assert braking[-1].state is State.STOPPED
+    assert 'limit 0.5 m' in braking[-1].reason
+
+
+@pytest.mark.parametrize('gap', [0.15, 0.2, 0.4])
+def test_block_farther_than_the_braking_distance_is_not_touched(gap):
+    robot = surprised(gap, ticks=0)
+    body, field = Footprint.of(PATIENT.robot), distance_field(robot.blocked)
+    for _ in range(60):
+        robot.tick()
+        assert body.clearance(field, robot.pose[None])[0] > 0.0
+
+
+def test_every_second_choice_leaves_room_to_brake_and_keeps_the_limits():
+    robot = surprised(0.12, ticks=0)
+    controller = robot.controller
+    controller.set_odometry(robot.odometry())
+    for speed in np.linspace(0.0, PATIENT.limits.vx_max, 6):
+        scene = controller._scene(controller._predicted(robot.now), robot.period)
+        scene = scene._replace(last=(float(speed), 0.0))
+        choice = second_choice(controller._sampler, controller._objective, scene, 1.0)
+        if choice is not None:
+            assert choice.check.safe
+            assert choice.command != (0.0, 0.0)
+            assert scene.choose(choice.command) == choice
+
+
+def test_held_commands_cost_what_their_rollout_costs():
+    robot = surprised(0.6, ticks=1)
+    controller = robot.controller
+    commands = np.array([[0.0, 0.0], [0.4, 0.0], [0.4, 0.5]], np.float32)
+    steps = len(controller._sampler.mean)
+    costs = controller._objective.costs_held(commands, steps)
+    for command, cost in zip(commands, costs, strict=True):
+        held = np.tile(command, (steps, 1))
+        each = controller._objective.cost_of_each_critic(held)
+        assert sum(each.values()) == pytest.approx(cost, rel=1e-3, abs=1e-3)
+    assert GRID % 2 == 1
