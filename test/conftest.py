@@ -2,19 +2,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import count
 import os
 from pathlib import Path
 
 from hypothesis import settings
 import pytest
 
+from mppi_ros.tools.processes import free_domain
+
 # Laws are tried on the same examples in every run; the first one may compile a kernel.
 settings.register_profile('repeatable', derandomize=True, deadline=None)
 settings.load_profile('repeatable')
 
-DOMAINS = 101  # ids 1..101 are safe on every platform
-_domains = count(os.getpid() * 7)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -40,8 +39,8 @@ def data(request: pytest.FixtureRequest) -> Path:
 
 @pytest.fixture
 def ros_domain(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
-    """ROS domain id that no other test of this run uses, set in the environment of the test."""
-    domain = 1 + next(_domains) % DOMAINS
+    """ROS domain id that nobody on this machine uses, set in the environment of the test."""
+    domain = free_domain()
     monkeypatch.setenv('ROS_DOMAIN_ID', str(domain))
     monkeypatch.setenv('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
     yield domain

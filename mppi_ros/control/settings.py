@@ -15,6 +15,7 @@ from mppi_ros.mppi.parameters import group, parameter, replace
 from mppi_ros.mppi.settings import MppiParameters
 
 NODE_NAME = 'mppi_controller'
+OF_ROS = ('start_type_description_service', 'qos_overrides.')  # `ros2 param dump` writes them, too
 MOST_TURN = 1.5  # [rad] in one step
 
 
@@ -175,6 +176,7 @@ def read_yaml(path: str | Path, base: Configuration | None = None) -> Configurat
         if not isinstance(section, dict) or not isinstance(section.get('ros__parameters'), dict):
             raise ParameterError(f'{path}: {node} has no ros__parameters')
         changes.update(_dotted(section['ros__parameters']))
+    changes = {name: value for name, value in changes.items() if not name.startswith(OF_ROS)}
     if not changes:
         raise ParameterError(f'{path} has no section {NODE_NAME}: ros__parameters:')
     try:

@@ -77,7 +77,8 @@ class ParameterMixin(Generic[T]):
         """Check and apply a set of changes as a whole."""
         infos, before = self._infos, self.configuration
         ours = [p for p in parameter_list if not self._is_of_rclpy(p.name, infos)]
-        rest = [p for p in parameter_list if self._is_of_rclpy(p.name, infos)]
+        rest = [p for p in parameter_list if self._is_of_rclpy(p.name, infos)
+                and not self._stays(p)]
         try:
             after = replace(before, _typed({p.name: p.value for p in ours}, infos))
             old, new = flatten(before), flatten(after)
@@ -88,6 +89,9 @@ class ParameterMixin(Generic[T]):
             self._adopt(after)
         except MppiError as error:
             return SetParametersResult(successful=False, reason=str(error))
+        except Exception as error:  # a mistake in this program must not end it while it drives
+            reason = f'{type(error).__name__}: {error}'
+            return SetParametersResult(successful=False, reason=reason)
         changes = [_parameter(infos[p.name], new[p.name]) for p in ours if infos[p.name].live]
         result = Node.set_parameters_atomically(self, rest + changes)
         if not result.successful:
@@ -102,13 +106,19 @@ class ParameterMixin(Generic[T]):
         self.configuration = configuration
         try:
             self.apply_configuration(configuration)
-        except MppiError:
+        except Exception:
             self.configuration = before
             raise
 
     def set_parameters(self, parameter_list: list[Parameter]) -> list[SetParametersResult]:
         """Check and apply changes one by one."""
         return [self.set_parameters_atomically([parameter]) for parameter in parameter_list]
+
+    def _stays(self: Any, parameter: Parameter) -> bool:
+        # Like ours: what is not live may be set to what it is, as the loading of a dump does.
+        if not self.describe_parameter(parameter.name).read_only:
+            return False
+        return bool(self.get_parameter(parameter.name).value == parameter.value)
 
     def _is_of_rclpy(self: Any, name: str, infos: Mapping[str, ParameterInfo]) -> bool:
         return name == 'use_sim_time' or (name not in infos and self.has_parameter(name))

@@ -3,7 +3,6 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-import random
 import sys
 import tempfile
 import unittest
@@ -28,11 +27,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # for the command 
 from system import scenarios  # noqa: E402
 from system.harness import GOAL, START, WORLD, Watcher  # noqa: E402
 
+from mppi_ros.tools.processes import free_domain  # noqa: E402
+
 
 @pytest.mark.launch_test
 @keep_alive
 def generate_test_description():
-    os.environ['ROS_DOMAIN_ID'] = str(random.randint(1, 101))
+    os.environ['ROS_DOMAIN_ID'] = str(free_domain())
     os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
     world = Path(tempfile.mkdtemp()) / 'world.csv'
     world.write_text(WORLD, 'utf-8')

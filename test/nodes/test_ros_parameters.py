@@ -11,6 +11,7 @@ from mppi_ros.mppi.parameters import describe, flatten
 
 pytest.importorskip('rclpy', reason='needs ROS 2: source an installation or install the wheels')
 
+from rcl_interfaces.msg import ParameterDescriptor  # noqa: E402
 import rclpy  # noqa: E402
 from rclpy.node import Node  # noqa: E402
 from rclpy.parameter import Parameter  # noqa: E402
@@ -161,6 +162,26 @@ def test_everything_may_be_set_to_what_it_is(make):
         Parameter(name, value=list(value) if isinstance(value, tuple) else value)
         for name, value in whole.items()]).successful
     assert node.applied == []
+
+
+def test_a_parameter_of_rclpy_that_is_read_only_may_be_set_to_what_it_is(make):
+    node = make()
+    node.declare_parameter('of_rclpy', True, ParameterDescriptor(read_only=True))
+    assert change(node, of_rclpy=True, alpha=0.8).successful
+    assert node.configuration.mppi.alpha == 0.8
+    assert not change(node, of_rclpy=False, alpha=0.9).successful
+    assert node.configuration.mppi.alpha == 0.8
+
+
+def test_a_mistake_while_applying_refuses_the_change_and_ends_nothing(make, monkeypatch):
+    def fail(configuration):
+        raise ZeroDivisionError('a mistake')
+
+    node = make()
+    monkeypatch.setattr(node, 'apply_configuration', fail)
+    result = change(node, alpha=0.8)
+    assert (result.successful, result.reason) == (False, 'ZeroDivisionError: a mistake')
+    assert node.configuration == Configuration()
 
 
 def test_the_time_source_stays_with_rclpy(make):

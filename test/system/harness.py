@@ -1,7 +1,7 @@
 """Real executables as processes, and a node beside them that watches, asks and pretends."""
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 import math
 import os
 from pathlib import Path
@@ -47,6 +47,8 @@ class Watcher:
         Every command received: speed [m/s], turning rate [rad/s].
     statistics : dict
         The values of the newest statistics.
+    on_statistics : callable
+        Called with the values of each.
     diagnostics : dict
         For each name the newest status, as (level, message).
     truth : Motion or None
@@ -64,6 +66,7 @@ class Watcher:
         self._executor.add_node(self.node)
         self.commands: list[tuple[float, float]] = []
         self.statistics: dict[str, str] = {}
+        self.on_statistics: Callable[[dict[str, str]], None] = lambda values: None
         self.diagnostics: dict[str, tuple[int, str]] = {}
         self.truth: Motion | None = None
         self.touched = False
@@ -112,7 +115,7 @@ class Watcher:
         self.node.destroy_client(client)
         return future.result()
 
-    def set_parameters(self, **values: bool | int | float | str) -> Any:
+    def set_parameters(self, **values: Any) -> Any:
         """Set parameters of the controller as one change; '__' stands for a dot."""
         parameters = [
             ParameterMessage(name=name.replace('__', '.'), value=_value(value))
@@ -139,6 +142,7 @@ class Watcher:
 
     def _on_statistics(self, message: DiagnosticArray) -> None:
         self.statistics = {entry.key: entry.value for entry in message.status[0].values}
+        self.on_statistics(self.statistics)
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         for status in message.status:
@@ -151,7 +155,10 @@ class Watcher:
         self.touched |= message.data
 
 
-def _value(value: bool | int | float | str) -> ParameterValue:
+def _value(value: Any) -> ParameterValue:
+    if isinstance(value, tuple):
+        return ParameterValue(
+            type=ParameterType.PARAMETER_DOUBLE_ARRAY, double_array_value=list(value))
     if isinstance(value, bool):
         return ParameterValue(type=ParameterType.PARAMETER_BOOL, bool_value=value)
     if isinstance(value, int):
@@ -168,15 +175,19 @@ class PretendedRobot:
     The messages are built anew each time; a test spoils them by replacing a `make_` attribute.
     """
 
-    def __init__(self, watcher: Watcher, *, plans: bool = True) -> None:
+    def __init__(
+        self, watcher: Watcher, *, plans: bool = True, topics: Mapping[str, str] | None = None
+    ) -> None:
+        """Publish from now on, each topic under the name that `topics` gives it."""
         self.watcher = watcher
         node = watcher.node
+        odom, costmap, plan = ((topics or {}).get(n, n) for n in ('odom', 'costmap', 'plan'))
         self.make_odometry: Callable[[], Odometry]
         self.make_costmap: Callable[[], OccupancyGrid]
-        self._odometry = node.create_publisher(Odometry, 'odom', qos_profile_sensor_data)
+        self._odometry = node.create_publisher(Odometry, odom, qos_profile_sensor_data)
         # Volatile on purpose: the controller takes latched and volatile costmaps.
-        self._costmap = node.create_publisher(OccupancyGrid, 'costmap', QoSProfile(depth=1))
-        self._plan = node.create_publisher(PathMessage, 'plan', LATCHED) if plans else None
+        self._costmap = node.create_publisher(OccupancyGrid, costmap, QoSProfile(depth=1))
+        self._plan = node.create_publisher(PathMessage, plan, LATCHED) if plans else None
         self.say_the_truth()
         node.create_timer(0.02, lambda: self._odometry.publish(self.make_odometry()))
         node.create_timer(0.1, lambda: self._costmap.publish(self.make_costmap()))
@@ -220,16 +231,20 @@ class Processes:
         self._folder = folder
         self._running: dict[str, subprocess.Popen[bytes]] = {}
 
-    def start(self, name: str, *arguments: str) -> None:
-        """Start an executable with ROS arguments."""
-        command = [str(Path(sys.executable).with_name(name)), '--ros-args', *arguments]
-        with (self._folder / f'{name}.log').open('wb') as log:
+    def start(self, executable: str, *arguments: str, name: str = '') -> None:
+        """Start an executable with ROS arguments; the others know it by its own name or `name`."""
+        name = name or executable
+        command = [str(Path(sys.executable).with_name(executable)), '--ros-args', *arguments]
+        with self._log(name).open('wb') as log:
             self._running[name] = subprocess.Popen(
                 command, stdout=log, stderr=subprocess.STDOUT, env=dict(os.environ))
 
     def printed(self, name: str) -> str:
         """Return what a process printed so far."""
-        return (self._folder / f'{name}.log').read_text('utf-8', 'replace')
+        return self._log(name).read_text('utf-8', 'replace')
+
+    def _log(self, name: str) -> Path:
+        return self._folder / f'{name.replace("/", "_")}.log'
 
     def runs(self, name: str) -> bool:
         """Tell whether a process has not ended."""
@@ -269,16 +284,27 @@ def start_robot(
     folder: Path,
     goal: Sequence[float] = GOAL,
     *,
+    start: Sequence[float] = START,
     simulator: Sequence[str] = (),
     others: Sequence[str] = (),
+    namespace: str = '',
 ) -> None:
-    """Start all three nodes in a small world of circles, with more arguments if given."""
+    """
+    Start all three nodes in a small world of circles, with more arguments if given.
+
+    In a namespace, a process is known as that and its own name: 'robot1/path_planner'.
+    """
     world = folder / 'world.csv'
     world.write_text(WORLD, 'utf-8')
-    processes.start('mppi_controller', *others)
-    processes.start('kinematic_simulator', '-p', f'world:={world}', '-p', f'start:={list(START)}',
-                    *simulator)
-    processes.start('path_planner', '-p', f'goal:={list(goal)}', *others)
+    place = ('-r', f'__ns:=/{namespace}') if namespace else ()
+    for executable, arguments in (
+        ('mppi_controller', others),
+        ('kinematic_simulator',
+         ('-p', f'world:={world}', '-p', f'start:={list(start)}', *simulator)),
+        ('path_planner', ('-p', f'goal:={list(goal)}', *others)),
+    ):
+        name = f'{namespace}/{executable}' if namespace else executable
+        processes.start(executable, *place, *arguments, name=name)
 
 
 def stands(watcher: Watcher) -> bool:

@@ -2,11 +2,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+import itertools
 import math
+import time
 
 from system.harness import Watcher, distance_to
 
 from mppi_ros.control.settings import Configuration
+from mppi_ros.mppi.parameters import flatten
 
 
 def drives(watcher: Watcher) -> None:
@@ -42,12 +45,51 @@ def tunes_while_driving(watcher: Watcher) -> None:
     assert min(speed for speed, _ in watcher.commands[before:]) > 0.0
 
 
+CHANGES = (
+    {'lambda': 0.3}, {'horizon_steps': 40}, {'samples': 1000, 'alpha': 0.8}, {'sigma': (0.3, 0.7)},
+    {'limits.vx_max': 0.4}, {'robot.radius': 0.21}, {'noise.correlation_time': 1.5},
+    {'control_rate': 25.0, 'time_step': 0.06}, {'iterations': 2}, {'safety.margin': 0.01},
+)
+
+
+def is_tuned_all_the_time(watcher: Watcher, seconds: float = 3.0) -> None:
+    """
+    Change parameters 20 times a second, to and fro, while the robot drives.
+
+    It must neither stop nor lose its place on the plan.
+    """
+    defaults = flatten(Configuration())
+    seen: list[dict[str, str]] = []
+    watcher.on_statistics = seen.append
+    first = len(watcher.commands)
+    end = time.monotonic() + seconds
+    for number, changes in enumerate(itertools.cycle(CHANGES)):
+        if time.monotonic() > end:
+            break
+        back = {name: defaults[name] for name in CHANGES[number % len(CHANGES) - 1]}
+        assert watcher.set_parameters(**{**back, **changes}).successful
+        next_one = time.monotonic() + 0.05
+        watcher.wait_for(lambda due=next_one: time.monotonic() > due, 'the next change')
+    assert watcher.set_parameters(**{name: defaults[name] for name in changes}).successful
+    assert len(seen) > 10
+    assert {values['state'] for values in seen} == {'driving'}
+    assert min(speed for speed, _ in watcher.commands[first:]) > 0.0
+    progress = [float(values['progress']) for values in seen]
+    assert all(after > before - 0.05 for before, after in itertools.pairwise(progress))
+    assert progress[-1] > progress[0]
+
+
 def refuses_a_bad_value(watcher: Watcher) -> None:
     """Check that a bad value is refused by name and range, and its whole set with it."""
     result = watcher.set_parameters(alpha=1.0, time_step=0.0)
     assert not result.successful
     assert result.reason == 'time_step = 0.0 s is outside [0.005, 1] s'
     assert watcher.get_parameters('alpha')[0].double_value == Configuration().mppi.alpha
+    before = watcher.get_parameters('horizon_steps', 'time_step')
+    result = watcher.set_parameters(alpha=1.0, horizon_steps=2, time_step=0.01)
+    assert not result.successful
+    assert 'is shorter than two control periods' in result.reason
+    assert watcher.get_parameters('horizon_steps', 'time_step') == before
     result = watcher.set_parameters(horizon=5)
     assert result.reason.startswith('unknown parameter horizon; did you mean horizon_steps?')
 

@@ -2,18 +2,19 @@
 from __future__ import annotations
 
 import math
-import random
 
 import pytest
 from system import scenarios
 from system.harness import PretendedRobot, Processes, Watcher
+
+from mppi_ros.tools.processes import free_domain
 
 
 @pytest.fixture(scope='module')
 def alone(tmp_path_factory):
     """Offer one controller for all tests of messages, and a pretended robot that it drives."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv('ROS_DOMAIN_ID', str(random.randint(1, 101)))
+        patch.setenv('ROS_DOMAIN_ID', str(free_domain()))
         patch.setenv('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
         with Processes(tmp_path_factory.mktemp('alone')) as processes:
             watcher = Watcher()

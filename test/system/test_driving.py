@@ -3,11 +3,11 @@ from __future__ import annotations
 
 import signal
 
-from geometry_msgs.msg import PoseStamped
+from geometry_msgs.msg import PoseStamped, TwistStamped
 import pytest
 from std_srvs.srv import SetBool, Trigger
 from system import scenarios
-from system.harness import GOAL, PretendedRobot, stands, start_robot
+from system.harness import GOAL, PretendedRobot, Watcher, stands, start_robot
 
 from mppi_ros.nodes import conversions
 
@@ -18,6 +18,14 @@ def test_robot_reaches_the_goal_and_is_tuned_on_the_way(processes, watcher, tmp_
     scenarios.describes_its_parameters(watcher)
     scenarios.refuses_a_bad_value(watcher)
     scenarios.tunes_while_driving(watcher)
+    scenarios.reaches_the_goal(watcher, GOAL)
+
+
+def test_changes_all_the_time_neither_stop_the_robot_nor_reset_its_plan(
+        processes, watcher, tmp_path):
+    start_robot(processes, tmp_path)
+    scenarios.drives(watcher)
+    scenarios.is_tuned_all_the_time(watcher)
     scenarios.reaches_the_goal(watcher, GOAL)
 
 
@@ -104,3 +112,35 @@ def test_a_goal_in_an_obstacle_is_refused_and_the_robot_stays(processes, watcher
     watcher.wait_for(lambda: watcher.state == 'waiting', 'waiting')
     assert set(watcher.commands) == {(0.0, 0.0)}
     assert all(map(processes.runs, ('path_planner', 'mppi_controller', 'kinematic_simulator')))
+
+
+def test_two_robots_in_one_graph_mind_their_own_business(processes, watcher, tmp_path):
+    robots = {'robot1': (4.0, 0.5, 0.0), 'robot2': (0.5, 2.5, 1.57)}
+    watchers = {name: Watcher(namespace=name) for name in robots}
+    for name, goal in robots.items():
+        start_robot(processes, tmp_path, goal, namespace=name)
+    try:
+        for each in watchers.values():
+            scenarios.drives(each)
+        assert watchers['robot1'].set_parameters(**{'lambda': 0.5}).successful
+        assert watchers['robot2'].get_parameters('lambda')[0].double_value == 0.0
+        for name, goal in robots.items():
+            scenarios.reaches_the_goal(watchers[name], goal)
+            assert f'/{name}/mppi_controller: control' in watchers[name].diagnostics
+    finally:
+        for each in watchers.values():
+            each.close()
+    assert watcher.commands == []
+
+
+def test_topics_and_names_can_be_remapped(processes, watcher):
+    names = {'odom': 'wheels/odometry', 'costmap': 'local_costmap/costmap', 'plan': 'route'}
+    to = [word for old, new in names.items() for word in ('-r', f'{old}:={new}')]
+    processes.start('mppi_controller', *to, '-r', '__node:=pilot', '-r', 'cmd_vel:=base/cmd_vel')
+    PretendedRobot(watcher, topics=names)
+    commands = []
+    watcher.node.create_subscription(
+        TwistStamped, 'base/cmd_vel', lambda m: commands.append(m.twist.linear.x), 1)
+    watcher.wait_for(lambda: commands and commands[-1] > 0.1, 'a command to drive')
+    watcher.wait_for(lambda: '/pilot: control' in watcher.diagnostics, 'diagnostics of the pilot')
+    assert watcher.commands == []

@@ -1,0 +1,60 @@
+"""`ros2 param` with the real controller: what it dumps gives the same controller again."""
+from __future__ import annotations
+
+import shutil
+import subprocess
+
+import pytest
+
+pytest.importorskip('ros2param', reason='needs ros2 param: source a ROS 2 installation')
+
+from system import scenarios  # noqa: E402
+
+from mppi_ros.control.settings import Configuration, read_yaml  # noqa: E402
+from mppi_ros.mppi.parameters import describe, replace  # noqa: E402
+
+CHANGES = {'lambda': 0.5, 'sigma': (0.3, 0.7), 'robot.footprint': (), 'horizon_steps': 40}
+
+
+@pytest.fixture
+def param(ros_domain):
+    """Offer `ros2 param`; it looks for nodes by itself, since a daemon would outlive the test."""
+    def run(verb, *arguments):
+        words = [shutil.which('ros2'), 'param', verb, '--no-daemon', '--spin-time', '2',
+                 *map(str, arguments)]
+        return subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                              check=True).stdout
+
+    return run
+
+
+def test_a_dump_gives_the_same_controller_again(processes, watcher, param, tmp_path):
+    processes.start('mppi_controller')
+    assert watcher.set_parameters(**CHANGES).successful
+    dump = tmp_path / 'dump.yaml'
+    dump.write_text(param('dump', '/mppi_controller'), 'utf-8')
+    assert read_yaml(dump) == replace(Configuration(), CHANGES)
+    watcher.set_parameters(**{'lambda': 0.0, 'horizon_steps': 56})
+    loaded = param('load', '/mppi_controller', dump)
+    assert 'failed' not in loaded
+    names = [info.name for info in describe(Configuration)]
+    values = watcher.get_parameters(*names)
+    assert values[names.index('lambda')].double_value == 0.5
+    assert processes.end('mppi_controller') == 0
+    processes.start('mppi_controller', '--params-file', str(dump))
+    assert watcher.get_parameters(*names) == values
+
+
+def test_every_parameter_is_listed_described_set_and_read(processes, watcher, param):
+    processes.start('mppi_controller')
+    watcher.wait_for(lambda: watcher.reason == 'no odometry yet', 'the controller')
+    listed = param('list', '/mppi_controller').split()
+    assert set(listed) >= {info.name for info in describe(Configuration)}
+    shown = param('describe', '/mppi_controller', 'horizon_steps')
+    for words in ('steps T of the horizon', 'Min value: 2', 'Max value: 512'):
+        assert words in shown
+    assert 'successful' in param('set', '/mppi_controller', 'lambda', '1')
+    assert 'Double value is: 1.0' in param('get', '/mppi_controller', 'lambda')
+    refused = param('set', '/mppi_controller', 'lamda', '1')
+    assert 'unknown parameter lamda; did you mean lambda?' in refused
+    scenarios.refuses_a_bad_value(watcher)
