@@ -5,12 +5,15 @@ Each critic is a function of a few scalars; the rollout calls it for 64 samples 
 vectorised loop with all the others. A weight of 0 switches a critic off.
 """
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from mppi_ros.driving.settings import Critics, Limits
 from mppi_ros.mppi.blocks import inlined
+
+SLOWEST = 0.01  # share of top speed that counts as driving backward where that is forbidden
 
 
 class Weights(NamedTuple):
@@ -27,6 +30,8 @@ class Weights(NamedTuple):
     path_heading: np.float32
     progress: np.float32
     sideways: np.float32
+    turning: np.float32
+    backward: np.float32
     detour: np.float32
     goal_position: np.float32
     goal_heading: np.float32
@@ -39,6 +44,7 @@ class Weights(NamedTuple):
     def of(cls, critics: Critics, limits: Limits, dt: float) -> 'Weights':
         """Return the weights of one step of `dt` [s]."""
         smooth = critics.smoothness.weight * dt
+        backward = min(max(-limits.vx_min, SLOWEST * limits.vx_max), limits.vx_max)
         values = {
             'obstacle': critics.obstacle.weight * dt / critics.obstacle.margin**2,
             'margin': critics.obstacle.margin,
@@ -51,6 +57,8 @@ class Weights(NamedTuple):
             'path_heading': critics.path_heading.weight * dt,
             'progress': critics.progress.weight,
             'sideways': critics.progress.weight / limits.vx_max,
+            'turning': critics.progress.weight * 0.5 * math.pi / limits.wz_max,
+            'backward': critics.progress.weight * (limits.vx_max / backward - 1.0),
             'detour': critics.progress.weight,
             'goal_position': critics.goal_position.weight * dt,
             'goal_heading': critics.goal_heading.weight * dt,
@@ -75,7 +83,7 @@ CRITICS = {
     'clearance_speed': ('clearance_speed',),
     'path_tracking': ('tracking',),
     'path_heading': ('path_heading',),
-    'progress': ('progress', 'sideways', 'detour'),
+    'progress': ('progress', 'sideways', 'turning', 'backward', 'detour'),
     'goal_position': ('goal_position',),
     'goal_heading': ('goal_heading',),
     'effort': ('effort',),
@@ -153,9 +161,15 @@ def forward(speed: Any, weights: Any) -> Any:
 
 
 @inlined
-def progress(time: Any, cross_track: Any, weights: Any) -> Any:
-    """Time left to the end of the path, and back to it from aside, at the end of the horizon."""
-    return weights.progress * time + weights.sideways * abs(cross_track)
+def progress(time: Any, cross_track: Any, alignment: Any, weights: Any) -> Any:
+    """
+    Time left to the end of the path at the end of the horizon, from aside and from any heading.
+
+    Turning into the path costs at most what driving the rest of it backward takes longer: a robot
+    that starts with the goal behind it turns round where that pays.
+    """
+    turning = min(weights.turning * (np.float32(1.0) - alignment), weights.backward * time)
+    return weights.progress * time + weights.sideways * abs(cross_track) + turning
 
 
 @inlined

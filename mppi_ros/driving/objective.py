@@ -72,7 +72,8 @@ class DrivingObjective:
         weights = Weights.of(critics, limits, time_step)
         zero = np.float32(0.0)
         self._round = weights._replace(
-            progress=zero, sideways=zero, tracking=zero, path_heading=zero
+            progress=zero, sideways=zero, turning=zero, backward=zero, tracking=zero,
+            path_heading=zero,
         )
         self._plain = weights._replace(detour=zero)
         self._weights = self._plain

@@ -261,7 +261,7 @@ def rollout_block(
     v, w, command_v, command_w = stack_row(), stack_row(), stack_row(), stack_row()
     clearance, near, total = stack_row(), stack_row(), stack_row()
     arc, cross, time, later = stack_row(), stack_row(), stack_row(), stack_row()
-    detour, cells, rows = stack_row(), stack_places(), stack_rows()
+    detour, cells, rows, points = stack_row(), stack_places(), stack_rows(), stack_points()
     for j in range(BLOCK):
         x[j], y[j], c[j], s[j] = np.float32(0.0), np.float32(0.0), start.c, start.s
         v[j], w[j] = start.v, start.w
@@ -296,15 +296,17 @@ def rollout_block(
     for j in range(BLOCK):
         cells[j] = max(np.int32(arc[j] * path.per_metre), np.int32(0))
     look_up_values(left, cells, time)
+    look_up_points(table, cells, points)
     for j in range(BLOCK):
         cells[j] += np.int32(1)
     look_up_values(left, cells, later)
     for j in range(BLOCK):
         between = arc[j] * path.per_metre - np.float32(cells[j] - np.int32(1))
         time[j] += between * (later[j] - time[j])
+        alignment = path.direction * (c[j] * points[j, 0] + s[j] * points[j, 1])
         cost[j] = (
             total[j]
-            + critics.progress(time[j], cross[j], weights)
+            + critics.progress(time[j], cross[j], alignment, weights)
             + critics.detour(detour[j], weights)
         )
 

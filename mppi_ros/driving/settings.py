@@ -131,7 +131,11 @@ class PathHeading:
 
 @dataclass(frozen=True)
 class Progress:
-    """Get on: the time to the end of the path at full speed, charged at the end of the horizon."""
+    """
+    Get on: the time to the end of the path, charged at the end of the horizon.
+
+    Turning into the path takes its time, too, or driving backward.
+    """
 
     weight: float = parameter(1.0, 'cost per second left to drive', low=0.0, high=1e4)
 

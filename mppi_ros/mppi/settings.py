@@ -58,7 +58,7 @@ class MppiParameters:
         high=2.0,
     )
     sigma: tuple[float, ...] = parameter(
-        (0.4, 0.8),
+        (0.4, 0.6),
         'Σ of the sampled controls: standard deviation of each control (m numbers) or the full '
         'covariance (m·m numbers, row by row)',
         unit='of the control',

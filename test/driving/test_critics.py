@@ -141,6 +141,18 @@ def test_only_the_wrong_direction_costs():
 
 
 def test_progress_is_the_time_left_and_the_time_back_to_the_path():
-    price = charged(critics.progress, 1.7, -0.3)
+    price = charged(critics.progress, 1.7, -0.3, 1.0)
     assert price == pytest.approx(SETTINGS.progress.weight * (1.7 + 0.3 / LIMITS.vx_max))
+
+
+def test_facing_backward_costs_the_half_turn_but_no_more_than_reversing_would():
+    far = charged(critics.progress, 100.0, 0.0, -1.0) - charged(critics.progress, 100.0, 0.0, 1.0)
+    assert far == pytest.approx(SETTINGS.progress.weight * math.pi / LIMITS.wz_max, rel=1e-4)
+    close = charged(critics.progress, 0.1, 0.0, -1.0)
+    reversing = 0.1 * LIMITS.vx_max / -LIMITS.vx_min
+    assert close == pytest.approx(SETTINGS.progress.weight * reversing)
+    assert charged(critics.progress, 0.0, 0.0, -1.0) == 0.0
+
+
+def test_the_way_round_costs_its_time():
     assert charged(critics.detour, 4.2) == pytest.approx(4.2 * SETTINGS.progress.weight)

@@ -236,7 +236,11 @@ def reference(scene, controls):
         costs['forward'] += (
             DT * critics.forward.weight * np.maximum(-path.direction * v, 0.0) / fastest)
     left = time_left(scene, arc, (last - 1) * spacing) + np.abs(cross) / limits.vx_max
-    costs['progress'] += critics.progress.weight * left
+    index = np.clip(np.floor(arc / spacing), first, last - 1).astype(int)
+    heading = path.yaw[index] + (0.0 if path.direction > 0 else math.pi)
+    turning = 0.5 * math.pi / limits.wz_max * (1.0 - np.cos(yaw - heading))
+    backward = time_left(scene, arc, (last - 1) * spacing) * (limits.vx_max / -limits.vx_min - 1.0)
+    costs['progress'] += critics.progress.weight * (left + np.minimum(turning, backward))
     return costs, doubtful
 
 
