@@ -17,14 +17,22 @@ from numpy.typing import NDArray
 
 from mppi_ros.driving.distance_field import DistanceField
 from mppi_ros.driving.footprint import Footprint
-from mppi_ros.driving.motion import Model, State, moved, trajectory
-from mppi_ros.driving.motion import limited as limited_step
+from mppi_ros.driving.motion import (
+    Ackermann,
+    Controls,
+    Model,
+    State,
+    braked,
+    rests,
+    stepped,
+    trajectory,
+    with_wheels,
+)
 from mppi_ros.driving.settings import Limits, Prediction
 
 STEP = 0.01  # [s] of the integration
 LONGEST = 2000  # steps: no check takes longer, however weak the brakes
 TOUCH = 1e-6  # [m] of depth that is rounding
-CRAWL = 0.02  # [m/s] below which a command has no curvature worth following
 
 
 class Surroundings(NamedTuple):
@@ -72,47 +80,14 @@ class Check(NamedTuple):
         return self.deeper <= TOUCH
 
 
-def limited(
-    wanted: tuple[float, float], last: tuple[float, float], limits: Limits, seconds: float
-) -> tuple[float, float]:
-    """
-    Return the command nearest to `wanted` that `seconds` after the command `last` may be sent.
-
-    The law of `motion.limited`, in double precision. When the speed limits have just been
-    lowered, the command comes down to them as fast as it may.
-    """
-    v = min(max(wanted[0], limits.vx_min), limits.vx_max)
-    w = min(max(wanted[1], -limits.wz_max), limits.wz_max)
-    up = (limits.ax_max if last[0] >= 0.0 else -limits.ax_min) * seconds
-    down = (-limits.ax_min if last[0] > 0.0 else limits.ax_max) * seconds
-    turn = limits.az_max * seconds
-    return (
-        min(max(v, last[0] - down), last[0] + up),
-        min(max(w, last[1] - turn), last[1] + turn),
-    )
-
-
-def braking(
-    last: tuple[float, float], curvature: float, limits: Limits, seconds: float
-) -> tuple[float, float]:
-    """Return the command that brakes as hard as it may, turning by `curvature` [rad/m]."""
-    v, _ = limited((0.0, 0.0), last, limits, seconds)
-    return limited((v, curvature * v), last, limits, seconds)
-
-
-def curvature_of(command: tuple[float, float]) -> float:
-    """Return the curvature [rad/m] that a command v, w drives, 0 where it hardly moves."""
-    v, w = command
-    return w / v if abs(v) > CRAWL else 0.0
-
-
 def predict(
     state: State,
     since: float,
     until: float,
     sent: NDArray[np.float64],
-    limits: Limits,
     prediction: Prediction,
+    model: type[Model],
+    limits: Limits,
 ) -> State:
     """
     Roll a measured state forward with the commands that were sent meanwhile.
@@ -123,27 +98,30 @@ def predict(
         What was measured.
     since, until : float
         Time of the measurement and of the prediction [s].
-    sent : float64[N, 3]
-        Time [s], v [m/s], w [rad/s] of the commands sent, oldest first.
-    limits, prediction : parameter groups
+    sent : float64[N, 1 + m]
+        Time [s] and controls of the commands sent, oldest first.
+    prediction : Prediction
         The plant; a command acts `prediction.delay` after it was sent.
+    model, limits
+        How the robot moves.
 
     """
     span = until - since
-    if span <= 0.0:
-        return state
-    steps = math.ceil(span / STEP)
-    middles = since + (np.arange(steps) + 0.5) * (span / steps)
+    steps = max(math.ceil(span / STEP), 1)
+    middles = since + (np.arange(steps) + 0.5) * (max(span, 0.0) / steps)
     acting = np.searchsorted(sent[:, 0] + prediction.delay, middles, side='right') - 1
     commands = sent[np.maximum(acting, 0), 1:].astype(np.float32)
-    out = np.empty((steps + 1, 5))
-    model = Model.of(limits, prediction, span / steps)
-    return State(*trajectory(commands, state, model, out)[-1].tolist())
+    if model is Ackermann:
+        state = with_wheels(state, float(commands[0, 1]))
+    if span <= 0.0:
+        return state
+    step = model.of(limits, prediction, span / steps)
+    return State(*trajectory(commands, state, step)[-1].tolist())
 
 
 def check(
     state: State,
-    command: tuple[float, float],
+    command: Controls,
     hold: float,
     surroundings: Surroundings,
     model: Model,
@@ -157,8 +135,8 @@ def check(
     ----------
     state : State
         Where and how fast the robot is when the command begins to act.
-    command : (float, float)
-        v [m/s], w [rad/s].
+    command : (float, ...)
+        The m controls.
     hold : float
         Time until braking begins to act [s].
     surroundings : Surroundings
@@ -167,11 +145,10 @@ def check(
         Limits and lags for steps of STEP.
 
     """
-    along = curvature_of(command)
-    bend = float(model.w_max / max(model.v_max, -model.v_min))
+    along, bend = model.curvature(command), model.bend
     best = Check(math.inf, -math.inf, -math.inf, 0.0)
     for turn in (along, 0.0, along + bend, along - bend):
-        deeper, begin, clearance = _brake(state, *command, hold, turn, surroundings, model)
+        deeper, begin, clearance = _brake(state, command, hold, turn, surroundings, model)
         found = Check(deeper, begin, clearance, turn)
         if found.safe:
             return found
@@ -214,31 +191,27 @@ def _room(x: Any, y: Any, c: Any, s: Any, around: Any, room: Any) -> None:
 
 @njit(cache=True, nogil=True)
 def _brake(
-    state: Any, command_v: Any, command_w: Any, hold: Any, curvature: Any, around: Any, model: Any
+    start: Any, command: Any, hold: Any, curvature: Any, around: Any, model: Any
 ) -> Any:
     """Hold a command, then brake to rest; see Check."""
-    x, y, c, s = state.x, state.y, math.cos(state.yaw), math.sin(state.yaw)
-    v, w = state.v, state.w
+    state = (
+        start.x, start.y, math.cos(start.yaw), math.sin(start.yaw), start.v, start.w, start.vy,
+        start.curvature,
+    )  # fmt: skip
     begin, room = np.empty(around.discs.shape[0]), np.empty(around.discs.shape[0])
-    _room(x, y, c, s, around, begin)
+    _room(state[0], state[1], state[2], state[3], around, begin)
     clearance = begin.min()
     deeper = 0.0
     for step in range(LONGEST):
         if step * STEP >= hold:
-            slower, _ = limited_step(0.0, 0.0, command_v, command_w, model)
-            command_v, command_w = limited_step(
-                slower, curvature * slower, command_v, command_w, model
-            )
-        next_v = v + model.follow_v * (command_v - v)
-        next_w = w + model.follow_w * (command_w - w)
-        way, angle = 0.5 * STEP * (v + next_v), 0.5 * STEP * (w + next_w)
-        x, y, c, s = moved(x, y, c, s, way, angle)
-        v, w = next_v, next_w
+            command = braked(command, curvature, model)
+        state = stepped(state, command, model)
+        x, y, c, s, v, w, vy, _ = state
         _room(x, y, c, s, around, room)
         for n in range(room.size):
             deeper = max(deeper, min(around.margin, begin[n]) - room[n])
             clearance = min(clearance, room[n])
-        at_rest = abs(v) < 0.005 and abs(w) < 0.005
-        if at_rest and command_v == 0.0 and command_w == 0.0:
+        at_rest = abs(v) < 0.005 and abs(w) < 0.005 and abs(vy) < 0.005
+        if at_rest and rests(command, model):
             break
     return deeper, begin.min(), clearance

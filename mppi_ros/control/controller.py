@@ -37,10 +37,11 @@ from mppi_ros.control.watchdog import (
 from mppi_ros.driving import motion
 from mppi_ros.driving.costmap import Costmap
 from mppi_ros.driving.footprint import Footprint
+from mppi_ros.driving.motion import Controls
 from mppi_ros.driving.objective import DrivingObjective
 from mppi_ros.driving.path import ReferencePath
 from mppi_ros.driving.plugin import load_plugin
-from mppi_ros.mppi.errors import InputError
+from mppi_ros.mppi.errors import InputError, ParameterError
 from mppi_ros.mppi.optimizer import Optimizer
 
 SENT = 512  # commands remembered for the prediction
@@ -98,7 +99,8 @@ class Controller:
         self._stuck = self._second = False
         self._state = State.WAITING
         self._start: motion.State | None = None
-        self._sent = np.empty((SENT, 3))
+        self._vehicle = motion.MODELS[configuration.motion_model]
+        self._sent = np.empty((SENT, 1 + self._vehicle.controls()))
         self._optimizer: Optimizer | None = None
         self.halt()
         self.configure(configuration)
@@ -115,17 +117,19 @@ class Controller:
         Raises
         ------
         MppiError
-            A value does not fit; then nothing has changed.
+            A value does not fit, or the motion model is another one; then nothing has changed.
 
         """
         c = configuration
+        if motion.MODELS[c.motion_model] is not self._vehicle:
+            raise ParameterError(f'motion_model = {c.motion_model!r} is given at start')
         parameters = c.mppi
         if self._seed is not None:
             parameters = dataclasses.replace(parameters, seed=self._seed)
         footprint = Footprint.of(c.robot)
         objective = DrivingObjective(
             c.limits, c.critics, c.prediction, footprint, c.mppi.horizon_steps, c.mppi.time_step,
-            load_plugin(c.plugin),
+            load_plugin(c.plugin), c.motion_model,
         )  # fmt: skip
         if self._optimizer is None:
             self._optimizer = Optimizer(parameters, c.controls)
@@ -134,7 +138,7 @@ class Controller:
         before, self._configuration = self._configuration, c
         self._footprint = footprint
         self._objective = objective
-        self._braking_model = motion.Model.of(c.limits, c.prediction, braking.STEP)
+        self._braking_model = self._vehicle.of(c.limits, c.prediction, braking.STEP)
         if self._survey is not None:
             self._adopt(self._survey)
         self._ask(
@@ -216,7 +220,7 @@ class Controller:
 
     def halt(self) -> None:
         """Take note that somebody else has sent zero: the next command starts from rest."""
-        self._assume_sent(0.0, 0.0)
+        self._assume_sent((0.0,) * self._vehicle.controls())
 
     def warm_up(self) -> None:
         """Compile or load every kernel, serial and parallel, on a scene of its own."""
@@ -267,8 +271,9 @@ class Controller:
         self._state = state
         self._remember(now, command)
         statistics.tick_ms = 1e3 * (time.perf_counter() - begun)
-        v, w = command[0] + 0.0, command[1] + 0.0  # -0.0 becomes 0.0
-        return Tick(Command(v, 0.0, w), state, code, reason, statistics)
+        twist = self._braking_model.twist(command)
+        sent = Command(*(value + 0.0 for value in twist))  # -0.0 becomes 0.0
+        return Tick(sent, state, code, reason, statistics)
 
     def optimal_trajectory(self) -> NDArray[np.float64]:
         """Return the poses, float64[T + 1, 3], that the mean leads through; [0, 3] before any."""
@@ -301,9 +306,14 @@ class Controller:
         return self._optimizer
 
     @property
-    def _last(self) -> tuple[float, float]:
-        """The last command, v [m/s] and w [rad/s]."""
-        return float(self._sent[-1, 1]), float(self._sent[-1, 2])
+    def _last(self) -> Controls:
+        """The controls of the last command."""
+        return tuple(self._sent[-1, 1:].tolist())
+
+    @property
+    def _standing(self) -> bool:
+        """Whether the last command was to stand."""
+        return bool(motion.rests(self._last, self._braking_model))
 
     def _watched(self) -> tuple[Watched, Watched, Watched]:
         safety, survey = self._configuration.safety, self._survey
@@ -374,10 +384,10 @@ class Controller:
         if fault is not None and fault.code is Reason.CLOCK_INVALID:
             return period, fault
         if fault is not None:
-            self._assume_sent(*self._last)
+            self._assume_sent(self._last)
             self._solved = now
         if elapsed > SILENCE:
-            if fault is not None and fault.code is Reason.TICK_LATE and self._last == (0.0, 0.0):
+            if fault is not None and fault.code is Reason.TICK_LATE and self._standing:
                 fault = None  # a robot at rest misses no tick
             self._assume_measured(now)
             return period, fault
@@ -389,13 +399,12 @@ class Controller:
         if odometry is None or self._watched()[0].fault(now):
             self.halt()
             return
-        limits = self._configuration.limits
-        v = min(max(odometry.vx, limits.vx_min), limits.vx_max)
-        self._assume_sent(v, min(max(odometry.wz, -limits.wz_max), limits.wz_max))
+        measured = self._measured(odometry)
+        self._assume_sent(self._braking_model.meant(measured, self._last))
 
     def _drive(
         self, now: float, seconds: float, fault: Fault | None, statistics: Statistics
-    ) -> tuple[tuple[float, float], Reason, str]:
+    ) -> tuple[Controls, Reason, str]:
         """Return the command that goes on driving and a remark, or raise _Stop."""
         c = self._configuration
         self._collect()
@@ -407,7 +416,7 @@ class Controller:
             raise _Stop(Reason.PLAN_REFUSED, str(error)) from None
         self._survey_again()
         assert self._odometry is not None
-        if self._route.arrives(start, path, c.goal, self._odometry, self._last):
+        if self._route.arrives(start, path, c.goal, self._odometry, self._standing):
             rest = State.REACHED if self._route.reached else State.BRAKING
             raise _Stop(Reason.GOAL_REACHED, 'goal reached', rest)
         scene = self._scene(start, seconds)
@@ -433,7 +442,8 @@ class Controller:
             each.age(now) for each in watched
         )
         safety = self._configuration.safety
-        moving = abs(self._last[0]) > REST or abs(self._last[1]) > REST_TURN
+        vx, vy, wz = self._braking_model.twist(self._last)
+        moving = math.hypot(vx, vy) > REST or abs(wz) > REST_TURN
         frozen = self._odometry_watch.fault(seconds, moving, safety.odom_frozen)
         if fault is not None:
             raise _Stop(*fault)
@@ -477,7 +487,7 @@ class Controller:
     def _scene(self, start: motion.State, seconds: float) -> Scene:
         c = self._configuration
         return Scene(
-            start, self._last, seconds, 1.0 / c.control_rate, c.limits, self._surroundings,
+            start, self._last, 1.0 / c.control_rate, self._surroundings, self._step_of(seconds),
             self._braking_model,
         )  # fmt: skip
 
@@ -508,19 +518,20 @@ class Controller:
         """Return the state at the time the next command begins to act."""
         odometry, c = self._odometry, self._configuration
         assert odometry is not None
-        measured = (odometry.x, odometry.y, odometry.yaw, odometry.vx, odometry.wz)
         return braking.predict(
-            motion.State(*(float(value) for value in measured)),
-            odometry.stamp,
-            now + c.prediction.delay,
-            self._sent,
-            c.limits,
-            c.prediction,
-        )
+            self._measured(odometry), odometry.stamp, now + c.prediction.delay, self._sent,
+            c.prediction, self._vehicle, c.limits,
+        )  # fmt: skip
+
+    def _measured(self, odometry: Odometry) -> motion.State:
+        """Return what was measured, as far as the motion model has it."""
+        aside = odometry.vy if self._vehicle.controls() == 3 else 0.0
+        values = (odometry.x, odometry.y, odometry.yaw, odometry.vx, odometry.wz, aside)
+        return motion.State(*(float(value) for value in values))
 
     def _solve(
         self, now: float, start: motion.State, path: ReferencePath, statistics: Statistics
-    ) -> tuple[float, float]:
+    ) -> Controls:
         """Return the first command of the optimised sequence."""
         assert self._route.progress is not None
         sampler, objective, c = self._sampler, self._objective, self._configuration
@@ -535,14 +546,14 @@ class Controller:
         statistics.smoothed_objective = step.smoothed_objective
         statistics.ess, statistics.temperature = step.ess, step.temperature
         statistics.score_norm, statistics.kl = step.score_norm, step.kl
-        v, w = sampler.mean[0].tolist()
-        if not (math.isfinite(v) and math.isfinite(w)):
+        first = tuple(sampler.mean[0].tolist())
+        if not all(map(math.isfinite, first)):
             sampler.mean[:] = 0.0
-            words = f'the optimiser found no finite command: ({v}, {w})'
+            words = f'the optimiser found no finite command: {first}'
             raise _Stop(Reason.NO_FINITE_PLAN, words)
         if not step.valid:
             raise _Stop(Reason.NO_FINITE_PLAN, 'no sampled trajectory has a finite cost')
-        return v, w
+        return first
 
     @property
     def _cooling(self) -> float:
@@ -550,22 +561,23 @@ class Controller:
 
     def _brake(
         self, stop: _Stop, now: float, seconds: float
-    ) -> tuple[tuple[float, float], State, Reason, str]:
+    ) -> tuple[Controls, State, Reason, str]:
         """Return the braking command, the state and the reason; zero when at rest."""
         code, words = stop.fault
         if code not in HARMLESS and not stop.over:
             self._held, self._calm = stop.fault, 0.0
         last = self._last
         turn = self._safest_turn(now, seconds)
-        command = braking.braking(last, turn, self._configuration.limits, seconds)
-        if command != (0.0, 0.0):
+        model = self._step_of(seconds)
+        command = motion.plain(motion.braked(last, turn, model))
+        if not motion.rests(command, model):
             return command, State.BRAKING, code, f'{words}: braking'
         return command, stop.rest, code, '' if stop.rest is State.REACHED else words
 
     def _safest_turn(self, now: float, seconds: float) -> float:
         """Return the curvature [rad/m] to brake along: the clearest where that can be known."""
-        along = braking.curvature_of(self._last)
-        if self._last == (0.0, 0.0) or self._survey is None or self._odometry is None:
+        along = self._braking_model.curvature(self._last)
+        if self._standing or self._survey is None or self._odometry is None:
             return along
         if not abs(now - self._odometry.stamp) < STALE:
             return along
@@ -574,16 +586,20 @@ class Controller:
         except Exception:  # whatever brought the robot here must not keep it from braking
             return along
 
-    def _remember(self, now: float, command: tuple[float, float]) -> None:
+    def _step_of(self, seconds: float) -> motion.Model:
+        """Return the motion model for the time from the last command to the next one."""
+        return self._vehicle.of(
+            self._configuration.limits, self._configuration.prediction, seconds, float
+        )
+
+    def _remember(self, now: float, command: Controls) -> None:
         self._sent[:-1] = self._sent[1:]
         self._sent[-1] = now if math.isfinite(now) else self._sent[-2, 0], *command
 
-    def _assume_sent(self, v: float, w: float) -> None:
+    def _assume_sent(self, command: Controls) -> None:
         """Assume that nothing but this command was ever sent."""
-        self._sent[:] = -math.inf, v, w
+        self._sent[:] = -math.inf, *command
 
     def _trajectory(self, controls: NDArray[np.float32]) -> NDArray[np.float64]:
         assert self._start is not None
-        out = np.empty((len(controls) + 1, 5))
-        model = self._objective.model
-        return motion.trajectory(controls, self._start, model, out)[:, :3]
+        return motion.trajectory(controls, self._start, self._objective.model)[:, :3]

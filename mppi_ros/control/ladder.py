@@ -9,6 +9,7 @@ the way that stays clearest, down to zero.
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import NamedTuple
 
@@ -17,19 +18,19 @@ from numpy.typing import NDArray
 
 from mppi_ros.control import braking
 from mppi_ros.control.braking import Check, Surroundings
-from mppi_ros.driving.motion import Model, State
+from mppi_ros.driving import motion
+from mppi_ros.driving.motion import Controls, Model, State
 from mppi_ros.driving.objective import DrivingObjective
-from mppi_ros.driving.settings import Limits
 from mppi_ros.mppi.optimizer import Optimizer
 
 WIDER = 2.0  # times Σ's square root in the second search
-GRID = 7  # constant commands tried for each control; odd, so that rest is one of them
+GRID = {2: 7, 3: 3}  # constant commands tried for each of m controls; odd: rest is one of them
 
 
 class Choice(NamedTuple):
-    """A command v [m/s], w [rad/s], and the best way of braking after it."""
+    """The controls of a command, and the best way of braking after it."""
 
-    command: tuple[float, float]
+    command: Controls
     check: Check
 
 
@@ -37,22 +38,21 @@ class Scene(NamedTuple):
     """
     All that decides whether a command may be sent.
 
-    `start` is where the command begins to act, `last` the command before, `seconds` the time
-    that it may change in and `hold` the time that it acts [s]; `model` is for steps of
-    `braking.STEP`.
+    `start` is where the command begins to act, `last` the command before, `hold` the time that
+    it acts [s]; `step` is the motion model for the time that it may change in, and `model` that
+    for steps of `braking.STEP`.
     """
 
     start: State
-    last: tuple[float, float]
-    seconds: float
+    last: Controls
     hold: float
-    limits: Limits
     surroundings: Surroundings
+    step: Model
     model: Model
 
-    def choose(self, wanted: tuple[float, float]) -> Choice:
+    def choose(self, wanted: Controls) -> Choice:
         """Return the command nearest to `wanted` that the limits allow, checked."""
-        command = braking.limited(wanted, self.last, self.limits, self.seconds)
+        command = motion.plain(motion.limited(wanted, self.last, self.step))
         return Choice(
             command,
             braking.check(self.start, command, self.hold, self.surroundings, self.model),
@@ -72,33 +72,32 @@ def second_choice(
     Where the search finds none, the cheapest constant command that is safe and moves the robot
     is the choice; None if there is none. The mean is left at the choice, or at braking.
     """
-    commands = _commands(scene.limits)
+    commands = _commands(scene.step)
     mean = sampler.mean
     order = np.argsort(objective.costs_held(commands, len(mean)), kind='stable')
     mean[:] = commands[order[0]]
     objective.project(mean)
     sampler.step(objective, cooling, WIDER)
-    v, w = mean[0].tolist()
-    if math.isfinite(v) and math.isfinite(w):
-        choice = scene.choose((v, w))
+    first = tuple(mean[0].tolist())
+    if all(map(math.isfinite, first)):
+        choice = scene.choose(first)
         if choice.check.safe:
             return choice
     for command in commands[order]:
-        v, w = command.tolist()
-        choice = scene.choose((v, w))
-        if choice.check.safe and choice.command != (0.0, 0.0):
+        choice = scene.choose(tuple(command.tolist()))
+        if choice.check.safe and not motion.rests(choice.command, scene.step):
             mean[:] = command
             break
     else:
         mean[:] = 0.0
     objective.project(mean)
-    return choice if choice.check.safe and choice.command != (0.0, 0.0) else None
+    moves = not motion.rests(choice.command, scene.step)
+    return choice if choice.check.safe and moves else None
 
 
-def _commands(limits: Limits) -> NDArray[np.float32]:
-    """Return a grid over the commands that the limits allow, float32[GRID², 2]."""
-    half = GRID // 2
+def _commands(model: Model) -> NDArray[np.float32]:
+    """Return a grid over the commands that the limits allow, float32[n, m]."""
+    half = GRID[model.controls()] // 2
     share = np.arange(-half, half + 1) / half
-    v = np.where(share < 0.0, -limits.vx_min, limits.vx_max) * share
-    w = limits.wz_max * share
-    return np.array([(each, turn) for each in v for turn in w], np.float32)
+    axes = [np.where(share < 0.0, -low, high) * share for low, high in model.bounds]
+    return np.array(list(itertools.product(*axes)), np.float32)

@@ -159,20 +159,21 @@ class Route:
         path: ReferencePath,
         goal: Goal,
         odometry: Odometry,
-        last: tuple[float, float],
+        standing: bool,
     ) -> bool:
         """
         Tell whether to come to rest at the goal, or to stay there.
 
         The goal counts as reached when the robot stands within the tolerances, as its odometry
-        says: having merely passed through them, it drives on. `last` is the last command.
+        says: having merely passed through them, it drives on. `standing` tells that the last
+        command was to stand.
         """
         within = len(self._sections) == 1 and self._within_goal(here, path, goal)
         if self.reached:
             return True
         at_rest = (
-            last == (0.0, 0.0)
-            and abs(odometry.vx) <= REST
+            standing
+            and math.hypot(odometry.vx, odometry.vy) <= REST
             and abs(odometry.wz) <= REST_TURN
         )
         self._arriving = within or (self._arriving and not at_rest)

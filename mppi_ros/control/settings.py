@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from mppi_ros.driving.motion import MODELS
 from mppi_ros.driving.settings import Critics, Goal, Limits, Prediction, Robot
 from mppi_ros.mppi.errors import ParameterError
 from mppi_ros.mppi.parameters import group, parameter, replace
@@ -114,7 +115,11 @@ class Configuration:
         20.0, 'rate of the control tick', unit='Hz', low=1.0, high=500.0
     )
     motion_model: str = parameter(
-        'diff_drive', 'motion model of the rollout', choices=('diff_drive',)
+        'diff_drive',
+        'how the robot moves; its controls are v, w (diff_drive), v, vy, w (omni), or v and '
+        'curvature (ackermann)',
+        choices=tuple(MODELS),
+        live=False,
     )
     plugin: str = parameter(
         '',
@@ -149,7 +154,7 @@ class Configuration:
     @property
     def controls(self) -> int:
         """Return m, the number of controls of the motion model."""
-        return 2
+        return MODELS[self.motion_model].controls()
 
 
 def read_yaml(path: str | Path, base: Configuration | None = None) -> Configuration:

@@ -41,10 +41,13 @@ class Weights(NamedTuple):
     forward: np.float32
 
     @classmethod
-    def of(cls, critics: Critics, limits: Limits, dt: float) -> 'Weights':
-        """Return the weights of one step of `dt` [s]."""
+    def of(
+        cls, critics: Critics, limits: Limits, dt: float, steered: bool = False
+    ) -> 'Weights':
+        """Return the weights of one step of `dt` [s]; a car is steered by its curvature."""
         smooth = critics.smoothness.weight * dt
         backward = min(max(-limits.vx_min, SLOWEST * limits.vx_max), limits.vx_max)
+        turning = limits.curvature_rate if steered else limits.az_max
         values = {
             'obstacle': critics.obstacle.weight * dt / critics.obstacle.margin**2,
             'margin': critics.obstacle.margin,
@@ -64,7 +67,7 @@ class Weights(NamedTuple):
             'goal_heading': critics.goal_heading.weight * dt,
             'effort': critics.effort.weight * dt / limits.wz_max**2,
             'smoothness_linear': smooth / (limits.ax_max * dt) ** 2,
-            'smoothness_angular': smooth / (limits.az_max * dt) ** 2,
+            'smoothness_angular': smooth / (turning * dt) ** 2,
             'forward': critics.forward.weight * dt / max(-limits.vx_min, limits.vx_max),
         }
         return cls(**{name: np.float32(value) for name, value in values.items()})

@@ -1,7 +1,9 @@
 """
-The motion model that rollout, prediction and plan check share: limits, first-order lag, pose.
+The motion models that rollout, prediction and plan check share: limits, first-order lag, pose.
 
-The same two functions move one state here and 64 samples at a time in the rollout.
+Each model is the type of its parameters for one step, with its laws as plain functions. A kernel
+that takes a model is compiled for its type, so each robot compiles and runs its own laws alone;
+called from Python the same laws run in double precision.
 """
 
 from __future__ import annotations
@@ -13,66 +15,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mppi_ros.driving.settings import Limits, Prediction
-from mppi_ros.mppi.blocks import inlined, kernel
+from mppi_ros.mppi.blocks import chosen_by_type, inlined, kernel, shared
+
+Controls = tuple[float, ...]  # the controls of one step, as a command
+TINY = 1e-9  # [m/s] [1/m] keeps divisions finite
+UNSURE = 0.1  # [m/s] below which a measured turning rate says little of how the wheels are turned
 
 
 class State(NamedTuple):
-    """Pose x, y [m], yaw [rad] in the planning frame; speed v [m/s] and turning rate w [rad/s]."""
+    """
+    Pose and velocity of the robot.
+
+    x, y [m], yaw [rad] in the planning frame; speed ahead v [m/s], turning rate w [rad/s], speed
+    to the left vy [m/s], and the curvature [1/m] to which the wheels of a car are turned.
+    """
 
     x: float
     y: float
     yaw: float
     v: float
     w: float
-
-
-class Model(NamedTuple):
-    """
-    Differential drive with limits and first-order lag, for one step of dt [s].
-
-    Speeds in [m/s] and [rad/s]; rise, fall, turn: greatest change of the command in a step;
-    follow_v, follow_w: share 1 − exp(−dt/τ) of the way to the command that a step covers.
-    """
-
-    dt: np.float32
-    v_min: np.float32
-    v_max: np.float32
-    w_max: np.float32
-    rise: np.float32
-    fall: np.float32
-    turn: np.float32
-    follow_v: np.float32
-    follow_w: np.float32
-
-    @classmethod
-    def of(cls, limits: Limits, prediction: Prediction, dt: float) -> Model:
-        """Return the model of a robot with these limits and lags."""
-
-        def follow(lag: float) -> float:
-            return 1.0 - math.exp(-dt / lag) if lag > 0.0 else 1.0
-
-        values = (
-            dt, limits.vx_min, limits.vx_max, limits.wz_max, limits.ax_max * dt,
-            -limits.ax_min * dt, limits.az_max * dt, follow(prediction.lag_linear),
-            follow(prediction.lag_angular),
-        )  # fmt: skip
-        return cls(*(np.float32(value) for value in values))
-
-
-@inlined
-def limited(v: Any, w: Any, last_v: Any, last_w: Any, model: Any) -> Any:
-    """
-    Return the command nearest to (v, w) within the limits of speed and acceleration.
-
-    Speeding up is limited by `rise`, slowing down by `fall`, whatever the direction.
-    """
-    up = model.rise if last_v >= np.float32(0.0) else model.fall
-    down = model.fall if last_v > np.float32(0.0) else model.rise
-    v = min(max(v, model.v_min), model.v_max)
-    w = min(max(w, -model.w_max), model.w_max)
-    v = min(max(v, last_v - down), last_v + up)
-    w = min(max(w, last_w - model.turn), last_w + model.turn)
-    return v, w
+    vy: float = 0.0
+    curvature: float = 0.0
 
 
 @inlined
@@ -96,46 +60,334 @@ def moved(x: Any, y: Any, c: Any, s: Any, way: Any, angle: Any) -> Any:
     return x + half * (c + next_c), y + half * (s + next_s), next_c, next_s
 
 
-@kernel
-def _limit(mean: Any, last_v: Any, last_w: Any, model: Any) -> None:
-    """Replace mean, float32[T, 2], by the commands that the limits allow, one after the other."""
-    for t in range(mean.shape[0]):
-        last_v, last_w = limited(mean[t, 0], mean[t, 1], last_v, last_w, model)
-        mean[t, 0], mean[t, 1] = last_v, last_w
-
-
-@kernel
-def _advance(commands: Any, state: Any, model: Any, out: Any) -> None:
-    """Fill out, float64[T + 1, 5], with the states that follow on commands, float32[T, 2]."""
-    x, y = np.float32(0.0), np.float32(0.0)
-    c, s = np.float32(math.cos(state[2])), np.float32(math.sin(state[2]))
-    v, w = np.float32(state[3]), np.float32(state[4])
-    half = np.float32(0.5) * model.dt
-    yaw = state[2]
-    out[0, 0], out[0, 1], out[0, 2], out[0, 3], out[0, 4] = state[0], state[1], yaw, v, w
-    for t in range(commands.shape[0]):
-        next_v = v + model.follow_v * (commands[t, 0] - v)
-        next_w = w + model.follow_w * (commands[t, 1] - w)
-        angle = half * (w + next_w)
-        x, y, c, s = moved(x, y, c, s, half * (v + next_v), angle)
-        yaw += angle
-        v, w = next_v, next_w
-        row = out[t + 1]
-        row[0], row[1], row[2], row[3], row[4] = state[0] + x, state[1] + y, yaw, v, w
-
-
-def limit(mean: NDArray[np.float32], last: tuple[float, float], model: Model) -> None:
-    """Replace mean, float32[T, 2], by what can be executed after the command `last`, in place."""
-    _limit(mean, np.float32(last[0]), np.float32(last[1]), model)
-
-
-def trajectory(
-    commands: NDArray[np.float32], state: State, model: Model, out: NDArray[np.float64]
-) -> NDArray[np.float64]:
+@shared
+def _changed(wanted: Any, last: Any, low: Any, high: Any, rise: Any, fall: Any) -> Any:
     """
-    Fill out, float64[T + 1, 5], with x, y, yaw, v, w from `state` on under commands (T, 2).
+    Return the value nearest to `wanted` within [low, high] that one step after `last` may have.
+
+    Speeding up is limited by `rise`, slowing down by `fall`, whatever the direction.
+    """
+    up = rise if last >= np.float32(0.0) else fall
+    down = fall if last > np.float32(0.0) else rise
+    wanted = min(max(wanted, low), high)
+    return min(max(wanted, last - down), last + up)
+
+
+class DiffDrive(NamedTuple):
+    """
+    Differential drive for one step of dt [s]; its controls are speed v and turning rate w.
+
+    Speeds in [m/s] and [rad/s]; rise, fall, turn: greatest gain and loss of speed and change of
+    turning rate in a step; follow: share 1 − exp(−dt/τ) of the way to the command that it covers.
+    """
+
+    dt: Any
+    v_min: Any
+    v_max: Any
+    w_max: Any
+    rise: Any
+    fall: Any
+    turn: Any
+    follow_v: Any
+    follow_w: Any
+
+    @classmethod
+    def of(
+        cls, limits: Limits, prediction: Prediction, dt: float, number: Any = np.float32
+    ) -> DiffDrive:
+        """Return the model of a robot with these limits and lags, in a kind of numbers."""
+        ahead = _ahead(limits, dt)
+        values = (
+            dt, *ahead[:2], limits.wz_max, *ahead[2:], limits.az_max * dt, *_lags(prediction, dt)
+        )  # fmt: skip
+        return cls(*(number(value) for value in values))
+
+    @staticmethod
+    def controls() -> int:
+        """Return m."""
+        return 2
+
+    @staticmethod
+    def limited(wanted: Any, last: Any, model: Any) -> Any:
+        """Each control has limits of its own."""
+        v = _changed(wanted[0], last[0], model.v_min, model.v_max, model.rise, model.fall)
+        w = min(max(wanted[1], -model.w_max), model.w_max)
+        return v, min(max(w, last[1] - model.turn), last[1] + model.turn)
+
+    @staticmethod
+    def braked(last: Any, curvature: Any, model: Any) -> Any:
+        """Brake along an arc of this curvature."""
+        v, _ = limited((0.0, 0.0), last, model)
+        return limited((v, curvature * v), last, model)
+
+    @staticmethod
+    def rests(command: Any, model: Any) -> Any:
+        """Neither drive nor turn."""
+        return command[0] == 0.0 and command[1] == 0.0
+
+    @staticmethod
+    def stepped(state: Any, command: Any, model: Any) -> Any:
+        """Speed and turning rate follow the command, the pose moves with their means."""
+        x, y, c, s, v, w, vy, curvature = state
+        half = np.float32(0.5) * model.dt
+        next_v = v + model.follow_v * (command[0] - v)
+        next_w = w + model.follow_w * (command[1] - w)
+        x, y, c, s = moved(x, y, c, s, half * (v + next_v), half * (w + next_w))
+        return x, y, c, s, next_v, next_w, vy, curvature
+
+    def twist(self, command: Controls) -> tuple[float, float, float]:
+        """Return vx, vy [m/s], wz [rad/s] of a command."""
+        return command[0], 0.0, command[1]
+
+    def meant(self, state: State, last: Controls) -> Controls:
+        """Return the command that would keep a measured motion; `last` was sent before."""
+        v = _clipped(state.v, self.v_min, self.v_max)
+        return v, _clipped(state.w, -self.w_max, self.w_max)
+
+    def curvature(self, command: Controls) -> float:
+        """Return the curvature [1/m] that a command drives, 0 where it hardly moves."""
+        return command[1] / command[0] if abs(command[0]) > CRAWL else 0.0
+
+    @property
+    def bend(self) -> float:
+        """A curvature [1/m] that leads well aside while braking."""
+        return float(self.w_max / max(self.v_max, -self.v_min))
+
+    @property
+    def bounds(self) -> tuple[tuple[float, float], ...]:
+        """Least and greatest value of each control."""
+        return (self.v_min, self.v_max), (-self.w_max, self.w_max)
+
+
+class Ackermann(NamedTuple):
+    """
+    A car for one step of dt [s]; its controls are speed v and curvature [1/m] of the way.
+
+    The pose is that of the middle of the rear axle. The curvature is bounded by the turning circle
+    `sharpest`, by the turning rate |v · curvature| ≤ w_max and by the centripetal acceleration
+    v² |curvature| ≤ grip [m/s²]; it changes by at most `steer` [1/m] in a step.
+    """
+
+    dt: Any
+    v_min: Any
+    v_max: Any
+    w_max: Any
+    rise: Any
+    fall: Any
+    sharpest: Any
+    steer: Any
+    grip: Any
+    follow_v: Any
+    follow_w: Any
+
+    @classmethod
+    def of(
+        cls, limits: Limits, prediction: Prediction, dt: float, number: Any = np.float32
+    ) -> Ackermann:
+        """Return the model of a car with these limits and lags, in a kind of numbers."""
+        ahead = _ahead(limits, dt)
+        values = (
+            dt, *ahead[:2], limits.wz_max, *ahead[2:], 1.0 / limits.turning_radius_min,
+            limits.curvature_rate * dt, limits.ay_max, *_lags(prediction, dt),
+        )  # fmt: skip
+        return cls(*(number(value) for value in values))
+
+    @staticmethod
+    def controls() -> int:
+        """Return m."""
+        return 2
+
+    @staticmethod
+    def limited(wanted: Any, last: Any, model: Any) -> Any:
+        """Never faster than the least curvature allows that a step of steering can reach."""
+        least = max(abs(last[1]) - model.steer, np.float32(TINY))
+        fastest = min(model.w_max / least, np.sqrt(model.grip / least))
+        v = min(max(wanted[0], -fastest), fastest)
+        v = _changed(v, last[0], model.v_min, model.v_max, model.rise, model.fall)
+        speed = max(abs(v), np.float32(TINY))
+        most = min(min(model.sharpest, model.w_max / speed), model.grip / (speed * speed))
+        turn = min(max(wanted[1], -most), most)
+        return v, min(max(turn, last[1] - model.steer), last[1] + model.steer)
+
+    @staticmethod
+    def braked(last: Any, curvature: Any, model: Any) -> Any:
+        """Brake while the wheels turn to this curvature."""
+        return limited((0.0, curvature), last, model)
+
+    @staticmethod
+    def rests(command: Any, model: Any) -> Any:
+        """Not drive; the wheels stay as they are turned."""
+        return command[0] == 0.0
+
+    @staticmethod
+    def stepped(state: Any, command: Any, model: Any) -> Any:
+        """Speed and curvature follow the command; the turning rate is their product."""
+        x, y, c, s, v, w, vy, curvature = state
+        half = np.float32(0.5) * model.dt
+        next_v = v + model.follow_v * (command[0] - v)
+        curvature = curvature + model.follow_w * (command[1] - curvature)
+        next_w = next_v * curvature
+        x, y, c, s = moved(x, y, c, s, half * (v + next_v), half * (w + next_w))
+        return x, y, c, s, next_v, next_w, vy, curvature
+
+    def twist(self, command: Controls) -> tuple[float, float, float]:
+        """Return vx, vy [m/s], wz [rad/s] of a command."""
+        return command[0], 0.0, command[0] * command[1]
+
+    def meant(self, state: State, last: Controls) -> Controls:
+        """Return the command that would keep a measured motion; `last` was sent before."""
+        found = with_wheels(state, last[1]).curvature
+        turn = _clipped(found, -self.sharpest, self.sharpest)
+        return _clipped(state.v, self.v_min, self.v_max), turn
+
+    def curvature(self, command: Controls) -> float:
+        """Return the curvature [1/m] that a command drives."""
+        return command[1]
+
+    @property
+    def bend(self) -> float:
+        """A curvature [1/m] that leads well aside while braking."""
+        return float(self.sharpest)
+
+    @property
+    def bounds(self) -> tuple[tuple[float, float], ...]:
+        """Least and greatest value of each control."""
+        return (self.v_min, self.v_max), (-self.sharpest, self.sharpest)
+
+
+Model = DiffDrive | Ackermann
+MODELS: dict[str, type[Model]] = {'diff_drive': DiffDrive, 'ackermann': Ackermann}
+CRAWL = 0.02  # [m/s] below which a command has no curvature worth following
+
+
+def limited(wanted: Any, last: Any, model: Any) -> Any:
+    """Return the command nearest to `wanted` that one step after `last` the limits allow."""
+    return model.limited(wanted, last, model)
+
+
+def braked(last: Any, curvature: Any, model: Any) -> Any:
+    """Return the command that brakes as hard as it may, by a curvature [1/m], after `last`."""
+    return model.braked(last, curvature, model)
+
+
+def stepped(state: Any, command: Any, model: Any) -> Any:
+    """Return x, y, cos, sin, v, w, vy, curvature after one step under a command."""
+    return model.stepped(state, command, model)
+
+
+def rests(command: Any, model: Any) -> Any:
+    """Tell whether a command is to stand."""
+    return model.rests(command, model)
+
+
+def controls_at(mean: Any, t: Any, model: Any) -> Any:
+    """Return the row t of controls, float32[T, m], as a tuple."""
+    return tuple(mean[t])
+
+
+@chosen_by_type(limited)
+def _limited(wanted: Any, last: Any, model: Any) -> Any:
+    return model.instance_class.limited
+
+
+@chosen_by_type(braked)
+def _braked(last: Any, curvature: Any, model: Any) -> Any:
+    return model.instance_class.braked
+
+
+@chosen_by_type(stepped)
+def _stepped(state: Any, command: Any, model: Any) -> Any:
+    return model.instance_class.stepped
+
+
+@chosen_by_type(rests)
+def _rests(command: Any, model: Any) -> Any:
+    return model.instance_class.rests
+
+
+@chosen_by_type(controls_at)
+def _controls_at(mean: Any, t: Any, model: Any) -> Any:
+    if model.instance_class.controls() == 2:
+        return lambda mean, t, model: (mean[t, 0], mean[t, 1])
+    return lambda mean, t, model: (mean[t, 0], mean[t, 1], mean[t, 2])
+
+
+@kernel
+def _limit(mean: Any, last: Any, model: Any) -> None:
+    """Replace mean, float32[T, m], by the commands that the limits allow, one after the other."""
+    for t in range(mean.shape[0]):
+        last = limited(controls_at(mean, t, model), last, model)
+        for n in range(len(last)):
+            mean[t, n] = last[n]
+
+
+@kernel
+def _advance(commands: Any, start: Any, model: Any, out: Any) -> None:
+    """Fill out, float64[T + 1, 7], with the states that follow on commands, float32[T, m]."""
+    zero = np.float32(0.0)
+    state = (
+        zero, zero, np.float32(math.cos(start[2])), np.float32(math.sin(start[2])),
+        np.float32(start[3]), np.float32(start[4]), np.float32(start[5]), np.float32(start[6]),
+    )  # fmt: skip
+    half = np.float32(0.5) * model.dt
+    yaw = start[2]
+    for n in range(7):
+        out[0, n] = start[n]
+    for t in range(commands.shape[0]):
+        before = state[5]
+        state = stepped(state, controls_at(commands, t, model), model)
+        yaw += half * (before + state[5])
+        row = out[t + 1]
+        row[0], row[1], row[2] = start[0] + state[0], start[1] + state[1], yaw
+        row[3], row[4], row[5], row[6] = state[4], state[5], state[6], state[7]
+
+
+def limit(mean: NDArray[np.float32], last: Controls, model: Model) -> None:
+    """Replace mean, float32[T, m], by what can be executed after the command `last`, in place."""
+    _limit(mean, tuple(np.float32(value) for value in last), model)
+
+
+def trajectory(commands: NDArray[np.float32], state: State, model: Model) -> NDArray[np.float64]:
+    """
+    Return the states, float64[T + 1, 7], from `state` on under commands, float32[T, m].
 
     The commands are taken as they are; see `limit`.
     """
+    out = np.empty((len(commands) + 1, len(state)))
     _advance(commands, np.asarray(state, np.float64), model, out)
     return out
+
+
+def with_wheels(state: State, curvature: float) -> State:
+    """
+    Return a measured state of a car with the curvature κ of its wheels.
+
+    κ minimises (w − v κ)² + UNSURE² (κ − commanded)²: it is what the turning rate says at speed,
+    and `curvature` [1/m], what was commanded, at rest.
+    """
+    sure = UNSURE**2
+    found = (state.v * state.w + sure * curvature) / (state.v**2 + sure)
+    return state._replace(curvature=found)
+
+
+def _ahead(limits: Limits, dt: float) -> tuple[float, float, float, float]:
+    """Return v_min, v_max, rise and fall."""
+    return limits.vx_min, limits.vx_max, limits.ax_max * dt, -limits.ax_min * dt
+
+
+def _lags(prediction: Prediction, dt: float) -> tuple[float, float]:
+    """Return follow_v and follow_w."""
+
+    def follow(lag: float) -> float:
+        return 1.0 - math.exp(-dt / lag) if lag > 0.0 else 1.0
+
+    return follow(prediction.lag_linear), follow(prediction.lag_angular)
+
+
+def plain(command: Any) -> Controls:
+    """Return what a law made of a command as numbers of Python."""
+    return tuple(float(value) for value in command)
+
+
+def _clipped(value: float, low: float, high: float) -> float:
+    return float(min(max(value, low), high))

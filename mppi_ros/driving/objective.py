@@ -10,15 +10,15 @@ from numpy.typing import NDArray
 from mppi_ros.driving.cost_to_go import CostToGo
 from mppi_ros.driving.critics import CRITICS, Weights
 from mppi_ros.driving.distance_field import DistanceField
+from mppi_ros.driving.drive import Start
 from mppi_ros.driving.footprint import Footprint
-from mppi_ros.driving.motion import Model, State, limit
+from mppi_ros.driving.motion import MODELS, Controls, Model, State, limit
 from mppi_ros.driving.outlook import AHEAD, BEHIND, Outlook, look_ahead, unknown
 from mppi_ros.driving.path import ReferencePath
 from mppi_ros.driving.plugin import Plugin
 from mppi_ros.driving.rollout import (
     Grid,
     Path,
-    Start,
     Target,
     path_frames,
     rollout_parallel,
@@ -51,6 +51,10 @@ class DrivingObjective:
         Steps of the horizon, T.
     time_step : float
         Length of a step [s].
+    plugin : Plugin, optional
+        The user's own motion model and critic.
+    motion_model : str
+        Which of motion.MODELS the robot is.
 
     """
 
@@ -63,13 +67,14 @@ class DrivingObjective:
         steps: int,
         time_step: float,
         plugin: Plugin | None = None,
+        motion_model: str = 'diff_drive',
     ) -> None:
         self._plugin = plugin  # keeps the machine code alive whose address the kernels call
         self._own = plugin.address() if plugin else None
-        self.model = Model.of(limits, prediction, time_step)
+        self.model: Model = MODELS[motion_model].of(limits, prediction, time_step)
         self._limits, self._critics = limits, critics
         self._footprint = footprint
-        weights = Weights.of(critics, limits, time_step)
+        weights = Weights.of(critics, limits, time_step, motion_model == 'ackermann')
         zero = np.float32(0.0)
         self._round = weights._replace(
             progress=zero, sideways=zero, turning=zero, backward=zero, tracking=zero,
@@ -83,7 +88,7 @@ class DrivingObjective:
         self._field: DistanceField | None = None
         self._to_go: Floats = np.zeros(9, np.float32)
         self._outlook: Outlook | None = None
-        self._last_command = (0.0, 0.0)
+        self._last_command: Controls = (0.0,) * self.model.controls()
         self._prepared = False
 
     @property
@@ -133,7 +138,7 @@ class DrivingObjective:
     def prepare(
         self,
         state: State,
-        last_command: tuple[float, float],
+        last_command: Controls,
         path: ReferencePath,
         progress: float,
     ) -> None:
@@ -144,8 +149,8 @@ class DrivingObjective:
         ----------
         state : State
             Where the rollouts begin: the state at the time the next command acts.
-        last_command : (float, float)
-            The command before it, v [m/s] and w [rad/s]; accelerations are limited from it on.
+        last_command : (float, ...)
+            The m controls of the command before it; accelerations are limited from it on.
         path : ReferencePath
             The path to follow.
         progress : float
@@ -184,12 +189,13 @@ class DrivingObjective:
             length=np.float32((last - first - 1) * spacing),
             direction=np.float32(path.direction),
         )
+        command = (*last_command, 0.0)[:3]
         self._start = Start(
             *(
                 np.float32(value)
                 for value in (
-                    math.cos(state.yaw), math.sin(state.yaw), state.v, state.w,
-                    *last_command, progress - start_arc,
+                    math.cos(state.yaw), math.sin(state.yaw), *state[3:], *command,
+                    progress - start_arc,
                 )
             )
         )  # fmt: skip
@@ -220,7 +226,7 @@ class DrivingObjective:
         self._roll(rollout, mean, factor, draw, process, noise, self._weights, costs)
 
     def project(self, mean: Floats) -> None:
-        """Keep mean, float32[T, 2], within the limits of speed and acceleration, in place."""
+        """Keep mean, float32[T, m], within the limits of speed and acceleration, in place."""
         limit(mean, self._last_command, self.model)
 
     def costs_held(self, commands: Floats, steps: int) -> Floats:
@@ -235,14 +241,14 @@ class DrivingObjective:
 
     def cost_of_each_critic(self, mean: Floats) -> dict[str, float]:
         """
-        Return what each critic charges for the sequence `mean`, float32[T, 2], alone [s].
+        Return what each critic charges for the sequence `mean`, float32[T, m], alone [s].
 
         Before the first `prepare` nothing is charged: the result is empty.
         """
         if not self._prepared:
             return {}
         noise = np.zeros((1, mean.size, BLOCK), np.float32)
-        factor = np.zeros((2, 2), np.float32)
+        factor = np.zeros((mean.shape[1], mean.shape[1]), np.float32)
         costs = np.empty((1, BLOCK), np.float32)
         charged = {}
         for critic, names in CRITICS.items():

@@ -38,7 +38,10 @@ from mppi_ros.mppi.errors import ParameterError
 # [m/s] and turning rate [rad/s], and what is commanded; clearance [m]; way along the path and
 # distance to its left [m]; what a critic charges [s]
 X, Y, COS, SIN, V, W, COMMAND_V, COMMAND_W, CLEARANCE, ARC, CROSS, COST = range(12)
-ROWS = 12
+# of an omnidirectional robot: speed to the left [m/s], and what is commanded; of a car: curvature
+# to which its wheels are turned [1/m], and what is commanded
+VY, COMMAND_VY, CURVATURE, COMMAND_CURVATURE = range(12, 16)
+ROWS = 16
 
 
 def block_step(function: Callable[[int, Any, Any], None]) -> Any:

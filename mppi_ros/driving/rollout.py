@@ -13,23 +13,15 @@ from numba import prange
 import numpy as np
 
 from mppi_ros.driving import critics
-from mppi_ros.driving.motion import limited, moved
-from mppi_ros.driving.plugin import (
-    ARC,
-    CLEARANCE,
-    COMMAND_V,
-    COMMAND_W,
-    COS,
-    COST,
-    CROSS,
-    SIN,
-    V,
-    W,
-    X,
-    Y,
-    call_step,
-    stack_rows,
+from mppi_ros.driving.drive import (
+    command,
+    controls_of,
+    move,
+    show_command,
+    show_state,
+    take_state,
 )
+from mppi_ros.driving.plugin import ARC, CLEARANCE, COST, CROSS, call_step, stack_rows
 from mppi_ros.mppi.blocks import (
     BLOCK,
     inlined,
@@ -42,18 +34,6 @@ from mppi_ros.mppi.blocks import (
     stack_row,
 )
 from mppi_ros.mppi.noise import draw_block
-
-
-class Start(NamedTuple):
-    """Where a rollout begins: heading, velocity, last command, progress; position (0, 0)."""
-
-    c: np.float32
-    s: np.float32
-    v: np.float32
-    w: np.float32
-    command_v: np.float32
-    command_w: np.float32
-    arc: np.float32
 
 
 class Grid(NamedTuple):
@@ -137,42 +117,6 @@ def clear(
 
 
 @inlined
-def command(
-    mean_v: Any, mean_w: Any, factor: Any, noise_v: Any, noise_w: Any, model: Any, weights: Any,
-    command_v: Any, command_w: Any, total: Any,
-) -> None:  # fmt: skip
-    """
-    Bring the sample x̄ + L n within the limits, and charge its change.
-
-    The limits belong to f; the sample itself stays Gaussian.
-    """
-    vv, wv, ww = factor
-    for j in range(BLOCK):
-        last_v, last_w = command_v[j], command_w[j]
-        now_v, now_w = limited(
-            mean_v + vv * noise_v[j], mean_w + wv * noise_v[j] + ww * noise_w[j],
-            last_v, last_w, model,
-        )  # fmt: skip
-        command_v[j], command_w[j] = now_v, now_w
-        total[j] += critics.smoothness(now_v - last_v, now_w - last_w, weights)
-
-
-@inlined
-def move(
-    model: Any, command_v: Any, command_w: Any, x: Any, y: Any, c: Any, s: Any, v: Any, w: Any
-) -> None:
-    """Move the plant, which lags behind its command, and the pose on by one step."""
-    half = np.float32(0.5) * model.dt
-    for j in range(BLOCK):
-        next_v = v[j] + model.follow_v * (command_v[j] - v[j])
-        next_w = w[j] + model.follow_w * (command_w[j] - w[j])
-        x[j], y[j], c[j], s[j] = moved(
-            x[j], y[j], c[j], s[j], half * (v[j] + next_v), half * (w[j] + next_w)
-        )
-        v[j], w[j] = next_v, next_w
-
-
-@inlined
 def approach(
     target: Any, weights: Any, x: Any, y: Any, c: Any, s: Any, near: Any, total: Any
 ) -> None:
@@ -220,34 +164,10 @@ def follow(
 
 
 @inlined
-def show_motion(
-    x: Any, y: Any, c: Any, s: Any, v: Any, w: Any, command_v: Any, command_w: Any, rows: Any
-) -> None:
-    """
-    Copy state and command for a function of the user.
-
-    Copies, because rows that are handed out might be changed by anyone: no loop over them would
-    stay as fast.
-    """
-    for j in range(BLOCK):
-        rows[X, j], rows[Y, j], rows[COS, j], rows[SIN, j] = x[j], y[j], c[j], s[j]
-        rows[V, j], rows[W, j] = v[j], w[j]
-        rows[COMMAND_V, j], rows[COMMAND_W, j] = command_v[j], command_w[j]
-
-
-@inlined
 def show_place(clearance: Any, arc: Any, cross: Any, rows: Any) -> None:
     """Copy the place among obstacles and on the path for a function of the user."""
     for j in range(BLOCK):
         rows[CLEARANCE, j], rows[ARC, j], rows[CROSS, j] = clearance[j], arc[j], cross[j]
-
-
-@inlined
-def take(rows: Any, x: Any, y: Any, c: Any, s: Any, v: Any, w: Any) -> None:
-    """Copy back what a motion model of the user has moved."""
-    for j in range(BLOCK):
-        x[j], y[j], c[j], s[j] = rows[X, j], rows[Y, j], rows[COS, j], rows[SIN, j]
-        v[j], w[j] = rows[V, j], rows[W, j]
 
 
 @inlined
@@ -258,34 +178,33 @@ def rollout_block(
 ) -> None:  # fmt: skip
     """Cost, float32[BLOCK], of the sequences x̄ + sign · L n of one block of noise n."""
     x, y, c, s = stack_row(), stack_row(), stack_row(), stack_row()
-    v, w, command_v, command_w = stack_row(), stack_row(), stack_row(), stack_row()
+    v, w, vy, curvature = stack_row(), stack_row(), stack_row(), stack_row()
+    first, second, third = stack_row(), stack_row(), stack_row()  # of the commands
     clearance, near, total = stack_row(), stack_row(), stack_row()
     arc, cross, time, later = stack_row(), stack_row(), stack_row(), stack_row()
     detour, cells, rows, points = stack_row(), stack_places(), stack_rows(), stack_points()
     for j in range(BLOCK):
         x[j], y[j], c[j], s[j] = np.float32(0.0), np.float32(0.0), start.c, start.s
-        v[j], w[j] = start.v, start.w
-        command_v[j], command_w[j] = start.command_v, start.command_w
+        v[j], w[j], vy[j], curvature[j] = start.v, start.w, start.vy, start.curvature
+        first[j], second[j], third[j] = start.first, start.second, start.third
         arc[j], near[j], total[j] = start.arc, np.float32(0.0), np.float32(0.0)
-    signed = sign * factor[0, 0], sign * factor[1, 0], sign * factor[1, 1]
     for t in range(mean.shape[0]):
-        command(
-            mean[t, 0], mean[t, 1], signed, noise[2 * t], noise[2 * t + 1], model, weights,
-            command_v, command_w, total,
-        )  # fmt: skip
+        command(t, mean, factor, sign, noise, model, weights, first, second, third, total)
         if own is None or own.motion == 0:
-            move(model, command_v, command_w, x, y, c, s, v, w)
+            move(model, first, second, third, x, y, c, s, v, w, vy, curvature)
         else:
-            show_motion(x, y, c, s, v, w, command_v, command_w, rows)
+            show_state(x, y, c, s, v, w, vy, curvature, rows)
+            show_command(first, second, third, model, rows)
             call_step(own.motion, t, rows, own.values)
-            take(rows, x, y, c, s, v, w)
+            take_state(rows, x, y, c, s, v, w, vy, curvature)
         clear(field, grid, discs, x, y, c, s, clearance)
         if target.reach > np.float32(0.0):
             approach(target, weights, x, y, c, s, near, total)
         follow(table, path, weights, x, y, c, s, v, w, clearance, near, arc, cross, total)
         if own is not None and own.critic != 0:
             if own.motion == 0:
-                show_motion(x, y, c, s, v, w, command_v, command_w, rows)
+                show_state(x, y, c, s, v, w, vy, curvature, rows)
+                show_command(first, second, third, model, rows)
             show_place(clearance, arc, cross, rows)
             call_step(own.critic, t, rows, own.values)
             for j in range(BLOCK):
@@ -320,7 +239,7 @@ def rollout_pair(
     """Draw one block of noise, and fill the block of costs of n and, for pairs, that of −n."""
     drawn = noise.shape[0]
     if draw.fresh:
-        draw_block(draw.seed, draw.step, block, process, 2, noise[block])
+        draw_block(draw.seed, draw.step, block, process, controls_of(model), noise[block])
     for mirrored in range(costs.shape[0] // drawn):
         rollout_block(
             mean, factor, np.float32(1 - 2 * mirrored), noise[block], start, model, field, grid,

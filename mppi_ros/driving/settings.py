@@ -16,14 +16,48 @@ class Limits:
     vx_min: float = parameter(
         -0.2, 'top speed backward (negative; 0 forbids reversing)', unit='m/s', low=-20.0, high=0.0
     )
+    vy_max: float = parameter(
+        0.5, 'top speed sideways (omni)', unit='m/s', low=0.01, high=20.0
+    )
     wz_max: float = parameter(1.9, 'top turning rate', unit='rad/s', low=0.01, high=20.0)
     ax_max: float = parameter(1.0, 'greatest acceleration', unit='m/s²', low=0.01, high=50.0)
     ax_min: float = parameter(
         -1.5, 'greatest deceleration (negative)', unit='m/s²', low=-50.0, high=-0.01
     )
+    ay_max: float = parameter(
+        1.0,
+        'greatest acceleration sideways: of vy (omni), or centripetal in a curve (ackermann)',
+        unit='m/s²',
+        low=0.01,
+        high=50.0,
+    )
+    ay_min: float = parameter(
+        -1.5, 'greatest deceleration sideways (omni; negative)', unit='m/s²', low=-50.0,
+        high=-0.01,
+    )
     az_max: float = parameter(
         3.2, 'greatest angular acceleration', unit='rad/s²', low=0.01, high=100.0
     )
+    turning_radius_min: float = parameter(
+        0.75, 'radius of the turning circle, at the rear axle (ackermann)', unit='m', low=0.05,
+        high=100.0,
+    )
+    wheelbase: float = parameter(
+        0.33, 'distance between the axles (ackermann)', unit='m', low=0.01, high=20.0
+    )
+    steering_rate: float = parameter(
+        3.2, 'top speed of the steering angle (ackermann)', unit='rad/s', low=0.01, high=100.0
+    )
+
+    @property
+    def curvature_rate(self) -> float:
+        """
+        Return how fast the curvature of a car may change [1/(m s)].
+
+        κ = tan(δ) / L changes by δ' / (L cos² δ): at δ = 0, so bounded, by no more than the wheels
+        can at any angle δ.
+        """
+        return self.steering_rate / self.wheelbase
 
 
 @dataclass(frozen=True)

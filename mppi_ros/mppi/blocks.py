@@ -13,7 +13,7 @@ from typing import Any
 from llvmlite import ir
 from numba import njit, types
 from numba.core import cgutils
-from numba.extending import intrinsic
+from numba.extending import intrinsic, overload, register_jitable
 from numba.np.arrayobj import populate_array
 
 from mppi_ros.mppi.cache import cached
@@ -29,6 +29,9 @@ OPTIONS: dict[str, Any] = {
 }  # fmt: skip
 
 
+INLINED: dict[str, Any] = {**OPTIONS, 'forceinline': True}
+
+
 def kernel(function: Callable[..., Any]) -> Any:
     """Compile a function that is called from Python and runs on one thread."""
     return cached(njit(**OPTIONS)(function), function)
@@ -41,7 +44,17 @@ def parallel_kernel(function: Callable[..., Any]) -> Any:
 
 def inlined(function: Callable[..., Any]) -> Any:
     """Compile a function into each kernel that calls it."""
-    return njit(forceinline=True, **OPTIONS)(function)
+    return njit(**INLINED)(function)
+
+
+def shared(function: Callable[..., Any]) -> Any:
+    """Compile a function into each kernel that calls it; Python calls it as it is."""
+    return register_jitable(**INLINED)(function)
+
+
+def chosen_by_type(function: Callable[..., Any]) -> Any:
+    """Return a decorator: what it decorates returns, for argument types, the code in kernels."""
+    return overload(function, jit_options=INLINED, strict=False)
 
 
 def stack_array(element: Any, *shape: int) -> Any:

@@ -176,8 +176,9 @@ class KinematicSimulator(ParameterMixin[SimulatorSettings], Node):
             raise InputError(f'start = ({x:g}, {y:g}) m, {yaw:g} rad is in an obstacle')
         # The robot finds itself on the map; drift of wheels is for episodes without a map.
         self._plant_parameters = PlantParameters(
-            limits=controller.limits, drifts=False, **vars(settings.plant)
-        )
+            motion_model=controller.motion_model, limits=controller.limits, drifts=False,
+            **vars(settings.plant),
+        )  # fmt: skip
         self._lidar = Lidar(**vars(settings.lidar))
         self._steps, self._time, self._last_step = 0, 0.0, time.monotonic()
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)

@@ -249,7 +249,8 @@ class _Run:
         seeds = np.random.SeedSequence(episode.seed).generate_state(3) // 2
         self._plant = Plant(
             dataclasses.replace(
-                episode.plant, limits=c.limits, drifts=episode.sensing == 'lidar'
+                episode.plant, motion_model=c.motion_model, limits=c.limits,
+                drifts=episode.sensing == 'lidar',
             ),
             episode.start, int(seeds[0]),
         )

@@ -1,4 +1,4 @@
-"""Plant: a differential drive robot that answers late and slowly, and its erring odometry."""
+"""Plant: a robot of any motion model that answers late and slowly, and its erring odometry."""
 
 from __future__ import annotations
 
@@ -40,6 +40,8 @@ class PlantParameters:
     drifts : bool
         The measured pose carries the scale error along, as wheels do; a robot that finds itself on
         a map does not drift.
+    motion_model : str
+        'diff_drive' or 'ackermann', as the controller has them.
     limits : Limits
         What the drives can do, whatever is commanded.
 
@@ -55,6 +57,7 @@ class PlantParameters:
     speed_noise: float = 0.01
     inflation: float = 0.0
     drifts: bool = True
+    motion_model: str = 'diff_drive'
     limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:
@@ -94,6 +97,9 @@ class Plant:
     dv/dt = (v_commanded − v) / lag, held within the acceleration limits; speeding up is limited by
     ax_max and slowing down by ax_min, whatever the direction. The pose moves along circular arcs.
 
+    A car turns its wheels to atan(L w / v), with the lag of the turning rate and at most at the
+    steering rate. A command without speed says nothing of them: they stay as they were told.
+
     Attributes
     ----------
     time : float
@@ -113,6 +119,7 @@ class Plant:
         self.twist: NDArray[np.float64] = np.zeros(3)
         self._believed = self.pose.copy()
         self._queue: deque[tuple[float, float, float]] = deque()
+        self._steering = 0.0  # [rad] angle of a car's wheels, and what it was told to be
         self._target = (0.0, 0.0)
         self._rng = np.random.default_rng(seed)
 
@@ -150,10 +157,14 @@ class Plant:
 
     def _accept(self, vx: float, wz: float) -> None:
         limits = self.parameters.limits
-        wz = min(max(wz, -limits.wz_max), limits.wz_max)
-        self._target = (
-            min(max(vx, limits.vx_min), limits.vx_max), self.parameters.yaw_gain * wz
-        )
+        speed = min(max(vx, limits.vx_min), limits.vx_max)
+        if self.parameters.motion_model == 'ackermann':
+            angle = math.atan(limits.wheelbase * wz / vx) if vx else self._target[1]
+            most = math.atan(limits.wheelbase / limits.turning_radius_min)
+            self._target = speed, min(max(angle, -most), most)
+        else:
+            wz = min(max(wz, -limits.wz_max), limits.wz_max)
+            self._target = speed, self.parameters.yaw_gain * wz
 
     def _step(self, dt: float) -> None:
         p, limits = self.parameters, self.parameters.limits
@@ -161,14 +172,26 @@ class Plant:
         up = limits.ax_max if v >= 0.0 else -limits.ax_min
         down = -limits.ax_min if v > 0.0 else limits.ax_max
         dv = _share(dt, p.lag_linear) * (self._target[0] - v)
-        dw = _share(dt, p.lag_angular) * (self._target[1] - w)
         dv = min(max(dv, -down * dt), up * dt)
-        dw = min(max(dw, -limits.az_max * dt), limits.az_max * dt)
+        if p.motion_model == 'ackermann':
+            dw = self._steered(dt, v + dv) - w
+        else:
+            dw = _share(dt, p.lag_angular) * (self._target[1] - w)
+            dw = min(max(dw, -limits.az_max * dt), limits.az_max * dt)
         way, turn = (v + 0.5 * dv) * dt, (w + 0.5 * dw) * dt
         self.twist[0], self.twist[2] = v + dv, w + dw
         _move(self.pose, way, turn)
         scale = 1.0 + p.odom_scale_error
         _move(self._believed, scale * way, scale * turn)
+
+
+    def _steered(self, dt: float, v: float) -> float:
+        """Turn the wheels of a car for dt [s]; return its turning rate [rad/s] at a speed."""
+        p, limits = self.parameters, self.parameters.limits
+        turn = _share(dt, p.lag_angular) * (self._target[1] - self._steering)
+        most = limits.steering_rate * dt
+        self._steering += min(max(turn, -most), most)
+        return p.yaw_gain * v * math.tan(self._steering) / limits.wheelbase
 
 
 def _share(dt: float, lag: float) -> float:

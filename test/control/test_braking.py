@@ -12,18 +12,26 @@ from mppi_ros.control.braking import Surroundings
 from mppi_ros.driving import motion
 from mppi_ros.driving.distance_field import distance_field
 from mppi_ros.driving.footprint import Footprint
-from mppi_ros.driving.motion import Model, State
+from mppi_ros.driving.motion import DiffDrive, State
 from mppi_ros.driving.settings import Limits, Prediction
 
 LIMITS = Limits(vx_max=2.0, vx_min=-1.0, wz_max=1.5, ax_max=1.0, ax_min=-2.0, az_max=3.0)
 PREDICTION = Prediction(delay=0.1, lag_linear=0.2, lag_angular=0.15)
 BODY = Footprint.round(0.2)
-MODEL = Model.of(LIMITS, PREDICTION, braking.STEP)
+MODEL = DiffDrive.of(LIMITS, PREDICTION, braking.STEP)
 WALL = 4.95  # [m] inner face of the room's right wall
 
 
 def surroundings(costmap, margin=0.0, body=BODY):
     return Surroundings.of(distance_field(costmap), body, margin)
+
+
+def exact(seconds):
+    return DiffDrive.of(LIMITS, PREDICTION, seconds, float)
+
+
+def predict(state, since, until, sent):
+    return braking.predict(state, since, until, sent, PREDICTION, DiffDrive, LIMITS)
 
 
 def moving(x=0.0, y=0.0, yaw=0.0, v=0.0, w=0.0):
@@ -32,12 +40,12 @@ def moving(x=0.0, y=0.0, yaw=0.0, v=0.0, w=0.0):
 
 def test_limits_are_those_of_the_rollout():
     rng = np.random.default_rng(0)
-    model = Model.of(LIMITS, PREDICTION, 0.05)
+    model = DiffDrive.of(LIMITS, PREDICTION, 0.05)
     for _ in range(200):
         wanted, last = rng.uniform(-3.0, 3.0, 2), rng.uniform(-1.0, 1.0, 2)
         expected = np.array([wanted], np.float32)
         motion.limit(expected, tuple(last), model)
-        found = braking.limited(tuple(wanted), tuple(last), LIMITS, 0.05)
+        found = motion.limited(tuple(wanted), tuple(last), exact(0.05))
         np.testing.assert_allclose(found, expected[0], atol=1e-6)
 
 
@@ -45,7 +53,7 @@ def test_limits_are_those_of_the_rollout():
 @pytest.mark.parametrize('curvature', [0.0, 0.8, -50.0])
 def test_braking_ends_in_exactly_zero(last, curvature):
     for _ in range(60):
-        slower = braking.braking(last, curvature, LIMITS, 0.05)
+        slower = motion.braked(last, curvature, exact(0.05))
         assert abs(slower[0]) <= abs(last[0])
         assert abs(slower[1] - last[1]) <= 3.0 * 0.05 + 1e-12
         last = slower
@@ -53,13 +61,13 @@ def test_braking_ends_in_exactly_zero(last, curvature):
 
 
 def test_speed_limit_that_was_lowered_is_approached_within_the_acceleration():
-    assert braking.limited((5.0, 0.0), (3.0, 0.0), LIMITS, 0.1) == pytest.approx((2.8, 0.0))
+    assert motion.limited((5.0, 0.0), (3.0, 0.0), exact(0.1)) == pytest.approx((2.8, 0.0))
 
 
 def test_prediction_is_the_step_response_of_a_first_order_lag_after_the_delay():
     sent = np.array([[-np.inf, 0.0, 0.0], [10.0, 1.0, 0.5]])
     seconds = 0.7
-    state = braking.predict(moving(), 10.0, 10.0 + 0.1 + seconds, sent, LIMITS, PREDICTION)
+    state = predict(moving(), 10.0, 10.0 + 0.1 + seconds, sent)
     share = math.exp(-seconds / 0.2)
     assert state.v == pytest.approx(1.0 - share, abs=1e-3)
     assert state.w == pytest.approx(0.5 * (1.0 - math.exp(-seconds / 0.15)), abs=1e-3)
@@ -69,13 +77,13 @@ def test_prediction_is_the_step_response_of_a_first_order_lag_after_the_delay():
 
 def test_command_does_nothing_before_its_delay():
     sent = np.array([[-np.inf, 0.0, 0.0], [10.0, 1.0, 0.5]])
-    assert braking.predict(moving(1.0, 2.0, 3.0), 10.0, 10.1, sent, LIMITS, PREDICTION) == (
-        pytest.approx((1.0, 2.0, 3.0, 0.0, 0.0)))
+    assert predict(moving(1.0, 2.0, 3.0), 10.0, 10.1, sent) == (
+        pytest.approx(moving(1.0, 2.0, 3.0)))
 
 
 def test_prediction_over_no_time_is_the_measurement():
     sent = np.array([[-np.inf, 1.0, 1.0]])
-    assert braking.predict(moving(v=1.0), 5.0, 4.9, sent, LIMITS, PREDICTION) == moving(v=1.0)
+    assert predict(moving(v=1.0), 5.0, 4.9, sent) == moving(v=1.0)
 
 
 @pytest.mark.parametrize('speed', [0.3, 1.0, 2.0])
@@ -129,6 +137,6 @@ def test_each_disc_may_not_go_deeper_even_when_another_comes_free():
 
 def test_check_of_the_weakest_brakes_ends():
     limits = Limits(ax_min=-0.01, vx_max=20.0)
-    model = Model.of(limits, PREDICTION, braking.STEP)
+    model = DiffDrive.of(limits, PREDICTION, braking.STEP)
     found = braking.check(moving(v=20.0), (20.0, 0.0), 0.05, surroundings(room()), model)
     assert not found.safe

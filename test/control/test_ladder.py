@@ -90,4 +90,4 @@ def test_held_commands_cost_what_their_rollout_costs():
         held = np.tile(command, (steps, 1))
         each = controller._objective.cost_of_each_critic(held)
         assert sum(each.values()) == pytest.approx(cost, rel=1e-3, abs=1e-3)
-    assert GRID % 2 == 1
+    assert all(side % 2 == 1 for side in GRID.values())

@@ -68,7 +68,7 @@ def drive(made, ticks, path=STRAIGHT, state=START):
         made.prepare(state, last, path, progress)
         assert optimizer.step(made).valid
         last = tuple(optimizer.mean[0].tolist())
-        state = State(*trajectory(optimizer.mean[:1], state, made.model, np.empty((2, 5)))[1])
+        state = State(*trajectory(optimizer.mean[:1], state, made.model)[1])
         optimizer.shift(DT)
         states.append(state)
     return np.array(states)

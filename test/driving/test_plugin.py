@@ -11,7 +11,7 @@ from mppi_ros.driving.costmap import Costmap
 from mppi_ros.driving.critics import CRITICS
 from mppi_ros.driving.distance_field import distance_field
 from mppi_ros.driving.footprint import Footprint
-from mppi_ros.driving.motion import Model, State
+from mppi_ros.driving.motion import DiffDrive, State
 from mppi_ros.driving.objective import DrivingObjective
 from mppi_ros.driving.path import ReferencePath
 from mppi_ros.driving.plugin import (
@@ -116,7 +116,7 @@ def test_a_critic_of_the_user_comes_on_top_of_the_others():
 
 
 def test_a_motion_model_of_the_user_moves_as_the_built_in_one_does():
-    model = Model.of(LIMITS, PREDICTION, DT)
+    model = DiffDrive.of(LIMITS, PREDICTION, DT)
     own = Plugin(lagging_unicycle, values=[model.dt, model.follow_v, model.follow_w])
     theirs, ours = costs_of(objective(plugin=own)), costs_of(objective())
     # a sample at the border of a cell may fall into either
