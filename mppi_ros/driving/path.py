@@ -79,9 +79,14 @@ class ReferencePath:
         arc_of_corners = np.concatenate([[0.0], steps.cumsum()])
         length = float(arc_of_corners[-1])
         arc = np.linspace(0.0, length, 1 + math.ceil(length / spacing - 1e-9))
-        points = np.stack([np.interp(arc, arc_of_corners, axis) for axis in corners.T], axis=1)
+        points = np.empty((len(arc), 2))
+        for axis in (0, 1):
+            points[:, axis] = np.interp(arc, arc_of_corners, corners[:, axis])
         if len(points) > 1:
-            yaw = np.arctan2(*np.gradient(points, axis=0).T[::-1])
+            ways = np.empty_like(points)
+            ways[1:-1] = points[2:] - points[:-2]
+            ways[0], ways[-1] = points[1] - points[0], points[-1] - points[-2]
+            yaw = np.arctan2(ways[:, 1], ways[:, 0])
         else:
             yaw = given[-1:, 2] if given.shape[1] == 3 else np.zeros(1)
         end_yaw = given[-1, 2] if given.shape[1] == 3 else yaw[-1]
@@ -176,7 +181,9 @@ def sections(poses: ArrayLike, spacing: float = SPACING) -> list[ReferencePath]:
     oriented = given.shape[1] == 3 and bool(np.any(given[:-1, 2] != 0.0))
     parts = []
     for first, last in zip(bounds, bounds[1:], strict=False):
-        part = ReferencePath.from_poses(given[first : last + 1, :2], spacing)
+        part = whole
+        if len(bounds) > 2:
+            part = ReferencePath.from_poses(given[first : last + 1, :2], spacing)
         facing = np.cos(given[first:last, 2] - way[first:last]) if oriented else np.ones(1)
         backward = bool(np.mean(facing < 0.0) > 0.8)
         yaw = part.yaw[-1] + (math.pi if backward else 0.0)

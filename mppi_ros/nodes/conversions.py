@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
 import math
-from typing import Any
+from typing import Any, NoReturn
 
 from builtin_interfaces.msg import Duration, Time
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
@@ -112,9 +112,16 @@ def odometry_to_msg(odometry: Odometry, frame: str, child_frame: str) -> Odometr
     return message
 
 
-def costmap_from_msg(message: OccupancyGrid) -> Costmap:
+def costmap_from_msg(message: OccupancyGrid, cells: NDArray[np.int8] | None = None) -> Costmap:
     """
     Return the costmap in a message; its cells are shared with the message, not copied.
+
+    Parameters
+    ----------
+    message : OccupancyGrid
+        The grid.
+    cells : int8[N], optional
+        Its cells, where they were read apart from the message.
 
     Raises
     ------
@@ -124,9 +131,11 @@ def costmap_from_msg(message: OccupancyGrid) -> Costmap:
 
     """
     info = message.info
-    if len(message.data) != info.width * info.height:
+    if cells is None:
+        cells = np.frombuffer(message.data, dtype=np.int8)
+    if cells.size != info.width * info.height:
         raise InputError(
-            f'costmap.data has {len(message.data)} cells; info.width * info.height = '
+            f'costmap.data has {cells.size} cells; info.width * info.height = '
             f'{info.width} * {info.height} = {info.width * info.height} are expected'
         )
     x, y, yaw = pose_from_msg(info.origin, 'costmap.info.origin')
@@ -135,8 +144,7 @@ def costmap_from_msg(message: OccupancyGrid) -> Costmap:
             f'costmap.info.origin is rotated by {yaw:.3f} rad; grids parallel to their frame are '
             f'expected (at most {LEVEL_TOLERANCE} rad)'
         )
-    data = np.frombuffer(message.data, dtype=np.int8).reshape(info.height, info.width)
-    return Costmap(data, info.resolution, x, y)
+    return Costmap(cells.reshape(info.height, info.width), info.resolution, x, y)
 
 
 def costmap_to_msg(costmap: Costmap, stamp: float, frame: str) -> OccupancyGrid:
@@ -152,9 +160,18 @@ def costmap_to_msg(costmap: Costmap, stamp: float, frame: str) -> OccupancyGrid:
     return message
 
 
-def path_from_msg(message: Path) -> NDArray[np.float64]:
+def path_from_msg(
+    message: Path, numbers: NDArray[np.float64] | None = None
+) -> NDArray[np.float64]:
     """
     Return the poses of a path, float64[N, 3] as x [m], y [m], yaw [rad].
+
+    Parameters
+    ----------
+    message : Path
+        The path.
+    numbers : float64[N, 7], optional
+        Its poses as position x, y, z and quaternion x, y, z, w, where they were read apart.
 
     Raises
     ------
@@ -162,19 +179,50 @@ def path_from_msg(message: Path) -> NDArray[np.float64]:
         A pose is malformed, is in another frame than the path, or there are too many poses.
 
     """
+    if numbers is None:
+        numbers = numbers_of_poses(message)
+    count = len(numbers)
+    if count > LARGEST_PATH:
+        raise InputError(f'plan.poses has {count} poses; at most {LARGEST_PATH} are expected')
+    place, (x, y, z, w) = numbers[:, :2], numbers[:, 3:].T
+    with np.errstate(over='ignore', invalid='ignore'):
+        norm = np.sqrt(x * x + y * y + z * z + w * w)
+        good = np.isfinite(place).all(axis=1) & (norm >= NORM[0]) & (norm <= NORM[1])
+    if not good.all():
+        _refuse(numbers, int(np.argmin(good)))
+    yaw = np.arctan2(2.0 * (w * z + x * y), 1.0 - 2.0 * (y * y + z * z))
+    return np.column_stack([place, yaw])
+
+
+def numbers_of_poses(message: Path) -> NDArray[np.float64]:
+    """Return position and quaternion of each pose, float64[N, 7]; see path_from_msg."""
+    frame = message.header.frame_id
     if len(message.poses) > LARGEST_PATH:
         raise InputError(
             f'plan.poses has {len(message.poses)} poses; at most {LARGEST_PATH} are expected'
         )
-    frame = message.header.frame_id
-    poses = np.empty((len(message.poses), 3))
+    numbers = np.empty((len(message.poses), 7))
     for i, stamped in enumerate(message.poses):
         if stamped.header.frame_id not in ('', frame):
-            raise InputError(
-                f"plan.poses[{i}] is in frame '{stamped.header.frame_id}', the plan in '{frame}'"
-            )
-        poses[i] = pose_from_msg(stamped.pose, f'plan.poses[{i}].pose')
-    return poses
+            refuse_frame(i, stamped.header.frame_id, message)
+        place, turn = stamped.pose.position, stamped.pose.orientation
+        numbers[i] = place.x, place.y, place.z, turn.x, turn.y, turn.z, turn.w
+    return numbers
+
+
+def refuse_frame(index: int, frame: str, message: Path) -> NoReturn:
+    """Say that a pose of a path is in a frame of its own."""
+    raise InputError(
+        f"plan.poses[{index}] is in frame '{frame}', the plan in '{message.header.frame_id}'"
+    )
+
+
+def _refuse(numbers: NDArray[np.float64], index: int) -> None:
+    """Say what is wrong with one pose."""
+    x, y, z, *turn = numbers[index].tolist()
+    pose = Pose(position=Point(x=x, y=y, z=z), orientation=Quaternion())
+    pose.orientation.x, pose.orientation.y, pose.orientation.z, pose.orientation.w = turn
+    pose_from_msg(pose, f'plan.poses[{index}].pose')
 
 
 def path_to_msg(poses: Iterable[Sequence[float]], stamp: float, frame: str) -> Path:

@@ -17,7 +17,7 @@ from std_msgs.msg import Header
 from mppi_ros.control.controller import Controller
 from mppi_ros.control.report import Fault, Reason
 from mppi_ros.mppi.errors import InputError
-from mppi_ros.nodes import conversions
+from mppi_ros.nodes import conversions, wire
 from mppi_ros.nodes.frames import Frames, TransformError
 from mppi_ros.nodes.latched import subscribe_latched
 
@@ -58,8 +58,8 @@ class Intake:
         )
         self._goal = node.create_subscription(PoseStamped, 'goal_pose', self.on_goal, 1)
         self._latched: list[list[Subscription]] = [
-            subscribe_latched(node, OccupancyGrid, 'costmap', self.on_costmap),
-            subscribe_latched(node, Path, 'plan', self.on_plan),
+            subscribe_latched(node, OccupancyGrid, 'costmap', self.on_costmap, raw=True),
+            subscribe_latched(node, Path, 'plan', self.on_plan, raw=True),
         ]
 
     def close(self) -> None:
@@ -87,25 +87,30 @@ class Intake:
 
         self._accept('odometry', take)
 
-    def on_costmap(self, message: OccupancyGrid) -> None:
-        """Take a costmap; its frame is that of all planning."""
+    def on_costmap(self, data: bytes) -> None:
+        """Take a serialised costmap; its frame is that of all planning."""
 
         def take() -> None:
-            costmap = conversions.costmap_from_msg(message)
+            message, cells = wire.grid_from_bytes(data)
+            costmap = conversions.costmap_from_msg(message, cells)
+            frame = message.header.frame_id
+            if frame != self.frame:
+                self._controller.forget_costmap()
+                self.frame = frame
             self._controller.set_costmap(self._stamp(message.header), costmap)
-            self.frame = message.header.frame_id
 
         self._accept('costmap', take)
         route = self._route
         if route is not None and (route.frame != self.frame or 'plan' in self.faults):
             self._accept('plan', self._follow_route)
 
-    def on_plan(self, message: Path) -> None:
-        """Take a plan in the place of the one before."""
+    def on_plan(self, data: bytes) -> None:
+        """Take a serialised plan in the place of the one before."""
 
         def take() -> None:
             self._route = None
-            poses = conversions.path_from_msg(message)
+            message, numbers = wire.path_from_bytes(data)
+            poses = conversions.path_from_msg(message, numbers)
             stamp = self._stamp(message.header)
             self._route = Route(message.header.frame_id, stamp, poses, is_goal=False)
             self._follow_route()

@@ -18,13 +18,19 @@ VOLATILE = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
 
 
 def subscribe_latched(
-    node: Node, kind: type[Any], topic: str, callback: Callable[[Any], None]
+    node: Node,
+    kind: type[Any],
+    topic: str,
+    callback: Callable[[Any], None],
+    *,
+    raw: bool = False,
 ) -> list[Subscription]:
     """
     Subscribe to the last message of latched publishers and to messages of volatile ones.
 
     DDS pairs no transient local subscription with a volatile publisher. So a volatile one joins
-    when a publisher offers no more; a message that then arrives through both counts once.
+    when a publisher offers no more; a message that then arrives through both counts once. With
+    `raw` the callback is given the bytes of each message.
 
     Returns
     -------
@@ -42,7 +48,7 @@ def subscribe_latched(
 
     def incompatible(info: QoSRequestedIncompatibleQoSInfo) -> None:
         if info.last_policy_kind == QoSPolicyKind.DURABILITY and len(subscriptions) == 1:
-            subscriptions.append(node.create_subscription(kind, topic, receive, VOLATILE))
+            subscriptions.append(node.create_subscription(kind, topic, receive, VOLATILE, raw=raw))
 
     subscriptions.append(
         node.create_subscription(
@@ -51,6 +57,7 @@ def subscribe_latched(
             receive,
             LATCHED,
             event_callbacks=SubscriptionEventCallbacks(incompatible_qos=incompatible),
+            raw=raw,
         )
     )
     return subscriptions

@@ -19,6 +19,7 @@ from std_srvs.srv import SetBool, Trigger
 from mppi_ros.control.controller import Controller
 from mppi_ros.control.inputs import Command
 from mppi_ros.control.settings import NODE_NAME, Configuration
+from mppi_ros.control.survey import Background
 from mppi_ros.mppi.errors import MppiError
 from mppi_ros.nodes import conversions
 from mppi_ros.nodes.health import Health
@@ -60,12 +61,14 @@ class MppiController(ParameterMixin[Configuration], ManagedNode):
     @transition
     def on_configure(self, state: LifecycleState) -> None:
         """Make the controller and every entity; compile or load the kernels."""
-        controller = Controller(self.configuration)
+        surveyor = Background()
+        controller = Controller(self.configuration, surveyor=surveyor)
         begun = time.monotonic()
         self.get_logger().info('loads its kernels; the first start compiles them')
         controller.warm_up()
         self.get_logger().info(f'kernels are ready after {time.monotonic() - begun:.1f} s')
         with ExitStack() as entities:
+            entities.callback(surveyor.close)
             self._make_entities(controller, entities)
             self._entities = entities.pop_all()
         self._controller = controller
