@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from mppi_ros.driving.costmap import Costmap
 from mppi_ros.mppi.errors import InputError
 
+CELLS = 'Array(int8, 2, "C", readonly=True)'  # of a costmap, which may belong to a message
 FAR = 1e4  # [m] stands for 'no obstacle anywhere'
 
 
@@ -113,7 +114,7 @@ def distance_field(
     )
 
 
-@njit('void(int8[:,::1], boolean, boolean, float32[:,::1])', cache=True, nogil=True)
+@njit(f'void({CELLS}, boolean, boolean, float32[:,::1])', cache=True, nogil=True)
 def _column_distances(
     data: NDArray[np.int8],
     unknown_is_obstacle: bool,
@@ -136,7 +137,7 @@ def _column_distances(
 
 
 @njit(
-    'void(int8[:,::1], float64, float64, boolean, boolean, float32[:,::1])',
+    f'void({CELLS}, float64, float64, boolean, boolean, float32[:,::1])',
     cache=True,
     nogil=True,
 )

@@ -14,6 +14,7 @@ SPACING = 0.05  # [m]
 LONGEST = 20_000.0  # [m] keeps memory bounded whatever is sent
 WINDOW = 0.5  # [m] a robot moves less between two projections, and branches lie further apart
 SAME = 1e-3  # [m] a shorter path is a single point
+MOST_SECTIONS = 100  # no planner turns a robot round more often
 CUSP = math.radians(120.0)  # [rad] a sharper turn between two poses reverses the direction
 
 
@@ -166,7 +167,7 @@ def sections(poses: ArrayLike, spacing: float = SPACING) -> list[ReferencePath]:
     Raises
     ------
     InputError
-        As ReferencePath.from_poses.
+        As ReferencePath.from_poses; or there are more than MOST_SECTIONS.
 
     """
     whole = ReferencePath.from_poses(poses, spacing)
@@ -178,6 +179,8 @@ def sections(poses: ArrayLike, spacing: float = SPACING) -> list[ReferencePath]:
     way = np.arctan2(*np.diff(given[:, :2], axis=0).T[::-1])
     turn = np.abs((np.diff(way) + math.pi) % math.tau - math.pi)
     bounds = [0, *(np.flatnonzero(turn > CUSP) + 1), len(given) - 1]
+    if len(bounds) - 1 > MOST_SECTIONS:
+        raise InputError(f'plan reverses {len(bounds) - 2} times, limit {MOST_SECTIONS - 1}')
     oriented = given.shape[1] == 3 and bool(np.any(given[:-1, 2] != 0.0))
     parts = []
     for first, last in zip(bounds, bounds[1:], strict=False):

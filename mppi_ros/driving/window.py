@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mppi_ros.driving.costmap import FREE, LETHAL, Costmap
+from mppi_ros.driving.distance_field import CELLS
 
 WHOLE = 500_000  # cells that are not worth the trouble: the distance field of them takes 5 ms
 MOST = 2000  # cells a side of a window; beyond that each stands for several
@@ -70,7 +71,7 @@ def window(
 
 
 @njit(
-    'void(int8[:,::1], int64, int64, int64, boolean, int64, int8[:,::1])', cache=True, nogil=True
+    f'void({CELLS}, int64, int64, int64, boolean, int64, int8[:,::1])', cache=True, nogil=True
 )
 def _gather(
     data: NDArray[np.int8],

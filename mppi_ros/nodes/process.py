@@ -59,6 +59,8 @@ def run(make: Callable[[], Any]) -> None:
         node = make()
         executor = SingleThreadedExecutor()
         executor.add_node(node)
+        # What Python does beside the tick, for a survey, gives way sooner than after 5 ms.
+        sys.setswitchinterval(5e-4)
         node.start()
         # A full collection walks through all that Numba keeps and would stop a tick for 0.15 s
         # and more; what is there by now stays anyway.

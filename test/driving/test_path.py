@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from mppi_ros.driving.path import LONGEST, ReferencePath
+from mppi_ros.driving.path import LONGEST, ReferencePath, sections
 from mppi_ros.mppi.errors import InputError
 
 
@@ -123,3 +123,10 @@ def test_without_a_hint_a_closed_course_starts_at_its_start():
 def test_hint_beyond_the_ends_is_harmless(hint):
     arc, _ = u_turn(0.4).project(2.0, 0.0, hint=hint)
     assert 0.0 <= arc <= u_turn(0.4).length
+
+
+def test_a_plan_that_never_stops_reversing_is_refused():
+    zigzag = np.zeros((1000, 2))
+    zigzag[::2, 0] = 1.0
+    with pytest.raises(InputError, match='plan reverses 998 times, limit 99'):
+        sections(zigzag)

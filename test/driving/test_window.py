@@ -65,3 +65,10 @@ def test_the_worst_cell_counts_where_one_stands_for_several(unknown, expected):
     assert near.data[0, 0] == 100
     assert near.data[832, 832] == expected
     assert np.count_nonzero(near.data[:-1, :-1]) == 2
+
+
+def test_cells_that_must_not_be_written_are_read():
+    costmap = Costmap(np.frombuffer(bytes(1000 * 4000), np.int8).reshape(1000, 4000), RES, 0., 0.)
+    near, _ = window(costmap, 1.0, 1.0, 500.0)
+    assert near.data.max() == 0
+    assert distance_field(costmap).distance.max() > 20.0

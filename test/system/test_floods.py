@@ -1,0 +1,97 @@
+"""Huge messages and floods of them: the controller drives on, and does not grow."""
+from __future__ import annotations
+
+from array import array
+import random
+
+from nav_msgs.msg import OccupancyGrid, Odometry
+from nav_msgs.msg import Path as PathMessage
+import numpy as np
+import psutil
+import pytest
+from rclpy.qos import qos_profile_sensor_data
+from rclpy.serialization import serialize_message
+from system import scenarios
+from system.harness import PretendedRobot, Processes, Watcher
+
+from mppi_ros.driving.costmap import Costmap
+from mppi_ros.nodes import conversions
+
+# A stall of the controller ages its odometry; what the sender needs itself must not count.
+PATIENT = ('-p', 'safety.odom_timeout:=1.5', '-p', 'safety.costmap_timeout:=0.0')
+
+
+@pytest.fixture
+def robot(tmp_path, monkeypatch):
+    """Offer a pretended robot that a controller drives."""
+    monkeypatch.setenv('ROS_DOMAIN_ID', str(random.randint(1, 101)))
+    monkeypatch.setenv('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
+    with Processes(tmp_path) as processes:
+        watcher = Watcher()
+        processes.start('mppi_controller', *PATIENT)
+        robot = PretendedRobot(watcher)
+        scenarios.drives(watcher)
+        yield robot
+        assert processes.runs('mppi_controller')
+        watcher.close()
+
+
+def controller():
+    """Return the process of the controller."""
+    return next(
+        child for child in psutil.Process().children()
+        if any('mppi_controller' in word for word in child.cmdline()))
+
+
+def drives_on(watcher, ticks):
+    """Check that the robot is told to drive in so many ticks."""
+    before = len(watcher.commands)
+    watcher.wait_for(lambda: len(watcher.commands) >= before + ticks, f'{ticks} commands')
+    assert watcher.state == 'driving', watcher.reason
+    assert min(speed for speed, _ in watcher.commands[before:]) > 0.0
+
+
+def test_a_plan_of_a_hundred_thousand_poses_stops_nothing(robot):
+    # rclpy would take seconds to make and serialise so many poses.
+    poses = np.zeros(100_000, [
+        ('stamp', '<i8'), ('length', '<u4'), ('frame', 'S5'), ('pad', 'V7'), ('pose', '<7f8')])
+    poses['length'], poses['frame'] = 5, 'odom'
+    poses['pose'][:, 0] = np.linspace(0.0, 3.0, len(poses))
+    poses['pose'][:, 6] = 1.0
+    empty = serialize_message(conversions.path_to_msg([], robot.now(), 'odom'))
+    data = empty[:-4] + np.uint32(len(poses)).tobytes() + poses.tobytes()
+    publisher = robot.watcher.node.create_publisher(PathMessage, 'plan', 1)
+    robot.watcher.wait_for(publisher.get_subscription_count, 'the controller')
+    publisher.publish(data)
+    drives_on(robot.watcher, 20)
+
+
+def test_a_costmap_of_a_hundred_million_cells_stops_nothing(robot):
+    data = np.zeros((10_000, 10_000), np.int8)
+    costmap = Costmap(data, 0.05, -250.0, -250.0)
+    message = conversions.costmap_to_msg(Costmap(data[:1, :1], 0.05, -250.0, -250.0), 0.0, 'odom')
+    message.info.height, message.info.width = costmap.shape
+    message.data = array('b', data.tobytes())
+    whole = serialize_message(message)
+    robot.make_costmap = lambda: whole
+    drives_on(robot.watcher, 10)
+    robot.say_the_truth()
+    drives_on(robot.watcher, 10)
+
+
+def test_a_flood_of_odometry_and_costmaps_is_bounded(robot):
+    watcher = robot.watcher
+    drives_on(watcher, 10)
+    before = controller().memory_info().rss
+    odometry = watcher.node.create_publisher(Odometry, 'odom', qos_profile_sensor_data)
+    costmap = watcher.node.create_publisher(OccupancyGrid, 'costmap', 1)
+    fast = [
+        watcher.node.create_timer(
+            0.001, lambda: odometry.publish(serialize_message(robot.odometry()))),
+        watcher.node.create_timer(
+            0.005, lambda: costmap.publish(serialize_message(robot.costmap()))),
+    ]
+    drives_on(watcher, 60)
+    for timer in fast:
+        watcher.node.destroy_timer(timer)
+    assert controller().memory_info().rss < before + 50e6
