@@ -94,6 +94,27 @@ class Recovery:
 
 
 @dataclass(frozen=True)
+class FollowPath:
+    """How the node serves the action FollowPath in the place of Nav2's controller_server."""
+
+    enabled: bool = parameter(
+        False,
+        'serve the action follow_path, instead of the topics plan and goal_pose',
+        live=False,
+    )
+    failure_tolerance: float = parameter(
+        1.0, 'time that the robot may stand stopped before the action fails', unit='s', low=0.0,
+        high=600.0,
+    )
+    progress_radius: float = parameter(
+        0.5, 'distance that counts as progress', unit='m', low=0.01, high=100.0
+    )
+    progress_time: float = parameter(
+        10.0, 'time without progress after which the action fails', unit='s', low=0.1, high=3600.0
+    )
+
+
+@dataclass(frozen=True)
 class Interface:
     """How the ROS node presents itself; programs without ROS read and ignore it."""
 
@@ -105,6 +126,19 @@ class Interface:
         True, 'publish TwistStamped; false publishes Twist', live=False
     )
     base_frame: str = parameter('base_link', 'frame of the robot, in the header of cmd_vel')
+    transform_timeout: float = parameter(
+        1.0,
+        'age at which the newest transform between frames is refused; 0 trusts it for ever',
+        unit='s',
+        low=0.0,
+        high=3600.0,
+    )
+    costmap_type: str = parameter(
+        'occupancy_grid',
+        "type of the topic costmap: nav_msgs/OccupancyGrid, or Nav2's nav2_msgs/Costmap",
+        choices=('occupancy_grid', 'nav2_costmap'),
+        live=False,
+    )
 
 
 @dataclass(frozen=True)
@@ -135,6 +169,7 @@ class Configuration:
     goal: Goal = group(Goal)
     safety: Safety = group(Safety)
     recovery: Recovery = group(Recovery)
+    follow_path: FollowPath = group(FollowPath)
     interface: Interface = group(Interface, name='')
 
     def __post_init__(self) -> None:
