@@ -64,6 +64,7 @@ setup(
             f'mppi_demo = {NAME}.tools.demo:main',
             f'mppi_evaluate = {NAME}.tools.evaluate:main',
             f'mppi_benchmark = {NAME}.tools.benchmark:main',
+            f'mppi_import_nav2 = {NAME}.tools.import_nav2:main',
         ],
     },
 )

@@ -253,7 +253,7 @@ class Import:
         elif ' ' in rule:
             self.reasons[name] = rule
         else:
-            typed = float(value) if isinstance(DEFAULTS[rule], float) else value
+            typed = _number(name, value) if isinstance(DEFAULTS[rule], float) else value
             self.take(rule, typed, name)
 
     def take(self, ours: str, value: Any, origin: str) -> None:
