@@ -11,6 +11,7 @@ import argparse
 from collections.abc import Mapping, Sequence
 import dataclasses
 import json
+import math
 from pathlib import Path
 import sys
 from typing import Any
@@ -114,7 +115,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     if options.json:
         old = json.loads(options.json.read_text()) if options.json.exists() else {}
-        options.json.write_text(json.dumps(old | found, indent=1))
+        found = old | found
+        options.json.write_text(json.dumps(found, indent=1))
     show(found)
     return 0
 
@@ -175,23 +177,46 @@ def excess(result: EpisodeResult, configuration: Configuration, ideal: float) ->
     return result.time_s - ideal + dt * float(rate.sum() + smoothness.sum())
 
 
+def avoidable(found: Mapping[str, Sequence[Episode]]) -> dict[str, list[Episode]]:
+    """
+    Return the episodes with `avoidable_s`: the excess cost over that of the best known drive.
+
+    The best drive of any variant and seed in the same scenario with the same plant shows what an
+    obstacle that no plan knows, a turn at the goal or a lagging plant cost at least.
+    """
+    least: dict[tuple[Any, ...], float] = {}
+    for episode in (each for episodes in found.values() for each in episodes):
+        place = episode['scenario'], episode['plant']
+        least[place] = min(least.get(place, math.inf), episode['excess_s'])
+    return {
+        name: [
+            {**each, 'avoidable_s': each['excess_s'] - least[each['scenario'], each['plant']]}
+            for each in episodes
+        ]
+        for name, episodes in found.items()
+    }
+
+
 def show(found: Mapping[str, Sequence[Episode]]) -> None:
     """Print what each variant is worth, as a share of the excess cost and jerk of the first."""
+    found = avoidable(found)
     first = next(iter(found))
     rows = []
     for name, episodes in found.items():
         cost, low, high = ratio(found[first], episodes, 'excess_s')
         each_cost, least, most = typical(found[first], episodes, 'excess_s')
+        rest, lowest, highest = ratio(found[first], episodes, 'avoidable_s')
         jerk, _, _ = ratio(found[first], episodes, 'mean_jerk')
         rows.append([
             name, len(episodes), np.mean([each['success'] for each in episodes]),
             np.mean([each['excess_s'] for each in episodes]),
             f'{cost:+.0%} ({low:+.0%} to {high:+.0%})',
-            f'{each_cost:+.0%} ({least:+.0%} to {most:+.0%})', f'{jerk:+.0%}',
+            f'{each_cost:+.0%} ({least:+.0%} to {most:+.0%})',
+            f'{rest:+.0%} ({lowest:+.0%} to {highest:+.0%})', f'{jerk:+.0%}',
             np.mean([each['solve_ms'] for each in episodes]),
         ])  # fmt: skip
-    columns = ('variant', 'episodes', 'success', 'excess s', 'Δ sum, 95 %', 'Δ typical', 'Δ jerk',
-               'ms')
+    columns = ('variant', 'episodes', 'success', 'excess s', 'Δ sum, 95 %', 'Δ typical',
+               'Δ avoidable', 'Δ jerk', 'ms')
     show_table(f'against {first}', columns, rows)
 
 
@@ -201,8 +226,10 @@ def ratio(
     """Return Σ after / Σ before − 1 over paired episodes, with its bootstrap interval."""
     pairs = _paired(before, after, measure)
     a, b = pairs[_resampled(len(pairs))].sum(axis=1).T
-    low, high = np.percentile(b / a - 1.0, (2.5, 97.5))
-    return float(pairs[:, 1].sum() / pairs[:, 0].sum() - 1.0), float(low), float(high)
+    before_all, after_all = pairs.sum(axis=0)
+    with np.errstate(divide='ignore', invalid='ignore'):  # nothing was avoidable: nan or inf
+        low, high = np.percentile(b / a - 1.0, (2.5, 97.5))
+        return float(after_all / before_all - 1.0), float(low), float(high)
 
 
 def typical(

@@ -56,6 +56,17 @@ def test_ratio_of_two_variants_is_that_of_their_sums():
         pytest.approx(2.0**0.5 - 1.0))
 
 
+def test_avoidable_is_the_cost_over_the_best_drive_of_the_same_scenario_and_plant():
+    def drive(scenario, plant, cost):
+        return {'scenario': scenario, 'plant': plant, 'seed': 0, 'excess_s': cost}
+
+    found = ablation.avoidable({
+        'default': [drive('a', 'nominal', 5.0), drive('a', 'heavy', 9.0)],
+        'textbook': [drive('a', 'nominal', 7.0), drive('a', 'heavy', 8.5)]})
+    assert [each['avoidable_s'] for each in found['default']] == [0.0, 0.5]
+    assert [each['avoidable_s'] for each in found['textbook']] == [2.0, 0.0]
+
+
 def test_smoothing_keeps_every_parabola_and_quietens_noise():
     t = np.arange(30.0)
     np.testing.assert_allclose(
