@@ -51,6 +51,8 @@ setup(
         'kilted': ros_wheels('kilted'),
         'tools': ['matplotlib', 'mcap', 'mcap-ros2-support', 'psutil', 'rich', 'rosbags'],
         'cluster': ['distributed'],
+        # Measured beside this package by `mppi_benchmark peers`.
+        'peers': ['torch', 'pytorch-mppi'],
         # The pytest plugin of launch_testing (Jazzy) does not load into pytest 9.
         'dev': ['pytest>=7.4,<9', 'pytest-timeout', 'hypothesis', 'ruff', 'mypy', 'import-linter',
                 'types-PyYAML'],

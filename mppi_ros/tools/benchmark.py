@@ -1,4 +1,4 @@
-"""mppi_benchmark: time the solve, drive beside Nav2, time the node over DDS, check the theory."""
+"""mppi_benchmark: time the solve, also beside peers; drive; time the node; check the theory."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from mppi_ros.tools import instrument
 from mppi_ros.tools.instrument import integer, listed, number, show_table
 
 SAMPLES, STEPS = (500, 1000, 2000, 4000, 8000, 16000), (28, 56, 112)
+PEER_SAMPLES = (500, 1000, 2000, 4000)
 # Nav2's MPPI (main, a3a97043), one call on map200, 2 vCPU Zen 4: K, T, pace → median [ms].
 # With fresh noise in each call at 2000 × 56; with noise drawn once, which is faster, elsewhere.
 NAV2_SOLVE = {
@@ -28,8 +29,8 @@ NAV2_SOLVE = {
 }
 # What names a row; everything else in it is measured.
 IDENTITY = (
-    'scenario', 'samples', 'steps', 'threads', 'pace', 'phase', 'costmap_cells', 'what', 'unit',
-    'law',
+    'scenario', 'program', 'samples', 'steps', 'threads', 'pace', 'phase', 'costmap_cells', 'what',
+    'unit', 'law',
 )
 MEASURED = ('median_ms', 'p99_ms', 'value', 'time_s', 'solve_median_ms', 'measured')
 
@@ -119,6 +120,29 @@ def _show_solve(_options: argparse.Namespace, rows: Rows) -> None:
     columns = ('samples', 'steps', 'threads', 'pace', 'phase', 'median_ms', 'p90_ms', 'p99_ms',
                'p999_ms', 'max_ms', 'ns_per_sample_step', 'nav2_median_ms')
     _show(f'solve on {rows[0]["scenario"]}', columns, rows)
+
+
+def _peers(options: argparse.Namespace) -> Rows:
+    from mppi_ros.tools.benchmark_peers import measure
+    from mppi_ros.tools.benchmark_solve import load_situation
+
+    situation = load_situation(options.scenario)
+    sizes = list(itertools.product(options.samples or PEER_SAMPLES, options.steps or (56,)))
+    with _progress() as progress:
+        rows = list(
+            measure(
+                situation, _configuration(options), sizes, options.threads, options.calls, progress
+            )
+        )
+    for row in rows:
+        row['scenario'] = situation.name
+    return rows
+
+
+def _show_peers(_options: argparse.Namespace, rows: Rows) -> None:
+    columns = ('program', 'samples', 'steps', 'threads', 'median_ms', 'p90_ms', 'p99_ms',
+               'max_ms', 'calls')
+    _show(f'beside peers on {rows[0]["scenario"]}, in turns', columns, rows)
 
 
 def _closed_loop(options: argparse.Namespace) -> Rows:
@@ -258,16 +282,24 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
         return made
 
     solve = command('solve', 'time one solve and its phases', _solve, _show_solve)
-    solve.add_argument(
-        '--scenario', type=Path, metavar='FILE.npz', help='the situation; default: a built-in one'
+    peers = command(
+        'peers', 'time one solve beside pytorch_mppi, in turns', _peers, _show_peers
     )
-    solve.add_argument('--samples', type=listed(integer(16, 131072)), metavar='K,K')
-    solve.add_argument('--steps', type=listed(integer(2, 512)), metavar='T,T')
-    solve.add_argument('--threads', type=listed(integer(1, 256)), metavar='N,N', default=(1, 2))
-    solve.add_argument(
-        '--calls', type=integer(1, 1_000_000), metavar='N', default=600,
-        help='timed calls of each size in a hot loop, a third of it at 20 Hz; default: %(default)s'
-    )
+    for made, calls, words in (
+        (solve, 600, 'in a hot loop, a third of it at 20 Hz'),
+        (peers, 200, 'of our own, a quarter of it of a peer'),
+    ):
+        made.add_argument(
+            '--scenario', type=Path, metavar='FILE.npz',
+            help='the situation; default: a built-in one',
+        )
+        made.add_argument('--samples', type=listed(integer(16, 131072)), metavar='K,K')
+        made.add_argument('--steps', type=listed(integer(2, 512)), metavar='T,T')
+        made.add_argument('--threads', type=listed(integer(1, 256)), metavar='N,N', default=(1, 2))
+        made.add_argument(
+            '--calls', type=integer(1, 1_000_000), metavar='N', default=calls,
+            help=f'timed calls of each size {words}; default: %(default)s',
+        )
     closed = command(
         'closed-loop', 'drive situations Nav2 was measured in', _closed_loop, _show_closed_loop
     )

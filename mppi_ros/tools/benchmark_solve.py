@@ -143,9 +143,10 @@ class Solve:
         self._situation = situation
         self.samples, self.steps, self.threads = samples, steps, threads
         self._footprint = Footprint.of(configuration.robot)
+        self.radius = self._footprint.inscribed_radius
         self._path = ReferencePath.from_poses(situation.plan)
         self._progress = self._path.project(situation.state.x, situation.state.y)[0]
-        self._field = self._distances()
+        self.field = self._distances()
         self._objective = self._objective_of(self._configuration)
         self._optimizer = Optimizer(self._configuration.mppi, self._configuration.controls)
 
@@ -234,7 +235,7 @@ class Solve:
             configuration.limits, configuration.critics, configuration.prediction,
             self._footprint, mppi.horizon_steps, mppi.time_step,
         )
-        objective.set_field(self._field)
+        objective.set_field(self.field)
         objective.prepare(self._situation.state, (0.0, 0.0), self._path, self._progress)
         return objective
 
@@ -284,7 +285,7 @@ def _hot(
             solve.begin()
             for _ in range(WARM_UP if turn == 0 else 3):
                 solve.call()
-            taken[index] += _timed(solve.call, -(-calls // ROUNDS))
+            taken[index] += timed(solve.call, -(-calls // ROUNDS))
     for solve, values in zip(solves, taken, strict=True):
         yield _row(solve, 'hot', 'solve', values)
 
@@ -297,7 +298,7 @@ def _phases(solve: Solve, calls: int) -> Iterator[dict[str, Any]]:
         for index, (_, call) in enumerate(phases):
             for _ in range(5 if turn == 0 else 1):
                 call()
-            taken[index] += _timed(call, -(-calls // (2 * ROUNDS)))
+            taken[index] += timed(call, -(-calls // (2 * ROUNDS)))
     for (name, _), values in zip(phases, taken, strict=True):
         yield _row(solve, 'hot', name, values)
 
@@ -311,12 +312,13 @@ def _paced(
             progress(f'{solve.label} at 20 Hz', turn / calls)
             solve.begin()
             time.sleep(PERIOD)
-            taken[index] += _timed(solve.call, 1)
+            taken[index] += timed(solve.call, 1)
     for solve, values in zip(solves, taken, strict=True):
         yield _row(solve, '20Hz', 'solve', values)
 
 
-def _timed(call: Callable[[], object], count: int) -> list[float]:
+def timed(call: Callable[[], object], count: int) -> list[float]:
+    """Call so often and return the time of each [ms]."""
     taken = []
     for _ in range(count):
         begun = time.perf_counter()

@@ -161,3 +161,27 @@ def test_latency_rows_of_the_real_node(ros_domain, tmp_path):
     for what in ('tick → command received', 'odometry stamp → command received', 'solve'):
         assert 0.0 < values[what]['median_ms'] < 200.0
     assert values['resident memory of the node']['value'] > 10.0
+
+
+def test_peers_that_are_not_installed_are_named_in_one_line(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, 'torch', None)
+    monkeypatch.setitem(sys.modules, 'pytorch_mppi', None)
+    assert run('peers', '--samples', 64, '--steps', 8) == 2
+    assert "not installed; pip install 'mppi_ros[peers]'" in capsys.readouterr().err
+
+
+def test_a_peer_takes_its_turns_and_solves_a_like_problem(scenario, tmp_path):
+    pytest.importorskip('pytorch_mppi', reason="needs the extra 'peers'")
+    from mppi_ros.tools.benchmark_peers import PytorchMppi
+
+    out = tmp_path / 'out.json'
+    assert run('peers', '--scenario', scenario, '--samples', '64', '--steps', '8', '--threads',
+               '1,2', '--calls', 20, '--json', out) == 0
+    rows = json.loads(out.read_text())['rows']
+    assert [(row['program'].split()[0], row['threads']) for row in rows] == [
+        ('mppi_ros', 1), ('pytorch_mppi', 1), ('mppi_ros', 2), ('pytorch_mppi', 2)]
+    assert all(set(row) >= TIMES for row in rows)
+    peer = PytorchMppi(load_situation(scenario), Configuration(), 512, 30)
+    for _ in range(20):
+        peer.call()
+    assert peer.command[0] > 0.3  # it follows the path

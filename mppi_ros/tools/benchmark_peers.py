@@ -1,0 +1,149 @@
+"""The time of a solve beside other MPPI libraries for Python, in turns, on a like problem."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from importlib.metadata import version
+import os
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from mppi_ros.control.settings import Configuration
+from mppi_ros.driving.path import ReferencePath
+from mppi_ros.mppi.errors import InputError
+from mppi_ros.mppi.parameters import replace
+from mppi_ros.tools.benchmark_solve import ROUNDS, WARM_UP, Situation, Solve, timed
+from mppi_ros.tools.instrument import times
+
+SLOW = 4  # times fewer calls of a peer, and at least one in each round
+
+
+class PytorchMppi:
+    """
+    A solve by pytorch_mppi: a unicycle, and a cost that is simpler than the default critics.
+
+    It looks up the distance field, squares the distance to a point that moves along the path at
+    top speed, and charges heading and effort.
+    """
+
+    def __init__(
+        self, situation: Situation, configuration: Configuration, samples: int, steps: int
+    ) -> None:
+        import torch
+
+        self._torch = torch
+        c = replace(configuration, {'samples': samples, 'horizon_steps': steps})
+        dt = c.mppi.time_step
+        ours = Solve(situation, c, samples, steps, threads=1)
+        field = ours.field
+        distance = torch.from_numpy(field.distance)
+        height, width = distance.shape
+        path = ReferencePath.from_poses(situation.plan)
+        begin, _ = path.project(situation.state.x, situation.state.y)
+        arc = np.minimum(begin + dt * c.limits.vx_max * np.arange(steps), path.length)
+        places = np.stack([np.interp(arc, path.arc, axis) for axis in path.points.T], axis=1)
+        yaws = np.interp(arc, path.arc, np.unwrap(path.yaw))
+        target = torch.tensor(np.column_stack([places, yaws]), dtype=torch.float32)
+        radius, margin = ours.radius, c.critics.obstacle.margin
+
+        def dynamics(state: Any, control: Any, _t: int) -> Any:
+            x, y, yaw = state.unbind(-1)
+            v, w = control.unbind(-1)
+            return torch.stack(
+                (x + dt * v * torch.cos(yaw), y + dt * v * torch.sin(yaw), yaw + dt * w), dim=-1
+            )
+
+        def cost(state: Any, control: Any, t: int) -> Any:
+            x, y, yaw = state.unbind(-1)
+            column = ((x - field.origin_x) / field.resolution).long().clamp(0, width - 1)
+            row = ((y - field.origin_y) / field.resolution).long().clamp(0, height - 1)
+            near = torch.clamp(margin + radius - distance[row, column], min=0.0)
+            error = (x - target[t, 0]) ** 2 + (y - target[t, 1]) ** 2
+            heading = 1.0 - torch.cos(yaw - target[t, 2])
+            return near**2 + error + 0.1 * heading + 0.01 * (control**2).sum(-1)
+
+        from pytorch_mppi import MPPI
+
+        self._solver = MPPI(
+            dynamics, cost, 3, noise_sigma=torch.diag(torch.tensor(c.mppi.sigma) ** 2),
+            num_samples=samples, horizon=steps, lambda_=0.1, step_dependent_dynamics=True,
+            u_min=torch.tensor([c.limits.vx_min, -c.limits.wz_max]),
+            u_max=torch.tensor([c.limits.vx_max, c.limits.wz_max]),
+        )  # fmt: skip
+        state = situation.state
+        self._state = torch.tensor([state.x, state.y, state.yaw], dtype=torch.float32)
+
+    def begin(self, threads: int) -> None:
+        """Set the number of threads for the calls that follow."""
+        self._torch.set_num_threads(threads)
+
+    def call(self) -> None:
+        """Shift, sample, roll out, weigh and average."""
+        self.command = self._solver.command(self._state)
+
+
+def measure(
+    situation: Situation,
+    configuration: Configuration,
+    sizes: Sequence[tuple[int, int]],
+    threads: Sequence[int],
+    calls: int,
+    progress: Callable[[str, float], None],
+) -> Iterator[dict[str, Any]]:
+    """
+    Yield rows for each program, size (K, T) and number of threads, in a hot loop.
+
+    Raises
+    ------
+    InputError
+        A peer is not installed.
+
+    """
+    _import_torch()
+    theirs = f'pytorch_mppi {version("pytorch_mppi")}'
+    runs: list[_Run] = []
+    for samples, steps in sizes:
+        peer = PytorchMppi(situation, configuration, samples, steps)
+        for count in threads:
+            ours = Solve(situation, configuration, samples, steps, count)
+            size = {'samples': samples, 'steps': steps, 'threads': count, 'pace': 'hot'}
+            runs.append(_Run({'program': 'mppi_ros', **size}, ours.begin, ours.call, calls, []))
+            begin = partial(peer.begin, count)
+            few = max(calls // SLOW, ROUNDS)
+            runs.append(_Run({'program': theirs, **size}, begin, peer.call, few, []))
+    for turn in range(ROUNDS):
+        for index, run in enumerate(runs):
+            label = f'{run.row["program"]}, K = {run.row["samples"]}'
+            progress(label, (turn + index / len(runs)) / ROUNDS)
+            run.begin()
+            timed(run.call, WARM_UP if turn == 0 and run.row['program'] == 'mppi_ros' else 3)
+            run.taken.extend(timed(run.call, -(-run.calls // ROUNDS)))
+    for run in runs:
+        yield {**run.row, 'phase': 'solve', **times(run.taken), 'calls': len(run.taken)}
+
+
+class _Run(NamedTuple):
+    """What is measured, how, how often, and the times so far [ms]."""
+
+    row: dict[str, Any]
+    begin: Callable[[], None]
+    call: Callable[[], None]
+    calls: int
+    taken: list[float]
+
+
+def _import_torch() -> None:
+    """Import the peers; their threads wait as they do by default, not as those of the solve."""
+    policy = os.environ.pop('OMP_WAIT_POLICY', '')
+    try:
+        import pytorch_mppi  # noqa: F401
+        import torch  # noqa: F401
+    except ImportError as error:
+        raise InputError(
+            f"{error.name} is not installed; pip install 'mppi_ros[peers]' brings it"
+        ) from None
+    finally:
+        if policy:
+            os.environ['OMP_WAIT_POLICY'] = policy
