@@ -12,7 +12,7 @@ NODES := mppi_controller kinematic_simulator path_planner
 WITH_ROS := .ci/with_ros $(VENV) "$(ROS_SETUP)"
 comma := ,
 
-.PHONY: env demo test lint clean
+.PHONY: env demo test faults lint clean
 
 env: $(STAMP)
 
@@ -32,6 +32,10 @@ demo: env
 
 test: lint
 	$(WITH_ROS) $(BIN)/pytest $(if $(DATA),--data $(DATA))
+
+# Every fault in every state of driving, 10⁶ inputs of chance: half an hour.
+faults: env
+	$(WITH_ROS) $(BIN)/pytest --long --timeout 7200 test/faults test/control/test_promise.py
 
 lint: env
 	$(BIN)/ruff check

@@ -24,6 +24,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=os.environ.get('MPPI_DATA') or (beside if beside.is_dir() else None),
         help='folder of navigation data; tests that need it are skipped without (env: MPPI_DATA)',
     )
+    parser.addoption(
+        '--long', action='store_true',
+        help='the long forms of the tests of faults: every fault in every state, 10⁶ inputs',
+    )
 
 
 @pytest.fixture(scope='session')

@@ -1,0 +1,64 @@
+"""The judge itself: it lets good commands pass and notices each kind of bad one."""
+from __future__ import annotations
+
+from dataclasses import replace
+import math
+
+import numpy as np
+from oracle import Body, Oracle, UnsafeCommandError, room_to_stop
+from plain_robot import QUICK, room, with_block
+import pytest
+
+from mppi_ros.control.inputs import Command
+from mppi_ros.control.report import Reason, State, Statistics, Tick
+from mppi_ros.driving.distance_field import distance_field
+from mppi_ros.driving.footprint import Footprint
+
+LAST = Command(0.3, 0.0, 0.5)
+GOOD = Tick(Command(0.35, 0.0, 0.6), State.DRIVING, Reason.NONE, '',
+            Statistics(odom_age=0.01, costmap_age=0.2))
+STOPPED = replace(GOOD, state=State.STOPPED, code=Reason.ODOMETRY_OLD, reason='old',
+                  command=Command.ZERO)
+
+
+def test_a_good_command_passes():
+    Oracle(LAST).judge(GOOD, 0.05, QUICK)
+    Oracle().judge(STOPPED, 0.05, QUICK)
+
+
+@pytest.mark.parametrize(('tick', 'words'), [
+    (replace(GOOD, command=Command(math.nan, 0.0, 0.0)), 'not finite'),
+    (replace(GOOD, command=Command(0.35, 0.0, math.inf)), 'not finite'),
+    (replace(GOOD, command=Command(0.3, 0.1, 0.5)), 'sideways'),
+    (replace(GOOD, command=Command(0.36, 0.0, 0.5)), 'speed changes'),
+    (replace(GOOD, command=Command(0.2, 0.0, 0.5)), 'speed changes'),
+    (replace(GOOD, command=Command(0.3, 0.0, 0.7)), 'turning rate changes'),
+    (replace(GOOD, statistics=Statistics(odom_age=0.4, costmap_age=0.2)), 'old input'),
+    (replace(GOOD, statistics=Statistics(odom_age=-0.4, costmap_age=0.2)), 'old input'),
+    (replace(GOOD, statistics=Statistics(odom_age=0.0, costmap_age=1.6)), 'old input'),
+    (replace(GOOD, statistics=Statistics()), 'old input'),
+    (replace(STOPPED, command=Command(0.25, 0.0, 0.4)), 'stands and does not'),
+    (replace(GOOD, state=State.BRAKING), 'does not say why'),
+    (replace(GOOD, code=Reason.NO_ROOM), 'code and reason'),
+])
+def test_a_bad_command_is_noticed(tick, words):
+    with pytest.raises(UnsafeCommandError, match=words):
+        Oracle(LAST).judge(tick, 0.05, QUICK)
+
+
+@pytest.mark.parametrize(('last', 'command', 'words'), [
+    (Command(0.49, 0.0, 0.0), Command(0.51, 0.0, 0.0), 'speed is beyond'),
+    (Command(-0.19, 0.0, 0.0), Command(-0.21, 0.0, 0.0), 'speed is beyond'),
+    (Command(0.0, 0.0, 1.89), Command(0.0, 0.0, 1.95), 'turning rate is beyond')])
+def test_a_command_beyond_the_limits_is_noticed(last, command, words):
+    with pytest.raises(UnsafeCommandError, match=words):
+        Oracle(last).judge(replace(GOOD, command=command), 0.05, QUICK)
+
+
+@pytest.mark.parametrize(('gap', 'room_left'), [(0.05, False), (0.3, True)])
+def test_room_to_stop_ends_where_the_braking_distance_does(gap, room_left):
+    footprint = Footprint.of(QUICK.robot)
+    field = distance_field(with_block(room(), QUICK.robot.radius + gap + 1.0, 0.0, 2.0))
+    found = room_to_stop(Body(0.1), np.zeros(3), np.array([0.5, 0.0]), [(0.5, 0.0)] * 2, QUICK,
+                         field, footprint)
+    assert found == room_left

@@ -1,0 +1,137 @@
+"""The one judge of commands: finite, within the limits, fresh, and with room left to stop."""
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import numpy as np
+
+from mppi_ros.control.inputs import Command
+from mppi_ros.control.report import Reason, State, Tick
+from mppi_ros.control.settings import Configuration
+from mppi_ros.control.watchdog import FUTURE, SILENCE
+from mppi_ros.driving.distance_field import DistanceField
+from mppi_ros.driving.footprint import Footprint
+
+ROUNDING = 1e-9
+SLOPPY = 0.03  # [m] that a stop may end nearer than it began: cells, and what no robot knows
+
+
+class UnsafeCommandError(AssertionError):
+    """A command breaks the promise."""
+
+
+class Oracle:
+    """Holds every command against the promise and against the one before it."""
+
+    def __init__(self, last: Command = Command.ZERO) -> None:
+        self.last = last
+        self.judged = 0
+
+    def judge(self, tick: Tick, elapsed: float, configuration: Configuration) -> None:
+        """
+        Raise UnsafeCommandError if a command must not be sent.
+
+        Parameters
+        ----------
+        tick : Tick
+            The command and what the controller says of it.
+        elapsed : float
+            True time since the command before [s].
+        configuration : Configuration
+            The parameters in force.
+
+        """
+        for words in self._complaints(tick, elapsed, configuration):
+            raise UnsafeCommandError(f'{words}; {self.last} then {tick}')
+        self.last = tick.command
+        self.judged += 1
+
+    def _complaints(self, tick, elapsed, c):
+        command, last, limits = tick.command, self.last, c.limits
+        if not all(math.isfinite(value) for value in dataclasses.astuple(command)):
+            yield 'the command is not finite'
+        if command.vy != 0.0:
+            yield 'a differential drive cannot move sideways'
+        period = 1.0 / c.control_rate
+        if elapsed <= SILENCE:
+            seconds = min(elapsed, 2.0 * period) if elapsed > 0.0 else period
+            seconds += ROUNDING
+            speeding_up = abs(command.vx) > abs(last.vx) and command.vx * last.vx >= 0.0
+            most = limits.ax_max if speeding_up else max(limits.ax_max, -limits.ax_min)
+            if abs(command.vx - last.vx) > most * seconds:
+                yield 'the speed changes too fast'
+            if abs(command.wz - last.wz) > limits.az_max * seconds:
+                yield 'the turning rate changes too fast'
+        slower = abs(command.vx) < abs(last.vx) or command.vx == last.vx
+        if not (slower or limits.vx_min - ROUNDING <= command.vx <= limits.vx_max + ROUNDING):
+            yield 'the speed is beyond its limit'
+        slower = abs(command.wz) < abs(last.wz) or command.wz == last.wz
+        if not (slower or abs(command.wz) <= limits.wz_max + ROUNDING):
+            yield 'the turning rate is beyond its limit'
+        if tick.state is State.DRIVING:
+            for age, limit in ((tick.statistics.odom_age, c.safety.odom_timeout),
+                               (tick.statistics.costmap_age, c.safety.costmap_timeout)):
+                if limit and not -FUTURE - 1e-6 <= age <= limit:
+                    yield 'it drives on an old input'
+        elif tick.state is not State.BRAKING and command != Command.ZERO:
+            yield 'it says that it stands and does not'
+        if not (tick.reason or tick.state in (State.DRIVING, State.REACHED)):
+            yield 'it does not say why it does not drive'
+        if (tick.code is Reason.NONE) != (tick.reason == '') and tick.state is not State.REACHED:
+            yield 'code and reason do not go together'
+
+
+class Body:
+    """How the true robot moves: a command acts after a delay, and the motion lags behind it."""
+
+    def __init__(self, lag: float) -> None:
+        self.lag = lag
+
+    def moved(self, pose, twist, command, seconds):
+        """Return pose [3] and twist [2] after `seconds` of one acting command."""
+        steps = max(round(seconds / 0.005), 1)
+        dt = seconds / steps
+        share = 1.0 - math.exp(-dt / self.lag)
+        (x, y, yaw), (v, w) = pose, twist
+        for _ in range(steps):
+            v += share * (command[0] - v)
+            w += share * (command[1] - w)
+            x += dt * v * math.cos(yaw)
+            y += dt * v * math.sin(yaw)
+            yaw += dt * w
+        return np.array([x, y, yaw]), np.array([v, w])
+
+
+def room_to_stop(
+    body: Body, pose, twist, commands, configuration: Configuration, field: DistanceField,
+    footprint: Footprint,
+) -> bool:
+    """
+    Tell whether the true robot can stop without going deeper into obstacles than it is.
+
+    `commands` are those that act one after the other, a period each; then it brakes along one of
+    a few curvatures. Written apart from the check in the controller on purpose.
+    """
+    limits, period = configuration.limits, 1.0 / configuration.control_rate
+    begin = footprint.clearance(field, pose[None])[0]
+    poses = []
+    for command in commands:
+        pose, twist = body.moved(pose, twist, command, period)
+        poses.append(pose)
+    v, w = commands[-1]
+    along = w / v if abs(v) > 0.02 else 0.0
+    bend = limits.wz_max / max(limits.vx_max, -limits.vx_min)
+    for curvature in (along, 0.0, along + bend, along - bend):
+        way, at, motion, (slow, turn) = list(poses), pose, twist, (v, w)
+        while abs(motion[0]) > 0.01 or abs(motion[1]) > 0.01 or slow or turn:
+            down = (-limits.ax_min if slow > 0.0 else limits.ax_max) * period
+            slow = math.copysign(max(abs(slow) - down, 0.0), slow)
+            wanted = min(max(curvature * slow, -limits.wz_max), limits.wz_max)
+            most = limits.az_max * period
+            turn += min(max(wanted - turn, -most), most)
+            at, motion = body.moved(at, motion, (slow, turn), period)
+            way.append(at)
+        if footprint.clearance(field, np.array(way)).min() >= min(begin, 0.0) - SLOPPY:
+            return True
+    return False
