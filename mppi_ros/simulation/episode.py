@@ -16,6 +16,7 @@ from mppi_ros.control.report import State, Statistics, Tick
 from mppi_ros.control.settings import Configuration
 from mppi_ros.driving.costmap import Costmap
 from mppi_ros.driving.footprint import Footprint
+from mppi_ros.driving.path import ReferencePath
 from mppi_ros.mppi.errors import InputError
 from mppi_ros.simulation.lidar import Lidar
 from mppi_ros.simulation.mapping import RollingCostmap
@@ -59,6 +60,9 @@ class Episode:
     path : float64[N, 3], optional
         A plan to follow as it is; without, plans are made and made anew when they have become
         dearer.
+    marks : tuple of float
+        Arc lengths on `path` [m] at which time is taken: the clock starts at the first one, the
+        episode ends well at the last. Empty: it ends at the goal.
     goal_radius : float
         The episode ends well within this distance of the goal [m]; 0: where the controller says
         that it stands at the goal, and does.
@@ -79,6 +83,7 @@ class Episode:
     sensing: str = 'both'
     lidar: Lidar = field(default_factory=Lidar)
     path: NDArray[np.float64] | None = None
+    marks: tuple[float, ...] = ()
     goal_radius: float = 0.0
     clock_after: float = 0.0
     timeout: float = 60.0
@@ -91,11 +96,14 @@ class Episode:
         Raises
         ------
         InputError
-            Unknown sensing, the start in contact, or a start or goal that no plan can have.
+            Unknown sensing, marks without a path, the start in contact, or a start or goal that no
+            plan can have.
 
         """
         if self.sensing not in ('map', 'lidar', 'both'):
             raise InputError(f'sensing = {self.sensing!r} is not one of map, lidar, both')
+        if self.marks and self.path is None:
+            raise InputError('marks are arc lengths on a path, but there is no path')
         _warm_up(self.configuration)
         return _Run(self).result()
 
@@ -162,6 +170,8 @@ class EpisodeResult:
         Exact, body to obstacle [m]; 0 in contact.
     cross_track_rms_m : float
         Root mean square of the distance to the plan [m].
+    splits_s : tuple of float
+        Time from each mark to the next [s].
     mean_jerk : float
         Mean squared jerk of the commanded speed [m²/s⁶].
     reversals : int
@@ -186,6 +196,7 @@ class EpisodeResult:
     path_length_m: float
     min_clearance_m: float
     cross_track_rms_m: float
+    splits_s: tuple[float, ...]
     mean_jerk: float
     reversals: int
     standing_share: float
@@ -269,6 +280,10 @@ class _Run:
         self._measured = self._plant.odometry(0.0)
         self._near: Costmap = self._mapping.known((self._measured.x, self._measured.y), self._side)
         self._clock: float | None = None
+        path = episode.path if episode.marks else None
+        self._course = None if path is None else ReferencePath.from_poses(path[:, :2])
+        self._way = 0.0
+        self._passed: list[float] = []
         self._clearance = self._least = self._measure_clearance()
         self._length = 0.0
         self._rows: list[tuple[float, ...]] = []
@@ -309,12 +324,25 @@ class _Run:
     def _check(self, now: float) -> None:
         """Measure clearance and way, and start the clock."""
         place = self._plant.pose[:2]
-        if self._clock is None and math.dist(place, self._episode.start[:2]) >= (
+        if self._course is not None:
+            self._pass_marks(now, self._course)
+        elif self._clock is None and math.dist(place, self._episode.start[:2]) >= (
             self._episode.clock_after
         ):
             self._clock = now
         self._least = self._measure_clearance()
         self._clearance = min(self._clearance, self._least)
+
+    def _pass_marks(self, now: float, course: ReferencePath) -> None:
+        """Take the time at each mark that was passed since the last check."""
+        before = self._way
+        self._way, _ = course.project(self._plant.pose[0], self._plant.pose[1], before)
+        for mark in self._episode.marks[len(self._passed) :]:
+            if self._way < mark:
+                break
+            share = (self._way - mark) / max(self._way - before, 1e-9)
+            self._passed.append(now - min(share, 1.0) / CONTACT_RATE)
+            self._clock = self._passed[0]
 
     def _feel(self, now: float) -> None:
         self._measured = self._plant.odometry(now)
@@ -355,6 +383,8 @@ class _Run:
         return np.array([self._measured.x, self._measured.y, self._measured.yaw])
 
     def _elapsed(self) -> float:
+        if self._passed and len(self._passed) == len(self._episode.marks):
+            return self._passed[-1] - self._passed[0]
         return self._plant.time - (self._clock or 0.0)
 
     def _is_over(self) -> bool:
@@ -362,6 +392,8 @@ class _Run:
 
     def _ended(self) -> bool:
         """Tell whether the robot is at the goal, or says so and stands."""
+        if self._episode.marks:
+            return self._at_goal()
         if self._episode.goal_radius > 0.0:
             return self._at_goal()
         if not self._ticks or self._ticks[-1].state is not State.REACHED:
@@ -370,7 +402,9 @@ class _Run:
         return bool(abs(v) < STILL and abs(w) < STILL_TURN)
 
     def _at_goal(self) -> bool:
-        """Tell whether the robot truly is at the goal."""
+        """Tell whether the robot truly is at the goal, or has passed all marks."""
+        if self._episode.marks:
+            return len(self._passed) == len(self._episode.marks)
         x, y, yaw = self._plant.pose
         away = math.dist((x, y), self._episode.goal[:2])
         if self._episode.goal_radius > 0.0:
@@ -403,6 +437,7 @@ class _Run:
             path_length_m=float(np.hypot(*np.diff(trace.pose[:, :2], axis=0).T).sum()),
             min_clearance_m=float(trace.clearance.min()),
             cross_track_rms_m=float(np.sqrt(np.mean(cross**2))) if cross.size else math.nan,
+            splits_s=tuple(round(float(split), 9) for split in np.diff(self._passed)),
             mean_jerk=float(np.mean(jerk**2)) if jerk.size else 0.0,
             reversals=int(np.count_nonzero(np.diff(directions))),
             standing_share=float(np.mean(still)) if still.size else 0.0,

@@ -23,6 +23,7 @@ from mppi_ros.simulation.world import MovingDisc, World
 
 Pose = tuple[float, float, float]
 Circle = tuple[float, float, float]  # x, y, radius [m]
+RUN_UP = 40.0  # [m] of a course driven before the first flying lap
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,11 @@ class Case:
         Moving obstacles, see simulation.world.MovingDisc.
     path : tuple of (x, y, yaw)
         A plan to follow as it is; empty where plans are made.
+    laps : int
+        Flying laps to drive on `path`, which is then a closed course and begins RUN_UP before the
+        line; 0 drives the path from end to end.
+    lap_time : float
+        Time of the reference for one lap [s].
     goal_radius, clock_after : float
         As Episode has them [m].
     optimal_time : float
@@ -104,6 +110,8 @@ class Case:
     hidden: tuple[Circle, ...] = ()
     movers: tuple[tuple[float, ...], ...] = ()
     path: tuple[Pose, ...] = ()
+    laps: int = 0
+    lap_time: float = 0.0
     goal_radius: float = 0.0
     clock_after: float = 0.0
     optimal_time: float = 0.0
@@ -127,7 +135,8 @@ class Case:
             configuration=self.configuration,
             plant=PLANTS[self.plant],
             sensing=self.sensing,
-            path=np.array(self.path) if self.path else None,
+            path=self._plan(),
+            marks=self._marks(),
             goal_radius=self.goal_radius,
             clock_after=self.clock_after,
             timeout=self.timeout or 30.0 + 3.0 * ideal,
@@ -163,6 +172,7 @@ class Case:
             'ideal_time_s': ideal,
             'path_length_m': result.path_length_m,
             'score': self._score(result, ideal),
+            **({'lap_times_s': result.splits_s} if self.laps else {}),
             'min_clearance_m': result.min_clearance_m,
             'cross_track_rms_m': result.cross_track_rms_m,
             'mean_jerk': result.mean_jerk,
@@ -184,17 +194,32 @@ class Case:
         """
         Return the time [s] at top speed along the shortest sensible path, from and to rest.
 
-        Of BARN it is OT; else the path is the given one, or a plan that knows all obstacles at
-        rest. Infinite where there is no way at all.
+        Of BARN it is OT, of laps that of the reference; else the path is the given one, or a plan
+        that knows all obstacles at rest. Infinite where there is no way at all.
         """
         if self.optimal_time:
             return self.optimal_time
+        if self.laps:
+            return self.laps * self.lap_time
         limits = self.configuration.limits
         path = np.array(self.path) if self.path else self._known_path()
         if path is None:
             return math.inf
         length = ReferencePath.from_poses(path).length
         return driving_time(length, limits)
+
+    def _plan(self) -> NDArray[np.float64] | None:
+        """Return the plan to follow; of a course one lap more, which holds run-up and way out."""
+        if not self.path:
+            return None
+        return np.array(self.path + self.path[1:] * self.laps)
+
+    def _marks(self) -> tuple[float, ...]:
+        """Return where on the plan laps begin and end [m]."""
+        if not self.laps:
+            return ()
+        around = ReferencePath.from_poses(np.array(self.path)[:, :2]).length
+        return tuple(RUN_UP + lap * around for lap in range(self.laps + 1))
 
     def _map(self) -> World:
         if self.world:
@@ -224,6 +249,8 @@ class Case:
         """Return BARN's score of at most 0.5, or elsewhere the share of the ideal speed."""
         if not result.success:
             return 0.0
+        if self.laps:
+            return ideal / result.time_s
         if self.optimal_time:
             least, most = 2.0 * ideal, 8.0 * ideal
             return ideal / min(max(result.time_s, least), most)

@@ -1,4 +1,4 @@
-"""The suites: BARN, maps and our own scenarios; each makes cases from files and a seed."""
+"""The suites: BARN, F1TENTH, maps, our own scenarios; each makes cases from files and a seed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from mppi_ros.share import share_path
 from mppi_ros.simulation.planner import plan
 from mppi_ros.simulation.plant import PLANTS
 from mppi_ros.simulation.world import World
-from mppi_ros.tools.evaluate_case import Case, Circle, Criteria, Pose, drawn
+from mppi_ros.tools.evaluate_case import RUN_UP, Case, Circle, Criteria, Pose, drawn
 
 BARN_START, BARN_GOAL = (-2.25, 3.0, 1.57), (-2.25, 13.0, 1.57)
 BARN_CAPS = {'limits.ax_max': 5.0, 'limits.ax_min': -5.0, 'limits.az_max': 10.0}
@@ -35,7 +35,10 @@ ROOM = 0.1  # [m] between the robot and an obstacle, at start and goal
 DISCS = 2  # unmapped obstacles in every other episode
 DISC_RADIUS = (0.1, 0.2)  # [m]
 WALL = 0.05  # [m] radius of the circles that make a wall of a scenario, and their spacing
-ROBOTS = {'barn': 'jackal', 'maps': 'turtlebot4', 'scenarios': ''}  # '': the node's defaults
+LAPS = 2  # flying laps
+COURSE_SPACING = 0.1  # [m]
+# '': the node's defaults
+ROBOTS = {'barn': 'jackal', 'f1tenth': 'f1tenth', 'maps': 'turtlebot4', 'scenarios': ''}
 SCENARIO_PLANTS = ('nominal', 'heavy')
 
 
@@ -171,6 +174,72 @@ def _barn_index(path: Path) -> dict[str, float]:
     if not best:
         raise InputError(f'{path} names no world')
     return best
+
+
+def _f1tenth(request: Request) -> Iterator[Case]:
+    """Race a 1:10 car: flying laps on each track, of which it knows centre line and walls."""
+    data = _folder(request, 'a folder with tracks: NAME_centerline.csv, _raceline.csv, _map.yaml')
+    ending = '_centerline.csv'
+    files = {path.name.removesuffix(ending): path for path in sorted(data.rglob(f'*{ending}'))}
+    if not files:
+        raise InputError(f'no track (*{ending}) lies below {data}')
+    for name in _chosen(request, list(files)):
+        folder = files[name].parent
+        world = folder / f'{name}_map.yaml'
+        World.load(world)
+        course = _course(files[name])
+        lap_time, speed, grip = _raceline(folder / f'{name}_raceline.csv')
+        changes = {'limits.vx_max': speed, 'limits.ay_max': grip}
+        configuration = request.configuration(ROBOTS['f1tenth'], changes)
+        for plant in request.plants or ('nominal',):
+            for run in range(request.runs):
+                yield Case(
+                    suite='f1tenth', scenario=name, plant=plant, seed=request.seed + run,
+                    start=course[0], goal=course[-1], configuration=configuration, sensing='map',
+                    timeout=3.0 * LAPS * lap_time, world=str(world), path=course, laps=LAPS,
+                    lap_time=lap_time,
+                )  # fmt: skip
+
+
+def _course(path: Path) -> tuple[Pose, ...]:
+    """Return the closed centre line x, y, yaw, once round from RUN_UP before its first point."""
+    from scipy.interpolate import CubicSpline
+
+    points = _columns(path, ',', 2)[:, :2]
+    if math.dist(points[0], points[-1]) > 1e-6:
+        points = np.vstack([points, points[:1]])
+    steps = np.hypot(*np.diff(points, axis=0).T)
+    arc = np.concatenate([[0.0], steps.cumsum()])
+    if not (steps.min() > 0.0 and arc[-1] > 2.0 * RUN_UP):
+        raise InputError(f'{path} is not a course of at least {2 * RUN_UP:g} m')
+    points[-1] = points[0]
+    spline = CubicSpline(arc, points, bc_type='periodic')
+    way = np.linspace(0.0, arc[-1], math.ceil(arc[-1] / COURSE_SPACING)) - RUN_UP
+    yaw = np.arctan2(*spline(way, 1).T[::-1])
+    return tuple(
+        (round(float(x), 4), round(float(y), 4), round(float(turn), 4))
+        for x, y, turn in np.column_stack([spline(way), yaw])
+    )
+
+
+def _raceline(path: Path) -> tuple[float, float, float]:
+    """Return lap time [s], top speed [m/s] and greatest lateral acceleration [m/s²] of a line."""
+    arc, _, _, _, curvature, speed = _columns(path, ';', 6)[:, :6].T
+    if speed.min() <= 0.0 or np.diff(arc).min() < 0.0:
+        raise InputError(f'{path} is not a race line: s, x, y, psi, kappa, vx, ...')
+    time = float(np.sum(np.diff(arc) / (0.5 * (speed[:-1] + speed[1:]))))
+    return time, float(speed.max()), float(np.max(speed**2 * np.abs(curvature)))
+
+
+def _columns(path: Path, delimiter: str, least: int) -> NDArray[np.float64]:
+    """Read numbers from a file with at least so many columns; lines with # are comments."""
+    try:
+        values = np.loadtxt(path, delimiter=delimiter, comments='#', ndmin=2)
+    except (OSError, ValueError) as error:
+        raise InputError(f'{path} cannot be read: {error}') from None
+    if len(values) < 3 or values.shape[1] < least or not np.isfinite(values).all():
+        raise InputError(f'{path} does not hold at least 3 lines of {least} finite numbers')
+    return values
 
 
 def _maps(request: Request) -> Iterator[Case]:
@@ -381,5 +450,5 @@ READERS: dict[str, Callable[[Any], Any]] = {
     'criteria': _criteria,
 }  # fmt: skip
 SUITES: dict[str, Callable[[Request], Iterator[Case]]] = {
-    'barn': _barn, 'maps': _maps, 'scenarios': _scenarios,
+    'barn': _barn, 'f1tenth': _f1tenth, 'maps': _maps, 'scenarios': _scenarios,
 }  # fmt: skip
