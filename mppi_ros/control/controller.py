@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from mppi_ros.control import braking
 from mppi_ros.control.braking import Surroundings
+from mppi_ros.control.drives import Drives
 from mppi_ros.control.headway import Headway
 from mppi_ros.control.inputs import Command, Odometry, check_stamp
 from mppi_ros.control.ladder import Choice, Scene, second_choice
@@ -101,6 +102,7 @@ class Controller:
         self._start: motion.State | None = None
         self._vehicle = motion.MODELS[configuration.motion_model]
         self._sent = np.empty((SENT, 1 + self._vehicle.controls()))
+        self._drives = self._drives_of(configuration)
         self._optimizer: Optimizer | None = None
         self.halt()
         self.configure(configuration)
@@ -138,7 +140,10 @@ class Controller:
         before, self._configuration = self._configuration, c
         self._footprint = footprint
         self._objective = objective
-        self._braking_model = self._vehicle.of(c.limits, c.prediction, braking.STEP)
+        plant = c.limits, c.prediction, c.identification
+        if plant != (before.limits, before.prediction, before.identification):
+            self._drives = self._drives_of(c)
+        self._believe_drives()
         if self._survey is not None:
             self._adopt(self._survey)
         self._ask(
@@ -160,6 +165,8 @@ class Controller:
         if self._watched()[0].gives_way_to(odometry.stamp, self._clock.now):
             self._odometry = odometry
             self._odometry_watch.take(odometry, self._configuration.safety.odom_jump)
+            if self._drives.observe(odometry, self._sent):
+                self._believe_drives()
 
     def set_costmap(self, stamp: float, costmap: Costmap) -> None:
         """
@@ -255,7 +262,11 @@ class Controller:
 
         """
         begun = time.perf_counter()
-        statistics = Statistics()
+        told = self._drives.prediction
+        statistics = Statistics(
+            delay=told.delay, lag_linear=told.lag_linear, lag_angular=told.lag_angular,
+            gain_linear=told.gain_linear, gain_angular=told.gain_angular,
+        )  # fmt: skip
         seconds, clock_fault = self._elapse(now, steady)
         try:
             command, code, reason = self._drive(now, seconds, clock_fault or fault, statistics)
@@ -271,7 +282,7 @@ class Controller:
         self._state = state
         self._remember(now, command)
         statistics.tick_ms = 1e3 * (time.perf_counter() - begun)
-        twist = self._braking_model.twist(command)
+        twist = self._braking_model.twist(tuple(self._sent[-1, 1:].tolist()))
         sent = Command(*(value + 0.0 for value in twist))  # -0.0 becomes 0.0
         return Tick(sent, state, code, reason, statistics)
 
@@ -308,7 +319,16 @@ class Controller:
     @property
     def _last(self) -> Controls:
         """The controls of the last command."""
-        return tuple(self._sent[-1, 1:].tolist())
+        return tuple(self._drives.made(self._sent[-1, 1:]).tolist())
+
+    def _drives_of(self, c: Configuration) -> Drives:
+        return Drives(c.limits, c.prediction, self._vehicle, c.identification.enabled)
+
+    def _believe_drives(self) -> None:
+        """Plan with what is known of the drives now."""
+        drives = self._drives
+        self._objective.set_plant(drives.limits, drives.prediction)
+        self._braking_model = self._vehicle.of(drives.limits, drives.careful, braking.STEP)
 
     @property
     def _standing(self) -> bool:
@@ -485,9 +505,9 @@ class Controller:
             raise _Stop(Reason.COSTMAP_MISSING, words, State.WAITING)
 
     def _scene(self, start: motion.State, seconds: float) -> Scene:
-        c = self._configuration
+        hold = 1.0 / self._configuration.control_rate + self._drives.lateness
         return Scene(
-            start, self._last, 1.0 / c.control_rate, self._surroundings, self._step_of(seconds),
+            start, self._last, hold, self._surroundings, self._step_of(seconds),
             self._braking_model,
         )  # fmt: skip
 
@@ -516,11 +536,12 @@ class Controller:
 
     def _predicted(self, now: float) -> motion.State:
         """Return the state at the time the next command begins to act."""
-        odometry, c = self._odometry, self._configuration
+        odometry, drives = self._odometry, self._drives
         assert odometry is not None
         return braking.predict(
-            self._measured(odometry), odometry.stamp, now + c.prediction.delay, self._sent,
-            c.prediction, self._vehicle, c.limits,
+            self._measured(odometry), odometry.stamp, now + drives.prediction.delay,
+            np.column_stack([self._sent[:, 0], drives.made(self._sent[:, 1:])]),
+            drives.prediction, self._vehicle, drives.limits,
         )  # fmt: skip
 
     def _measured(self, odometry: Odometry) -> motion.State:
@@ -589,16 +610,18 @@ class Controller:
     def _step_of(self, seconds: float) -> motion.Model:
         """Return the motion model for the time from the last command to the next one."""
         return self._vehicle.of(
-            self._configuration.limits, self._configuration.prediction, seconds, float
+            self._drives.limits, self._drives.prediction, seconds, float
         )
 
     def _remember(self, now: float, command: Controls) -> None:
         self._sent[:-1] = self._sent[1:]
-        self._sent[-1] = now if math.isfinite(now) else self._sent[-2, 0], *command
+        time_sent = now if math.isfinite(now) else self._sent[-2, 0]
+        self._sent[-1] = time_sent, *self._drives.sent(command)
 
     def _assume_sent(self, command: Controls) -> None:
         """Assume that nothing but this command was ever sent."""
-        self._sent[:] = -math.inf, *command
+        self._sent[:] = -math.inf, *self._drives.sent(command)
+        self._drives.forget_sent()
 
     def _trajectory(self, controls: NDArray[np.float32]) -> NDArray[np.float64]:
         assert self._start is not None

@@ -11,7 +11,8 @@ where the squared error, plus what the configured values are trusted with, is le
 
 Its curvature there gives their uncertainty. Only what was excited counts: nothing is learned and
 nothing forgotten while the command stays as it is. What is handed out follows slowly and within
-bounds, and only while the model explains what is measured.
+bounds, only while the model explains what is measured, and only as far as it differs notably from
+what is configured: a robot that is known well is driven as it is known.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ SPREAD = (0.1, 0.2, 0.2)  # [s] [√s] [1]: σ of the configured delay, root of 
 FITTED = 10  # measurements that so free a model fits, whatever they are
 EXPLAINED = 0.8  # share of the measured changes that the model must explain
 LEAST = 0.5  # [s] of excitation, below which chance may explain as much
+SMALL = (0.02, 0.03, 0.03)  # [s] [s] [1] off what is configured, such as nobody needs to learn
 EVERY = 10  # steps between two estimates
 PACE = (0.05, 0.1, 0.15)  # [s/s] [s/s] [1/s] at which delay, lag and gain may be learned
 
@@ -231,16 +233,22 @@ class Identification:
             return False
         now, wanted = self.learned[axis], found.value
         gain = min(max(wanted.gain, GAINS[0]), GAINS[1])
-        steps = [
-            min(max(end - begin, -pace * seconds), pace * seconds)
-            for begin, end, pace in zip(
-                astuple(now), (wanted.delay, wanted.lag, gain), PACE, strict=True
-            )
-        ]
-        self.learned[axis] = Axis(
-            *(float(begin + step) for begin, step in zip(astuple(now), steps, strict=True))
-        )
-        return True
+        values = []
+        for begin, before, end, small, pace in zip(
+            astuple(now), astuple(self._configured[axis]), (wanted.delay, wanted.lag, gain), SMALL,
+            PACE, strict=True,
+        ):  # fmt: skip
+            step = _notable(end - before, small) + before - begin
+            values.append(float(begin + min(max(step, -pace * seconds), pace * seconds)))
+        self.learned[axis] = Axis(*values)
+        return self.learned[axis] != now
+
+
+def _notable(difference: float, small: float) -> float:
+    """Return a difference, less the smaller it is: 0 up to `small`, all of it far beyond."""
+    if abs(difference) <= small:
+        return 0.0
+    return difference * (1.0 - (small / difference) ** 2)
 
 
 def _bottom(cells: Floats) -> tuple[tuple[float, float], tuple[float, float]]:

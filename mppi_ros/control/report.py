@@ -89,6 +89,11 @@ class Statistics:
     distance_to_goal: float = NAN
     cross_track: float = NAN
     progress: float = NAN
+    delay: float = NAN
+    lag_linear: float = NAN
+    lag_angular: float = NAN
+    gain_linear: float = NAN
+    gain_angular: float = NAN
     odom_age: float = NAN
     costmap_age: float = NAN
     plan_age: float = NAN

@@ -74,6 +74,17 @@ class Safety:
 
 
 @dataclass(frozen=True)
+class Learning:
+    """Whether to learn from the drive."""
+
+    enabled: bool = parameter(
+        True,
+        'learn delay, lag and gain of each axis from commands and odometry, slowly and within '
+        'bounds, from the values of prediction on',
+    )
+
+
+@dataclass(frozen=True)
 class Recovery:
     """What to do when the robot wants to drive and gets nowhere."""
 
@@ -168,6 +179,7 @@ class Configuration:
     prediction: Prediction = group(Prediction)
     goal: Goal = group(Goal)
     safety: Safety = group(Safety)
+    identification: Learning = group(Learning)
     recovery: Recovery = group(Recovery)
     follow_path: FollowPath = group(FollowPath)
     interface: Interface = group(Interface, name='')

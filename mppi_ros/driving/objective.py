@@ -71,7 +71,8 @@ class DrivingObjective:
     ) -> None:
         self._plugin = plugin  # keeps the machine code alive whose address the kernels call
         self._own = plugin.address() if plugin else None
-        self.model: Model = MODELS[motion_model].of(limits, prediction, time_step)
+        self._vehicle, self._time_step = MODELS[motion_model], time_step
+        self.set_plant(limits, prediction)
         self._limits, self._critics = limits, critics
         self._footprint = footprint
         weights = Weights.of(critics, limits, time_step, motion_model == 'ackermann')
@@ -90,6 +91,10 @@ class DrivingObjective:
         self._outlook: Outlook | None = None
         self._last_command: Controls = (0.0,) * self.model.controls()
         self._prepared = False
+
+    def set_plant(self, limits: Limits, prediction: Prediction) -> None:
+        """Take over what the robot can do and how it answers; the costs stay as they are."""
+        self.model: Model = self._vehicle.of(limits, prediction, self._time_step)
 
     @property
     def sight(self) -> float:

@@ -96,6 +96,12 @@ class Prediction:
     lag_angular: float = parameter(
         0.1, 'time constant of the turning rate', unit='s', low=0.0, high=2.0
     )
+    gain_linear: float = parameter(
+        1.0, 'share of a commanded speed that the robot drives', low=0.5, high=1.5
+    )
+    gain_angular: float = parameter(
+        1.0, 'share of a commanded turning rate that the robot turns by', low=0.5, high=1.5
+    )
 
 
 @dataclass(frozen=True)

@@ -71,9 +71,14 @@ def test_the_plant_is_recovered_from_noisy_driving_in_a_closed_loop(plant, seed)
     for learned, lag, gain in zip(
         found.learned, (plant.lag_linear, plant.lag_angular), (1.0, plant.yaw_gain), strict=True
     ):
-        assert learned.delay == pytest.approx(plant.delay, abs=0.015)
-        assert learned.lag == pytest.approx(lag, abs=0.02)
-        assert learned.gain == pytest.approx(scale * gain, abs=0.02)
+        assert learned.delay == pytest.approx(plant.delay, abs=0.02)
+        assert learned.lag == pytest.approx(lag, abs=0.03)
+        assert learned.gain == pytest.approx(scale * gain, abs=0.035)
+
+
+def test_a_robot_that_is_known_well_is_driven_as_it_is_known():
+    for seed in range(4):
+        assert drive(NOMINAL, seed=seed).learned == [CONFIGURED, CONFIGURED]
 
 
 @pytest.mark.parametrize('period', [0.001, 0.0101, 0.05])
