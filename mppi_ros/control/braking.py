@@ -22,10 +22,12 @@ from mppi_ros.driving.motion import (
     Controls,
     Model,
     State,
+    acting,
     braked,
     rests,
     stepped,
     trajectory,
+    waits,
     with_wheels,
 )
 from mppi_ros.driving.settings import Limits, Prediction
@@ -101,7 +103,7 @@ def predict(
     sent : float64[N, 1 + m]
         Time [s] and controls of the commands sent, oldest first.
     prediction : Prediction
-        The plant; a command acts `prediction.delay` after it was sent.
+        The plant; a command acts on each axis its own delay after it was sent.
     model, limits
         How the robot moves.
 
@@ -109,14 +111,35 @@ def predict(
     span = until - since
     steps = max(math.ceil(span / STEP), 1)
     middles = since + (np.arange(steps) + 0.5) * (max(span, 0.0) / steps)
-    acting = np.searchsorted(sent[:, 0] + prediction.delay, middles, side='right') - 1
-    commands = sent[np.maximum(acting, 0), 1:].astype(np.float32)
+    linear, angular = (
+        _sent_at(sent, middles, delay)
+        for delay in (prediction.delay_linear, prediction.delay_angular)
+    )
+    commands = np.column_stack([linear[:, :-1], angular[:, -1]]).astype(np.float32)
     if model is Ackermann:
         state = with_wheels(state, float(commands[0, 1]))
     if span <= 0.0:
         return state
     step = model.of(limits, prediction, span / steps)
+    step = step._replace(later_v=np.float32(0.0), later_w=np.float32(0.0))
     return State(*trajectory(commands, state, step)[-1].tolist())
+
+
+def pending(
+    sent: NDArray[np.float64], now: float, model: Model
+) -> NDArray[np.float32]:
+    """Return what was sent in the steps before `now` and still waits on the slower axis."""
+    count = waits(model)
+    before = (np.arange(count) + 0.5 - count) * float(model.dt)
+    return _sent_at(sent, now + before).astype(np.float32)
+
+
+def _sent_at(
+    sent: NDArray[np.float64], times: NDArray[Any], delay: float = 0.0
+) -> NDArray[np.float64]:
+    """Return the controls, float64[n, m], that act at times [s], each `delay` after sending."""
+    index = np.searchsorted(sent[:, 0] + delay, times, side='right') - 1
+    return sent[np.maximum(index, 0), 1:]
 
 
 def check(
@@ -125,6 +148,7 @@ def check(
     hold: float,
     surroundings: Surroundings,
     model: Model,
+    waiting: NDArray[np.float32] | None = None,
 ) -> Check:
     """
     Return the best of a few ways to brake after `command` has acted for `hold` [s].
@@ -143,12 +167,18 @@ def check(
         What must not be touched.
     model : Model
         Limits and lags for steps of STEP.
+    waiting : float32[waits, m], optional
+        Commands sent before that the slower axis has still to obey; see `pending`.
 
     """
+    if waiting is None:
+        waiting = np.zeros((waits(model), len(command)), np.float32)
     along, bend = model.curvature(command), model.bend
     best = Check(math.inf, -math.inf, -math.inf, 0.0)
     for turn in (along, 0.0, along + bend, along - bend):
-        deeper, begin, clearance = _brake(state, command, hold, turn, surroundings, model)
+        deeper, begin, clearance = _brake(
+            state, command, hold, turn, waiting, surroundings, model
+        )
         found = Check(deeper, begin, clearance, turn)
         if found.safe:
             return found
@@ -191,9 +221,12 @@ def _room(x: Any, y: Any, c: Any, s: Any, around: Any, room: Any) -> None:
 
 @njit(cache=True, nogil=True)
 def _brake(
-    start: Any, command: Any, hold: Any, curvature: Any, around: Any, model: Any
+    start: Any, command: Any, hold: Any, curvature: Any, waiting: Any, around: Any, model: Any
 ) -> Any:
     """Hold a command, then brake to rest; see Check."""
+    first = waiting.shape[0]
+    sent = np.empty((first + LONGEST, len(command)))
+    sent[:first] = waiting
     state = (
         start.x, start.y, math.cos(start.yaw), math.sin(start.yaw), start.v, start.w, start.vy,
         start.curvature,
@@ -205,13 +238,15 @@ def _brake(
     for step in range(LONGEST):
         if step * STEP >= hold:
             command = braked(command, curvature, model)
-        state = stepped(state, command, model)
+        for n in range(len(command)):
+            sent[first + step, n] = command[n]
+        state = stepped(state, acting(sent, first + step, model), model)
         x, y, c, s, v, w, vy, _ = state
         _room(x, y, c, s, around, room)
         for n in range(room.size):
             deeper = max(deeper, min(around.margin, begin[n]) - room[n])
             clearance = min(clearance, room[n])
         at_rest = abs(v) < 0.005 and abs(w) < 0.005 and abs(vy) < 0.005
-        if at_rest and rests(command, model):
+        if at_rest and step >= first and rests(command, model):
             break
     return deeper, begin.min(), clearance

@@ -100,6 +100,7 @@ class Controller:
         self._stuck = self._second = False
         self._state = State.WAITING
         self._start: motion.State | None = None
+        self._pending: NDArray[np.float32] | None = None
         self._vehicle = motion.MODELS[configuration.motion_model]
         self._sent = np.empty((SENT, 1 + self._vehicle.controls()))
         self._drives = self._drives_of(configuration)
@@ -264,7 +265,8 @@ class Controller:
         begun = time.perf_counter()
         told = self._drives.prediction
         statistics = Statistics(
-            delay=told.delay, lag_linear=told.lag_linear, lag_angular=told.lag_angular,
+            delay_linear=told.delay_linear, delay_angular=told.delay_angular,
+            lag_linear=told.lag_linear, lag_angular=told.lag_angular,
             gain_linear=told.gain_linear, gain_angular=told.gain_angular,
         )  # fmt: skip
         seconds, clock_fault = self._elapse(now, steady)
@@ -329,6 +331,11 @@ class Controller:
         drives = self._drives
         self._objective.set_plant(drives.limits, drives.prediction)
         self._braking_model = self._vehicle.of(drives.limits, drives.careful, braking.STEP)
+
+    @property
+    def _made(self) -> NDArray[np.float64]:
+        """The time of each command sent [s], and what the robot makes of it."""
+        return np.column_stack([self._sent[:, 0], self._drives.made(self._sent[:, 1:])])
 
     @property
     def _standing(self) -> bool:
@@ -439,7 +446,7 @@ class Controller:
         if self._route.arrives(start, path, c.goal, self._odometry, self._standing):
             rest = State.REACHED if self._route.reached else State.BRAKING
             raise _Stop(Reason.GOAL_REACHED, 'goal reached', rest)
-        scene = self._scene(start, seconds)
+        scene = self._scene(now, start, seconds)
         choice = self._choose(now, scene, path, statistics)
         clearance = choice.check.begin
         if clearance < c.safety.margin:
@@ -504,11 +511,11 @@ class Controller:
             words = 'the costmap around the robot is being surveyed'
             raise _Stop(Reason.COSTMAP_MISSING, words, State.WAITING)
 
-    def _scene(self, start: motion.State, seconds: float) -> Scene:
+    def _scene(self, now: float, start: motion.State, seconds: float) -> Scene:
         hold = 1.0 / self._configuration.control_rate + self._drives.lateness
         return Scene(
             start, self._last, hold, self._surroundings, self._step_of(seconds),
-            self._braking_model,
+            self._braking_model, braking.pending(self._made, now, self._braking_model),
         )  # fmt: skip
 
     def _choose(
@@ -539,9 +546,8 @@ class Controller:
         odometry, drives = self._odometry, self._drives
         assert odometry is not None
         return braking.predict(
-            self._measured(odometry), odometry.stamp, now + drives.prediction.delay,
-            np.column_stack([self._sent[:, 0], drives.made(self._sent[:, 1:])]),
-            drives.prediction, self._vehicle, drives.limits,
+            self._measured(odometry), odometry.stamp, now + drives.prediction.first_delay,
+            self._made, drives.prediction, self._vehicle, drives.limits,
         )  # fmt: skip
 
     def _measured(self, odometry: Odometry) -> motion.State:
@@ -556,7 +562,8 @@ class Controller:
         """Return the first command of the optimised sequence."""
         assert self._route.progress is not None
         sampler, objective, c = self._sampler, self._objective, self._configuration
-        objective.prepare(start, self._last, path, self._route.progress)
+        self._pending = braking.pending(self._made, now, objective.model)
+        objective.prepare(start, self._last, path, self._route.progress, self._pending)
         elapsed = now - self._solved
         if elapsed > SILENCE:
             self._headway.restart()
@@ -603,7 +610,7 @@ class Controller:
         if not abs(now - self._odometry.stamp) < STALE:
             return along
         try:
-            return self._scene(self._predicted(now), seconds).safest_turn()
+            return self._scene(now, self._predicted(now), seconds).safest_turn()
         except Exception:  # whatever brought the robot here must not keep it from braking
             return along
 
@@ -625,4 +632,5 @@ class Controller:
 
     def _trajectory(self, controls: NDArray[np.float32]) -> NDArray[np.float64]:
         assert self._start is not None
-        return motion.trajectory(controls, self._start, self._objective.model)[:, :3]
+        model = self._objective.model
+        return motion.trajectory(controls, self._start, model, self._pending)[:, :3]

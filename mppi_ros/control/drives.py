@@ -20,6 +20,7 @@ from mppi_ros.driving.motion import Ackermann, Controls, Model
 from mppi_ros.driving.settings import Limits, Prediction
 
 Floats = NDArray[np.float64]
+ALIKE = 0.04  # [s] two learnt delays differ by less without a reason
 
 
 class Drives:
@@ -57,8 +58,8 @@ class Drives:
         self._controls = vehicle.controls()
         turning = prediction.gain_angular * (prediction.gain_linear if self._steers else 1.0)
         axes = [
-            Axis(prediction.delay, prediction.lag_linear, prediction.gain_linear),
-            Axis(prediction.delay, prediction.lag_angular, turning),
+            Axis(prediction.delay_linear, prediction.lag_linear, prediction.gain_linear),
+            Axis(prediction.delay_angular, prediction.lag_angular, turning),
         ]
         self._learner = Identification(axes, (limits.vx_max, limits.wz_max)) if learns else None
         self._believe(axes)
@@ -66,7 +67,7 @@ class Drives:
     @property
     def lateness(self) -> float:
         """Time [s] by which commands may act later than predicted."""
-        return self.careful.delay - self.prediction.delay
+        return self.careful.first_delay - self.prediction.first_delay
 
     def observe(self, odometry: Odometry, sent: Floats) -> bool:
         """
@@ -123,14 +124,20 @@ class Drives:
             self.limits = replace(
                 self.limits, ay_max=limits.ay_max * ahead, ay_min=limits.ay_min * ahead
             )
+        delays = linear.delay, turning.delay
+        configured = prediction.delay_linear - prediction.delay_angular
+        if abs(linear.delay - turning.delay - configured) < ALIKE:
+            middle = 0.5 * (linear.delay + turning.delay)
+            delays = middle + 0.5 * configured, middle - 0.5 * configured
         self.prediction = replace(
             prediction,
-            delay=0.5 * (linear.delay + turning.delay), lag_linear=linear.lag,
+            delay_linear=delays[0], delay_angular=delays[1], lag_linear=linear.lag,
             lag_angular=turning.lag, gain_linear=ahead, gain_angular=angular,
         )  # fmt: skip
         self.careful = replace(
             self.prediction,
-            delay=max(prediction.delay, self.prediction.delay),
+            delay_linear=max(prediction.delay_linear, delays[0]),
+            delay_angular=max(prediction.delay_angular, delays[1]),
             lag_linear=max(prediction.lag_linear, linear.lag),
             lag_angular=max(prediction.lag_angular, turning.lag),
         )

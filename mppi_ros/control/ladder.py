@@ -40,7 +40,7 @@ class Scene(NamedTuple):
 
     `start` is where the command begins to act, `last` the command before, `hold` the time that
     it acts [s]; `step` is the motion model for the time that it may change in, and `model` that
-    for steps of `braking.STEP`.
+    for steps of `braking.STEP`; `waiting` is what an axis that acts late has still to obey.
     """
 
     start: State
@@ -49,18 +49,21 @@ class Scene(NamedTuple):
     surroundings: Surroundings
     step: Model
     model: Model
+    waiting: NDArray[np.float32]
 
     def choose(self, wanted: Controls) -> Choice:
         """Return the command nearest to `wanted` that the limits allow, checked."""
         command = motion.plain(motion.limited(wanted, self.last, self.step))
-        return Choice(
-            command,
-            braking.check(self.start, command, self.hold, self.surroundings, self.model),
-        )
+        return Choice(command, self._checked(command, self.hold))
 
     def safest_turn(self) -> float:
         """Return the curvature [rad/m] along which braking from now on stays clearest."""
-        return braking.check(self.start, self.last, 0.0, self.surroundings, self.model).turn
+        return self._checked(self.last, 0.0).turn
+
+    def _checked(self, command: Controls, hold: float) -> Check:
+        return braking.check(
+            self.start, command, hold, self.surroundings, self.model, self.waiting
+        )
 
 
 def second_choice(

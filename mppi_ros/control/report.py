@@ -89,7 +89,8 @@ class Statistics:
     distance_to_goal: float = NAN
     cross_track: float = NAN
     progress: float = NAN
-    delay: float = NAN
+    delay_linear: float = NAN
+    delay_angular: float = NAN
     lag_linear: float = NAN
     lag_angular: float = NAN
     gain_linear: float = NAN

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from mppi_ros.driving.motion import MODELS
+from mppi_ros.driving.motion import LATEST, MODELS
 from mppi_ros.driving.settings import Critics, Goal, Limits, Prediction, Robot
 from mppi_ros.mppi.errors import ParameterError
 from mppi_ros.mppi.parameters import group, parameter, replace
@@ -191,6 +191,14 @@ class Configuration:
             raise ParameterError(
                 f'limits.wz_max · time_step = {turn:g} rad a step; at most {MOST_TURN} rad keep '
                 f'the rollout exact'
+            )
+        delays = self.prediction.delay_linear, self.prediction.delay_angular
+        later = abs(delays[0] - delays[1]) / self.mppi.time_step
+        if later > LATEST:
+            raise ParameterError(
+                f'prediction.delay_linear = {delays[0]:g} s and delay_angular = {delays[1]:g} s '
+                f'differ by {later:g} steps of {self.mppi.time_step:g} s; at most {LATEST} are '
+                f'possible'
             )
         if self.mppi.horizon < 2.0 / self.control_rate:
             raise ParameterError(

@@ -38,16 +38,20 @@ class Weights(NamedTuple):
     effort: np.float32
     smoothness_linear: np.float32
     smoothness_angular: np.float32
+    smoothness_aside: np.float32
     forward: np.float32
 
     @classmethod
     def of(
-        cls, critics: Critics, limits: Limits, dt: float, steered: bool = False
+        cls, critics: Critics, limits: Limits, dt: float, motion_model: str = 'diff_drive'
     ) -> 'Weights':
         """Return the weights of one step of `dt` [s]; a car is steered by its curvature."""
         smooth = critics.smoothness.weight * dt
-        backward = min(max(-limits.vx_min, SLOWEST * limits.vx_max), limits.vx_max)
-        turning = limits.curvature_rate if steered else limits.az_max
+        unturned = -limits.vx_min  # [m/s] top speed along the path without facing it
+        if motion_model == 'omni':
+            unturned = max(unturned, limits.vy_max)
+        backward = min(max(unturned, SLOWEST * limits.vx_max), limits.vx_max)
+        turning = limits.curvature_rate if motion_model == 'ackermann' else limits.az_max
         values = {
             'obstacle': critics.obstacle.weight * dt / critics.obstacle.margin**2,
             'margin': critics.obstacle.margin,
@@ -68,6 +72,7 @@ class Weights(NamedTuple):
             'effort': critics.effort.weight * dt / limits.wz_max**2,
             'smoothness_linear': smooth / (limits.ax_max * dt) ** 2,
             'smoothness_angular': smooth / (turning * dt) ** 2,
+            'smoothness_aside': smooth / (limits.ay_max * dt) ** 2,
             'forward': critics.forward.weight * dt / max(-limits.vx_min, limits.vx_max),
         }
         return cls(**{name: np.float32(value) for name, value in values.items()})
@@ -90,7 +95,7 @@ CRITICS = {
     'goal_position': ('goal_position',),
     'goal_heading': ('goal_heading',),
     'effort': ('effort',),
-    'smoothness': ('smoothness_linear', 'smoothness_angular'),
+    'smoothness': ('smoothness_linear', 'smoothness_angular', 'smoothness_aside'),
     'forward': ('forward',),
 }
 
@@ -155,6 +160,12 @@ def smoothness(change_v: Any, change_w: Any, weights: Any) -> Any:
         weights.smoothness_linear * change_v * change_v
         + weights.smoothness_angular * change_w * change_w
     )
+
+
+@inlined
+def smoothness_aside(change_vy: Any, weights: Any) -> Any:
+    """Do the same for the speed to the left."""
+    return weights.smoothness_aside * change_vy * change_vy
 
 
 @inlined

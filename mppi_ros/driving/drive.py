@@ -6,13 +6,15 @@ Rows that a model does not use are never touched, so the compiler leaves them ou
 
 from typing import Any, NamedTuple
 
+from numba import types
 import numpy as np
 
 from mppi_ros.driving import critics
-from mppi_ros.driving.motion import Ackermann, controls_at, limited, stepped
+from mppi_ros.driving.motion import LATEST, Ackermann, awake, controls_at, limited, stepped
 from mppi_ros.driving.plugin import (
     COMMAND_CURVATURE,
     COMMAND_V,
+    COMMAND_VY,
     COMMAND_W,
     COS,
     CURVATURE,
@@ -23,7 +25,12 @@ from mppi_ros.driving.plugin import (
     X,
     Y,
 )
-from mppi_ros.mppi.blocks import BLOCK, chosen_by_type, inlined
+from mppi_ros.mppi.blocks import BLOCK, chosen_by_type, inlined, stack_array
+
+RING = LATEST + 1
+
+
+stack_ring = stack_array(types.float32, RING, 3, BLOCK)
 
 
 class Start(NamedTuple):
@@ -74,6 +81,17 @@ def move(
     """Move the plant, which lags behind its command, and the pose on by one step."""
 
 
+def hold_back(
+    t: Any, model: Any, pending: Any, ring: Any, first: Any, second: Any, third: Any,
+    acts_first: Any, acts_second: Any, acts_third: Any,
+) -> None:  # fmt: skip
+    """
+    Fill the rows that act in step t: each axis late, and nothing of what its dead band swallows.
+
+    `ring` keeps the commands of the steps before; see `motion.late` for the laws.
+    """
+
+
 def _command_two(
     t: Any, mean: Any, factor: Any, sign: Any, noise: Any, model: Any, weights: Any, first: Any,
     second: Any, third: Any, total: Any,
@@ -90,6 +108,28 @@ def _command_two(
         total[j] += critics.smoothness(now[0] - last[0], now[1] - last[1], weights)
 
 
+def _command_three(
+    t: Any, mean: Any, factor: Any, sign: Any, noise: Any, model: Any, weights: Any, first: Any,
+    second: Any, third: Any, total: Any,
+) -> None:  # fmt: skip
+    a, b, c = controls_at(mean, t, model)
+    aa, ba, bb = sign * factor[0, 0], sign * factor[1, 0], sign * factor[1, 1]
+    ca, cb, cc = sign * factor[2, 0], sign * factor[2, 1], sign * factor[2, 2]
+    noise_a, noise_b, noise_c = noise[3 * t], noise[3 * t + 1], noise[3 * t + 2]
+    for j in range(BLOCK):
+        last = first[j], second[j], third[j]
+        wanted = (
+            a + aa * noise_a[j],
+            b + ba * noise_a[j] + bb * noise_b[j],
+            c + ca * noise_a[j] + cb * noise_b[j] + cc * noise_c[j],
+        )
+        now = limited(wanted, last, model)
+        first[j], second[j], third[j] = now
+        total[j] += critics.smoothness(
+            now[0] - last[0], now[2] - last[2], weights
+        ) + critics.smoothness_aside(now[1] - last[1], weights)
+
+
 def _move_two(
     model: Any, first: Any, second: Any, third: Any, x: Any, y: Any, c: Any, s: Any, v: Any,
     w: Any, vy: Any, curvature: Any,
@@ -101,12 +141,87 @@ def _move_two(
         )
 
 
+def _move_three(
+    model: Any, first: Any, second: Any, third: Any, x: Any, y: Any, c: Any, s: Any, v: Any,
+    w: Any, vy: Any, curvature: Any,
+) -> None:  # fmt: skip
+    for j in range(BLOCK):
+        state = x[j], y[j], c[j], s[j], v[j], w[j], vy[j], curvature[j]
+        x[j], y[j], c[j], s[j], v[j], w[j], vy[j], curvature[j] = stepped(
+            state, (first[j], second[j], third[j]), model
+        )
+
+
+@inlined
+def is_exact(model: Any) -> Any:
+    """Tell whether what is commanded acts as it is: no dead band, and no axis after another."""
+    return (
+        model.dead_v == np.float32(0.0)
+        and model.dead_w == np.float32(0.0)
+        and model.later_v == np.float32(0.0)
+        and model.later_w == np.float32(0.0)
+    )
+
+
+@inlined
+def _hold_back_one(
+    t: Any, control: Any, later: Any, dead: Any, pending: Any, ring: Any, given: Any, acts: Any
+) -> None:
+    """Do as hold_back does for one control."""
+    kept = ring[t % RING, control]
+    for j in range(BLOCK):
+        kept[j] = given[j]
+    row = t - np.int64(later)
+    part = later - np.floor(later)
+    if row >= 1 or (row == 0 and part == np.float32(0.0)):
+        now, before = ring[row % RING, control], ring[max(row - 1, 0) % RING, control]
+        for j in range(BLOCK):
+            acts[j] = awake(now[j] + part * (before[j] - now[j]), dead)
+        return
+    first = pending.shape[0]
+    older = pending[max(first + row - 1, 0), control]
+    if row == 0:
+        now = ring[0, control]
+        for j in range(BLOCK):
+            acts[j] = awake(now[j] + part * (older - now[j]), dead)
+        return
+    newer = pending[first + row, control]
+    value = awake(newer + part * (older - newer), dead)
+    for j in range(BLOCK):
+        acts[j] = value
+
+
+def _hold_back_two(
+    t: Any, model: Any, pending: Any, ring: Any, first: Any, second: Any, third: Any,
+    acts_first: Any, acts_second: Any, acts_third: Any,
+) -> None:  # fmt: skip
+    _hold_back_one(t, 0, model.later_v, model.dead_v, pending, ring, first, acts_first)
+    _hold_back_one(t, 1, model.later_w, model.dead_w, pending, ring, second, acts_second)
+
+
+def _hold_back_three(
+    t: Any, model: Any, pending: Any, ring: Any, first: Any, second: Any, third: Any,
+    acts_first: Any, acts_second: Any, acts_third: Any,
+) -> None:  # fmt: skip
+    _hold_back_one(t, 0, model.later_v, model.dead_v, pending, ring, first, acts_first)
+    _hold_back_one(t, 1, model.later_v, model.dead_v, pending, ring, second, acts_second)
+    _hold_back_one(t, 2, model.later_w, model.dead_w, pending, ring, third, acts_third)
+
+
+@chosen_by_type(hold_back)
+def _hold_back(
+    t: Any, model: Any, pending: Any, ring: Any, first: Any, second: Any, third: Any,
+    acts_first: Any, acts_second: Any, acts_third: Any,
+) -> Any:  # fmt: skip
+    return _hold_back_two if model.instance_class.controls() == 2 else _hold_back_three
+
+
 @chosen_by_type(command)
 def _command(
     t: Any, mean: Any, factor: Any, sign: Any, noise: Any, model: Any, weights: Any, first: Any,
     second: Any, third: Any, total: Any,
 ) -> Any:  # fmt: skip
-    return _command_two
+    return _command_two if model.instance_class.controls() == 2 else _command_three
 
 
 @chosen_by_type(move)
@@ -114,7 +229,7 @@ def _move(
     model: Any, first: Any, second: Any, third: Any, x: Any, y: Any, c: Any, s: Any, v: Any,
     w: Any, vy: Any, curvature: Any,
 ) -> Any:  # fmt: skip
-    return _move_two
+    return _move_two if model.instance_class.controls() == 2 else _move_three
 
 
 def show_command(first: Any, second: Any, third: Any, model: Any, rows: Any) -> None:
@@ -126,6 +241,11 @@ def _show_command_two(first: Any, second: Any, third: Any, model: Any, rows: Any
         rows[COMMAND_V, j], rows[COMMAND_W, j] = first[j], second[j]
 
 
+def _show_command_three(first: Any, second: Any, third: Any, model: Any, rows: Any) -> None:
+    for j in range(BLOCK):
+        rows[COMMAND_V, j], rows[COMMAND_VY, j], rows[COMMAND_W, j] = first[j], second[j], third[j]
+
+
 def _show_command_car(first: Any, second: Any, third: Any, model: Any, rows: Any) -> None:
     for j in range(BLOCK):
         rows[COMMAND_V, j], rows[COMMAND_CURVATURE, j] = first[j], second[j]
@@ -134,7 +254,9 @@ def _show_command_car(first: Any, second: Any, third: Any, model: Any, rows: Any
 
 @chosen_by_type(show_command)
 def _show_command(first: Any, second: Any, third: Any, model: Any, rows: Any) -> Any:
-    return _show_command_car if model.instance_class is Ackermann else _show_command_two
+    if model.instance_class is Ackermann:
+        return _show_command_car
+    return _show_command_two if model.instance_class.controls() == 2 else _show_command_three
 
 
 @inlined

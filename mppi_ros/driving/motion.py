@@ -19,6 +19,7 @@ from mppi_ros.mppi.blocks import chosen_by_type, inlined, kernel, shared
 
 Controls = tuple[float, ...]  # the controls of one step, as a command
 TINY = 1e-9  # [m/s] [1/m] keeps divisions finite
+LATEST = 31  # steps by which one axis may act after another
 UNSURE = 0.1  # [m/s] below which a measured turning rate says little of how the wheels are turned
 
 
@@ -61,6 +62,12 @@ def moved(x: Any, y: Any, c: Any, s: Any, way: Any, angle: Any) -> Any:
 
 
 @shared
+def awake(command: Any, dead: Any) -> Any:
+    """Return what a motor makes of a command: nothing within its dead band."""
+    return command if abs(command) >= dead else np.float32(0.0) * command
+
+
+@shared
 def _changed(wanted: Any, last: Any, low: Any, high: Any, rise: Any, fall: Any) -> Any:
     """
     Return the value nearest to `wanted` within [low, high] that one step after `last` may have.
@@ -79,6 +86,7 @@ class DiffDrive(NamedTuple):
 
     Speeds in [m/s] and [rad/s]; rise, fall, turn: greatest gain and loss of speed and change of
     turning rate in a step; follow: share 1 − exp(−dt/τ) of the way to the command that it covers.
+    Commands below `dead` do nothing; an axis acts `later` steps than the one that acts first.
     """
 
     dt: Any
@@ -90,15 +98,20 @@ class DiffDrive(NamedTuple):
     turn: Any
     follow_v: Any
     follow_w: Any
+    dead_v: Any
+    dead_w: Any
+    later_v: Any
+    later_w: Any
 
     @classmethod
     def of(
         cls, limits: Limits, prediction: Prediction, dt: float, number: Any = np.float32
     ) -> DiffDrive:
-        """Return the model of a robot with these limits and lags, in a kind of numbers."""
+        """Return the model of a robot with these limits and answers, in a kind of numbers."""
         ahead = _ahead(limits, dt)
         values = (
-            dt, *ahead[:2], limits.wz_max, *ahead[2:], limits.az_max * dt, *_lags(prediction, dt)
+            dt, *ahead[:2], limits.wz_max, *ahead[2:], limits.az_max * dt,
+            *_answers(prediction, dt),
         )  # fmt: skip
         return cls(*(number(value) for value in values))
 
@@ -135,14 +148,18 @@ class DiffDrive(NamedTuple):
         x, y, c, s = moved(x, y, c, s, half * (v + next_v), half * (w + next_w))
         return x, y, c, s, next_v, next_w, vy, curvature
 
+    @staticmethod
+    def speed(v: Any, vy: Any, model: Any) -> Any:
+        """Return the speed ahead: there is no other."""
+        return v
+
     def twist(self, command: Controls) -> tuple[float, float, float]:
         """Return vx, vy [m/s], wz [rad/s] of a command."""
         return command[0], 0.0, command[1]
 
     def meant(self, state: State, last: Controls) -> Controls:
         """Return the command that would keep a measured motion; `last` was sent before."""
-        v = _clipped(state.v, self.v_min, self.v_max)
-        return v, _clipped(state.w, -self.w_max, self.w_max)
+        return _within((state.v, state.w), self.bounds)
 
     def curvature(self, command: Controls) -> float:
         """Return the curvature [1/m] that a command drives, 0 where it hardly moves."""
@@ -159,13 +176,116 @@ class DiffDrive(NamedTuple):
         return (self.v_min, self.v_max), (-self.w_max, self.w_max)
 
 
+class Omni(NamedTuple):
+    """
+    Omnidirectional base for one step of dt [s]; its controls are v ahead, vy to the left, and w.
+
+    Its fields are those of DiffDrive, and the same for vy.
+    """
+
+    dt: Any
+    v_min: Any
+    v_max: Any
+    vy_max: Any
+    w_max: Any
+    rise: Any
+    fall: Any
+    rise_y: Any
+    fall_y: Any
+    turn: Any
+    follow_v: Any
+    follow_w: Any
+    dead_v: Any
+    dead_w: Any
+    later_v: Any
+    later_w: Any
+
+    @classmethod
+    def of(
+        cls, limits: Limits, prediction: Prediction, dt: float, number: Any = np.float32
+    ) -> Omni:
+        """Return the model of a robot with these limits and answers, in a kind of numbers."""
+        ahead = _ahead(limits, dt)
+        values = (
+            dt, *ahead[:2], limits.vy_max, limits.wz_max, *ahead[2:], limits.ay_max * dt,
+            -limits.ay_min * dt, limits.az_max * dt, *_answers(prediction, dt),
+        )  # fmt: skip
+        return cls(*(number(value) for value in values))
+
+    @staticmethod
+    def controls() -> int:
+        """Return m."""
+        return 3
+
+    @staticmethod
+    def limited(wanted: Any, last: Any, model: Any) -> Any:
+        """Each control has limits of its own."""
+        v = _changed(wanted[0], last[0], model.v_min, model.v_max, model.rise, model.fall)
+        vy = _changed(wanted[1], last[1], -model.vy_max, model.vy_max, model.rise_y, model.fall_y)
+        w = min(max(wanted[2], -model.w_max), model.w_max)
+        return v, vy, min(max(w, last[2] - model.turn), last[2] + model.turn)
+
+    @staticmethod
+    def braked(last: Any, curvature: Any, model: Any) -> Any:
+        """Brake each axis, and turn by this curvature of the way ahead."""
+        v, vy, _ = limited((0.0, 0.0, 0.0), last, model)
+        return limited((v, vy, curvature * v), last, model)
+
+    @staticmethod
+    def rests(command: Any, model: Any) -> Any:
+        """Neither drive nor turn."""
+        return command[0] == 0.0 and command[1] == 0.0 and command[2] == 0.0
+
+    @staticmethod
+    def stepped(state: Any, command: Any, model: Any) -> Any:
+        """Both speeds and the turning rate follow the command, the pose moves with their means."""
+        x, y, c, s, v, w, vy, curvature = state
+        half = np.float32(0.5) * model.dt
+        next_v = v + model.follow_v * (command[0] - v)
+        next_vy = vy + model.follow_v * (command[1] - vy)
+        next_w = w + model.follow_w * (command[2] - w)
+        x, y, next_c, next_s = moved(x, y, c, s, half * (v + next_v), half * (w + next_w))
+        aside = np.float32(0.5) * half * (vy + next_vy)
+        x, y = x - aside * (s + next_s), y + aside * (c + next_c)
+        return x, y, next_c, next_s, next_v, next_w, next_vy, curvature
+
+    @staticmethod
+    def speed(v: Any, vy: Any, model: Any) -> Any:
+        """Return the speed in any direction."""
+        return np.sqrt(v * v + vy * vy)
+
+    def twist(self, command: Controls) -> tuple[float, float, float]:
+        """Return vx, vy [m/s], wz [rad/s] of a command."""
+        return command[0], command[1], command[2]
+
+    def meant(self, state: State, last: Controls) -> Controls:
+        """Return the command that would keep a measured motion; `last` was sent before."""
+        return _within((state.v, state.vy, state.w), self.bounds)
+
+    def curvature(self, command: Controls) -> float:
+        """Return the curvature [1/m] of the way ahead, 0 where there is hardly any."""
+        return command[2] / command[0] if abs(command[0]) > CRAWL else 0.0
+
+    @property
+    def bend(self) -> float:
+        """A curvature [1/m] that leads well aside while braking."""
+        return float(self.w_max / max(self.v_max, -self.v_min))
+
+    @property
+    def bounds(self) -> tuple[tuple[float, float], ...]:
+        """Least and greatest value of each control."""
+        w = self.w_max
+        return (self.v_min, self.v_max), (-self.vy_max, self.vy_max), (-w, w)
+
+
 class Ackermann(NamedTuple):
     """
     A car for one step of dt [s]; its controls are speed v and curvature [1/m] of the way.
 
     The pose is that of the middle of the rear axle. The curvature is bounded by the turning circle
     `sharpest`, by the turning rate |v · curvature| ≤ w_max and by the centripetal acceleration
-    v² |curvature| ≤ grip [m/s²]; it changes by at most `steer` [1/m] in a step.
+    v² |curvature| ≤ grip [m/s²]; it changes by at most `steer` [1/m] in a step. The other fields
+    are those of DiffDrive, w standing for the curvature.
     """
 
     dt: Any
@@ -179,18 +299,23 @@ class Ackermann(NamedTuple):
     grip: Any
     follow_v: Any
     follow_w: Any
+    dead_v: Any
+    dead_w: Any
+    later_v: Any
+    later_w: Any
 
     @classmethod
     def of(
         cls, limits: Limits, prediction: Prediction, dt: float, number: Any = np.float32
     ) -> Ackermann:
-        """Return the model of a car with these limits and lags, in a kind of numbers."""
+        """Return the model of a car with these limits and answers, in a kind of numbers."""
         ahead = _ahead(limits, dt)
         values = (
             dt, *ahead[:2], limits.wz_max, *ahead[2:], 1.0 / limits.turning_radius_min,
-            limits.curvature_rate * dt, limits.ay_max, *_lags(prediction, dt),
+            limits.curvature_rate * dt, limits.ay_max, *_answers(prediction, dt),
         )  # fmt: skip
-        return cls(*(number(value) for value in values))
+        # a servo turns the wheels by any angle, however small
+        return cls(*(number(value) for value in values))._replace(dead_w=number(0.0))
 
     @staticmethod
     def controls() -> int:
@@ -230,15 +355,18 @@ class Ackermann(NamedTuple):
         x, y, c, s = moved(x, y, c, s, half * (v + next_v), half * (w + next_w))
         return x, y, c, s, next_v, next_w, vy, curvature
 
+    @staticmethod
+    def speed(v: Any, vy: Any, model: Any) -> Any:
+        """Return the speed ahead: there is no other."""
+        return v
+
     def twist(self, command: Controls) -> tuple[float, float, float]:
         """Return vx, vy [m/s], wz [rad/s] of a command."""
         return command[0], 0.0, command[0] * command[1]
 
     def meant(self, state: State, last: Controls) -> Controls:
         """Return the command that would keep a measured motion; `last` was sent before."""
-        found = with_wheels(state, last[1]).curvature
-        turn = _clipped(found, -self.sharpest, self.sharpest)
-        return _clipped(state.v, self.v_min, self.v_max), turn
+        return _within((state.v, with_wheels(state, last[1]).curvature), self.bounds)
 
     def curvature(self, command: Controls) -> float:
         """Return the curvature [1/m] that a command drives."""
@@ -255,8 +383,10 @@ class Ackermann(NamedTuple):
         return (self.v_min, self.v_max), (-self.sharpest, self.sharpest)
 
 
-Model = DiffDrive | Ackermann
-MODELS: dict[str, type[Model]] = {'diff_drive': DiffDrive, 'ackermann': Ackermann}
+Model = DiffDrive | Omni | Ackermann
+MODELS: dict[str, type[Model]] = {
+    'diff_drive': DiffDrive, 'omni': Omni, 'ackermann': Ackermann,
+}  # fmt: skip
 CRAWL = 0.02  # [m/s] below which a command has no curvature worth following
 
 
@@ -270,18 +400,23 @@ def braked(last: Any, curvature: Any, model: Any) -> Any:
     return model.braked(last, curvature, model)
 
 
-def stepped(state: Any, command: Any, model: Any) -> Any:
-    """Return x, y, cos, sin, v, w, vy, curvature after one step under a command."""
-    return model.stepped(state, command, model)
-
-
 def rests(command: Any, model: Any) -> Any:
     """Tell whether a command is to stand."""
     return model.rests(command, model)
 
 
+def stepped(state: Any, command: Any, model: Any) -> Any:
+    """Return x, y, cos, sin, v, w, vy, curvature after one step under a command that acts."""
+    return model.stepped(state, command, model)
+
+
+def speed(v: Any, vy: Any, model: Any) -> Any:
+    """Return the speed [m/s] at which the robot drives, its sign where it has one."""
+    return model.speed(v, vy, model)
+
+
 def controls_at(mean: Any, t: Any, model: Any) -> Any:
-    """Return the row t of controls, float32[T, m], as a tuple."""
+    """Return the row t of controls, float[T, m], as a tuple."""
     return tuple(mean[t])
 
 
@@ -295,14 +430,19 @@ def _braked(last: Any, curvature: Any, model: Any) -> Any:
     return model.instance_class.braked
 
 
+@chosen_by_type(rests)
+def _rests(command: Any, model: Any) -> Any:
+    return model.instance_class.rests
+
+
 @chosen_by_type(stepped)
 def _stepped(state: Any, command: Any, model: Any) -> Any:
     return model.instance_class.stepped
 
 
-@chosen_by_type(rests)
-def _rests(command: Any, model: Any) -> Any:
-    return model.instance_class.rests
+@chosen_by_type(speed)
+def _speed(v: Any, vy: Any, model: Any) -> Any:
+    return model.instance_class.speed
 
 
 @chosen_by_type(controls_at)
@@ -310,6 +450,46 @@ def _controls_at(mean: Any, t: Any, model: Any) -> Any:
     if model.instance_class.controls() == 2:
         return lambda mean, t, model: (mean[t, 0], mean[t, 1])
     return lambda mean, t, model: (mean[t, 0], mean[t, 1], mean[t, 2])
+
+
+@shared
+def late(sent: Any, t: Any, control: Any, later: Any) -> Any:
+    """Return the mean of a control, in rows sent float[n, m], over the step `later` before t."""
+    row = t - int(later)
+    part = later - np.floor(later)
+    now = sent[max(row, 0), control]
+    return now + part * (sent[max(row - 1, 0), control] - now)
+
+
+@shared
+def _acting_two(sent: Any, t: Any, model: Any) -> Any:
+    return (
+        awake(late(sent, t, 0, model.later_v), model.dead_v),
+        awake(late(sent, t, 1, model.later_w), model.dead_w),
+    )
+
+
+@shared
+def _acting_three(sent: Any, t: Any, model: Any) -> Any:
+    return (
+        awake(late(sent, t, 0, model.later_v), model.dead_v),
+        awake(late(sent, t, 1, model.later_v), model.dead_v),
+        awake(late(sent, t, 2, model.later_w), model.dead_w),
+    )
+
+
+def acting(sent: Any, t: Any, model: Any) -> Any:
+    """Return what acts in step t of what was sent, float[n, m]: each axis late, or not at all."""
+
+
+@chosen_by_type(acting)
+def _acting(sent: Any, t: Any, model: Any) -> Any:
+    return _acting_two if model.instance_class.controls() == 2 else _acting_three
+
+
+def waits(model: Model) -> int:
+    """Return how many steps of what was sent before still act on an axis that acts late."""
+    return math.ceil(float(max(model.later_v, model.later_w)))
 
 
 @kernel
@@ -322,8 +502,8 @@ def _limit(mean: Any, last: Any, model: Any) -> None:
 
 
 @kernel
-def _advance(commands: Any, start: Any, model: Any, out: Any) -> None:
-    """Fill out, float64[T + 1, 7], with the states that follow on commands, float32[T, m]."""
+def _advance(commands: Any, first: Any, start: Any, model: Any, out: Any) -> None:
+    """Fill out, float64[T + 1, 7], with the states that follow on commands[first:]."""
     zero = np.float32(0.0)
     state = (
         zero, zero, np.float32(math.cos(start[2])), np.float32(math.sin(start[2])),
@@ -333,9 +513,9 @@ def _advance(commands: Any, start: Any, model: Any, out: Any) -> None:
     yaw = start[2]
     for n in range(7):
         out[0, n] = start[n]
-    for t in range(commands.shape[0]):
+    for t in range(out.shape[0] - 1):
         before = state[5]
-        state = stepped(state, controls_at(commands, t, model), model)
+        state = stepped(state, acting(commands, first + t, model), model)
         yaw += half * (before + state[5])
         row = out[t + 1]
         row[0], row[1], row[2] = start[0] + state[0], start[1] + state[1], yaw
@@ -347,14 +527,22 @@ def limit(mean: NDArray[np.float32], last: Controls, model: Model) -> None:
     _limit(mean, tuple(np.float32(value) for value in last), model)
 
 
-def trajectory(commands: NDArray[np.float32], state: State, model: Model) -> NDArray[np.float64]:
+def trajectory(
+    commands: NDArray[np.float32],
+    state: State,
+    model: Model,
+    pending: NDArray[np.float32] | None = None,
+) -> NDArray[np.float64]:
     """
     Return the states, float64[T + 1, 7], from `state` on under commands, float32[T, m].
 
-    The commands are taken as they are; see `limit`.
+    The commands are taken as they are; see `limit`. `pending`, float32[waits, m], are those sent
+    in the steps before, which an axis that acts late has still to obey.
     """
+    first = 0 if pending is None else len(pending)
+    sent = np.concatenate([pending, commands]) if pending is not None and first else commands
     out = np.empty((len(commands) + 1, len(state)))
-    _advance(commands, np.asarray(state, np.float64), model, out)
+    _advance(sent, first, np.asarray(state, np.float64), model, out)
     return out
 
 
@@ -375,13 +563,21 @@ def _ahead(limits: Limits, dt: float) -> tuple[float, float, float, float]:
     return limits.vx_min, limits.vx_max, limits.ax_max * dt, -limits.ax_min * dt
 
 
-def _lags(prediction: Prediction, dt: float) -> tuple[float, float]:
-    """Return follow_v and follow_w."""
+def _answers(prediction: Prediction, dt: float) -> tuple[float, ...]:
+    """Return follow, dead and later of speed and turning."""
 
     def follow(lag: float) -> float:
         return 1.0 - math.exp(-dt / lag) if lag > 0.0 else 1.0
 
-    return follow(prediction.lag_linear), follow(prediction.lag_angular)
+    p = prediction
+    laters = (
+        round((delay - p.first_delay) / dt, 6) if dt else 0.0
+        for delay in (p.delay_linear, p.delay_angular)
+    )
+    return (
+        follow(p.lag_linear), follow(p.lag_angular), p.dead_band_linear, p.dead_band_angular,
+        *laters,
+    )  # fmt: skip
 
 
 def plain(command: Any) -> Controls:
@@ -389,5 +585,6 @@ def plain(command: Any) -> Controls:
     return tuple(float(value) for value in command)
 
 
-def _clipped(value: float, low: float, high: float) -> float:
-    return float(min(max(value, low), high))
+def _within(values: Controls, bounds: tuple[tuple[float, float], ...]) -> Controls:
+    pairs = zip(values, bounds, strict=True)
+    return tuple(float(min(max(value, low), high)) for value, (low, high) in pairs)

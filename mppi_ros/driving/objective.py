@@ -12,7 +12,7 @@ from mppi_ros.driving.critics import CRITICS, Weights
 from mppi_ros.driving.distance_field import DistanceField
 from mppi_ros.driving.drive import Start
 from mppi_ros.driving.footprint import Footprint
-from mppi_ros.driving.motion import MODELS, Controls, Model, State, limit
+from mppi_ros.driving.motion import MODELS, Controls, Model, State, limit, waits
 from mppi_ros.driving.outlook import AHEAD, BEHIND, Outlook, look_ahead, unknown
 from mppi_ros.driving.path import ReferencePath
 from mppi_ros.driving.plugin import Plugin
@@ -75,7 +75,7 @@ class DrivingObjective:
         self.set_plant(limits, prediction)
         self._limits, self._critics = limits, critics
         self._footprint = footprint
-        weights = Weights.of(critics, limits, time_step, motion_model == 'ackermann')
+        weights = Weights.of(critics, limits, time_step, motion_model)
         zero = np.float32(0.0)
         self._round = weights._replace(
             progress=zero, sideways=zero, turning=zero, backward=zero, tracking=zero,
@@ -90,6 +90,7 @@ class DrivingObjective:
         self._to_go: Floats = np.zeros(9, np.float32)
         self._outlook: Outlook | None = None
         self._last_command: Controls = (0.0,) * self.model.controls()
+        self._pending: Floats = np.zeros((waits(self.model), self.model.controls()), np.float32)
         self._prepared = False
 
     def set_plant(self, limits: Limits, prediction: Prediction) -> None:
@@ -146,6 +147,7 @@ class DrivingObjective:
         last_command: Controls,
         path: ReferencePath,
         progress: float,
+        pending: Floats | None = None,
     ) -> None:
         """
         Describe the situation of this tick.
@@ -160,11 +162,16 @@ class DrivingObjective:
             The path to follow.
         progress : float
             Arc length of the robot on the path [m].
+        pending : float32[waits, m], optional
+            Commands of the steps before that an axis which acts late has still to obey; see
+            motion.waits.
 
         """
         field = self._field
         if field is None:
             raise RuntimeError('set_field must come before prepare')
+        if pending is not None:
+            self._pending = pending
         self._last_command = last_command
         self._prepared = True
         self._grid = _grid(field, field.distance.shape, state)
@@ -276,7 +283,7 @@ class DrivingObjective:
         rollout(  # type: ignore[operator]
             mean, factor, draw, process, noise, self._start, self.model, self._padded, self._grid,
             self._discs, self._table, self._left, self._path, self._to_go, self._to_go_grid,
-            self._target, weights, self._own, costs,
+            self._target, weights, self._own, self._pending, costs,
         )  # fmt: skip
 
 

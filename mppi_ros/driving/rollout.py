@@ -16,11 +16,15 @@ from mppi_ros.driving import critics
 from mppi_ros.driving.drive import (
     command,
     controls_of,
+    hold_back,
+    is_exact,
     move,
     show_command,
     show_state,
+    stack_ring,
     take_state,
 )
+from mppi_ros.driving.motion import speed
 from mppi_ros.driving.plugin import ARC, CLEARANCE, COST, CROSS, call_step, stack_rows
 from mppi_ros.mppi.blocks import (
     BLOCK,
@@ -132,8 +136,8 @@ def approach(
 
 @inlined
 def follow(
-    table: Any, path: Any, weights: Any, x: Any, y: Any, c: Any, s: Any, v: Any, w: Any,
-    clearance: Any, near: Any, arc: Any, cross: Any, total: Any,
+    table: Any, path: Any, weights: Any, model: Any, x: Any, y: Any, c: Any, s: Any, v: Any,
+    w: Any, vy: Any, clearance: Any, near: Any, arc: Any, cross: Any, total: Any,
 ) -> None:  # fmt: skip
     """
     Progress and distance aside of the path, and the critics of pose and motion.
@@ -155,7 +159,7 @@ def follow(
         cross[j] = aside
         total[j] += (
             critics.obstacle(clearance[j], weights)
-            + critics.clearance_speed(clearance[j], v[j], weights)
+            + critics.clearance_speed(clearance[j], speed(v[j], vy[j], model), weights)
             + critics.path_tracking(aside, weights)
             + critics.path_heading(alignment, near[j], weights)
             + critics.effort(w[j], weights)
@@ -174,12 +178,14 @@ def show_place(clearance: Any, arc: Any, cross: Any, rows: Any) -> None:
 def rollout_block(
     mean: Any, factor: Any, sign: Any, noise: Any, start: Any, model: Any, field: Any, grid: Any,
     discs: Any, table: Any, left: Any, path: Any, to_go: Any, to_go_grid: Any, target: Any,
-    weights: Any, own: Any, cost: Any,
+    weights: Any, own: Any, pending: Any, cost: Any,
 ) -> None:  # fmt: skip
     """Cost, float32[BLOCK], of the sequences x̄ + sign · L n of one block of noise n."""
     x, y, c, s = stack_row(), stack_row(), stack_row(), stack_row()
     v, w, vy, curvature = stack_row(), stack_row(), stack_row(), stack_row()
     first, second, third = stack_row(), stack_row(), stack_row()  # of the commands
+    acts_first, acts_second, acts_third = stack_row(), stack_row(), stack_row()
+    ring, exact = stack_ring(), is_exact(model)
     clearance, near, total = stack_row(), stack_row(), stack_row()
     arc, cross, time, later = stack_row(), stack_row(), stack_row(), stack_row()
     detour, cells, rows, points = stack_row(), stack_places(), stack_rows(), stack_points()
@@ -191,7 +197,16 @@ def rollout_block(
     for t in range(mean.shape[0]):
         command(t, mean, factor, sign, noise, model, weights, first, second, third, total)
         if own is None or own.motion == 0:
-            move(model, first, second, third, x, y, c, s, v, w, vy, curvature)
+            if exact:
+                move(model, first, second, third, x, y, c, s, v, w, vy, curvature)
+            else:
+                hold_back(
+                    t, model, pending, ring, first, second, third, acts_first, acts_second,
+                    acts_third,
+                )  # fmt: skip
+                move(
+                    model, acts_first, acts_second, acts_third, x, y, c, s, v, w, vy, curvature
+                )
         else:
             show_state(x, y, c, s, v, w, vy, curvature, rows)
             show_command(first, second, third, model, rows)
@@ -200,7 +215,9 @@ def rollout_block(
         clear(field, grid, discs, x, y, c, s, clearance)
         if target.reach > np.float32(0.0):
             approach(target, weights, x, y, c, s, near, total)
-        follow(table, path, weights, x, y, c, s, v, w, clearance, near, arc, cross, total)
+        follow(
+            table, path, weights, model, x, y, c, s, v, w, vy, clearance, near, arc, cross, total
+        )
         if own is not None and own.critic != 0:
             if own.motion == 0:
                 show_state(x, y, c, s, v, w, vy, curvature, rows)
@@ -234,7 +251,7 @@ def rollout_block(
 def rollout_pair(
     block: Any, mean: Any, factor: Any, draw: Any, process: Any, noise: Any, start: Any,
     model: Any, field: Any, grid: Any, discs: Any, table: Any, left: Any, path: Any, to_go: Any,
-    to_go_grid: Any, target: Any, weights: Any, own: Any, costs: Any,
+    to_go_grid: Any, target: Any, weights: Any, own: Any, pending: Any, costs: Any,
 ) -> None:  # fmt: skip
     """Draw one block of noise, and fill the block of costs of n and, for pairs, that of −n."""
     drawn = noise.shape[0]
@@ -244,7 +261,7 @@ def rollout_pair(
         rollout_block(
             mean, factor, np.float32(1 - 2 * mirrored), noise[block], start, model, field, grid,
             discs, table, left, path, to_go, to_go_grid, target, weights, own,
-            costs[mirrored * drawn + block],
+            pending, costs[mirrored * drawn + block],
         )  # fmt: skip
 
 
@@ -252,13 +269,13 @@ def rollout_pair(
 def rollout_serial(
     mean: Any, factor: Any, draw: Any, process: Any, noise: Any, start: Any, model: Any,
     field: Any, grid: Any, discs: Any, table: Any, left: Any, path: Any, to_go: Any,
-    to_go_grid: Any, target: Any, weights: Any, own: Any, costs: Any,
+    to_go_grid: Any, target: Any, weights: Any, own: Any, pending: Any, costs: Any,
 ) -> None:  # fmt: skip
     """Fill noise, float32[drawn, T · m, BLOCK], and its costs, float32[blocks, BLOCK]."""
     for block in range(noise.shape[0]):
         rollout_pair(
             block, mean, factor, draw, process, noise, start, model, field, grid, discs, table,
-            left, path, to_go, to_go_grid, target, weights, own, costs,
+            left, path, to_go, to_go_grid, target, weights, own, pending, costs,
         )  # fmt: skip
 
 
@@ -266,11 +283,11 @@ def rollout_serial(
 def rollout_parallel(
     mean: Any, factor: Any, draw: Any, process: Any, noise: Any, start: Any, model: Any,
     field: Any, grid: Any, discs: Any, table: Any, left: Any, path: Any, to_go: Any,
-    to_go_grid: Any, target: Any, weights: Any, own: Any, costs: Any,
+    to_go_grid: Any, target: Any, weights: Any, own: Any, pending: Any, costs: Any,
 ) -> None:  # fmt: skip
     """Do as rollout_serial does, on all threads."""
     for block in prange(noise.shape[0]):
         rollout_pair(
             np.int64(block), mean, factor, draw, process, noise, start, model, field, grid, discs,
-            table, left, path, to_go, to_go_grid, target, weights, own, costs,
+            table, left, path, to_go, to_go_grid, target, weights, own, pending, costs,
         )  # fmt: skip

@@ -87,14 +87,18 @@ class Robot:
 class Prediction:
     """The plant as the controller believes it: delay and lag between command and motion."""
 
-    delay: float = parameter(
-        0.05, 'time from a command to its first effect', unit='s', low=0.0, high=1.0
+    delay_linear: float = parameter(
+        0.05, 'time from a command to its first effect on the speed', unit='s', low=0.0, high=1.0
+    )
+    delay_angular: float = parameter(
+        0.05, 'time from a command to its first effect on the turning rate, or on the steering',
+        unit='s', low=0.0, high=1.0,
     )
     lag_linear: float = parameter(
         0.1, 'time constant of the speed', unit='s', low=0.0, high=2.0
     )
     lag_angular: float = parameter(
-        0.1, 'time constant of the turning rate', unit='s', low=0.0, high=2.0
+        0.1, 'time constant of the turning rate, or of the steering', unit='s', low=0.0, high=2.0
     )
     gain_linear: float = parameter(
         1.0, 'share of a commanded speed that the robot drives', low=0.5, high=1.5
@@ -102,6 +106,18 @@ class Prediction:
     gain_angular: float = parameter(
         1.0, 'share of a commanded turning rate that the robot turns by', low=0.5, high=1.5
     )
+    dead_band_linear: float = parameter(
+        0.0, 'speed below which a command does nothing', unit='m/s', low=0.0, high=1.0
+    )
+    dead_band_angular: float = parameter(
+        0.0, 'turning rate below which a command does nothing (not ackermann)', unit='rad/s',
+        low=0.0, high=2.0,
+    )
+
+    @property
+    def first_delay(self) -> float:
+        """Return the time from a command to its first effect on any axis [s]."""
+        return min(self.delay_linear, self.delay_angular)
 
 
 @dataclass(frozen=True)

@@ -55,9 +55,21 @@ class PlantSettings:
         NOMINAL.lag_angular, 'time constant of the turning rate', unit='s', low=0.0, high=2.0,
         live=False,
     )
-    delay: float = parameter(
-        NOMINAL.delay, 'time from a command to its first effect', unit='s', low=0.0, high=1.0,
-        live=False,
+    delay_linear: float = parameter(
+        NOMINAL.delay_linear, 'time from a command to its first effect on the speed', unit='s',
+        low=0.0, high=1.0, live=False,
+    )
+    delay_angular: float = parameter(
+        NOMINAL.delay_angular, 'time from a command to its first effect on turning or steering',
+        unit='s', low=0.0, high=1.0, live=False,
+    )
+    dead_band_linear: float = parameter(
+        NOMINAL.dead_band_linear, 'speed below which a command does nothing', unit='m/s', low=0.0,
+        high=1.0, live=False,
+    )
+    dead_band_angular: float = parameter(
+        NOMINAL.dead_band_angular, 'turning rate below which a command does nothing',
+        unit='rad/s', low=0.0, high=2.0, live=False,
     )
     yaw_gain: float = parameter(
         NOMINAL.yaw_gain, 'share of the commanded turn that is made', low=0.1, high=2.0, live=False

@@ -25,8 +25,10 @@ class PlantParameters:
     ----------
     lag_linear, lag_angular : float
         Time constants of speed and turning rate [s].
-    delay : float
-        Time from a command to its first effect [s].
+    delay_linear, delay_angular : float
+        Time from a command to its first effect on the speed, and on turning or steering [s].
+    dead_band_linear, dead_band_angular : float
+        Speed [m/s] and turning rate [rad/s] below which a command does nothing.
     yaw_gain : float
         Share of the commanded turning rate that is made.
     odom_scale_error : float
@@ -41,7 +43,7 @@ class PlantParameters:
         The measured pose carries the scale error along, as wheels do; a robot that finds itself on
         a map does not drift.
     motion_model : str
-        'diff_drive' or 'ackermann', as the controller has them.
+        'diff_drive', 'omni' or 'ackermann', as the controller has them.
     limits : Limits
         What the drives can do, whatever is commanded.
 
@@ -49,7 +51,10 @@ class PlantParameters:
 
     lag_linear: float = 0.1
     lag_angular: float = 0.1
-    delay: float = 0.05
+    delay_linear: float = 0.05
+    delay_angular: float = 0.05
+    dead_band_linear: float = 0.0
+    dead_band_angular: float = 0.0
     yaw_gain: float = 1.0
     odom_scale_error: float = 0.01
     pose_noise: float = 0.003
@@ -63,8 +68,8 @@ class PlantParameters:
     def __post_init__(self) -> None:
         """Reject what no robot is like."""
         for name in (
-            'lag_linear', 'lag_angular', 'delay', 'pose_noise', 'yaw_noise', 'speed_noise',
-            'inflation',
+            'lag_linear', 'lag_angular', 'delay_linear', 'delay_angular', 'dead_band_linear',
+            'dead_band_angular', 'pose_noise', 'yaw_noise', 'speed_noise', 'inflation',
         ):
             value = getattr(self, name)
             if not 0.0 <= value <= 10.0:
@@ -73,17 +78,21 @@ class PlantParameters:
 
 NOMINAL = PlantParameters()
 HARD = PlantParameters(
-    lag_linear=0.15, lag_angular=0.15, delay=0.1, yaw_gain=0.8, odom_scale_error=0.02,
+    lag_linear=0.15, lag_angular=0.15, delay_linear=0.1, delay_angular=0.1, yaw_gain=0.8,
+    odom_scale_error=0.02,
     pose_noise=0.006, yaw_noise=0.004, speed_noise=0.02, inflation=0.02,
 )
 EXTREME = PlantParameters(
-    lag_linear=0.2, lag_angular=0.2, delay=0.15, yaw_gain=0.75, odom_scale_error=0.03,
-    pose_noise=0.009, yaw_noise=0.006, speed_noise=0.03, inflation=0.03,
+    lag_linear=0.2, lag_angular=0.2, delay_linear=0.15, delay_angular=0.15, yaw_gain=0.75,
+    odom_scale_error=0.03, pose_noise=0.009, yaw_noise=0.006, speed_noise=0.03,
+    inflation=0.03,
 )
-HEAVY = replace(NOMINAL, lag_linear=0.3, lag_angular=0.3, delay=0.15)
+HEAVY = replace(
+    NOMINAL, lag_linear=0.3, lag_angular=0.3, delay_linear=0.15, delay_angular=0.15
+)
 IDEAL = PlantParameters(
-    lag_linear=0.0, lag_angular=0.0, delay=0.0, odom_scale_error=0.0, pose_noise=0.0,
-    yaw_noise=0.0, speed_noise=0.0,
+    lag_linear=0.0, lag_angular=0.0, delay_linear=0.0, delay_angular=0.0, odom_scale_error=0.0,
+    pose_noise=0.0, yaw_noise=0.0, speed_noise=0.0,
 )
 PLANTS = {
     'nominal': NOMINAL, 'hard': HARD, 'extreme': EXTREME, 'heavy': HEAVY, 'ideal': IDEAL,
@@ -97,7 +106,8 @@ class Plant:
     dv/dt = (v_commanded − v) / lag, held within the acceleration limits; speeding up is limited by
     ax_max and slowing down by ax_min, whatever the direction. The pose moves along circular arcs.
 
-    A car turns its wheels to atan(L w / v), with the lag of the turning rate and at most at the
+    The speed to the left of an omnidirectional robot answers alike, within ay_max and ay_min. A
+    car turns its wheels to atan(L w / v), with the lag of the turning rate and at most at the
     steering rate. A command without speed says nothing of them: they stay as they were told.
 
     Attributes
@@ -118,24 +128,51 @@ class Plant:
         self.pose: NDArray[np.float64] = np.array(pose, dtype=np.float64)
         self.twist: NDArray[np.float64] = np.zeros(3)
         self._believed = self.pose.copy()
-        self._queue: deque[tuple[float, float, float]] = deque()
-        self._steering = 0.0  # [rad] angle of a car's wheels, and what it was told to be
-        self._target = (0.0, 0.0)
+        self._speeds: deque[tuple[float, float, float]] = deque()  # time, vx, vy
+        self._turns: deque[tuple[float, float]] = deque()  # time, turning rate or steering angle
+        self._speed = (0.0, 0.0)  # what acts [m/s]
+        self._turn = 0.0  # what acts, [rad/s] or [rad]
+        self._steering = 0.0  # [rad] angle of a car's wheels
         self._rng = np.random.default_rng(seed)
 
+    @property
+    def _steered(self) -> bool:
+        return self.parameters.motion_model == 'ackermann'
+
     def command(self, command: Command, now: float) -> None:
-        """Queue a command sent at time `now` [s]; it acts after the delay."""
-        self._queue.append((now + self.parameters.delay, command.vx, command.wz))
+        """Queue a command sent at time `now` [s]; each axis answers after its delay."""
+        p, limits = self.parameters, self.parameters.limits
+        vx = _awake(min(max(command.vx, limits.vx_min), limits.vx_max), p.dead_band_linear)
+        vy = 0.0
+        if p.motion_model == 'omni':
+            vy = _awake(
+                min(max(command.vy, -limits.vy_max), limits.vy_max), p.dead_band_linear
+            )
+        self._speeds.append((now + p.delay_linear, vx, vy))
+        if not self._steered:
+            wz = min(max(command.wz, -limits.wz_max), limits.wz_max)
+            turn = p.yaw_gain * _awake(wz, p.dead_band_angular)
+        elif command.vx:
+            most = math.atan(limits.wheelbase / limits.turning_radius_min)
+            turn = math.atan(limits.wheelbase * command.wz / command.vx)
+            turn = min(max(turn, -most), most)
+        else:
+            turn = self._turns[-1][1] if self._turns else self._turn
+        self._turns.append((now + p.delay_angular, turn))
 
     def advance(self, duration: float) -> None:
         """Move on by a duration [s]."""
         end = self.time + duration
         while self.time < end - 1e-12:
-            while self._queue and self._queue[0][0] <= self.time + 1e-12:
-                self._accept(*self._queue.popleft()[1:])
+            due = self.time + 1e-12
+            while self._speeds and self._speeds[0][0] <= due:
+                self._speed = self._speeds.popleft()[1:]
+            while self._turns and self._turns[0][0] <= due:
+                self._turn = self._turns.popleft()[1]
             until = min(end, self.time + STEP)
-            if self._queue:
-                until = min(until, self._queue[0][0])
+            for queue in (self._speeds, self._turns):
+                if queue:
+                    until = min(until, queue[0][0])
             self._step(until - self.time)
             self.time = until
 
@@ -145,53 +182,54 @@ class Plant:
         noise = self._rng.standard_normal(5)
         pose = self._believed if p.drifts else self.pose
         scale = 1.0 + p.odom_scale_error
+        vy = 0.0
+        if p.motion_model == 'omni':
+            vy = float(scale * self.twist[1] + p.speed_noise * self._rng.standard_normal())
         return Odometry(
             stamp=stamp,
             x=float(pose[0] + p.pose_noise * noise[0]),
             y=float(pose[1] + p.pose_noise * noise[1]),
             yaw=math.remainder(pose[2] + p.yaw_noise * noise[2], math.tau),
             vx=float(scale * self.twist[0] + p.speed_noise * noise[3]),
-            vy=0.0,
+            vy=vy,
             wz=float(scale * self.twist[2] + p.speed_noise * noise[4]),
         )
 
-    def _accept(self, vx: float, wz: float) -> None:
-        limits = self.parameters.limits
-        speed = min(max(vx, limits.vx_min), limits.vx_max)
-        if self.parameters.motion_model == 'ackermann':
-            angle = math.atan(limits.wheelbase * wz / vx) if vx else self._target[1]
-            most = math.atan(limits.wheelbase / limits.turning_radius_min)
-            self._target = speed, min(max(angle, -most), most)
-        else:
-            wz = min(max(wz, -limits.wz_max), limits.wz_max)
-            self._target = speed, self.parameters.yaw_gain * wz
-
     def _step(self, dt: float) -> None:
         p, limits = self.parameters, self.parameters.limits
-        v, w = self.twist[0], self.twist[2]
-        up = limits.ax_max if v >= 0.0 else -limits.ax_min
-        down = -limits.ax_min if v > 0.0 else limits.ax_max
-        dv = _share(dt, p.lag_linear) * (self._target[0] - v)
-        dv = min(max(dv, -down * dt), up * dt)
-        if p.motion_model == 'ackermann':
-            dw = self._steered(dt, v + dv) - w
+        v, vy, w = self.twist
+        share = _share(dt, p.lag_linear)
+        dv = _held(share * (self._speed[0] - v), v, limits.ax_max * dt, -limits.ax_min * dt)
+        dvy = _held(share * (self._speed[1] - vy), vy, limits.ay_max * dt, -limits.ay_min * dt)
+        if self._steered:
+            dw = self._steer(dt, v + dv) - w
         else:
-            dw = _share(dt, p.lag_angular) * (self._target[1] - w)
-            dw = min(max(dw, -limits.az_max * dt), limits.az_max * dt)
-        way, turn = (v + 0.5 * dv) * dt, (w + 0.5 * dw) * dt
-        self.twist[0], self.twist[2] = v + dv, w + dw
-        _move(self.pose, way, turn)
+            most = limits.az_max * dt
+            dw = min(max(_share(dt, p.lag_angular) * (self._turn - w), -most), most)
+        way, aside, turn = (v + 0.5 * dv) * dt, (vy + 0.5 * dvy) * dt, (w + 0.5 * dw) * dt
+        self.twist[:] = v + dv, vy + dvy, w + dw
+        _move(self.pose, way, aside, turn)
         scale = 1.0 + p.odom_scale_error
-        _move(self._believed, scale * way, scale * turn)
+        _move(self._believed, scale * way, scale * aside, scale * turn)
 
-
-    def _steered(self, dt: float, v: float) -> float:
+    def _steer(self, dt: float, v: float) -> float:
         """Turn the wheels of a car for dt [s]; return its turning rate [rad/s] at a speed."""
         p, limits = self.parameters, self.parameters.limits
-        turn = _share(dt, p.lag_angular) * (self._target[1] - self._steering)
+        turn = _share(dt, p.lag_angular) * (self._turn - self._steering)
         most = limits.steering_rate * dt
         self._steering += min(max(turn, -most), most)
         return p.yaw_gain * v * math.tan(self._steering) / limits.wheelbase
+
+
+def _awake(command: float, dead: float) -> float:
+    """Return what a motor makes of a command: nothing within its dead band."""
+    return command if abs(command) >= dead else 0.0
+
+
+def _held(change: float, speed: float, rise: float, fall: float) -> float:
+    """Hold a change of a speed within the limits of speeding up and slowing down."""
+    up, down = (rise if speed >= 0.0 else fall), (fall if speed > 0.0 else rise)
+    return min(max(change, -down), up)
 
 
 def _share(dt: float, lag: float) -> float:
@@ -199,11 +237,12 @@ def _share(dt: float, lag: float) -> float:
     return 1.0 - math.exp(-dt / lag) if lag > 0.0 else 1.0
 
 
-def _move(pose: NDArray[np.float64], way: float, turn: float) -> None:
+def _move(pose: NDArray[np.float64], way: float, aside: float, turn: float) -> None:
     """Move a pose along an arc: its chord, way · sinc(turn/2), lies at half of the turn."""
     half = 0.5 * turn
-    chord = way * (math.sin(half) / half if half else 1.0)
-    heading = pose[2] + half
-    pose[0] += chord * math.cos(heading)
-    pose[1] += chord * math.sin(heading)
+    share = math.sin(half) / half if half else 1.0
+    ahead, left = share * way, share * aside
+    c, s = math.cos(pose[2] + half), math.sin(pose[2] + half)
+    pose[0] += ahead * c - left * s
+    pose[1] += ahead * s + left * c
     pose[2] = math.remainder(pose[2] + turn, math.tau)

@@ -66,9 +66,9 @@ CONTROLLER: dict[str, Rule] = {
     'ay_max': 'limits.ay_max',
     'ay_min': 'limits.ay_min',
     'az_max': 'limits.az_max',
-    'model_delay_vx': 'goes into prediction.delay',
-    'model_delay_vy': 'goes into prediction.delay',
-    'model_delay_wz': 'goes into prediction.delay',
+    'model_delay_vx': 'goes into prediction.delay_linear',
+    'model_delay_vy': 'goes into prediction.delay_linear',
+    'model_delay_wz': 'goes into prediction.delay_angular',
     'motion_model': 'goes into motion_model',
     'min_turning_r': 'limits.turning_radius_min',
     'critics': 'a critic that is not listed gets the weight 0, where we can do without it',
@@ -339,9 +339,11 @@ def _convert_model(done: Import, section: Mapping[str, Any], name: str, model: s
             first, defaults[0] * scale['vy_std'], last]
         origin = ', '.join(f'{key} {section[key]}, shipped {STD[key]}' for key in given)
         done.take('sigma', [float(f'{value:.4g}') for value in sigma], origin)
-    delays = [_number(key, section[key]) for key in section if key.startswith('model_delay_')]
-    if any(delays):
-        done.take('prediction.delay', max(delays), 'the longest of model_delay_vx, _vy, _wz')
+    for axis, keys in (('linear', ('vx', 'vy')), ('angular', ('wz',))):
+        names = [f'model_delay_{key}' for key in keys if f'model_delay_{key}' in section]
+        delay = max((_number(name, section[name]) for name in names), default=0.0)
+        if delay:
+            done.take(f'prediction.delay_{axis}', delay, f'the longest of {", ".join(names)}')
 
 
 def _convert_body(done: Import, content: Mapping[str, Any]) -> None:

@@ -16,7 +16,7 @@ from mppi_ros.driving.motion import DiffDrive, State
 from mppi_ros.driving.settings import Limits, Prediction
 
 LIMITS = Limits(vx_max=2.0, vx_min=-1.0, wz_max=1.5, ax_max=1.0, ax_min=-2.0, az_max=3.0)
-PREDICTION = Prediction(delay=0.1, lag_linear=0.2, lag_angular=0.15)
+PREDICTION = Prediction(delay_linear=0.1, delay_angular=0.1, lag_linear=0.2, lag_angular=0.15)
 BODY = Footprint.round(0.2)
 MODEL = DiffDrive.of(LIMITS, PREDICTION, braking.STEP)
 WALL = 4.95  # [m] inner face of the room's right wall

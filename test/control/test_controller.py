@@ -442,7 +442,7 @@ def test_trajectories_begin_where_the_command_acts():
     assert poses.shape == (31, 3)
     assert candidates.shape == (5, 31, 3)
     assert weights.shape == (5,)
-    ahead = robot.twist[0] * PATIENT.prediction.delay
+    ahead = robot.twist[0] * PATIENT.prediction.first_delay
     before = robot.pose[0] - robot.period * robot.twist[0]
     assert poses[0, 0] == pytest.approx(before + ahead, abs=0.01)
     np.testing.assert_allclose(candidates[:, 0], np.tile(poses[0], (5, 1)), atol=1e-6)

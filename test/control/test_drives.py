@@ -41,22 +41,23 @@ def slow_robot(changes=None, seconds=8.0):
 
 def test_a_slow_robot_is_learnt_and_told_of_in_the_statistics():
     told = slow_robot().ticks[-1].statistics
-    assert told.delay == pytest.approx(0.15, abs=0.03)
+    assert told.delay_linear == pytest.approx(0.15, abs=0.03)
     assert told.lag_linear == pytest.approx(0.3, abs=0.04)
 
 
 def test_a_slow_robot_is_not_learnt_when_nobody_wants_that():
     told = slow_robot({'identification.enabled': False}).ticks[-1].statistics
-    assert (told.delay, told.lag_linear, told.gain_linear) == (0.05, 0.1, 1.0)
+    assert (told.delay_linear, told.lag_linear, told.gain_linear) == (0.05, 0.1, 1.0)
 
 
 def test_the_check_trusts_the_slower_of_what_was_told_and_learnt():
-    robot = slow_robot({'prediction.delay': 0.4, 'prediction.lag_linear': 0.6}, 12.0)
+    robot = slow_robot({'prediction.delay_linear': 0.4, 'prediction.delay_angular': 0.4,
+                        'prediction.lag_linear': 0.6}, 12.0)
     drives = robot.controller._drives
     assert drives.prediction.lag_linear < 0.5
     assert drives.careful.lag_linear == 0.6
-    assert drives.careful.delay == 0.4
-    assert drives.lateness == pytest.approx(0.4 - drives.prediction.delay)
+    assert drives.careful.first_delay == 0.4
+    assert drives.lateness == pytest.approx(0.4 - drives.prediction.first_delay)
 
 
 @pytest.mark.parametrize('gains', [(0.7, 0.8), (1.3, 1.2)])
@@ -80,5 +81,5 @@ def test_new_parameters_of_the_plant_begin_to_learn_anew():
     before = controller._drives.prediction
     controller.configure(replace(controller.configuration, {'samples': 512}))
     assert controller._drives.prediction == before
-    controller.configure(replace(controller.configuration, {'prediction.delay': 0.1}))
-    assert controller._drives.prediction.delay == 0.1
+    controller.configure(replace(controller.configuration, {'prediction.delay_linear': 0.1}))
+    assert controller._drives.prediction.delay_linear == 0.1

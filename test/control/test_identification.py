@@ -71,7 +71,7 @@ def test_the_plant_is_recovered_from_noisy_driving_in_a_closed_loop(plant, seed)
     for learned, lag, gain in zip(
         found.learned, (plant.lag_linear, plant.lag_angular), (1.0, plant.yaw_gain), strict=True
     ):
-        assert learned.delay == pytest.approx(plant.delay, abs=0.02)
+        assert learned.delay == pytest.approx(plant.delay_linear, abs=0.02)
         assert learned.lag == pytest.approx(lag, abs=0.03)
         assert learned.gain == pytest.approx(scale * gain, abs=0.035)
 
@@ -93,7 +93,7 @@ def test_the_truth_lies_within_a_few_deviations_of_the_estimate():
         for axis, gain in enumerate((1.0, HARD.yaw_gain)):
             told = found.estimate(axis)
             assert told.trusted
-            truth = HARD.delay, HARD.lag_linear, 1.02 * gain
+            truth = HARD.delay_linear, HARD.lag_linear, 1.02 * gain
             off = np.subtract(astuple(told.value), truth) / astuple(told.deviation)
             assert np.abs(off).max() < 4.0
 

@@ -71,7 +71,8 @@ def test_every_second_choice_leaves_room_to_brake_and_keeps_the_limits():
     controller = robot.controller
     controller.set_odometry(robot.odometry())
     for speed in np.linspace(0.0, PATIENT.limits.vx_max, 6):
-        scene = controller._scene(controller._predicted(robot.now), robot.period)
+        scene = controller._scene(
+            robot.now, controller._predicted(robot.now), robot.period)
         scene = scene._replace(last=(float(speed), 0.0))
         choice = second_choice(controller._sampler, controller._objective, scene, 1.0)
         if choice is not None:

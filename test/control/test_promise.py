@@ -40,7 +40,8 @@ events = st.one_of(
     st.tuples(st.just('configure'), st.sampled_from([
         {'limits.vx_max': 1.5}, {'limits.ax_max': 0.3}, {'limits.az_max': 1.0},
         {'horizon_steps': 20}, {'samples': 64}, {'lambda': 1e-9}, {'lambda': 1e6},
-        {'prediction.delay': 0.5}, {'prediction.lag_linear': 0.0}, {'robot.radius': 2.0},
+        {'prediction.delay_linear': 0.5, 'prediction.delay_angular': 0.3},
+        {'prediction.lag_linear': 0.0}, {'robot.radius': 2.0},
         {'safety.margin': 0.3}, {'safety.outside_is_obstacle': False}, {'sigma': [1e3, 1e3]},
         {'robot.footprint': (0.3, 0.2, -0.3, 0.2, -0.3, -0.2, 0.3, -0.2)},
         {'robot.footprint': (1.0, 1.0, -1.0, -1.0, 1.0, -1.0, -1.0, 2.0)},

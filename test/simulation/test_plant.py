@@ -32,7 +32,7 @@ def test_speed_reaches_63_percent_after_the_lag():
 
 @pytest.mark.parametrize('delay', [0.05, 0.1234])
 def test_nothing_moves_before_the_delay_and_everything_does_right_after(delay):
-    plant = Plant(replace(IDEAL, delay=delay, limits=FREE), START)
+    plant = Plant(replace(IDEAL, delay_linear=delay, delay_angular=delay, limits=FREE), START)
     plant.advance(0.02)
     plant.command(Command(1.0, 0.0, 0.0), 0.02)
     plant.advance(delay)
@@ -42,7 +42,7 @@ def test_nothing_moves_before_the_delay_and_everything_does_right_after(delay):
 
 
 def test_commands_act_in_order_each_after_its_own_delay():
-    plant = Plant(replace(IDEAL, delay=0.1, limits=FREE), START)
+    plant = Plant(replace(IDEAL, delay_linear=0.1, delay_angular=0.1, limits=FREE), START)
     speeds = []
     for k in range(10):
         plant.command(Command(0.01 * k, 0.0, 0.0), plant.time)
@@ -89,7 +89,8 @@ def test_constant_commands_drive_a_circle():
 
 
 def test_the_way_does_not_depend_on_how_time_is_cut():
-    whole, cut = (Plant(replace(IDEAL, lag_linear=0.2, delay=0.03), START) for _ in range(2))
+    parameters = replace(IDEAL, lag_linear=0.2, delay_linear=0.03, delay_angular=0.02)
+    whole, cut = (Plant(parameters, START) for _ in range(2))
     for plant in (whole, cut):
         plant.command(Command(0.4, 0.0, 1.0), 0.0)
     whole.advance(1.0)
@@ -133,5 +134,5 @@ def test_noise_has_the_stated_spread_and_repeats_with_the_seed():
 
 
 def test_a_negative_delay_is_rejected_by_name():
-    with pytest.raises(InputError, match='plant delay = -0.1'):
-        PlantParameters(delay=-0.1)
+    with pytest.raises(InputError, match='plant delay_linear = -0.1'):
+        PlantParameters(delay_linear=-0.1)

@@ -142,7 +142,7 @@ def test_maps_gives_ten_pairs_apart_and_every_other_one_meets_something_new(maps
 def test_every_shipped_scenario_is_possible_and_says_what_passes(path):
     nominal, heavy = cases_of('scenarios', Request(only=(path.stem,)))
     assert (nominal.plant, heavy.plant) == ('nominal', 'heavy')
-    assert PLANTS['heavy'].delay == 0.15
+    assert PLANTS['heavy'].delay_linear == 0.15
     assert PLANTS['heavy'].lag_linear == 0.3
     assert all(np.isfinite(value) for value in vars(nominal.criteria).values())
     assert 0.0 < nominal.ideal_time() < 60.0

@@ -95,10 +95,10 @@ def test_identify_recovers_the_plant_of_a_recording(bag, tmp_path):
     axes = json.loads(out.read_text())['axes']
     assert [axis['axis'] for axis in axes] == ['linear', 'angular']
     for axis, gain in zip(axes, (1.02, 1.02 * HARD.yaw_gain), strict=True):
-        assert axis['delay_s'] == pytest.approx(HARD.delay, abs=0.015)
+        assert axis['delay_s'] == pytest.approx(HARD.delay_linear, abs=0.015)
         assert axis['lag_s'] == pytest.approx(HARD.lag_linear, abs=0.02)
         assert axis['gain'] == pytest.approx(gain, abs=0.02)
-        assert abs(axis['delay_s'] - HARD.delay) < 4.0 * axis['delay_deviation_s']
+        assert abs(axis['delay_s'] - HARD.delay_linear) < 4.0 * axis['delay_deviation_s']
 
 
 def test_identify_says_what_a_recording_lacks(tmp_path, capsys):
