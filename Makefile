@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 ROS_SETUP := $(wildcard /opt/ros/$(ROS_DISTRO)/setup.sh)
 WHEELS := $(filter jazzy kilted,$(ROS_DISTRO))
-NODES := mppi_controller kinematic_simulator path_planner
+NODES := mppi_controller kinematic_simulator path_planner cmd_vel_guard
 WITH_ROS := .ci/with_ros $(VENV) "$(ROS_SETUP)"
 comma := ,
 

@@ -63,6 +63,7 @@ setup(
             f'mppi_controller = {NAME}.nodes.mppi_controller:main',
             f'kinematic_simulator = {NAME}.nodes.kinematic_simulator:main',
             f'path_planner = {NAME}.nodes.path_planner:main',
+            f'cmd_vel_guard = {NAME}.nodes.cmd_vel_guard:main',
             f'mppi_demo = {NAME}.tools.demo:main',
             f'mppi_evaluate = {NAME}.tools.evaluate:main',
             f'mppi_benchmark = {NAME}.tools.benchmark:main',

@@ -2,8 +2,9 @@
 from pathlib import Path
 
 from launch.actions import DeclareLaunchArgument, OpaqueFunction
+from launch.conditions import IfCondition
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
-from launch_ros.actions import LifecycleNode
+from launch_ros.actions import LifecycleNode, Node
 from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
 
@@ -16,6 +17,7 @@ ARGUMENTS = (
     ('namespace', '', 'namespace of the node and of its topics'),
     ('use_sim_time', 'false', 'take the time from /clock'),
     ('autostart', 'true', 'configure and activate at once; false leaves that to a manager'),
+    ('guard', 'false', 'a process of its own sends zero when cmd_vel falls silent'),
 )
 
 
@@ -42,8 +44,17 @@ def generate_launch_description():
             },
         ],
     )
+    guard = Node(
+        package='mppi_ros',
+        executable='cmd_vel_guard',
+        name='cmd_vel_guard',
+        namespace=LaunchConfiguration('namespace'),
+        output='screen',
+        parameters=[LaunchConfiguration('params_file')],
+        condition=IfCondition(LaunchConfiguration('guard')),
+    )
     declared = [
         DeclareLaunchArgument(name, default_value=default, description=description)
         for name, default, description in ARGUMENTS
     ]
-    return LaunchDescription([*declared, OpaqueFunction(function=check_file), controller])
+    return LaunchDescription([*declared, OpaqueFunction(function=check_file), controller, guard])

@@ -24,6 +24,7 @@ ARGUMENTS = (
     ('namespace', '', 'namespace of the nodes and of their topics'),
     ('use_sim_time', 'false', 'the simulator publishes /clock and the other nodes follow it'),
     ('autostart', 'true', 'start driving at once; false leaves that to a manager'),
+    ('guard', 'false', 'a process of its own sends zero when cmd_vel falls silent'),
     ('rviz', 'false', 'open RViz with a ready view'),
 )
 
@@ -73,7 +74,7 @@ def generate_launch_description():
         PathJoinSubstitution([SHARE, 'launch', 'mppi_controller.launch.py']),
         launch_arguments={
             name: LaunchConfiguration(name)
-            for name in ('params_file', 'namespace', 'use_sim_time', 'autostart')
+            for name in ('params_file', 'namespace', 'use_sim_time', 'autostart', 'guard')
         }.items(),
     )
     rviz = Node(

@@ -270,6 +270,8 @@ class Controller:
             gain_linear=told.gain_linear, gain_angular=told.gain_angular,
         )  # fmt: skip
         seconds, clock_fault = self._elapse(now, steady)
+        if fault is not None and fault.code is Reason.TICK_LATE:
+            self.halt()  # the caller has sent zero meanwhile
         try:
             command, code, reason = self._drive(now, seconds, clock_fault or fault, statistics)
             state = State.DRIVING

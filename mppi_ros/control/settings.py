@@ -64,6 +64,12 @@ class Safety:
         low=0.0,
         high=60.0,
     )
+    tick_patience: int = parameter(
+        5,
+        'control periods without a tick after which a watch in the node sends zero; 0 never does',
+        low=0,
+        high=1000,
+    )
     margin: float = parameter(
         0.0, 'clearance that the checked plan must keep', unit='m', low=0.0, high=1.0
     )

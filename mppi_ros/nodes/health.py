@@ -10,7 +10,7 @@ from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode
 
 from mppi_ros.control.controller import Controller
-from mppi_ros.control.report import State, Tick
+from mppi_ros.control.report import Fault, State, Tick
 from mppi_ros.nodes import conversions
 from mppi_ros.nodes.intake import Intake
 from mppi_ros.nodes.timing import Pace, Window
@@ -21,6 +21,8 @@ LEVELS = {
     State.WAITING: DiagnosticStatus.WARN,
     State.BRAKING: DiagnosticStatus.WARN,
 }
+ALONE = ('odom', 'costmap', 'plan', 'cmd_vel')  # topics on which two would contradict each other
+GUARD = 'cmd_vel_guard'  # only fills the silence of cmd_vel
 HOLD = 3.0  # [s] that a level is kept after its cause is gone, so that it cannot flicker
 
 
@@ -68,21 +70,32 @@ class Health:
         self.pace = Pace(period)
 
     def note(self, tick: Tick) -> None:
-        """Log a change of state; remember the worst level of late."""
-        if self._last is None or tick.state is not self._last.state:
+        """Tell a change at once, that of the state in the log, too; remember the worst level."""
+        last, self._last = self._last, tick
+        if last is None or tick.state is not last.state:
             words = f'{tick.state.value}: {tick.reason}' if tick.reason else tick.state.value
             logger = self._node.get_logger()
             if tick.state is State.STOPPED:
                 logger.warning(words)
             else:
                 logger.info(words)
-        self._last = tick
         if not math.isnan(tick.statistics.solve_ms):
             self._solve.add(tick.statistics.solve_ms)
         level, words = self._level(tick)
         seconds = self._clock.now().nanoseconds * 1e-9
         if level >= self._worst[0] or seconds > self._worst[2] + HOLD:
             self._worst = (level, words, seconds)
+        if last is None or (tick.state, tick.code) != (last.state, last.code):
+            self._publish_diagnostics()
+
+    def cry_out(self, fault: Fault) -> None:
+        """Tell a fault that no tick can tell; for other threads, too."""
+        now = float(self._node.get_clock().now().nanoseconds) * 1e-9
+        values: dict[str, object] = {
+            'state': State.STOPPED.value, 'code': fault.code.value,
+            'reason': fault.words,
+        }
+        self._diagnostics.publish(self._message(now, 2, fault.words, values))
 
     def note_cycle(self, milliseconds: float) -> None:
         """Remember how long a whole tick took, messages and views included."""
@@ -110,11 +123,24 @@ class Health:
             words = 'no tick yet' if now else 'no tick yet: the clock stands at 0'
             return self._message(now, 1, words, {})
         level, words = self._level(self._last)
+        rivals = self._rivals()
+        if rivals and not level:
+            level, words = 1, rivals
         worst, why, seconds = self._worst
         if worst > level:
             ago = self._clock.now().nanoseconds * 1e-9 - seconds
             level, words = worst, f'{words}; {ago:.1f} s ago: {why}'
         return self._message(now, level, words, self._values(self._last))
+
+    def _rivals(self) -> str:
+        """Say which topic has more than one publisher, and who they are; '' where none has."""
+        for topic in ALONE:
+            name = self._node.resolve_topic_name(topic)
+            found = self._node.get_publishers_info_by_topic(name)
+            nodes = sorted(info.node_name for info in found if info.node_name != GUARD)
+            if len(nodes) > 1:
+                return f'{name} has {len(nodes)} publishers: {", ".join(nodes)}'
+        return ''
 
     def _values(self, tick: Tick) -> dict[str, object]:
         values: dict[str, object] = {

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import replace
 import time
 from typing import Any
 
@@ -18,16 +19,20 @@ from std_srvs.srv import SetBool, Trigger
 
 from mppi_ros.control.controller import Controller
 from mppi_ros.control.inputs import Command
+from mppi_ros.control.report import Fault, Reason
 from mppi_ros.control.settings import NODE_NAME, Configuration
 from mppi_ros.control.survey import Background
 from mppi_ros.mppi.errors import MppiError
 from mppi_ros.nodes import conversions
 from mppi_ros.nodes.health import Health
 from mppi_ros.nodes.intake import Intake
+from mppi_ros.nodes.last_line import LastLine
 from mppi_ros.nodes.managed import ManagedNode, transition
 from mppi_ros.nodes.parameters import ParameterMixin
 from mppi_ros.nodes.process import run
 from mppi_ros.nodes.views import Views
+
+LATE = Fault(Reason.TICK_LATE, 'the control tick stood still and zero was sent')
 
 
 class MppiController(ParameterMixin[Configuration], ManagedNode):
@@ -84,6 +89,8 @@ class MppiController(ParameterMixin[Configuration], ManagedNode):
         entities.callback(self.intake.close)
         self._health = Health(self, controller, self.intake)
         entities.callback(self._health.close)
+        self._last_line = LastLine(self._send_last_zero)
+        entities.callback(self._last_line.close)
         self._views = Views(self)
         entities.callback(self._views.close)
         for kind, name, answer in (
@@ -100,6 +107,7 @@ class MppiController(ParameterMixin[Configuration], ManagedNode):
         self._enabled = True
         period = 1.0 / self.configuration.control_rate
         self._health.begin(period)
+        self._last_line.expect(period, self.configuration.safety.tick_patience)
         self._timer = self.create_timer(period, self._tick)
         if not self.configuration.interface.autostart:
             self.bond()
@@ -131,6 +139,7 @@ class MppiController(ParameterMixin[Configuration], ManagedNode):
             self._controller.configure(configuration)
         if self._timer is not None:
             period = 1.0 / configuration.control_rate
+            self._last_line.expect(period, configuration.safety.tick_patience)
             if self._health.pace.period != period:
                 self._health.retime(period)
                 # The tick under way comes when it was due: changes never put it off.
@@ -140,6 +149,7 @@ class MppiController(ParameterMixin[Configuration], ManagedNode):
         if self._timer is None:
             return
         self.unbond()
+        self._last_line.rest()
         self.destroy_timer(self._timer)
         self._timer = None
         assert self._controller is not None
@@ -163,12 +173,20 @@ class MppiController(ParameterMixin[Configuration], ManagedNode):
         if not self._enabled:
             return
         steady = None if self.get_clock().ros_time_is_active else time.monotonic()
-        tick = self._controller.tick(now, steady=steady, fault=self.intake.fault)
+        late = LATE if self._last_line.beat() else None
+        tick = self._controller.tick(now, steady=steady, fault=late or self.intake.fault)
+        if self._last_line.tripped:
+            tick = replace(tick, command=Command.ZERO)  # the next tick says why
         self._publish_command(tick.command, now)
         self._health.note(tick)
         self._health.publish(now)
         self._views.publish(self._controller, now, self.intake.frame, self._health.pace.ticks)
         self._health.note_cycle(1e3 * (time.perf_counter() - begun))
+
+    def _send_last_zero(self) -> None:
+        """Stop the robot, from the thread of the last line."""
+        self._publish_command(Command.ZERO, self._now())
+        self._health.cry_out(LATE)
 
     def _publish_command(self, command: Command, now: float) -> None:
         if self.configuration.interface.cmd_vel_stamped:
@@ -190,6 +208,7 @@ class MppiController(ParameterMixin[Configuration], ManagedNode):
             return response
         if self._enabled and not request.data:
             assert self._controller is not None
+            self._last_line.rest()
             self._controller.halt()
             self._publish_command(Command.ZERO, self._now())
         self._enabled = request.data

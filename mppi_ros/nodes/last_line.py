@@ -1,0 +1,63 @@
+"""The last line inside the node: a thread that sends zero when the control tick stops."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+import threading
+import time
+
+
+class LastLine:
+    """
+    Watches the beats of the tick and stops the robot when they fail.
+
+    A kernel that hangs, a callback that waits, a clock that stands: whatever keeps the tick from
+    coming, zero is sent, and again each period until the tick is back.
+
+    Parameters
+    ----------
+    send_zero : callable
+        Publishes zero; it is called in the thread of the watch.
+
+    """
+
+    def __init__(self, send_zero: Callable[[], None]) -> None:
+        self._send_zero = send_zero
+        self._patience = self._period = 0.0
+        self._beat: float | None = None  # None: nothing is expected
+        self._tripped = False
+        self._closed = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name='last line', daemon=True)
+        self._thread.start()
+
+    def expect(self, period: float, periods: int) -> None:
+        """Expect a beat every `period` [s], from the next one on; 0 `periods` tolerate any gap."""
+        self._period, self._patience = period, periods * period
+
+    def beat(self) -> bool:
+        """Take note of a tick; tell whether zero was sent since the last one."""
+        tripped, self._tripped = self._tripped, False
+        self._beat = time.monotonic()
+        return tripped
+
+    @property
+    def tripped(self) -> bool:
+        """Tell whether zero was sent since the last beat."""
+        return self._tripped
+
+    def rest(self) -> None:
+        """Expect nothing until the next beat."""
+        self._beat = None
+
+    def close(self) -> None:
+        """End the thread."""
+        self._closed.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._closed.wait(self._period or 0.05):
+            beat = self._beat
+            if beat is None or not 0.0 < self._patience < time.monotonic() - beat:
+                continue
+            self._tripped = True
+            self._send_zero()
