@@ -82,6 +82,31 @@ class Oracle:
             yield 'code and reason do not go together'
 
 
+def complaint_of(
+    last: tuple[float, float], command: tuple[float, float], elapsed: float,
+    configuration: Configuration,
+) -> str:
+    """
+    Say what is unsafe in a command v, w as it came over a topic; '' when nothing is.
+
+    `elapsed` [s] lies between the stamps of the two. Zero is always safe: the last line sends it.
+    """
+    limits, period = configuration.limits, 1.0 / configuration.control_rate
+    v, w = command
+    if not (math.isfinite(v) and math.isfinite(w)):
+        return f'{command} is not finite'
+    if command == (0.0, 0.0):
+        return ''
+    if not (limits.vx_min - ROUNDING <= v <= limits.vx_max + ROUNDING
+            and abs(w) <= limits.wz_max + ROUNDING):
+        return f'{command} is beyond the limits of speed'
+    seconds = max(elapsed, 0.0) + period  # a message may be lost, a stamp may jump
+    most = max(limits.ax_max, -limits.ax_min) * seconds + ROUNDING
+    if abs(v - last[0]) > most or abs(w - last[1]) > limits.az_max * seconds + ROUNDING:
+        return f'{last} to {command} in {elapsed:.3f} s is beyond the limits of acceleration'
+    return ''
+
+
 class Body:
     """How the true robot moves: a command acts after a delay, and the motion lags behind it."""
 

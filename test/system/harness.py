@@ -17,6 +17,7 @@ from geometry_msgs.msg import TwistStamped
 from nav_msgs.msg import OccupancyGrid, Odometry
 from nav_msgs.msg import Path as PathMessage
 import numpy as np
+from oracle import complaint_of
 from rcl_interfaces.msg import Parameter as ParameterMessage
 from rcl_interfaces.msg import ParameterType, ParameterValue
 from rcl_interfaces.srv import DescribeParameters, GetParameters, SetParametersAtomically
@@ -28,6 +29,7 @@ from rclpy.qos import QoSProfile, qos_profile_sensor_data
 from std_msgs.msg import Bool
 
 from mppi_ros.control.inputs import Odometry as Motion
+from mppi_ros.control.settings import Configuration
 from mppi_ros.driving.costmap import Costmap
 from mppi_ros.nodes import conversions
 from mppi_ros.nodes.latched import LATCHED
@@ -51,6 +53,8 @@ class Watcher:
         Called with the values of each.
     diagnostics : dict
         For each name the newest status, as (level, message).
+    unsafe : list of str
+        What the oracle says of commands that must not have been sent.
     truth : Motion or None
         Where the simulated robot is.
     touched : bool
@@ -65,6 +69,8 @@ class Watcher:
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self.node)
         self.commands: list[tuple[float, float]] = []
+        self.unsafe: list[str] = []
+        self._stamp = 0.0
         self.statistics: dict[str, str] = {}
         self.on_statistics: Callable[[dict[str, str]], None] = lambda values: None
         self.diagnostics: dict[str, tuple[int, str]] = {}
@@ -81,6 +87,11 @@ class Watcher:
     def state(self) -> str:
         """Return what the controller does now."""
         return self.statistics.get('state', '')
+
+    @property
+    def code(self) -> str:
+        """Return the code of the reason."""
+        return self.statistics.get('code', '')
 
     @property
     def reason(self) -> str:
@@ -138,7 +149,15 @@ class Watcher:
             DescribeParameters, 'mppi_controller/describe_parameters', request).descriptors[0]
 
     def _on_command(self, message: TwistStamped) -> None:
-        self.commands.append((message.twist.linear.x, message.twist.angular.z))
+        command = (message.twist.linear.x, message.twist.angular.z)
+        stamp = conversions.seconds_from_msg(message.header.stamp)
+        if self.commands:
+            words = complaint_of(
+                self.commands[-1], command, stamp - self._stamp, Configuration())
+            if words:
+                self.unsafe.append(words)
+        self.commands.append(command)
+        self._stamp = stamp
 
     def _on_statistics(self, message: DiagnosticArray) -> None:
         self.statistics = {entry.key: entry.value for entry in message.status[0].values}
@@ -233,11 +252,21 @@ class Processes:
 
     def start(self, executable: str, *arguments: str, name: str = '') -> None:
         """Start an executable with ROS arguments; the others know it by its own name or `name`."""
-        name = name or executable
-        command = [str(Path(sys.executable).with_name(executable)), '--ros-args', *arguments]
-        with self._log(name).open('wb') as log:
+        program = str(Path(sys.executable).with_name(executable))
+        self.start_command(name or executable, [program, '--ros-args', *arguments])
+
+    def start_command(
+        self, name: str, command: Sequence[str], output: Path | None = None
+    ) -> None:
+        """Start any command; it prints to its log, or to `output`."""
+        with (output or self._log(name)).open('wb') as log:
+            self._log(name).touch()
             self._running[name] = subprocess.Popen(
                 command, stdout=log, stderr=subprocess.STDOUT, env=dict(os.environ))
+
+    def send(self, name: str, number: int) -> None:
+        """Send a signal and do not wait."""
+        self._running[name].send_signal(number)
 
     def printed(self, name: str) -> str:
         """Return what a process printed so far."""
@@ -270,6 +299,7 @@ class Processes:
     ) -> None:
         for process in self._running.values():
             if process.poll() is None:
+                process.send_signal(signal.SIGCONT)
                 process.terminate()
         for name, process in self._running.items():
             try:

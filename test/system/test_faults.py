@@ -1,0 +1,316 @@
+"""Faults of real processes over DDS: no unsafe command, the right reason, recovery by itself."""
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+import dataclasses
+import math
+import os
+from pathlib import Path
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from system import scenarios
+from system.harness import GOAL, PretendedRobot, Processes, Watcher, stands, start_robot
+from system.test_bad_input import spoil
+
+from mppi_ros.control.inputs import Odometry as Motion
+from mppi_ros.control.settings import Configuration
+from mppi_ros.mppi.parameters import describe
+from mppi_ros.nodes import conversions
+
+CONTROL = '/mppi_controller: control'
+WORLD = ('-p', 'start:=[0.0, 0.0, 0.0]')
+
+
+@pytest.fixture(scope='module')
+def alone(tmp_path_factory) -> Iterator[PretendedRobot]:
+    """Offer one controller for all faults of messages, and a pretended robot that it drives."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv('ROS_DOMAIN_ID', str(random.randint(1, 101)))
+        patch.setenv('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
+        with Processes(tmp_path_factory.mktemp('alone')) as processes:
+            watcher = Watcher()
+            processes.start('mppi_controller')
+            yield PretendedRobot(watcher)
+            assert processes.runs('mppi_controller')
+            watcher.close()
+
+
+def stamped(what, seconds):
+    """Return a fault: the stamp is off."""
+    def begin(robot):
+        make = getattr(robot, what)
+
+        def late():
+            message = make()
+            stamp = conversions.seconds_from_msg(message.header.stamp) + seconds
+            message.header.stamp = conversions.seconds_to_msg(stamp)
+            return message
+
+        setattr(robot, f'make_{what}', late)
+
+    return begin
+
+
+def spoiled(what, **changes):
+    """Return a fault: fields have other values."""
+    return lambda robot: setattr(robot, f'make_{what}', spoil(getattr(robot, what), **changes))
+
+
+def moved(**changes):
+    """Return a fault: the robot is believed elsewhere."""
+    def begin(robot):
+        robot.make_odometry = lambda: conversions.odometry_to_msg(
+            dataclasses.replace(Motion(robot.now(), 0.0, 0.0, 0.0, 0.0, 0.0, 0.0), **changes),
+            'odom', 'base_link')
+
+    return begin
+
+
+def frozen(robot):
+    """Say the same odometry with new stamps."""
+    moved()(robot)
+
+
+def plan(change):
+    """Return a fault of the plan."""
+    def begin(robot):
+        message = robot.plan()
+        change(message)
+        robot.publish_plan(message)
+
+    return begin
+
+
+def set_position(value):
+    def change(message):
+        message.poses[5].pose.position.x = value
+
+    return change
+
+
+FAULTS = {
+    'odometry late': (stamped('odometry', -0.5), 'odometry_old'),
+    'odometry ahead': (stamped('odometry', 2.0), 'odometry_ahead'),
+    'odometry frozen': (frozen, 'odometry_frozen'),
+    'odometry NaN heading': (spoiled('odometry', pose__pose__orientation__z=math.nan),
+                             'odometry_refused'),
+    'odometry infinite': (spoiled('odometry', pose__pose__position__y=-math.inf),
+                          'odometry_refused'),
+    'odometry huge': (spoiled('odometry', twist__twist__angular__z=1e300), 'odometry_refused'),
+    'odometry elsewhere': (moved(x=60.0), 'outside_costmap'),
+    'odometry of another frame': (spoiled('odometry', header__frame_id='moon'),
+                                  'transform_missing'),
+    'costmap late': (stamped('costmap', -2.0), 'costmap_old'),
+    'costmap ahead': (stamped('costmap', 2.0), 'costmap_ahead'),
+    'costmap NaN origin': (spoiled('costmap', info__origin__position__x=math.nan),
+                           'costmap_refused'),
+    'costmap infinite resolution': (spoiled('costmap', info__resolution=math.inf),
+                                    'costmap_refused'),
+    'costmap of no cells': (spoiled('costmap', info__width=0, info__height=0),
+                            'costmap_refused'),
+    'costmap lethal': (spoiled('costmap', data=[100] * 40000), 'no_room'),
+    'plan NaN': (plan(set_position(math.nan)), 'plan_refused'),
+    'plan infinite': (plan(set_position(math.inf)), 'plan_refused'),
+    'plan huge': (plan(set_position(1e300)), 'plan_refused'),
+}
+SHORT = {'odometry frozen', 'odometry infinite', 'costmap ahead', 'plan huge'}
+
+
+def pytest_generate_tests(metafunc):
+    """Try a few faults of messages in the short form."""
+    if 'fault' in metafunc.fixturenames:
+        every = metafunc.config.getoption('--long')
+        metafunc.parametrize('fault', [name for name in FAULTS if every or name in SHORT])
+
+
+def test_a_fault_of_a_message_is_named_safe_and_recovered_from(alone, fault):
+    watcher = alone.watcher
+    alone.say_the_truth()
+    scenarios.drives(watcher)
+    watcher.unsafe.clear()
+    begin, code = FAULTS[fault]
+    begin(alone)
+    watcher.wait_for(lambda: watcher.code == code, f'the code {code}')
+    if fault != 'costmap lethal':  # a robot in an obstacle may leave it
+        watcher.wait_for(lambda: watcher.commands[-1] == (0.0, 0.0), 'a zero command')
+    alone.say_the_truth()
+    scenarios.drives(watcher)
+    assert watcher.unsafe == []
+
+
+EXTREMES = [
+    {info.name.replace('.', '__'): end}
+    for info in describe(Configuration) if info.live and info.kind == 'double'
+    for end in (info.low, info.high)
+    if end is not None and info.name.split('.')[0] in ('critics', 'recovery', 'lambda', 'alpha')
+]
+
+
+def test_parameters_are_changed_to_their_extremes_while_driving(alone, request):
+    watcher = alone.watcher
+    alone.say_the_truth()
+    scenarios.drives(watcher)
+    watcher.unsafe.clear()
+    for change in EXTREMES if request.config.getoption('--long') else EXTREMES[::9]:
+        (name,) = change
+        before = watcher.get_parameters(name.replace('__', '.'))[0].double_value
+        watcher.set_parameters(**change)
+        count = len(watcher.commands)
+        watcher.wait_for(lambda count=count: len(watcher.commands) > count + 4, 'commands')
+        assert watcher.set_parameters(**{name: before}).successful
+    scenarios.drives(watcher)
+    assert watcher.unsafe == []
+
+
+@pytest.mark.parametrize('number', [signal.SIGKILL, signal.SIGSTOP])
+def test_a_simulator_that_is_killed_or_stopped_and_comes_back(
+        processes, watcher, tmp_path, number):
+    start_robot(processes, tmp_path)
+    scenarios.drives(watcher)
+    processes.send('kinematic_simulator', number)
+    watcher.wait_for(lambda: watcher.code == 'odometry_old', 'old odometry')
+    watcher.wait_for(lambda: watcher.commands[-1] == (0.0, 0.0), 'a zero command')
+    if number == signal.SIGSTOP:
+        processes.send('kinematic_simulator', signal.SIGCONT)
+    else:
+        processes.start('kinematic_simulator', '-p', f'world:={tmp_path / "world.csv"}', *WORLD)
+    scenarios.drives(watcher)
+    scenarios.reaches_the_goal(watcher, GOAL)
+    assert watcher.unsafe == []
+
+
+def test_simulated_time_that_begins_anew(processes, watcher, tmp_path):
+    clock = ('-p', 'publish_clock:=true')
+    start_robot(processes, tmp_path, simulator=clock, others=('-p', 'use_sim_time:=true'))
+    scenarios.drives(watcher)
+    codes = set()
+    watcher.on_statistics = lambda values: codes.add(values['code'])
+    processes.end('kinematic_simulator', signal.SIGKILL)
+    processes.start('kinematic_simulator', '-p', f'world:={tmp_path / "world.csv"}', *WORLD,
+                    *clock)
+    watcher.wait_for(lambda: 'clock_back' in codes, 'the clock going back')
+    scenarios.drives(watcher)
+    assert watcher.unsafe == []
+
+
+def test_a_stopped_controller_is_stopped_by_the_guard_and_drives_on(processes, watcher, tmp_path):
+    start_robot(processes, tmp_path)
+    processes.start('cmd_vel_guard')
+    scenarios.drives(watcher)
+    processes.send('mppi_controller', signal.SIGSTOP)
+    watcher.wait_for(lambda: watcher.commands[-1] == (0.0, 0.0), 'zero from the guard', 3.0)
+    watcher.wait_for(lambda: stands(watcher), 'standstill')
+    codes = set()
+    watcher.on_statistics = lambda values: codes.add(values['code'])
+    processes.send('mppi_controller', signal.SIGCONT)
+    scenarios.drives(watcher)
+    assert 'tick_late' in codes
+    scenarios.reaches_the_goal(watcher, GOAL)
+    assert watcher.unsafe == []
+
+
+BROKEN = """
+import itertools, time
+from mppi_ros.nodes import mppi_controller
+from mppi_ros.nodes.mppi_controller import Controller, Health
+right, count = {method}, itertools.count()
+def wrong(*arguments, **options):
+    if next(count) == 250:
+        {mistake}
+    return right(*arguments, **options)
+Controller(mppi_controller.Configuration()).warm_up()
+{method} = wrong
+mppi_controller.main()
+"""
+
+
+def start_broken(processes, method, mistake):
+    """Start a controller in whose program something goes wrong after a while."""
+    program = BROKEN.format(method=method, mistake=mistake)
+    processes.start_command('mppi_controller', [sys.executable, '-c', program])
+
+
+def test_a_tick_that_hangs_is_stopped_by_the_last_line_and_goes_on(processes, watcher):
+    PretendedRobot(watcher)
+    start_broken(processes, 'Controller.tick', 'time.sleep(2.0)')
+    scenarios.drives(watcher)
+    watcher.diagnostics.clear()
+    watcher.wait_for(lambda: watcher.diagnostics.get(CONTROL, (0, ''))[1].startswith(
+        'the control tick stood still'), 'the word of the last line')
+    assert watcher.commands[-1] == (0.0, 0.0)
+    scenarios.drives(watcher)
+    assert watcher.unsafe == []
+
+
+def test_a_crash_of_the_node_leaves_zero_behind(processes, watcher):
+    PretendedRobot(watcher)
+    start_broken(processes, 'Health.note', '1 / 0')
+    scenarios.drives(watcher)
+    assert processes.wait('mppi_controller') == 1
+    watcher.wait_for(lambda: watcher.commands[-1] == (0.0, 0.0), 'a zero command')
+    assert watcher.unsafe == []
+    assert 'ZeroDivisionError' in processes.printed('mppi_controller')
+
+
+@contextmanager
+def busy_cores(count):
+    """Keep cores busy with other processes."""
+    spinning = [subprocess.Popen([sys.executable, '-c', 'while True: pass'])
+                for _ in range(count)]
+    try:
+        yield
+    finally:
+        for process in spinning:
+            process.kill()
+            process.wait()
+
+
+def test_a_busy_machine_leads_to_no_unsafe_command(processes, watcher, tmp_path):
+    start_robot(processes, tmp_path)
+    scenarios.drives(watcher)
+    with busy_cores(2 * (os.cpu_count() or 1)):
+        end = time.monotonic() + 5.0
+        watcher.wait_for(lambda: time.monotonic() > end, 'five seconds')
+    scenarios.drives(watcher)
+    assert watcher.unsafe == []
+    assert not watcher.touched
+
+
+@pytest.mark.skipif(not Path('/dev/full').exists(), reason='needs /dev/full')
+def test_a_full_disk_for_logs_does_not_disturb_driving(processes, watcher):
+    PretendedRobot(watcher)
+    program = str(Path(sys.executable).with_name('mppi_controller'))
+    processes.start_command('mppi_controller', [program], output=Path('/dev/full'))
+    scenarios.drives(watcher)
+    assert watcher.set_parameters(**{'lambda': 0.5}).successful
+    scenarios.drives(watcher)
+    assert watcher.unsafe == []
+
+
+def test_two_impatient_signals_leave_zero_behind(processes, watcher):
+    PretendedRobot(watcher)
+    processes.start('mppi_controller')
+    scenarios.drives(watcher)
+    processes.send('mppi_controller', signal.SIGINT)
+    assert processes.end('mppi_controller', signal.SIGINT) == 0
+    watcher.wait_for(lambda: watcher.commands[-1] == (0.0, 0.0), 'a zero command')
+    assert watcher.unsafe == []
+
+
+def test_two_publishers_of_odometry_are_told(processes, watcher):
+    robot = PretendedRobot(watcher)
+    processes.start('mppi_controller')
+    scenarios.drives(watcher)
+    rival = Watcher()
+    PretendedRobot(rival, plans=False)
+    watcher.wait_for(lambda: 'has 2 publishers' in watcher.diagnostics.get(CONTROL, (0, ''))[1],
+                     'a word on the rivals')
+    assert watcher.diagnostics[CONTROL][0] == 1
+    rival.close()
+    robot.say_the_truth()
