@@ -96,6 +96,7 @@ class Controller:
         self._held: Fault | None = None  # over, but not for long enough
         self._calm = 0.0  # [s] without a fault since
         self._solved = -math.inf
+        self._latency = 0.0
         self._headway = Headway()
         self._stuck = self._second = False
         self._state = State.WAITING
@@ -247,7 +248,13 @@ class Controller:
             double.candidate_trajectories(1)
 
     def tick(
-        self, now: float, *, steady: float | None = None, fault: Fault | None = None
+        self,
+        now: float,
+        *,
+        steady: float | None = None,
+        fault: Fault | None = None,
+        budget: float = math.inf,
+        latency: float = 0.0,
     ) -> Tick:
         """
         Compute the command for the time `now` [s]; never raises.
@@ -260,9 +267,15 @@ class Controller:
             Time on a clock that never jumps [s]; None where there is none beside the simulated.
         fault : Fault, optional
             Why the caller knows that the inputs must not be trusted.
+        budget : float
+            Time from now on after which no more samples are drawn [s].
+        latency : float
+            Time from `now` until the command will be sent, as it was measured of late [s].
 
         """
         begun = time.perf_counter()
+        self._sampler.deadline = begun + budget
+        self._latency = latency
         told = self._drives.prediction
         statistics = Statistics(
             delay_linear=told.delay_linear, delay_angular=told.delay_angular,
@@ -515,9 +528,10 @@ class Controller:
 
     def _scene(self, now: float, start: motion.State, seconds: float) -> Scene:
         hold = 1.0 / self._configuration.control_rate + self._drives.lateness
+        pending = braking.pending(self._made, self._sending(now), self._braking_model)
         return Scene(
             start, self._last, hold, self._surroundings, self._step_of(seconds),
-            self._braking_model, braking.pending(self._made, now, self._braking_model),
+            self._braking_model, pending,
         )  # fmt: skip
 
     def _choose(
@@ -543,13 +557,18 @@ class Controller:
             )
         return choice
 
+    def _sending(self, now: float) -> float:
+        """Return when the command of the tick at `now` is sent."""
+        return now + self._latency
+
     def _predicted(self, now: float) -> motion.State:
         """Return the state at the time the next command begins to act."""
         odometry, drives = self._odometry, self._drives
         assert odometry is not None
+        acts = self._sending(now) + drives.prediction.first_delay
         return braking.predict(
-            self._measured(odometry), odometry.stamp, now + drives.prediction.first_delay,
-            self._made, drives.prediction, self._vehicle, drives.limits,
+            self._measured(odometry), odometry.stamp, acts, self._made, drives.prediction,
+            self._vehicle, drives.limits,
         )  # fmt: skip
 
     def _measured(self, odometry: Odometry) -> motion.State:
@@ -564,7 +583,7 @@ class Controller:
         """Return the first command of the optimised sequence."""
         assert self._route.progress is not None
         sampler, objective, c = self._sampler, self._objective, self._configuration
-        self._pending = braking.pending(self._made, now, objective.model)
+        self._pending = braking.pending(self._made, self._sending(now), objective.model)
         objective.prepare(start, self._last, path, self._route.progress, self._pending)
         elapsed = now - self._solved
         if elapsed > SILENCE:
@@ -573,6 +592,7 @@ class Controller:
         self._solved = now
         self._stuck = self._headway.stuck(now, start, c.limits, c.recovery.patience)
         step = sampler.step(objective, self._cooling)
+        statistics.samples = float(sampler.sample_count)
         statistics.smoothed_objective = step.smoothed_objective
         statistics.ess, statistics.temperature = step.ess, step.temperature
         statistics.score_norm, statistics.kl = step.score_norm, step.kl
@@ -624,7 +644,7 @@ class Controller:
 
     def _remember(self, now: float, command: Controls) -> None:
         self._sent[:-1] = self._sent[1:]
-        time_sent = now if math.isfinite(now) else self._sent[-2, 0]
+        time_sent = self._sending(now) if math.isfinite(now) else self._sent[-2, 0]
         self._sent[-1] = time_sent, *self._drives.sent(command)
 
     def _assume_sent(self, command: Controls) -> None:

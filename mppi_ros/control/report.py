@@ -83,6 +83,7 @@ class Statistics:
     temperature: float = NAN
     score_norm: float = NAN
     kl: float = NAN
+    samples: float = NAN
     solve_ms: float = NAN
     tick_ms: float = NAN
     clearance: float = NAN

@@ -111,6 +111,49 @@ class Recovery:
 
 
 @dataclass(frozen=True)
+class Realtime:
+    """How the node keeps its pace; programs without ROS read and ignore it."""
+
+    solve_share: float = parameter(
+        0.5,
+        'share of the control period that a solve may take; samples and iterations for which '
+        'there is no time are left out',
+        low=0.01,
+        high=1.0,
+    )
+    priority: int = parameter(
+        0,
+        'real-time priority (SCHED_FIFO) of the thread that ticks; 0 leaves it as it is',
+        low=0,
+        high=99,
+        live=False,
+    )
+    lock_memory: bool = parameter(
+        False, 'keep all memory of the process from being swapped out', live=False
+    )
+    cpus: str = parameter(
+        '', "cores for the thread that ticks, as '2,3'; empty leaves it on all", live=False
+    )
+    freeze_gc: bool = parameter(
+        True,
+        'keep what is loaded at start out of the garbage collection, which would stop a tick',
+        live=False,
+    )
+
+    def __post_init__(self) -> None:
+        self.cores()
+
+    def cores(self) -> set[int]:
+        """Return the cores for the thread that ticks; none where all will do."""
+        try:
+            return {int(part) for part in self.cpus.split(',')} if self.cpus else set()
+        except ValueError:
+            raise ParameterError(
+                f"realtime.cpus = {self.cpus!r} is not a list of cores like '2,3'"
+            ) from None
+
+
+@dataclass(frozen=True)
 class FollowPath:
     """How the node serves the action FollowPath in the place of Nav2's controller_server."""
 
@@ -187,6 +230,7 @@ class Configuration:
     safety: Safety = group(Safety)
     identification: Learning = group(Learning)
     recovery: Recovery = group(Recovery)
+    realtime: Realtime = group(Realtime)
     follow_path: FollowPath = group(FollowPath)
     interface: Interface = group(Interface, name='')
 

@@ -256,7 +256,8 @@ def rollout_pair(
     """Draw one block of noise, and fill the block of costs of n and, for pairs, that of −n."""
     drawn = noise.shape[0]
     if draw.fresh:
-        draw_block(draw.seed, draw.step, block, process, controls_of(model), noise[block])
+        number = draw.first + block
+        draw_block(draw.seed, draw.step, number, process, controls_of(model), noise[block])
     for mirrored in range(costs.shape[0] // drawn):
         rollout_block(
             mean, factor, np.float32(1 - 2 * mirrored), noise[block], start, model, field, grid,

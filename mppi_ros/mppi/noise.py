@@ -30,14 +30,19 @@ class Correlation(NamedTuple):
 
 
 class Draw(NamedTuple):
-    """Which noise is drawn: it follows from seed and step; not `fresh`: what is there is taken."""
+    """
+    Which noise is drawn: it follows from seed, step and the number of the block alone.
+
+    Blocks are counted from `first` on; not `fresh`: what is there is taken.
+    """
 
     seed: int
     step: int
     fresh: bool
+    first: int
 
 
-GIVEN = Draw(0, 0, False)
+GIVEN = Draw(0, 0, False, 0)
 
 
 def correlation(p: float, q: float) -> Correlation:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 import math
+import time
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -22,6 +23,9 @@ from mppi_ros.mppi.blocks import BLOCK, kernel
 from mppi_ros.mppi.errors import InputError
 from mppi_ros.mppi.settings import MppiParameters
 from mppi_ros.mppi.threads import choose_threads, use_threads
+
+SLICES = 8  # of a solve that might be too slow
+SPARE = 0.5  # of the time that is left: a solve as quick as that is done in one piece
 
 Floats = NDArray[np.float32]
 CostFunction = Callable[[Floats], NDArray[np.floating]]
@@ -99,6 +103,15 @@ class Optimizer:
     controls : int
         Controls per step, m.
 
+    Attributes
+    ----------
+    mean : float32[T, m]
+        x̄.
+    deadline : float
+        When to come to an end, on the clock of time.perf_counter [s]: of an objective that
+        evaluates blocks as many samples are drawn as there is time for, at least one of SLICES.
+        Infinity, without which no clock is read and the result follows from the inputs alone.
+
     Raises
     ------
     ParameterError
@@ -109,6 +122,7 @@ class Optimizer:
     def __init__(self, parameters: MppiParameters, controls: int) -> None:
         self.controls = controls
         self.mean: Floats = np.zeros((parameters.horizon_steps, controls), np.float32)
+        self.deadline = math.inf
         self._temperature_guess = 0.0
         self._steps = 0
         self.parameters = parameters
@@ -127,11 +141,14 @@ class Optimizer:
         antithetic = parameters.noise.antithetic
         drawn = sampling.blocks_for(parameters.samples, antithetic)
         blocks = 2 * drawn if antithetic else drawn
-        self._lanes = -(-parameters.samples // 2) if antithetic else parameters.samples
+        self._all_lanes = -(-parameters.samples // 2) if antithetic else parameters.samples
         self._threads = choose_threads(parameters.threads, parameters.samples * steps)
-        self._noise: Floats = np.empty((drawn, steps * m, BLOCK), np.float32)
-        self._costs: Floats = np.empty((blocks, BLOCK), np.float32)
-        self._weights: Floats = np.zeros((blocks, BLOCK), np.float32)
+        self._all_noise: Floats = np.empty((drawn, steps * m, BLOCK), np.float32)
+        self._all_costs: Floats = np.empty((blocks, BLOCK), np.float32)
+        self._all_weights: Floats = np.zeros((blocks, BLOCK), np.float32)
+        self._slice_costs: Floats = np.empty((blocks, BLOCK), np.float32)
+        self._seconds = math.inf  # that drawing and rolling out all samples took last
+        self._use(drawn)
         self._average: Floats = np.zeros((steps, m), np.float32)
         self._white: Floats = np.zeros((steps, m), np.float32)
         self._gradient: Floats = np.zeros((steps, m), np.float32)
@@ -169,18 +186,19 @@ class Optimizer:
         self._factor = self._narrow if widening == 1.0 else np.float32(widening) * self._narrow
         # a look at the protocol at each step would cost more than the weights of all samples
         blocks = hasattr(objective, 'costs_of_blocks')
-        for _ in range(self.parameters.iterations):
+        result = self._iterate(objective, blocks, cooling)
+        for _ in range(self.parameters.iterations - 1):
+            if self.deadline < math.inf and time.perf_counter() > self.deadline:
+                break
             result = self._iterate(objective, blocks, cooling)
         return result
 
     def _iterate(self, objective: Any, blocks: bool, cooling: float) -> Step:
         parameters, threads = self.parameters, self._threads
-        fresh = sampling.Draw(parameters.seed, self._steps, True)
+        fresh = sampling.Draw(parameters.seed, self._steps, True, 0)
         self._steps += 1
         if blocks:
-            objective.costs_of_blocks(
-                self.mean, self._factor, self._noise, self._costs, threads, fresh, self._process
-            )
+            self._roll_out(objective, fresh)
         else:
             draw = sampling.draw_serial if threads == 1 else sampling.draw_parallel
             draw(fresh.seed, fresh.step, self._process, self.controls, self._noise)
@@ -210,9 +228,61 @@ class Optimizer:
             best_cost=best,
         )
 
+    def _use(self, drawn: int) -> None:
+        """Work with the first blocks of the noise, all or as many as there was time for."""
+        self._drawn = drawn
+        whole = self._all_noise.shape[0]
+        blocks = drawn * (self._all_costs.shape[0] // whole)
+        self._lanes = self._all_lanes if drawn == whole else drawn * BLOCK
+        self._noise = self._all_noise[:drawn]
+        self._costs, self._weights = self._all_costs[:blocks], self._all_weights[:blocks]
+
+    def _roll_out(self, objective: BlockObjective, draw: sampling.Draw) -> None:
+        """Fill noise and costs, as far as there is time."""
+        whole = self._all_noise.shape[0]
+        if self._drawn != whole:
+            self._use(whole)
+        if self.deadline == math.inf:
+            self._costs_of(objective, self._noise, self._costs, draw)
+            return
+        begun = time.perf_counter()
+        if self._seconds < SPARE * (self.deadline - begun):
+            self._costs_of(objective, self._noise, self._costs, draw)
+            self._seconds = time.perf_counter() - begun
+        else:
+            self._roll_out_slices(objective, draw, begun)
+
+    def _roll_out_slices(
+        self, objective: BlockObjective, draw: sampling.Draw, begun: float
+    ) -> None:
+        """Fill noise and costs slice by slice, until another one would come too late."""
+        noise, costs, whole = self._all_noise, self._all_costs, self._all_noise.shape[0]
+        signs = costs.shape[0] // whole
+        size = -(-whole // SLICES)
+        done, before, longest = 0, begun, 0.0
+        while done < whole and (done == 0 or before + longest <= self.deadline):
+            last = min(done + size, whole)
+            part = self._slice_costs[: signs * (last - done)]
+            self._costs_of(objective, noise[done:last], part, draw._replace(first=done))
+            costs.reshape(signs, whole, BLOCK)[:, done:last] = part.reshape(signs, -1, BLOCK)
+            now = time.perf_counter()
+            done, before, longest = last, now, max(longest, now - before)
+        self._seconds = (before - begun) * whole / done
+        if done < whole:
+            for sign in range(1, signs):
+                costs[sign * done : (sign + 1) * done] = costs[sign * whole : sign * whole + done]
+            self._use(done)
+
+    def _costs_of(
+        self, objective: BlockObjective, noise: Floats, costs: Floats, draw: sampling.Draw
+    ) -> None:
+        objective.costs_of_blocks(
+            self.mean, self._factor, noise, costs, self._threads, draw, self._process
+        )
+
     @property
     def sample_count(self) -> int:
-        """Return K; antithetic pairs round it up to even."""
+        """Return K, or as many as there was time for; antithetic pairs round it up to even."""
         return int(self._lanes * (self._costs.shape[0] // self._noise.shape[0]))
 
     def whitened_gradient(self) -> Floats:

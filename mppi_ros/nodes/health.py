@@ -13,7 +13,7 @@ from mppi_ros.control.controller import Controller
 from mppi_ros.control.report import Fault, State, Tick
 from mppi_ros.nodes import conversions
 from mppi_ros.nodes.intake import Intake
-from mppi_ros.nodes.timing import Pace, Window
+from mppi_ros.nodes.timing import Latency, Pace, Window
 
 LEVELS = {
     State.DRIVING: DiagnosticStatus.OK,
@@ -36,6 +36,10 @@ class Health:
         Why no tick is expected, 'inactive' or 'disabled'; '' while one is.
     pace : Pace
         Counts the ticks and those missed.
+    latency : Latency
+        From the begin of a tick until its command is sent.
+    privileges : dict
+        For each real-time option that was wanted whether it is in force.
 
     """
 
@@ -48,6 +52,7 @@ class Health:
         self._diagnostics = node.create_publisher(DiagnosticArray, '/diagnostics', 1)
         self._clock = Clock(clock_type=ClockType.STEADY_TIME)
         self._timer = node.create_timer(1.0, self._publish_diagnostics, clock=self._clock)
+        self.privileges: dict[str, str] = {}
         self.begin(1.0 / controller.configuration.control_rate)
         self.state = 'inactive'
 
@@ -61,6 +66,7 @@ class Health:
         """Forget the ticks before; the next ones come every `period` [s]."""
         self.state = ''
         self.pace = Pace(period)
+        self.latency = Latency()
         self._last: Tick | None = None
         self._solve, self._cycle = Window(), Window()
         self._worst: tuple[int, str, float] = (0, '', -math.inf)
@@ -150,12 +156,15 @@ class Health:
         costs = self._controller.costs()
         values.update({f'cost.{critic}': cost for critic, cost in costs.items()})
         windows = {
-            'solve_ms': self._solve, 'cycle_ms': self._cycle, 'period_ms': self.pace.periods
+            'solve_ms': self._solve, 'cycle_ms': self._cycle, 'period_ms': self.pace.periods,
+            'late_ms': self.pace.lateness,
         }
         for key, window in windows.items():
             p50, p99, largest = window.summary()
             values.update({f'{key}.p50': p50, f'{key}.p99': p99, f'{key}.max': largest})
         values.update({'ticks': self.pace.ticks, 'missed_ticks': self.pace.missed})
+        values['latency_ms'] = 1e3 * self.latency.value
+        values.update({f'realtime.{what}': words for what, words in self.privileges.items()})
         faults = self._intake.faults
         values.update({f'fault.{what}': fault.words for what, fault in faults.items()})
         return values

@@ -31,7 +31,7 @@ from mppi_ros.mppi.parameters import group, parameter
 from mppi_ros.nodes import conversions
 from mppi_ros.nodes.latched import LATCHED
 from mppi_ros.nodes.parameters import ParameterMixin
-from mppi_ros.nodes.process import run
+from mppi_ros.nodes.process import freeze_garbage, run
 from mppi_ros.share import share_path
 from mppi_ros.simulation.lidar import Lidar
 from mppi_ros.simulation.mapping import RollingCostmap
@@ -218,6 +218,7 @@ class KinematicSimulator(ParameterMixin[SimulatorSettings], Node):
     def start(self) -> None:
         """Compile the kernels with one step, then begin at the start."""
         self._step()
+        freeze_garbage()
         self._place()
         if self.configuration.publish_map:
             frame = self.configuration.frame

@@ -30,6 +30,7 @@ from mppi_ros.nodes.last_line import LastLine
 from mppi_ros.nodes.managed import ManagedNode, transition
 from mppi_ros.nodes.parameters import ParameterMixin
 from mppi_ros.nodes.process import run
+from mppi_ros.nodes.realtime import DONE, take_privileges
 from mppi_ros.nodes.views import Views
 
 LATE = Fault(Reason.TICK_LATE, 'the control tick stood still and zero was sent')
@@ -77,6 +78,10 @@ class MppiController(ParameterMixin[Configuration], ManagedNode):
             self._make_entities(controller, entities)
             self._entities = entities.pop_all()
         self._controller = controller
+        self._health.privileges = take_privileges(self.configuration.realtime)
+        for what, words in self._health.privileges.items():
+            if words != DONE:
+                self.get_logger().warning(f'realtime.{what} is {words}')
 
     def _make_entities(self, controller: Controller, entities: ExitStack) -> None:
         """Make what the graph sees, each with its end on the stack: half of it never stays."""
@@ -174,10 +179,15 @@ class MppiController(ParameterMixin[Configuration], ManagedNode):
             return
         steady = None if self.get_clock().ros_time_is_active else time.monotonic()
         late = LATE if self._last_line.beat() else None
-        tick = self._controller.tick(now, steady=steady, fault=late or self.intake.fault)
+        latency = self._health.latency
+        tick = self._controller.tick(
+            now, steady=steady, fault=late or self.intake.fault, latency=latency.value,
+            budget=self.configuration.realtime.solve_share * self._health.pace.period,
+        )  # fmt: skip
         if self._last_line.tripped:
             tick = replace(tick, command=Command.ZERO)  # the next tick says why
         self._publish_command(tick.command, now)
+        latency.add(self._now() - now)
         self._health.note(tick)
         self._health.publish(now)
         self._views.publish(self._controller, now, self.intake.frame, self._health.pace.ticks)

@@ -29,7 +29,7 @@ from mppi_ros.nodes import conversions
 from mppi_ros.nodes.frames import Frames
 from mppi_ros.nodes.latched import LATCHED, subscribe_latched
 from mppi_ros.nodes.parameters import ParameterMixin
-from mppi_ros.nodes.process import run
+from mppi_ros.nodes.process import freeze_garbage, run
 from mppi_ros.simulation.planner import plan
 
 
@@ -93,6 +93,7 @@ class PathPlanner(ParameterMixin[PlannerSettings], Node):
 
     def start(self) -> None:
         """Take the goal from the parameters."""
+        freeze_garbage()
         self.apply_configuration(self.configuration)
 
     def stop(self) -> None:

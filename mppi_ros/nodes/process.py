@@ -21,6 +21,16 @@ from mppi_ros.mppi.errors import MppiError
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
+def freeze_garbage() -> None:
+    """
+    Keep what is there by now, and stays anyway, out of the garbage collection.
+
+    A full collection walks through all that Numba keeps and would stop a tick for 0.15 s and more.
+    """
+    gc.collect()
+    gc.freeze()
+
+
 class Stoppable(Protocol):
     """What `run` asks of a node."""
 
@@ -62,9 +72,6 @@ def run(make: Callable[[], Any]) -> None:
         # What Python does beside the tick, for a survey, gives way sooner than after 5 ms.
         sys.setswitchinterval(5e-4)
         node.start()
-        # A full collection walks through all that Numba keeps and would stop a tick for 0.15 s
-        # and more; what is there by now stays anyway.
-        gc.freeze()
         executor.spin_until_future_complete(asked_to_stop)
     except MppiError as error:
         code = _complain(str(error))

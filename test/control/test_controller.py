@@ -454,3 +454,28 @@ def test_warm_up_leaves_the_controller_as_it_was():
     controller.warm_up()
     assert controller.tick(0.0).state is State.WAITING
     assert not controller._sampler.mean.any()
+
+
+def test_the_time_until_a_command_is_sent_is_predicted_over():
+    robot = driving()
+    robot.tick()
+    here = robot.controller._start
+    robot.controller.set_odometry(robot.odometry())
+    robot.controller.tick(robot.now, latency=0.04)
+    moved = robot.controller._start.x - robot.pose[0]
+    robot.controller.tick(robot.now)
+    at_once = robot.controller._start.x - robot.pose[0]
+    assert moved - at_once == pytest.approx(0.04 * here.v, rel=0.2)
+
+
+def test_without_time_a_slice_of_the_samples_decides_and_the_robot_drives_on():
+    configuration = replace(PATIENT, {'samples': 2048})
+    robot = driving(configuration, speed=False)
+    whole, part = [], []
+    for _ in range(20):
+        robot.controller.set_odometry(robot.odometry())
+        part.append(robot.controller.tick(robot.now, budget=0.0))
+        whole.append(robot.tick())
+    assert {tick.statistics.samples for tick in whole} == {2048.0}
+    assert {tick.statistics.samples for tick in part} == {256.0}
+    assert {tick.state for tick in (*whole, *part)} == {State.DRIVING}
