@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 import math
 from typing import Any, NoReturn
 
@@ -33,6 +34,10 @@ from mppi_ros.mppi.errors import InputError
 NORM = (0.99, 1.01)  # of a quaternion: looser than float32 rounding, tighter than any mistake
 LEVEL_TOLERANCE = 1e-3  # rotation of a grid's origin [rad]
 LARGEST_PATH = 100_000  # poses
+# What the cells of nav2_msgs/Costmap are in an OccupancyGrid, as Nav2 itself translates them.
+NAV2_COSTS = np.array(
+    [0, *(1 + 97 * (cost - 1) // 251 for cost in range(1, 253)), 99, 100, -1], np.int8
+)
 
 
 def seconds_from_msg(stamp: Time) -> float:
@@ -145,6 +150,51 @@ def costmap_from_msg(message: OccupancyGrid, cells: NDArray[np.int8] | None = No
             f'expected (at most {LEVEL_TOLERANCE} rad)'
         )
     return Costmap(cells.reshape(info.height, info.width), info.resolution, x, y)
+
+
+def costmap_from_nav2_msg(message: Any) -> Costmap:
+    """
+    Return the costmap in a nav2_msgs/Costmap, whose cells are 0..252, 253, 254 and 255 (unknown).
+
+    Raises
+    ------
+    InputError
+        As for `costmap_from_msg`.
+
+    """
+    grid = OccupancyGrid(header=message.header)
+    meta = message.metadata
+    grid.info.resolution, grid.info.origin = meta.resolution, meta.origin
+    grid.info.width, grid.info.height = meta.size_x, meta.size_y
+    return costmap_from_msg(grid, NAV2_COSTS[np.frombuffer(message.data, dtype=np.uint8)])
+
+
+def updated_costmap(costmap: Costmap, update: Any) -> Costmap:
+    """
+    Return a costmap with the cells of a map_msgs/OccupancyGridUpdate in their place.
+
+    Raises
+    ------
+    InputError
+        The update has not width · height cells, or is not inside of the costmap.
+
+    """
+    height, width = costmap.shape
+    if len(update.data) != update.width * update.height:
+        raise InputError(
+            f'costmap_updates.data has {len(update.data)} cells; width * height = '
+            f'{update.width} * {update.height} are expected'
+        )
+    right, top = update.x + update.width, update.y + update.height
+    if update.x < 0 or update.y < 0 or right > width or top > height:
+        raise InputError(
+            f'costmap_updates covers columns {update.x} to {right} and rows {update.y} to {top} '
+            f'of a costmap of {width} x {height} cells'
+        )
+    data = costmap.data.copy()
+    cells = np.frombuffer(update.data, dtype=np.int8).reshape(update.height, update.width)
+    data[update.y : top, update.x : right] = cells
+    return replace(costmap, data=data)
 
 
 def costmap_to_msg(costmap: Costmap, stamp: float, frame: str) -> OccupancyGrid:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+import math
+from typing import Any
 
 from geometry_msgs.msg import PoseStamped
 from nav_msgs.msg import OccupancyGrid, Odometry, Path
@@ -11,15 +13,27 @@ import numpy as np
 from numpy.typing import NDArray
 from rclpy.node import Node
 from rclpy.qos import qos_profile_sensor_data
+from rclpy.serialization import serialize_message
 from rclpy.subscription import Subscription
 from std_msgs.msg import Header
 
 from mppi_ros.control.controller import Controller
+from mppi_ros.control.inputs import Odometry as Measured
 from mppi_ros.control.report import Fault, Reason
-from mppi_ros.mppi.errors import InputError
+from mppi_ros.driving.costmap import Costmap
+from mppi_ros.mppi.errors import InputError, ParameterError
 from mppi_ros.nodes import conversions, wire
-from mppi_ros.nodes.frames import Frames, TransformError
+from mppi_ros.nodes.frames import Frames, Shift, TransformError
 from mppi_ros.nodes.latched import subscribe_latched
+
+try:
+    from map_msgs.msg import OccupancyGridUpdate
+except ImportError:  # it comes with Nav2, like the other one, and not everybody has Nav2
+    OccupancyGridUpdate = None
+try:
+    from nav2_msgs.msg import Costmap as Nav2Costmap
+except ImportError:
+    Nav2Costmap = None
 
 
 @dataclass(frozen=True)
@@ -42,6 +56,8 @@ class Intake:
         For each kind of input that was refused, why; a good one takes its fault away.
     frame : str
         Frame of the costmap, in which the controller plans.
+    odometry : Measured or None
+        The newest odometry, in that frame.
 
     """
 
@@ -49,23 +65,34 @@ class Intake:
         """Subscribe; `close` is the end."""
         self.faults: dict[str, Fault] = {}
         self.frame = ''
+        self.odometry: Measured | None = None
         self._node = node
         self._controller = controller
         self._route: Route | None = None
+        self._followed: Route | None = None
+        self._shift: Shift | None = None  # of the route that is followed
+        self._grid: Costmap | None = None
+        self._told: Odometry | None = None
         self._frames = Frames(node)
         self._odom = node.create_subscription(
             Odometry, 'odom', self.on_odom, qos_profile_sensor_data
         )
-        self._goal = node.create_subscription(PoseStamped, 'goal_pose', self.on_goal, 1)
-        self._latched: list[list[Subscription]] = [
-            subscribe_latched(node, OccupancyGrid, 'costmap', self.on_costmap, raw=True),
-            subscribe_latched(node, Path, 'plan', self.on_plan, raw=True),
-        ]
+        self._latched: list[list[Subscription]] = [self._subscribe_costmap()]
+        if OccupancyGridUpdate is not None:
+            updates = node.resolve_topic_name('costmap') + '_updates'
+            self._latched.append([
+                node.create_subscription(OccupancyGridUpdate, updates, self.on_costmap_update, 10)
+            ])  # fmt: skip
+        if not controller.configuration.follow_path.enabled:
+            self._latched.append([
+                node.create_subscription(PoseStamped, 'goal_pose', self.on_goal, 1)
+            ])  # fmt: skip
+            self._latched.append(subscribe_latched(node, Path, 'plan', self.on_plan, raw=True))
 
     def close(self) -> None:
         """Listen no more."""
         self._frames.close()
-        for subscription in (self._odom, self._goal, *(s for pair in self._latched for s in pair)):
+        for subscription in (self._odom, *(s for pair in self._latched for s in pair)):
             self._node.destroy_subscription(subscription)
 
     @property
@@ -75,15 +102,24 @@ class Intake:
 
     def on_odom(self, message: Odometry) -> None:
         """Take odometry, in the frame of the costmap."""
+        self._told = message
 
         def take() -> None:
             odometry = conversions.odometry_from_msg(message, self._stamp(message.header))
+            interface = self._controller.configuration.interface
+            base, child = interface.base_frame, message.child_frame_id
+            if child not in ('', base):
+                words = f"base_frame is '{base}', the child frame of the odometry '{child}'"
+                lever = self._frames.find(words, base, child)
+                odometry = _at_base(odometry, lever)
             source = message.header.frame_id
             if source != (self.frame or source):
+                shift = self._find('odometry', source)
                 pose = np.array([[odometry.x, odometry.y, odometry.yaw]])
-                x, y, yaw = self._frames.transform(pose, 'odometry', source, self.frame)[0]
+                x, y, yaw = shift.apply(pose)[0]
                 odometry = replace(odometry, x=x, y=y, yaw=yaw)
             self._controller.set_odometry(odometry)
+            self.odometry = odometry
 
         self._accept('odometry', take)
 
@@ -92,14 +128,54 @@ class Intake:
 
         def take() -> None:
             message, cells = wire.grid_from_bytes(data)
-            costmap = conversions.costmap_from_msg(message, cells)
-            frame = message.header.frame_id
-            if frame != self.frame:
-                self._controller.forget_costmap()
-                self.frame = frame
-            self._controller.set_costmap(self._stamp(message.header), costmap)
+            self._take_costmap(message.header, conversions.costmap_from_msg(message, cells))
 
         self._accept('costmap', take)
+        self._keep_up()
+
+    def on_nav2_costmap(self, message: Any) -> None:
+        """Take Nav2's own kind of costmap."""
+        self._accept('costmap', lambda: self._take_costmap(
+            message.header, conversions.costmap_from_nav2_msg(message)
+        ))  # fmt: skip
+        self._keep_up()
+
+    def on_costmap_update(self, message: Any) -> None:
+        """Take what has changed since the last whole costmap; before that it means nothing."""
+        if self._grid is None:
+            return
+        grid = self._grid
+
+        def take() -> None:
+            if message.header.frame_id != self.frame:
+                raise InputError(
+                    f"the update is in frame '{message.header.frame_id}', not in '{self.frame}'"
+                )
+            self._take_costmap(message.header, conversions.updated_costmap(grid, message))
+
+        self._accept('costmap', take)
+        self._keep_up()
+
+    def _subscribe_costmap(self) -> list[Subscription]:
+        if self._controller.configuration.interface.costmap_type == 'occupancy_grid':
+            return subscribe_latched(
+                self._node, OccupancyGrid, 'costmap', self.on_costmap, raw=True
+            )
+        if Nav2Costmap is None:
+            raise ParameterError('costmap_type = nav2_costmap needs the package nav2_msgs')
+        return subscribe_latched(self._node, Nav2Costmap, 'costmap', self.on_nav2_costmap)
+
+    def _take_costmap(self, header: Header, costmap: Costmap) -> None:
+        if header.frame_id != self.frame:
+            self._controller.forget_costmap()
+            self.frame = header.frame_id
+            if self._told is not None:
+                self.on_odom(self._told)  # where the robot is in the new frame
+        self._controller.set_costmap(self._stamp(header), costmap)
+        self._grid = costmap
+
+    def _keep_up(self) -> None:
+        """Keep a plan in another frame where it belongs: frames drift, and costmaps come often."""
         route = self._route
         if route is not None and (route.frame != self.frame or 'plan' in self.faults):
             self._accept('plan', self._follow_route)
@@ -116,6 +192,17 @@ class Intake:
             self._follow_route()
 
         self._accept('plan', take)
+
+    def follow(self, message: Path) -> Fault | None:
+        """Take a plan that came with an action; return why not, if so."""
+        self.on_plan(serialize_message(message))
+        return self.faults.get('plan')
+
+    def stop_following(self) -> None:
+        """Forget the plan: the robot comes to rest and waits."""
+        self._route = self._followed = None
+        self.faults.pop('plan', None)
+        self._controller.clear_plan()
 
     def on_goal(self, message: PoseStamped) -> None:
         """Drive straight to a pose, where nobody publishes plans."""
@@ -139,14 +226,21 @@ class Intake:
         if not len(route.poses):
             self._controller.clear_plan()
             return
-        poses = self._frames.transform(
-            route.poses, 'plan', route.frame, self.frame or route.frame
-        )
+        shift = self._find('plan', route.frame)
+        if route is self._followed and shift.is_near(self._shift):
+            return
+        self._followed, self._shift = route, shift
+        poses = shift.apply(route.poses)
         if route.is_goal:
             x, y, yaw = poses[0]
             self._controller.set_goal(route.stamp, float(x), float(y), float(yaw))
         else:
             self._controller.set_plan(route.stamp, poses)
+
+    def _find(self, what: str, source: str) -> Shift:
+        words = f"{what} is in frame '{source}', the costmap in '{self.frame}'"
+        timeout = self._controller.configuration.interface.transform_timeout
+        return self._frames.find(words, source, self.frame or source, timeout)
 
     def _accept(self, what: str, take: Callable[[], None]) -> None:
         """Take an input, or note why not: a fault brakes the robot until a good one comes."""
@@ -171,3 +265,13 @@ class Intake:
         # A stamp of zero means 'now' throughout ROS: `ros2 topic pub` sends it.
         now = float(self._node.get_clock().now().nanoseconds) * 1e-9
         return conversions.seconds_from_msg(header.stamp) or now
+
+
+def _at_base(odometry: Measured, lever: Shift) -> Measured:
+    """Return the motion of the base, whose pose in the frame that was measured is `lever`."""
+    ((x, y, yaw),) = Shift(odometry.x, odometry.y, odometry.yaw).apply(np.array([lever]))
+    vx, vy = odometry.vx - odometry.wz * lever.y, odometry.vy + odometry.wz * lever.x
+    cosine, sine = math.cos(lever.yaw), math.sin(lever.yaw)
+    return replace(
+        odometry, x=x, y=y, yaw=yaw, vx=cosine * vx + sine * vy, vy=cosine * vy - sine * vx
+    )

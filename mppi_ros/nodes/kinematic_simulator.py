@@ -154,7 +154,9 @@ class SimulatorSettings:
         live=False,
     )
     frame: str = parameter('map', 'frame of odometry, costmap and map', live=False)
-    base_frame: str = parameter('base_link', 'frame of the robot', live=False)
+    base_frame: str = parameter(
+        '', "frame of the robot; empty is the controller's", live=False
+    )
     plant: PlantSettings = group(PlantSettings)
     lidar: LidarSettings = group(LidarSettings)
 
@@ -178,6 +180,7 @@ class KinematicSimulator(ParameterMixin[SimulatorSettings], Node):
         settings = self.configuration
         file = settings.controller_params
         controller = read_yaml(file) if file else Configuration()
+        self._base_frame = settings.base_frame or controller.interface.base_frame
         self._footprint = Footprint.of(controller.robot)
         round_body = not controller.robot.footprint
         self._body = controller.robot.radius if round_body else self._footprint.polygon
@@ -276,7 +279,7 @@ class KinematicSimulator(ParameterMixin[SimulatorSettings], Node):
         self._steps += 1
 
     def _publish_motion(self, stamp: float) -> None:
-        frame, base = self.configuration.frame, self.configuration.base_frame
+        frame, base = self.configuration.frame, self._base_frame
         self._measured = self._plant.odometry(stamp)
         self._odom.publish(conversions.odometry_to_msg(self._measured, frame, base))
         x, y, yaw = (float(value) for value in self._plant.pose)
@@ -305,7 +308,7 @@ class KinematicSimulator(ParameterMixin[SimulatorSettings], Node):
                 scan.ranges,
                 max_range=scan.max_range,
                 stamp=stamp,
-                frame=settings.base_frame,
+                frame=self._base_frame,
             )
         )
         believed = (self._measured.x, self._measured.y, self._measured.yaw)

@@ -28,6 +28,7 @@ from mppi_ros.nodes.health import Health
 from mppi_ros.nodes.intake import Intake
 from mppi_ros.nodes.last_line import LastLine
 from mppi_ros.nodes.managed import ManagedNode, transition
+from mppi_ros.nodes.nav2 import FollowPathServer, slowed
 from mppi_ros.nodes.parameters import ParameterMixin
 from mppi_ros.nodes.process import run
 from mppi_ros.nodes.realtime import DONE, take_privileges
@@ -49,6 +50,8 @@ class MppiController(ParameterMixin[Configuration], ManagedNode):
         self.declare_configuration(Configuration())
         self._controller: Controller | None = None
         self._timer: Any = None
+        self._speed_share = 1.0  # of the limits, as Nav2 says
+        self._action: FollowPathServer | None = None
         self._entities = ExitStack()
 
     def start(self) -> None:
@@ -67,14 +70,14 @@ class MppiController(ParameterMixin[Configuration], ManagedNode):
     @transition
     def on_configure(self, state: LifecycleState) -> None:
         """Make the controller and every entity; compile or load the kernels."""
-        surveyor = Background()
-        controller = Controller(self.configuration, surveyor=surveyor)
-        begun = time.monotonic()
-        self.get_logger().info('loads its kernels; the first start compiles them')
-        controller.warm_up()
-        self.get_logger().info(f'kernels are ready after {time.monotonic() - begun:.1f} s')
         with ExitStack() as entities:
+            surveyor = Background()
             entities.callback(surveyor.close)
+            controller = Controller(self.configuration, surveyor=surveyor)
+            begun = time.monotonic()
+            self.get_logger().info('loads its kernels; the first start compiles them')
+            controller.warm_up()
+            self.get_logger().info(f'kernels are ready after {time.monotonic() - begun:.1f} s')
             self._make_entities(controller, entities)
             self._entities = entities.pop_all()
         self._controller = controller
@@ -98,6 +101,9 @@ class MppiController(ParameterMixin[Configuration], ManagedNode):
         entities.callback(self._last_line.close)
         self._views = Views(self)
         entities.callback(self._views.close)
+        if self.configuration.follow_path.enabled:
+            self._action = FollowPathServer(self, self, self.intake)
+            entities.callback(self._action.close)
         for kind, name, answer in (
             (Trigger, '~/reset', self._on_reset), (SetBool, '~/enable', self._on_enable)
         ):
@@ -110,10 +116,13 @@ class MppiController(ParameterMixin[Configuration], ManagedNode):
         super().on_activate(state)
         self._controller.reset()
         self._enabled = True
+        self.limit_speed(1.0)
         period = 1.0 / self.configuration.control_rate
         self._health.begin(period)
         self._last_line.expect(period, self.configuration.safety.tick_patience)
         self._timer = self.create_timer(period, self._tick)
+        if self._action is not None:
+            self._action.activate()
         if not self.configuration.interface.autostart:
             self.bond()
 
@@ -141,7 +150,7 @@ class MppiController(ParameterMixin[Configuration], ManagedNode):
     def apply_configuration(self, configuration: Configuration) -> None:
         """Hand a changed configuration to the controller; the warm start is kept."""
         if self._controller is not None:
-            self._controller.configure(configuration)
+            self._controller.configure(slowed(configuration, self._speed_share))
         if self._timer is not None:
             period = 1.0 / configuration.control_rate
             self._last_line.expect(period, configuration.safety.tick_patience)
@@ -150,11 +159,19 @@ class MppiController(ParameterMixin[Configuration], ManagedNode):
                 # The tick under way comes when it was due: changes never put it off.
                 self._timer.timer_period_ns = round(1e9 * period)
 
+    def limit_speed(self, share: float) -> None:
+        """Drive at no more than this share of the limits; the parameters stay what they are."""
+        if share != self._speed_share:
+            self._speed_share = share
+            self.apply_configuration(self.configuration)
+
     def _halt(self) -> None:
         if self._timer is None:
             return
         self.unbond()
         self._last_line.rest()
+        if self._action is not None:
+            self._action.deactivate()
         self.destroy_timer(self._timer)
         self._timer = None
         assert self._controller is not None
@@ -164,7 +181,7 @@ class MppiController(ParameterMixin[Configuration], ManagedNode):
         self._command.wait_for_all_acked(Duration(seconds=0.5))
 
     def _release(self) -> None:
-        self._controller = None
+        self._controller = self._action = None
         self._entities.close()
 
     def _now(self) -> float:
@@ -189,6 +206,8 @@ class MppiController(ParameterMixin[Configuration], ManagedNode):
         self._publish_command(tick.command, now)
         latency.add(self._now() - now)
         self._health.note(tick)
+        if self._action is not None:
+            self._action.after(tick, now)
         self._health.publish(now)
         self._views.publish(self._controller, now, self.intake.frame, self._health.pace.ticks)
         self._health.note_cycle(1e3 * (time.perf_counter() - begun))

@@ -1,0 +1,111 @@
+"""The real action FollowPath, where nav2_msgs is installed: drive, take over, give up, fail."""
+from __future__ import annotations
+
+import pytest
+
+pytest.importorskip('nav2_msgs', reason='nav2_msgs comes only with Nav2')
+
+from action_msgs.msg import GoalStatus  # noqa: E402
+from nav2_msgs.action import FollowPath  # noqa: E402
+from nav2_msgs.msg import SpeedLimit  # noqa: E402
+from rclpy.action import ActionClient  # noqa: E402
+from system import scenarios  # noqa: E402
+from system.harness import WORLD, Watcher, distance_to, stands  # noqa: E402
+
+from mppi_ros.nodes import conversions  # noqa: E402
+
+
+class Client:
+    """Sends goals and keeps what comes back."""
+
+    def __init__(self, watcher: Watcher) -> None:
+        self.watcher = watcher
+        self.feedback: list = []
+        self.action = ActionClient(watcher.node, FollowPath, 'follow_path')
+        watcher.wait_for(self.action.server_is_ready, 'the action')
+
+    def send(self, *poses):
+        """Send a path and return the accepted goal."""
+        message = conversions.path_to_msg(poses, 0.0, 'map')
+        future = self.action.send_goal_async(
+            FollowPath.Goal(path=message), lambda told: self.feedback.append(told.feedback))
+        self.watcher.wait_for(future.done, 'an answer to the goal')
+        assert future.result().accepted
+        return future.result()
+
+    def result(self, goal, patience=60.0):
+        """Return status and result code of a goal when it has ended."""
+        future = goal.get_result_async()
+        self.watcher.wait_for(future.done, 'the result', patience)
+        return future.result().status, future.result().result.error_code
+
+
+def straight(length, y=0.0):
+    return [(0.1 * i, y, 0.0) for i in range(round(length / 0.1) + 1)]
+
+
+@pytest.fixture
+def client(processes, watcher, tmp_path):
+    (tmp_path / 'world.csv').write_text(WORLD.replace('2.0,0.1,0.25\n', ''), 'utf-8')
+    processes.start('mppi_controller', '-p', 'follow_path.enabled:=true')
+    processes.start('kinematic_simulator', '-p', f'world:={tmp_path / "world.csv"}',
+                    '-p', 'start:=[0.0, 0.0, 0.0]')
+    client = Client(watcher)
+    watcher.wait_for(lambda: watcher.reason == 'no plan yet', 'the inputs')
+    return client
+
+
+def test_a_goal_is_driven_to_with_feedback(client, watcher):
+    goal = client.send(*straight(2.0))
+    assert client.result(goal) == (GoalStatus.STATUS_SUCCEEDED, FollowPath.Result.NONE)
+    assert distance_to(watcher, (2.0, 0.0)) < 0.2
+    assert len(client.feedback) > 20
+
+
+def test_a_new_goal_takes_over_without_a_stop(client, watcher):
+    first = client.send(*straight(2.0))
+    scenarios.drives(watcher)
+    sent = len(watcher.commands)
+    second = client.send(*straight(3.0))
+    assert client.result(first)[0] == GoalStatus.STATUS_ABORTED
+    watcher.wait_for(lambda: len(watcher.commands) > sent + 10, 'ten more commands')
+    assert min(speed for speed, _ in watcher.commands[sent:]) > 0.0
+    assert client.result(second)[0] == GoalStatus.STATUS_SUCCEEDED
+
+
+def test_a_cancelled_goal_ends_at_rest_and_the_next_one_drives(client, watcher):
+    goal = client.send(*straight(3.0))
+    scenarios.drives(watcher)
+    goal.cancel_goal_async()
+    assert client.result(goal)[0] == GoalStatus.STATUS_CANCELED
+    watcher.wait_for(lambda: stands(watcher), 'standstill')
+    again = client.send(*straight(2.0))
+    assert client.result(again)[0] == GoalStatus.STATUS_SUCCEEDED
+
+
+def test_bad_paths_and_frames_are_told_by_their_codes(client, watcher):
+    assert client.result(client.send())[1] == FollowPath.Result.INVALID_PATH
+    bad = client.send((0.0, 0.0, 0.0), (float('nan'), 0.0, 0.0))
+    assert client.result(bad)[1] == FollowPath.Result.INVALID_PATH
+    good = client.send(*straight(1.0))
+    assert client.result(good)[0] == GoalStatus.STATUS_SUCCEEDED
+
+
+def test_a_lost_robot_fails_the_goal(client, processes, watcher):
+    goal = client.send(*straight(3.0))
+    scenarios.drives(watcher)
+    processes.end('kinematic_simulator')
+    assert client.result(goal) == (
+        GoalStatus.STATUS_ABORTED, FollowPath.Result.CONTROLLER_TIMED_OUT)
+
+
+def test_a_speed_limit_holds_until_it_is_lifted(client, watcher):
+    limits = watcher.node.create_publisher(SpeedLimit, 'speed_limit', 1)
+    client.send(*straight(3.5))
+    scenarios.drives(watcher)
+    watcher.wait_for(lambda: watcher.commands[-1][0] > 0.35, 'full speed')
+    limits.publish(SpeedLimit(percentage=True, speed_limit=40.0))
+    watcher.wait_for(lambda: watcher.commands[-1][0] < 0.21, 'the limit')
+    assert watcher.get_parameters('limits.vx_max')[0].double_value == 0.5
+    limits.publish(SpeedLimit(speed_limit=0.0))
+    watcher.wait_for(lambda: watcher.commands[-1][0] > 0.3, 'full speed again')
