@@ -7,9 +7,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 import numpy as np
+from numpy_motion import COLUMNS
+from numpy_motion import drive as drive_in_numpy
 import pytest
 
-from mppi_ros.driving.motion import DiffDrive, State, limit, trajectory
+from mppi_ros.driving.motion import (
+    MODELS,
+    Ackermann,
+    DiffDrive,
+    State,
+    braked,
+    limit,
+    limited,
+    rests,
+    trajectory,
+    waits,
+    with_wheels,
+)
 from mppi_ros.driving.settings import Limits, Prediction
 
 DT = 0.05
@@ -152,3 +166,160 @@ def test_a_command_that_is_not_finite_is_not_passed_on_as_one(bad):
     assert np.all(np.abs(out[finite]) <= LIMITS.wz_max)
     if math.isinf(bad):
         assert finite.all()
+
+
+def sequences_of(controls):
+    return arrays(np.float32, (30, controls), elements=st.floats(-9.0, 9.0, width=32))
+
+
+def after_rest(name, sequence, limits):
+    """Return a sequence, float64[1 + T, m], that begins at rest and keeps the limits."""
+    out = sequence.copy()
+    limit(out, (0.0,) * COLUMNS[name], MODELS[name].of(limits, NO_LAG, DT))
+    return np.vstack([np.zeros(COLUMNS[name]), out]).astype(np.float64)
+
+
+@given(sequence=sequences_of(2), limits=st.builds(
+    Limits, vx_max=st.floats(0.2, 9.0), vx_min=st.floats(-9.0, 0.0), wz_max=st.floats(0.2, 9.0),
+    ax_max=st.floats(0.5, 20.0), ax_min=st.floats(-20.0, -0.5), ay_max=st.floats(0.2, 9.0),
+    turning_radius_min=st.floats(0.1, 2.0), steering_rate=st.floats(0.1, 9.0)))
+def test_a_car_steers_no_sharper_no_faster_and_holds_the_road(sequence, limits):
+    v, curvature = after_rest('ackermann', sequence, limits).T
+    slack = 1e-4
+    assert np.all(np.abs(curvature) <= 1.0 / limits.turning_radius_min * (1.0 + slack))
+    assert np.all(np.abs(np.diff(curvature)) <= limits.steering_rate / limits.wheelbase * DT
+                  + slack)
+    assert np.all(np.abs(v * curvature) <= limits.wz_max * (1.0 + slack))
+    assert np.all(v**2 * np.abs(curvature) <= limits.ay_max * (1.0 + slack))
+    assert np.all((v >= limits.vx_min - slack) & (v <= limits.vx_max + slack))
+    assert np.all(np.abs(np.diff(v)) <= max(limits.ax_max, -limits.ax_min) * DT + slack)
+
+
+@given(sequence=sequences_of(2))
+def test_the_wheels_of_a_car_turn_no_faster_than_its_steering_rate(sequence):
+    limits = Limits(turning_radius_min=0.3, wheelbase=0.5, steering_rate=0.8)
+    _, curvature = after_rest('ackermann', sequence, limits).T
+    angle = np.arctan(limits.wheelbase * curvature)
+    assert np.all(np.abs(np.diff(angle)) <= limits.steering_rate * DT + 1e-5)
+
+
+@given(sequence=sequences_of(3))
+def test_each_axis_of_an_omnidirectional_robot_keeps_its_own_limits(sequence):
+    limits = Limits(vy_max=0.3, ay_max=0.6, ay_min=-2.0)
+    commands = after_rest('omni', sequence, limits)
+    for axis, (low, high, rise, fall) in enumerate((
+        (limits.vx_min, limits.vx_max, limits.ax_max, -limits.ax_min),
+        (-limits.vy_max, limits.vy_max, limits.ay_max, -limits.ay_min),
+        (-limits.wz_max, limits.wz_max, limits.az_max, limits.az_max),
+    )):
+        value, change = commands[:, axis], np.diff(commands[:, axis]) / DT
+        assert np.all((value >= low - 1e-5) & (value <= high + 1e-5))
+        faster = (np.abs(value[1:]) > np.abs(value[:-1])) & (value[1:] * value[:-1] >= 0.0)
+        assert np.all(np.abs(change[faster]) <= rise + 1e-3)
+        assert np.all(np.abs(change) <= max(rise, fall) + 1e-3)
+
+
+@pytest.mark.parametrize('name', MODELS)
+@given(seed=st.integers(0, 1000))
+def test_limits_in_python_are_those_of_the_kernels(name, seed):
+    rng = np.random.default_rng(seed)
+    last, wanted = rng.uniform(-0.5, 0.5, (2, COLUMNS[name])) * [1.0, *[3.0] * (COLUMNS[name] - 1)]
+    expected = wanted[None].astype(np.float32)
+    limit(expected, tuple(last), MODELS[name].of(LIMITS, NO_LAG, DT))
+    exact = limited(tuple(wanted), tuple(last), MODELS[name].of(LIMITS, NO_LAG, DT, float))
+    np.testing.assert_allclose(exact, expected[0], atol=1e-5)
+
+
+@pytest.mark.parametrize('name', MODELS)
+@given(seed=st.integers(0, 1000), curvature=st.floats(-3.0, 3.0))
+def test_braking_comes_to_rest_and_never_speeds_up(name, seed, curvature):
+    model = MODELS[name].of(LIMITS, NO_LAG, DT, float)
+    rng = np.random.default_rng(seed)
+    last = limited(tuple(rng.uniform(-0.5, 0.5, COLUMNS[name])),
+                   (0.0,) * COLUMNS[name], MODELS[name].of(LIMITS, NO_LAG, 5.0, float))
+    for _ in range(60):
+        slower = braked(last, curvature, model)
+        assert np.hypot(*model.twist(slower)[:2]) <= np.hypot(*model.twist(last)[:2]) + 1e-12
+        last = slower
+    assert rests(last, model)
+    assert model.twist(last) == (0.0, 0.0, 0.0)
+
+
+PLANTS = {
+    'plain': Prediction(lag_linear=0.2, lag_angular=0.1),
+    'late turning': Prediction(delay_linear=0.1, delay_angular=0.237),
+    'late driving': Prediction(delay_linear=0.3, delay_angular=0.05, dead_band_linear=0.21,
+                               dead_band_angular=0.3),
+}
+
+
+@pytest.mark.parametrize('name', MODELS)
+@pytest.mark.parametrize('plant', PLANTS)
+def test_trajectories_are_those_of_plain_numpy(name, plant):
+    prediction, rng = PLANTS[plant], np.random.default_rng(3)
+    model = MODELS[name].of(LIMITS, prediction, DT)
+    controls = COLUMNS[name]
+    mean = np.cumsum(rng.normal(size=(40, controls)), axis=0).astype(np.float32) * np.float32(0.1)
+    limit(mean, (0.1,) * controls, model)
+    pending = rng.normal(size=(waits(model), controls)).astype(np.float32)
+    state = State(3.0, -2.0, 0.7, 0.3, -0.2, 0.1 if name == 'omni' else 0.0,
+                  0.5 if name == 'ackermann' else 0.0)
+    found = trajectory(mean, state, model, pending)[1:]
+    expected, _, _ = drive_in_numpy(
+        name, LIMITS, prediction, DT, state, (0.1,) * controls, pending,
+        mean[None].astype(np.float64))
+    x, y, yaw, v, vy, w = expected[:, :, 0]
+    np.testing.assert_allclose(found[:, :6], np.stack([x, y, yaw, v, w, vy], axis=1), atol=1e-5)
+
+
+@given(dead=st.floats(0.05, 0.3), v=st.floats(-0.5, 0.5), w=st.floats(-1.0, 1.0))
+def test_what_the_dead_band_swallows_moves_nothing(dead, v, w):
+    prediction = Prediction(
+        lag_linear=0.0, lag_angular=0.0, dead_band_linear=dead, dead_band_angular=2.0 * dead)
+    states = drive(np.tile([v, w], (5, 1)), prediction=prediction)
+    assert states[-1, 3] == pytest.approx(v if abs(v) >= dead else 0.0, abs=1e-6)
+    assert states[-1, 4] == pytest.approx(w if abs(w) >= 2.0 * dead else 0.0, abs=1e-6)
+
+
+@pytest.mark.parametrize('delays', [(0.05, 0.2), (0.2, 0.05)])
+def test_the_slower_axis_obeys_what_was_sent_before_until_its_turn_comes(delays):
+    prediction = Prediction(*delays, lag_linear=0.0, lag_angular=0.0)
+    model = DiffDrive.of(LIMITS, prediction, DT)
+    pending = np.float32([[0.1, -0.1], [0.2, -0.2], [0.3, -0.3]])
+    assert waits(model) == 3
+    sequence = np.tile(np.float32([0.5, 1.0]), (6, 1))
+    states = trajectory(sequence, REST, model, pending)[1:]
+    slow, fast = (4, 3) if delays[1] > delays[0] else (3, 4)
+    column = slow - 3
+    np.testing.assert_allclose(states[:3, slow], pending[:, column], atol=1e-6)
+    np.testing.assert_allclose(states[3:, slow], sequence[0, column], atol=1e-6)
+    np.testing.assert_allclose(states[:, fast], sequence[0, 1 - column], atol=1e-6)
+
+
+@given(v=st.floats(-0.5, 0.5), vy=st.floats(-0.5, 0.5), w=st.floats(0.2, 1.5))
+def test_an_omnidirectional_robot_drives_a_circle_whichever_side_leads(v, vy, w):
+    model = MODELS['omni'].of(LIMITS, NO_LAG, DT)
+    state = REST._replace(v=v, vy=vy, w=w)
+    sequence = np.tile(np.float32([v, vy, w]), (40, 1))
+    states = trajectory(sequence, state, model)
+    shortened = 0.5 * w * DT / math.tan(0.5 * w * DT)
+    centre = np.array([-vy, v]) / w * shortened
+    radius = np.hypot(v, vy) / w * shortened
+    np.testing.assert_allclose(np.hypot(*(states[:, :2] - centre).T), radius, atol=1e-4)
+
+
+@given(v=st.floats(-2.0, 2.0), curvature=st.floats(-1.3, 1.3), told=st.floats(-1.3, 1.3))
+def test_the_wheels_are_seen_in_the_turning_rate_at_speed_and_believed_as_told_at_rest(
+        v, curvature, told):
+    found = with_wheels(REST._replace(v=v, w=v * curvature), told).curvature
+    assert min(curvature, told) - 1e-9 <= found <= max(curvature, told) + 1e-9
+    if abs(v) > 1.0:
+        assert found == pytest.approx(curvature, abs=0.03)
+    if v == 0.0:
+        assert found == pytest.approx(told)
+
+
+def test_a_car_is_told_by_its_curvature_what_a_robot_is_told_by_its_turning_rate():
+    model = Ackermann.of(LIMITS, NO_LAG, DT)
+    assert model.twist((0.4, -0.5)) == pytest.approx((0.4, 0.0, -0.2))
+    assert DiffDrive.of(LIMITS, NO_LAG, DT).twist((0.4, -0.2)) == pytest.approx((0.4, 0.0, -0.2))

@@ -6,6 +6,7 @@ import math
 
 import numba
 import numpy as np
+from numpy_motion import COLUMNS, drive
 import pytest
 
 from mppi_ros.driving.costmap import Costmap
@@ -59,21 +60,29 @@ class Scene:
     field: DistanceField
     path: ReferencePath
     state: State
-    last: tuple[float, float] = (0.1, -0.2)
+    last: tuple[float, ...] = (0.1, -0.2)
     progress: float = 0.0
     footprint: Footprint = ROUND
     limits: Limits = Limits()
     critics: Critics = CRITICS_OF_ALL_SPEEDS
     prediction: Prediction = Prediction()
     looked_ahead: bool = False
+    motion_model: str = 'diff_drive'
+    pending: tuple[tuple[float, ...], ...] = ()
+
+    @property
+    def controls(self):
+        return COLUMNS[self.motion_model]
 
     def objective(self):
         made = DrivingObjective(
-            self.limits, self.critics, self.prediction, self.footprint, STEPS, DT)
+            self.limits, self.critics, self.prediction, self.footprint, STEPS, DT,
+            motion_model=self.motion_model)
         made.set_field(self.field)
         if self.looked_ahead:
             assert not made.look_ahead(self.path, self.progress)
-        made.prepare(self.state, self.last, self.path, self.progress)
+        pending = np.array(self.pending, np.float32).reshape(-1, self.controls)
+        made.prepare(self.state, self.last, self.path, self.progress, pending)
         return made
 
 
@@ -94,38 +103,58 @@ SCENES = {
     'narrow': Scene(passage(), bend(), State(2.0, 3.0, 0.1, 0.2, 0.0), looked_ahead=True),
     'a point': Scene(cluttered(8), ReferencePath.from_poses([[2.4, 3.3, 1.0]]),
                      State(2.0, 3.0, 0.5, 0.1, 0.0)),
+    'turns late': Scene(cluttered(9), bend(), State(2.0, 3.0, 0.1, 0.2, 0.3),
+                        prediction=Prediction(delay_linear=0.05, delay_angular=0.17),
+                        pending=((0.2, 0.5), (0.2, -0.4), (0.1, -0.2))),
+    'dead bands': Scene(cluttered(10), bend(), State(2.0, 3.0, 0.1, 0.2, 0.3),
+                        prediction=Prediction(dead_band_linear=0.15, dead_band_angular=0.3)),
+    'omni': Scene(cluttered(11), bend(), State(2.0, 3.0, 0.4, 0.2, 0.3, -0.1), (0.2, -0.13, 0.1),
+                  motion_model='omni', limits=Limits(vy_max=0.4, ay_max=0.7, ay_min=-2.0)),
+    'omni late': Scene(cluttered(12), bend(), State(2.3, 3.1, 1.4, 0.2, 0.3, 0.2),
+                       (0.2, 0.1, 0.1), motion_model='omni', footprint=LONG,
+                       prediction=Prediction(delay_linear=0.22, delay_angular=0.1,
+                                             lag_linear=0.2, dead_band_linear=0.1),
+                       pending=((0.3, 0.0, 0.0), (0.2, 0.3, 0.4), (0.1, 0.2, 0.0))),
+    'car': Scene(cluttered(13), bend(), State(2.0, 3.0, 0.3, 0.4, 0.2, 0.0, 0.5), (0.4, 0.6),
+                 motion_model='ackermann', footprint=LONG),
+    'sliding car': Scene(cluttered(14), bend(), State(2.0, 3.0, 0.3, 1.8, 0.9, 0.0, 0.5),
+                         (1.9, 0.3), motion_model='ackermann',
+                         limits=Limits(vx_max=2.0, wz_max=1.5, ax_max=2.0, ax_min=-3.0,
+                                       ay_max=0.9, steering_rate=0.6)),
+    'car steered late': Scene(cluttered(15), bend(), State(2.2, 3.0, 0.3, 0.4, 0.2, 0.0, 0.5),
+                              (0.2, 0.4), motion_model='ackermann', progress=0.21,
+                              prediction=Prediction(delay_linear=0.05, delay_angular=0.15,
+                                                    dead_band_linear=0.12),
+                              pending=((0.5, 0.7), (0.4, 0.1))),
 }  # fmt: skip
 
 
-def noise_of(blocks, seed=0):
+def noise_of(blocks, seed=0, controls=2):
     """Return noise, float32[blocks, T · m, BLOCK], that drifts over the horizon."""
     random = np.random.default_rng(seed)
-    noise = random.normal(size=(blocks, STEPS, 2, BLOCK))
+    noise = random.normal(size=(blocks, STEPS, controls, BLOCK))
     for t in range(1, STEPS):
         noise[:, t] = 0.95 * noise[:, t - 1] + 0.3 * noise[:, t]
-    return noise.reshape(blocks, 2 * STEPS, BLOCK).astype(np.float32)
+    return noise.reshape(blocks, controls * STEPS, BLOCK).astype(np.float32)
 
 
-def mean_of(seed=0):
+def mean_of(seed=0, controls=2):
     random = np.random.default_rng(seed)
-    mean = np.cumsum(random.normal(size=(STEPS, 2)), axis=0) * [0.05, 0.1] + [0.3, 0.0]
+    steps = np.cumsum(random.normal(size=(STEPS, controls)), axis=0)
+    mean = steps * [0.05, *[0.1] * (controls - 1)] + [0.3, *[0.0] * (controls - 1)]
     return mean.astype(np.float32)
 
 
 FACTOR = np.array([[0.4, 0.0], [0.1, 0.8]], np.float32)
+FACTORS = {2: FACTOR, 3: np.array(
+    [[0.4, 0.0, 0.0], [0.1, 0.3, 0.0], [0.1, -0.2, 0.8]], np.float32)}
 
 
 def controls_of(mean, noise):
-    """Return x̄ + L n, float64[K, T, 2]."""
-    lanes = noise.transpose(0, 2, 1).reshape(-1, STEPS, 2).astype(np.float64)
-    return mean + lanes @ FACTOR.T.astype(np.float64)
-
-
-def limited(command, last, low, high, rise, fall):
-    """Return the command after `last` that speeds up by at most rise and slows down by fall."""
-    up = np.where(last >= 0.0, rise, fall)
-    down = np.where(last > 0.0, fall, rise)
-    return np.clip(np.clip(command, low, high), last - down, last + up)
+    """Return x̄ + L n, float64[K, T, m]."""
+    controls = mean.shape[1]
+    lanes = noise.transpose(0, 2, 1).reshape(-1, STEPS, controls).astype(np.float64)
+    return mean + lanes @ FACTORS[controls].T.astype(np.float64)
 
 
 def time_left(scene, arc, end):
@@ -154,15 +183,12 @@ def reference(scene, controls):
     Doubtful is a sample that comes so near to the border of a cell or of a path segment, or to
     speed 0, where its limits change, that rounding may send it to either side.
     """
-    limits, critics, lag = scene.limits, scene.critics, scene.prediction
+    limits, critics = scene.limits, scene.critics
     field, path = scene.field, scene.path
     count = len(controls)
-    x, y = np.full(count, scene.state.x), np.full(count, scene.state.y)
-    yaw = np.full(count, scene.state.yaw)
-    v, w = np.full(count, scene.state.v), np.full(count, scene.state.w)
-    command_v, command_w = np.full(count, scene.last[0]), np.full(count, scene.last[1])
-    share_v = 1.0 - math.exp(-DT / lag.lag_linear) if lag.lag_linear else 1.0
-    share_w = 1.0 - math.exp(-DT / lag.lag_angular) if lag.lag_angular else 1.0
+    motion, change, sure_by = drive(
+        scene.motion_model, limits, scene.prediction, DT, scene.state, scene.last,
+        np.reshape(scene.pending, (-1, scene.controls)), controls)
 
     spacing = path.arc[1] if len(path.arc) > 1 else 1.0
     reach = limits.vx_max * STEPS * DT
@@ -174,19 +200,8 @@ def reference(scene, controls):
     costs = {name: np.zeros(count) for name in CRITICS}
     doubtful = np.zeros(count, bool)
     for t in range(controls.shape[1]):
-        before_v, before_w = command_v, command_w
-        doubtful |= (np.abs(before_v) < 1e-6) & (t > 0)
-        command_v = limited(controls[:, t, 0], before_v, limits.vx_min, limits.vx_max,
-                            limits.ax_max * DT, -limits.ax_min * DT)
-        command_w = limited(controls[:, t, 1], before_w, -limits.wz_max, limits.wz_max,
-                            limits.az_max * DT, limits.az_max * DT)
-        next_v = v + share_v * (command_v - v)
-        next_w = w + share_w * (command_w - w)
-        next_yaw = yaw + 0.5 * DT * (w + next_w)
-        way = 0.5 * DT * (v + next_v)
-        x = x + 0.5 * way * (np.cos(yaw) + np.cos(next_yaw))
-        y = y + 0.5 * way * (np.sin(yaw) + np.sin(next_yaw))
-        yaw, v, w = next_yaw, next_v, next_w
+        x, y, yaw, v, vy, w = motion[:, t]
+        doubtful |= (sure_by[t] < 1e-6) & (t > 0)
 
         clearance = np.full(count, np.inf)
         for ahead, aside, radius in scene.footprint.discs:
@@ -213,7 +228,8 @@ def reference(scene, controls):
             + critics.obstacle.collision * (clearance <= 0.0))
         speed = critics.clearance_speed
         allowed = speed.speed_at_contact + speed.speed_per_clearance * np.maximum(clearance, 0.0)
-        costs['clearance_speed'] += DT * speed.weight * np.maximum(np.abs(v) - allowed, 0.0) ** 2
+        excess = np.maximum(np.hypot(v, vy) - allowed, 0.0)
+        costs['clearance_speed'] += DT * speed.weight * excess**2
         tracking = critics.path_tracking
         share = cross**2 / (cross**2 + tracking.scale**2)
         costs['path_tracking'] += DT * tracking.weight * share
@@ -229,9 +245,11 @@ def reference(scene, controls):
             error = 2.0 * np.abs(np.sin(0.5 * (yaw - goal_yaw)))
             costs['goal_heading'] += DT * critics.goal_heading.weight * near * error
         costs['effort'] += DT * critics.effort.weight * (w / limits.wz_max) ** 2
+        most = {'diff_drive': [limits.ax_max, limits.az_max],
+                'omni': [limits.ax_max, limits.ay_max, limits.az_max],
+                'ackermann': [limits.ax_max, limits.curvature_rate]}[scene.motion_model]
         costs['smoothness'] += DT * critics.smoothness.weight * (
-            ((command_v - before_v) / (limits.ax_max * DT)) ** 2
-            + ((command_w - before_w) / (limits.az_max * DT)) ** 2)
+            (change[t] / (np.array(most) * DT)) ** 2).sum(1)
         fastest = max(limits.vx_max, -limits.vx_min)
         costs['forward'] += (
             DT * critics.forward.weight * np.maximum(-path.direction * v, 0.0) / fastest)
@@ -239,7 +257,11 @@ def reference(scene, controls):
     index = np.clip(np.floor(arc / spacing), first, last - 1).astype(int)
     heading = path.yaw[index] + (0.0 if path.direction > 0 else math.pi)
     turning = 0.5 * math.pi / limits.wz_max * (1.0 - np.cos(yaw - heading))
-    backward = time_left(scene, arc, (last - 1) * spacing) * (limits.vx_max / -limits.vx_min - 1.0)
+    unturned = -limits.vx_min
+    if scene.motion_model == 'omni':
+        unturned = max(unturned, limits.vy_max)
+    backward = time_left(scene, arc, (last - 1) * spacing) * max(
+        limits.vx_max / unturned - 1.0, 0.0)
     costs['progress'] += critics.progress.weight * (left + np.minimum(turning, backward))
     return costs, doubtful
 
@@ -247,7 +269,7 @@ def reference(scene, controls):
 def rolled(scene, mean, noise, threads=1, mirrored=False):
     """Return the kernel's costs, float32[blocks, BLOCK]."""
     costs = np.full((len(noise) * (2 if mirrored else 1), BLOCK), np.nan, np.float32)
-    scene.objective().costs_of_blocks(mean, FACTOR, noise, costs, threads)
+    scene.objective().costs_of_blocks(mean, FACTORS[scene.controls], noise, costs, threads)
     return costs
 
 
@@ -274,7 +296,7 @@ def assert_same(scene, result, controls, critics=tuple(CRITICS)):
 @pytest.mark.parametrize('name', SCENES)
 def test_costs_are_those_of_the_reference(name):
     scene = SCENES[name]
-    mean, noise = mean_of(), noise_of(6)
+    mean, noise = mean_of(0, scene.controls), noise_of(6, 0, scene.controls)
     total = assert_same(scene, rolled(scene, mean, noise), controls_of(mean, noise))
     assert np.ptp(total) > 0.1
 
@@ -288,9 +310,9 @@ def test_each_critic_alone_is_that_of_the_reference(name, critic):
 
 
 def test_the_scenes_put_every_critic_to_the_test():
-    mean, noise = mean_of(), noise_of(6)
     spread = dict.fromkeys(CRITICS, 0)
     for scene in SCENES.values():
+        mean, noise = mean_of(0, scene.controls), noise_of(6, 0, scene.controls)
         for name, charged in reference(scene, controls_of(mean, noise))[0].items():
             spread[name] += np.ptp(charged) > 0.02
     assert min(spread.values()) >= 2
@@ -306,7 +328,8 @@ def test_blocks_past_the_drawn_ones_are_mirror_images():
 
 @pytest.mark.parametrize('name', SCENES)
 def test_costs_are_bit_identical_for_one_and_two_threads(name):
-    scene, mean, noise = SCENES[name], mean_of(2), noise_of(5, 2)
+    scene = SCENES[name]
+    mean, noise = mean_of(2, scene.controls), noise_of(5, 2, scene.controls)
     serial = rolled(scene, mean, noise, threads=1, mirrored=True)
     before = numba.get_num_threads()
     try:

@@ -1,0 +1,103 @@
+"""The motion models once more, in plain float64 NumPy and without any trick, for tests."""
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+COLUMNS = {'diff_drive': 2, 'omni': 3, 'ackermann': 2}
+
+
+def changed(command, last, low, high, rise, fall):
+    """Return the command after `last` that speeds up by at most rise and slows down by fall."""
+    up = np.where(last >= 0.0, rise, fall)
+    down = np.where(last > 0.0, fall, rise)
+    return np.clip(np.clip(command, low, high), last - down, last + up)
+
+
+def turned(command, last, most, step):
+    return np.clip(np.clip(command, -most, most), last - step, last + step)
+
+
+def limited(model, limits, wanted, last, dt):
+    """Return the controls, float64[K, m], that may follow on `last`."""
+    out = np.empty_like(wanted)
+    speed = wanted[:, 0]
+    if model == 'ackermann':
+        reachable = np.maximum(np.abs(last[:, 1]) - limits.curvature_rate * dt, 1e-12)
+        fastest = np.minimum(limits.wz_max / reachable, np.sqrt(limits.ay_max / reachable))
+        speed = np.clip(speed, -fastest, fastest)
+    out[:, 0] = changed(speed, last[:, 0], limits.vx_min, limits.vx_max, limits.ax_max * dt,
+                        -limits.ax_min * dt)
+    if model == 'ackermann':
+        v = np.maximum(np.abs(out[:, 0]), 1e-12)
+        sharpest = np.minimum.reduce(
+            [np.full_like(v, 1.0 / limits.turning_radius_min), limits.wz_max / v,
+             limits.ay_max / v**2])
+        out[:, 1] = turned(wanted[:, 1], last[:, 1], sharpest, limits.curvature_rate * dt)
+        return out
+    if model == 'omni':
+        out[:, 1] = changed(wanted[:, 1], last[:, 1], -limits.vy_max, limits.vy_max,
+                            limits.ay_max * dt, -limits.ay_min * dt)
+    out[:, -1] = turned(wanted[:, -1], last[:, -1], limits.wz_max, limits.az_max * dt)
+    return out
+
+
+def delayed(sent, pending, later):
+    """Return what acts in each step, float64[K, T], of sent[K, T] and what waits, pending[P]."""
+    whole = np.concatenate([np.tile(pending, (len(sent), 1)), sent], axis=1)
+    since = np.concatenate([np.zeros((len(sent), 1)), np.cumsum(whole, axis=1)], axis=1)
+    times = len(pending) - later + np.arange(sent.shape[1] + 1)
+    index = np.minimum(np.floor(times + 1e-9).astype(int), whole.shape[1] - 1)
+    part = times - index
+    return np.diff(since[:, index] + part * whole[:, index], axis=1)
+
+
+def drive(model, limits, prediction, dt, state, last, pending, controls):
+    """
+    Return the motion under controls, float64[K, T, m], after `pending`, float64[P, m].
+
+    That is x, y, yaw, v, vy, w, each float64[T, K], the change of each control, float64[T, K, m],
+    and float64[T, K], how near any decision was to go the other way.
+    """
+    count, steps, m = controls.shape
+    commands, before = np.empty((steps, count, m)), np.tile(np.array(last, float), (count, 1))
+    change, near = np.empty_like(commands), np.full((steps, count), np.inf)
+    for t in range(steps):
+        commands[t] = limited(model, limits, controls[:, t], before, dt)
+        change[t] = commands[t] - before
+        for axis in range(m - 1):
+            near[t] = np.minimum(near[t], np.abs(before[:, axis]))
+        before = commands[t]
+    p = prediction
+    delays = [p.delay_linear] * (m - 1) + [p.delay_angular]
+    dead = [p.dead_band_linear] * (m - 1) + [
+        p.dead_band_angular if model != 'ackermann' else 0.0]
+    acts = np.empty_like(commands)
+    for axis in range(m):
+        later = (delays[axis] - min(delays)) / dt
+        act = delayed(commands[:, :, axis].T, np.asarray(pending)[:, axis], later).T
+        near = np.minimum(near, np.abs(np.abs(act) - dead[axis]) if dead[axis] else np.inf)
+        acts[:, :, axis] = np.where(np.abs(act) >= dead[axis], act, 0.0)
+    shares = [1.0 - math.exp(-dt / lag) if lag else 1.0
+              for lag in [p.lag_linear] * (m - 1) + [p.lag_angular]]
+    x, y, yaw = (np.full(count, value) for value in state[:3])
+    v, vy, w = (np.full(count, value) for value in (state.v, state.vy, state.w))
+    curvature = np.full(count, state.curvature)
+    out = []
+    for act in acts:
+        next_v, next_vy = v + shares[0] * (act[:, 0] - v), np.zeros(count)
+        if model == 'ackermann':
+            curvature = curvature + shares[1] * (act[:, 1] - curvature)
+            next_w = next_v * curvature
+        else:
+            next_w = w + shares[-1] * (act[:, -1] - w)
+        if model == 'omni':
+            next_vy = vy + shares[1] * (act[:, 1] - vy)
+        next_yaw = yaw + 0.5 * dt * (w + next_w)
+        ahead, aside = 0.5 * dt * (v + next_v), 0.5 * dt * (vy + next_vy)
+        c, s = (0.5 * (f(yaw) + f(next_yaw)) for f in (np.cos, np.sin))
+        x, y = x + ahead * c - aside * s, y + ahead * s + aside * c
+        yaw, v, vy, w = next_yaw, next_v, next_vy, next_w
+        out.append((x, y, yaw, v, vy, w))
+    return np.array(out).transpose(1, 0, 2), change, near
