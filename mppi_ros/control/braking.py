@@ -68,13 +68,14 @@ class Check(NamedTuple):
 
     `deeper` [m] is how much deeper in obstacles any disc of the footprint gets on the way than it
     is at the start; `begin` and `clearance` [m] are the clearance at the start and the least on
-    the way; `turn` is the curvature [rad/m] that braking follows.
+    the way; `turn` is the curvature [rad/m] that braking follows; `rest` is where it ends.
     """
 
     deeper: float
     begin: float
     clearance: float
     turn: float
+    rest: State
 
     @property
     def safe(self) -> bool:
@@ -174,12 +175,12 @@ def check(
     if waiting is None:
         waiting = np.zeros((waits(model), len(command)), np.float32)
     along, bend = model.curvature(command), model.bend
-    best = Check(math.inf, -math.inf, -math.inf, 0.0)
+    best = Check(math.inf, -math.inf, -math.inf, 0.0, state)
     for turn in (along, 0.0, along + bend, along - bend):
-        deeper, begin, clearance = _brake(
+        deeper, begin, clearance, *rest = _brake(
             state, command, hold, turn, waiting, surroundings, model
         )
-        found = Check(deeper, begin, clearance, turn)
+        found = Check(deeper, begin, clearance, turn, State(*rest))
         if found.safe:
             return found
         if (found.deeper, -found.clearance) < (best.deeper, -best.clearance):
@@ -249,4 +250,5 @@ def _brake(
         at_rest = abs(v) < 0.005 and abs(w) < 0.005 and abs(vy) < 0.005
         if at_rest and step >= first and rests(command, model):
             break
-    return deeper, begin.min(), clearance
+    heading = math.atan2(state[3], state[2])
+    return deeper, begin.min(), clearance, state[0], state[1], heading, v, w

@@ -458,10 +458,12 @@ class Controller:
             raise _Stop(Reason.PLAN_REFUSED, str(error)) from None
         self._survey_again()
         assert self._odometry is not None
-        if self._route.arrives(start, path, c.goal, self._odometry, self._standing):
+        scene = self._scene(now, start, seconds)
+        if self._route.arrives(
+            start, path, c.goal, self._odometry, self._standing, lambda: scene.braked().rest
+        ):
             rest = State.REACHED if self._route.reached else State.BRAKING
             raise _Stop(Reason.GOAL_REACHED, 'goal reached', rest)
-        scene = self._scene(now, start, seconds)
         choice = self._choose(now, scene, path, statistics)
         clearance = choice.check.begin
         if clearance < c.safety.margin:
@@ -632,7 +634,7 @@ class Controller:
         if not abs(now - self._odometry.stamp) < STALE:
             return along
         try:
-            return self._scene(now, self._predicted(now), seconds).safest_turn()
+            return self._scene(now, self._predicted(now), seconds).braked().turn
         except Exception:  # whatever brought the robot here must not keep it from braking
             return along
 

@@ -56,9 +56,9 @@ class Scene(NamedTuple):
         command = motion.plain(motion.limited(wanted, self.last, self.step))
         return Choice(command, self._checked(command, self.hold))
 
-    def safest_turn(self) -> float:
-        """Return the curvature [rad/m] along which braking from now on stays clearest."""
-        return self._checked(self.last, 0.0).turn
+    def braked(self) -> Check:
+        """Return what comes of braking from now on, along the curvature that stays clearest."""
+        return self._checked(self.last, 0.0)
 
     def _checked(self, command: Controls, hold: float) -> Check:
         return braking.check(

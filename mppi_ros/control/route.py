@@ -6,6 +6,7 @@ A section is driven in one direction; the next one begins where the robot has to
 
 from __future__ import annotations
 
+from collections.abc import Callable
 import math
 
 import numpy as np
@@ -160,17 +161,21 @@ class Route:
         goal: Goal,
         odometry: Odometry,
         standing: bool,
+        rest: Callable[[], State],
     ) -> bool:
         """
         Tell whether to come to rest at the goal, or to stay there.
 
         The goal counts as reached when the robot stands within the tolerances, as its odometry
         says: having merely passed through them, it drives on. `standing` tells that the last
-        command was to stand.
+        command was to stand, `rest` tells where the robot stands after braking now: one that is
+        too fast drives on, too.
         """
         within = len(self._sections) == 1 and self._within_goal(here, path, goal)
         if self.reached:
             return True
+        if within and not self._arriving:
+            within = self._within_goal(rest(), path, goal)
         at_rest = (
             standing
             and math.hypot(odometry.vx, odometry.vy) <= REST

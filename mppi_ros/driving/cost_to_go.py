@@ -177,8 +177,8 @@ def slowness(
     """
     weight = critics.obstacle.weight / (critics.progress.weight or 1.0)
     near = np.maximum(critics.obstacle.margin - clearance, 0.0) / critics.obstacle.margin
-    speed = critics.clearance_speed
-    allowed = speed.speed_at_contact + speed.speed_per_clearance * np.maximum(clearance, 0.0)
+    at_contact, per_clearance = critics.clearance_speed.free_speed(limits.vx_max)
+    allowed = at_contact + per_clearance * np.maximum(clearance, 0.0)
     cost = (1.0 + weight * near * near) / np.minimum(allowed, limits.vx_max)
     return np.where(clearance > 0.0, cost, np.inf).astype(np.float32)
 

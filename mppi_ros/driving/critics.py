@@ -35,6 +35,8 @@ class Weights(NamedTuple):
     detour: np.float32
     goal_position: np.float32
     goal_heading: np.float32
+    goal_stop: np.float32
+    speed_per_metre: np.float32
     effort: np.float32
     smoothness_linear: np.float32
     smoothness_angular: np.float32
@@ -52,13 +54,14 @@ class Weights(NamedTuple):
             unturned = max(unturned, limits.vy_max)
         backward = min(max(unturned, SLOWEST * limits.vx_max), limits.vx_max)
         turning = limits.curvature_rate if motion_model == 'ackermann' else limits.az_max
+        at_contact, per_clearance = critics.clearance_speed.free_speed(limits.vx_max)
         values = {
             'obstacle': critics.obstacle.weight * dt / critics.obstacle.margin**2,
             'margin': critics.obstacle.margin,
             'collision': critics.obstacle.collision * dt,
-            'clearance_speed': critics.clearance_speed.weight * dt,
-            'speed_at_contact': critics.clearance_speed.speed_at_contact,
-            'speed_per_clearance': critics.clearance_speed.speed_per_clearance,
+            'clearance_speed': critics.clearance_speed.weight * dt / limits.vx_max**2,
+            'speed_at_contact': at_contact,
+            'speed_per_clearance': per_clearance,
             'tracking': critics.path_tracking.weight * dt,
             'tracking_scale': 1.0 / critics.path_tracking.scale**2,
             'path_heading': critics.path_heading.weight * dt,
@@ -69,6 +72,8 @@ class Weights(NamedTuple):
             'detour': critics.progress.weight,
             'goal_position': critics.goal_position.weight * dt,
             'goal_heading': critics.goal_heading.weight * dt,
+            'goal_stop': critics.goal_stop.weight * dt,
+            'speed_per_metre': critics.goal_stop.speed_per_metre,
             'effort': critics.effort.weight * dt / limits.wz_max**2,
             'smoothness_linear': smooth / (limits.ax_max * dt) ** 2,
             'smoothness_angular': smooth / (turning * dt) ** 2,
@@ -79,7 +84,10 @@ class Weights(NamedTuple):
 
     def only(self, *names: str) -> 'Weights':
         """Return these weights with every weight but `names` set to 0 (scales are kept)."""
-        scales = ('margin', 'speed_at_contact', 'speed_per_clearance', 'tracking_scale')
+        scales = (
+            'margin', 'speed_at_contact', 'speed_per_clearance', 'tracking_scale',
+            'speed_per_metre',
+        )  # fmt: skip
         kept = {name: getattr(self, name) for name in (*names, *scales)}
         zero = np.float32(0.0)
         return Weights(**{name: kept.get(name, zero) for name in self._fields})
@@ -94,6 +102,7 @@ CRITICS = {
     'progress': ('progress', 'sideways', 'turning', 'backward', 'detour'),
     'goal_position': ('goal_position',),
     'goal_heading': ('goal_heading',),
+    'goal_stop': ('goal_stop',),
     'effort': ('effort',),
     'smoothness': ('smoothness_linear', 'smoothness_angular', 'smoothness_aside'),
     'forward': ('forward',),
@@ -145,6 +154,13 @@ def goal_heading(alignment: Any, near: Any, weights: Any) -> Any:
     """2 sin(θ/2) of the heading error θ, growing near the goal: it pulls to the end."""
     error = max(np.float32(2.0) - np.float32(2.0) * alignment, np.float32(0.0))
     return weights.goal_heading * near * np.sqrt(error)
+
+
+@inlined
+def goal_stop(distance: Any, speed: Any, weights: Any) -> Any:
+    """(|v| − free speed)⁺², where the free speed falls to 0 at the goal."""
+    excess = max(abs(speed) - weights.speed_per_metre * distance, np.float32(0.0))
+    return weights.goal_stop * excess * excess
 
 
 @inlined

@@ -122,16 +122,24 @@ def clear(
 
 @inlined
 def approach(
-    target: Any, weights: Any, x: Any, y: Any, c: Any, s: Any, near: Any, total: Any
-) -> None:
-    """Critics of the goal, and how near it is: 1 at the goal, 0 from GOAL_NEAR on."""
+    target: Any, path: Any, weights: Any, model: Any, x: Any, y: Any, c: Any, s: Any, v: Any,
+    vy: Any, arc: Any, near: Any, total: Any,
+) -> None:  # fmt: skip
+    """
+    Critics of the goal, and how near it is: 1 at the goal, 0 from GOAL_NEAR on.
+
+    What is left of the path counts where it is more than the distance as the crow flies, which
+    may lead through a wall or back to where a round trip begins.
+    """
     for j in range(BLOCK):
         dx, dy = x[j] - target.x, y[j] - target.y
-        distance = np.sqrt(dx * dx + dy * dy)
+        distance = max(np.sqrt(dx * dx + dy * dy), path.length - arc[j])
         near[j] = max(np.float32(1.0) - distance * target.inverse_near, np.float32(0.0))
-        total[j] += critics.goal_position(
-            min(distance, target.reach), weights
-        ) + critics.goal_heading(c[j] * target.c + s[j] * target.s, near[j], weights)
+        total[j] += (
+            critics.goal_position(min(distance, target.reach), weights)
+            + critics.goal_heading(c[j] * target.c + s[j] * target.s, near[j], weights)
+            + critics.goal_stop(distance, speed(v[j], vy[j], model), weights)
+        )
 
 
 @inlined
@@ -214,7 +222,7 @@ def rollout_block(
             take_state(rows, x, y, c, s, v, w, vy, curvature)
         clear(field, grid, discs, x, y, c, s, clearance)
         if target.reach > np.float32(0.0):
-            approach(target, weights, x, y, c, s, near, total)
+            approach(target, path, weights, model, x, y, c, s, v, vy, arc, near, total)
         follow(
             table, path, weights, model, x, y, c, s, v, w, vy, clearance, near, arc, cross, total
         )

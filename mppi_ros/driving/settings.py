@@ -85,20 +85,25 @@ class Robot:
 
 @dataclass(frozen=True)
 class Prediction:
-    """The plant as the controller believes it: delay and lag between command and motion."""
+    """
+    The plant as the controller believes it: delay and lag between command and motion.
+
+    The defaults are those of a robot between a light and a heavy one: a model that is too slow
+    costs little, one that is too fast makes the robot weave.
+    """
 
     delay_linear: float = parameter(
-        0.05, 'time from a command to its first effect on the speed', unit='s', low=0.0, high=1.0
+        0.1, 'time from a command to its first effect on the speed', unit='s', low=0.0, high=1.0
     )
     delay_angular: float = parameter(
-        0.05, 'time from a command to its first effect on the turning rate, or on the steering',
+        0.1, 'time from a command to its first effect on the turning rate, or on the steering',
         unit='s', low=0.0, high=1.0,
     )
     lag_linear: float = parameter(
-        0.1, 'time constant of the speed', unit='s', low=0.0, high=2.0
+        0.15, 'time constant of the speed', unit='s', low=0.0, high=2.0
     )
     lag_angular: float = parameter(
-        0.1, 'time constant of the turning rate, or of the steering', unit='s', low=0.0, high=2.0
+        0.2, 'time constant of the turning rate, or of the steering', unit='s', low=0.0, high=2.0
     )
     gain_linear: float = parameter(
         1.0, 'share of a commanded speed that the robot drives', low=0.5, high=1.5
@@ -153,17 +158,22 @@ class Obstacle:
 
 @dataclass(frozen=True)
 class ClearanceSpeed:
-    """Price speed near obstacles: |v| above speed_at_contact + speed_per_clearance · d costs."""
+    """Price speed near obstacles: what is free grows with the clearance, up to the top speed."""
 
     weight: float = parameter(
-        2.0, 'cost rate per squared speed in excess', unit='s/m²·s', low=0.0, high=1e4
+        8.0, 'cost rate of the squared excess, as a share of top speed', low=0.0, high=1e4
     )
     speed_at_contact: float = parameter(
-        0.5, 'speed that is free at contact', unit='m/s', low=0.0, high=10.0
+        0.25, 'share of top speed that is free at contact', low=0.0, high=1.0
     )
-    speed_per_clearance: float = parameter(
-        6.0, 'speed gained for each metre of clearance', unit='1/s', low=0.0, high=100.0
+    full_speed_clearance: float = parameter(
+        0.25, 'clearance from which on top speed is free', unit='m', low=0.01, high=10.0
     )
+
+    def free_speed(self, vx_max: float) -> tuple[float, float]:
+        """Return the speed that is free at contact [m/s], and its growth with clearance [1/s]."""
+        at_contact = self.speed_at_contact * vx_max
+        return at_contact, (vx_max - at_contact) / self.full_speed_clearance
 
 
 @dataclass(frozen=True)
@@ -218,6 +228,22 @@ class GoalHeading:
 
 
 @dataclass(frozen=True)
+class GoalStop:
+    """Come to the goal slowly, so as not to overshoot: |v| above a share of the distance costs."""
+
+    weight: float = parameter(
+        10.0, 'cost rate per squared speed in excess', unit='s/m²·s', low=0.0, high=1e4
+    )
+    speed_per_metre: float = parameter(
+        1.5,
+        'speed that is free for each metre to the goal; heavy robots need less',
+        unit='1/s',
+        low=0.1,
+        high=100.0,
+    )
+
+
+@dataclass(frozen=True)
 class Effort:
     """Turn no more than needed."""
 
@@ -251,6 +277,7 @@ class Critics:
     progress: Progress = group(Progress)
     goal_position: GoalPosition = group(GoalPosition)
     goal_heading: GoalHeading = group(GoalHeading)
+    goal_stop: GoalStop = group(GoalStop)
     effort: Effort = group(Effort)
     smoothness: Smoothness = group(Smoothness)
     forward: Forward = group(Forward)

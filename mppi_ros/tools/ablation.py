@@ -161,9 +161,8 @@ def excess(result: EpisodeResult, configuration: Configuration, ideal: float) ->
     room = np.maximum(trace.clearance, 0.0)
     near = np.maximum(critics.obstacle.margin - room, 0.0) / critics.obstacle.margin
     pace = critics.clearance_speed
-    fast = np.maximum(
-        np.abs(speed) - pace.speed_at_contact - pace.speed_per_clearance * room, 0.0
-    )
+    at_contact, per_clearance = pace.free_speed(limits.vx_max)
+    fast = np.maximum(np.abs(speed) - at_contact - per_clearance * room, 0.0) / limits.vx_max
     aside = np.nan_to_num(trace.statistics['cross_track']) ** 2
     rate = (
         critics.obstacle.weight * near**2

@@ -68,6 +68,18 @@ def test_robot_reaches_the_goal_and_stays_there():
     assert robot.run(0.1, sense=False).state is State.REACHED
 
 
+@pytest.mark.parametrize(('speed', 'claims'), [(0.2, True), (2.0, False)])
+def test_only_a_robot_that_can_stop_at_the_goal_claims_it(speed, claims):
+    controller = Controller(replace(PATIENT, {'limits.vx_max': 2.0}), 1)
+    controller.set_costmap(0.0, room())
+    controller.set_plan(0.0, np.array([[-3.0, 0.0, 0.0], [0.0, 0.0, 0.0]]))
+    controller.set_odometry(Odometry(0.0, -0.3, 0.0, 0.0, speed, 0.0, 0.0))
+    tick = controller.tick(0.0)
+    controller.set_odometry(Odometry(0.05, -0.1, 0.0, 0.0, speed, 0.0, 0.0))
+    tick = controller.tick(0.05)
+    assert tick.reason.startswith('goal reached') == claims
+
+
 def test_new_goal_after_the_first_is_driven_to():
     robot = driving(x=3.0)
     robot.run(10.0)

@@ -13,7 +13,11 @@ from mppi_ros.driving.distance_field import distance_field
 from mppi_ros.driving.footprint import Footprint
 from mppi_ros.mppi.parameters import replace
 
-PATIENT = replace(QUICK, {'safety.costmap_timeout': 0.0})
+# a nimble and bold robot: one that is late or slow has hardly a second choice
+PATIENT = replace(QUICK, {
+    'safety.costmap_timeout': 0.0, 'prediction.delay_linear': 0.05,
+    'prediction.delay_angular': 0.05, 'prediction.lag_linear': 0.1,
+    'prediction.lag_angular': 0.1, 'critics.clearance_speed.weight': 0.0})
 
 
 def surprised(gap: float, seed: int = 1, ticks: int = 80, changes=None) -> PlainRobot:

@@ -28,7 +28,8 @@ def test_every_critic_of_the_settings_has_weights_and_every_weight_belongs_to_on
     assert list(CRITICS) == list(SETTINGS.__dataclass_fields__)
     named = [name for names in CRITICS.values() for name in names]
     assert len(set(named)) == len(named)
-    scales = {'margin', 'speed_at_contact', 'speed_per_clearance', 'tracking_scale'}
+    scales = {
+        'margin', 'speed_at_contact', 'speed_per_clearance', 'tracking_scale', 'speed_per_metre'}
     assert set(named) | scales == set(Weights._fields)
 
 
@@ -81,10 +82,12 @@ def test_a_collision_costs_the_same_however_deep_and_more_than_any_nearness():
 def test_speed_is_free_below_what_the_clearance_allows_and_the_same_both_ways():
     speed = SETTINGS.clearance_speed
     for clearance in (-0.1, 0.0, 0.05):
-        allowed = speed.speed_at_contact + speed.speed_per_clearance * max(clearance, 0.0)
+        at_contact, per_clearance = speed.free_speed(LIMITS.vx_max)
+        allowed = at_contact + per_clearance * max(clearance, 0.0)
         for sign in (-1.0, 1.0):
             assert charged(critics.clearance_speed, clearance, sign * 0.99 * allowed) == 0.0
-            fast = charged(critics.clearance_speed, clearance, sign * (allowed + 0.5))
+            too_fast = sign * (allowed + 0.5 * LIMITS.vx_max)
+            fast = charged(critics.clearance_speed, clearance, too_fast)
             assert fast == pytest.approx(0.25 * speed.weight * DT, rel=1e-4)
 
 
@@ -120,6 +123,16 @@ def test_near_the_goal_its_heading_takes_the_place_of_that_of_the_path():
 
 def test_a_goal_heading_a_hair_beyond_exact_is_free_and_not_nan():
     assert charged(critics.goal_heading, 1.0 + 1e-6, 1.0) == 0.0
+
+
+def test_speed_is_free_below_what_the_distance_to_the_goal_allows():
+    stop = SETTINGS.goal_stop
+    for distance in (0.0, 0.2, 1.0):
+        allowed = stop.speed_per_metre * distance
+        for sign in (-1.0, 1.0):
+            assert charged(critics.goal_stop, distance, sign * 0.99 * allowed) == 0.0
+            fast = charged(critics.goal_stop, distance, sign * (allowed + 0.5))
+            assert fast == pytest.approx(0.25 * stop.weight * DT, rel=1e-4)
 
 
 def test_turning_and_changing_the_command_at_their_limits_cost_their_weights():

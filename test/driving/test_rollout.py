@@ -16,13 +16,10 @@ from mppi_ros.driving.footprint import Footprint
 from mppi_ros.driving.motion import State, trajectory
 from mppi_ros.driving.objective import AHEAD, BEHIND, GOAL_NEAR, GOAL_REACH, DrivingObjective
 from mppi_ros.driving.path import ReferencePath
-from mppi_ros.driving.settings import ClearanceSpeed, Critics, Limits, Prediction
+from mppi_ros.driving.settings import Critics, Limits, Prediction
 from mppi_ros.mppi.blocks import BLOCK
 
 DT, STEPS = 0.05, 40
-# the default frees all speeds of the default robot
-CRITICS_OF_ALL_SPEEDS = Critics(
-    clearance_speed=ClearanceSpeed(speed_at_contact=0.1, speed_per_clearance=1.0))
 ROUND = Footprint.round(0.223)
 LONG = Footprint.polygonal([[0.6, 0.35], [0.6, -0.15], [-0.3, -0.15], [-0.3, 0.35]])
 
@@ -64,7 +61,7 @@ class Scene:
     progress: float = 0.0
     footprint: Footprint = ROUND
     limits: Limits = Limits()
-    critics: Critics = CRITICS_OF_ALL_SPEEDS
+    critics: Critics = Critics()
     prediction: Prediction = Prediction()
     looked_ahead: bool = False
     motion_model: str = 'diff_drive'
@@ -168,7 +165,8 @@ def time_left(scene, arc, end):
         clearance[seen] = np.maximum(scene.footprint.clearance(scene.field, poses), 1e-3)
     near = np.maximum(1.0 - clearance / critics.obstacle.margin, 0.0)
     speed = critics.clearance_speed
-    allowed = np.minimum(speed.speed_at_contact + speed.speed_per_clearance * clearance, fastest)
+    at_contact, per_clearance = speed.free_speed(fastest)
+    allowed = np.minimum(at_contact + per_clearance * clearance, fastest)
     rate = (1.0 + critics.obstacle.weight * near**2) / allowed
     steps = 0.5 * (rate[1:] + rate[:-1]) * np.diff(path.arc)
     since_start = np.concatenate([[0.0], np.cumsum(steps)])
@@ -219,6 +217,7 @@ def reference(scene, controls):
         tangent = np.stack([np.cos(path.yaw[index]), np.sin(path.yaw[index])])
         offset = np.stack([x, y]) - path.points[index].T
         cross = tangent[0] * offset[1] - tangent[1] * offset[0]
+        rest = (last - 1) * spacing - arc
         arc = np.clip(index * spacing + (tangent * offset).sum(0), first * spacing,
                       (last - 1) * spacing)
 
@@ -227,14 +226,15 @@ def reference(scene, controls):
             critics.obstacle.weight * (nearness / critics.obstacle.margin) ** 2
             + critics.obstacle.collision * (clearance <= 0.0))
         speed = critics.clearance_speed
-        allowed = speed.speed_at_contact + speed.speed_per_clearance * np.maximum(clearance, 0.0)
-        excess = np.maximum(np.hypot(v, vy) - allowed, 0.0)
+        at_contact, per_clearance = speed.free_speed(limits.vx_max)
+        allowed = at_contact + per_clearance * np.maximum(clearance, 0.0)
+        excess = np.maximum(np.hypot(v, vy) - allowed, 0.0) / limits.vx_max
         costs['clearance_speed'] += DT * speed.weight * excess**2
         tracking = critics.path_tracking
         share = cross**2 / (cross**2 + tracking.scale**2)
         costs['path_tracking'] += DT * tracking.weight * share
         goal_x, goal_y, goal_yaw = path.goal
-        distance = np.hypot(x - goal_x, y - goal_y)
+        distance = np.maximum(np.hypot(x - goal_x, y - goal_y), rest)
         near = np.maximum(1.0 - distance / GOAL_NEAR, 0.0) if near_end else np.zeros(count)
         alignment = path.direction * (np.cos(yaw) * tangent[0] + np.sin(yaw) * tangent[1])
         costs['path_heading'] += (
@@ -244,6 +244,9 @@ def reference(scene, controls):
                 DT * critics.goal_position.weight * np.minimum(distance, GOAL_REACH))
             error = 2.0 * np.abs(np.sin(0.5 * (yaw - goal_yaw)))
             costs['goal_heading'] += DT * critics.goal_heading.weight * near * error
+            stop = critics.goal_stop
+            excess = np.maximum(np.hypot(v, vy) - stop.speed_per_metre * distance, 0.0)
+            costs['goal_stop'] += DT * stop.weight * excess**2
         costs['effort'] += DT * critics.effort.weight * (w / limits.wz_max) ** 2
         most = {'diff_drive': [limits.ax_max, limits.az_max],
                 'omni': [limits.ax_max, limits.ay_max, limits.az_max],
@@ -304,7 +307,7 @@ def test_costs_are_those_of_the_reference(name):
 @pytest.mark.parametrize('critic', CRITICS)
 @pytest.mark.parametrize('name', ['start', 'reversing', 'goal', 'long body', 'narrow'])
 def test_each_critic_alone_is_that_of_the_reference(name, critic):
-    scene = replace(SCENES[name], critics=only(CRITICS_OF_ALL_SPEEDS, critic))
+    scene = replace(SCENES[name], critics=only(Critics(), critic))
     mean, noise = mean_of(1), noise_of(3, 1)
     assert_same(scene, rolled(scene, mean, noise), controls_of(mean, noise))
 
@@ -428,7 +431,7 @@ def test_far_outside_of_the_map_the_distance_of_the_outside_holds():
     for outside, price in ((0.0, 100.0), (1e4, 0.0)):
         away = replace(
             moved_by(scene, 1e5, 0.0), field=replace(scene.field, outside=outside),
-            critics=only(CRITICS_OF_ALL_SPEEDS, 'obstacle'))
+            critics=only(Critics(), 'obstacle'))
         costs = rolled(away, mean_of(), noise_of(1))
         near = scene.critics.obstacle.weight if outside == 0.0 else 0.0
         np.testing.assert_allclose(costs, STEPS * DT * (price + near), rtol=1e-5)
