@@ -274,7 +274,8 @@ class Controller:
 
         """
         begun = time.perf_counter()
-        self._sampler.deadline = begun + budget
+        sampler = self._sampler
+        sampler.deadline = sampler.clock() + budget if budget < math.inf else math.inf
         self._latency = latency
         told = self._drives.prediction
         statistics = Statistics(

@@ -185,6 +185,19 @@ class Interface:
     cmd_vel_stamped: bool = parameter(
         True, 'publish TwistStamped; false publishes Twist', live=False
     )
+    record: str = parameter(
+        '',
+        'file for every input and tick, which mppi_evaluate replay runs once more; empty for none',
+        live=False,
+    )
+    record_limit: float = parameter(
+        500.0,
+        'size at which the recording ends; driving goes on',
+        unit='MB',
+        low=1.0,
+        high=1e6,
+        live=False,
+    )
     base_frame: str = parameter('base_link', 'frame of the robot, in the header of cmd_vel')
     transform_timeout: float = parameter(
         1.0,

@@ -108,9 +108,10 @@ class Optimizer:
     mean : float32[T, m]
         x̄.
     deadline : float
-        When to come to an end, on the clock of time.perf_counter [s]: of an objective that
-        evaluates blocks as many samples are drawn as there is time for, at least one of SLICES.
-        Infinity, without which no clock is read and the result follows from the inputs alone.
+        When to come to an end, on `clock` [s]: of an objective that evaluates blocks as many
+        samples are drawn as there is time for, at least one of SLICES. Infinity, without which no clock is read and the result follows from the inputs alone.
+    clock : callable
+        Tells the time [s]; with what it told, a solve with a deadline can be repeated.
 
     Raises
     ------
@@ -123,6 +124,7 @@ class Optimizer:
         self.controls = controls
         self.mean: Floats = np.zeros((parameters.horizon_steps, controls), np.float32)
         self.deadline = math.inf
+        self.clock: Callable[[], float] = time.perf_counter
         self._temperature_guess = 0.0
         self._steps = 0
         self.parameters = parameters
@@ -188,7 +190,7 @@ class Optimizer:
         blocks = hasattr(objective, 'costs_of_blocks')
         result = self._iterate(objective, blocks, cooling)
         for _ in range(self.parameters.iterations - 1):
-            if self.deadline < math.inf and time.perf_counter() > self.deadline:
+            if self.deadline < math.inf and self.clock() > self.deadline:
                 break
             result = self._iterate(objective, blocks, cooling)
         return result
@@ -245,10 +247,10 @@ class Optimizer:
         if self.deadline == math.inf:
             self._costs_of(objective, self._noise, self._costs, draw)
             return
-        begun = time.perf_counter()
+        begun = self.clock()
         if self._seconds < SPARE * (self.deadline - begun):
             self._costs_of(objective, self._noise, self._costs, draw)
-            self._seconds = time.perf_counter() - begun
+            self._seconds = self.clock() - begun
         else:
             self._roll_out_slices(objective, draw, begun)
 
@@ -265,7 +267,7 @@ class Optimizer:
             part = self._slice_costs[: signs * (last - done)]
             self._costs_of(objective, noise[done:last], part, draw._replace(first=done))
             costs.reshape(signs, whole, BLOCK)[:, done:last] = part.reshape(signs, -1, BLOCK)
-            now = time.perf_counter()
+            now = self.clock()
             done, before, longest = last, now, max(longest, now - before)
         self._seconds = (before - begun) * whole / done
         if done < whole:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import replace
+from pathlib import Path
 import time
 from typing import Any
 
@@ -19,6 +20,7 @@ from std_srvs.srv import SetBool, Trigger
 
 from mppi_ros.control.controller import Controller
 from mppi_ros.control.inputs import Command
+from mppi_ros.control.recording import RecordedController, Recorder
 from mppi_ros.control.report import Fault, Reason
 from mppi_ros.control.settings import NODE_NAME, Configuration
 from mppi_ros.control.survey import Background
@@ -73,7 +75,7 @@ class MppiController(ParameterMixin[Configuration], ManagedNode):
         with ExitStack() as entities:
             surveyor = Background()
             entities.callback(surveyor.close)
-            controller = Controller(self.configuration, surveyor=surveyor)
+            controller = self._make_controller(surveyor, entities)
             begun = time.monotonic()
             self.get_logger().info('loads its kernels; the first start compiles them')
             controller.warm_up()
@@ -85,6 +87,16 @@ class MppiController(ParameterMixin[Configuration], ManagedNode):
         for what, words in self._health.privileges.items():
             if words != DONE:
                 self.get_logger().warning(f'realtime.{what} is {words}')
+
+    def _make_controller(self, surveyor: Background, entities: ExitStack) -> Controller:
+        interface = self.configuration.interface
+        if not interface.record:
+            return Controller(self.configuration, surveyor=surveyor)
+        recorder = Recorder(
+            Path(interface.record), 1e6 * interface.record_limit, self.get_logger().warning
+        )
+        entities.callback(recorder.close)
+        return RecordedController(self.configuration, surveyor=surveyor, write=recorder.write)
 
     def _make_entities(self, controller: Controller, entities: ExitStack) -> None:
         """Make what the graph sees, each with its end on the stack: half of it never stays."""

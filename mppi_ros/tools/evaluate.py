@@ -38,7 +38,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = _parse(sys.argv[1:] if argv is None else argv)
     try:
         with instrument.interruptible():
-            act = {'compare': _compare, 'identify': _identify}.get(options.suite, _evaluate)
+            act = {'compare': _compare, 'identify': _identify, 'replay': _repeat}.get(
+                options.suite, _evaluate
+            )
             return act(options)
     except MppiError as error:
         print(f'mppi_evaluate: {error}', file=sys.stderr)
@@ -245,6 +247,14 @@ def _identify(options: argparse.Namespace) -> int:
     return int(not all(told.trusted for told in found.values()))
 
 
+def _repeat(options: argparse.Namespace) -> int:
+    from mppi_ros.tools.replay import replay
+
+    if options.json:
+        instrument.check_writable(options.json)
+    return replay(options.record, options.tick, options.json)
+
+
 def _told(episode: Result) -> str:
     words = ', '.join(_failures(episode)) if episode.get('failed') else ''
     return words or f'score {episode["score"]:.3f} in {episode["time_s"]:.1f} s'
@@ -328,6 +338,10 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     identify.add_argument('--odom', default='', metavar='TOPIC', help='of the odometry')
     identify.add_argument('--cmd', default='', metavar='TOPIC', help='of the commands')
     identify.add_argument('--json', type=Path, metavar='OUT', help='write the result here')
+    replay = suites.add_parser('replay', help='run what a controller recorded once more')
+    replay.add_argument('record', type=Path, metavar='RECORD', help="the node's: record:=FILE")
+    replay.add_argument('--tick', type=int, metavar='N', help='show all of this tick')
+    replay.add_argument('--json', type=Path, metavar='OUT', help='write all ticks here')
     return parser.parse_args(argv)
 
 

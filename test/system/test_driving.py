@@ -10,6 +10,7 @@ from system import scenarios
 from system.harness import GOAL, PretendedRobot, Watcher, stands, start_robot
 
 from mppi_ros.nodes import conversions
+from mppi_ros.tools import evaluate
 
 
 def test_robot_reaches_the_goal_and_is_tuned_on_the_way(processes, watcher, tmp_path):
@@ -144,3 +145,19 @@ def test_topics_and_names_can_be_remapped(processes, watcher):
     watcher.wait_for(lambda: commands and commands[-1] > 0.1, 'a command to drive')
     watcher.wait_for(lambda: '/pilot: control' in watcher.diagnostics, 'diagnostics of the pilot')
     assert watcher.commands == []
+
+
+def test_a_recorded_drive_is_run_once_more_to_the_last_bit(processes, watcher, tmp_path, capsys):
+    record = tmp_path / 'run.mcap'
+    start_robot(processes, tmp_path, others=('-p', f'mppi_controller:record:={record}'))
+    scenarios.drives(watcher)
+    scenarios.tunes_while_driving(watcher)
+    processes.end('kinematic_simulator')
+    watcher.wait_for(lambda: watcher.code == 'odometry_old', 'old odometry')
+    assert processes.end('mppi_controller') == 0
+    assert evaluate.main(['replay', str(record)]) == 0
+    shown = capsys.readouterr().out
+    assert 'ticks came out the same, to the last bit' in shown
+    assert 'odometry_old' in shown
+    assert evaluate.main(['replay', str(record), '--tick', '1']) == 0
+    assert 'tick 1 at' in capsys.readouterr().out
