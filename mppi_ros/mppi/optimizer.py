@@ -109,7 +109,8 @@ class Optimizer:
         x̄.
     deadline : float
         When to come to an end, on `clock` [s]: of an objective that evaluates blocks as many
-        samples are drawn as there is time for, at least one of SLICES. Infinity, without which no clock is read and the result follows from the inputs alone.
+        samples are drawn as there is time for, at least one of SLICES. Infinity, without which
+        no clock is read and the result follows from the inputs alone.
     clock : callable
         Tells the time [s]; with what it told, a solve with a deadline can be repeated.
 
