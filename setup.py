@@ -50,6 +50,7 @@ setup(
         'jazzy': ros_wheels('jazzy'),
         'kilted': ros_wheels('kilted'),
         'tools': ['matplotlib', 'mcap', 'mcap-ros2-support', 'psutil', 'rich', 'rosbags'],
+        'view': ['rerun-sdk>=0.23'],
         'cluster': ['distributed'],
         # Measured beside this package by `mppi_benchmark peers`.
         'peers': ['torch', 'pytorch-mppi'],

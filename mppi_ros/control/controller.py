@@ -37,6 +37,7 @@ from mppi_ros.control.watchdog import (
 )
 from mppi_ros.driving import motion
 from mppi_ros.driving.costmap import Costmap
+from mppi_ros.driving.distance_field import DistanceField
 from mppi_ros.driving.footprint import Footprint
 from mppi_ros.driving.motion import Controls
 from mppi_ros.driving.objective import DrivingObjective
@@ -328,6 +329,16 @@ class Controller:
     def costs(self) -> dict[str, float]:
         """Return what each critic charges for the optimal trajectory [s]; nothing before any."""
         return self._objective.cost_of_each_critic(self._sampler.mean)
+
+    @property
+    def outline(self) -> NDArray[np.float64]:
+        """Corners of the body in the base frame [m], float64[p, 2]."""
+        return self._footprint.polygon
+
+    @property
+    def distance_field(self) -> DistanceField | None:
+        """Distances to the obstacles of the newest costmap; None before any."""
+        return None if self._survey is None else self._survey.region.field
 
     @property
     def _sampler(self) -> Optimizer:

@@ -12,6 +12,8 @@ from builtin_interfaces.msg import Duration, Time
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from geometry_msgs.msg import (
     Point,
+    Point32,
+    PolygonStamped,
     Pose,
     PoseStamped,
     Quaternion,
@@ -29,11 +31,13 @@ from visualization_msgs.msg import Marker, MarkerArray
 
 from mppi_ros.control.inputs import Command, Odometry
 from mppi_ros.driving.costmap import Costmap
+from mppi_ros.driving.distance_field import DistanceField
 from mppi_ros.mppi.errors import InputError
 
 NORM = (0.99, 1.01)  # of a quaternion: looser than float32 rounding, tighter than any mistake
 LEVEL_TOLERANCE = 1e-3  # rotation of a grid's origin [rad]
 LARGEST_PATH = 100_000  # poses
+FIELD_REACH = 2.0  # [m] distance to an obstacle that is drawn as free
 # What the cells of nav2_msgs/Costmap are in an OccupancyGrid, as Nav2 itself translates them.
 NAV2_COSTS = np.array(
     [0, *(1 + 97 * (cost - 1) // 251 for cost in range(1, 253)), 99, 100, -1], np.int8
@@ -391,6 +395,43 @@ def candidates_to_msg(
             marker.points += (start, end)
             marker.colors += (color, color)
     return MarkerArray(markers=[marker])
+
+
+def polygon_to_msg(
+    corners: NDArray[np.float64], pose: Sequence[float], stamp: float, frame: str
+) -> PolygonStamped:
+    """Return a polygon, float64[p, 2] in the base frame [m], that stands at a pose."""
+    x, y, yaw = pose
+    turn = np.array([[math.cos(yaw), math.sin(yaw)], [-math.sin(yaw), math.cos(yaw)]])
+    message = PolygonStamped()
+    message.header.stamp = seconds_to_msg(stamp)
+    message.header.frame_id = frame
+    message.polygon.points = [Point32(x=x + dx, y=y + dy) for dx, dy in (corners @ turn).tolist()]
+    return message
+
+
+def costs_to_msg(
+    costs: Mapping[str, float], place: tuple[float, float], stamp: float, frame: str
+) -> MarkerArray:
+    """Return what each critic charges [s], the most expensive first, as words above a place."""
+    marker = Marker(ns='critic_costs', type=Marker.TEXT_VIEW_FACING, action=Marker.ADD)
+    marker.header.stamp = seconds_to_msg(stamp)
+    marker.header.frame_id = frame
+    marker.pose = pose_to_msg(*place, 0.0)
+    marker.pose.position.z = 0.6
+    marker.scale.z = 0.12  # height of a letter [m]
+    marker.color = ColorRGBA(r=1.0, g=1.0, b=1.0, a=0.9)
+    marker.lifetime = Duration(nanosec=500_000_000)
+    dearest = sorted(costs.items(), key=lambda item: -item[1])
+    marker.text = '\n'.join(f'{name} {cost:.2f} s' for name, cost in dearest if cost >= 0.005)
+    return MarkerArray(markers=[marker])
+
+
+def distance_field_to_msg(field: DistanceField, stamp: float, frame: str) -> OccupancyGrid:
+    """Return a distance field as a grid: 100 at an obstacle, falling to 0 at FIELD_REACH."""
+    near = np.clip(100.0 * (1.0 - field.distance / FIELD_REACH), 0.0, 100.0).astype(np.int8)
+    costmap = Costmap(near, field.resolution, field.origin_x, field.origin_y)
+    return costmap_to_msg(costmap, stamp, frame)
 
 
 def diagnostics_to_msg(

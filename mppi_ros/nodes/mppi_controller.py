@@ -111,7 +111,7 @@ class MppiController(ParameterMixin[Configuration], ManagedNode):
         entities.callback(self._health.close)
         self._last_line = LastLine(self._send_last_zero)
         entities.callback(self._last_line.close)
-        self._views = Views(self)
+        self._views = Views(self, self.intake)
         entities.callback(self._views.close)
         if self.configuration.follow_path.enabled:
             self._action = FollowPathServer(self, self, self.intake)
@@ -221,7 +221,7 @@ class MppiController(ParameterMixin[Configuration], ManagedNode):
         if self._action is not None:
             self._action.after(tick, now)
         self._health.publish(now)
-        self._views.publish(self._controller, now, self.intake.frame, self._health.pace.ticks)
+        self._views.publish(self._controller, now, self._health.pace.ticks)
         self._health.note_cycle(1e3 * (time.perf_counter() - begun))
 
     def _send_last_zero(self) -> None:

@@ -27,6 +27,7 @@ from mppi_ros.tools.summary import Drive, summarise
 if TYPE_CHECKING:
     from mppi_ros.simulation.world import World
     from mppi_ros.tools.demo_observer import Observer
+    from mppi_ros.tools.demo_view import View
 
 LIBRARIES = ('matplotlib', 'mcap', 'rich')  # of the extra `tools`
 OFFICE = ('config', 'worlds', 'office.yaml')
@@ -52,6 +53,7 @@ class Scene:
     goal: Pose
     timeout: float
     output: Path
+    view: bool
 
     @property
     def title(self) -> str:
@@ -74,6 +76,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     if missing := [name for name in LIBRARIES if find_spec(name) is None]:
         print(f"mppi_demo: needs {', '.join(missing)}: pip install 'mppi_ros[tools]'",
               file=sys.stderr)
+        return 2
+    if options.view and find_spec('rerun') is None:
+        print("mppi_demo: --view needs rerun: pip install 'mppi_ros[view]'", file=sys.stderr)
         return 2
     # The first run ever compiles kernels here: nobody should wait in front of an empty screen.
     print(f'loading {options.map}', flush=True)
@@ -151,7 +156,7 @@ def _watch(scene: Scene, children: Children, drive: Drive) -> None:
     rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
     try:
         with Recording(scene.output / 'run.mcap') as recording, Display(title) as display:
-            observer = Observer(recording, drive)
+            observer = Observer(recording, drive, _view(scene))
             executor = SingleThreadedExecutor()
             executor.add_node(observer)
             while not _ended(scene, drive, observer):
@@ -162,6 +167,14 @@ def _watch(scene: Scene, children: Children, drive: Drive) -> None:
             observer.destroy_node()
     finally:
         rclpy.shutdown()
+
+
+def _view(scene: Scene) -> View | None:
+    if not scene.view:
+        return None
+    from mppi_ros.tools.demo_view import View
+
+    return View(f'mppi_demo: {scene.title}')
 
 
 def _measure_clearance(scene: Scene, drive: Drive) -> None:
@@ -274,6 +287,9 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
         '--params', type=Path, default=share_path(*PARAMETERS), metavar='FILE',
         help='parameters of the controller as ROS YAML; the simulated robot obeys the same limits',
     )
+    parser.add_argument(
+        '--view', action='store_true', help='open a live view in Rerun (pip install rerun-sdk)'
+    )
     return parser.parse_args(_joined(argv))
 
 
@@ -339,7 +355,7 @@ def _scene(options: argparse.Namespace) -> Scene:
         raise InputError(f'--output {options.output}: {error.strerror}') from None
     return Scene(
         options.map.resolve(), options.params.resolve(), world, configuration, start, goal,
-        options.timeout, options.output,
+        options.timeout, options.output, options.view,
     )
 
 

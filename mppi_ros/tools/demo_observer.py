@@ -6,7 +6,7 @@ from collections.abc import Callable
 from importlib import import_module
 import math
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import TwistStamped
@@ -19,6 +19,9 @@ from std_msgs.msg import Bool
 from mppi_ros.nodes import conversions
 from mppi_ros.tools.recording import Recording, offered_qos
 from mppi_ros.tools.summary import Drive
+
+if TYPE_CHECKING:
+    from mppi_ros.tools.demo_view import View
 
 TRUTH, CONTACT = '/kinematic_simulator/ground_truth', '/kinematic_simulator/contact'
 STATISTICS = '/mppi_controller/statistics'
@@ -39,12 +42,13 @@ class Observer(Node):
 
     """
 
-    def __init__(self, recording: Recording, drive: Drive) -> None:
-        """Look for topics from now on."""
+    def __init__(self, recording: Recording, drive: Drive, view: View | None = None) -> None:
+        """Look for topics from now on; a view is shown those that it reads."""
         super().__init__('mppi_demo')
         self.state = self.reason = ''
         self._drive = drive
         self._recording = recording
+        self._view = view
         self._subscribed: set[str] = set()
         self._announced: set[str] = set()
         reliable = QoSProfile(depth=100)
@@ -78,8 +82,14 @@ class Observer(Node):
             if topic not in self._announced:
                 self._announce(topic, message_type)
             self._recording.write(topic, data, now, info['source_timestamp'])
+            view = self._view if self._view and topic in self._view.readers else None
+            if read is None and view is None:
+                return
+            message = deserialize_message(data, message_type)
             if read is not None:
-                read(now * 1e-9, deserialize_message(data, message_type))
+                read(now * 1e-9, message)
+            if view is not None:
+                view.show(now * 1e-9, topic, message)
 
         self._subscribed.add(topic)
         self.create_subscription(message_type, topic, receive, qos, raw=True)

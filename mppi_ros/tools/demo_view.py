@@ -1,0 +1,110 @@
+"""The live view of a drive in Rerun: obstacles, plan, samples, robot, and numbers over time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rerun as rr
+
+from mppi_ros.driving.costmap import LETHAL
+from mppi_ros.mppi.errors import InputError
+from mppi_ros.nodes import conversions
+
+CONTROLLER = '/mppi_controller'
+NUMBERS = ('ess', 'temperature', 'kl', 'clearance', 'solve_ms', 'cross_track')
+GREEN, ORANGE, BLUE, GREY = (25, 255, 0), (255, 85, 0), (0, 170, 255), (150, 150, 150)
+
+
+class View:
+    """
+    Shows messages as they come; it opens a window, or writes a file where one is named.
+
+    Attributes
+    ----------
+    readers : dict
+        For each topic, who shows its messages.
+
+    """
+
+    def __init__(self, title: str, file: Path | None = None) -> None:
+        """Open the window or the file."""
+        rr.init(title, spawn=file is None)
+        if file is not None:
+            rr.save(file)
+        rr.log('world', rr.ViewCoordinates.RIGHT_HAND_Z_UP, static=True)
+        self.readers: dict[str, Callable[[Any], None]] = {
+            '/map': self._show_map,
+            '/costmap': self._show_costmap,
+            '/plan': self._show_plan,
+            f'{CONTROLLER}/optimal_trajectory': self._show_optimal,
+            f'{CONTROLLER}/candidate_trajectories': self._show_candidates,
+            f'{CONTROLLER}/footprint': self._show_footprint,
+            f'{CONTROLLER}/statistics': self._show_statistics,
+            '/cmd_vel': self._show_command,
+        }
+
+    def show(self, now: float, topic: str, message: Any) -> None:
+        """Show a message of a topic at the time `now` [s]."""
+        rr.set_time('time', timestamp=now)
+        self.readers[topic](message)
+
+    def _show_map(self, message: Any) -> None:
+        self._show_grid('world/map', message, GREY)
+
+    def _show_costmap(self, message: Any) -> None:
+        self._show_grid('world/costmap', message, BLUE)
+
+    def _show_grid(self, name: str, message: Any, color: tuple[int, int, int]) -> None:
+        try:
+            grid = conversions.costmap_from_msg(message)
+        except InputError:
+            return  # the controller says so; there is nothing to see
+        rows, columns = np.nonzero(grid.data >= LETHAL)
+        centres = np.stack([
+            grid.origin_x + (columns + 0.5) * grid.resolution,
+            grid.origin_y + (rows + 0.5) * grid.resolution,
+            np.zeros(len(rows)),
+        ], axis=1)  # fmt: skip
+        rr.log(name, rr.Points3D(centres, radii=0.5 * grid.resolution, colors=color))
+
+    def _show_plan(self, message: Any) -> None:
+        self._show_path('world/plan', message, GREEN)
+
+    def _show_optimal(self, message: Any) -> None:
+        self._show_path('world/optimal_trajectory', message, ORANGE)
+
+    def _show_path(self, name: str, message: Any, color: tuple[int, int, int]) -> None:
+        line = [(p.pose.position.x, p.pose.position.y, 0.02) for p in message.poses]
+        rr.log(name, rr.LineStrips3D([line] if line else [], colors=color, radii=0.01))
+
+    def _show_candidates(self, message: Any) -> None:
+        (marker,) = message.markers
+        ends = [(point.x, point.y, 0.01) for point in marker.points]
+        colors = [
+            [round(255 * share) for share in (color.r, color.g, color.b, color.a)]
+            for color in marker.colors[::2]
+        ]
+        pieces = list(zip(ends[::2], ends[1::2], strict=True))
+        rr.log('world/candidate_trajectories', rr.LineStrips3D(pieces, colors=colors, radii=0.004))
+
+    def _show_footprint(self, message: Any) -> None:
+        corners = [(point.x, point.y, 0.03) for point in message.polygon.points]
+        outline = [*corners, *corners[:1]]
+        rr.log('world/footprint', rr.LineStrips3D([outline], colors=BLUE, radii=0.015))
+
+    def _show_statistics(self, message: Any) -> None:
+        values = {entry.key: entry.value for entry in message.status[0].values}
+        for name in NUMBERS:
+            rr.log(f'numbers/{name}', rr.Scalars(float(values.get(name, 'nan'))))
+        for name, value in values.items():
+            if name.startswith('cost.'):
+                rr.log(f'costs/{name[5:]}', rr.Scalars(float(value)))
+        rr.log('state', rr.TextLog(f'{values.get("state", "")}: {values.get("reason", "")}'))
+
+    def _show_command(self, message: Any) -> None:
+        command = conversions.command_from_msg(message.twist)
+        rr.log('numbers/speed', rr.Scalars(command.vx))
+        rr.log('numbers/turn', rr.Scalars(command.wz))
