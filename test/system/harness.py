@@ -275,6 +275,10 @@ class Processes:
     def _log(self, name: str) -> Path:
         return self._folder / f'{name.replace("/", "_")}.log'
 
+    def pid(self, name: str) -> int:
+        """Return the number of a process."""
+        return self._running[name].pid
+
     def runs(self, name: str) -> bool:
         """Tell whether a process has not ended."""
         return self._running[name].poll() is None
