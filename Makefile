@@ -35,8 +35,8 @@ test: lint
 
 # Every fault in every state of driving, 10⁶ inputs of chance: half an hour.
 faults: env
-	$(WITH_ROS) $(BIN)/pytest --long --timeout 7200 test/faults test/control/test_promise.py \
-	    test/system/test_faults.py
+	$(WITH_ROS) $(BIN)/pytest --long --timeout 7200 test/faults test/fuzz \
+	    test/control/test_promise.py test/system/test_faults.py
 
 lint: env
 	$(BIN)/ruff check

@@ -30,6 +30,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Try laws on many more examples in the long form."""
+    if config.getoption('--long'):
+        settings.register_profile(
+            'long', settings.get_profile('repeatable'), max_examples=10_000, derandomize=False,
+            print_blob=True)
+        settings.load_profile('long')
+
+
 @pytest.fixture(scope='session')
 def data(request: pytest.FixtureRequest) -> Path:
     """Folder of navigation data; skips the test when there is none."""

@@ -5,6 +5,7 @@ import math
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 import numpy as np
 from oracle import Oracle
 from plain_robot import QUICK, PlainRobot, room, with_block
@@ -103,18 +104,28 @@ class Witness:
             controller.configure(replace(controller.configuration, value))
 
 
-@settings(max_examples=150, deadline=None)
-@given(st.lists(events, max_size=25))
-def test_every_command_keeps_the_promise(happenings):
-    witness = Witness()
-    witness.robot.controller.set_costmap(witness.robot.now, room())
-    witness.robot.controller.set_goal(witness.robot.now, 4.0, 0.0, 0.0)
-    for event, value in happenings:
+class AnythingHappens(RuleBasedStateMachine):
+    """Whatever comes in, in whatever order, every command keeps the promise."""
+
+    @initialize()
+    def begin(self) -> None:
+        self.witness = Witness()
+        robot = self.witness.robot
+        robot.controller.set_costmap(robot.now, room())
+        robot.controller.set_goal(robot.now, 4.0, 0.0, 0.0)
+
+    @rule(happening=events)
+    def happens(self, happening) -> None:
+        event, value = happening
         try:
-            witness.happen(event, value)
+            self.witness.happen(event, value)
         except MppiError as error:
             assert event not in ('ticks', 'jump', 'goal', 'block', 'clock', 'forget'), error
-        witness.watch(sense=True)
+        self.witness.watch(sense=True)
+
+
+TestEveryCommandKeepsThePromise = AnythingHappens.TestCase
+TestEveryCommandKeepsThePromise.settings = settings(stateful_step_count=25)
 
 
 @settings(max_examples=100, deadline=None)

@@ -1,0 +1,44 @@
+"""No bytes of a message crash the node, claim memory, or pass a number that is none."""
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+pytest.importorskip('rclpy', reason='needs ROS 2: source an installation or install the wheels')
+
+from fuzz import messages  # noqa: E402
+
+SHORT, LONG = 4_000, 300_000  # messages for each of the four readers
+
+
+def test_good_messages_are_taken():
+    for reader, seed in enumerate(messages.seeds()):
+        assert messages.check(reader, seed)
+
+
+@pytest.mark.parametrize('reader', range(len(messages.READERS)),
+                         ids=[reader.__name__ for reader in messages.READERS])
+def test_spoiled_messages_are_refused_or_good(reader, request):
+    seed, rng = messages.seeds()[reader], np.random.default_rng(reader)
+    count = LONG if request.config.getoption('--long') else SHORT
+    taken = sum(messages.check(reader, messages.mutated(seed, rng)) for _ in range(count))
+    assert 0 < taken < count
+
+
+def test_atheris_finds_no_bytes_that_break_a_reader(request, tmp_path):
+    if not request.config.getoption('--long'):
+        pytest.skip('only in the long form')
+    if importlib.util.find_spec('atheris') is None:
+        pytest.skip('needs atheris: pip install atheris')
+    for reader, seed in enumerate(messages.seeds()):
+        (tmp_path / f'{reader}').write_bytes(bytes([reader]) + seed)
+    found = subprocess.run(
+        [sys.executable, str(Path(messages.__file__)), str(tmp_path), '-atheris_runs=200000',
+         '-max_len=4096', f'-artifact_prefix={tmp_path}/'],
+        capture_output=True, check=False, timeout=1800)
+    assert found.returncode == 0, found.stderr[-2000:].decode()
