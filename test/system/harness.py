@@ -195,7 +195,12 @@ class PretendedRobot:
     """
 
     def __init__(
-        self, watcher: Watcher, *, plans: bool = True, topics: Mapping[str, str] | None = None
+        self,
+        watcher: Watcher,
+        *,
+        plans: bool = True,
+        odometry: bool = True,
+        topics: Mapping[str, str] | None = None,
     ) -> None:
         """Publish from now on, each topic under the name that `topics` gives it."""
         self.watcher = watcher
@@ -208,7 +213,8 @@ class PretendedRobot:
         self._costmap = node.create_publisher(OccupancyGrid, costmap, QoSProfile(depth=1))
         self._plan = node.create_publisher(PathMessage, plan, LATCHED) if plans else None
         self.say_the_truth()
-        node.create_timer(0.02, lambda: self._odometry.publish(self.make_odometry()))
+        if odometry:
+            node.create_timer(0.02, lambda: self._odometry.publish(self.make_odometry()))
         node.create_timer(0.1, lambda: self._costmap.publish(self.make_costmap()))
 
     def say_the_truth(self) -> None:
