@@ -10,6 +10,7 @@ from launch_ros.substitutions import FindPackageShare
 
 from launch import LaunchDescription
 
+TF = [('/tf', 'tf'), ('/tf_static', 'tf_static')]  # each robot's own, as in Nav2
 ARGUMENTS = (
     ('params_file',
      PathJoinSubstitution([FindPackageShare('mppi_ros'), 'config', 'mppi_controller.yaml']),
@@ -17,6 +18,7 @@ ARGUMENTS = (
     ('namespace', '', 'namespace of the node and of its topics'),
     ('use_sim_time', 'false', 'take the time from /clock'),
     ('autostart', 'true', 'configure and activate at once; false leaves that to a manager'),
+    ('follow_path', 'false', "serve Nav2's action follow_path instead of plan and goal_pose"),
     ('guard', 'false', 'a process of its own sends zero when cmd_vel falls silent'),
 )
 
@@ -42,7 +44,13 @@ def generate_launch_description():
                 name: ParameterValue(LaunchConfiguration(name), value_type=bool)
                 for name in ('use_sim_time', 'autostart')
             },
+            {
+                'follow_path.enabled': ParameterValue(
+                    LaunchConfiguration('follow_path'), value_type=bool
+                )
+            },
         ],
+        remappings=TF,
     )
     guard = Node(
         package='mppi_ros',

@@ -25,6 +25,7 @@ ARGUMENTS = (
     ('use_sim_time', 'false', 'the simulator publishes /clock and the other nodes follow it'),
     ('autostart', 'true', 'start driving at once; false leaves that to a manager'),
     ('guard', 'false', 'a process of its own sends zero when cmd_vel falls silent'),
+    ('respawn', 'false', 'start the simulator again when it ends'),
     ('rviz', 'false', 'open RViz with a ready view'),
 )
 
@@ -33,7 +34,11 @@ def _nodes(context):
     """Make the nodes; OpaqueFunction, because an empty argument must set no parameter."""
     given = {name: LaunchConfiguration(name).perform(context) for name, *_ in ARGUMENTS}
     sim_time = given['use_sim_time'].lower() in ('true', '1')
-    common = {'namespace': given['namespace'], 'output': 'screen'}
+    common = {
+        'namespace': given['namespace'],
+        'output': 'screen',
+        'remappings': [('/tf', 'tf'), ('/tf_static', 'tf_static')],  # each robot's own
+    }
     simulator = {
         'controller_params': given['params_file'],
         'world': given['map'],
@@ -48,7 +53,8 @@ def _nodes(context):
             parameters[name] = _pose(name, given[name])
     return [
         Node(package='mppi_ros', executable='kinematic_simulator', name='kinematic_simulator',
-             parameters=[simulator], **common),
+             parameters=[simulator], respawn=given['respawn'].lower() in ('true', '1'),
+             respawn_delay=1.0, **common),
         Node(package='mppi_ros', executable='path_planner', name='path_planner',
              parameters=[planner], **common),
     ]

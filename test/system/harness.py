@@ -14,6 +14,8 @@ from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import TwistStamped
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState, GetState
 from nav_msgs.msg import OccupancyGrid, Odometry
 from nav_msgs.msg import Path as PathMessage
 import numpy as np
@@ -125,6 +127,13 @@ class Watcher:
         self.wait_for(future.done, f'the answer of {name}')
         self.node.destroy_client(client)
         return future.result()
+
+    def change_state(self, transition: int) -> int:
+        """Lead the controller through a transition of its lifecycle; return its state."""
+        request = ChangeState.Request(transition=Transition(id=transition))
+        assert self.call(ChangeState, 'mppi_controller/change_state', request).success
+        answer = self.call(GetState, 'mppi_controller/get_state', GetState.Request())
+        return int(answer.current_state.id)
 
     def set_parameters(self, **values: Any) -> Any:
         """Set parameters of the controller as one change; '__' stands for a dot."""

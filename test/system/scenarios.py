@@ -1,11 +1,12 @@
 """What a running robot must do; shared by the tests of processes and of launch files."""
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 import itertools
 import math
 import time
 
+from lifecycle_msgs.msg import State, Transition
 from system.harness import Watcher, distance_to
 
 from mppi_ros.control.settings import Configuration
@@ -92,6 +93,37 @@ def refuses_a_bad_value(watcher: Watcher) -> None:
     assert watcher.get_parameters('horizon_steps', 'time_step') == before
     result = watcher.set_parameters(horizon=5)
     assert result.reason.startswith('unknown parameter horizon; did you mean horizon_steps?')
+
+
+def follows_its_lifecycle(watcher: Watcher) -> None:
+    """Lead an unconfigured controller up and down again; it speaks only while active."""
+    control = f'{watcher.node.get_namespace().rstrip("/")}/mppi_controller: control'
+    watcher.commands.clear()
+    assert watcher.change_state(Transition.TRANSITION_CONFIGURE) == State.PRIMARY_STATE_INACTIVE
+    watcher.wait_for(lambda: control in watcher.diagnostics, 'diagnostics')
+    assert watcher.diagnostics[control] == (0, 'inactive')
+    assert watcher.commands == []
+    assert watcher.change_state(Transition.TRANSITION_ACTIVATE) == State.PRIMARY_STATE_ACTIVE
+    drives(watcher)
+    assert watcher.change_state(Transition.TRANSITION_DEACTIVATE) == State.PRIMARY_STATE_INACTIVE
+    watcher.wait_for(lambda: watcher.commands[-1] == (0.0, 0.0), 'a zero command')
+    sent = len(watcher.commands)
+    watcher.diagnostics.clear()
+    watcher.wait_for(lambda: control in watcher.diagnostics, 'diagnostics, a second later')
+    assert len(watcher.commands) == sent
+    assert watcher.change_state(Transition.TRANSITION_CLEANUP) == State.PRIMARY_STATE_UNCONFIGURED
+    watcher.diagnostics.clear()
+
+
+def stops_and_drives_on(watcher: Watcher, restart: Callable[[], None]) -> None:
+    """Restart the simulator of a driving robot: the robot stops, names why, and drives on."""
+    drives(watcher)
+    restart()
+    watcher.wait_for(lambda: watcher.state == 'stopped', 'stopping')
+    assert 'odometry is' in watcher.reason
+    watcher.wait_for(lambda: watcher.commands[-1] == (0.0, 0.0), 'a zero command')
+    watcher.truth = None
+    drives(watcher)
 
 
 def describes_its_parameters(watcher: Watcher) -> None:

@@ -5,7 +5,7 @@ import itertools
 import os
 import time
 
-from geometry_msgs.msg import TwistStamped
+from diagnostic_msgs.msg import DiagnosticArray
 import numpy as np
 import pytest
 from system.harness import PretendedRobot
@@ -17,6 +17,7 @@ from mppi_ros.share import share_path
 # Of the bag's 61 s; all of them: MPPI_BAG_SECONDS=61.
 SECONDS = float(os.environ.get('MPPI_BAG_SECONDS', '8'))
 FRAME, BASE = 'odom', 'base_link'
+PERIOD = 0.05  # [s] of a tick
 
 
 def recorded_odometry(bag):
@@ -59,31 +60,39 @@ def test_a_recorded_drive_runs_through_without_a_false_alarm(processes, watcher,
     bag = data / 'bags' / 'jackal_odom_test2.bag'
     if not bag.is_file():
         pytest.skip(f'needs {bag}')
-    told = [(t, m) for t, m in recorded_odometry(bag)]
+    told = recorded_odometry(bag)
     told = [(t - told[0][0], m) for t, m in told if t - told[0][0] < SECONDS]
-    stamps, seen = [], []
-    watcher.node.create_subscription(
-        TwistStamped, 'cmd_vel',
-        lambda m: stamps.append(conversions.seconds_from_msg(m.header.stamp)), 100)
     robot_file = share_path('config', 'robots', 'jackal.yaml')
-    processes.start('mppi_controller', '--params-file', str(robot_file))
+    # A busy machine may hold this test up; its lateness is not that of the robot.
+    patient = [f'safety.{name}:=30.0' for name in ('odom_timeout', 'costmap_timeout')]
+    processes.start('mppi_controller', '--params-file', str(robot_file),
+                    *(word for each in patient for word in ('-p', each)))
     robot = Replay(watcher, told)
     watcher.wait_for(lambda: watcher.statistics, 'the controller')
-    watcher.on_statistics = seen.append
+    seen = []
+    watcher.node.create_subscription(
+        DiagnosticArray, 'mppi_controller/statistics',
+        lambda m: seen.append((conversions.seconds_from_msg(m.header.stamp), m.status[0])), 100)
     begun = time.monotonic()
     for due, motion in told:
         watcher.wait_for(lambda due=due: time.monotonic() - begun >= due, 'the next message')
         robot.tell(motion)
-    values = dict(watcher.statistics)
-    processes.end('mppi_controller')
-    watcher.wait_for(lambda: len(stamps) >= int(values['ticks']), 'the last commands')
+    assert processes.end('mppi_controller') == 0
     printed = processes.printed('mppi_controller')
-    assert '[ERROR]' not in printed
-    assert '[FATAL]' not in printed
-    assert 'refused' not in printed
-    assert {entry['state'] for entry in seen[1:]} <= {'waiting', 'driving', 'braking', 'reached'}
-    assert any(entry['state'] == 'driving' for entry in seen)
-    # Its own account of missed ticks is what the stamps of its commands say.
-    gaps = np.diff(stamps[: int(values['ticks'])])
-    period = 0.05
-    assert int(values['missed_ticks']) == sum(max(round(gap / period) - 1, 0) for gap in gaps)
+    for word in ('[ERROR]', '[FATAL]', 'refused'):
+        assert word not in printed
+    states = {status.message for _, status in seen}
+    assert states & {'driving'}, states
+    assert not any(level(status) == 2 for _, status in seen), states
+    # Ticks that came and ticks missed fill the time between two reports, give or take one.
+    (first, before), (last, after) = seen[0], seen[-1]
+    slots = [count(status, 'ticks') + count(status, 'missed_ticks') for status in (before, after)]
+    assert abs(slots[1] - slots[0] - (last - first) / PERIOD) <= 1.5
+
+
+def level(status):
+    return status.level[0]
+
+
+def count(status, key):
+    return next(int(entry.value) for entry in status.values if entry.key == key)

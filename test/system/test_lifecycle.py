@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from lifecycle_msgs.msg import State, Transition
-from lifecycle_msgs.srv import ChangeState, GetState
+from lifecycle_msgs.srv import ChangeState
 import pytest
 from system import scenarios
 from system.harness import PretendedRobot
@@ -14,33 +14,12 @@ CONTROL = '/mppi_controller: control'
 def manage(processes, watcher):
     processes.start('mppi_controller', '-p', 'autostart:=false')
     PretendedRobot(watcher)
-
-    def change(transition):
-        request = ChangeState.Request(transition=Transition(id=transition))
-        assert watcher.call(ChangeState, 'mppi_controller/change_state', request).success
-        answer = watcher.call(GetState, 'mppi_controller/get_state', GetState.Request())
-        return answer.current_state.id
-
-    return change
+    return watcher.change_state
 
 
 def test_each_transition_does_what_its_name_says(manage, processes, watcher):
-    for _ in range(2):
-        watcher.commands.clear()
-        assert manage(Transition.TRANSITION_CONFIGURE) == State.PRIMARY_STATE_INACTIVE
-        watcher.wait_for(lambda: CONTROL in watcher.diagnostics, 'diagnostics')
-        assert watcher.diagnostics[CONTROL] == (0, 'inactive')
-        assert watcher.commands == []
-        assert manage(Transition.TRANSITION_ACTIVATE) == State.PRIMARY_STATE_ACTIVE
-        scenarios.drives(watcher)
-        assert manage(Transition.TRANSITION_DEACTIVATE) == State.PRIMARY_STATE_INACTIVE
-        watcher.wait_for(lambda: watcher.commands[-1] == (0.0, 0.0), 'a zero command')
-        sent = len(watcher.commands)
-        watcher.diagnostics.clear()
-        watcher.wait_for(lambda: CONTROL in watcher.diagnostics, 'diagnostics, a second later')
-        assert len(watcher.commands) == sent
-        assert manage(Transition.TRANSITION_CLEANUP) == State.PRIMARY_STATE_UNCONFIGURED
-        watcher.diagnostics.clear()
+    scenarios.follows_its_lifecycle(watcher)
+    scenarios.follows_its_lifecycle(watcher)
     assert processes.end('mppi_controller') == 0
 
 

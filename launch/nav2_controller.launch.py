@@ -1,0 +1,40 @@
+"""Start the controller in the place of Nav2's controller_server, for a Nav2 bringup to include."""
+from launch.actions import DeclareLaunchArgument, GroupAction, IncludeLaunchDescription
+from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
+from launch_ros.actions import SetRemap
+from launch_ros.substitutions import FindPackageShare
+
+from launch import LaunchDescription
+
+SHARE = FindPackageShare('mppi_ros')
+ARGUMENTS = (
+    ('params_file', PathJoinSubstitution([SHARE, 'config', 'mppi_controller.yaml']),
+     'YAML file of the controller, as mppi_import_nav2 writes it from nav2_params.yaml'),
+    ('namespace', '', 'namespace of the robot'),
+    ('use_sim_time', 'false', 'take the time from /clock'),
+    ('autostart', 'false', "false: mppi_controller is one of the node_names of Nav2's lifecycle "
+     'manager; true: it starts by itself'),
+    ('costmap_topic', 'local_costmap/costmap', 'the costmap, an OccupancyGrid'),
+    ('cmd_vel_topic', 'cmd_vel_nav', "the commands; with Nav2's velocity smoother cmd_vel_nav"),
+)
+
+
+def generate_launch_description():
+    """Declare the arguments and include the controller with Nav2's names."""
+    controller = IncludeLaunchDescription(
+        PathJoinSubstitution([SHARE, 'launch', 'mppi_controller.launch.py']),
+        launch_arguments={
+            **{name: LaunchConfiguration(name)
+               for name in ('params_file', 'namespace', 'use_sim_time', 'autostart')},
+            'follow_path': 'true',
+        }.items(),
+    )
+    declared = [
+        DeclareLaunchArgument(name, default_value=default, description=description)
+        for name, default, description in ARGUMENTS
+    ]
+    remapped = [
+        SetRemap('costmap', LaunchConfiguration('costmap_topic')),
+        SetRemap('cmd_vel', LaunchConfiguration('cmd_vel_topic')),
+    ]
+    return LaunchDescription([*declared, GroupAction([*remapped, controller])])
