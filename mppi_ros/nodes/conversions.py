@@ -437,8 +437,13 @@ def distance_field_to_msg(field: DistanceField, stamp: float, frame: str) -> Occ
 def diagnostics_to_msg(
     stamp: float, name: str, level: bytes, message: str, values: Mapping[str, object]
 ) -> DiagnosticArray:
-    """Return one status; floating numbers are written with six digits."""
+    """
+    Return one status; floating numbers are written with six digits.
+
+    Its hardware_id (REP-107) is the namespace in the name: it tells the robots of a graph apart.
+    """
     status = DiagnosticStatus(level=level, name=name, message=message)
+    status.hardware_id = name.split(':', 1)[0].rpartition('/')[0] or '/'
     status.values = [
         KeyValue(key=key, value=f'{value:.6g}' if isinstance(value, float) else str(value))
         for key, value in values.items()

@@ -10,7 +10,7 @@ from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode
 
 from mppi_ros.control.controller import Controller
-from mppi_ros.control.report import Fault, State, Tick
+from mppi_ros.control.report import Fault, Reason, State, Tick
 from mppi_ros.nodes import conversions
 from mppi_ros.nodes.intake import Intake
 from mppi_ros.nodes.timing import Latency, Pace, Window
@@ -116,6 +116,8 @@ class Health:
     @staticmethod
     def _level(tick: Tick) -> tuple[int, str]:
         level = LEVELS.get(tick.state, DiagnosticStatus.ERROR)
+        if tick.code is Reason.GOAL_REACHED:  # braking for the goal is driving well
+            level = DiagnosticStatus.OK
         return level[0], tick.reason or tick.state.value
 
     def _publish_diagnostics(self) -> None:

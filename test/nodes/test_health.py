@@ -1,0 +1,98 @@
+"""Diagnostics are plain sentences, their level does not flicker, their numbers can be plotted."""
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+pytest.importorskip('rclpy', reason='needs ROS 2: source an installation or install the wheels')
+
+import rclpy  # noqa: E402
+
+from mppi_ros.control.controller import Controller  # noqa: E402
+from mppi_ros.control.inputs import Command  # noqa: E402
+from mppi_ros.control.report import Reason, State, Statistics, Tick  # noqa: E402
+from mppi_ros.nodes.mppi_controller import MppiController  # noqa: E402
+
+OLD = 'costmap is 0.8 s old, limit 0.5 s: braking'
+
+
+class Steady:
+    """A steady clock that stands where it is put [s]."""
+
+    seconds = 100.0
+
+    def now(self):
+        return SimpleNamespace(nanoseconds=round(1e9 * self.seconds))
+
+
+@pytest.fixture
+def health(ros_domain, monkeypatch):
+    """Offer the health of an active controller in a namespace; its steady clock is a stand-in."""
+    monkeypatch.setattr(Controller, 'warm_up', lambda controller: None)
+    rclpy.init()
+    node = MppiController(namespace='robot1')
+    node.trigger_configure()
+    node.trigger_activate()
+    health = node._health
+    health._clock = Steady()
+    yield health
+    node.stop()
+    node.destroy_node()
+    rclpy.shutdown()
+
+
+def tick(state=State.DRIVING, code=Reason.NONE, reason=''):
+    return Tick(Command(0.1, 0.0, 0.0), state, code, reason, Statistics(ess=90.0, solve_ms=0.4))
+
+
+def status(health):
+    (found,) = health._status(1.0).status
+    return found.level[0], found.message
+
+
+def test_a_worse_level_shows_at_once_and_stays_for_a_while(health):
+    health.note(tick())
+    assert status(health) == (0, 'driving')
+    health.note(tick(State.BRAKING, Reason.COSTMAP_OLD, OLD))
+    assert status(health) == (1, OLD)
+    health._clock.seconds += 0.5
+    health.note(tick())
+    assert status(health) == (1, f'driving; 0.5 s ago: {OLD}')
+    health.note(tick(State.STOPPED, Reason.COSTMAP_OLD, 'costmap is 0.9 s old, limit 0.5 s'))
+    assert status(health)[0] == 2
+
+
+def test_a_level_falls_once_its_cause_is_gone_for_long(health):
+    health.note(tick(State.BRAKING, Reason.COSTMAP_OLD, OLD))
+    levels = []
+    for _ in range(40):
+        health._clock.seconds += 0.1
+        health.note(tick())
+        levels.append(status(health)[0])
+    assert levels == sorted(levels, reverse=True)
+    assert (levels[0], levels[25], levels[-1]) == (1, 1, 0)
+
+
+def test_arriving_is_no_warning(health):
+    health.note(tick(State.BRAKING, Reason.GOAL_REACHED, 'goal reached'))
+    assert status(health) == (0, 'goal reached')
+
+
+def test_a_status_names_robot_and_node(health):
+    health.note(tick())
+    (found,) = health._status(1.0).status
+    assert found.name == '/robot1/mppi_controller: control'
+    assert found.hardware_id == '/robot1'
+
+
+def test_all_values_but_the_words_are_numbers(health):
+    health.note(tick())
+    (found,) = health._status(1.0).status
+    values = {entry.key: entry.value for entry in found.values}
+    words = {values.pop(name) for name in ('state', 'code', 'reason')}
+    assert words == {'driving', 'none', ''}
+    numbers = {key: float(value) for key, value in values.items()
+               if not key.startswith(('fault.', 'realtime.'))}
+    assert numbers['ess'] == 90.0
+    assert {'solve_ms.p99', 'cycle_ms.max', 'ticks', 'missed_ticks', 'odom_age'} <= set(numbers)
