@@ -89,7 +89,8 @@ def drive(model, limits, prediction, dt, state, last, pending, controls):
         next_v, next_vy = v + shares[0] * (act[:, 0] - v), np.zeros(count)
         if model == 'ackermann':
             curvature = curvature + shares[1] * (act[:, 1] - curvature)
-            next_w = next_v * curvature
+            held = limits.ay_max / np.maximum(np.abs(next_v), 1e-12)
+            next_w = np.clip(next_v * curvature, -held, held)
         else:
             next_w = w + shares[-1] * (act[:, -1] - w)
         if model == 'omni':

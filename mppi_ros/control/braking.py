@@ -34,6 +34,7 @@ from mppi_ros.driving.settings import Limits, Prediction
 
 STEP = 0.01  # [s] of the integration
 LONGEST = 2000  # steps: no check takes longer, however weak the brakes
+BENDS = (1.0, -1.0, 0.5, -0.5, 0.25, -0.25)  # ways of braking aside, tried in turn
 TOUCH = 1e-6  # [m] of depth that is rounding
 
 
@@ -154,7 +155,7 @@ def check(
     """
     Return the best of a few ways to brake after `command` has acted for `hold` [s].
 
-    They follow the curvature of the command, go straight, or bend to either side of it.
+    They follow the curvature of the command, go straight, or bend more or less to either side.
 
     Parameters
     ----------
@@ -174,9 +175,9 @@ def check(
     """
     if waiting is None:
         waiting = np.zeros((waits(model), len(command)), np.float32)
-    along, bend = model.curvature(command), model.bend
+    along, bend = model.curvature(command), model.bend(state.v)
     best = Check(math.inf, -math.inf, -math.inf, 0.0, state)
-    for turn in (along, 0.0, along + bend, along - bend):
+    for turn in (along, 0.0, *(along + share * bend for share in BENDS)):
         deeper, begin, clearance, *rest = _brake(
             state, command, hold, turn, waiting, surroundings, model
         )

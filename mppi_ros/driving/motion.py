@@ -165,10 +165,12 @@ class DiffDrive(NamedTuple):
         """Return the curvature [1/m] that a command drives, 0 where it hardly moves."""
         return command[1] / command[0] if abs(command[0]) > CRAWL else 0.0
 
-    @property
-    def bend(self) -> float:
-        """A curvature [1/m] that leads well aside while braking."""
+    def bend(self, speed: float) -> float:
+        """Return a curvature [1/m] that leads well aside while braking from a speed [m/s]."""
         return float(self.w_max / max(self.v_max, -self.v_min))
+
+    def spread(self, speed: float) -> None:
+        """Sample with the whole standard deviations at any speed."""
 
     @property
     def bounds(self) -> tuple[tuple[float, float], ...]:
@@ -266,10 +268,12 @@ class Omni(NamedTuple):
         """Return the curvature [1/m] of the way ahead, 0 where there is hardly any."""
         return command[2] / command[0] if abs(command[0]) > CRAWL else 0.0
 
-    @property
-    def bend(self) -> float:
-        """A curvature [1/m] that leads well aside while braking."""
+    def bend(self, speed: float) -> float:
+        """Return a curvature [1/m] that leads well aside while braking from a speed [m/s]."""
         return float(self.w_max / max(self.v_max, -self.v_min))
+
+    def spread(self, speed: float) -> None:
+        """Sample with the whole standard deviations at any speed."""
 
     @property
     def bounds(self) -> tuple[tuple[float, float], ...]:
@@ -346,12 +350,17 @@ class Ackermann(NamedTuple):
 
     @staticmethod
     def stepped(state: Any, command: Any, model: Any) -> Any:
-        """Speed and curvature follow the command; the turning rate is their product."""
+        """
+        Speed and curvature follow the command, and their product is the turning rate.
+
+        Where the tyres do not hold that, the car turns less than its wheels are turned.
+        """
         x, y, c, s, v, w, vy, curvature = state
         half = np.float32(0.5) * model.dt
         next_v = v + model.follow_v * (command[0] - v)
         curvature = curvature + model.follow_w * (command[1] - curvature)
-        next_w = next_v * curvature
+        held = model.grip / max(abs(next_v), np.float32(TINY))
+        next_w = min(max(next_v * curvature, -held), held)
         x, y, c, s = moved(x, y, c, s, half * (v + next_v), half * (w + next_w))
         return x, y, c, s, next_v, next_w, vy, curvature
 
@@ -372,10 +381,19 @@ class Ackermann(NamedTuple):
         """Return the curvature [1/m] that a command drives."""
         return command[1]
 
-    @property
-    def bend(self) -> float:
-        """A curvature [1/m] that leads well aside while braking."""
-        return float(self.sharpest)
+    def bend(self, speed: float) -> float:
+        """Return a curvature [1/m] that leads well aside while braking from a speed [m/s]."""
+        return float(min(self.grip / max(speed * speed, np.float32(TINY)), self.sharpest))
+
+    def spread(self, speed: float) -> tuple[float, float] | None:
+        """
+        Return the share of each control's standard deviation to sample with at a speed [m/s].
+
+        What the tyres hold shrinks with the square of the speed, and with it the curvatures that
+        are worth trying.
+        """
+        held = self.grip / max(speed * speed, np.float32(TINY))
+        return 1.0, float(min(held / self.sharpest, np.float32(1.0)))
 
     @property
     def bounds(self) -> tuple[tuple[float, float], ...]:

@@ -91,6 +91,7 @@ class DrivingObjective:
         self._outlook: Outlook | None = None
         self._last_command: Controls = (0.0,) * self.model.controls()
         self._pending: Floats = np.zeros((waits(self.model), self.model.controls()), np.float32)
+        self.spread: Floats | None = None
         self._prepared = False
 
     def set_plant(self, limits: Limits, prediction: Prediction) -> None:
@@ -173,6 +174,8 @@ class DrivingObjective:
         if pending is not None:
             self._pending = pending
         self._last_command = last_command
+        spread = self.model.spread(state.v)
+        self.spread = None if spread is None else np.array(spread, np.float32)
         self._prepared = True
         self._grid = _grid(field, field.distance.shape, state)
         spacing = path.spacing

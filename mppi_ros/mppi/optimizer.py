@@ -33,7 +33,12 @@ CostFunction = Callable[[Floats], NDArray[np.floating]]
 
 @runtime_checkable
 class BlockObjective(Protocol):
-    """An objective that rolls out blocks of noise itself and never forms controls (K, T, m)."""
+    """
+    An objective that rolls out blocks of noise itself and never forms controls (K, T, m).
+
+    It may have an attribute `spread`, float32[m] or None: the share of each control's standard
+    deviation that is worth sampling with now.
+    """
 
     def costs_of_blocks(
         self,
@@ -189,6 +194,9 @@ class Optimizer:
         self._factor = self._narrow if widening == 1.0 else np.float32(widening) * self._narrow
         # a look at the protocol at each step would cost more than the weights of all samples
         blocks = hasattr(objective, 'costs_of_blocks')
+        spread = getattr(objective, 'spread', None)
+        if spread is not None:
+            self._factor = spread[:, None] * self._factor
         result = self._iterate(objective, blocks, cooling)
         for _ in range(self.parameters.iterations - 1):
             if self.deadline < math.inf and self.clock() > self.deadline:

@@ -44,6 +44,9 @@ class PlantParameters:
         a map does not drift.
     motion_model : str
         'diff_drive', 'omni' or 'ackermann', as the controller has them.
+    grip : float
+        Centripetal acceleration that the tyres of a car hold [m/s²], beyond which it turns less
+        than its wheels; 0: limits.ay_max.
     limits : Limits
         What the drives can do, whatever is commanded.
 
@@ -63,6 +66,7 @@ class PlantParameters:
     inflation: float = 0.0
     drifts: bool = True
     motion_model: str = 'diff_drive'
+    grip: float = 0.0
     limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:
@@ -218,7 +222,9 @@ class Plant:
         turn = _share(dt, p.lag_angular) * (self._turn - self._steering)
         most = limits.steering_rate * dt
         self._steering += min(max(turn, -most), most)
-        return p.yaw_gain * v * math.tan(self._steering) / limits.wheelbase
+        turn = p.yaw_gain * v * math.tan(self._steering) / limits.wheelbase
+        held = (p.grip or limits.ay_max) / max(abs(v), 1e-9)
+        return min(max(turn, -held), held)
 
 
 def _awake(command: float, dead: float) -> float:

@@ -323,3 +323,21 @@ def test_a_car_is_told_by_its_curvature_what_a_robot_is_told_by_its_turning_rate
     model = Ackermann.of(LIMITS, NO_LAG, DT)
     assert model.twist((0.4, -0.5)) == pytest.approx((0.4, 0.0, -0.2))
     assert DiffDrive.of(LIMITS, NO_LAG, DT).twist((0.4, -0.2)) == pytest.approx((0.4, 0.0, -0.2))
+
+
+@given(v=st.floats(0.5, 9.0), curvature=st.floats(-1.3, 1.3), grip=st.floats(0.5, 9.0))
+def test_a_car_turns_no_more_than_its_tyres_hold_however_its_wheels_are_turned(v, curvature, grip):
+    limits = Limits(vx_max=9.0, ay_max=grip)
+    state = REST._replace(v=v, w=v * curvature, curvature=curvature)
+    held = np.tile(np.float32([v, curvature]), (5, 1))
+    states = trajectory(held, state, Ackermann.of(limits, NO_LAG, DT))
+    expected = math.copysign(min(abs(curvature) * v, grip / v), curvature)
+    assert states[1:, 4] == pytest.approx(expected, rel=1e-4, abs=1e-5)
+
+
+@given(v=st.floats(0.0, 9.0))
+def test_curvatures_worth_trying_are_those_that_the_tyres_hold(v):
+    limits = Limits(vx_max=9.0, ay_max=4.0, turning_radius_min=0.5)
+    ahead, aside = Ackermann.of(limits, NO_LAG, DT).spread(v)
+    assert ahead == 1.0
+    assert aside * 2.0 == pytest.approx(min(2.0, 4.0 / max(v, 1e-6) ** 2), rel=1e-5)

@@ -354,3 +354,13 @@ def test_one_control_is_enough():
         step = made.step(lambda controls: np.square(controls - 1.0).sum(axis=(1, 2)))
     assert step.valid
     np.testing.assert_allclose(made.mean, 1.0, atol=0.2)
+
+
+def test_the_spread_of_an_objective_scales_the_deviations_of_its_controls():
+    class Spread(BlockBowl):
+        spread = np.array([0.5, 2.0], np.float32)
+
+    wide, narrow = (optimizer(sigma=sigma) for sigma in ((0.4, 0.2), (0.2, 0.4)))
+    scaled, plain = wide.step(Spread()), narrow.step(BlockBowl())
+    assert wide.mean.tobytes() == narrow.mean.tobytes()
+    assert scaled == plain

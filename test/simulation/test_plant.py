@@ -136,3 +136,16 @@ def test_noise_has_the_stated_spread_and_repeats_with_the_seed():
 def test_a_negative_delay_is_rejected_by_name():
     with pytest.raises(InputError, match='plant delay_linear = -0.1'):
         PlantParameters(delay_linear=-0.1)
+
+
+@pytest.mark.parametrize('grip', [0.0, 2.0])
+def test_a_car_turns_less_than_its_wheels_where_its_tyres_do_not_hold(grip):
+    car = replace(
+        IDEAL, motion_model='ackermann', grip=grip,
+        limits=replace(FREE, ay_max=4.0, turning_radius_min=0.3, steering_rate=100.0),
+    )  # fmt: skip
+    plant = Plant(car, START)
+    for speed in (1.0, 3.0, 6.0):
+        plant.command(Command(speed, 0.0, speed * 0.5), plant.time)
+        plant.advance(2.0)
+        assert plant.twist[2] == pytest.approx(min(0.5 * speed, (grip or 4.0) / speed), rel=1e-6)
