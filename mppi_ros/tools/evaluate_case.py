@@ -86,6 +86,8 @@ class Case:
         line; 0 drives the path from end to end.
     lap_time : float
         Time of the reference for one lap [s].
+    grip : float
+        As PlantParameters have it [m/s²].
     goal_radius, clock_after : float
         As Episode has them [m].
     optimal_time : float
@@ -112,6 +114,7 @@ class Case:
     path: tuple[Pose, ...] = ()
     laps: int = 0
     lap_time: float = 0.0
+    grip: float = 0.0
     goal_radius: float = 0.0
     clock_after: float = 0.0
     optimal_time: float = 0.0
@@ -133,7 +136,7 @@ class Case:
             start=self.start,
             goal=self.goal,
             configuration=self.configuration,
-            plant=PLANTS[self.plant],
+            plant=replace(PLANTS[self.plant], grip=self.grip),
             sensing=self.sensing,
             path=self._plan(),
             marks=self._marks(),

@@ -37,8 +37,9 @@ DISC_RADIUS = (0.1, 0.2)  # [m]
 WALL = 0.05  # [m] radius of the circles that make a wall of a scenario, and their spacing
 LAPS = 2  # flying laps
 COURSE_SPACING = 0.1  # [m]
+RESERVE = 0.9  # share of what the tyres hold that the car is told of
 # '': the node's defaults
-ROBOTS = {'barn': 'jackal', 'f1tenth': 'f1tenth', 'maps': 'turtlebot4', 'scenarios': ''}
+ROBOTS = {'barn': 'jackal', 'f1tenth': 'f1tenth_racing', 'maps': 'turtlebot4', 'scenarios': ''}
 SCENARIO_PLANTS = ('nominal', 'heavy')
 
 
@@ -188,16 +189,16 @@ def _f1tenth(request: Request) -> Iterator[Case]:
         world = folder / f'{name}_map.yaml'
         World.load(world)
         course = _course(files[name])
-        lap_time, speed, grip = _raceline(folder / f'{name}_raceline.csv')
-        changes = {'limits.vx_max': speed, 'limits.ay_max': grip}
-        configuration = request.configuration(ROBOTS['f1tenth'], changes)
+        lap_time, grip, limits = _raceline(folder / f'{name}_raceline.csv')
+        limits['limits.ay_max'] = round(RESERVE * grip, 3)
+        configuration = request.configuration(ROBOTS['f1tenth'], limits)
         for plant in request.plants or ('nominal',):
             for run in range(request.runs):
                 yield Case(
                     suite='f1tenth', scenario=name, plant=plant, seed=request.seed + run,
                     start=course[0], goal=course[-1], configuration=configuration, sensing='map',
                     timeout=3.0 * LAPS * lap_time, world=str(world), path=course, laps=LAPS,
-                    lap_time=lap_time,
+                    lap_time=lap_time, grip=grip,
                 )  # fmt: skip
 
 
@@ -222,13 +223,19 @@ def _course(path: Path) -> tuple[Pose, ...]:
     )
 
 
-def _raceline(path: Path) -> tuple[float, float, float]:
-    """Return lap time [s], top speed [m/s] and greatest lateral acceleration [m/s²] of a line."""
-    arc, _, _, _, curvature, speed = _columns(path, ';', 6)[:, :6].T
+def _raceline(path: Path) -> tuple[float, float, dict[str, float]]:
+    """Return lap time [s], greatest lateral acceleration [m/s²] and the limits of a race line."""
+    arc, _, _, _, curvature, speed, acceleration = _columns(path, ';', 7)[:, :7].T
     if speed.min() <= 0.0 or np.diff(arc).min() < 0.0:
-        raise InputError(f'{path} is not a race line: s, x, y, psi, kappa, vx, ...')
+        raise InputError(f'{path} is not a race line: s, x, y, psi, kappa, vx, ax')
     time = float(np.sum(np.diff(arc) / (0.5 * (speed[:-1] + speed[1:]))))
-    return time, float(speed.max()), float(np.max(speed**2 * np.abs(curvature)))
+    limits = {
+        'limits.vx_max': speed.max(),
+        'limits.ax_max': acceleration.max(),
+        'limits.ax_min': acceleration.min(),
+    }
+    grip = round(float(np.max(speed**2 * np.abs(curvature))), 3)
+    return time, grip, {name: round(float(value), 3) for name, value in limits.items()}
 
 
 def _columns(path: Path, delimiter: str, least: int) -> NDArray[np.float64]:
