@@ -2,6 +2,8 @@
 ROS_DISTRO ?= jazzy
 PYTHON ?= python3
 DATA ?=
+TESTS ?=
+CONSTRAINTS ?=
 
 VENV := $(CURDIR)/.venv$(if $(filter-out jazzy,$(ROS_DISTRO)),-$(ROS_DISTRO))
 BIN := $(VENV)/bin
@@ -12,14 +14,14 @@ NODES := mppi_controller kinematic_simulator path_planner cmd_vel_guard
 WITH_ROS := .ci/with_ros $(VENV) "$(ROS_SETUP)"
 comma := ,
 
-.PHONY: env demo test faults lint clean
+.PHONY: env demo test tests test-oldest faults lint clean
 
 env: $(STAMP)
 
 # An editable install leaves out what ROS 2 looks for under share/ and lib/<package>: link it.
 $(STAMP): setup.py setup.cfg pyproject.toml Makefile
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check \
+	$(BIN)/pip install --quiet --disable-pip-version-check $(addprefix --constraint ,$(CONSTRAINTS)) \
 	    --editable '.[$(if $(WHEELS),$(WHEELS)$(comma))tools,cluster,dev]'
 	mkdir -p $(VENV)/lib/mppi_ros $(VENV)/share/ament_index/resource_index/packages
 	ln -sf $(patsubst %,../../bin/%,$(NODES)) $(VENV)/lib/mppi_ros
@@ -31,7 +33,15 @@ demo: env
 	$(WITH_ROS) $(BIN)/mppi_demo
 
 test: lint
-	$(WITH_ROS) $(BIN)/pytest $(if $(DATA),--data $(DATA))
+	$(MAKE) --no-print-directory tests
+
+tests: env
+	$(WITH_ROS) $(BIN)/pytest $(if $(DATA),--data $(DATA)) $(TESTS)
+
+# With the oldest NumPy and Numba that are supported, those of Ubuntu 24.04. Their wheels end with
+# Python 3.11: make test-oldest PYTHON=python3.11
+test-oldest:
+	$(MAKE) --no-print-directory tests VENV=$(CURDIR)/.venv-oldest CONSTRAINTS=.ci/oldest.txt
 
 # Every fault in every state of driving, 10⁶ inputs of chance: half an hour.
 faults: env
@@ -44,4 +54,4 @@ lint: env
 	$(BIN)/lint-imports --no-logo
 
 clean:
-	rm -rf .venv .venv-kilted build install log .mypy_cache .ruff_cache .pytest_cache *.egg-info
+	rm -rf .venv .venv-kilted .venv-oldest build install log .mypy_cache .ruff_cache .pytest_cache *.egg-info

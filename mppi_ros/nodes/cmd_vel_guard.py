@@ -99,4 +99,4 @@ class CmdVelGuard(ParameterMixin[GuardParameters], Node):
 
 def main() -> None:
     """Run the node as a process."""
-    run(CmdVelGuard)
+    run(CmdVelGuard, GuardParameters)

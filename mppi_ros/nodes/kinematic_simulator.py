@@ -334,4 +334,4 @@ class KinematicSimulator(ParameterMixin[SimulatorSettings], Node):
 
 def main() -> None:
     """Run the node as a process."""
-    run(KinematicSimulator)
+    run(KinematicSimulator, SimulatorSettings)

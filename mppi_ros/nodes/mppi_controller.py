@@ -261,4 +261,4 @@ class MppiController(ParameterMixin[Configuration], ManagedNode):
 
 def main() -> None:
     """Run the node as a process."""
-    run(MppiController)
+    run(MppiController, Configuration)

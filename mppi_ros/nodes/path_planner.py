@@ -225,4 +225,4 @@ class PathPlanner(ParameterMixin[PlannerSettings], Node):
 
 def main() -> None:
     """Run the node as a process."""
-    run(PathPlanner)
+    run(PathPlanner, PlannerSettings)

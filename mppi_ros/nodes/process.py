@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 import gc
 import signal
 import socket
@@ -17,6 +16,7 @@ from rclpy.signals import SignalHandlerOptions
 from rclpy.task import Future
 
 from mppi_ros.mppi.errors import MppiError
+from mppi_ros.nodes.manual import manual
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -41,9 +41,9 @@ class Stoppable(Protocol):
         """Say the last word; the context still stands."""
 
 
-def run(make: Callable[[], Any]) -> None:
+def run(make: type[Any], parameters: type[Any]) -> None:
     """
-    Run the node that `make` builds until SIGINT or SIGTERM, then exit.
+    Run a node of the class `make` until SIGINT or SIGTERM, then exit; or answer `--help`.
 
     rclpy's own handlers shut the context down at once, and a node could not publish a last
     command. Here a signal only ends the spinning, and the context ends after the node.
@@ -57,6 +57,9 @@ def run(make: Callable[[], Any]) -> None:
         With 0 after a signal, 1 after an unexpected error, 2 for bad arguments or parameters.
 
     """
+    if {'-h', '--help'} & set(sys.argv[1:]):
+        print(manual(_name(), make, parameters))
+        raise SystemExit(0)
     asked_to_stop = Future()
     _on_signal(asked_to_stop)
     try:
@@ -112,5 +115,9 @@ def _on_signal(asked_to_stop: Future) -> None:
 
 
 def _complain(message: str) -> int:
-    print(f'{sys.argv[0].rsplit("/", 1)[-1]}: {message}', file=sys.stderr)
+    print(f'{_name()}: {message}', file=sys.stderr)
     return 2
+
+
+def _name() -> str:
+    return sys.argv[0].rsplit('/', 1)[-1]

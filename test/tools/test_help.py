@@ -1,0 +1,46 @@
+"""Every executable answers --help with what it is for, its options and its exit codes."""
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+from mppi_ros.share import share_path
+
+ENTRIES = dict(
+    re.findall(r"f'(\w+) = \{NAME\}\.([\w.]+):main'", share_path('setup.py').read_text('utf-8')))
+
+
+def help_of(name, module):
+    program = f'import sys; sys.argv[0] = {name!r}; from mppi_ros.{module} import main; main()'
+    return subprocess.run([sys.executable, '-c', program, '--help'], capture_output=True,
+                          text=True, timeout=120)
+
+
+@pytest.mark.parametrize('name', ENTRIES)
+def test_help_tells_what_the_executable_does_and_how_it_ends(name):
+    if ENTRIES[name].startswith('nodes.'):
+        pytest.importorskip('rclpy', reason='needs ROS 2')
+    shown = help_of(name, ENTRIES[name])
+    assert shown.returncode == 0, shown.stderr
+    assert shown.stdout.lstrip().startswith(('usage:', 'NAME'))
+    assert name in shown.stdout
+    text = ' '.join(shown.stdout.lower().split())
+    assert 'exit code' in text or 'exit status' in text
+    assert max(map(len, shown.stdout.splitlines())) < 120
+
+
+def test_the_page_of_the_controller_holds_every_parameter_with_range_and_meaning():
+    pytest.importorskip('rclpy', reason='needs ROS 2')
+    from mppi_ros.control.settings import Configuration
+    from mppi_ros.mppi.parameters import describe
+    from mppi_ros.nodes.manual import manual
+    from mppi_ros.nodes.mppi_controller import MppiController
+
+    page = ' '.join(manual('mppi_controller', MppiController, Configuration).split())
+    for info in describe(Configuration):
+        assert f'{info.name} ({info.kind}, default' in page
+        assert ' '.join(info.description.split()) in page
+    assert 'time_step (double, default 0.05, [0.005, 1] s)' in page
