@@ -228,7 +228,9 @@ def _brake(
     """Hold a command, then brake to rest; see Check."""
     first = waiting.shape[0]
     sent = np.empty((first + LONGEST, len(command)))
-    sent[:first] = waiting
+    for step in range(first):  # a slice would bring in error messages: 3 s of compilation
+        for n in range(len(command)):
+            sent[step, n] = waiting[step, n]
     state = (
         start.x, start.y, math.cos(start.yaw), math.sin(start.yaw), start.v, start.w, start.vy,
         start.curvature,
