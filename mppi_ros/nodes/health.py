@@ -11,7 +11,7 @@ from rclpy.lifecycle import LifecycleNode
 
 from mppi_ros.control.controller import Controller
 from mppi_ros.control.report import Fault, Reason, State, Tick
-from mppi_ros.nodes import conversions
+from mppi_ros.nodes import conversions, quiet
 from mppi_ros.nodes.intake import Intake
 from mppi_ros.nodes.timing import Latency, Pace, Window
 
@@ -47,9 +47,11 @@ class Health:
         """Advertise; `close` is the end."""
         self._node, self._controller, self._intake = node, controller, intake
         self._statistics: Any = node.create_lifecycle_publisher(
-            DiagnosticArray, '~/statistics', 1
+            DiagnosticArray, '~/statistics', 1, event_callbacks=quiet.PUBLISHER
         )
-        self._diagnostics = node.create_publisher(DiagnosticArray, '/diagnostics', 1)
+        self._diagnostics = node.create_publisher(
+            DiagnosticArray, '/diagnostics', 1, event_callbacks=quiet.PUBLISHER
+        )
         self._clock = Clock(clock_type=ClockType.STEADY_TIME)
         self._timer = node.create_timer(1.0, self._publish_diagnostics, clock=self._clock)
         self.privileges: dict[str, str] = {}

@@ -22,7 +22,7 @@ from mppi_ros.control.inputs import Odometry as Measured
 from mppi_ros.control.report import Fault, Reason
 from mppi_ros.driving.costmap import Costmap
 from mppi_ros.mppi.errors import InputError, ParameterError
-from mppi_ros.nodes import conversions, wire
+from mppi_ros.nodes import conversions, quiet, wire
 from mppi_ros.nodes.frames import Frames, Shift, TransformError
 from mppi_ros.nodes.latched import subscribe_latched
 
@@ -73,10 +73,12 @@ class Intake:
         self._shift: Shift | None = None  # of the route that is followed
         self._grid: Costmap | None = None
         self._told: Odometry | None = None
+        self._reader = wire.OdometryReader()
         self._frames = Frames(node)
         self._odom = node.create_subscription(
-            Odometry, 'odom', self.on_odom, qos_profile_sensor_data
-        )
+            Odometry, 'odom', self.on_odom, qos_profile_sensor_data, raw=True,
+            event_callbacks=quiet.SUBSCRIPTION,
+        )  # fmt: skip
         self._latched: list[list[Subscription]] = [self._subscribe_costmap()]
         if OccupancyGridUpdate is not None:
             updates = node.resolve_topic_name('costmap') + '_updates'
@@ -100,11 +102,12 @@ class Intake:
         """Return why the inputs must not be trusted; None when they may."""
         return next(iter(self.faults.values()), None)
 
-    def on_odom(self, message: Odometry) -> None:
-        """Take odometry, in the frame of the costmap."""
-        self._told = message
+    def on_odom(self, told: Odometry | bytes) -> None:
+        """Take odometry, serialised or not, in the frame of the costmap."""
 
         def take() -> None:
+            message = self._reader.read(told) if isinstance(told, bytes) else told
+            self._told = message
             odometry = conversions.odometry_from_msg(message, self._stamp(message.header))
             interface = self._controller.configuration.interface
             base, child = interface.base_frame, message.child_frame_id

@@ -11,6 +11,8 @@ from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSPolicyKind, QoSProfile, ReliabilityPolicy
 from rclpy.subscription import Subscription
 
+from mppi_ros.nodes import quiet
+
 LATCHED = QoSProfile(
     depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL
 )
@@ -48,7 +50,11 @@ def subscribe_latched(
 
     def incompatible(info: QoSRequestedIncompatibleQoSInfo) -> None:
         if info.last_policy_kind == QoSPolicyKind.DURABILITY and len(subscriptions) == 1:
-            subscriptions.append(node.create_subscription(kind, topic, receive, VOLATILE, raw=raw))
+            subscriptions.append(
+                node.create_subscription(
+                    kind, topic, receive, VOLATILE, event_callbacks=quiet.SUBSCRIPTION, raw=raw
+                )
+            )
 
     subscriptions.append(
         node.create_subscription(
@@ -56,7 +62,9 @@ def subscribe_latched(
             topic,
             receive,
             LATCHED,
-            event_callbacks=SubscriptionEventCallbacks(incompatible_qos=incompatible),
+            event_callbacks=SubscriptionEventCallbacks(
+                incompatible_qos=incompatible, use_default_callbacks=False
+            ),
             raw=raw,
         )
     )

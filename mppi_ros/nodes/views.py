@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from geometry_msgs.msg import PolygonStamped
@@ -10,7 +11,7 @@ from rclpy.lifecycle import LifecycleNode
 from visualization_msgs.msg import MarkerArray
 
 from mppi_ros.control.controller import Controller
-from mppi_ros.nodes import conversions
+from mppi_ros.nodes import conversions, quiet
 from mppi_ros.nodes.intake import Intake
 
 CANDIDATES = 30  # drawn of all samples
@@ -23,7 +24,7 @@ class Views:
     def __init__(self, node: LifecycleNode, intake: Intake) -> None:
         """Advertise; `close` is the end."""
         self._node, self._intake = node, intake
-        publisher = node.create_lifecycle_publisher
+        publisher = partial(node.create_lifecycle_publisher, event_callbacks=quiet.PUBLISHER)
         self._optimal: Any = publisher(Path, '~/optimal_trajectory', 1)
         self._footprint: Any = publisher(PolygonStamped, '~/footprint', 1)
         self._candidates: Any = publisher(MarkerArray, '~/candidate_trajectories', 1)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import struct
 from typing import Any
 
-from nav_msgs.msg import OccupancyGrid, Path
+from nav_msgs.msg import OccupancyGrid, Odometry, Path
 from numba import njit
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,8 @@ from mppi_ros.nodes.conversions import numbers_of_poses, refuse_frame
 
 LITTLE_ENDIAN = b'\x00\x01'  # the representation, in the first two of four bytes of a message
 COUNT = struct.Struct('<I')
-POSE = 7  # numbers: position and orientation
+STAMP = struct.Struct('<iI')
+POSE, TWIST, COVARIANCE = 7, 6, 36  # numbers: position and quaternion, linear and angular, 6 × 6
 
 
 def grid_from_bytes(data: bytes) -> tuple[OccupancyGrid, NDArray[np.int8]]:
@@ -71,11 +72,58 @@ def path_from_bytes(data: bytes) -> tuple[Path, NDArray[np.float64]]:
     whole = np.frombuffer(data, np.uint8)
     read, foreign = _read_poses(whole, at + COUNT.size, whole[12 + COUNT.size : end], numbers)
     if foreign:
-        frame = data[foreign + COUNT.size : _after_string(data, foreign)]
-        refuse_frame(read, frame.rstrip(b'\0').decode('utf-8', 'replace'), message)
+        refuse_frame(read, _text(data, foreign, _after_string(data, foreign)), message)
     if read < count:
         raise InputError(f'plan.poses ends after {read} of {count} poses')
     return message, numbers
+
+
+class OdometryReader:
+    """
+    Reads odometry into one message, the same for all, without the covariances.
+
+    They are 72 of the 85 numbers, and rclpy makes an array of them.
+    """
+
+    def __init__(self) -> None:
+        self._message = Odometry()
+
+    def read(self, data: bytes) -> Odometry:
+        """
+        Return the message that the bytes hold.
+
+        Raises
+        ------
+        InputError
+            The bytes end too early.
+
+        """
+        if data[:2] != LITTLE_ENDIAN:
+            return deserialize_message(data, Odometry)
+        header_end = _after_string(data, 4 + 8)
+        child = _aligned(header_end, 4)
+        child_end = _after_string(data, child)
+        pose = _aligned(child_end, 8)
+        twist = pose + 8 * (POSE + COVARIANCE)
+        if len(data) < twist + 8 * (TWIST + COVARIANCE):
+            raise InputError(f'odometry of {len(data)} bytes ends too early')
+        message = self._message
+        stamp = message.header.stamp
+        stamp.sec, stamp.nanosec = STAMP.unpack_from(data, 4)
+        message.header.frame_id = _text(data, 4 + 8, header_end)
+        message.child_frame_id = _text(data, child, child_end)
+        place, turn = message.pose.pose.position, message.pose.pose.orientation
+        numbers = struct.unpack_from('<7d', data, pose)
+        place.x, place.y, place.z, turn.x, turn.y, turn.z, turn.w = numbers
+        linear, angular = message.twist.twist.linear, message.twist.twist.angular
+        numbers = struct.unpack_from('<6d', data, twist)
+        linear.x, linear.y, linear.z, angular.x, angular.y, angular.z = numbers
+        return message
+
+
+def _text(data: bytes, at: int, end: int) -> str:
+    """Return the string from its length on, without the zero at its end."""
+    return data[at + COUNT.size : end].rstrip(b'\0').decode('utf-8', 'replace')
 
 
 def _aligned(at: int, size: int) -> int:

@@ -14,7 +14,7 @@ from mppi_ros.mppi.errors import InputError
 pytest.importorskip('rclpy', reason='needs ROS 2: source an installation or install the wheels')
 
 from geometry_msgs.msg import PoseStamped  # noqa: E402
-from nav_msgs.msg import Path  # noqa: E402
+from nav_msgs.msg import Odometry, Path  # noqa: E402
 from rclpy.serialization import serialize_message  # noqa: E402
 
 from mppi_ros.nodes import conversions, wire  # noqa: E402
@@ -59,6 +59,19 @@ def test_a_path_is_what_rclpy_would_have_read(count, frame, named):
         conversions.path_from_msg(message, numbers), conversions.path_from_msg(sent))
 
 
+@given(
+    numbers=st.lists(st.floats(-1e9, 1e9), min_size=13, max_size=13), frame=FRAMES, child=FRAMES)
+def test_odometry_is_what_rclpy_would_have_read(numbers, frame, child):
+    sent = Odometry(child_frame_id=child)
+    sent.header.frame_id, sent.header.stamp.sec, sent.header.stamp.nanosec = frame, -7, 12
+    owners = (sent.pose.pose.position, 'xyz'), (sent.pose.pose.orientation, 'xyzw'), (
+        sent.twist.twist.linear, 'xyz'), (sent.twist.twist.angular, 'xyz')
+    fields = [(owner, name) for owner, names in owners for name in names]
+    for (owner, name), number in zip(fields, numbers, strict=True):
+        setattr(owner, name, number)
+    assert wire.OdometryReader().read(serialize_message(sent)) == sent
+
+
 def test_a_pose_in_another_frame_is_refused_by_its_name():
     sent = path_of(np.zeros((3, 3)), ['map', '', 'mars'], 'map')
     with pytest.raises(InputError, match=r"poses\[2\] is in frame 'mars', the plan in 'map'"):
@@ -77,7 +90,8 @@ def test_bytes_in_another_form_are_left_to_rclpy(monkeypatch):
 @settings(max_examples=300)
 @given(share=st.floats(0.0, 1.0, exclude_max=True), data=st.sampled_from([
     (wire.grid_from_bytes, grid_bytes(9, 9)),
-    (wire.path_from_bytes, serialize_message(path_of(np.zeros((9, 3)), ['map'] * 9, 'map')))]))
+    (wire.path_from_bytes, serialize_message(path_of(np.zeros((9, 3)), ['map'] * 9, 'map'))),
+    (wire.OdometryReader().read, serialize_message(Odometry()))]))
 def test_bytes_that_end_too_early_are_refused(share, data):
     read, whole = data
     with pytest.raises(InputError):
