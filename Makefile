@@ -14,7 +14,7 @@ NODES := mppi_controller kinematic_simulator path_planner cmd_vel_guard
 WITH_ROS := .ci/with_ros $(VENV) "$(ROS_SETUP)"
 comma := ,
 
-.PHONY: env demo test tests test-oldest faults lint clean
+.PHONY: env demo test tests test-oldest faults docs lint clean
 
 env: $(STAMP)
 
@@ -47,6 +47,10 @@ test-oldest:
 faults: env
 	$(WITH_ROS) $(BIN)/pytest --long --timeout 7200 test/faults test/fuzz \
 	    test/control/test_promise.py test/system/test_faults.py
+
+docs: env
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[docs]'
+	$(BIN)/python -m sphinx -q -W docs build/docs
 
 lint: env
 	$(BIN)/ruff check
