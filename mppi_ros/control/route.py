@@ -22,6 +22,7 @@ from mppi_ros.driving.path import WINDOW, ReferencePath, sections
 from mppi_ros.driving.settings import Goal
 
 SAME_PLACE = 0.2  # [m] within which a new plan goes on where the old one was
+BESIDE = 0.4  # [m] from a cusp within which a robot that is level with it has passed it
 BACK = 0.3  # [m] from the plan at which a robot that went round an obstacle is on it again
 
 
@@ -122,7 +123,7 @@ class Route:
             assert self._goal is not None
             self._sections = [ReferencePath.from_poses([(*place, 0.0), self._goal])]
         path = self._sections[0]
-        if len(self._sections) > 1 and self._within_goal(here, path, goal):
+        if len(self._sections) > 1 and self._at_cusp(here, path, goal):
             self._driven += path.length
             self.progress, self._looked = 0.0, -math.inf
             del self._sections[0]
@@ -198,6 +199,18 @@ class Route:
         self.look_again()
         self._arriving = False
         self.reached = False
+
+    def _at_cusp(self, here: State, path: ReferencePath, goal: Goal) -> bool:
+        """
+        Tell whether the section is done: the robot is at its end, or can come no nearer.
+
+        A car that has missed the cusp sideways would only move to and fro beside it.
+        """
+        if self._within_goal(here, path, goal):
+            return True
+        if self.progress is None or path.length - self.progress > goal.position_tolerance:
+            return False
+        return math.dist(path.goal[:2], (here.x, here.y)) <= BESIDE
 
     def _within_goal(self, here: State, path: ReferencePath, goal: Goal) -> bool:
         """Tell whether the robot is at the end of the path, not where a round trip begins."""

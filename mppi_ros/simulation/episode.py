@@ -398,8 +398,8 @@ class _Run:
             return self._at_goal()
         if not self._ticks or self._ticks[-1].state is not State.REACHED:
             return False
-        v, _, w = self._plant.twist
-        return bool(abs(v) < STILL and abs(w) < STILL_TURN)
+        vx, vy, w = self._plant.twist
+        return bool(math.hypot(vx, vy) < STILL and abs(w) < STILL_TURN)
 
     def _at_goal(self) -> bool:
         """Tell whether the robot truly is at the goal, or has passed all marks."""
@@ -419,7 +419,8 @@ class _Run:
         collision = self._least <= 0.0
         ended = not collision and self._ended()
         trace = self._trace()
-        still = (np.abs(trace.twist[:, 0]) < STILL) & (np.abs(trace.twist[:, 2]) < STILL_TURN)
+        still = np.hypot(*trace.twist[:, :2].T) < STILL
+        still &= np.abs(trace.twist[:, 2]) < STILL_TURN
         still = still[:-1][trace.time[:-1] >= (self._clock or 0.0)]
         period = 1.0 / self._episode.configuration.control_rate
         speed = trace.command[:, 0]
