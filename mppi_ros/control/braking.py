@@ -36,6 +36,7 @@ STEP = 0.01  # [s] of the integration
 LONGEST = 2000  # steps: no check takes longer, however weak the brakes
 BENDS = (1.0, -1.0, 0.5, -0.5, 0.25, -0.25)  # ways of braking aside, tried in turn
 TOUCH = 1e-6  # [m] of depth that is rounding
+NONE = np.zeros((0, 5))
 
 
 class Surroundings(NamedTuple):
@@ -48,10 +49,21 @@ class Surroundings(NamedTuple):
     outside: float
     discs: NDArray[np.float64]
     margin: float
+    movers: NDArray[np.float64]
 
     @classmethod
-    def of(cls, field: DistanceField, footprint: Footprint, margin: float) -> Surroundings:
-        """Return the surroundings of a footprint that must keep `margin` [m] of clearance."""
+    def of(
+        cls,
+        field: DistanceField,
+        footprint: Footprint,
+        margin: float,
+        movers: NDArray[np.float64] = NONE,
+    ) -> Surroundings:
+        """
+        Return the surroundings of a footprint that must keep `margin` [m] of clearance.
+
+        A row of movers, float64[n, 5], is x, y [m], vx, vy [m/s], radius [m] of what moves.
+        """
         return cls(
             distance=field.distance,
             resolution=field.resolution,
@@ -60,6 +72,7 @@ class Surroundings(NamedTuple):
             outside=field.outside,
             discs=footprint.discs,
             margin=margin,
+            movers=movers,
         )
 
 
@@ -213,11 +226,16 @@ def _distance(x: Any, y: Any, around: Any) -> Any:
 
 
 @njit(cache=True, nogil=True)
-def _room(x: Any, y: Any, c: Any, s: Any, around: Any, room: Any) -> None:
-    """Fill room[n] with the clearance of each disc at a pose."""
+def _room(x: Any, y: Any, c: Any, s: Any, time: Any, around: Any, room: Any) -> None:
+    """Fill room[n] with the clearance of each disc at a pose, after `time` [s]."""
     for n in range(around.discs.shape[0]):
         ahead, aside = around.discs[n, 0], around.discs[n, 1]
-        distance = _distance(x + ahead * c - aside * s, y + ahead * s + aside * c, around)
+        disc_x, disc_y = x + ahead * c - aside * s, y + ahead * s + aside * c
+        distance = _distance(disc_x, disc_y, around)
+        for m in range(around.movers.shape[0]):
+            dx = disc_x - around.movers[m, 0] - time * around.movers[m, 2]
+            dy = disc_y - around.movers[m, 1] - time * around.movers[m, 3]
+            distance = min(distance, math.hypot(dx, dy) - around.movers[m, 4])
         room[n] = distance - around.discs[n, 2]
 
 
@@ -236,7 +254,7 @@ def _brake(
         start.curvature,
     )  # fmt: skip
     begin, room = np.empty(around.discs.shape[0]), np.empty(around.discs.shape[0])
-    _room(state[0], state[1], state[2], state[3], around, begin)
+    _room(state[0], state[1], state[2], state[3], 0.0, around, begin)
     clearance = begin.min()
     deeper = 0.0
     for step in range(LONGEST):
@@ -246,7 +264,7 @@ def _brake(
             sent[first + step, n] = command[n]
         state = stepped(state, acting(sent, first + step, model), model)
         x, y, c, s, v, w, vy, _ = state
-        _room(x, y, c, s, around, room)
+        _room(x, y, c, s, (step + 1) * STEP, around, room)
         for n in range(room.size):
             deeper = max(deeper, min(around.margin, begin[n]) - room[n])
             clearance = min(clearance, room[n])

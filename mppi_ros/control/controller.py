@@ -36,10 +36,11 @@ from mppi_ros.control.watchdog import (
     Watched,
 )
 from mppi_ros.driving import motion
-from mppi_ros.driving.costmap import Costmap
+from mppi_ros.driving.costmap import LETHAL, Costmap
 from mppi_ros.driving.distance_field import DistanceField
 from mppi_ros.driving.footprint import Footprint
 from mppi_ros.driving.motion import Controls
+from mppi_ros.driving.movers import Mover, ahead_of, margins
 from mppi_ros.driving.objective import DrivingObjective
 from mppi_ros.driving.path import ReferencePath
 from mppi_ros.driving.plugin import load_plugin
@@ -90,6 +91,7 @@ class Controller:
         self._survey: Survey | None = None  # of the newest costmap for which there is one
         self._surveyor = surveyor or Prompt()
         self._asked = (math.nan, math.nan)  # [m] where the robot was when a survey was asked for
+        self._movers: list[Mover] = []
         self._era = 0
         self._route = Route()
         self._clock = Clock()
@@ -191,6 +193,7 @@ class Controller:
     def forget_costmap(self) -> None:
         """Know nothing of the surroundings: what was known belongs to another frame."""
         self._newest = self._survey = None
+        self._movers = []
         self._era += 1
 
     def set_plan(self, stamp: float, poses: NDArray[np.float64]) -> None:
@@ -241,7 +244,9 @@ class Controller:
                 dataclasses.replace(self._configuration, mppi=parameters, safety=safety)
             )
             double.set_odometry(Odometry(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0))
-            double.set_costmap(0.0, Costmap(np.zeros((200, 200), np.int8), 0.1, -10.0, -10.0))
+            cells = np.zeros((200, 200), np.int8)
+            cells[150, 150] = LETHAL
+            double.set_costmap(0.0, Costmap(cells, 0.1, -10.0, -10.0))
             double.set_goal(0.0, 5.0, 0.0, 0.0)
             double.tick(0.0)
             double.tick(0.05)
@@ -402,6 +407,7 @@ class Controller:
             Request(
                 self._era, self._configuration, self._footprint, stamp, costmap, place, path,
                 self._route.progress or 0.0, self._objective.sight, known,
+                () if self._survey is None else self._survey.region.tracks,
             )
         )  # fmt: skip
         self._collect()
@@ -414,7 +420,8 @@ class Controller:
 
     def _adopt(self, survey: Survey) -> None:
         self._survey = survey
-        self._objective.set_field(survey.region.field)
+        self._objective.set_field(survey.region.still)
+        self._movers = survey.region.movers
         self._surroundings = Surroundings.of(
             survey.region.field, self._footprint, self._configuration.safety.margin
         )
@@ -543,10 +550,14 @@ class Controller:
     def _scene(self, now: float, start: motion.State, seconds: float) -> Scene:
         hold = 1.0 / self._configuration.control_rate + self._drives.lateness
         pending = braking.pending(self._made, self._sending(now), self._braking_model)
+        around = self._surroundings._replace(movers=self._moved(now))
         return Scene(
-            start, self._last, hold, self._surroundings, self._step_of(seconds),
-            self._braking_model, pending,
-        )  # fmt: skip
+            start, self._last, hold, around, self._step_of(seconds), self._braking_model, pending
+        )
+
+    def _moved(self, now: float) -> NDArray[np.float64]:
+        """Return x, y, vx, vy, radius of what moves when the next command acts."""
+        return ahead_of(self._movers, self._acting(now))
 
     def _choose(
         self, now: float, scene: Scene, path: ReferencePath, statistics: Statistics
@@ -579,11 +590,14 @@ class Controller:
         """Return the state at the time the next command begins to act."""
         odometry, drives = self._odometry, self._drives
         assert odometry is not None
-        acts = self._sending(now) + drives.prediction.first_delay
         return braking.predict(
-            self._measured(odometry), odometry.stamp, acts, self._made, drives.prediction,
-            self._vehicle, drives.limits,
+            self._measured(odometry), odometry.stamp, self._acting(now), self._made,
+            drives.prediction, self._vehicle, drives.limits,
         )  # fmt: skip
+
+    def _acting(self, now: float) -> float:
+        """Return when the command of the tick at `now` begins to act."""
+        return self._sending(now) + self._drives.prediction.first_delay
 
     def _measured(self, odometry: Odometry) -> motion.State:
         """Return what was measured, as far as the motion model has it."""
@@ -598,7 +612,14 @@ class Controller:
         assert self._route.progress is not None
         sampler, objective, c = self._sampler, self._objective, self._configuration
         self._pending = braking.pending(self._made, self._sending(now), objective.model)
-        objective.prepare(start, self._last, path, self._route.progress, self._pending)
+        movers = self._moved(now)
+        if len(movers):
+            margin, growth = margins(c.moving_obstacles.risk)
+            movers[:, 4] += margin
+            movers = np.column_stack([movers, np.full(len(movers), growth)])
+        objective.prepare(
+            start, self._last, path, self._route.progress, self._pending, movers
+        )
         elapsed = now - self._solved
         if elapsed > SILENCE:
             self._headway.restart()

@@ -91,6 +91,22 @@ class Learning:
 
 
 @dataclass(frozen=True)
+class MovingObstacles:
+    """What moves on the costmap, and where it is expected to be."""
+
+    enabled: bool = parameter(
+        True, 'follow what moves on the costmap and plan for where it will be'
+    )
+    risk: float = parameter(
+        0.2,
+        'chance that something goes on so differently that it comes nearer than planned for: '
+        'sets how fast the margin around it grows with time; 0.5 trusts the prediction',
+        low=0.001,
+        high=0.5,
+    )
+
+
+@dataclass(frozen=True)
 class Recovery:
     """What to do when the robot wants to drive and gets nowhere."""
 
@@ -242,6 +258,7 @@ class Configuration:
     goal: Goal = group(Goal)
     safety: Safety = group(Safety)
     identification: Learning = group(Learning)
+    moving_obstacles: MovingObstacles = group(MovingObstacles)
     recovery: Recovery = group(Recovery)
     realtime: Realtime = group(Realtime)
     follow_path: FollowPath = group(FollowPath)

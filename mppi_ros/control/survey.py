@@ -18,6 +18,7 @@ from mppi_ros.driving.cost_to_go import MARGIN, REJOIN
 from mppi_ros.driving.costmap import Costmap
 from mppi_ros.driving.distance_field import DistanceField, distance_field
 from mppi_ros.driving.footprint import Footprint
+from mppi_ros.driving.movers import Mover, Track, followed, met
 from mppi_ros.driving.outlook import Outlook, look_ahead
 from mppi_ros.driving.path import ReferencePath
 from mppi_ros.driving.window import window
@@ -42,6 +43,10 @@ class Region:
         Of the whole, or of a window around a place.
     place : (float, float) or None
         The middle of the window [m] [m]; None where the field is of the whole.
+    still : DistanceField
+        The field without what moves.
+    tracks : tuple of Track
+        The blobs that are followed.
 
     """
 
@@ -49,6 +54,13 @@ class Region:
     costmap: Costmap
     field: DistanceField
     place: Place | None
+    still: DistanceField
+    tracks: tuple[Track, ...]
+
+    @property
+    def movers(self) -> list[Mover]:
+        """Return what moves."""
+        return [track.mover for track in self.tracks if track.moves]
 
     def holds(self, place: Place, distance: float) -> bool:
         """Tell whether a place is within `distance` [m] of the middle of the window."""
@@ -89,6 +101,8 @@ class Request:
         How far to search it [m].
     known : Region, optional
         The region, where it has been surveyed before.
+    tracks : tuple of Track
+        The blobs of the costmap before.
 
     """
 
@@ -102,6 +116,7 @@ class Request:
     progress: float
     sight: float
     known: Region | None
+    tracks: tuple[Track, ...] = ()
 
     def survey(self) -> Survey:
         """Do the work: up to 0.1 s, whatever the size of the costmap."""
@@ -109,10 +124,12 @@ class Request:
         c = self.configuration
         outlook = None
         if self.path is not None:
+            field = met(
+                region.still, region.movers, self.place, c.limits.vx_max, c.mppi.horizon
+            )
             outlook = look_ahead(
-                self.path, self.progress, self.sight, region.field, self.footprint, c.limits,
-                c.critics,
-            )  # fmt: skip
+                self.path, self.progress, self.sight, field, self.footprint, c.limits, c.critics
+            )
         return Survey(self.era, region, outlook)
 
     def _region(self) -> Region:
@@ -124,14 +141,25 @@ class Request:
             unknown_is_obstacle=safety.unknown_is_obstacle,
             outside_is_obstacle=safety.outside_is_obstacle,
         )  # fmt: skip
+        outside = safety.outside_is_obstacle or cut
+        field = still = self._field(near, outside)
+        tracks: tuple[Track, ...] = ()
+        if self.configuration.moving_obstacles.enabled:
+            tracks, rest = followed(self.tracks, self.stamp, near, self.place)
+            still = field if rest is near else self._field(rest, outside)
+        return Region(
+            self.stamp, self.costmap, field, self.place if cut else None, still, tracks
+        )
+
+    def _field(self, costmap: Costmap, outside_is_obstacle: bool) -> DistanceField:
         field = distance_field(
-            near,
+            costmap,
             inscribed_radius=self.footprint.inscribed_radius,
-            unknown_is_obstacle=safety.unknown_is_obstacle,
-            outside_is_obstacle=safety.outside_is_obstacle or cut,
+            unknown_is_obstacle=self.configuration.safety.unknown_is_obstacle,
+            outside_is_obstacle=outside_is_obstacle,
         )
         field.padded  # noqa: B018 - computed here rather than in the tick that wants it
-        return Region(self.stamp, self.costmap, field, self.place if cut else None)
+        return field
 
 
 def slack(configuration: Configuration) -> float:

@@ -92,6 +92,7 @@ class DrivingObjective:
         self._last_command: Controls = (0.0,) * self.model.controls()
         self._pending: Floats = np.zeros((waits(self.model), self.model.controls()), np.float32)
         self.spread: Floats | None = None
+        self._movers: Floats = np.zeros((0, 6), np.float32)
         self._prepared = False
 
     def set_plant(self, limits: Limits, prediction: Prediction) -> None:
@@ -149,6 +150,7 @@ class DrivingObjective:
         path: ReferencePath,
         progress: float,
         pending: Floats | None = None,
+        movers: NDArray[np.float64] | None = None,
     ) -> None:
         """
         Describe the situation of this tick.
@@ -166,6 +168,9 @@ class DrivingObjective:
         pending : float32[waits, m], optional
             Commands of the steps before that an axis which acts late has still to obey; see
             motion.waits.
+        movers : float64[n, 6], optional
+            x, y [m], vx, vy [m/s], radius [m] of what moves, at the time of `state`, and how fast
+            the radius grows [m/s].
 
         """
         field = self._field
@@ -173,6 +178,9 @@ class DrivingObjective:
             raise RuntimeError('set_field must come before prepare')
         if pending is not None:
             self._pending = pending
+        self._movers = self._movers[:0]
+        if movers is not None and len(movers):
+            self._movers = (movers - [state.x, state.y, 0.0, 0.0, 0.0, 0.0]).astype(np.float32)
         self._last_command = last_command
         spread = self.model.spread(state.v)
         self.spread = None if spread is None else np.array(spread, np.float32)
@@ -286,7 +294,7 @@ class DrivingObjective:
         rollout(  # type: ignore[operator]
             mean, factor, draw, process, noise, self._start, self.model, self._padded, self._grid,
             self._discs, self._table, self._left, self._path, self._to_go, self._to_go_grid,
-            self._target, weights, self._own, self._pending, costs,
+            self._target, weights, self._own, self._pending, self._movers, costs,
         )  # fmt: skip
 
 

@@ -121,6 +121,27 @@ def clear(
 
 
 @inlined
+def avoid(
+    movers: Any, time: Any, discs: Any, x: Any, y: Any, c: Any, s: Any, clearance: Any
+) -> None:
+    """
+    Distance of the footprint to what moves, where it will be after `time`.
+
+    A row of movers, float32[n, 6], is x, y, vx, vy, radius, and how fast the radius grows.
+    """
+    for n in range(movers.shape[0]):
+        at_x, at_y = movers[n, 0] + time * movers[n, 2], movers[n, 1] + time * movers[n, 3]
+        body = movers[n, 4] + time * movers[n, 5]
+        for disc in range(discs.shape[0]):
+            ahead, aside, radius = discs[disc, 0], discs[disc, 1], discs[disc, 2]
+            for j in range(BLOCK):
+                dx = x[j] + ahead * c[j] - aside * s[j] - at_x
+                dy = y[j] + ahead * s[j] + aside * c[j] - at_y
+                free = np.sqrt(dx * dx + dy * dy) - body - radius
+                clearance[j] = min(clearance[j], free)
+
+
+@inlined
 def approach(
     target: Any, path: Any, weights: Any, model: Any, x: Any, y: Any, c: Any, s: Any, v: Any,
     vy: Any, arc: Any, near: Any, total: Any,
@@ -186,7 +207,7 @@ def show_place(clearance: Any, arc: Any, cross: Any, rows: Any) -> None:
 def rollout_block(
     mean: Any, factor: Any, sign: Any, noise: Any, start: Any, model: Any, field: Any, grid: Any,
     discs: Any, table: Any, left: Any, path: Any, to_go: Any, to_go_grid: Any, target: Any,
-    weights: Any, own: Any, pending: Any, cost: Any,
+    weights: Any, own: Any, pending: Any, movers: Any, cost: Any,
 ) -> None:  # fmt: skip
     """Cost, float32[BLOCK], of the sequences x̄ + sign · L n of one block of noise n."""
     x, y, c, s = stack_row(), stack_row(), stack_row(), stack_row()
@@ -221,6 +242,8 @@ def rollout_block(
             call_step(own.motion, t, rows, own.values)
             take_state(rows, x, y, c, s, v, w, vy, curvature)
         clear(field, grid, discs, x, y, c, s, clearance)
+        if movers.shape[0] > 0:
+            avoid(movers, np.float32(t + 1) * model.dt, discs, x, y, c, s, clearance)
         if target.reach > np.float32(0.0):
             approach(target, path, weights, model, x, y, c, s, v, vy, arc, near, total)
         follow(
@@ -259,7 +282,7 @@ def rollout_block(
 def rollout_pair(
     block: Any, mean: Any, factor: Any, draw: Any, process: Any, noise: Any, start: Any,
     model: Any, field: Any, grid: Any, discs: Any, table: Any, left: Any, path: Any, to_go: Any,
-    to_go_grid: Any, target: Any, weights: Any, own: Any, pending: Any, costs: Any,
+    to_go_grid: Any, target: Any, weights: Any, own: Any, pending: Any, movers: Any, costs: Any,
 ) -> None:  # fmt: skip
     """Draw one block of noise, and fill the block of costs of n and, for pairs, that of −n."""
     drawn = noise.shape[0]
@@ -270,7 +293,7 @@ def rollout_pair(
         rollout_block(
             mean, factor, np.float32(1 - 2 * mirrored), noise[block], start, model, field, grid,
             discs, table, left, path, to_go, to_go_grid, target, weights, own,
-            pending, costs[mirrored * drawn + block],
+            pending, movers, costs[mirrored * drawn + block],
         )  # fmt: skip
 
 
@@ -278,13 +301,13 @@ def rollout_pair(
 def rollout_serial(
     mean: Any, factor: Any, draw: Any, process: Any, noise: Any, start: Any, model: Any,
     field: Any, grid: Any, discs: Any, table: Any, left: Any, path: Any, to_go: Any,
-    to_go_grid: Any, target: Any, weights: Any, own: Any, pending: Any, costs: Any,
+    to_go_grid: Any, target: Any, weights: Any, own: Any, pending: Any, movers: Any, costs: Any,
 ) -> None:  # fmt: skip
     """Fill noise, float32[drawn, T · m, BLOCK], and its costs, float32[blocks, BLOCK]."""
     for block in range(noise.shape[0]):
         rollout_pair(
             block, mean, factor, draw, process, noise, start, model, field, grid, discs, table,
-            left, path, to_go, to_go_grid, target, weights, own, pending, costs,
+            left, path, to_go, to_go_grid, target, weights, own, pending, movers, costs,
         )  # fmt: skip
 
 
@@ -292,11 +315,11 @@ def rollout_serial(
 def rollout_parallel(
     mean: Any, factor: Any, draw: Any, process: Any, noise: Any, start: Any, model: Any,
     field: Any, grid: Any, discs: Any, table: Any, left: Any, path: Any, to_go: Any,
-    to_go_grid: Any, target: Any, weights: Any, own: Any, pending: Any, costs: Any,
+    to_go_grid: Any, target: Any, weights: Any, own: Any, pending: Any, movers: Any, costs: Any,
 ) -> None:  # fmt: skip
     """Do as rollout_serial does, on all threads."""
     for block in prange(noise.shape[0]):
         rollout_pair(
             np.int64(block), mean, factor, draw, process, noise, start, model, field, grid, discs,
-            table, left, path, to_go, to_go_grid, target, weights, own, pending, costs,
+            table, left, path, to_go, to_go_grid, target, weights, own, pending, movers, costs,
         )  # fmt: skip

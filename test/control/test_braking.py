@@ -135,6 +135,18 @@ def test_each_disc_may_not_go_deeper_even_when_another_comes_free():
     assert not found.safe
 
 
+@pytest.mark.parametrize(('speed', 'safe'), [(0.0, True), (-1.5, False)])
+def test_room_to_brake_is_less_before_something_that_comes_nearer(speed, safe):
+    mover = np.array([[1.6, 0.0, speed, 0.0, 0.25]])
+    around = surroundings(room())._replace(movers=mover)
+    found = [braking.check(moving(v=1.0), (1.0, 0.0), 0.05, around, MODEL)]
+    if not safe:  # nor does a bend help where there are walls of them
+        aside = np.array([[1.6, 0.5 * n, speed, 0.0, 0.25] for n in range(-4, 5)])
+        blocked = around._replace(movers=aside)
+        found.append(braking.check(moving(v=1.0), (1.0, 0.0), 0.05, blocked, MODEL))
+    assert found[-1].safe == safe
+
+
 def test_check_of_the_weakest_brakes_ends():
     limits = Limits(ax_min=-0.01, vx_max=20.0)
     model = DiffDrive.of(limits, PREDICTION, braking.STEP)

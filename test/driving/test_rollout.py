@@ -66,6 +66,7 @@ class Scene:
     looked_ahead: bool = False
     motion_model: str = 'diff_drive'
     pending: tuple[tuple[float, ...], ...] = ()
+    movers: tuple[tuple[float, ...], ...] = ()  # x, y, vx, vy, radius, growth
 
     @property
     def controls(self):
@@ -79,7 +80,8 @@ class Scene:
         if self.looked_ahead:
             assert not made.look_ahead(self.path, self.progress)
         pending = np.array(self.pending, np.float32).reshape(-1, self.controls)
-        made.prepare(self.state, self.last, self.path, self.progress, pending)
+        movers = np.array(self.movers, np.float64).reshape(-1, 6)
+        made.prepare(self.state, self.last, self.path, self.progress, pending, movers)
         return made
 
 
@@ -103,6 +105,8 @@ SCENES = {
     'turns late': Scene(cluttered(9), bend(), State(2.0, 3.0, 0.1, 0.2, 0.3),
                         prediction=Prediction(delay_linear=0.05, delay_angular=0.17),
                         pending=((0.2, 0.5), (0.2, -0.4), (0.1, -0.2))),
+    'movers': Scene(cluttered(0), bend(), State(2.0, 3.0, 0.1, 0.3, 0.1), footprint=LONG,
+                    movers=((3.0, 2.4, 0.1, 0.5, 0.2, 0.1), (5.0, 3.5, -0.9, -0.2, 0.3, 0.0))),
     'dead bands': Scene(cluttered(10), bend(), State(2.0, 3.0, 0.1, 0.2, 0.3),
                         prediction=Prediction(dead_band_linear=0.15, dead_band_angular=0.3)),
     'omni': Scene(cluttered(11), bend(), State(2.0, 3.0, 0.4, 0.2, 0.3, -0.1), (0.2, -0.13, 0.1),
@@ -206,6 +210,12 @@ def reference(scene, controls):
             disc_x = x + ahead * np.cos(yaw) - aside * np.sin(yaw)
             disc_y = y + ahead * np.sin(yaw) + aside * np.cos(yaw)
             clearance = np.minimum(clearance, field.at(disc_x, disc_y) - radius)
+            for at_x, at_y, mover_vx, mover_vy, body, growth in scene.movers:
+                time = (t + 1) * DT
+                away = np.hypot(disc_x - at_x - time * mover_vx, disc_y - at_y - time * mover_vy)
+                free = away - body - time * growth - radius
+                doubtful |= np.abs(free) < 1e-5
+                clearance = np.minimum(clearance, free)
             for cells in (disc_x - field.origin_x, disc_y - field.origin_y):
                 part = cells / field.resolution
                 doubtful |= np.abs(part - np.round(part)) < 2e-4
