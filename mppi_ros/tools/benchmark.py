@@ -176,15 +176,33 @@ def _latency(options: argparse.Namespace) -> Rows:
 
     _configuration(options)
     with _progress() as progress:
-        return measure(options.rate, options.seconds, options.cells, options.params, progress)
+        return measure(
+            options.rate, options.seconds, options.cells, options.params, progress,
+            stress=options.stress,
+        )  # fmt: skip
 
 
 def _show_latency(options: argparse.Namespace, rows: Rows) -> None:
     timed = [row for row in rows if 'median_ms' in row]
     columns = ('what', 'costmap_cells', 'median_ms', 'p90_ms', 'p99_ms', 'p999_ms', 'max_ms')
-    _show(f'the node over DDS, {options.rate:g} Hz, {options.seconds:g} s', columns, timed)
+    busy = f', {options.stress} busy processes' if options.stress else ''
+    title = f'the node over DDS, {options.rate:g} Hz, {options.seconds:g} s{busy}'
+    _show(title, columns, timed)
     single = [row for row in rows if 'value' in row]
     _show('the process of the node', ('what', 'costmap_cells', 'value', 'unit'), single)
+
+
+def _soak(options: argparse.Namespace) -> Rows:
+    from mppi_ros.tools.benchmark_soak import measure
+
+    with _progress() as progress:
+        return measure(options.ticks, _configuration(options), progress)
+
+
+def _show_soak(options: argparse.Namespace, rows: Rows) -> None:
+    columns = ('phase', 'median_ms', 'p99_ms', 'p999_ms', 'max_ms', 'resident_mib')
+    _show(f'{options.ticks} ticks of closed loop', columns, [r for r in rows if 'phase' in r])
+    _show('what must hold', ('law', 'measured', 'limit', 'holds'), [r for r in rows if 'law' in r])
 
 
 def _theory(_options: argparse.Namespace) -> Rows:
@@ -313,6 +331,15 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     latency.add_argument(
         '--cells', type=listed(integer(60, 5000)), metavar='N,N', default=(60, 200, 1000),
         help='side of the costmap in cells; default: 60,200,1000',
+    )
+    latency.add_argument(
+        '--stress', type=integer(0, 256), metavar='N', default=0,
+        help='keep N cores busy with other processes; default: none',
+    )
+    soak = command('soak', 'drive for very many ticks: memory and time', _soak, _show_soak)
+    soak.add_argument(
+        '--ticks', type=integer(1000, 1_000_000_000), metavar='N', default=1_000_000,
+        help='default: %(default)s',
     )
     command('theory', 'check the laws of the theory', _theory, _show_theory)
     compare = command('compare', 'ratio of each row of two results')

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 import math
 import os
 from pathlib import Path
+import subprocess
 import sys
 from tempfile import TemporaryDirectory
 import time
@@ -38,6 +40,8 @@ ODOMETRY_RATE, COSTMAP_RATE = 50.0, 5.0  # [Hz]
 SETTLE = 2.0  # [s] after the first command that are not counted
 PATIENCE = 300.0  # [s] for a node that compiles all its kernels
 MOVING = 1e-3  # [m/s]
+MOST_LAPS = 700  # more than two hours at the default speed, in less poses than a plan may have
+TOLD = ('odom_age', 'solve_ms', 'tick_ms')
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 Progress = Callable[[str, float], None]
@@ -139,13 +143,8 @@ class Driver(Node):
             self.first_motion = received
 
     def _on_statistics(self, message: DiagnosticArray) -> None:
-        told = {}
-        for entry in message.status[0].values:
-            try:
-                told[entry.key] = float(entry.value)
-            except ValueError:
-                continue
-        self.ticks[_seconds(message.header.stamp)] = told
+        values = {entry.key: entry.value for entry in message.status[0].values}
+        self.ticks[_seconds(message.header.stamp)] = {key: float(values[key]) for key in TOLD}
 
 
 def _seconds(stamp: Any) -> float:
@@ -153,7 +152,8 @@ def _seconds(stamp: Any) -> float:
 
 
 def measure(
-    rate: float, seconds: float, cells: Sequence[int], params: Path | None, progress: Progress
+    rate: float, seconds: float, cells: Sequence[int], params: Path | None, progress: Progress,
+    stress: int = 0,
 ) -> list[dict[str, Any]]:
     """
     Start the node for each size of the costmap and return the rows of all.
@@ -170,6 +170,8 @@ def measure(
         The node's ROS YAML.
     progress : callable
         Told what is measured and the share that is done.
+    stress : int
+        Processes that keep a core busy each, while the node is timed.
 
     Raises
     ------
@@ -190,7 +192,10 @@ def measure(
                     rows.append(_value(f'start-up to first command, {name}', run.start_up, 's'))
             for place, side in enumerate(cells):
                 progress(f'costmap of {side}² cells', 0.2 + 0.8 * place / len(cells))
-                with _Run(side, seconds, rate, params, Path(folder), cache) as run:
+                with (
+                    _Run(side, seconds, rate, params, Path(folder), cache) as run,
+                    _stress(stress),
+                ):
                     rows += [{**row, 'costmap_cells': side} for row in run.rows()]
     finally:
         rclpy.try_shutdown()
@@ -205,7 +210,7 @@ class _Run:
         environment: dict[str, str],
     ) -> None:
         way = FASTEST * (SETTLE + 2.0 * seconds + 10.0)
-        self._driver = Driver(cells, math.ceil(way / (math.tau * RADIUS)))
+        self._driver = Driver(cells, min(math.ceil(way / (math.tau * RADIUS)), MOST_LAPS))
         self._seconds = seconds
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self._driver)
@@ -254,13 +259,15 @@ class _Run:
         joined = [(at, stamp, ticks[stamp]) for at, stamp in commands if stamp in ticks]
         yield _timed('tick period', 1e3 * np.diff(stamps))
         yield _timed('tick jitter', np.abs(1e3 * np.diff(stamps) - period))
+        yield _timed('gap between commands received', 1e3 * np.diff([at for at, _ in commands]))
         yield _timed('tick → command received', [1e3 * (at - stamp) for at, stamp in commands])
         yield _timed(
             'odometry stamp → command received',
             [1e3 * (at - stamp + told['odom_age']) for at, stamp, told in joined],
         )
         for what, key in (('solve', 'solve_ms'), ('tick', 'tick_ms')):
-            yield _timed(what, [told[key] for _, _, told in joined if key in told])
+            values = np.array([told[key] for _, _, told in joined])
+            yield _timed(what, values[np.isfinite(values)])
         missed = int(np.sum(np.diff(stamps) * self._rate > 1.5))
         yield _value('missed ticks', missed, f'of {len(commands)}')
         self._driver.be_silent()
@@ -278,6 +285,18 @@ class _Run:
         while (left := end - time.monotonic()) > 0.0:
             self._executor.spin_once(timeout_sec=left)
         self._children.check()
+
+
+@contextmanager
+def _stress(count: int) -> Iterator[None]:
+    """Keep cores busy with other processes."""
+    busy = [subprocess.Popen([sys.executable, '-c', 'while True: pass']) for _ in range(count)]
+    try:
+        yield
+    finally:
+        for process in busy:
+            process.kill()
+            process.wait()
 
 
 def _timed(what: str, milliseconds: Any) -> dict[str, Any]:
