@@ -39,6 +39,21 @@ def pytest_configure(config: pytest.Config) -> None:
         settings.load_profile('long')
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_pycollect_makemodule(
+    module_path: Path, parent: pytest.Collector
+) -> pytest.Module | None:
+    """
+    Keep the plugin of launch_testing to its folder.
+
+    It imports every module to see what it is, and where one skips itself, as for want of a
+    package, it would skip the whole folder.
+    """
+    if module_path.parent.name == 'launch':
+        return None
+    return pytest.Module.from_parent(parent, path=module_path)
+
+
 @pytest.fixture(scope='session')
 def data(request: pytest.FixtureRequest) -> Path:
     """Folder of navigation data; skips the test when there is none."""

@@ -51,7 +51,7 @@ def cost(made, mean):
     costs = np.empty((1, BLOCK), np.float32)
     noise = np.zeros((1, 2 * STEPS, BLOCK), np.float32)
     made.costs_of_blocks(mean, np.zeros((2, 2), np.float32), noise, costs, 1)
-    assert np.ptp(costs) == 0.0
+    assert np.ptp(costs) <= 1e-6 * abs(float(costs.mean()))  # older compilers round by lane
     return float(costs[0, 0])
 
 

@@ -12,7 +12,6 @@ import pytest
 pytest.importorskip(
     'launch_testing', reason='launch_testing comes only with an installed ROS 2')
 pytest.importorskip('launch_ros', reason='launch_ros comes only with an installed ROS 2')
-psutil = pytest.importorskip('psutil', reason='needs psutil to end a simulator')
 
 from launch.actions import IncludeLaunchDescription  # noqa: E402
 from launch.substitutions import PathJoinSubstitution  # noqa: E402
@@ -54,6 +53,8 @@ def generate_test_description():
 
 def end_simulator(namespace):
     """End the simulator of one robot; the launch file starts it again."""
+    import psutil
+
     ours = psutil.Process().children(recursive=True)
     (simulator,) = [
         process for process in ours

@@ -1,18 +1,22 @@
 """The real action FollowPath, where nav2_msgs is installed: drive, take over, give up, fail."""
 from __future__ import annotations
 
+from importlib.util import find_spec
+
+from action_msgs.msg import GoalStatus
 import pytest
+from rclpy.action import ActionClient
+from system import scenarios
+from system.harness import WORLD, Watcher, distance_to, stands
 
-pytest.importorskip('nav2_msgs', reason='nav2_msgs comes only with Nav2')
+from mppi_ros.nodes import conversions
 
-from action_msgs.msg import GoalStatus  # noqa: E402
-from nav2_msgs.action import FollowPath  # noqa: E402
-from nav2_msgs.msg import SpeedLimit  # noqa: E402
-from rclpy.action import ActionClient  # noqa: E402
-from system import scenarios  # noqa: E402
-from system.harness import WORLD, Watcher, distance_to, stands  # noqa: E402
+if find_spec('nav2_msgs') is not None:
+    from nav2_msgs.action import FollowPath
+    from nav2_msgs.msg import SpeedLimit
 
-from mppi_ros.nodes import conversions  # noqa: E402
+pytestmark = pytest.mark.skipif(
+    find_spec('nav2_msgs') is None, reason='nav2_msgs comes only with Nav2')
 
 
 class Client:

@@ -5,13 +5,13 @@ import shutil
 import subprocess
 
 import pytest
+from system import scenarios
 
-pytest.importorskip('ros2param', reason='needs ros2 param: source a ROS 2 installation')
+from mppi_ros.control.settings import Configuration, read_yaml
+from mppi_ros.mppi.parameters import describe, replace
 
-from system import scenarios  # noqa: E402
-
-from mppi_ros.control.settings import Configuration, read_yaml  # noqa: E402
-from mppi_ros.mppi.parameters import describe, replace  # noqa: E402
+pytestmark = pytest.mark.skipif(
+    shutil.which('ros2') is None, reason='needs ros2 param: source a ROS 2 installation')
 
 CHANGES = {'lambda': 0.5, 'sigma': (0.3, 0.7), 'robot.footprint': (), 'horizon_steps': 40}
 
