@@ -205,6 +205,30 @@ def _show_soak(options: argparse.Namespace, rows: Rows) -> None:
     _show('what must hold', ('law', 'measured', 'limit', 'holds'), [r for r in rows if 'law' in r])
 
 
+def _messages(_options: argparse.Namespace) -> Rows:
+    from mppi_ros.nodes import use_wheels
+
+    use_wheels()
+    from mppi_ros.tools.benchmark_messages import measure
+
+    return list(measure())
+
+
+def _show_messages(_options: argparse.Namespace, rows: Rows) -> None:
+    columns = 'what', 'median_ms', 'p99_ms', 'max_ms'
+    _show('long messages in the thread of the node', columns, rows)
+
+
+def _start(_options: argparse.Namespace) -> Rows:
+    from mppi_ros.tools.benchmark_start import measure
+
+    return measure()
+
+
+def _show_start(_options: argparse.Namespace, rows: Rows) -> None:
+    _show('processor time of a start', ('what', 'value', 'unit'), rows)
+
+
 def _theory(_options: argparse.Namespace) -> Rows:
     from mppi_ros.tools.theory import theory_rows
 
@@ -295,7 +319,7 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
         made.set_defaults(benchmark=name, measure=measure, show=show, json=None)
         if measure:
             made.add_argument('--json', type=Path, metavar='OUT', help='write the results here')
-        if measure not in (None, _theory):
+        if measure not in (None, _theory, _messages, _start):
             made.add_argument('--params', type=Path, metavar='FILE', help="the node's ROS YAML")
         return made
 
@@ -341,6 +365,8 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
         '--ticks', type=integer(1000, 1_000_000_000), metavar='N', default=1_000_000,
         help='default: %(default)s',
     )
+    command('messages', 'time what the node does with long messages', _messages, _show_messages)
+    command('start', 'processor time to compile and to load all kernels', _start, _show_start)
     command('theory', 'check the laws of the theory', _theory, _show_theory)
     compare = command('compare', 'ratio of each row of two results')
     compare.add_argument('other', type=Path, metavar='OTHER.json')

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -198,3 +199,23 @@ def test_soak_tells_time_and_memory_of_each_phase_and_what_must_hold(tmp_path):
     # Time is not tested here: a busy machine drifts by itself.
     assert [law for law, holds in laws.items() if not holds] in (
         [], ['the median tick does not drift'])
+
+
+def test_start_tells_what_each_kernel_takes_to_compile(monkeypatch, tmp_path):
+    from mppi_ros.tools import benchmark_start
+
+    told = iter(['[["kernels", 12.5], ["kernel roll", 9.0]]', '[["kernels", 0.5]]'])
+    caches = []
+
+    def run_start(command, env, **_options):
+        caches.append(env['NUMBA_CACHE_DIR'])
+        return subprocess.CompletedProcess(command, 0, next(told), '')
+
+    monkeypatch.setattr(benchmark_start, 'subprocess', SimpleNamespace(run=run_start))
+    out = tmp_path / 'out.json'
+    assert run('start', '--json', out) == 0
+    rows = json.loads(out.read_text())['rows']
+    assert [(row['what'], row['value']) for row in rows] == [
+        ('first start: kernels', 12.5), ('first start: kernel roll', 9.0),
+        ('second start: kernels', 0.5)]
+    assert caches[0] == caches[1]

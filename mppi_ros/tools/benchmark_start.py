@@ -1,0 +1,65 @@
+"""Processor time of a first start: what each kernel takes to compile, what all take to load."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+import subprocess
+import sys
+from tempfile import TemporaryDirectory
+import time
+from typing import Any
+
+from mppi_ros.mppi.errors import MppiError
+
+LEAST = 0.1  # [s] of a kernel that gets a row
+
+
+def measure() -> list[dict[str, Any]]:
+    """Return rows of processor seconds: of a first start with an empty cache, then of a second."""
+    rows = []
+    with TemporaryDirectory(prefix='mppi_start_') as cache:
+        for name in ('first', 'second'):
+            done = subprocess.run(
+                [sys.executable, __file__], env={**os.environ, 'NUMBA_CACHE_DIR': cache},
+                capture_output=True, text=True, cwd=Path(cache),
+            )  # fmt: skip
+            if done.returncode != 0:
+                raise MppiError(f'the {name} start failed: {done.stderr.strip()[-300:]}')
+            for what, seconds in json.loads(done.stdout):
+                rows.append({'what': f'{name} start: {what}', 'value': seconds, 'unit': 'CPU s'})
+    return rows
+
+
+def main() -> None:
+    """Import and warm up in this process; print [what, seconds], the kernels without the inner."""
+    begun = time.process_time()
+    from numba.core import event
+
+    open_ones: list[float] = []
+    taken: dict[str, float] = {}
+
+    class Compilations(event.Listener):
+        def on_start(self, _event: Any) -> None:
+            open_ones.append(time.process_time())
+
+        def on_end(self, told: Any) -> None:
+            seconds = time.process_time() - open_ones.pop()
+            if not open_ones:
+                name = told.data['dispatcher'].py_func.__qualname__
+                taken[name] = taken.get(name, 0.0) + seconds
+
+    event.register('numba:compile', Compilations())
+    from mppi_ros.control.controller import Controller
+    from mppi_ros.control.settings import Configuration
+
+    imported = time.process_time()
+    Controller(Configuration()).warm_up()
+    told = {'import': imported - begun, 'kernels': time.process_time() - imported}
+    told |= {f'kernel {name}': seconds for name, seconds in taken.items() if seconds > LEAST}
+    print(json.dumps([[what, round(seconds, 3)] for what, seconds in told.items()]))
+
+
+if __name__ == '__main__':
+    main()
