@@ -25,7 +25,7 @@ from launch import LaunchDescription  # noqa: E402
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # for the command launch_test
 from system import scenarios  # noqa: E402
-from system.harness import GOAL, START, WORLD, Watcher  # noqa: E402
+from system.harness import GOAL, START, WORLD, Watcher, compile_kernels  # noqa: E402
 
 from mppi_ros.tools.processes import free_domain  # noqa: E402
 
@@ -33,6 +33,7 @@ from mppi_ros.tools.processes import free_domain  # noqa: E402
 @pytest.mark.launch_test
 @keep_alive
 def generate_test_description():
+    compile_kernels()
     os.environ['ROS_DOMAIN_ID'] = str(free_domain())
     os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
     world = Path(tempfile.mkdtemp()) / 'world.csv'

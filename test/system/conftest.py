@@ -8,7 +8,13 @@ import pytest
 
 pytest.importorskip('rclpy', reason='needs ROS 2: source an installation or install the wheels')
 
-from system.harness import Processes, Watcher  # noqa: E402
+from system.harness import Processes, Watcher, compile_kernels  # noqa: E402
+
+
+@pytest.fixture(scope='session', autouse=True)
+def kernels() -> None:
+    """Compile once, before any process is waited for."""
+    compile_kernels()
 
 
 @pytest.fixture

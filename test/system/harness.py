@@ -30,6 +30,7 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile, qos_profile_sensor_data
 from std_msgs.msg import Bool
 
+from mppi_ros.control.controller import Controller
 from mppi_ros.control.inputs import Odometry as Motion
 from mppi_ros.control.settings import Configuration
 from mppi_ros.driving.costmap import Costmap
@@ -39,6 +40,11 @@ from mppi_ros.nodes.latched import LATCHED
 PATIENCE = 40.0  # [s] for what takes a second or two on an idle machine
 WORLD = 'x,y,radius\n2.0,0.1,0.25\n2.0,-1.6,0.3\n3.2,1.7,0.4\n'
 START, GOAL = (0.0, 0.0, 0.0), (4.0, 0.5, 0.0)
+
+
+def compile_kernels() -> None:
+    """Compile the kernels or find them in the cache, so that no process has to under test."""
+    Controller(Configuration()).warm_up()
 
 
 class Watcher:
