@@ -271,5 +271,10 @@ def _brake(
         at_rest = abs(v) < 0.005 and abs(w) < 0.005 and abs(vy) < 0.005
         if at_rest and step >= first and rests(command, model):
             break
+    lost = True
+    for n in range(begin.size):
+        lost = lost and begin[n] + around.discs[n, 2] <= TOUCH
+    if lost:  # in the middle of an obstacle no motion seems to lead deeper
+        deeper = math.inf
     heading = math.atan2(state[3], state[2])
     return deeper, begin.min(), clearance, state[0], state[1], heading, v, w

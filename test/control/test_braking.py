@@ -125,6 +125,14 @@ def test_robot_in_contact_may_leave_and_rest_but_not_go_deeper(side):
     assert list(speeds.values()) == [True, True, False]
 
 
+@pytest.mark.parametrize('v', [-0.2, 0.0, 0.2])
+def test_robot_whose_middle_is_in_an_obstacle_may_not_move(v):
+    around = surroundings(with_block(room(), 0.0, 0.0, 0.6))
+    found = braking.check(moving(), (v, 0.0), 0.05, around, MODEL)
+    assert found.begin == pytest.approx(-0.2)
+    assert not found.safe
+
+
 def test_each_disc_may_not_go_deeper_even_when_another_comes_free():
     body = Footprint.polygonal([[0.5, 0.2], [-0.5, 0.2], [-0.5, -0.2], [0.5, -0.2]])
     costmap = with_block(with_block(room(), 0.7, 0.0, 0.2), -0.8, 0.0, 0.2)

@@ -341,7 +341,7 @@ FAULTS: dict[str, Case] = {
                          R.IN_CONTACT, R.NO_ROOM, blind=True),
     'costmap lethal everywhere': show(
         lambda loop: (loop.now, replace(loop.world, data=np.full_like(loop.world.data, 100))),
-        R.IN_CONTACT, R.NO_ROOM, blind=True),
+        R.NO_ROOM, blind=True),
     'costmap fills up': Case(filling_up, {R.NO_ROOM, R.SECOND_CHOICE, R.NONE}, seconds=3.0,
                              unavoidable=True, end=clean),
     'costmap in every resolution': Case(every_size),
