@@ -63,6 +63,8 @@ class Watcher:
         For each name the newest status, as (level, message).
     unsafe : list of str
         What the oracle says of commands that must not have been sent.
+    stamp : float
+        Of the newest command [s].
     truth : Motion or None
         Where the simulated robot is.
     touched : bool
@@ -78,7 +80,7 @@ class Watcher:
         self._executor.add_node(self.node)
         self.commands: list[tuple[float, float]] = []
         self.unsafe: list[str] = []
-        self._stamp = 0.0
+        self.stamp = 0.0
         self.statistics: dict[str, str] = {}
         self.on_statistics: Callable[[dict[str, str]], None] = lambda values: None
         self.diagnostics: dict[str, tuple[int, str]] = {}
@@ -168,11 +170,11 @@ class Watcher:
         stamp = conversions.seconds_from_msg(message.header.stamp)
         if self.commands:
             words = complaint_of(
-                self.commands[-1], command, stamp - self._stamp, Configuration())
+                self.commands[-1], command, stamp - self.stamp, Configuration())
             if words:
                 self.unsafe.append(words)
         self.commands.append(command)
-        self._stamp = stamp
+        self.stamp = stamp
 
     def _on_statistics(self, message: DiagnosticArray) -> None:
         self.statistics = {entry.key: entry.value for entry in message.status[0].values}

@@ -189,6 +189,8 @@ def test_simulated_time_that_begins_anew(processes, watcher, tmp_path):
     clock = ('-p', 'publish_clock:=true')
     start_robot(processes, tmp_path, simulator=clock, others=('-p', 'use_sim_time:=true'))
     scenarios.drives(watcher)
+    # So late that the new clock is behind the old one when it is first heard.
+    watcher.wait_for(lambda: watcher.stamp > 20.0, 'twenty seconds')
     codes = set()
     watcher.on_statistics = lambda values: codes.add(values['code'])
     processes.end('kinematic_simulator', signal.SIGKILL)
@@ -311,6 +313,6 @@ def test_two_publishers_of_odometry_are_told(processes, watcher):
     PretendedRobot(rival, plans=False)
     watcher.wait_for(lambda: 'has 2 publishers' in watcher.diagnostics.get(CONTROL, (0, ''))[1],
                      'a word on the rivals')
-    assert watcher.diagnostics[CONTROL][0] == 1
+    assert watcher.diagnostics[CONTROL][0] >= 1
     rival.close()
     robot.say_the_truth()
