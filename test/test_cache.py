@@ -110,6 +110,7 @@ def test_without_any_place_for_the_code_it_is_compiled_at_each_start(guest):
 
 WARM = """
 import json
+import sys
 import numpy as np
 from numba.core import event
 from mppi_ros.control.controller import Controller
@@ -129,7 +130,8 @@ class Listener(event.Listener):
         pass
 
 
-controller = Controller(Configuration(), 1)
+robot = json.loads(sys.argv[1])
+controller = Controller(replace(Configuration(), robot), 1)
 controller.warm_up()
 event.register('numba:compile', Listener())
 cells = np.zeros((200, 200), np.int8)
@@ -138,13 +140,14 @@ corners = [0.3, 0.2, 0.3, -0.2, -0.3, -0.2, -0.3, 0.2]
 now, states = 0.0, []
 for changes in (
     {}, {'threads': 2}, {'noise.antithetic': False}, {'lambda': 0.3}, {'horizon_steps': 40},
-    {'sigma': [0.2, 0.01, 0.01, 0.6]}, {'robot.footprint': corners}, {'iterations': 2},
+    {'robot.footprint': corners}, {'iterations': 2}, {'prediction.delay_angular': 0.25},
+    {'prediction.dead_band_linear': 0.01}, json.loads(sys.argv[2]),
 ):
-    controller.configure(replace(Configuration(), changes))
+    controller.configure(replace(Configuration(), {**robot, **changes}))
     controller.set_costmap(now, Costmap(cells, 0.05, -5.0, -5.0))
     controller.set_plan(now, np.array([[0.0, 0.0, 0.0], [4.0, 0.0, 0.0]]))
     for _ in range(3):
-        controller.set_odometry(Odometry(now, 0.0, 0.0, 0.0, 0.1, 0.0, 0.0))
+        controller.set_odometry(Odometry(now, 0.1 * now, 0.0, 0.0, 0.1, 0.0, 0.0))
         states.append(controller.tick(now).state.value)
         now += 0.05
     controller.optimal_trajectory()
@@ -153,10 +156,15 @@ print(json.dumps([compiled, states]))
 """
 
 
-def test_nothing_is_left_to_compile_after_the_warm_up():
+@pytest.mark.parametrize(('robot', 'changes'), [
+    ({}, {'sigma': [0.2, 0.01, 0.01, 0.6]}),
+    ({'motion_model': 'omni', 'sigma': [0.3, 0.3, 0.4]}, {'limits.vy_max': 0.2}),
+    ({'motion_model': 'ackermann'}, {'limits.turning_radius_min': 0.5}),
+])
+def test_nothing_is_left_to_compile_after_the_warm_up(robot, changes):
     done = subprocess.run(
-        [sys.executable, '-c', WARM], capture_output=True, text=True, check=True,
-        cwd=Path(mppi_ros.__file__).parents[1])
+        [sys.executable, '-c', WARM, json.dumps(robot), json.dumps(changes)],
+        capture_output=True, text=True, check=True, cwd=Path(mppi_ros.__file__).parents[1])
     compiled, states = json.loads(done.stdout)
     assert compiled == []
     assert set(states) == {'driving'}
