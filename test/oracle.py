@@ -51,8 +51,9 @@ class Oracle:
         command, last, limits = tick.command, self.last, c.limits
         if not all(math.isfinite(value) for value in dataclasses.astuple(command)):
             yield 'the command is not finite'
-        if command.vy != 0.0:
-            yield 'a differential drive cannot move sideways'
+        omni, car = c.motion_model == 'omni', c.motion_model == 'ackermann'
+        if command.vy != 0.0 and not omni:
+            yield 'this robot cannot move sideways'
         period = 1.0 / c.control_rate
         if elapsed <= SILENCE:
             seconds = min(elapsed, 2.0 * period) if elapsed > 0.0 else period
@@ -61,8 +62,11 @@ class Oracle:
             most = limits.ax_max if speeding_up else max(limits.ax_max, -limits.ax_min)
             if abs(command.vx - last.vx) > most * seconds:
                 yield 'the speed changes too fast'
-            if abs(command.wz - last.wz) > limits.az_max * seconds:
+            # Of a car the steering is limited, and with it the change of w / v alone.
+            if not car and abs(command.wz - last.wz) > limits.az_max * seconds:
                 yield 'the turning rate changes too fast'
+            if abs(command.vy - last.vy) > max(limits.ay_max, -limits.ay_min) * seconds:
+                yield 'the speed sideways changes too fast'
         slower = abs(command.vx) < abs(last.vx) or command.vx == last.vx
         if not (slower or limits.vx_min - ROUNDING <= command.vx <= limits.vx_max + ROUNDING):
             yield 'the speed is beyond its limit'

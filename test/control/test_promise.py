@@ -54,8 +54,8 @@ events = st.one_of(
 class Witness:
     """Ticks a controller and holds every command against the promise."""
 
-    def __init__(self) -> None:
-        self.robot = PlainRobot(Controller(SMALL, seed=1))
+    def __init__(self, configuration=SMALL) -> None:
+        self.robot = PlainRobot(Controller(configuration, seed=1))
         self.oracle = Oracle()
         self.last_now = -math.inf
 
@@ -107,9 +107,11 @@ class Witness:
 class AnythingHappens(RuleBasedStateMachine):
     """Whatever comes in, in whatever order, every command keeps the promise."""
 
+    configuration = SMALL
+
     @initialize()
     def begin(self) -> None:
-        self.witness = Witness()
+        self.witness = Witness(self.configuration)
         robot = self.witness.robot
         robot.controller.set_costmap(robot.now, room())
         robot.controller.set_goal(robot.now, 4.0, 0.0, 0.0)
@@ -124,8 +126,26 @@ class AnythingHappens(RuleBasedStateMachine):
         self.witness.watch(sense=True)
 
 
+class AnythingHappensToAnOmni(AnythingHappens):
+    """The same of a robot that can move sideways."""
+
+    configuration = replace(SMALL, {'motion_model': 'omni', 'sigma': [0.4, 0.4, 0.6]})
+
+
+class AnythingHappensToACar(AnythingHappens):
+    """The same of a car."""
+
+    configuration = replace(SMALL, {
+        'motion_model': 'ackermann', 'sigma': [0.4, 0.6], 'limits.turning_radius_min': 0.4})
+
+
 TestEveryCommandKeepsThePromise = AnythingHappens.TestCase
-TestEveryCommandKeepsThePromise.settings = settings(stateful_step_count=25)
+TestEveryCommandOfAnOmniKeepsThePromise = AnythingHappensToAnOmni.TestCase
+TestEveryCommandOfACarKeepsThePromise = AnythingHappensToACar.TestCase
+FEWER = settings(stateful_step_count=25, max_examples=settings().max_examples // 2)
+TestEveryCommandKeepsThePromise.settings = FEWER
+TestEveryCommandOfAnOmniKeepsThePromise.settings = FEWER
+TestEveryCommandOfACarKeepsThePromise.settings = FEWER
 
 
 @settings(max_examples=100, deadline=None)

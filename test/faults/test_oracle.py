@@ -29,7 +29,7 @@ def test_a_good_command_passes():
 @pytest.mark.parametrize(('tick', 'words'), [
     (replace(GOOD, command=Command(math.nan, 0.0, 0.0)), 'not finite'),
     (replace(GOOD, command=Command(0.35, 0.0, math.inf)), 'not finite'),
-    (replace(GOOD, command=Command(0.3, 0.1, 0.5)), 'sideways'),
+    (replace(GOOD, command=Command(0.3, 0.1, 0.5)), 'cannot move sideways'),
     (replace(GOOD, command=Command(0.36, 0.0, 0.5)), 'speed changes'),
     (replace(GOOD, command=Command(0.2, 0.0, 0.5)), 'speed changes'),
     (replace(GOOD, command=Command(0.3, 0.0, 0.7)), 'turning rate changes'),
