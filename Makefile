@@ -14,11 +14,7 @@ NODES := mppi_controller kinematic_simulator path_planner cmd_vel_guard
 WITH_ROS := .ci/with_ros $(VENV) "$(ROS_SETUP)"
 comma := ,
 
-<<<<<<< HEAD
-.PHONY: env demo test tests test-oldest faults docs lint clean
-=======
-.PHONY: env demo test faults soak lint clean
->>>>>>> 234d322 (tools: soak, and latency on busy cores)
+.PHONY: env demo test tests test-oldest faults soak docs lint clean
 
 env: $(STAMP)
 
@@ -52,14 +48,7 @@ faults: env
 	$(WITH_ROS) $(BIN)/pytest --long --timeout 7200 test/faults test/fuzz \
 	    test/control/test_promise.py test/system/test_faults.py
 
-<<<<<<< HEAD
-docs: env
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[docs]'
-	$(BIN)/python -m sphinx -q -W docs build/docs
-=======
-soak: env
-	$(WITH_ROS) $(BIN)/mppi_benchmark soak
->>>>>>> 234d322 (tools: soak, and latency on busy cores)
+.PHONY: env demo test tests test-oldest faults soak docs lint clean
 
 lint: env
 	$(BIN)/ruff check
