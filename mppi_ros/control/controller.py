@@ -20,9 +20,16 @@ from numpy.typing import NDArray
 from mppi_ros.control import braking
 from mppi_ros.control.braking import Surroundings
 from mppi_ros.control.drives import Drives
-from mppi_ros.control.headway import Headway
+from mppi_ros.control.headway import (
+    BACK_UP,
+    REMEDIES,
+    SEARCH_WIDER,
+    Endeavour,
+    Headway,
+    remedy,
+)
 from mppi_ros.control.inputs import Command, Odometry, check_stamp
-from mppi_ros.control.ladder import Choice, Scene, second_choice
+from mppi_ros.control.ladder import WIDER, Choice, Scene, cheapest_constant, second_choice
 from mppi_ros.control.report import HARMLESS, Fault, Reason, State, Statistics, Tick
 from mppi_ros.control.route import Route
 from mppi_ros.control.settings import Configuration
@@ -49,6 +56,7 @@ from mppi_ros.mppi.optimizer import Optimizer
 
 SENT = 512  # commands remembered for the prediction
 STALE = 2.0  # [s] after which nobody knows from the odometry where the robot is
+SLOW = 0.5  # share of top speed at which the robot backs up
 
 
 class _Stop(Exception):
@@ -101,7 +109,9 @@ class Controller:
         self._solved = -math.inf
         self._latency = 0.0
         self._headway = Headway()
-        self._stuck = self._second = False
+        self._endeavour = Endeavour()
+        self._remedy = 0
+        self._second = False
         self._state = State.WAITING
         self._start: motion.State | None = None
         self._pending: NDArray[np.float32] | None = None
@@ -230,6 +240,8 @@ class Controller:
         """Forget the warm start and the progress on the path; inputs are kept."""
         self._sampler.reset()
         self._route.restart()
+        self._headway.restart()
+        self._endeavour.restart()
 
     def halt(self) -> None:
         """Take note that somebody else has sent zero: the next command starts from rest."""
@@ -483,6 +495,11 @@ class Controller:
         ):
             rest = State.REACHED if self._route.reached else State.BRAKING
             raise _Stop(Reason.GOAL_REACHED, 'goal reached', rest)
+        assert self._route.goal is not None
+        left, patience = self._route.left, c.recovery.give_up
+        if self._endeavour.hopeless(now, left, self._route.goal[:2], patience):
+            words = f'no progress for {patience:g} s, {left:.1f} m before the goal: given up'
+            raise _Stop(Reason.GIVEN_UP, words)
         choice = self._choose(now, scene, path, statistics)
         clearance = choice.check.begin
         if clearance < c.safety.margin:
@@ -491,8 +508,8 @@ class Controller:
         if self._second:
             words = 'the plan leaves no room to brake: second choice'
             return choice.command, Reason.SECOND_CHOICE, words
-        if self._stuck:
-            words = 'no headway: fewer and better samples decide'
+        if self._remedy:
+            words = f'no headway: {REMEDIES[self._remedy - 1]}'
             return choice.command, Reason.NO_HEADWAY, words
         return choice.command, Reason.NONE, ''
 
@@ -565,8 +582,11 @@ class Controller:
         """Return the first safe command that the ladder finds."""
         begun = time.perf_counter()
         self._second = False
-        wanted = self._solve(now, scene.start, path, statistics)
+        wanted = self._solve(now, scene, path, statistics)
         choice = scene.choose(wanted)
+        if self._remedy == BACK_UP:
+            back = scene.choose(self._backward(path))
+            choice = back if back.check.safe else choice
         if not choice.check.safe:
             other = second_choice(self._sampler, self._objective, scene, self._cooling)
             self._second = other is not None
@@ -581,6 +601,12 @@ class Controller:
                 f'limit {limit:g} m',
             )
         return choice
+
+    def _backward(self, path: ReferencePath) -> Controls:
+        """Return the controls that leave the path slowly, against its direction."""
+        limits = self._drives.limits
+        speed = limits.vx_min if path.direction > 0.0 else limits.vx_max
+        return (SLOW * speed, *(0.0,) * (self._vehicle.controls() - 1))
 
     def _sending(self, now: float) -> float:
         """Return when the command of the tick at `now` is sent."""
@@ -606,9 +632,10 @@ class Controller:
         return motion.State(*(float(value) for value in values))
 
     def _solve(
-        self, now: float, start: motion.State, path: ReferencePath, statistics: Statistics
+        self, now: float, scene: Scene, path: ReferencePath, statistics: Statistics
     ) -> Controls:
         """Return the first command of the optimised sequence."""
+        start = scene.start
         assert self._route.progress is not None
         sampler, objective, c = self._sampler, self._objective, self._configuration
         self._pending = braking.pending(self._made, self._sending(now), objective.model)
@@ -625,8 +652,13 @@ class Controller:
             self._headway.restart()
         sampler.shift(min(elapsed, c.mppi.horizon))
         self._solved = now
-        self._stuck = self._headway.stuck(now, start, c.limits, c.recovery.patience)
-        step = sampler.step(objective, self._cooling)
+        spans = self._headway.spans(now, start, c.limits, c.recovery.patience)
+        before, self._remedy = self._remedy, remedy(spans)
+        if self._remedy == SEARCH_WIDER != before:
+            sampler.mean[:] = cheapest_constant(objective, scene.step, len(sampler.mean))
+        step = sampler.step(
+            objective, self._cooling, WIDER if self._remedy == SEARCH_WIDER else 1.0
+        )
         statistics.samples = float(sampler.sample_count)
         statistics.smoothed_objective = step.smoothed_objective
         statistics.ess, statistics.temperature = step.ess, step.temperature
@@ -642,7 +674,7 @@ class Controller:
 
     @property
     def _cooling(self) -> float:
-        return self._configuration.recovery.cooling if self._stuck else 1.0
+        return self._configuration.recovery.cooling if self._remedy else 1.0
 
     def _brake(
         self, stop: _Stop, now: float, seconds: float

@@ -98,6 +98,15 @@ def second_choice(
     return choice if choice.check.safe and moves else None
 
 
+def cheapest_constant(
+    objective: DrivingObjective, model: Model, steps: int
+) -> NDArray[np.float32]:
+    """Return the cheapest of a grid of commands that are held for all steps, float32[m]."""
+    commands = _commands(model)
+    cheapest: NDArray[np.float32] = commands[np.argmin(objective.costs_held(commands, steps))]
+    return cheapest
+
+
 def _commands(model: Model) -> NDArray[np.float32]:
     """Return a grid over the commands that the limits allow, float32[n, m]."""
     half = GRID[model.controls()] // 2

@@ -155,6 +155,16 @@ class Route:
         if self.progress is not None:
             self._looked = self.progress
 
+    @property
+    def left(self) -> float:
+        """Return how long the way left is [m]."""
+        return sum(section.length for section in self._sections) - (self.progress or 0.0)
+
+    @property
+    def goal(self) -> tuple[float, float, float] | None:
+        """Return where it ends: x [m], y [m], yaw [rad]; None without a plan or goal."""
+        return self._sections[-1].goal if self._sections else self._goal
+
     def arrives(
         self,
         here: State,

@@ -108,14 +108,28 @@ class MovingObstacles:
 
 @dataclass(frozen=True)
 class Recovery:
-    """What to do when the robot wants to drive and gets nowhere."""
+    """
+    What to do when the robot wants to drive and gets nowhere.
+
+    For one patience each: λ is cooled; then Σ is widened, too, and the search begins from the
+    cheapest constant command; then the robot backs up a little, where that is free; and so on.
+    """
 
     patience: float = parameter(
         1.5,
-        'time without headway after which λ is cooled until the robot gets away; 0 never cools',
+        'time without headway after which λ is cooled until the robot gets away, and after which '
+        'the next remedy is tried; 0 tries none',
         unit='s',
         low=0.0,
         high=60.0,
+    )
+    give_up: float = parameter(
+        30.0,
+        'time without progress on the way left after which the robot stops and says so, until '
+        'another way, another goal or a reset; 0 never gives up',
+        unit='s',
+        low=0.0,
+        high=3600.0,
     )
     cooling: float = parameter(
         0.3,

@@ -4,12 +4,12 @@ from __future__ import annotations
 import dataclasses
 import math
 
-from plain_robot import QUICK, PlainRobot, room
+from plain_robot import QUICK, PlainRobot, room, with_block
 import pytest
 
 from mppi_ros.control.controller import Controller
-from mppi_ros.control.headway import REACH, TURN, Headway
-from mppi_ros.control.report import State
+from mppi_ros.control.headway import REACH, REMEDIES, TURN, Endeavour, Headway
+from mppi_ros.control.report import Reason, State
 from mppi_ros.driving.motion import State as Place
 from mppi_ros.driving.settings import Limits
 from mppi_ros.mppi.parameters import replace
@@ -22,7 +22,7 @@ def judged(places, patience=PATIENCE, limits=LIMITS):
     """Return what is told of x, y, yaw at 20 Hz."""
     headway = Headway()
     return [
-        headway.stuck(0.05 * tick, Place(*place, 0.0, 0.0), limits, patience)
+        headway.spans(0.05 * tick, Place(*place, 0.0, 0.0), limits, patience) > 1.0
         for tick, place in enumerate(places)
     ]
 
@@ -63,9 +63,9 @@ def test_without_patience_no_robot_is_stuck():
 def test_clock_that_goes_back_begins_anew():
     headway = Headway()
     place = Place(0.0, 0.0, 0.0, 0.0, 0.0)
-    assert not headway.stuck(100.0, place, LIMITS, PATIENCE)
-    assert not headway.stuck(5.0, place, LIMITS, PATIENCE)
-    assert headway.stuck(7.0, place, LIMITS, PATIENCE)
+    assert headway.spans(100.0, place, LIMITS, PATIENCE) <= 1.0
+    assert headway.spans(5.0, place, LIMITS, PATIENCE) <= 1.0
+    assert headway.spans(7.0, place, LIMITS, PATIENCE) > 1.0
 
 
 def held(changes, seconds=3.0):
@@ -89,6 +89,58 @@ def test_without_headway_the_robot_says_so_and_fewer_samples_decide():
     assert (after.state, after.reason) == (
         State.DRIVING, 'no headway: fewer and better samples decide')
     assert after.statistics.ess == pytest.approx(0.25 * before.statistics.ess, rel=0.05)
+
+
+def test_remedies_are_tried_in_turn_and_begin_anew():
+    ticks = held({'recovery.patience': 0.5}, seconds=3.0)
+    words = [tick.reason.removeprefix('no headway: ') for tick in ticks]
+    order = [word for before, word in zip(['', *words], words, strict=False) if word != before]
+    assert order[:4] == [*REMEDIES, REMEDIES[0]]
+    backing = [tick.command.vx for tick in ticks if tick.reason.endswith(REMEDIES[2])]
+    assert backing[-1] == pytest.approx(0.5 * QUICK.limits.vx_min)
+
+
+def test_nobody_backs_up_into_an_obstacle():
+    robot = PlainRobot(Controller(replace(QUICK, {
+        'safety.costmap_timeout': 0.0, 'safety.odom_frozen': 0.0, 'recovery.patience': 0.2,
+        'moving_obstacles.enabled': False}), 1), x=-4.0)
+    robot.controller.set_costmap(robot.now, with_block(room(), -4.4, 0.0, 0.3))
+    robot.controller.set_goal(robot.now, 4.0, 0.0, 0.0)
+    for _ in range(20):
+        tick = robot.tick()
+        robot.pose[:] = -4.0, 0.0, 0.0
+        robot.twist[:] = 0.0
+        assert tick.command.vx > 0.5 * QUICK.limits.vx_min
+
+
+def test_without_progress_the_robot_gives_up_until_another_goal_comes():
+    ticks = held({'recovery.give_up': 2.0}, seconds=4.0)
+    driving = [tick.state is State.DRIVING for tick in ticks]
+    assert 35 <= sum(driving) <= 45
+    assert ticks[-1].state is State.STOPPED
+    assert ticks[-1].code is Reason.GIVEN_UP
+    assert ticks[-1].reason == 'no progress for 2 s, 8.0 m before the goal: given up'
+    assert all(tick.state is State.DRIVING for tick in held({'recovery.give_up': 0.0}, 4.0))
+
+
+def test_another_goal_another_way_or_a_break_give_new_hope():
+    endeavour, goal = Endeavour(), (5.0, 0.0)
+
+    def ask(now, left, goal=goal):
+        return endeavour.hopeless(now, left, goal, 2.0)
+
+    def held_out(begin, *case):
+        return [ask(begin + 0.1 * n, *case) for n in range(25)]
+
+    assert not any(held_out(0.0, 5.0)[:20])
+    assert ask(2.5, 5.0)
+    assert ask(2.6, 4.8), 'less progress than counts'
+    assert not ask(2.7, 4.6), 'progress'
+    assert held_out(2.8, 4.6)[-1]
+    assert not ask(5.3, 6.0), 'another way'
+    assert held_out(5.4, 6.0)[-1]
+    assert not ask(7.9, 6.0, (5.0, 1.0)), 'another goal'
+    assert not any(held_out(20.0, 6.0, (5.0, 1.0))[:19]), 'a break does not count'
 
 
 def test_with_headway_cooling_changes_no_command():
