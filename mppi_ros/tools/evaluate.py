@@ -59,6 +59,8 @@ def _evaluate(options: argparse.Namespace) -> int:
     machine = instrument.machine()
     if options.replay:
         return _replay(options, cases, machine)
+    if options.gif:
+        return _films(options.gif, cases)
     results: dict[int, Result] = {}
     whole = False
     try:
@@ -105,6 +107,23 @@ def _replay(
     return int(not result['passed'])
 
 
+def _films(folder: Path, cases: Sequence[Case]) -> int:
+    """Run the cases one by one and leave a small film of each."""
+    from mppi_ros.tools.evaluate_replay import write_small_film
+
+    folder.mkdir(parents=True, exist_ok=True)
+    passed = True
+    for case in cases:
+        result, episode = case.run()
+        passed &= result['passed']
+        more = [case.plant] * (len({each.plant for each in cases}) > 1)
+        more += [str(case.seed)] * (len({each.seed for each in cases}) > 1)
+        path = folder / ('_'.join([case.scenario.replace('/', '_'), *more]) + '.gif')
+        write_small_film(episode.trace, path, case.discs)
+        print(f'{path}: {", ".join(result["failed"]) or "passed"}, {path.stat().st_size} bytes')
+    return int(not passed)
+
+
 def _content(
     options: argparse.Namespace, cases: Sequence[Case], episodes: Sequence[Result],
     machine: dict[str, Any],
@@ -128,7 +147,7 @@ def _content(
         'request': {
             name: [str(each) for each in value] if isinstance(value, tuple) else
             str(value) if isinstance(value, Path) else value
-            for name, value in vars(options).items() if name not in ('json', 'replay')
+            for name, value in vars(options).items() if name not in ('json', 'replay', 'gif')
         },
         'parameters': shared,
         'parameters_of_scenario': {name: each for name, each in own.items() if each},
@@ -328,6 +347,10 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
         suite.add_argument(
             '--replay', type=Path, metavar='FILE',
             help='run the one episode chosen and draw it: .png a picture, .gif a film',
+        )
+        suite.add_argument(
+            '--gif', type=Path, metavar='DIR',
+            help='run the episodes one by one and leave a small film of each in this folder',
         )
     compare = suites.add_parser('compare', help='two results, paired episode by episode')
     compare.add_argument('a', type=Path, metavar='A.json')

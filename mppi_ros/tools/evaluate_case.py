@@ -187,6 +187,11 @@ class Case:
             'inputs': self.inputs(),
         }, result
 
+    def discs(self, time: float) -> NDArray[np.float64]:
+        """Return x, y, radius [m] of what the map does not show at a time [s], float64[n, 3]."""
+        moving = [MovingDisc(*mover).at(time) for mover in self.movers]
+        return np.array([*self.hidden, *moving]).reshape(-1, 3)
+
     def inputs(self) -> dict[str, Any]:
         """Return everything needed to run this case again, apart from the parameters of all."""
         values = asdict(self)

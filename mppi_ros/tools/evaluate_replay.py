@@ -1,4 +1,4 @@
-"""Show an episode: a picture of the whole drive, or a film of it."""
+"""Show an episode: a picture of the whole drive, a film of it, or a small film for a page."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mppi_ros.mppi.errors import InputError
 from mppi_ros.tools.report import write_report
@@ -16,6 +17,11 @@ if TYPE_CHECKING:
 
 FRAMES = 10  # [Hz] of the film
 MOST_FRAMES = 400  # a longer drive is shown faster
+SMALL = 320  # pixels of the longer side of a small film
+SMALL_STEP = 0.2  # [s] between two of its frames, shown at twice the speed
+MOST_SMALL = 80  # of its frames
+PAPER, UNSEEN, WALLS, PLANNED, GOAL, STRANGE, TRAIL, BODY = range(8)
+PALETTE = bytes.fromhex('ffffff e9ecf0 3e4c59 f0883e d9a400 c2453d 9dbcf5 2f6fde'.replace(' ', ''))
 
 
 def writer_of(path: Path) -> Callable[[Trace, Path, str], None]:
@@ -77,6 +83,67 @@ def write_film(trace: Trace, path: Path, title: str = '') -> None:
 
     film = FuncAnimation(figure, draw, frames=times, blit=False)
     film.save(path, PillowWriter(fps=FRAMES), dpi=80)
+
+
+def write_small_film(
+    trace: Trace, path: Path, discs: Callable[[float], NDArray[np.float64]]
+) -> None:
+    """
+    Draw an episode as a GIF film of few colours: map, plan, what the map does not show, the robot.
+
+    Parameters
+    ----------
+    trace : Trace
+        The episode.
+    path : Path
+        The file to write.
+    discs : function of the time [s]
+        Obstacles beside the map, float64[n, 3] (x, y, radius [m]).
+
+    """
+    from PIL import Image, ImageDraw
+
+    grid = trace.map
+    height, width = grid.shape
+    scale = min(SMALL / (width * grid.resolution), SMALL / (height * grid.resolution))
+    size = round(width * grid.resolution * scale), round(height * grid.resolution * scale)
+
+    def pixels(points: NDArray[np.float64]) -> list[tuple[float, float]]:
+        x = (points[:, 0] - grid.origin_x) * scale
+        y = size[1] - (points[:, 1] - grid.origin_y) * scale
+        return list(zip(x.tolist(), y.tolist(), strict=True))
+
+    shade = np.where(grid.data >= 99, WALLS, np.where(grid.data < 0, UNSEEN, PAPER))
+    ground = Image.fromarray(np.flipud(shade).astype(np.uint8), 'P').resize(size, 0)
+    ground.putpalette(PALETTE)
+    pen = ImageDraw.Draw(ground)
+    if len(trace.plan) > 1:
+        pen.line(pixels(trace.plan[:, :2]), PLANNED, 2)
+    ((x, y),) = pixels(np.array([trace.goal[:2]]))
+    pen.ellipse((x - 4, y - 4, x + 4, y + 4), GOAL)
+    frames = []
+    duration = float(trace.time[-1])
+    times = np.arange(0.0, duration + SMALL_STEP, max(SMALL_STEP, duration / MOST_SMALL))
+    for time in times:
+        k = min(int(np.searchsorted(trace.time, time)), len(trace.time) - 1)
+        frame = ground.copy()
+        pen = ImageDraw.Draw(frame)
+        for centre_x, centre_y, radius in discs(float(time)):
+            ((x, y),) = pixels(np.array([[centre_x, centre_y]]))
+            reach = radius * scale
+            pen.ellipse((x - reach, y - reach, x + reach, y + reach), STRANGE)
+        if k:
+            pen.line(pixels(trace.pose[: k + 1, :2]), TRAIL, 2)
+        x, y, yaw = trace.pose[k]
+        turn = np.array([[np.cos(yaw), np.sin(yaw)], [-np.sin(yaw), np.cos(yaw)]])
+        pen.polygon(pixels(trace.footprint @ turn + (x, y)), BODY)
+        nose = np.array([[0.0, 0.0], [trace.footprint[:, 0].max(), 0.0]]) @ turn + (x, y)
+        pen.line(pixels(nose), PAPER, 2)
+        frames.append(frame)
+    frames[0].save(
+        path, save_all=True, append_images=frames[1:], duration=round(500 * SMALL_STEP), loop=0,
+        optimize=False,
+    )
 
 
 WRITERS: dict[str, Callable[[Trace, Path, str], None]] = {
