@@ -48,7 +48,13 @@ faults: env
 	$(WITH_ROS) $(BIN)/pytest --long --timeout 7200 test/faults test/fuzz \
 	    test/control/test_promise.py test/system/test_faults.py
 
-.PHONY: env demo test tests test-oldest faults soak docs lint clean
+docs: env
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[docs]'
+	$(BIN)/python -m sphinx -q -W docs build/docs
+
+# A million ticks of closed loop: memory and time of a tick.
+soak: env
+	$(WITH_ROS) $(BIN)/mppi_benchmark soak
 
 lint: env
 	$(BIN)/ruff check
