@@ -41,7 +41,8 @@ tests: env
 # With the oldest NumPy and Numba that are supported, those of Ubuntu 24.04. Their wheels end with
 # Python 3.11: make test-oldest PYTHON=python3.11
 test-oldest:
-	$(MAKE) --no-print-directory tests VENV=$(CURDIR)/.venv-oldest CONSTRAINTS=.ci/oldest.txt
+	NUMBA_CACHE_DIR=$(CURDIR)/.venv-oldest/kernels \
+	    $(MAKE) --no-print-directory tests VENV=$(CURDIR)/.venv-oldest CONSTRAINTS=.ci/oldest.txt
 
 # Every fault in every state of driving, 10⁶ inputs of chance: half an hour.
 faults: env
