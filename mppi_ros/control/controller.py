@@ -155,9 +155,9 @@ class Controller:
         before, self._configuration = self._configuration, c
         self._footprint = footprint
         self._objective = objective
-        plant = c.limits, c.prediction, c.identification
-        if plant != (before.limits, before.prediction, before.identification):
+        if (c.prediction, c.identification) != (before.prediction, before.identification):
             self._drives = self._drives_of(c)
+        self._drives.take_limits(c.limits)
         self._believe_drives()
         if self._survey is not None:
             self._adopt(self._survey)

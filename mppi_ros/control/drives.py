@@ -64,6 +64,11 @@ class Drives:
         self._learner = Identification(axes, (limits.vx_max, limits.wz_max)) if learns else None
         self._believe(axes)
 
+    def take_limits(self, limits: Limits) -> None:
+        """Take over new limits of the commands; what was learnt is kept."""
+        self._configured = limits, self._configured[1]
+        self._believe(self._axes)
+
     @property
     def lateness(self) -> float:
         """Time [s] by which commands may act later than predicted."""
@@ -106,6 +111,7 @@ class Drives:
         return tuple(value / gain for value, gain in zip(made, self._gain.tolist(), strict=True))
 
     def _believe(self, axes: Sequence[Axis]) -> None:
+        self._axes = tuple(axes)
         limits, prediction = self._configured
         linear, turning = axes
         ahead, angular = linear.gain, turning.gain
@@ -133,6 +139,8 @@ class Drives:
             prediction,
             delay_linear=delays[0], delay_angular=delays[1], lag_linear=linear.lag,
             lag_angular=turning.lag, gain_linear=ahead, gain_angular=angular,
+            dead_band_linear=prediction.dead_band_linear * ahead,
+            dead_band_angular=prediction.dead_band_angular * angular,
         )  # fmt: skip
         self.careful = replace(
             self.prediction,

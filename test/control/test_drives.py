@@ -83,5 +83,8 @@ def test_new_parameters_of_the_plant_begin_to_learn_anew():
     before = controller._drives.prediction
     controller.configure(replace(controller.configuration, {'samples': 512}))
     assert controller._drives.prediction == before
+    controller.configure(replace(controller.configuration, {'limits.vx_max': 0.3}))
+    assert controller._drives.prediction == before
+    assert controller._drives.limits.vx_max == pytest.approx(0.3 * before.gain_linear)
     controller.configure(replace(controller.configuration, {'prediction.delay_linear': 0.2}))
     assert controller._drives.prediction.delay_linear == 0.2
