@@ -22,7 +22,7 @@ from mppi_ros.driving.path import WINDOW, ReferencePath, sections
 from mppi_ros.driving.settings import Goal
 
 SAME_PLACE = 0.2  # [m] within which a new plan goes on where the old one was
-BESIDE = 0.4  # [m] from a cusp within which a robot that is level with it has passed it
+BESIDE = 0.6  # [m] from a cusp within which a robot that is level with it has passed it
 BACK = 0.3  # [m] from the plan at which a robot that went round an obstacle is on it again
 
 

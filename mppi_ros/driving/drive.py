@@ -1,7 +1,8 @@
 """
 How a block of 64 samples is commanded and moved: the loops around the laws of a motion model.
 
-Rows that a model does not use are never touched, so the compiler leaves them out.
+Rows that a model does not use are never touched, so the compiler leaves them out. A function
+without a body says what kernels do in its place, chosen by the type of the model when they compile.
 """
 
 from typing import Any, NamedTuple
@@ -28,7 +29,6 @@ from mppi_ros.driving.plugin import (
 from mppi_ros.mppi.blocks import BLOCK, chosen_by_type, inlined, stack_array
 
 RING = LATEST + 1
-
 
 stack_ring = stack_array(types.float32, RING, 3, BLOCK)
 

@@ -86,7 +86,7 @@ class DiffDrive(NamedTuple):
 
     Speeds in [m/s] and [rad/s]; rise, fall, turn: greatest gain and loss of speed and change of
     turning rate in a step; follow: share 1 − exp(−dt/τ) of the way to the command that it covers.
-    Commands below `dead` do nothing; an axis acts `later` steps than the one that acts first.
+    Commands below `dead` do nothing; an axis acts `later` steps after the one that acts first.
     """
 
     dt: Any
