@@ -64,8 +64,8 @@ TEXTBOOK: Changes = {
     'noise.antithetic': False, 'recovery.patience': 0.0,
 }  # fmt: skip
 OPTIONS: dict[str, Changes] = {
-    'ess_share 0.02': {'ess_share': 0.02},
-    'ess_share 0.1': {'ess_share': 0.1},
+    'ess_share 0.01': {'ess_share': 0.01},
+    'ess_share 0.05': {'ess_share': 0.05},
     'lambda 0.08': {'lambda': 0.08},
     'lambda 0.4': {'lambda': 0.4},
     'lambda 2': {'lambda': 2.0},
@@ -82,6 +82,7 @@ OPTIONS: dict[str, Changes] = {
     'correlation_time 6': {'noise.correlation_time': 6.0},
     'smoothing_time 0.3': {'noise.smoothing_time': 0.3},
     'no antithetic pairs': {'noise.antithetic': False},
+    'no learning': {'identification.enabled': False},
     'no recovery': {'recovery.patience': 0.0},
 }
 BASELINES = ('textbook', 'textbook smoothed')

@@ -191,7 +191,7 @@ def iterations() -> Figure:
     exact = Target.quadratic(2.0 * np.eye(n), centre.ravel(), lam)
     for label, colour, fixed in (
         (r'$\lambda$ = 1', ORANGE, 1.0),
-        ('ESS = 5 % of K', BLUE, 0.0),
+        (f'ESS = {MppiParameters().ess_share:.0%} of K', BLUE, 0.0),
     ):
         parameters = MppiParameters(
             temperature=fixed, samples=samples, horizon_steps=steps_, sigma=(0.3, 0.3), alpha=0.7,

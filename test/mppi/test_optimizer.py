@@ -154,7 +154,8 @@ def test_cooling_multiplies_a_fixed_temperature_to_the_last_bit():
 @pytest.mark.parametrize('antithetic', [False, True])
 @pytest.mark.parametrize('correlation_time', [0.0, 2.5])
 def test_step_tells_what_numpy_finds(correlation_time, antithetic):
-    made = optimizer(sigma=FULL, alpha=0.6, noise=Noise(correlation_time, 0.14, antithetic))
+    made = optimizer(
+        sigma=FULL, alpha=0.6, ess_share=0.05, noise=Noise(correlation_time, 0.14, antithetic))
     step = made.step(bowl)
     noise, weights = made.samples()
     noise = noise.reshape(len(noise), -1).astype(np.float64)
