@@ -2,7 +2,7 @@
 How a block of 64 samples is commanded and moved: the loops around the laws of a motion model.
 
 Rows that a model does not use are never touched, so the compiler leaves them out. A function
-without a body says what kernels do in its place, chosen by the type of the model when they compile.
+without a body says what kernels do in its place: they choose it by the type of the model.
 """
 
 from typing import Any, NamedTuple
