@@ -109,7 +109,7 @@ class RollingCostmap:
             (y + sin * ahead + cos * left - self.origin_y) / self.resolution,
             scan.angles + yaw, scan.ranges / np.float32(self.resolution),
             scan.max_range / self.resolution, SHORT / self.resolution,
-            self._seen, self._evidence,
+            self._underneath, self._seen, self._evidence,
         )
 
     def costmap(
@@ -213,17 +213,18 @@ def _pass(x, y, cos, sin, end, seen):
 
 
 @njit(
-    'void(float64, float64, float64[::1], float32[::1], float64, float64, uint8[:,::1],'
-    ' int8[:,::1])',
+    'void(float64, float64, float64[::1], float32[::1], float64, float64, int8[:,::1],'
+    ' uint8[:,::1], int8[:,::1])',
     cache=True,
     nogil=True,
 )
-def _mark_and_clear(x, y, angles, ranges, max_range, short, seen, evidence):
+def _mark_and_clear(x, y, angles, ranges, max_range, short, underneath, seen, evidence):
     """
     Update evidence[H, W] by one scan; all lengths are in cells from the corner of the window.
 
     seen[H, W] is scratch: 2 where a beam ended, 1 where one passed. Each cell counts once a scan,
-    however many beams meet it.
+    however many beams meet it. A beam that ends a little before an obstacle of the map
+    underneath[H, W] has met that one: else noise would make every known wall a cell thicker.
     """
     height, width = evidence.shape
     left, right = max(int(x - max_range) - 1, 0), min(int(x + max_range) + 2, width)
@@ -231,9 +232,14 @@ def _mark_and_clear(x, y, angles, ranges, max_range, short, seen, evidence):
     seen[bottom:top, left:right] = 0
     for beam in range(angles.shape[0]):
         if ranges[beam] < max_range:
-            j = int(math.floor(x + ranges[beam] * math.cos(angles[beam])))
-            i = int(math.floor(y + ranges[beam] * math.sin(angles[beam])))
-            if bottom <= i < top and left <= j < right:
+            cos, sin = math.cos(angles[beam]), math.sin(angles[beam])
+            j = int(math.floor(x + ranges[beam] * cos))
+            i = int(math.floor(y + ranges[beam] * sin))
+            if not (bottom <= i < top and left <= j < right):
+                continue
+            beyond_j = min(max(int(math.floor(x + (ranges[beam] + short) * cos)), 0), width - 1)
+            beyond_i = min(max(int(math.floor(y + (ranges[beam] + short) * sin)), 0), height - 1)
+            if underneath[beyond_i, beyond_j] != 100:
                 seen[i, j] = 2
     for beam in range(angles.shape[0]):
         if not ranges[beam] >= 0.0:

@@ -295,10 +295,7 @@ def _pairs(
     name: str, occupancy: Costmap, footprint: Footprint, rng: np.random.Generator
 ) -> list[tuple[Pose, Pose]]:
     """Draw starts and goals in the largest region that the robot can move in."""
-    from scipy.ndimage import label
-
-    field = distance_field(occupancy, unknown_is_obstacle=True)
-    regions, _ = label(field.distance > footprint.circumscribed_radius + ROOM)
+    regions = _regions(occupancy, footprint)
     sizes = np.bincount(regions.ravel())
     sizes[0] = 0
     if len(sizes) < 2:
@@ -324,7 +321,7 @@ def _discs_on_plan(
     occupancy: Costmap, start: Pose, goal: Pose, footprint: Footprint,
     rng: np.random.Generator, wanted: int,
 ) -> tuple[Circle, ...]:
-    """Draw discs near the plan that leave a way and stand clear of start and goal."""
+    """Draw discs near the plan that leave a way with ROOM, and stand clear of start and goal."""
     path = plan(occupancy, start, goal, footprint) if wanted else None
     if path is None:
         return ()
@@ -336,9 +333,31 @@ def _discs_on_plan(
         disc = (round(x + aside[0], 3), round(y + aside[1], 3), round(float(radius), 3))
         if min(math.dist(disc[:2], end[:2]) for end in (start, goal)) < room + radius + 0.3:
             continue
-        if plan(drawn(occupancy, [*discs, disc]), start, goal, footprint) is not None:
+        if _leads(drawn(occupancy, [*discs, disc]), start, goal, footprint):
             discs.append(disc)
     return tuple(discs)
+
+
+def _leads(occupancy: Costmap, start: Pose, goal: Pose, footprint: Footprint) -> bool:
+    """Tell whether a way with ROOM to spare leads from start to goal."""
+    regions = _regions(occupancy, footprint)
+    side = occupancy.resolution
+    begin, end = (
+        int(regions[int((y - occupancy.origin_y) / side), int((x - occupancy.origin_x) / side)])
+        for x, y, _ in (start, goal)
+    )
+    return begin == end > 0
+
+
+def _regions(occupancy: Costmap, footprint: Footprint) -> NDArray[np.int32]:
+    """Return the number of the region with ROOM for the robot of each cell, int32[H, W]; or 0."""
+    from scipy.ndimage import label
+
+    field = distance_field(occupancy, unknown_is_obstacle=True)
+    regions: NDArray[np.int32] = label(
+        field.distance > footprint.circumscribed_radius + ROOM
+    )[0]
+    return regions
 
 
 def _scenarios(request: Request) -> Iterator[Case]:

@@ -114,6 +114,21 @@ def test_the_static_map_lies_underneath_and_is_never_cleared():
         assert value(costmap, -1.5, -1.5) == 0
 
 
+def test_noise_makes_no_wall_of_the_map_thicker_and_hides_nothing_new_before_it():
+    wall = World.from_circles([[2.0, y, 0.2] for y in np.arange(-3.0, 3.0, 0.1)])
+    static = wall.occupancy
+    window = RollingCostmap.on(static)
+    noisy = Lidar(beams=720, noise=0.02)
+    for sweep in range(40):
+        window.add(scan(wall, lidar=noisy, seed=sweep), (0.0, 0.0, 0.0))
+    known = window.known()
+    assert ((known.data == 100) == (static.data == 100)).all()
+    for sweep in range(3):
+        before = wall.with_discs([(1.6, 0.0, 0.1)])
+        window.add(scan(before, lidar=noisy, seed=sweep), (0.0, 0.0, 0.0))
+    assert value(window.known(), 1.52, 0.01) == 100
+
+
 def test_inflation_falls_with_the_distance():
     data = np.zeros((41, 41), dtype=np.int8)
     data[20, 20] = 100

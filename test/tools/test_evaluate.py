@@ -9,10 +9,13 @@ import numpy as np
 import pytest
 import yaml
 
+from mppi_ros.driving.footprint import Footprint
 from mppi_ros.share import share_path
+from mppi_ros.simulation.planner import plan
 from mppi_ros.simulation.plant import PLANTS
+from mppi_ros.simulation.world import World
 from mppi_ros.tools.evaluate import main, summarise
-from mppi_ros.tools.evaluate_case import Case, driving_time
+from mppi_ros.tools.evaluate_case import Case, drawn, driving_time
 from mppi_ros.tools.evaluate_comparison import changed, differences, interval, pair
 from mppi_ros.tools.evaluate_suites import Request, cases_of
 
@@ -135,6 +138,19 @@ def test_maps_gives_ten_pairs_apart_and_every_other_one_meets_something_new(maps
     assert any(case.hidden for case in cases)
     assert cases == cases_of('maps', Request(maps))
     assert cases_of('maps', Request(maps, ('hall/hall/3',))) == [cases[3]]
+
+
+def test_what_the_map_does_not_show_leaves_a_way_with_room_for_a_costmap_to_err(maps):
+    from PIL import Image
+
+    grey = np.array(Image.open(maps / 'hall' / 'hall.pgm'))
+    grey[16:, 40:120] = 0  # a corridor of 0.75 m, and no other way
+    Image.fromarray(grey).save(maps / 'hall' / 'hall.pgm')
+    for case in cases_of('maps', Request(maps, runs=4)):
+        if case.hidden:
+            around = drawn(World.load(case.world).occupancy, case.hidden)
+            wider = Footprint.round(case.configuration.robot.radius + 0.09)
+            assert plan(around, case.start, case.goal, wider) is not None
 
 
 @pytest.mark.parametrize('path', sorted(share_path('config', 'scenarios').glob('*.yaml')),
