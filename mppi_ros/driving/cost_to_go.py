@@ -72,6 +72,9 @@ def detour(
     """
     Return the cost-to-go round the first obstacle on the plan ahead, or None where it is free.
 
+    None as well where no way leads round it from here: the robot then drives up to the obstacle
+    and stands, instead of to and fro where no place is better than another.
+
     Parameters
     ----------
     path : ReferencePath
@@ -122,9 +125,20 @@ def detour(
     left = (arc[-1] - arc[rejoin]) / limits.vx_max
     np.minimum.at(value, (row[inside], column[inside]), left[inside].astype(np.float32))
     _sweep(value, slowness(room, limits, critics), np.float32(res))
+    if not np.isfinite(_around(value, points[0], origin_x, origin_y, res)):
+        return None
     value[~np.isfinite(value)] = UNREACHABLE
     middle = 0.5 * float(arc[rejoin[0]] + arc[rejoin[-1]])
     return CostToGo(value, res, origin_x, origin_y, middle)
+
+
+def _around(
+    value: NDArray[np.float32], point: NDArray[np.float64], x: float, y: float, cell: float
+) -> float:
+    """Return the least value [s] in the cell of a point and those beside it; inf outside."""
+    column, row = int((point[0] - x) / cell), int((point[1] - y) / cell)
+    near = value[max(row - 1, 0) : max(row + 2, 0), max(column - 1, 0) : max(column + 2, 0)]
+    return float(near.min(initial=np.float32(np.inf)))
 
 
 def _at_the_rim(

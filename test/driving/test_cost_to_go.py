@@ -16,10 +16,10 @@ ROBOT = Footprint.round(0.2)
 LEAVES_AND_RETURNS = [(2.0, 2.0), (6.0, 2.0), (6.0, 3.0), (2.0, 3.0)]
 
 
-def search(obstacle):
+def search(obstacle=None):
     data = np.zeros((100, 100), dtype=np.int8)
     if obstacle:
-        data[38:42, 60:64] = 100
+        data[obstacle] = 100
     field = distance_field(Costmap(data, 0.05, 0.0, 0.0))
     path = ReferencePath.from_poses(LEAVES_AND_RETURNS)
     part = path.part(0.0, 11.0)
@@ -28,10 +28,15 @@ def search(obstacle):
 
 
 def test_the_rim_of_the_costmap_blocks_no_plan():
-    assert search(obstacle=False) is None
+    assert search() is None
 
 
 def test_an_obstacle_on_a_plan_that_leaves_the_costmap_still_does():
-    found = search(obstacle=True)
+    found = search(np.s_[38:42, 60:64])
     assert found is not None
     assert found.rejoin == pytest.approx(1.9, abs=0.8)
+
+
+def test_where_no_way_leads_round_there_is_none():
+    assert search(np.s_[0:80, 60:64]) is not None
+    assert search(np.s_[0:100, 60:64]) is None
