@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 import math
 import os
 from pathlib import Path
@@ -28,6 +29,10 @@ from rclpy.signals import SignalHandlerOptions
 from rclpy.time import Time
 
 from mppi_ros.control.inputs import Command
+from mppi_ros.control.settings import Configuration, read_yaml
+from mppi_ros.driving.costmap import Costmap
+from mppi_ros.driving.distance_field import distance_field
+from mppi_ros.driving.footprint import Footprint
 from mppi_ros.mppi.errors import MppiError
 from mppi_ros.simulation.plant import NOMINAL, Plant
 from mppi_ros.tools.instrument import times
@@ -40,6 +45,8 @@ ODOMETRY_RATE, COSTMAP_RATE = 50.0, 5.0  # [Hz]
 SETTLE = 2.0  # [s] after the first command that are not counted
 PATIENCE = 300.0  # [s] for a node that compiles all its kernels
 MOVING = 1e-3  # [m/s]
+ROUNDING = 1e-6
+LOADED = 60.0  # [s] at most that the load of the node is measured for
 MOST_LAPS = 700  # more than two hours at the default speed, in less poses than a plan may have
 TOLD = ('odom_age', 'solve_ms', 'tick_ms')
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
@@ -53,8 +60,11 @@ class Driver(Node):
 
     Attributes
     ----------
-    commands : list of (received, stamp)
-        Times of each command [s].
+    commands : list of (called, stamp, sent, received)
+        When each command was seen by this program, the stamp in it, and when the middleware sent
+        it and received it [s].
+    driven : list of (x, y, yaw, v, w)
+        Where the robot was when each command came, and the command.
     ticks : dict of {stamp: {name: value}}
         What the controller told of the tick of each stamp.
     first_motion : float
@@ -65,7 +75,8 @@ class Driver(Node):
     def __init__(self, cells: int, laps: int) -> None:
         """Publish at once; the node may not be there yet."""
         super().__init__('latency_driver')
-        self.commands: list[tuple[float, float]] = []
+        self.commands: list[tuple[float, float, float, float]] = []
+        self.driven: list[tuple[float, float, float, float, float]] = []
         self.ticks: dict[float, dict[str, float]] = {}
         self.first_motion = math.nan
         self._plant = Plant(NOMINAL, (RADIUS, 0.0, 0.5 * math.pi))
@@ -134,13 +145,32 @@ class Driver(Node):
         message.twist.twist.angular.z = measured.wz
         self._odometry.publish(message)
 
-    def _on_command(self, message: TwistStamped) -> None:
-        received = time.time()
-        self.commands.append((received, _seconds(message.header.stamp)))
+    def _on_command(self, message: TwistStamped, info: dict[str, int]) -> None:
+        called = time.time()
+        sent, received = 1e-9 * info['source_timestamp'], 1e-9 * info['received_timestamp']
+        self.commands.append((called, _seconds(message.header.stamp), sent, received))
         v, w = message.twist.linear.x, message.twist.angular.z
+        at = self._plant.odometry(0.0)
+        self.driven.append((at.x, at.y, at.yaw, v, w))
         self._plant.command(Command(v, 0.0, w), self._plant.time)
         if math.isnan(self.first_motion) and max(abs(v), abs(w)) > MOVING:
-            self.first_motion = received
+            self.first_motion = called
+
+    def unsafe(self, c: Configuration) -> int:
+        """Count the commands beyond the limits, and those that came while the robot touched."""
+        cells = np.array(self._grid.data, np.int8).reshape(self._grid.info.height, -1)
+        origin = self._grid.info.origin.position
+        field = distance_field(Costmap(cells, RESOLUTION, origin.x, origin.y))
+        x, y, yaw, v, w = np.array(self.driven).T
+        touched = Footprint.of(c.robot).clearance(field, np.stack([x, y, yaw], axis=1)) <= 0.0
+        stamps = np.array([stamp for _, stamp, *_ in self.commands])
+        most = np.diff(stamps) + 1.0 / c.control_rate  # a stamp is not quite when it was sent
+        hasty = np.abs(np.diff(v)) > max(c.limits.ax_max, -c.limits.ax_min) * most + ROUNDING
+        hasty |= np.abs(np.diff(w)) > c.limits.az_max * most + ROUNDING
+        unsafe = touched | ~np.isfinite(v) | ~np.isfinite(w) | (np.abs(w) > c.limits.wz_max)
+        unsafe |= (v < c.limits.vx_min) | (v > c.limits.vx_max)
+        unsafe[1:] |= hasty & ((v[1:] != 0.0) | (w[1:] != 0.0))  # zero may be sent at once
+        return int(unsafe.sum())
 
     def _on_statistics(self, message: DiagnosticArray) -> None:
         values = {entry.key: entry.value for entry in message.status[0].values}
@@ -216,6 +246,8 @@ class _Run:
         self._executor.add_node(self._driver)
         self._children = Children(folder)
         self._rate = rate
+        told = read_yaml(params) if params else Configuration()
+        self._configuration = replace(told, control_rate=rate)
         words = ['--params-file', str(params)] if params else []
         words += ['-p', f'control_rate:={float(rate)}', '-p', 'cmd_vel_stamped:=true']
         run = 'from mppi_ros.nodes.mppi_controller import main; main()'
@@ -247,22 +279,27 @@ class _Run:
         self._driver.destroy_node()
 
     def rows(self) -> Iterator[dict[str, Any]]:
-        """Measure the times, and then the load for half as long again."""
+        """Measure the times, and then the load for half as long again, a minute at most."""
         seconds = self._seconds
         self._spin(SETTLE)
         self._driver.commands.clear()
+        self._driver.driven.clear()
         self._driver.ticks.clear()
+        psutil.cpu_percent()
         self._spin(seconds)
+        busy = psutil.cpu_percent() / 100.0 * psutil.cpu_count()
         commands, ticks = list(self._driver.commands), self._driver.ticks
-        stamps = np.array([stamp for _, stamp in commands])
+        called, stamps, sent, received = np.array(commands).T
         period = 1e3 / self._rate
-        joined = [(at, stamp, ticks[stamp]) for at, stamp in commands if stamp in ticks]
+        joined = [(at, stamp, ticks[stamp]) for at, stamp, *_ in commands if stamp in ticks]
         yield _timed('tick period', 1e3 * np.diff(stamps))
         yield _timed('tick jitter', np.abs(1e3 * np.diff(stamps) - period))
-        yield _timed('gap between commands received', 1e3 * np.diff([at for at, _ in commands]))
-        yield _timed('tick → command received', [1e3 * (at - stamp) for at, stamp in commands])
+        yield _timed('gap between commands sent', 1e3 * np.diff(sent))
+        yield _timed('gap between commands received', 1e3 * np.diff(received))
+        yield _timed('tick → command sent', 1e3 * (sent - stamps))
+        yield _timed('tick → command in another program', 1e3 * (called - stamps))
         yield _timed(
-            'odometry stamp → command received',
+            'odometry stamp → command in another program',
             [1e3 * (at - stamp + told['odom_age']) for at, stamp, told in joined],
         )
         for what, key in (('solve', 'solve_ms'), ('tick', 'tick_ms')):
@@ -270,10 +307,14 @@ class _Run:
             yield _timed(what, values[np.isfinite(values)])
         missed = int(np.sum(np.diff(stamps) * self._rate > 1.5))
         yield _value('missed ticks', missed, f'of {len(commands)}')
+        longest = np.diff(received).max() * self._rate
+        yield _value('longest gap between commands', longest, 'periods')
+        yield _value('unsafe commands', self._driver.unsafe(self._configuration), '')
+        yield _value('cores busy meanwhile', busy, f'of {psutil.cpu_count()}')
         self._driver.be_silent()
         self._spin(0.5)
         before, begun = self._node.cpu_times(), time.monotonic()
-        self._spin(max(2.0, 0.5 * seconds))
+        self._spin(min(max(2.0, 0.5 * seconds), LOADED))
         after, passed = self._node.cpu_times(), time.monotonic() - begun
         used = after.user + after.system - before.user - before.system
         yield _value('CPU share of the node', round(100.0 * used / passed, 2), '% of a core')
