@@ -44,8 +44,10 @@ test-oldest:
 	NUMBA_CACHE_DIR=$(CURDIR)/.venv-oldest/kernels \
 	    $(MAKE) --no-print-directory tests VENV=$(CURDIR)/.venv-oldest CONSTRAINTS=.ci/oldest.txt
 
-# Every fault in every state of driving, 10⁶ inputs of chance: half an hour.
+# Every fault in every state of driving, 10⁶ inputs of chance: half an hour. With atheris, where
+# there is a wheel of it.
 faults: env
+	-$(BIN)/pip install --quiet --disable-pip-version-check --only-binary :all: atheris
 	$(WITH_ROS) $(BIN)/pytest --long --timeout 7200 test/faults test/fuzz \
 	    test/control/test_promise.py test/system/test_faults.py
 

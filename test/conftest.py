@@ -7,13 +7,13 @@ from pathlib import Path
 
 from hypothesis import settings
 import pytest
+from tally import tally
 
 from mppi_ros.tools.processes import free_domain
 
 # Laws are tried on the same examples in every run; the first one may compile a kernel.
 settings.register_profile('repeatable', derandomize=True, deadline=None)
 settings.load_profile('repeatable')
-
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -37,6 +37,15 @@ def pytest_configure(config: pytest.Config) -> None:
             'long', settings.get_profile('repeatable'), max_examples=10_000, derandomize=False,
             print_blob=True)
         settings.load_profile('long')
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Tell what the tests of faults tried: a claim of numbers must be seen."""
+    lines = tally(terminalreporter.getreports('passed'))
+    if lines:
+        terminalreporter.section('what was tried and passed')
+    for line in lines:
+        terminalreporter.line(line)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 import math
 
 from faults.loop import SMALL, Loop
@@ -14,6 +14,7 @@ from mppi_ros.driving.costmap import Costmap
 from mppi_ros.mppi import parameters
 
 R = Reason
+DRIVES = frozenset({R.NONE, R.SECOND_CHOICE, R.NO_HEADWAY})
 
 
 @dataclass(frozen=True)
@@ -26,8 +27,7 @@ class Case:
     begin : callable
         Spoils a loop; `Loop.be_good` and `end` make it good again.
     codes : set of Reason
-        At least one of these is told while the fault lasts and the robot wants to move; empty:
-        it must drive on.
+        At least one of these is told while the fault lasts and the robot wants to move.
     seconds : float
         How long it lasts.
     blind : bool
@@ -38,7 +38,7 @@ class Case:
     """
 
     begin: Callable[[Loop], None]
-    codes: frozenset[Reason] = field(default_factory=frozenset)
+    codes: frozenset[Reason] = DRIVES
     seconds: float = 1.0
     blind: bool = False
     unavoidable: bool = False
@@ -50,7 +50,7 @@ def feel(change, *codes, **options) -> Case:
     def begin(loop: Loop) -> None:
         loop.feel = lambda loop: iter([change(loop.odometry())])
 
-    return Case(begin, frozenset(codes), **options)
+    return Case(begin, frozenset(codes) or DRIVES, **options)
 
 
 def with_values(*codes, blind=False, **values) -> Case:
@@ -63,7 +63,7 @@ def show(change, *codes, **options) -> Case:
     def begin(loop: Loop) -> None:
         loop.show = lambda loop: iter([change(loop)])
 
-    return Case(begin, frozenset(codes), **options)
+    return Case(begin, frozenset(codes) or DRIVES, **options)
 
 
 def made(**values):
@@ -73,7 +73,7 @@ def made(**values):
 
 def once(act, *codes, **options) -> Case:
     """Return a fault that is one event."""
-    return Case(act, frozenset(codes), **options)
+    return Case(act, frozenset(codes) or DRIVES, **options)
 
 
 def jump(seconds):
@@ -157,6 +157,21 @@ def cost_flood(loop: Loop) -> None:
     loop.show = lambda loop: iter([(loop.now, loop.world)] * 5)
 
 
+def old_costmap_last(loop: Loop) -> None:
+    """Send after each costmap an older one, in which everything is lethal."""
+    def show(loop: Loop):
+        lethal = replace(loop.world, data=np.full_like(loop.world.data, 100))
+        return iter([(loop.now, loop.world), (loop.now - 0.5, lethal)])
+
+    loop.show = show
+
+
+def stuck_costmap(loop: Loop) -> None:
+    """Repeat the last costmap, stamp and all."""
+    last = loop.now, loop.world
+    loop.show = lambda loop: iter([last])
+
+
 def block(distance, side=0.4, sideways=0.0):
     """Return what puts a block before the robot's middle, in the direction it moves."""
     def act(loop: Loop) -> None:
@@ -198,6 +213,18 @@ def flicker(loop: Loop) -> None:
 
     def show(loop: Loop):
         loop.world = there[len(loop.ticks) // 2 % 2]
+        return iter([(loop.now, loop.world)])
+
+    loop.show = show
+
+
+def crossing(loop: Loop) -> None:
+    """Let a block that was not there before cross the way ahead at 0.8 m/s."""
+    empty, begun = loop.world, loop.t
+    x, y = loop.pose[0] + 1.2 * math.cos(loop.pose[2]), loop.pose[1] - 1.2
+
+    def show(loop: Loop):
+        loop.world = with_block(empty, x, y + 0.8 * (loop.t - begun), 0.4)
         return iter([(loop.now, loop.world)])
 
     loop.show = show
@@ -274,9 +301,39 @@ def complain(code):
     return act
 
 
-def plan(poses, **options):
+def plan(poses):
     """Return what gives a plan."""
     return lambda loop: loop.plan(poses)
+
+
+def stamped_plan(seconds):
+    """Return what gives a plan of another time, where plans have a time-out."""
+    def act(loop: Loop) -> None:
+        configured(safety__plan_timeout=0.5)(loop)
+        loop.accept('plan', lambda: loop.controller.set_goal(loop.now + seconds, 4.0, 0.0, 0.0))
+
+    return act
+
+
+def everything_lost(loop: Loop) -> None:
+    """Say nothing at all."""
+    loop.feel = loop.show = nothing
+
+
+def everything_broken(loop: Loop) -> None:
+    """Send NaN wherever there is a number."""
+    loop.feel = lambda loop: iter([replace(loop.odometry(), x=NAN, y=NAN, yaw=NAN, vx=NAN)])
+    loop.show = lambda loop: iter([(NAN, replace(loop.world, resolution=NAN))])
+    loop.plan([(NAN, NAN, NAN)])
+
+
+def clock_of_speed(share):
+    """Return what lets the clock run faster or slower than time does."""
+    def act(loop: Loop) -> None:
+        before, begun = loop.clock, loop.t
+        loop.clock = lambda t: before(t) + (share - 1.0) * (t - begun)
+
+    return act
 
 
 def pause(seconds):
@@ -352,6 +409,11 @@ FAULTS: dict[str, Case] = {
                                               unavoidable=True, end=clean),
     'block before the braking distance': once(block(0.55), R.NONE, R.SECOND_CHOICE, R.NO_ROOM,
                                               end=clean),
+    'costmap repeated': Case(stuck_costmap, {R.COSTMAP_OLD}, seconds=2.0),
+    'costmap out of order': Case(old_costmap_last),
+    'costmap huge': show(lambda loop: (loop.now, room(60.0, 60.0)), seconds=0.2, blind=True),
+    'moving block crosses': Case(crossing, {R.NONE, R.SECOND_CHOICE, R.NO_ROOM}, seconds=3.0,
+                                 unavoidable=True, end=clean),
     # plan
     'plan taken away': once(lambda loop: loop.controller.clear_plan(), R.PLAN_MISSING),
     'plan empty': once(plan(np.empty((0, 3))), R.PLAN_REFUSED),
@@ -363,13 +425,20 @@ FAULTS: dict[str, Case] = {
     'plan far away': once(plan([(300.0 + n, 0.0, 0.0) for n in range(20)])),
     'plan of very many poses': once(plan([(-4.0 + 4e-4 * n, 0.0, 0.0) for n in range(20_000)])),
     'plan all zigzag': once(plan([(0.1 * (n % 2), 0.05 * n, 1e3 * n) for n in range(40)])),
+    'plan too old': Case(stamped_plan(-3.0), {R.PLAN_OLD}, end=unconfigure),
+    'plan ahead': Case(stamped_plan(5.0), {R.PLAN_AHEAD}, seconds=0.5, end=unconfigure),
     'goal NaN': once(lambda loop: loop.goal(NAN, 0.0, 0.0), R.PLAN_REFUSED),
     'goal out of reach': once(lambda loop: loop.goal(9e5, 0.0, 0.0), R.PLAN_REFUSED),
     'goal behind the wall': once(lambda loop: loop.goal(7.0, 0.0, 0.0)),
     'plan changes all the time': Case(
         lambda loop: setattr(loop, 'feel', lambda loop: (
             loop.goal(3.0, 2.0 * (-1) ** len(loop.ticks), 0.0), iter([loop.odometry()]))[1])),
+    # all inputs
+    'everything lost': Case(everything_lost, {R.ODOMETRY_OLD}, seconds=2.0),
+    'everything NaN': Case(everything_broken, {R.PLAN_REFUSED}),
     # clock
+    'clock runs at half speed': once(clock_of_speed(0.5)),
+    'clock runs at double speed': once(clock_of_speed(2.0)),
     **{f'clock steps by {seconds} s': once(jump(seconds), code) for seconds, code in (
         (-100.0, R.CLOCK_BACK), (-1.0, R.CLOCK_BACK), (-0.3, R.CLOCK_BACK),
         (0.3, R.CLOCK_AHEAD), (1.0, R.CLOCK_AHEAD), (86400.0, R.CLOCK_AHEAD))},
@@ -394,6 +463,9 @@ FAULTS: dict[str, Case] = {
     # parameters that do not fit the situation
     'robot grows': once(configured(robot__radius=2.0), R.IN_CONTACT, R.NO_ROOM, R.SECOND_CHOICE,
                         R.NONE, end=unconfigure, blind=True),
+    'robot becomes long': once(
+        configured(robot__footprint=(1.0, 0.2, -1.0, 0.2, -1.0, -0.2, 1.0, -0.2)),
+        R.IN_CONTACT, R.NO_ROOM, R.SECOND_CHOICE, R.NONE, end=unconfigure, blind=True),
     'limits fall': once(configured(limits__vx_max=0.05, limits__wz_max=0.05), end=unconfigure),
     'brakes weaken': once(configured(limits__ax_min=-0.1), end=unconfigure),
     'horizon changes': once(configured(horizon_steps=45, time_step=0.03), end=unconfigure),

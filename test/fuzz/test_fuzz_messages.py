@@ -8,12 +8,14 @@ import sys
 
 import numpy as np
 import pytest
+from tally import MESSAGE
 
 pytest.importorskip('rclpy', reason='needs ROS 2: source an installation or install the wheels')
 
 from fuzz import messages  # noqa: E402
 
 SHORT, LONG = 4_000, 300_000  # messages for each of the four readers
+GUIDED = 200_000  # by atheris
 
 
 def test_good_messages_are_taken():
@@ -23,14 +25,15 @@ def test_good_messages_are_taken():
 
 @pytest.mark.parametrize('reader', range(len(messages.READERS)),
                          ids=[reader.__name__ for reader in messages.READERS])
-def test_spoiled_messages_are_refused_or_good(reader, request):
+def test_spoiled_messages_are_refused_or_good(reader, request, record_property):
     seed, rng = messages.seeds()[reader], np.random.default_rng(reader)
     count = LONG if request.config.getoption('--long') else SHORT
     taken = sum(messages.check(reader, messages.mutated(seed, rng)) for _ in range(count))
     assert 0 < taken < count
+    record_property(MESSAGE, count)
 
 
-def test_atheris_finds_no_bytes_that_break_a_reader(request, tmp_path):
+def test_atheris_finds_no_bytes_that_break_a_reader(request, tmp_path, record_property):
     if not request.config.getoption('--long'):
         pytest.skip('only in the long form')
     if importlib.util.find_spec('atheris') is None:
@@ -38,7 +41,8 @@ def test_atheris_finds_no_bytes_that_break_a_reader(request, tmp_path):
     for reader, seed in enumerate(messages.seeds()):
         (tmp_path / f'{reader}').write_bytes(bytes([reader]) + seed)
     found = subprocess.run(
-        [sys.executable, str(Path(messages.__file__)), str(tmp_path), '-atheris_runs=200000',
+        [sys.executable, str(Path(messages.__file__)), str(tmp_path), f'-atheris_runs={GUIDED}',
          '-max_len=4096', f'-artifact_prefix={tmp_path}/'],
         capture_output=True, check=False, timeout=1800)
     assert found.returncode == 0, found.stderr[-2000:].decode()
+    record_property(MESSAGE, GUIDED)

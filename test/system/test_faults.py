@@ -17,6 +17,7 @@ import pytest
 from system import scenarios
 from system.harness import GOAL, PretendedRobot, Processes, Watcher, stands, start_robot
 from system.test_bad_input import spoil
+from tally import REAL
 
 from mppi_ros.control.inputs import Odometry as Motion
 from mppi_ros.control.settings import Configuration
@@ -39,6 +40,12 @@ def alone(tmp_path_factory) -> Iterator[PretendedRobot]:
             yield PretendedRobot(watcher)
             assert processes.runs('mppi_controller')
             watcher.close()
+
+
+@pytest.fixture(autouse=True)
+def counted(request, record_property) -> None:
+    """Count each test as a fault that was tried."""
+    record_property(REAL, request.node.name)
 
 
 def stamped(what, seconds):
@@ -106,6 +113,8 @@ FAULTS = {
     'odometry elsewhere': (moved(x=60.0), 'outside_costmap'),
     'odometry of another frame': (spoiled('odometry', header__frame_id='moon'),
                                   'transform_missing'),
+    'costmap of another frame': (spoiled('costmap', header__frame_id='moon'),
+                                 'transform_missing'),
     'costmap late': (stamped('costmap', -2.0), 'costmap_old'),
     'costmap ahead': (stamped('costmap', 2.0), 'costmap_ahead'),
     'costmap NaN origin': (spoiled('costmap', info__origin__position__x=math.nan),
@@ -118,6 +127,8 @@ FAULTS = {
     'plan NaN': (plan(set_position(math.nan)), 'plan_refused'),
     'plan infinite': (plan(set_position(math.inf)), 'plan_refused'),
     'plan huge': (plan(set_position(1e300)), 'plan_refused'),
+    'plan of another frame': (plan(lambda message: setattr(message.header, 'frame_id', 'moon')),
+                              'transform_missing'),
 }
 SHORT = {'odometry frozen', 'odometry infinite', 'costmap ahead', 'plan huge'}
 
