@@ -33,7 +33,7 @@ from mppi_ros.control.ladder import WIDER, Choice, Scene, cheapest_constant, sec
 from mppi_ros.control.report import HARMLESS, Fault, Reason, State, Statistics, Tick
 from mppi_ros.control.route import Route
 from mppi_ros.control.settings import Configuration
-from mppi_ros.control.survey import Prompt, Request, Survey, Surveyor, slack
+from mppi_ros.control.survey import Prompt, Request, Survey, Surveyor, basis, slack
 from mppi_ros.control.watchdog import (
     REST,
     REST_TURN,
@@ -161,10 +161,7 @@ class Controller:
         self._believe_drives()
         if self._survey is not None:
             self._adopt(self._survey)
-        self._ask(
-            anew=(c.robot, c.safety, c.limits, c.mppi.horizon)
-            != (before.robot, before.safety, before.limits, before.mppi.horizon)
-        )
+        self._ask()
 
     def set_odometry(self, odometry: Odometry) -> None:
         """
@@ -397,7 +394,7 @@ class Controller:
             Watched('plan', self._route.stamp, safety.plan_timeout),
         )
 
-    def _ask(self, anew: bool = False) -> None:
+    def _ask(self) -> None:
         """Have the newest costmap and the plan ahead surveyed from where the robot is."""
         if self._newest is None:
             return
@@ -405,9 +402,9 @@ class Controller:
         place, path = self._place(), self._route.ahead
         known = None if self._survey is None else self._survey.region
         if (
-            anew
-            or known is None
+            known is None
             or known.costmap is not costmap
+            or known.basis != basis(self._configuration)
             or not known.holds(place, 0.5 * slack(self._configuration))
         ):
             known = None

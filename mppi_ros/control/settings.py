@@ -249,7 +249,7 @@ class Configuration:
     """Every parameter of the controller."""
 
     control_rate: float = parameter(
-        20.0, 'rate of the control tick', unit='Hz', low=1.0, high=500.0
+        20.0, 'rate of the control tick', unit='Hz', low=5.0, high=500.0
     )
     motion_model: str = parameter(
         'diff_drive',

@@ -24,6 +24,7 @@ from mppi_ros.driving.path import ReferencePath
 from mppi_ros.driving.window import window
 
 Place = tuple[float, float]
+Basis = tuple[object, ...]
 SLACK = 2.0  # [m] that a robot may move before a window of a huge costmap is moved after it
 SLACK_TIME = 1.0  # [s] at top speed, in addition
 
@@ -47,6 +48,8 @@ class Region:
         The field without what moves.
     tracks : tuple of Track
         The blobs that are followed.
+    basis : tuple
+        The parameters that it follows from.
 
     """
 
@@ -56,6 +59,7 @@ class Region:
     place: Place | None
     still: DistanceField
     tracks: tuple[Track, ...]
+    basis: Basis
 
     @property
     def movers(self) -> list[Mover]:
@@ -148,8 +152,9 @@ class Request:
             tracks, rest = followed(self.tracks, self.stamp, near, self.place)
             still = field if rest is near else self._field(rest, outside)
         return Region(
-            self.stamp, self.costmap, field, self.place if cut else None, still, tracks
-        )
+            self.stamp, self.costmap, field, self.place if cut else None, still, tracks,
+            basis(self.configuration),
+        )  # fmt: skip
 
     def _field(self, costmap: Costmap, outside_is_obstacle: bool) -> DistanceField:
         field = distance_field(
@@ -160,6 +165,11 @@ class Request:
         )
         field.padded  # noqa: B018 - computed here rather than in the tick that wants it
         return field
+
+
+def basis(c: Configuration) -> Basis:
+    """Return the parameters that a region follows from."""
+    return c.robot, c.safety, c.limits, c.mppi.horizon, c.moving_obstacles
 
 
 def slack(configuration: Configuration) -> float:

@@ -20,6 +20,7 @@ except ImportError:  # the ROS 2 wheels have no tf2
 
 
 NEAR = 1e-3  # [m] [rad]
+AHEAD = 2.0  # [s] that no localisation stamps its transform into the future, to keep it valid
 
 
 class TransformError(InputError):
@@ -106,6 +107,13 @@ class Frames:
             raise TransformError(Reason.TRANSFORM_MISSING, f'{words}: {error}') from None
         stamp = seconds_from_msg(found.header.stamp)
         age = float(self._node.get_clock().now().nanoseconds) * 1e-9 - stamp
+        if stamp and age < -AHEAD:
+            # tf2 holds it for newer than all that come, since the clock went back.
+            self._buffer.clear()
+            raise TransformError(
+                Reason.TRANSFORM_OLD,
+                f'{words}: the transform is stamped {-age:.2f} s in the future',
+            )
         if stamp and timeout and age > timeout:  # static transforms have no stamp
             raise TransformError(
                 Reason.TRANSFORM_OLD,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+import sys
 import threading
 import time
 
@@ -23,7 +24,8 @@ class LastLine:
 
     def __init__(self, send_zero: Callable[[], None]) -> None:
         self._send_zero = send_zero
-        self._patience = self._period = 0.0
+        self._patience = self._period = 0.0  # [s]
+        self._coming = 0.0, 0.0
         self._beat: float | None = None  # None: nothing is expected
         self._tripped = False
         self._closed = threading.Event()
@@ -32,13 +34,18 @@ class LastLine:
 
     def expect(self, period: float, periods: int) -> None:
         """Expect a beat every `period` [s], from the next one on; 0 `periods` tolerate any gap."""
-        self._period, self._patience = period, periods * period
+        self._coming = period, periods * period
 
     def beat(self) -> bool:
-        """Take note of a tick; tell whether zero was sent since the last one."""
-        tripped, self._tripped = self._tripped, False
-        self._beat = time.monotonic()
-        return tripped
+        """
+        Take note of a tick; tell whether zero was sent since the last one, or should have been.
+
+        In a process that was stopped and goes on, the tick may be quicker than the watch.
+        """
+        late = self._tripped or self._is_late()
+        self._period, self._patience = self._coming
+        self._beat, self._tripped = time.monotonic(), False
+        return late
 
     @property
     def tripped(self) -> bool:
@@ -56,8 +63,14 @@ class LastLine:
 
     def _watch(self) -> None:
         while not self._closed.wait(self._period or 0.05):
-            beat = self._beat
-            if beat is None or not 0.0 < self._patience < time.monotonic() - beat:
+            if not self._is_late():
                 continue
             self._tripped = True
-            self._send_zero()
+            try:
+                self._send_zero()
+            except Exception as error:  # the next time it may go well
+                print(f'last line: {type(error).__name__}: {error}', file=sys.stderr)
+
+    def _is_late(self) -> bool:
+        beat = self._beat
+        return beat is not None and 0.0 < self._patience < time.monotonic() - beat

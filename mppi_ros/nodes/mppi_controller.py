@@ -180,16 +180,17 @@ class MppiController(ParameterMixin[Configuration], ManagedNode):
     def _halt(self) -> None:
         if self._timer is None:
             return
-        self.unbond()
+        # Zero comes first: nothing that fails may keep it back.
         self._last_line.rest()
-        if self._action is not None:
-            self._action.deactivate()
         self.destroy_timer(self._timer)
         self._timer = None
-        assert self._controller is not None
-        self._health.state = 'inactive'
-        self._controller.halt()
         self._publish_command(Command.ZERO, self._now())
+        assert self._controller is not None
+        self._controller.halt()
+        self._health.state = 'inactive'
+        if self._action is not None:
+            self._action.deactivate()
+        self.unbond()
         self._command.wait_for_all_acked(Duration(seconds=0.5))
 
     def _release(self) -> None:

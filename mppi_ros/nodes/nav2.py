@@ -123,6 +123,8 @@ class FollowPathServer:
         if tick.state is State.REACHED:
             self._end('succeed')
             return
+        # After a clock that went back, what was in time before is in time now.
+        goal.drove, goal.got_on = min(goal.drove, now), min(goal.got_on, now)
         settings = self._driver.configuration.follow_path
         odometry = self._intake.odometry
         here = goal.place if odometry is None else (odometry.x, odometry.y)

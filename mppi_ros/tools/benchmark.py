@@ -350,7 +350,7 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     latency = command(
         'latency', 'time the real node over DDS from another process', _latency, _show_latency
     )
-    latency.add_argument('--rate', type=number(1.0, 500.0, 'Hz'), metavar='HZ', default=20.0)
+    latency.add_argument('--rate', type=number(5.0, 500.0, 'Hz'), metavar='HZ', default=20.0)
     latency.add_argument('--seconds', type=number(1.0, 3600.0, 's'), metavar='S', default=30.0)
     latency.add_argument(
         '--cells', type=listed(integer(60, 5000)), metavar='N,N', default=(60, 200, 1000),

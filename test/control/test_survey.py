@@ -137,6 +137,23 @@ def test_an_obstacle_counts_as_soon_as_it_is_surveyed():
     assert 'no room to brake' in robot.tick().reason
 
 
+def test_no_later_request_takes_the_place_of_one_that_new_parameters_want():
+    surveyor = Slow()
+    costmap = room()
+    costmap.data[40:60, 60:80] = -1  # unknown
+    free = replace(PATIENT, {'safety.unknown_is_obstacle': False})
+    robot = PlainRobot(Controller(free, 1, surveyor))
+    robot.controller.set_costmap(robot.now, costmap)
+    surveyor.work()
+    robot.controller.set_goal(robot.now, 3.0, 0.0, 0.0)
+    robot.tick()
+    robot.controller.configure(replace(free, {'safety.unknown_is_obstacle': True}))
+    robot.controller.set_costmap(robot.now, costmap)  # the same one
+    surveyor.work()
+    robot.tick()
+    assert robot.controller.distance_field.at(*np.array([[-1.5], [-0.5]]))[0] == 0.0
+
+
 def test_a_survey_of_another_frame_is_of_no_use():
     surveyor = Slow()
     robot = PlainRobot(Controller(PATIENT, 1, surveyor))

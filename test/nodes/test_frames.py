@@ -37,6 +37,9 @@ class Buffer:
 
     known: ClassVar[dict] = {}
 
+    def clear(self):
+        self.known.clear()
+
     def lookup_transform(self, target, source, time):
         pose = self.known.get((target, source))
         if pose is None:
@@ -100,7 +103,18 @@ def test_a_transform_that_cannot_be_trusted_is_a_state_with_a_name(
     assert refused.value.code is code
 
 
-@pytest.mark.parametrize(('stamp', 'timeout'), [(98.5, 2.0), (98.5, 0.0), (0.0, 1.0)])
+def test_a_transform_of_before_the_clock_went_back_is_refused_and_forgotten(tf2, clock):
+    tf2['odom', 'map'] = (0.0, 0.0, 0.0, 103.0)
+    found = frames.Frames(clock)
+    with pytest.raises(frames.TransformError, match='stamped 3.00 s in the future') as refused:
+        found.find('plan', 'map', 'odom')
+    assert refused.value.code is Reason.TRANSFORM_OLD
+    with pytest.raises(frames.TransformError, match='no transform'):
+        found.find('plan', 'map', 'odom')
+
+
+@pytest.mark.parametrize(
+    ('stamp', 'timeout'), [(101.0, 0.5), (98.5, 2.0), (98.5, 0.0), (0.0, 1.0)])
 def test_a_transform_young_enough_or_static_is_taken(tf2, clock, stamp, timeout):
     tf2['odom', 'map'] = (1.0, 2.0, 0.5, stamp)
     found = frames.Frames(clock).find('plan', 'map', 'odom', timeout)

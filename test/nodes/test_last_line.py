@@ -46,12 +46,36 @@ def test_zero_is_sent_again_and_again_while_no_beat_comes(line, zeros):
     lambda line: (line.expect(PERIOD, 0), line.beat()),
     lambda line: (line.expect(PERIOD, 3), line.beat(), line.rest()),
     lambda line: (line.expect(PERIOD, 1000), line.beat()),
-], ids=['before the first beat', 'switched off', 'at rest', 'in time'])
+    lambda line: (line.expect(PERIOD, 1000), line.beat(), line.expect(PERIOD, 3)),
+], ids=['before the first beat', 'switched off', 'at rest', 'in time', 'as was expected before'])
 def test_nothing_is_sent_where_no_beat_is_missed(line, zeros, prepare):
     prepare(line)
     time.sleep(10 * PERIOD)
     assert not line.tripped
     assert not zeros.acquire(blocking=False)
+
+
+def test_a_zero_that_cannot_be_sent_is_tried_again(zeros, capfd):
+    def send():
+        zeros.release()
+        raise RuntimeError('no way out')
+
+    line = LastLine(send)
+    line.expect(PERIOD, 3)
+    line.beat()
+    for _ in range(3):
+        assert zeros.acquire(timeout=10.0)
+    line.close()
+    assert 'last line: RuntimeError: no way out' in capfd.readouterr().err
+
+
+def test_a_late_beat_is_late_where_the_watch_had_no_chance_to_see_it(line, zeros):
+    line.close()  # as in a process that was stopped
+    line.expect(PERIOD, 3)
+    assert not line.beat()
+    time.sleep(4 * PERIOD)
+    assert line.beat()
+    assert not line.beat()
 
 
 def test_the_caller_of_a_late_tick_is_believed_to_have_sent_zero():

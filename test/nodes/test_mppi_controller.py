@@ -18,6 +18,7 @@ from rclpy.parameter import Parameter  # noqa: E402
 from std_msgs.msg import Empty  # noqa: E402
 
 from mppi_ros.control.controller import Controller  # noqa: E402
+from mppi_ros.control.inputs import Command  # noqa: E402
 from mppi_ros.control.report import Reason  # noqa: E402
 from mppi_ros.control.settings import Configuration  # noqa: E402
 from mppi_ros.mppi.errors import InputError  # noqa: E402
@@ -174,6 +175,21 @@ def test_a_manager_gets_a_bond_while_the_node_is_active(node, monkeypatch, autos
     assert Bond.bonds[0].words[-1] == 'shutdown'
     node.trigger_cleanup()
     assert everything(node) == before
+
+
+def test_a_mistake_while_deactivating_does_not_keep_zero_back(node, monkeypatch):
+    def fail():
+        raise RuntimeError('a mistake')
+
+    node.trigger_configure()
+    node.trigger_activate()
+    sent = []
+    monkeypatch.setattr(node, '_publish_command', lambda command, now: sent.append(command))
+    monkeypatch.setattr(node, 'unbond', fail)
+    assert node.trigger_deactivate() == TransitionCallbackReturn.ERROR
+    assert sent == [Command.ZERO]
+    assert node._timer is None
+    assert node._state_machine.current_state[1] == 'unconfigured'
 
 
 def test_a_new_rate_keeps_the_timer_so_that_changes_cannot_put_off_a_tick(node):

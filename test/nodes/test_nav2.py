@@ -161,6 +161,15 @@ def test_a_robot_that_drives_and_gets_nowhere_fails_the_goal(action):
     assert handle.future.result().error_code == 'FAILED_TO_MAKE_PROGRESS'
 
 
+def test_a_clock_that_goes_back_does_not_keep_a_goal_from_failing(action):
+    handle = action.send()
+    action.tick(1000.0, place=(5.0, 0.0))
+    action.tick(1.0, State.STOPPED, Reason.NO_ROOM)
+    assert handle.told == ['execute']
+    action.tick(500.0, State.STOPPED, Reason.NO_ROOM)
+    assert handle.told == ['execute', 'abort']
+
+
 def test_a_cancelled_goal_ends_when_the_robot_stands(action):
     handle = action.send()
     assert action.server._on_cancel(handle) == CancelResponse.ACCEPT

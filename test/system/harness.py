@@ -65,6 +65,8 @@ class Watcher:
         What the oracle says of commands that must not have been sent.
     stamp : float
         Of the newest command [s].
+    stamps : list of float
+        Of every command [s].
     truth : Motion or None
         Where the simulated robot is.
     touched : bool
@@ -81,6 +83,7 @@ class Watcher:
         self.commands: list[tuple[float, float]] = []
         self.unsafe: list[str] = []
         self.stamp = 0.0
+        self.stamps: list[float] = []
         self.statistics: dict[str, str] = {}
         self.on_statistics: Callable[[dict[str, str]], None] = lambda values: None
         self.diagnostics: dict[str, tuple[int, str]] = {}
@@ -175,6 +178,7 @@ class Watcher:
                 self.unsafe.append(words)
         self.commands.append(command)
         self.stamp = stamp
+        self.stamps.append(stamp)
 
     def _on_statistics(self, message: DiagnosticArray) -> None:
         self.statistics = {entry.key: entry.value for entry in message.status[0].values}

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 from system import scenarios
 from system.harness import GOAL, PretendedRobot, Processes, Watcher, stands, start_robot
@@ -225,6 +226,43 @@ def test_a_stopped_controller_is_stopped_by_the_guard_and_drives_on(processes, w
     scenarios.drives(watcher)
     assert 'tick_late' in codes
     scenarios.reaches_the_goal(watcher, GOAL)
+    assert watcher.unsafe == []
+
+
+LOST = {
+    'nothing is wrong': lambda robot: None,
+    'odometry makes no sense': spoiled('odometry', pose__pose__position__x=math.nan),
+    'odometry is old': stamped('odometry', -5.0),
+    'costmap is old': stamped('costmap', -5.0),
+    'plan taken away': plan(lambda message: message.poses.clear()),
+    'plan makes no sense': plan(set_position(math.inf)),
+}
+
+
+@pytest.mark.parametrize('case', LOST)
+def test_there_is_a_command_every_period_whatever_the_inputs_are(alone, case):
+    watcher = alone.watcher
+    alone.say_the_truth()
+    scenarios.drives(watcher)
+    watcher.unsafe.clear()
+    LOST[case](alone)
+    told = []
+
+    def note(values):
+        counted = int(values['ticks']), int(values['missed_ticks'])
+        told.append((*counted, watcher.stamp, len(watcher.stamps)))
+
+    watcher.on_statistics = note
+    watcher.wait_for(lambda: len(told) > 60, 'three seconds of ticks')
+    watcher.on_statistics = lambda values: None
+    begin, end = told[0], told[-1]
+    ticks, missed, seconds, commands = np.subtract(end, begin)
+    assert commands >= 0.9 * ticks - 2  # a command is not sent again where a newer one is there
+    period = 1.0 / Configuration().control_rate
+    assert ticks + missed == pytest.approx(seconds / period, abs=3)
+    gaps = np.diff(watcher.stamps[begin[3]:end[3]])
+    assert np.median(gaps) == pytest.approx(period, rel=0.1)
+    alone.say_the_truth()
     assert watcher.unsafe == []
 
 

@@ -115,7 +115,7 @@ def test_theory_holds(tmp_path):
     (['solve', '--scenario', 'nowhere.npz'], 'nowhere.npz'),
     (['solve', '--params', 'nowhere.yaml'], 'nowhere.yaml'),
     (['solve', '--json', '/nowhere/out.json'], 'cannot be written'),
-    (['latency', '--rate', '0'], 'outside [1, 500] Hz'),
+    (['latency', '--rate', '0'], 'outside [5, 500] Hz'),
     (['compare', 'nowhere.json'], 'nowhere.json'),
 ])
 def test_bad_input_ends_with_one_line_and_code_2(words, told, capsys):
