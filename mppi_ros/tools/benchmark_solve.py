@@ -199,6 +199,7 @@ class Solve:
 
         self.call()
         yield 'noise', lambda: draw(mppi.seed, 0, process, m, unit)
+        yield 'noise, were it white', lambda: draw(mppi.seed, 0, noise.WHITE, m, unit)
         yield 'rollout', roll(self._objective)
         fresh = noise.Draw(mppi.seed, 0, True, 0)
         yield 'noise and rollout', lambda: self._objective.costs_of_blocks(

@@ -17,7 +17,10 @@ from mppi_ros.tools.benchmark_solve import Solve, load_situation
 from mppi_ros.tools.instrument import times
 
 TIMES = {'median_ms', 'p90_ms', 'p99_ms', 'p999_ms', 'max_ms'}
-PHASES = {'solve', 'noise', 'rollout', 'weights', 'weighted sum', 'distance field', 'path'}
+PHASES = {
+    'solve', 'noise', 'noise, were it white', 'rollout', 'weights', 'weighted sum', 'distance field',
+    'path',
+}
 
 
 def run(*words):
