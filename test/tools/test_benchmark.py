@@ -18,8 +18,8 @@ from mppi_ros.tools.instrument import times
 
 TIMES = {'median_ms', 'p90_ms', 'p99_ms', 'p999_ms', 'max_ms'}
 PHASES = {
-    'solve', 'noise', 'noise, were it white', 'rollout', 'weights', 'weighted sum', 'distance field',
-    'path',
+    'solve', 'noise', 'noise, were it white', 'rollout', 'weights', 'weighted sum',
+    'distance field', 'path',
 }
 
 
