@@ -113,6 +113,7 @@ import json
 import sys
 import numpy as np
 from numba.core import event
+from numba.core.ccallback import CFunc
 from mppi_ros.control.controller import Controller
 from mppi_ros.control.inputs import Odometry
 from mppi_ros.control.settings import Configuration
@@ -134,6 +135,7 @@ robot = json.loads(sys.argv[1])
 controller = Controller(replace(Configuration(), robot), 1)
 controller.warm_up()
 event.register('numba:compile', Listener())
+CFunc._compile_uncached = lambda function: compiled.append(function.__name__)
 cells = np.zeros((200, 200), np.int8)
 cells[95:105, 130:134] = 100  # on the plan: the controller looks for a way round
 corners = [0.3, 0.2, 0.3, -0.2, -0.3, -0.2, -0.3, 0.2]

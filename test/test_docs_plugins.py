@@ -13,7 +13,8 @@ import yaml
 
 from mppi_ros.control.controller import Controller
 from mppi_ros.control.settings import Configuration
-from mppi_ros.driving.plugin import Plugin, call_step, load_plugin
+from mppi_ros.driving.plugin import Plugin, load_plugin
+from mppi_ros.mppi.address import call
 from mppi_ros.mppi.errors import ParameterError
 from mppi_ros.mppi.parameters import replace
 
@@ -23,7 +24,7 @@ LAWN_RULES, SECTION, MASS = re.findall(r'```(?:python|yaml)\n(.*?)```', PAGE.rea
 
 @njit
 def run(address, step, rows, values):
-    call_step(address, step, rows, values)
+    call(address, (step, rows, values))
 
 
 @pytest.fixture

@@ -37,7 +37,7 @@ class Start(NamedTuple):
     """
     Where a rollout begins: heading, velocity, controls of the last command, progress.
 
-    The position is (0, 0); the kernel for all threads takes no tuple within this one.
+    The position is (0, 0).
     """
 
     c: np.float32
@@ -50,17 +50,6 @@ class Start(NamedTuple):
     second: np.float32
     third: np.float32
     arc: np.float32
-
-
-def controls_of(model: Any) -> int:
-    """Return m, the number of controls; a constant of the kernel."""
-    return int(model.controls())
-
-
-@chosen_by_type(controls_of)
-def _controls_of(model: Any) -> Any:
-    controls = model.instance_class.controls()
-    return lambda model: controls
 
 
 def command(

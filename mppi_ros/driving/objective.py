@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
+from numba import typeof
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,7 +21,9 @@ from mppi_ros.driving.plugin import Plugin
 from mppi_ros.driving.rollout import (
     Grid,
     Path,
+    Situation,
     Target,
+    compiled_block,
     path_frames,
     rollout_parallel,
     rollout_serial,
@@ -74,8 +78,8 @@ class DrivingObjective:
         plugin: Plugin | None = None,
         motion_model: str = 'diff_drive',
     ) -> None:
-        self._plugin = plugin  # keeps the machine code alive whose address the kernels call
-        self._own = plugin.address() if plugin else None
+        self._plugin = plugin or Plugin()  # keeps alive the machine code that the kernels call
+        self._own = self._plugin.address()
         self._vehicle, self._time_step = MODELS[motion_model], time_step
         self.set_plant(limits, prediction)
         self._limits, self._critics = limits, critics
@@ -98,7 +102,8 @@ class DrivingObjective:
         self._pending: Floats = np.zeros((waits(self.model), self.model.controls()), np.float32)
         self.spread: Floats | None = None
         self._movers: Floats = np.zeros((0, 6), np.float32)
-        self._prepared = False
+        self._situation: Situation | None = None
+        self._block: Any = None
 
     def set_plant(self, limits: Limits, prediction: Prediction) -> None:
         """Take over what the robot can do and how it answers; the costs stay as they are."""
@@ -189,8 +194,6 @@ class DrivingObjective:
         self._last_command = last_command
         spread = self.model.spread(state.v)
         self.spread = None if spread is None else np.array(spread, np.float32)
-        self._prepared = True
-        self._grid = _grid(field, field.distance.shape, state)
         spacing = path.spacing
         first = max(0, int((progress - BEHIND) / spacing))
         last = min(len(path.arc), math.ceil((progress + self._reach + AHEAD) / spacing) + 1)
@@ -199,32 +202,44 @@ class DrivingObjective:
             known = unknown(path, first, last, self._limits, self._critics)
             self.set_outlook(known)
         way = known.detour
-        if way is not None:
-            self._to_go_grid = _grid(way, way.value.shape, state)
-        else:
-            self._to_go_grid = NOWHERE
-        self._table = np.empty((last - first, 4), np.float32)
+        table = np.empty((last - first, 4), np.float32)
         path_frames(
-            path.points[first:last], path.yaw[first:last], spacing, state.x, state.y, self._table
+            path.points[first:last], path.yaw[first:last], spacing, state.x, state.y, table
         )
         left = known.left[first - known.first : last - known.first + 1]
-        self._left = (left - left[last - first - 1]).astype(np.float32)
         start_arc = first * spacing if len(path.arc) > 1 else 0.0
-        self._path = Path(
-            per_metre=np.float32(1.0 / spacing),
-            length=np.float32((last - first - 1) * spacing),
-            direction=np.float32(path.direction),
-        )
         command = (*last_command, 0.0)[:3]
-        self._start = Start(*_singles(
-            math.cos(state.yaw), math.sin(state.yaw), *state[3:], *command, progress - start_arc
-        ))  # fmt: skip
         goal_x, goal_y, goal_yaw = path.goal
         in_window = last == len(path.arc)
-        self._target = Target(*_singles(
-            goal_x - state.x, goal_y - state.y, math.cos(goal_yaw), math.sin(goal_yaw),
-            GOAL_REACH if in_window else 0.0, 1.0 / GOAL_NEAR if in_window else 1e9,
-        ))  # fmt: skip
+        self._situation = Situation(
+            start=Start(*_singles(
+                math.cos(state.yaw), math.sin(state.yaw), *state[3:], *command,
+                progress - start_arc,
+            )),
+            model=self.model,
+            field=self._padded,
+            grid=_grid(field, field.distance.shape, state),
+            discs=self._discs,
+            table=table,
+            left=(left - left[last - first - 1]).astype(np.float32),
+            path=Path(
+                per_metre=np.float32(1.0 / spacing),
+                length=np.float32((last - first - 1) * spacing),
+                direction=np.float32(path.direction),
+            ),
+            to_go=self._to_go,
+            to_go_grid=NOWHERE if way is None else _grid(way, way.value.shape, state),
+            target=Target(*_singles(
+                goal_x - state.x, goal_y - state.y, math.cos(goal_yaw), math.sin(goal_yaw),
+                GOAL_REACH if in_window else 0.0, 1.0 / GOAL_NEAR if in_window else 1e9,
+            )),
+            weights=self._weights,
+            own=self._own,
+            pending=self._pending,
+            movers=self._movers,
+        )  # fmt: skip
+        if self._block is None:
+            self._block = compiled_block(typeof(self._situation))
 
     def costs_of_blocks(
         self,
@@ -238,7 +253,9 @@ class DrivingObjective:
     ) -> None:
         """Fill costs, float32[blocks, BLOCK]; see mppi.optimizer.BlockObjective."""
         rollout = rollout_serial if threads == 1 else rollout_parallel
-        self._roll(rollout, mean, factor, draw, process, noise, self._weights, costs)
+        rollout(
+            self._block.address, mean, factor, draw, process, noise, self._situation, costs
+        )
 
     def project(self, mean: Floats) -> None:
         """Keep mean, float32[T, m], within the limits of speed and acceleration, in place."""
@@ -251,7 +268,7 @@ class DrivingObjective:
         noise[0, :, :count] = np.tile(commands.T, (steps, 1))
         mean, factor = np.zeros((steps, controls), np.float32), np.eye(controls, dtype=np.float32)
         costs = np.empty((1, BLOCK), np.float32)
-        self._roll(rollout_serial, mean, factor, GIVEN, WHITE, noise, self._weights, costs)
+        self.costs_of_blocks(mean, factor, noise, costs, 1)
         return costs[0, :count]
 
     def cost_of_each_critic(self, mean: Floats) -> dict[str, float]:
@@ -260,34 +277,19 @@ class DrivingObjective:
 
         Before the first `prepare` nothing is charged: the result is empty.
         """
-        if not self._prepared:
+        if self._situation is None:
             return {}
         noise = np.zeros((1, mean.size, BLOCK), np.float32)
         factor = np.zeros((mean.shape[1], mean.shape[1]), np.float32)
         costs = np.empty((1, BLOCK), np.float32)
         charged = {}
         for critic, names in CRITICS.items():
-            weights = self._weights.only(*names)
-            self._roll(rollout_serial, mean, factor, GIVEN, WHITE, noise, weights, costs)
+            alone = self._situation._replace(weights=self._weights.only(*names))
+            rollout_serial(
+                self._block.address, mean, factor, GIVEN, WHITE, noise, alone, costs
+            )
             charged[critic] = float(costs[0, 0])
         return charged
-
-    def _roll(
-        self,
-        rollout: object,
-        mean: Floats,
-        factor: Floats,
-        draw: Draw,
-        process: Correlation,
-        noise: Floats,
-        weights: Weights,
-        costs: Floats,
-    ) -> None:
-        rollout(  # type: ignore[operator]
-            mean, factor, draw, process, noise, self._start, self.model, self._padded, self._grid,
-            self._discs, self._table, self._left, self._path, self._to_go, self._to_go_grid,
-            self._target, weights, self._own, self._pending, self._movers, costs,
-        )  # fmt: skip
 
 
 def _singles(*values: float) -> Floats:

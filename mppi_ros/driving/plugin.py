@@ -23,15 +23,13 @@ from dataclasses import dataclass
 import importlib
 from typing import Any, NamedTuple
 
-from llvmlite import ir
 from numba import carray, types
-from numba.core.ccallback import CFunc
 from numba.extending import intrinsic
 import numpy as np
 from numpy.typing import NDArray
 
-from mppi_ros.mppi.blocks import BLOCK, OPTIONS, inlined, stack_array
-from mppi_ros.mppi.cache import cached
+from mppi_ros.mppi.address import addressable
+from mppi_ros.mppi.blocks import BLOCK, inlined, stack_array
 from mppi_ros.mppi.errors import ParameterError
 
 # x, y [m] from the robot, along the axes of the planning frame; cosine and sine of the yaw; speed
@@ -47,9 +45,7 @@ ROWS = 16
 def block_step(function: Callable[[int, Any, Any], None]) -> Any:
     """Compile a motion model or a critic: a function (step, rows, values) as described above."""
     arguments = types.int64, types.float32[:, ::1], types.float32[::1]
-    compiled = cached(CFunc(function, (arguments, types.void), {}, OPTIONS), function)
-    compiled.compile()
-    return compiled
+    return addressable(function, *arguments)
 
 
 @dataclass(frozen=True)
@@ -110,19 +106,6 @@ class Address(NamedTuple):
     motion: int
     critic: int
     values: NDArray[np.float32]
-
-
-@intrinsic
-def call_step(typing_context: Any, address: Any, step: Any, rows: Any, values: Any) -> Any:
-    """Call the block_step at an address: an argument of type function would cost 36 µs a solve."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        kinds = [context.get_value_type(kind) for kind in signature.args[1:]]
-        function = ir.FunctionType(ir.VoidType(), kinds)
-        builder.call(builder.inttoptr(arguments[0], function.as_pointer()), arguments[1:])
-        return context.get_dummy_value()
-
-    return types.void(address, types.int64, rows, values), generate
 
 
 @intrinsic

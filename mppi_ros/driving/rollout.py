@@ -6,16 +6,17 @@ with its critics. All rows stay on the stack, in the first-level cache. Position
 the robot, so float32 is exact enough anywhere on a map.
 """
 
+import functools
 import math
 from typing import Any, NamedTuple
 
-from numba import prange
+from numba import prange, types
 import numpy as np
 
 from mppi_ros.driving import critics
 from mppi_ros.driving.drive import (
+    Start,
     command,
-    controls_of,
     hold_back,
     is_exact,
     move,
@@ -25,7 +26,8 @@ from mppi_ros.driving.drive import (
     take_state,
 )
 from mppi_ros.driving.motion import speed
-from mppi_ros.driving.plugin import ARC, CLEARANCE, COST, CROSS, call_step, stack_rows
+from mppi_ros.driving.plugin import ARC, CLEARANCE, COST, CROSS, Address, stack_rows
+from mppi_ros.mppi.address import address_of, addressable, call, value_at
 from mppi_ros.mppi.blocks import (
     BLOCK,
     inlined,
@@ -203,13 +205,41 @@ def show_place(clearance: Any, arc: Any, cross: Any, rows: Any) -> None:
         rows[CLEARANCE, j], rows[ARC, j], rows[CROSS, j] = clearance[j], arc[j], cross[j]
 
 
-@inlined
+class Situation(NamedTuple):
+    """
+    All that a rollout meets, beside the sequence that it follows.
+
+    field, float32[n], and discs, float32[d, 3]: see `clear`; table, float32[p, 4]: see Path; left,
+    float32[p + 1]: time [s] from a point of the path to its end; to_go, float32[n]: time [s] left
+    round an obstacle, at the places of to_go_grid; own: what a plugin brings; pending,
+    float32[waits, m]: see `hold_back`; movers, float32[n, 6]: see `avoid`.
+    """
+
+    start: Start
+    model: Any
+    field: Any
+    grid: Grid
+    discs: Any
+    table: Any
+    left: Any
+    path: Path
+    to_go: Any
+    to_go_grid: Grid
+    target: Target
+    weights: critics.Weights
+    own: Address
+    pending: Any
+    movers: Any
+
+
 def rollout_block(
-    mean: Any, factor: Any, sign: Any, noise: Any, start: Any, model: Any, field: Any, grid: Any,
-    discs: Any, table: Any, left: Any, path: Any, to_go: Any, to_go_grid: Any, target: Any,
-    weights: Any, own: Any, pending: Any, movers: Any, cost: Any,
-) -> None:  # fmt: skip
-    """Cost, float32[BLOCK], of the sequences x̄ + sign · L n of one block of noise n."""
+    mean: Any, factor: Any, sign: Any, noise: Any, situation: Any, cost: Any
+) -> None:
+    """Fill cost, float32[BLOCK], of the sequences x̄ + sign · L n of one block of noise n."""
+    (
+        start, model, field, grid, discs, table, left, path, to_go, to_go_grid, target, weights,
+        own, pending, movers,
+    ) = value_at(situation)  # fmt: skip
     x, y, c, s = stack_row(), stack_row(), stack_row(), stack_row()
     v, w, vy, curvature = stack_row(), stack_row(), stack_row(), stack_row()
     first, second, third = stack_row(), stack_row(), stack_row()  # of the commands
@@ -225,7 +255,7 @@ def rollout_block(
         arc[j], near[j], total[j] = start.arc, np.float32(0.0), np.float32(0.0)
     for t in range(mean.shape[0]):
         command(t, mean, factor, sign, noise, model, weights, first, second, third, total)
-        if own is None or own.motion == 0:
+        if own.motion == 0:
             if exact:
                 move(model, first, second, third, x, y, c, s, v, w, vy, curvature)
             else:
@@ -239,7 +269,7 @@ def rollout_block(
         else:
             show_state(x, y, c, s, v, w, vy, curvature, rows)
             show_command(first, second, third, model, rows)
-            call_step(own.motion, t, rows, own.values)
+            call(own.motion, (t, rows, own.values))
             take_state(rows, x, y, c, s, v, w, vy, curvature)
         clear(field, grid, discs, x, y, c, s, clearance)
         if movers.shape[0] > 0:
@@ -249,12 +279,12 @@ def rollout_block(
         follow(
             table, path, weights, model, x, y, c, s, v, w, vy, clearance, near, arc, cross, total
         )
-        if own is not None and own.critic != 0:
+        if own.critic != 0:
             if own.motion == 0:
                 show_state(x, y, c, s, v, w, vy, curvature, rows)
                 show_command(first, second, third, model, rows)
             show_place(clearance, arc, cross, rows)
-            call_step(own.critic, t, rows, own.values)
+            call(own.critic, (t, rows, own.values))
             for j in range(BLOCK):
                 total[j] += rows[COST, j]
     for j in range(BLOCK):
@@ -278,48 +308,55 @@ def rollout_block(
         )
 
 
+@functools.cache
+def compiled_block(situation: types.Type) -> Any:
+    """
+    Return rollout_block for situations of this type; kernels call it through its address.
+
+    It is the same code for one thread and for several, compiled once: that takes seconds.
+    """
+    rows, row = types.float32[:, ::1], types.float32[::1]
+    place = types.CPointer(situation)
+    return addressable(rollout_block, rows, rows, types.float32, rows, place, row)
+
+
 @inlined
 def rollout_pair(
-    block: Any, mean: Any, factor: Any, draw: Any, process: Any, noise: Any, start: Any,
-    model: Any, field: Any, grid: Any, discs: Any, table: Any, left: Any, path: Any, to_go: Any,
-    to_go_grid: Any, target: Any, weights: Any, own: Any, pending: Any, movers: Any, costs: Any,
+    block: Any, rollout: Any, mean: Any, factor: Any, draw: Any, process: Any, noise: Any,
+    situation: Any, costs: Any,
 ) -> None:  # fmt: skip
     """Draw one block of noise, and fill the block of costs of n and, for pairs, that of −n."""
     drawn = noise.shape[0]
     if draw.fresh:
         number = draw.first + block
-        draw_block(draw.seed, draw.step, number, process, controls_of(model), noise[block])
+        draw_block(draw.seed, draw.step, number, process, mean.shape[1], noise[block])
     for mirrored in range(costs.shape[0] // drawn):
-        rollout_block(
-            mean, factor, np.float32(1 - 2 * mirrored), noise[block], start, model, field, grid,
-            discs, table, left, path, to_go, to_go_grid, target, weights, own,
-            pending, movers, costs[mirrored * drawn + block],
-        )  # fmt: skip
+        sign = np.float32(1 - 2 * mirrored)
+        cost = costs[mirrored * drawn + block]
+        call(rollout, (mean, factor, sign, noise[block], situation, cost))
 
 
 @kernel
 def rollout_serial(
-    mean: Any, factor: Any, draw: Any, process: Any, noise: Any, start: Any, model: Any,
-    field: Any, grid: Any, discs: Any, table: Any, left: Any, path: Any, to_go: Any,
-    to_go_grid: Any, target: Any, weights: Any, own: Any, pending: Any, movers: Any, costs: Any,
+    rollout: Any, mean: Any, factor: Any, draw: Any, process: Any, noise: Any, situation: Any,
+    costs: Any,
 ) -> None:  # fmt: skip
-    """Fill noise, float32[drawn, T · m, BLOCK], and its costs, float32[blocks, BLOCK]."""
+    """
+    Fill noise, float32[drawn, T · m, BLOCK], and its costs, float32[blocks, BLOCK].
+
+    `rollout` is the address of the compiled_block for the situation.
+    """
+    place = address_of(situation)
     for block in range(noise.shape[0]):
-        rollout_pair(
-            block, mean, factor, draw, process, noise, start, model, field, grid, discs, table,
-            left, path, to_go, to_go_grid, target, weights, own, pending, movers, costs,
-        )  # fmt: skip
+        rollout_pair(block, rollout, mean, factor, draw, process, noise, place, costs)
 
 
 @parallel_kernel
 def rollout_parallel(
-    mean: Any, factor: Any, draw: Any, process: Any, noise: Any, start: Any, model: Any,
-    field: Any, grid: Any, discs: Any, table: Any, left: Any, path: Any, to_go: Any,
-    to_go_grid: Any, target: Any, weights: Any, own: Any, pending: Any, movers: Any, costs: Any,
+    rollout: Any, mean: Any, factor: Any, draw: Any, process: Any, noise: Any, situation: Any,
+    costs: Any,
 ) -> None:  # fmt: skip
     """Do as rollout_serial does, on all threads."""
+    place = address_of(situation)
     for block in prange(noise.shape[0]):
-        rollout_pair(
-            np.int64(block), mean, factor, draw, process, noise, start, model, field, grid, discs,
-            table, left, path, to_go, to_go_grid, target, weights, own, pending, movers, costs,
-        )  # fmt: skip
+        rollout_pair(np.int64(block), rollout, mean, factor, draw, process, noise, place, costs)

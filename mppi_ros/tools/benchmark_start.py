@@ -36,21 +36,34 @@ def main() -> None:
     """Import and warm up in this process; print [what, seconds], the kernels without the inner."""
     begun = time.process_time()
     from numba.core import event
+    from numba.core.ccallback import CFunc
 
     open_ones: list[float] = []
     taken: dict[str, float] = {}
+
+    def end(name: str) -> None:
+        seconds = time.process_time() - open_ones.pop()
+        if not open_ones:
+            taken[name] = taken.get(name, 0.0) + seconds
 
     class Compilations(event.Listener):
         def on_start(self, _event: Any) -> None:
             open_ones.append(time.process_time())
 
         def on_end(self, told: Any) -> None:
-            seconds = time.process_time() - open_ones.pop()
-            if not open_ones:
-                name = told.data['dispatcher'].py_func.__qualname__
-                taken[name] = taken.get(name, 0.0) + seconds
+            end(told.data['dispatcher'].py_func.__qualname__)
+
+    def compile_addressable(function: Any) -> Any:
+        open_ones.append(time.process_time())
+        try:
+            return untold(function)
+        finally:
+            end(function.__qualname__)
 
     event.register('numba:compile', Compilations())
+    # Numba tells nobody of these.
+    kind: Any = CFunc
+    untold, kind._compile_uncached = kind._compile_uncached, compile_addressable
     from mppi_ros.control.controller import Controller
     from mppi_ros.control.settings import Configuration
 
