@@ -112,7 +112,7 @@ WARM = """
 import json
 import sys
 import numpy as np
-from numba.core import event
+from numba.core import caching, event
 from numba.core.ccallback import CFunc
 from mppi_ros.control.controller import Controller
 from mppi_ros.control.inputs import Odometry
@@ -135,6 +135,17 @@ robot = json.loads(sys.argv[1])
 controller = Controller(replace(Configuration(), robot), 1)
 controller.warm_up()
 event.register('numba:compile', Listener())
+load = caching.Cache.load_overload
+
+
+def listen(cache, *arguments):
+    found = load(cache, *arguments)
+    if found is not None:  # without a cache it would have been compiled
+        compiled.append(cache._name)
+    return found
+
+
+caching.Cache.load_overload = listen
 CFunc._compile_uncached = lambda function: compiled.append(function.__name__)
 cells = np.zeros((200, 200), np.int8)
 cells[95:105, 130:134] = 100  # on the plan: the controller looks for a way round

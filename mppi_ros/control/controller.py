@@ -42,7 +42,7 @@ from mppi_ros.control.watchdog import (
     OdometryWatch,
     Watched,
 )
-from mppi_ros.driving import motion
+from mppi_ros.driving import cost_to_go, motion
 from mppi_ros.driving.costmap import LETHAL, Costmap
 from mppi_ros.driving.distance_field import DistanceField
 from mppi_ros.driving.footprint import Footprint
@@ -246,6 +246,7 @@ class Controller:
 
     def warm_up(self) -> None:
         """Compile or load every kernel, serial and parallel, on a scene of its own."""
+        cost_to_go.warm_up()
         for threads in (1, 2):
             parameters = dataclasses.replace(self._configuration.mppi, threads=threads)
             safety = dataclasses.replace(self._configuration.safety, costmap_timeout=0.0)

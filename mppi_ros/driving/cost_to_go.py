@@ -132,6 +132,12 @@ def detour(
     return CostToGo(value, res, origin_x, origin_y, middle)
 
 
+def warm_up() -> None:
+    """Compile or load the kernel before the first obstacle stands on a plan."""
+    cell = np.zeros((1, 1), np.float32)
+    _sweep(cell, cell, np.float32(1.0))
+
+
 def _around(
     value: NDArray[np.float32], point: NDArray[np.float64], x: float, y: float, cell: float
 ) -> float:
