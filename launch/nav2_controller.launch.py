@@ -16,6 +16,8 @@ ARGUMENTS = (
      'manager; true: it starts by itself'),
     ('costmap_topic', 'local_costmap/costmap', 'the costmap, an OccupancyGrid'),
     ('cmd_vel_topic', 'cmd_vel_nav', "the commands; with Nav2's velocity smoother cmd_vel_nav"),
+    ('follow_path', 'true', "serve Nav2's action follow_path instead of plan and goal_pose"),
+    ('guard', 'false', 'a process of its own sends zero when the commands fall silent'),
 )
 
 
@@ -24,9 +26,9 @@ def generate_launch_description():
     controller = IncludeLaunchDescription(
         PathJoinSubstitution([SHARE, 'launch', 'mppi_controller.launch.py']),
         launch_arguments={
-            **{name: LaunchConfiguration(name)
-               for name in ('params_file', 'namespace', 'use_sim_time', 'autostart')},
-            'follow_path': 'true',
+            name: LaunchConfiguration(name)
+            for name in ('params_file', 'namespace', 'use_sim_time', 'autostart', 'follow_path',
+                         'guard')
         }.items(),
     )
     declared = [

@@ -536,7 +536,7 @@ class Controller:
             return
         self._calm += seconds
         if self._calm <= safety.recovery_time:
-            words = f'waits for {safety.recovery_time:g} s after: {self._held.words}'
+            words = f'{self._held.words} (gone for less than {safety.recovery_time:g} s)'
             raise _Stop(self._held.code, words, over=True)
         self._held = None
 

@@ -32,7 +32,7 @@ from mppi_ros.nodes.last_line import LastLine
 from mppi_ros.nodes.managed import ManagedNode, transition
 from mppi_ros.nodes.nav2 import FollowPathServer, slowed
 from mppi_ros.nodes.parameters import ParameterMixin
-from mppi_ros.nodes.process import run
+from mppi_ros.nodes.process import interruptible, run
 from mppi_ros.nodes.realtime import DONE, take_privileges
 from mppi_ros.nodes.views import Views
 
@@ -78,7 +78,8 @@ class MppiController(ParameterMixin[Configuration], ManagedNode):
             controller = self._make_controller(surveyor, entities)
             begun = time.monotonic()
             self.get_logger().info('loads its kernels; the first start compiles them')
-            controller.warm_up()
+            with interruptible():
+                controller.warm_up()
             self.get_logger().info(f'kernels are ready after {time.monotonic() - begun:.1f} s')
             self._make_entities(controller, entities)
             self._entities = entities.pop_all()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 import gc
 import signal
 import socket
@@ -29,6 +31,32 @@ def freeze_garbage() -> None:
     """
     gc.collect()
     gc.freeze()
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """
+    Let a stop signal end what is done meanwhile: it takes long, and the robot stands.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        SIGINT or SIGTERM came.
+
+    """
+    if threading.current_thread() is not threading.main_thread():  # signals are not for it
+        yield
+        return
+    before = {number: signal.signal(number, _interrupt) for number in STOP_SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _interrupt(number: int, frame: Any) -> None:
+    raise KeyboardInterrupt
 
 
 class Stoppable(Protocol):
@@ -78,6 +106,8 @@ def run(make: type[Any], parameters: type[Any]) -> None:
         executor.spin_until_future_complete(asked_to_stop)
     except MppiError as error:
         code = _complain(str(error))
+    except KeyboardInterrupt:  # while it was interruptible
+        pass
     except Exception:
         traceback.print_exc()
         code = 1

@@ -37,7 +37,7 @@ from mppi_ros.driving.costmap import Costmap
 from mppi_ros.nodes import conversions
 from mppi_ros.nodes.latched import LATCHED
 
-PATIENCE = 40.0  # [s] for what takes a second or two on an idle machine
+PATIENCE = 120.0  # [s] for what takes a second or two on an idle machine
 WORLD = 'x,y,radius\n2.0,0.1,0.25\n2.0,-1.6,0.3\n3.2,1.7,0.4\n'
 START, GOAL = (0.0, 0.0, 0.0), (4.0, 0.5, 0.0)
 

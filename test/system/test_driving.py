@@ -41,6 +41,18 @@ def test_a_signal_ends_the_controller_with_a_zero_command(processes, watcher, tm
     assert 'Traceback' not in processes.printed('mppi_controller')
 
 
+def test_a_signal_ends_a_controller_that_still_compiles(
+    processes, watcher, tmp_path, monkeypatch
+):
+    monkeypatch.setenv('NUMBA_CACHE_DIR', str(tmp_path / 'kernels'))
+    processes.start('mppi_controller')
+    watcher.wait_for(lambda: 'loads its kernels' in processes.printed('mppi_controller'),
+                     'the begin of compilation')
+    assert processes.end('mppi_controller') == 0
+    assert 'kernels are ready' not in processes.printed('mppi_controller')
+    assert 'Traceback' not in processes.printed('mppi_controller')
+
+
 def goal_pose(x, y):
     message = PoseStamped(pose=conversions.pose_to_msg(x, y, 0.0))
     message.header.frame_id = 'odom'
