@@ -23,5 +23,6 @@ def use_wheels() -> None:
     os.environ.setdefault('AMENT_PREFIX_PATH', sys.prefix)
     if find_spec('rclpy') is None:
         print('rclpy is not importable: source a ROS 2 installation (. /opt/ros/jazzy/setup.sh)'
-              " or install the wheels (pip install 'mppi_ros[jazzy]')", file=sys.stderr)
+              " or install the wheels (pip install '.[jazzy]' in the source tree)",
+              file=sys.stderr)
         raise SystemExit(2)

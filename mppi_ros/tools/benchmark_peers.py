@@ -142,7 +142,7 @@ def _import_torch() -> None:
         import torch  # noqa: F401
     except ImportError as error:
         raise InputError(
-            f"{error.name} is not installed; pip install 'mppi_ros[peers]' brings it"
+            f'{error.name} is not installed; pip install torch pytorch-mppi'
         ) from None
     finally:
         if policy:

@@ -74,11 +74,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     options = _parse(sys.argv[1:] if argv is None else argv)
     if missing := [name for name in LIBRARIES if find_spec(name) is None]:
-        print(f"mppi_demo: needs {', '.join(missing)}: pip install 'mppi_ros[tools]'",
+        print(f"mppi_demo: needs {', '.join(missing)}: pip install '.[tools]' in the source tree",
               file=sys.stderr)
         return 2
     if options.view and find_spec('rerun') is None:
-        print("mppi_demo: --view needs rerun: pip install 'mppi_ros[view]'", file=sys.stderr)
+        print('mppi_demo: --view needs rerun: pip install rerun-sdk', file=sys.stderr)
         return 2
     # The first run ever compiles kernels here: nobody should wait in front of an empty screen.
     print(f'loading {options.map}', flush=True)

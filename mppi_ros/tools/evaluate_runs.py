@@ -77,7 +77,7 @@ def _on_cluster(cases: Sequence[Case], address: str) -> Iterator[Numbered]:
         from distributed import Client
         from distributed import as_completed as as_finished
     except ImportError:
-        raise MppiError('--cluster needs Dask: pip install "mppi_ros[cluster]"') from None
+        raise MppiError('--cluster needs Dask: pip install distributed') from None
     try:
         client = Client(address, timeout=CONNECT)
     except (OSError, ValueError) as error:

@@ -95,7 +95,7 @@ def _read(path: Path, odometry: str, commands: str) -> tuple[Floats, Floats]:
         from rosbags.interfaces import Connection
         from rosbags.typesys import Stores, get_typestore
     except ImportError:
-        raise InputError('identify needs rosbags: pip install "mppi_ros[tools]"') from None
+        raise InputError('identify needs rosbags: pip install rosbags') from None
     rows: dict[str, list[tuple[float, ...]]] = {}
     try:
         with AnyReader([path], default_typestore=get_typestore(Stores.ROS2_JAZZY)) as reader:

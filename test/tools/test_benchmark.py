@@ -173,7 +173,7 @@ def test_peers_that_are_not_installed_are_named_in_one_line(monkeypatch, capsys)
     monkeypatch.setitem(sys.modules, 'torch', None)
     monkeypatch.setitem(sys.modules, 'pytorch_mppi', None)
     assert run('peers', '--samples', 64, '--steps', 8) == 2
-    assert "not installed; pip install 'mppi_ros[peers]'" in capsys.readouterr().err
+    assert 'not installed; pip install torch pytorch-mppi' in capsys.readouterr().err
 
 
 def test_a_peer_takes_its_turns_and_solves_a_like_problem(scenario, tmp_path):

@@ -89,7 +89,7 @@ def test_bad_parameter_is_named_in_one_line(room, tmp_path, capsys):
 
 def test_missing_library_is_named_in_one_line(monkeypatch, capsys):
     monkeypatch.setattr(demo, 'find_spec', lambda name: None if name == 'mcap' else name)
-    assert "needs mcap: pip install 'mppi_ros[tools]'" in one_line_of_error(capsys)
+    assert "needs mcap: pip install '.[tools]'" in one_line_of_error(capsys)
 
 
 def test_places_chosen_for_want_of_better_are_clear_and_apart(room):

@@ -13,12 +13,12 @@ def test_a_view_without_rerun_is_refused_with_one_clear_line(monkeypatch, capsys
     assert demo.main(['--view']) == 2
     error = capsys.readouterr().err
     assert error.count('\n') == 1
-    assert "pip install 'mppi_ros[view]'" in error
+    assert 'pip install rerun-sdk' in error
 
 
 def test_every_topic_can_be_shown(tmp_path):
     pytest.importorskip('rclpy', reason='needs ROS 2')
-    pytest.importorskip('rerun', reason="needs Rerun: pip install 'mppi_ros[view]'")
+    pytest.importorskip('rerun', reason='needs Rerun: pip install rerun-sdk')
     from geometry_msgs.msg import TwistStamped
 
     from mppi_ros.driving.costmap import Costmap
