@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 import ctypes
 from pathlib import Path
 import random
@@ -19,7 +20,10 @@ LAST_LINES = 8
 PR_SET_PDEATHSIG = 1
 DOMAINS = range(1, 102)  # ids whose ports no system gives away to others
 DISCOVERY_PORT, PORTS_PER_DOMAIN = 7400, 250  # of DDS
+CLAIM = 5  # a port of each domain that DDS never uses
 INTERRUPTS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+
+_claim = ExitStack()  # of the domain that was given last
 
 
 class ChildEndedError(MppiError):
@@ -110,12 +114,26 @@ def _prepare() -> None:
 
 
 def free_domain() -> int:
-    """Return the id of a ROS domain in which nobody on this machine listens."""
+    """
+    Return the id of a ROS domain in which nobody on this machine listens.
+
+    Nobody else gets it from here until this process asks for another one or ends: it may take
+    long until the first participant listens.
+    """
     for domain in random.sample(DOMAINS, len(DOMAINS)):
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        first = DISCOVERY_PORT + PORTS_PER_DOMAIN * domain
+        with ExitStack() as bound:
             try:
-                probe.bind(('', DISCOVERY_PORT + PORTS_PER_DOMAIN * domain))
+                _listen(first + CLAIM, bound)
+                with ExitStack() as probe:
+                    _listen(first, probe)
             except OSError:
                 continue
+            _claim.close()
+            _claim.enter_context(bound.pop_all())
             return domain
     raise MppiError('every ROS domain of this machine is in use')
+
+
+def _listen(port: int, until: ExitStack) -> None:
+    until.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)).bind(('', port))

@@ -10,6 +10,7 @@ import time
 
 import pytest
 
+from mppi_ros.tools import processes
 from mppi_ros.tools.processes import ChildEndedError, Children
 
 SLEEP = [sys.executable, '-c', 'import time; time.sleep(60)']
@@ -79,3 +80,13 @@ def test_children_end_when_their_parent_is_killed(tmp_path):
     parent.send_signal(signal.SIGKILL)
     parent.wait()
     wait_for(lambda: not alive(child))
+
+
+def test_no_other_process_gets_a_domain_before_anybody_listens_in_it(monkeypatch):
+    monkeypatch.setattr(processes, 'DOMAINS', range(95, 97))
+    mine = processes.free_domain()
+    other = subprocess.run(
+        [sys.executable, '-c', 'from mppi_ros.tools import processes;'
+         'processes.DOMAINS = range(95, 97); print(processes.free_domain())'],
+        check=False, capture_output=True, text=True)
+    assert other.stdout.strip() != str(mine)
