@@ -19,29 +19,29 @@ SLOWEST = 0.01  # share of top speed that counts as driving backward where that 
 class Weights(NamedTuple):
     """The critics' weights, multiplied by the time step and divided by their scales."""
 
-    obstacle: np.float32
-    margin: np.float32
-    collision: np.float32
-    clearance_speed: np.float32
-    speed_at_contact: np.float32
-    speed_per_clearance: np.float32
-    tracking: np.float32
-    tracking_scale: np.float32
-    path_heading: np.float32
-    progress: np.float32
-    sideways: np.float32
-    turning: np.float32
-    backward: np.float32
-    detour: np.float32
-    goal_position: np.float32
-    goal_heading: np.float32
-    goal_stop: np.float32
-    speed_per_metre: np.float32
-    effort: np.float32
-    smoothness_linear: np.float32
-    smoothness_angular: np.float32
-    smoothness_aside: np.float32
-    forward: np.float32
+    obstacle: float
+    margin: float
+    collision: float
+    clearance_speed: float
+    speed_at_contact: float
+    speed_per_clearance: float
+    tracking: float
+    tracking_scale: float
+    path_heading: float
+    progress: float
+    sideways: float
+    turning: float
+    backward: float
+    detour: float
+    goal_position: float
+    goal_heading: float
+    goal_stop: float
+    speed_per_metre: float
+    effort: float
+    smoothness_linear: float
+    smoothness_angular: float
+    smoothness_aside: float
+    forward: float
 
     @classmethod
     def of(
@@ -80,7 +80,7 @@ class Weights(NamedTuple):
             'smoothness_aside': smooth / (limits.ay_max * dt) ** 2,
             'forward': critics.forward.weight * dt / max(-limits.vx_min, limits.vx_max),
         }
-        return cls(**{name: np.float32(value) for name, value in values.items()})
+        return cls(**values)
 
     def only(self, *names: str) -> 'Weights':
         """Return these weights with every weight but `names` set to 0 (scales are kept)."""
@@ -89,8 +89,7 @@ class Weights(NamedTuple):
             'speed_per_metre',
         )  # fmt: skip
         kept = {name: getattr(self, name) for name in (*names, *scales)}
-        zero = np.float32(0.0)
-        return Weights(**{name: kept.get(name, zero) for name in self._fields})
+        return Weights(**{name: kept.get(name, 0.0) for name in self._fields})
 
 
 # The weights of each critic as the settings name them.

@@ -40,16 +40,16 @@ class Start(NamedTuple):
     The position is (0, 0).
     """
 
-    c: np.float32
-    s: np.float32
-    v: np.float32
-    w: np.float32
-    vy: np.float32
-    curvature: np.float32
-    first: np.float32
-    second: np.float32
-    third: np.float32
-    arc: np.float32
+    c: float
+    s: float
+    v: float
+    w: float
+    vy: float
+    curvature: float
+    first: float
+    second: float
+    third: float
+    arc: float
 
 
 def command(

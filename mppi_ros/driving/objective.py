@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
-from numba import typeof
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,7 +19,7 @@ from mppi_ros.driving.plugin import Plugin
 from mppi_ros.driving.rollout import (
     Grid,
     Path,
-    Situation,
+    Tables,
     Target,
     compiled_block,
     path_frames,
@@ -35,11 +33,10 @@ from mppi_ros.mppi.noise import GIVEN, WHITE, Correlation, Draw
 Floats = NDArray[np.float32]
 GOAL_REACH = 1.0  # [m] within which the distance to the goal counts
 GOAL_NEAR = 0.5  # [m] within which the heading at the goal counts
-# All places are in its first cell.
-NOWHERE = Grid(
-    np.float32(0.0), np.float32(0.0), np.float32(0.0), np.int32(0), np.float32(0.0),
-    np.float32(0.0),
-)  # fmt: skip
+NOWHERE = Grid(0.0, 0.0, 0.0, 0.0, 0.0, 0.0)  # all places are in its first cell
+# Where the numbers of a Situation lie, float32[n]: of the tick, of the critics, of the robot.
+TICK = slice(0, len(Start._fields + Grid._fields + Path._fields + Grid._fields + Target._fields))
+WEIGHTS = slice(TICK.stop, TICK.stop + len(Weights._fields))
 
 
 class DrivingObjective:
@@ -78,20 +75,19 @@ class DrivingObjective:
         plugin: Plugin | None = None,
         motion_model: str = 'diff_drive',
     ) -> None:
+        self._vehicle, self._time_step = MODELS[motion_model], time_step
+        self._numbers: Floats = np.zeros(WEIGHTS.stop + len(self._vehicle._fields), np.float32)
         self._plugin = plugin or Plugin()  # keeps alive the machine code that the kernels call
         self._own = self._plugin.address()
-        self._vehicle, self._time_step = MODELS[motion_model], time_step
         self.set_plant(limits, prediction)
         self._limits, self._critics = limits, critics
         self._footprint = footprint
         weights = Weights.of(critics, limits, time_step, motion_model)
-        zero = np.float32(0.0)
         self._round = weights._replace(
-            progress=zero, sideways=zero, turning=zero, backward=zero, tracking=zero,
-            path_heading=zero,
+            progress=0.0, sideways=0.0, turning=0.0, backward=0.0, tracking=0.0, path_heading=0.0
         )
-        self._plain = weights._replace(detour=zero)
-        self._weights = self._plain
+        self._plain = weights._replace(detour=0.0)
+        self._charge(self._plain)
         self._discs = np.ascontiguousarray(footprint.discs, np.float32)
         self._reach = limits.vx_max * steps * time_step
         self._padded: Floats = np.zeros(9, np.float32)
@@ -102,12 +98,13 @@ class DrivingObjective:
         self._pending: Floats = np.zeros((waits(self.model), self.model.controls()), np.float32)
         self.spread: Floats | None = None
         self._movers: Floats = np.zeros((0, 6), np.float32)
-        self._situation: Situation | None = None
-        self._block: Any = None
+        self._tables: Tables | None = None
+        self._block = compiled_block(motion_model)
 
     def set_plant(self, limits: Limits, prediction: Prediction) -> None:
         """Take over what the robot can do and how it answers; the costs stay as they are."""
         self.model: Model = self._vehicle.of(limits, prediction, self._time_step)
+        self._numbers[WEIGHTS.stop :] = self.model
 
     @property
     def sight(self) -> float:
@@ -128,7 +125,7 @@ class DrivingObjective:
         """Take over what a search of the plan ahead has found; None forgets it."""
         self._outlook = outlook
         blocked = outlook is not None and outlook.detour is not None
-        self._weights = self._round if blocked else self._plain
+        self._charge(self._round if blocked else self._plain)
         if outlook is not None and blocked:
             self._to_go = outlook.to_go
 
@@ -203,43 +200,32 @@ class DrivingObjective:
             self.set_outlook(known)
         way = known.detour
         table = np.empty((last - first, 4), np.float32)
+        left = np.empty(last - first + 1, np.float32)
         path_frames(
-            path.points[first:last], path.yaw[first:last], spacing, state.x, state.y, table
-        )
-        left = known.left[first - known.first : last - known.first + 1]
+            path.points[first:last], path.yaw[first:last], known.left[first - known.first :],
+            spacing, state.x, state.y, table, left,
+        )  # fmt: skip
         start_arc = first * spacing if len(path.arc) > 1 else 0.0
-        command = (*last_command, 0.0)[:3]
+        one, two, three = (*last_command, 0.0)[:3]
         goal_x, goal_y, goal_yaw = path.goal
         in_window = last == len(path.arc)
-        self._situation = Situation(
-            start=Start(*_singles(
-                math.cos(state.yaw), math.sin(state.yaw), *state[3:], *command,
-                progress - start_arc,
-            )),
-            model=self.model,
-            field=self._padded,
-            grid=_grid(field, field.distance.shape, state),
-            discs=self._discs,
-            table=table,
-            left=(left - left[last - first - 1]).astype(np.float32),
-            path=Path(
-                per_metre=np.float32(1.0 / spacing),
-                length=np.float32((last - first - 1) * spacing),
-                direction=np.float32(path.direction),
-            ),
-            to_go=self._to_go,
-            to_go_grid=NOWHERE if way is None else _grid(way, way.value.shape, state),
-            target=Target(*_singles(
+        self._numbers[TICK] = (
+            Start(
+                math.cos(state.yaw), math.sin(state.yaw), state.v, state.w, state.vy,
+                state.curvature, one, two, three, progress - start_arc,
+            )
+            + _grid(field, field.distance.shape, state)
+            + Path(1.0 / spacing, (last - first - 1) * spacing, path.direction)
+            + (NOWHERE if way is None else _grid(way, way.value.shape, state))
+            + Target(
                 goal_x - state.x, goal_y - state.y, math.cos(goal_yaw), math.sin(goal_yaw),
                 GOAL_REACH if in_window else 0.0, 1.0 / GOAL_NEAR if in_window else 1e9,
-            )),
-            weights=self._weights,
-            own=self._own,
-            pending=self._pending,
-            movers=self._movers,
+            )
         )  # fmt: skip
-        if self._block is None:
-            self._block = compiled_block(typeof(self._situation))
+        self._tables = Tables(
+            self._padded, self._discs, table, left, self._to_go, self._pending, self._movers,
+            self._own,
+        )  # fmt: skip
 
     def costs_of_blocks(
         self,
@@ -254,8 +240,9 @@ class DrivingObjective:
         """Fill costs, float32[blocks, BLOCK]; see mppi.optimizer.BlockObjective."""
         rollout = rollout_serial if threads == 1 else rollout_parallel
         rollout(
-            self._block.address, mean, factor, draw, process, noise, self._situation, costs
-        )
+            self._block.address, mean, factor, draw, process, noise, self._numbers, self._tables,
+            costs,
+        )  # fmt: skip
 
     def project(self, mean: Floats) -> None:
         """Keep mean, float32[T, m], within the limits of speed and acceleration, in place."""
@@ -277,24 +264,25 @@ class DrivingObjective:
 
         Before the first `prepare` nothing is charged: the result is empty.
         """
-        if self._situation is None:
+        if self._tables is None:
             return {}
         noise = np.zeros((1, mean.size, BLOCK), np.float32)
         factor = np.zeros((mean.shape[1], mean.shape[1]), np.float32)
         costs = np.empty((1, BLOCK), np.float32)
         charged = {}
         for critic, names in CRITICS.items():
-            alone = self._situation._replace(weights=self._weights.only(*names))
+            alone = self._numbers.copy()
+            alone[WEIGHTS] = self._weights.only(*names)
             rollout_serial(
-                self._block.address, mean, factor, GIVEN, WHITE, noise, alone, costs
+                self._block.address, mean, factor, GIVEN, WHITE, noise, alone, self._tables, costs
             )
             charged[critic] = float(costs[0, 0])
         return charged
 
-
-def _singles(*values: float) -> Floats:
-    """Return numbers in single precision; one by one that would take three times as long."""
-    return np.array(values, np.float32)
+    def _charge(self, weights: Weights) -> None:
+        """Let the critics charge with these weights from now on."""
+        self._weights = weights
+        self._numbers[WEIGHTS] = weights
 
 
 def _grid(field: DistanceField | CostToGo, shape: tuple[int, ...], state: State) -> Grid:
@@ -302,10 +290,10 @@ def _grid(field: DistanceField | CostToGo, shape: tuple[int, ...], state: State)
     height, width = shape
     scale = 1.0 / field.resolution
     return Grid(
-        scale=np.float32(scale),
-        x=np.float32((state.x - field.origin_x) * scale + 1.0),
-        y=np.float32((state.y - field.origin_y) * scale + 1.0),
-        columns=np.int32(width + 2),
-        last_column=np.float32(width + 1),
-        last_row=np.float32(height + 1),
+        scale=scale,
+        x=(state.x - field.origin_x) * scale + 1.0,
+        y=(state.y - field.origin_y) * scale + 1.0,
+        columns=width + 2,
+        last_column=width + 1,
+        last_row=height + 1,
     )

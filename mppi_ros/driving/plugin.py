@@ -24,11 +24,10 @@ import importlib
 from typing import Any, NamedTuple
 
 from numba import carray, types
-from numba.extending import intrinsic
 import numpy as np
 from numpy.typing import NDArray
 
-from mppi_ros.mppi.address import addressable
+from mppi_ros.mppi.address import addressable, data_of
 from mppi_ros.mppi.blocks import BLOCK, inlined, stack_array
 from mppi_ros.mppi.errors import ParameterError
 
@@ -108,16 +107,6 @@ class Address(NamedTuple):
     values: NDArray[np.float32]
 
 
-@intrinsic
-def _data_of(typing_context: Any, rows: Any) -> Any:
-    """Return the address of an array's first element."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return context.make_array(signature.args[0])(context, builder, arguments[0]).data
-
-    return types.CPointer(types.float32)(rows), generate
-
-
 @inlined
 def sized(rows: Any) -> Any:
     """
@@ -125,7 +114,7 @@ def sized(rows: Any) -> Any:
 
     Else each loop first checks that no two rows overlap, which can take as long as the loop.
     """
-    return carray(_data_of(rows), (ROWS, BLOCK))
+    return carray(data_of(rows), (ROWS, BLOCK))
 
 
 stack_rows = stack_array(types.float32, ROWS, BLOCK)

@@ -25,9 +25,9 @@ from mppi_ros.driving.drive import (
     stack_ring,
     take_state,
 )
-from mppi_ros.driving.motion import speed
+from mppi_ros.driving.motion import MODELS, speed
 from mppi_ros.driving.plugin import ARC, CLEARANCE, COST, CROSS, Address, stack_rows
-from mppi_ros.mppi.address import address_of, addressable, call, value_at
+from mppi_ros.mppi.address import address_of, addressable, call, data_of, value_at
 from mppi_ros.mppi.blocks import (
     BLOCK,
     inlined,
@@ -45,12 +45,12 @@ from mppi_ros.mppi.noise import draw_block
 class Grid(NamedTuple):
     """Place of the padded distance field: cells per metre, its corner in cells from the robot."""
 
-    scale: np.float32
-    x: np.float32
-    y: np.float32
-    columns: np.int32
-    last_column: np.float32
-    last_row: np.float32
+    scale: float
+    x: float
+    y: float
+    columns: float
+    last_column: float
+    last_row: float
 
 
 class Path(NamedTuple):
@@ -62,25 +62,31 @@ class Path(NamedTuple):
     of the path tx y − ty x + b.
     """
 
-    per_metre: np.float32
-    length: np.float32
-    direction: np.float32
+    per_metre: float
+    length: float
+    direction: float
 
 
 class Target(NamedTuple):
     """The goal relative to the robot; within `reach` [m] the distance to it counts."""
 
-    x: np.float32
-    y: np.float32
-    c: np.float32
-    s: np.float32
-    reach: np.float32
-    inverse_near: np.float32
+    x: float
+    y: float
+    c: float
+    s: float
+    reach: float
+    inverse_near: float
 
 
 @kernel
-def path_frames(points: Any, yaw: Any, spacing: Any, x: Any, y: Any, table: Any) -> None:
-    """Fill a path's table, see Path, from its points, float64[n, 2], and yaw, around (x, y)."""
+def path_frames(
+    points: Any, yaw: Any, time: Any, spacing: Any, x: Any, y: Any, table: Any, left: Any
+) -> None:
+    """
+    Fill table and left, see Path and Tables, for the part of a path around (x, y).
+
+    From its points, float64[n, 2], and yaw [rad]; `time`, float64[n + 1], is that to its end [s].
+    """
     for i in range(table.shape[0]):
         dx, dy = points[i, 0] - x, points[i, 1] - y
         c, s = math.cos(yaw[i]), math.sin(yaw[i])
@@ -88,6 +94,8 @@ def path_frames(points: Any, yaw: Any, spacing: Any, x: Any, y: Any, table: Any)
         table[i, 1] = s
         table[i, 2] = spacing * i - dx * c - dy * s
         table[i, 3] = dx * s - dy * c
+    for i in range(left.size):
+        left[i] = time[i] - time[table.shape[0] - 1]
 
 
 @inlined
@@ -101,7 +109,7 @@ def cell_at(grid: Any, x: Any, y: Any) -> Any:
     v = y * grid.scale + grid.y
     column = np.int32(min(max(np.float32(0.0), u), grid.last_column))
     row = np.int32(min(max(np.float32(0.0), v), grid.last_row))
-    return max(np.int32(row * grid.columns + column), np.int32(0))
+    return max(np.int32(row * np.int32(grid.columns) + column), np.int32(0))
 
 
 @inlined
@@ -207,39 +215,47 @@ def show_place(clearance: Any, arc: Any, cross: Any, rows: Any) -> None:
 
 class Situation(NamedTuple):
     """
-    All that a rollout meets, beside the sequence that it follows.
+    The numbers of a situation, each float32, which lie in memory as an array of as many does.
 
-    field, float32[n], and discs, float32[d, 3]: see `clear`; table, float32[p, 4]: see Path; left,
-    float32[p + 1]: time [s] from a point of the path to its end; to_go, float32[n]: time [s] left
-    round an obstacle, at the places of to_go_grid; own: what a plugin brings; pending,
-    float32[waits, m]: see `hold_back`; movers, float32[n, 6]: see `avoid`.
+    So they are handed over as an array: to make and to take apart 70 objects in each solve
+    would take 20 µs, and 100 after a pause of 50 ms.
     """
 
     start: Start
-    model: Any
-    field: Any
     grid: Grid
-    discs: Any
-    table: Any
-    left: Any
     path: Path
-    to_go: Any
     to_go_grid: Grid
     target: Target
     weights: critics.Weights
-    own: Address
+    model: Any
+
+
+class Tables(NamedTuple):
+    """
+    The arrays of a situation, and what a plugin brings.
+
+    field, float32[n], and discs, float32[d, 3]: see `clear`; table, float32[p, 4]: see Path; left,
+    float32[p + 1]: time [s] from a point of the path to its end; to_go, float32[n]: time [s] left
+    round an obstacle, at the places of to_go_grid; pending, float32[waits, m]: see `hold_back`;
+    movers, float32[n, 6]: see `avoid`.
+    """
+
+    field: Any
+    discs: Any
+    table: Any
+    left: Any
+    to_go: Any
     pending: Any
     movers: Any
+    own: Address
 
 
 def rollout_block(
-    mean: Any, factor: Any, sign: Any, noise: Any, situation: Any, cost: Any
+    mean: Any, factor: Any, sign: Any, noise: Any, situation: Any, tables: Any, cost: Any
 ) -> None:
     """Fill cost, float32[BLOCK], of the sequences x̄ + sign · L n of one block of noise n."""
-    (
-        start, model, field, grid, discs, table, left, path, to_go, to_go_grid, target, weights,
-        own, pending, movers,
-    ) = value_at(situation)  # fmt: skip
+    start, grid, path, to_go_grid, target, weights, model = value_at(situation)
+    field, discs, table, left, to_go, pending, movers, own = value_at(tables)
     x, y, c, s = stack_row(), stack_row(), stack_row(), stack_row()
     v, w, vy, curvature = stack_row(), stack_row(), stack_row(), stack_row()
     first, second, third = stack_row(), stack_row(), stack_row()  # of the commands
@@ -309,21 +325,32 @@ def rollout_block(
 
 
 @functools.cache
-def compiled_block(situation: types.Type) -> Any:
+def compiled_block(motion_model: str) -> Any:
     """
-    Return rollout_block for situations of this type; kernels call it through its address.
+    Return rollout_block for one of motion.MODELS; kernels call it through its address.
 
     It is the same code for one thread and for several, compiled once: that takes seconds.
     """
-    rows, row = types.float32[:, ::1], types.float32[::1]
-    place = types.CPointer(situation)
-    return addressable(rollout_block, rows, rows, types.float32, rows, place, row)
+    single, row, rows = types.float32, types.float32[::1], types.float32[:, ::1]
+    parts = (
+        types.NamedUniTuple(single, len(part._fields), part)
+        for part in (
+            Start, Grid, Path, Grid, Target, critics.Weights, MODELS[motion_model]
+        )  # fmt: skip
+    )
+    situation = types.NamedTuple(tuple(parts), Situation)
+    own = types.NamedTuple((types.int64, types.int64, row), Address)
+    tables = types.NamedTuple((row, rows, rows, row, row, rows, rows, own), Tables)
+    return addressable(
+        rollout_block, rows, rows, single, rows, types.CPointer(situation),
+        types.CPointer(tables), row,
+    )  # fmt: skip
 
 
 @inlined
 def rollout_pair(
     block: Any, rollout: Any, mean: Any, factor: Any, draw: Any, process: Any, noise: Any,
-    situation: Any, costs: Any,
+    situation: Any, tables: Any, costs: Any,
 ) -> None:  # fmt: skip
     """Draw one block of noise, and fill the block of costs of n and, for pairs, that of −n."""
     drawn = noise.shape[0]
@@ -333,30 +360,34 @@ def rollout_pair(
     for mirrored in range(costs.shape[0] // drawn):
         sign = np.float32(1 - 2 * mirrored)
         cost = costs[mirrored * drawn + block]
-        call(rollout, (mean, factor, sign, noise[block], situation, cost))
+        call(rollout, (mean, factor, sign, noise[block], data_of(situation), tables, cost))
 
 
 @kernel
 def rollout_serial(
     rollout: Any, mean: Any, factor: Any, draw: Any, process: Any, noise: Any, situation: Any,
-    costs: Any,
+    tables: Any, costs: Any,
 ) -> None:  # fmt: skip
     """
     Fill noise, float32[drawn, T · m, BLOCK], and its costs, float32[blocks, BLOCK].
 
-    `rollout` is the address of the compiled_block for the situation.
+    `rollout` is the address of a compiled_block, `situation` a Situation as float32[n].
     """
-    place = address_of(situation)
+    place = address_of(tables)
     for block in range(noise.shape[0]):
-        rollout_pair(block, rollout, mean, factor, draw, process, noise, place, costs)
+        rollout_pair(
+            block, rollout, mean, factor, draw, process, noise, situation, place, costs
+        )
 
 
 @parallel_kernel
 def rollout_parallel(
     rollout: Any, mean: Any, factor: Any, draw: Any, process: Any, noise: Any, situation: Any,
-    costs: Any,
+    tables: Any, costs: Any,
 ) -> None:  # fmt: skip
     """Do as rollout_serial does, on all threads."""
-    place = address_of(situation)
+    place = address_of(tables)
     for block in prange(noise.shape[0]):
-        rollout_pair(np.int64(block), rollout, mean, factor, draw, process, noise, place, costs)
+        rollout_pair(
+            np.int64(block), rollout, mean, factor, draw, process, noise, situation, place, costs
+        )

@@ -63,3 +63,13 @@ def value_at(typing_context: Any, place: Any) -> Any:
         return impl_ret_borrowed(context, builder, place.dtype, value)
 
     return place.dtype(place), generate
+
+
+@intrinsic
+def data_of(typing_context: Any, array: Any) -> Any:
+    """Return the address of an array's first element, a CPointer."""
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        return context.make_array(array)(context, builder, values[0]).data
+
+    return types.CPointer(array.dtype)(array), generate

@@ -255,4 +255,4 @@ def test_a_tick_looks_at_no_more_of_a_long_plan_than_is_near():
     assert robot.tick().state is State.DRIVING
     objective = robot.controller._objective
     assert len(objective.outlook.left) < 500
-    assert len(objective._situation.left) < 500
+    assert len(objective._tables.left) < 500
