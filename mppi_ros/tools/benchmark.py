@@ -200,7 +200,7 @@ def _soak(options: argparse.Namespace) -> Rows:
 
 
 def _show_soak(options: argparse.Namespace, rows: Rows) -> None:
-    columns = ('phase', 'median_ms', 'p99_ms', 'p999_ms', 'max_ms', 'resident_mib')
+    columns = ('phase', 'median_ms', 'p99_ms', 'p999_ms', 'max_ms', 'processor_ms', 'resident_mib')
     _show(f'{options.ticks} ticks of closed loop', columns, [r for r in rows if 'phase' in r])
     _show('what must hold', ('law', 'measured', 'limit', 'holds'), [r for r in rows if 'law' in r])
 
