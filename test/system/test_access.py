@@ -4,12 +4,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 import time
+from types import SimpleNamespace
 from xml.etree import ElementTree
 
+from nav_msgs.msg import OccupancyGrid
+from nodes.test_mppi_controller import Bond
 import psutil
 import pytest
+import rclpy
+from rclpy.lifecycle import TransitionCallbackReturn
+from rclpy.parameter import Parameter
+from std_msgs.msg import Float64
 from system.harness import Watcher, start_robot
 
+from mppi_ros.control.controller import Controller
+from mppi_ros.nodes import intake, managed, nav2
+from mppi_ros.nodes.mppi_controller import MppiController
 from mppi_ros.share import share_path
 
 NODES = ('mppi_controller', 'kinematic_simulator', 'path_planner', 'cmd_vel_guard')
@@ -24,7 +34,9 @@ OPTIONAL = {
 KINDS = {
     ('topics', 'publish'): 'publisher', ('topics', 'subscribe'): 'subscriber',
     ('services', 'reply'): 'service', ('services', 'request'): 'client',
+    ('actions', 'execute'): 'action',
 }
+SEEN = ('publisher', 'subscriber', 'service', 'client')  # an action is topics and services
 
 
 def allowed(node: str) -> dict[str, set[str]]:
@@ -34,8 +46,7 @@ def allowed(node: str) -> dict[str, set[str]]:
     for group in profile:
         for attribute in group.attrib:
             assert group.attrib[attribute] == 'ALLOW'
-            if group.tag != 'actions':
-                names[KINDS[group.tag, attribute]] |= {each.text for each in group}
+            names[KINDS[group.tag, attribute]] |= {each.text for each in group}
     return names
 
 
@@ -44,7 +55,7 @@ def seen(watcher: Watcher, node: str) -> dict[str, set[str]]:
     return {
         kind: {name for name, _ in getattr(
             watcher.node, f'get_{kind}_names_and_types_by_node')(node, '/')}
-        for kind in KINDS.values()
+        for kind in SEEN
     }
 
 
@@ -63,9 +74,47 @@ def robot(processes, watcher, tmp_path) -> Iterator[Watcher]:
 def test_the_policy_allows_what_the_nodes_do_and_nothing_else(robot):
     for node in NODES:
         policy, graph = allowed(node), seen(robot, node)
-        for kind in KINDS.values():
+        for kind in SEEN:
             assert graph[kind] <= policy[kind], f'{node} {kind}: not allowed'
             assert policy[kind] - graph[kind] <= OPTIONAL, f'{node} {kind}: allowed in vain'
+
+
+@pytest.fixture
+def complete(ros_domain, monkeypatch) -> Iterator[MppiController]:
+    """Offer an active controller with stand-ins for all that may be installed beside ROS 2."""
+    actions: set[str] = set()
+    server = SimpleNamespace(destroy=lambda: None)
+    monkeypatch.setattr(Controller, 'warm_up', lambda controller: None)
+    monkeypatch.setattr(intake, 'OccupancyGridUpdate', OccupancyGrid)
+    monkeypatch.setattr(managed, 'bondpy', SimpleNamespace(Bond=Bond))
+    monkeypatch.setattr(nav2, 'FollowPath', SimpleNamespace(Result=None))
+    monkeypatch.setattr(nav2, 'SpeedLimit', Float64)
+    monkeypatch.setattr(
+        nav2, 'ActionServer', lambda node, kind, name, **_: actions.add(f'/{name}') or server)
+    rclpy.init()
+    node = MppiController(parameter_overrides=[
+        Parameter('follow_path.enabled', value=True), Parameter('autostart', value=False)])
+    assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS
+    assert node.trigger_activate() == TransitionCallbackReturn.SUCCESS
+    node.actions = actions
+    yield node
+    node.stop()
+    node.destroy_node()
+    rclpy.shutdown()
+
+
+def test_the_policy_allows_what_more_of_ros_brings(complete):
+    policy = allowed('mppi_controller')
+    publishers = {each.topic_name for each in complete.publishers}
+    assert '/bond' in publishers
+    assert publishers <= policy['publisher']
+    subscribers = {each.topic_name for each in complete.subscriptions}
+    assert {'/bond', '/costmap_updates', '/speed_limit'} <= subscribers
+    assert subscribers <= policy['subscriber']
+    services = {complete.resolve_service_name(each.srv_name) for each in complete.services}
+    assert '/mppi_controller/change_state' in services
+    assert services <= policy['service']
+    assert complete.actions == allowed('mppi_controller')['action'] == {'/follow_path'}
 
 
 def test_each_node_has_an_enclave_of_its_own():
