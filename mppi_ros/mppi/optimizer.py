@@ -158,8 +158,8 @@ class Optimizer:
         self._seconds = math.inf  # that drawing and rolling out all samples took last
         self._use(drawn)
         self._average: Floats = np.zeros((steps, m), np.float32)
+        self._ascent: Floats = np.zeros((steps, m), np.float32)
         self._white: Floats = np.zeros((steps, m), np.float32)
-        self._gradient: Floats = np.zeros((steps, m), np.float32)
 
     def reset(self) -> None:
         """Forget the warm start and begin the sequence of random numbers anew."""
@@ -223,11 +223,10 @@ class Optimizer:
             return Step(temperature, -math.inf, 0.0, 0.0, 0.0, best)
         self._temperature_guess = temperature
         score.average(self._weights, self._noise, self._average.reshape(-1))
-        np.dot(self._average, self._factor.T, out=self._gradient)
-        white = self.whitened_gradient().reshape(-1)
-        norm = math.sqrt(np.dot(white, white))
-        self._gradient *= np.float32(parameters.alpha)
-        self.mean += self._gradient
+        norm = _ascent(
+            self._average, self._factor, parameters.alpha, self._process, self._ascent, self._white
+        )
+        self.mean += self._ascent
         if blocks:
             objective.project(self.mean)
         return Step(
@@ -298,7 +297,6 @@ class Optimizer:
 
     def whitened_gradient(self) -> Floats:
         """Return Σ w z, float32[T, m], of the last iteration; its norm is the Fisher norm."""
-        sampling.whiten(self._process, self._average, self._white)
         return self._white
 
     def score(self) -> NDArray[np.float64]:
@@ -333,6 +331,28 @@ class Optimizer:
             )
         rows = self._costs.reshape(-1, self._noise.shape[0] * BLOCK)
         rows[:, : self._lanes] = costs.reshape(-1, self._lanes)
+
+
+@kernel
+def _ascent(average: Any, factor: Any, alpha: Any, process: Any, out: Any, white: Any) -> Any:
+    """
+    Fill out with α L n̄ and white with z̄ = A⁻¹ n̄, and return ‖z̄‖, for the average of the noise n̄.
+
+    All are float32[T, m]. As operations of NumPy the same takes 8 µs longer, and 35 after a pause
+    of 50 ms.
+    """
+    for t in range(out.shape[0]):
+        for c in range(out.shape[1]):
+            step = np.float32(0.0)
+            for k in range(c + 1):
+                step += factor[c, k] * average[t, k]
+            out[t, c] = np.float32(alpha) * step
+    sampling.whiten(process, average, white)
+    square = 0.0
+    for t in range(white.shape[0]):
+        for c in range(white.shape[1]):
+            square += np.float64(white[t, c]) ** 2
+    return math.sqrt(square)
 
 
 @kernel
