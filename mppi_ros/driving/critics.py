@@ -50,8 +50,9 @@ class Weights(NamedTuple):
         """Return the weights of one step of `dt` [s]; a car is steered by its curvature."""
         smooth = critics.smoothness.weight * dt
         unturned = -limits.vx_min  # [m/s] top speed along the path without facing it
+        reversing = critics.forward.weight
         if motion_model == 'omni':
-            unturned = max(unturned, limits.vy_max)
+            unturned, reversing = max(unturned, limits.vy_max), 0.0  # it may drive sideways
         backward = min(max(unturned, SLOWEST * limits.vx_max), limits.vx_max)
         turning = limits.curvature_rate if motion_model == 'ackermann' else limits.az_max
         at_contact, per_clearance = critics.clearance_speed.free_speed(limits.vx_max)
@@ -68,7 +69,7 @@ class Weights(NamedTuple):
             'progress': critics.progress.weight,
             'sideways': critics.progress.weight / limits.vx_max,
             'turning': critics.progress.weight * 0.5 * math.pi / limits.wz_max,
-            'backward': critics.progress.weight * (limits.vx_max / backward - 1.0),
+            'backward': critics.progress.weight * (limits.vx_max / backward - 1.0) + reversing,
             'detour': critics.progress.weight,
             'goal_position': critics.goal_position.weight * dt,
             'goal_heading': critics.goal_heading.weight * dt,
@@ -194,8 +195,9 @@ def progress(time: Any, cross_track: Any, alignment: Any, weights: Any) -> Any:
     """
     Time left to the end of the path at the end of the horizon, from aside and from any heading.
 
-    Turning into the path costs at most what driving the rest of it backward takes longer: a robot
-    that starts with the goal behind it turns round where that pays.
+    Turning into the path costs at most what driving the rest of it backward takes longer, and is
+    charged for by `forward`: a robot that starts with the goal behind it turns round where that
+    pays, also where it reverses as fast as it drives ahead.
     """
     turning = min(weights.turning * (np.float32(1.0) - alignment), weights.backward * time)
     return weights.progress * time + weights.sideways * abs(cross_track) + turning

@@ -39,8 +39,10 @@ def test_without_weight_a_critic_has_no_weight_in_the_rollout(critic):
     if critic == 'obstacle':
         off = replace(off, collision=0.0)
     weights = Weights.of(replace(SETTINGS, **{critic: off}), LIMITS, DT)
-    assert all(getattr(weights, name) == 0.0 for name in CRITICS[critic])
-    assert weights == WEIGHTS._replace(**dict.fromkeys(CRITICS[critic], np.float32(0.0)))
+    zero = np.float32(0.0)
+    wanted = WEIGHTS._replace(**dict.fromkeys(CRITICS[critic], zero))
+    # `backward` only bounds what `turning` charges, whatever it is.
+    assert weights._replace(backward=zero) == wanted._replace(backward=zero)
 
 
 @pytest.mark.parametrize('critic', CRITICS)
@@ -162,9 +164,20 @@ def test_facing_backward_costs_the_half_turn_but_no_more_than_reversing_would():
     far = charged(critics.progress, 100.0, 0.0, -1.0) - charged(critics.progress, 100.0, 0.0, 1.0)
     assert far == pytest.approx(SETTINGS.progress.weight * math.pi / LIMITS.wz_max, rel=1e-4)
     close = charged(critics.progress, 0.1, 0.0, -1.0)
-    reversing = 0.1 * LIMITS.vx_max / -LIMITS.vx_min
-    assert close == pytest.approx(SETTINGS.progress.weight * reversing)
+    reversing = 0.1 * LIMITS.vx_max / -LIMITS.vx_min  # [s], and `forward` charges for the way
+    disliked = SETTINGS.forward.weight * 0.1
+    assert close == pytest.approx(SETTINGS.progress.weight * reversing + disliked)
     assert charged(critics.progress, 0.0, 0.0, -1.0) == 0.0
+
+
+def test_a_robot_as_fast_backward_as_ahead_still_turns_round_unless_it_may_drive_sideways():
+    fast = replace(LIMITS, vx_min=-LIMITS.vx_max)
+    turning = {
+        model: float(Weights.of(SETTINGS, fast, DT, model).backward)
+        for model in ('diff_drive', 'ackermann', 'omni')
+    }
+    assert turning['diff_drive'] == turning['ackermann'] == SETTINGS.forward.weight
+    assert turning['omni'] == 0.0
 
 
 def test_the_way_round_costs_its_time():

@@ -271,11 +271,13 @@ def reference(scene, controls):
     heading = path.yaw[index] + (0.0 if path.direction > 0 else math.pi)
     turning = 0.5 * math.pi / limits.wz_max * (1.0 - np.cos(yaw - heading))
     unturned = -limits.vx_min
+    reversing = critics.forward.weight
     if scene.motion_model == 'omni':
-        unturned = max(unturned, limits.vy_max)
-    backward = time_left(scene, arc, (last - 1) * spacing) * max(
-        limits.vx_max / unturned - 1.0, 0.0)
-    costs['progress'] += critics.progress.weight * (left + np.minimum(turning, backward))
+        unturned, reversing = max(unturned, limits.vy_max), 0.0
+    backward = time_left(scene, arc, (last - 1) * spacing) * (
+        critics.progress.weight * max(limits.vx_max / unturned - 1.0, 0.0) + reversing)
+    costs['progress'] += critics.progress.weight * left + np.minimum(
+        critics.progress.weight * turning, backward)
     return costs, doubtful
 
 
