@@ -37,6 +37,18 @@ def test_every_robot_that_comes_along_drives_within_its_limits(name):
     assert (np.abs(command[:, 1]).max() > 0.0) == (robot.motion_model == 'omni')
 
 
+@pytest.mark.parametrize('name', ['f1tenth', 'jackal'])
+def test_a_robot_that_reverses_as_fast_as_it_drives_ahead_turns_round_to_a_goal_behind(name):
+    robot = replace(read_yaml(ROBOTS[name]), {'threads': 1})
+    assert robot.limits.vx_min == -robot.limits.vx_max
+    result = Episode(
+        world=OPEN, start=(9.0, 3.0, 0.0), goal=(2.0, 3.5, 3.1), configuration=robot,
+        timeout=15.0).run()
+    assert result.success
+    assert result.reversals <= 1
+    assert (result.trace.twist[:, 0] < -0.05).mean() < 0.2
+
+
 @pytest.mark.parametrize('seed', range(3))
 @pytest.mark.parametrize('aside', [0.0, 0.15])
 def test_a_heavy_robot_that_is_known_neither_weaves_nor_overshoots(aside, seed):
