@@ -18,7 +18,8 @@ def alone(tmp_path_factory):
         patch.setenv('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
         with Processes(tmp_path_factory.mktemp('alone')) as processes:
             watcher = Watcher()
-            processes.start('mppi_controller')
+            # A robot that only pretends never gets anywhere.
+            processes.start('mppi_controller', '-p', 'recovery.give_up:=0.0')
             yield PretendedRobot(watcher)
             assert processes.runs('mppi_controller')
             watcher.close()
