@@ -34,7 +34,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Try laws on many more examples in the long form."""
     if config.getoption('--long'):
         settings.register_profile(
-            'long', settings.get_profile('repeatable'), max_examples=10_000, derandomize=False,
+            'long', settings.get_profile('repeatable'), max_examples=4_000, derandomize=False,
             print_blob=True)
         settings.load_profile('long')
 

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import math
+from typing import ClassVar
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,6 +11,7 @@ import numpy as np
 from oracle import Oracle
 from plain_robot import QUICK, PlainRobot, room, with_block
 import pytest
+from tally import EVENTS, JUDGED
 
 from mppi_ros.control.controller import Controller
 from mppi_ros.control.inputs import Odometry
@@ -108,9 +110,11 @@ class AnythingHappens(RuleBasedStateMachine):
     """Whatever comes in, in whatever order, every command keeps the promise."""
 
     configuration = SMALL
+    properties: ClassVar[list[tuple[str, object]]] = []  # of the test that runs
 
     @initialize()
     def begin(self) -> None:
+        self.properties.append((EVENTS, 1))
         self.witness = Witness(self.configuration)
         robot = self.witness.robot
         robot.controller.set_costmap(robot.now, room())
@@ -124,6 +128,16 @@ class AnythingHappens(RuleBasedStateMachine):
         except MppiError as error:
             assert event not in ('ticks', 'jump', 'goal', 'block', 'clock', 'forget'), error
         self.witness.watch(sense=True)
+
+    def teardown(self) -> None:
+        """Count the commands of a sequence that has ended."""
+        self.properties.append((JUDGED, self.witness.oracle.judged))
+
+
+@pytest.fixture(autouse=True)
+def counted(request) -> None:
+    """Count what is tried."""
+    AnythingHappens.properties = request.node.user_properties
 
 
 class AnythingHappensToAnOmni(AnythingHappens):
