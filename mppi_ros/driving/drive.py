@@ -1,7 +1,9 @@
 """
 How a block of 64 samples is commanded and moved: the loops around the laws of a motion model.
 
-Rows that a model does not use are never touched, so the compiler leaves them out. A function
+A block's state is a tuple of rows, `body`: x, y, c, s, v, w, vy, curvature; its command is one of
+three, `given`, and what of it acts, `acts`. Rows that a model does not use are never touched, so
+the compiler leaves them out. A function
 without a body says what kernels do in its place: they choose it by the type of the model.
 """
 
@@ -53,8 +55,8 @@ class Start(NamedTuple):
 
 
 def command(
-    t: Any, mean: Any, factor: Any, sign: Any, noise: Any, model: Any, weights: Any, first: Any,
-    second: Any, third: Any, total: Any,
+    t: Any, mean: Any, factor: Any, sign: Any, noise: Any, model: Any, weights: Any, given: Any,
+    total: Any,
 ) -> None:  # fmt: skip
     """
     Bring the samples x̄ + sign · L n of step t within the limits, and charge their change.
@@ -63,17 +65,13 @@ def command(
     """
 
 
-def move(
-    model: Any, first: Any, second: Any, third: Any, x: Any, y: Any, c: Any, s: Any, v: Any,
-    w: Any, vy: Any, curvature: Any,
-) -> None:  # fmt: skip
+def move(model: Any, acts: Any, body: Any) -> None:
     """Move the plant, which lags behind its command, and the pose on by one step."""
 
 
 def hold_back(
-    t: Any, model: Any, pending: Any, ring: Any, first: Any, second: Any, third: Any,
-    acts_first: Any, acts_second: Any, acts_third: Any,
-) -> None:  # fmt: skip
+    t: Any, model: Any, pending: Any, ring: Any, given: Any, acts: Any
+) -> None:
     """
     Fill the rows that act in step t: each axis late, and nothing of what its dead band swallows.
 
@@ -82,12 +80,13 @@ def hold_back(
 
 
 def _command_two(
-    t: Any, mean: Any, factor: Any, sign: Any, noise: Any, model: Any, weights: Any, first: Any,
-    second: Any, third: Any, total: Any,
+    t: Any, mean: Any, factor: Any, sign: Any, noise: Any, model: Any, weights: Any, given: Any,
+    total: Any,
 ) -> None:  # fmt: skip
     a, b = controls_at(mean, t, model)
     aa, ba, bb = sign * factor[0, 0], sign * factor[1, 0], sign * factor[1, 1]
     noise_a, noise_b = noise[2 * t], noise[2 * t + 1]
+    first, second, _ = given
     for j in range(BLOCK):
         last = first[j], second[j]
         now = limited(
@@ -98,13 +97,14 @@ def _command_two(
 
 
 def _command_three(
-    t: Any, mean: Any, factor: Any, sign: Any, noise: Any, model: Any, weights: Any, first: Any,
-    second: Any, third: Any, total: Any,
+    t: Any, mean: Any, factor: Any, sign: Any, noise: Any, model: Any, weights: Any, given: Any,
+    total: Any,
 ) -> None:  # fmt: skip
     a, b, c = controls_at(mean, t, model)
     aa, ba, bb = sign * factor[0, 0], sign * factor[1, 0], sign * factor[1, 1]
     ca, cb, cc = sign * factor[2, 0], sign * factor[2, 1], sign * factor[2, 2]
     noise_a, noise_b, noise_c = noise[3 * t], noise[3 * t + 1], noise[3 * t + 2]
+    first, second, third = given
     for j in range(BLOCK):
         last = first[j], second[j], third[j]
         wanted = (
@@ -119,10 +119,9 @@ def _command_three(
         ) + critics.smoothness_aside(now[1] - last[1], weights)
 
 
-def _move_two(
-    model: Any, first: Any, second: Any, third: Any, x: Any, y: Any, c: Any, s: Any, v: Any,
-    w: Any, vy: Any, curvature: Any,
-) -> None:  # fmt: skip
+def _move_two(model: Any, acts: Any, body: Any) -> None:
+    first, second, _ = acts
+    x, y, c, s, v, w, vy, curvature = body
     for j in range(BLOCK):
         state = x[j], y[j], c[j], s[j], v[j], w[j], vy[j], curvature[j]
         x[j], y[j], c[j], s[j], v[j], w[j], vy[j], curvature[j] = stepped(
@@ -130,10 +129,9 @@ def _move_two(
         )
 
 
-def _move_three(
-    model: Any, first: Any, second: Any, third: Any, x: Any, y: Any, c: Any, s: Any, v: Any,
-    w: Any, vy: Any, curvature: Any,
-) -> None:  # fmt: skip
+def _move_three(model: Any, acts: Any, body: Any) -> None:
+    first, second, third = acts
+    x, y, c, s, v, w, vy, curvature = body
     for j in range(BLOCK):
         state = x[j], y[j], c[j], s[j], v[j], w[j], vy[j], curvature[j]
         x[j], y[j], c[j], s[j], v[j], w[j], vy[j], curvature[j] = stepped(
@@ -181,93 +179,88 @@ def _hold_back_one(
 
 
 def _hold_back_two(
-    t: Any, model: Any, pending: Any, ring: Any, first: Any, second: Any, third: Any,
-    acts_first: Any, acts_second: Any, acts_third: Any,
-) -> None:  # fmt: skip
-    _hold_back_one(t, 0, model.later_v, model.dead_v, pending, ring, first, acts_first)
-    _hold_back_one(t, 1, model.later_w, model.dead_w, pending, ring, second, acts_second)
+    t: Any, model: Any, pending: Any, ring: Any, given: Any, acts: Any
+) -> None:
+    _hold_back_one(t, 0, model.later_v, model.dead_v, pending, ring, given[0], acts[0])
+    _hold_back_one(t, 1, model.later_w, model.dead_w, pending, ring, given[1], acts[1])
 
 
 def _hold_back_three(
-    t: Any, model: Any, pending: Any, ring: Any, first: Any, second: Any, third: Any,
-    acts_first: Any, acts_second: Any, acts_third: Any,
-) -> None:  # fmt: skip
-    _hold_back_one(t, 0, model.later_v, model.dead_v, pending, ring, first, acts_first)
-    _hold_back_one(t, 1, model.later_v, model.dead_v, pending, ring, second, acts_second)
-    _hold_back_one(t, 2, model.later_w, model.dead_w, pending, ring, third, acts_third)
+    t: Any, model: Any, pending: Any, ring: Any, given: Any, acts: Any
+) -> None:
+    _hold_back_one(t, 0, model.later_v, model.dead_v, pending, ring, given[0], acts[0])
+    _hold_back_one(t, 1, model.later_v, model.dead_v, pending, ring, given[1], acts[1])
+    _hold_back_one(t, 2, model.later_w, model.dead_w, pending, ring, given[2], acts[2])
 
 
 @chosen_by_type(hold_back)
 def _hold_back(
-    t: Any, model: Any, pending: Any, ring: Any, first: Any, second: Any, third: Any,
-    acts_first: Any, acts_second: Any, acts_third: Any,
-) -> Any:  # fmt: skip
+    t: Any, model: Any, pending: Any, ring: Any, given: Any, acts: Any
+) -> Any:
     return _hold_back_two if model.instance_class.controls() == 2 else _hold_back_three
 
 
 @chosen_by_type(command)
 def _command(
-    t: Any, mean: Any, factor: Any, sign: Any, noise: Any, model: Any, weights: Any, first: Any,
-    second: Any, third: Any, total: Any,
+    t: Any, mean: Any, factor: Any, sign: Any, noise: Any, model: Any, weights: Any, given: Any,
+    total: Any,
 ) -> Any:  # fmt: skip
     return _command_two if model.instance_class.controls() == 2 else _command_three
 
 
 @chosen_by_type(move)
-def _move(
-    model: Any, first: Any, second: Any, third: Any, x: Any, y: Any, c: Any, s: Any, v: Any,
-    w: Any, vy: Any, curvature: Any,
-) -> Any:  # fmt: skip
+def _move(model: Any, acts: Any, body: Any) -> Any:
     return _move_two if model.instance_class.controls() == 2 else _move_three
 
 
-def show_command(first: Any, second: Any, third: Any, model: Any, rows: Any) -> None:
+def show_command(given: Any, model: Any, rows: Any) -> None:
     """Copy the command for a function of the user."""
 
 
-def _show_command_two(first: Any, second: Any, third: Any, model: Any, rows: Any) -> None:
+def _show_command_two(given: Any, model: Any, rows: Any) -> None:
+    first, second, _ = given
     for j in range(BLOCK):
         rows[COMMAND_V, j], rows[COMMAND_W, j] = first[j], second[j]
 
 
-def _show_command_three(first: Any, second: Any, third: Any, model: Any, rows: Any) -> None:
+def _show_command_three(given: Any, model: Any, rows: Any) -> None:
+    first, second, third = given
     for j in range(BLOCK):
         rows[COMMAND_V, j], rows[COMMAND_VY, j], rows[COMMAND_W, j] = first[j], second[j], third[j]
 
 
-def _show_command_car(first: Any, second: Any, third: Any, model: Any, rows: Any) -> None:
+def _show_command_car(given: Any, model: Any, rows: Any) -> None:
+    first, second, _ = given
     for j in range(BLOCK):
         rows[COMMAND_V, j], rows[COMMAND_CURVATURE, j] = first[j], second[j]
         rows[COMMAND_W, j] = first[j] * second[j]
 
 
 @chosen_by_type(show_command)
-def _show_command(first: Any, second: Any, third: Any, model: Any, rows: Any) -> Any:
+def _show_command(given: Any, model: Any, rows: Any) -> Any:
     if model.instance_class is Ackermann:
         return _show_command_car
     return _show_command_two if model.instance_class.controls() == 2 else _show_command_three
 
 
 @inlined
-def show_state(
-    x: Any, y: Any, c: Any, s: Any, v: Any, w: Any, vy: Any, curvature: Any, rows: Any
-) -> None:
+def show_state(body: Any, rows: Any) -> None:
     """
     Copy the state for a function of the user.
 
     Copies, because rows that are handed out might be changed by anyone: no loop over them would
     stay as fast.
     """
+    x, y, c, s, v, w, vy, curvature = body
     for j in range(BLOCK):
         rows[X, j], rows[Y, j], rows[COS, j], rows[SIN, j] = x[j], y[j], c[j], s[j]
         rows[V, j], rows[W, j], rows[VY, j], rows[CURVATURE, j] = v[j], w[j], vy[j], curvature[j]
 
 
 @inlined
-def take_state(
-    rows: Any, x: Any, y: Any, c: Any, s: Any, v: Any, w: Any, vy: Any, curvature: Any
-) -> None:
+def take_state(rows: Any, body: Any) -> None:
     """Copy back what a motion model of the user has moved."""
+    x, y, c, s, v, w, vy, curvature = body
     for j in range(BLOCK):
         x[j], y[j], c[j], s[j] = rows[X, j], rows[Y, j], rows[COS, j], rows[SIN, j]
         v[j], w[j], vy[j], curvature[j] = rows[V, j], rows[W, j], rows[VY, j], rows[CURVATURE, j]

@@ -114,9 +114,10 @@ def cell_at(grid: Any, x: Any, y: Any) -> Any:
 
 @inlined
 def clear(
-    field: Any, grid: Any, discs: Any, x: Any, y: Any, c: Any, s: Any, clearance: Any
+    field: Any, grid: Any, discs: Any, body: Any, clearance: Any
 ) -> None:
     """Distance of the footprint to the nearest obstacle: the least over its discs."""
+    x, y, c, s = body[:4]
     cells, distance = stack_places(), stack_row()
     for disc in range(discs.shape[0]):
         ahead, aside, radius = discs[disc, 0], discs[disc, 1], discs[disc, 2]
@@ -132,13 +133,14 @@ def clear(
 
 @inlined
 def avoid(
-    movers: Any, time: Any, discs: Any, x: Any, y: Any, c: Any, s: Any, clearance: Any
+    movers: Any, time: Any, discs: Any, body: Any, clearance: Any
 ) -> None:
     """
     Distance of the footprint to what moves, where it will be after `time`.
 
     A row of movers, float32[n, 6], is x, y, vx, vy, radius, and how fast the radius grows.
     """
+    x, y, c, s = body[:4]
     for n in range(movers.shape[0]):
         at_x, at_y = movers[n, 0] + time * movers[n, 2], movers[n, 1] + time * movers[n, 3]
         body = movers[n, 4] + time * movers[n, 5]
@@ -153,15 +155,15 @@ def avoid(
 
 @inlined
 def approach(
-    target: Any, path: Any, weights: Any, model: Any, x: Any, y: Any, c: Any, s: Any, v: Any,
-    vy: Any, arc: Any, near: Any, total: Any,
-) -> None:  # fmt: skip
+    target: Any, path: Any, weights: Any, model: Any, body: Any, arc: Any, near: Any, total: Any
+) -> None:
     """
     Critics of the goal, and how near it is: 1 at the goal, 0 from GOAL_NEAR on.
 
     What is left of the path counts where it is more than the distance as the crow flies, which
     may lead through a wall or back to where a round trip begins.
     """
+    x, y, c, s, v, _, vy, _ = body
     for j in range(BLOCK):
         dx, dy = x[j] - target.x, y[j] - target.y
         distance = max(np.sqrt(dx * dx + dy * dy), path.length - arc[j])
@@ -175,14 +177,15 @@ def approach(
 
 @inlined
 def follow(
-    table: Any, path: Any, weights: Any, model: Any, x: Any, y: Any, c: Any, s: Any, v: Any,
-    w: Any, vy: Any, clearance: Any, near: Any, arc: Any, cross: Any, total: Any,
+    table: Any, path: Any, weights: Any, model: Any, body: Any, clearance: Any, near: Any,
+    arc: Any, cross: Any, total: Any,
 ) -> None:  # fmt: skip
     """
     Progress and distance aside of the path, and the critics of pose and motion.
 
     A sample's nearest point is the one at its last progress: it moves less than a point in a step.
     """
+    x, y, c, s, v, w, vy, _ = body
     places, points = stack_places(), stack_points()
     last_point = np.float32(table.shape[0] - 1)
     for j in range(BLOCK):
@@ -211,6 +214,48 @@ def show_place(clearance: Any, arc: Any, cross: Any, rows: Any) -> None:
     """Copy the place among obstacles and on the path for a function of the user."""
     for j in range(BLOCK):
         rows[CLEARANCE, j], rows[ARC, j], rows[CROSS, j] = clearance[j], arc[j], cross[j]
+
+
+@inlined
+def begin(start: Any, body: Any, given: Any, arc: Any, near: Any, total: Any) -> None:
+    """Set all samples to where they start, at the origin."""
+    x, y, c, s, v, w, vy, curvature = body
+    first, second, third = given
+    for j in range(BLOCK):
+        x[j], y[j], c[j], s[j] = np.float32(0.0), np.float32(0.0), start.c, start.s
+        v[j], w[j], vy[j], curvature[j] = start.v, start.w, start.vy, start.curvature
+        first[j], second[j], third[j] = start.first, start.second, start.third
+        arc[j], near[j], total[j] = start.arc, np.float32(0.0), np.float32(0.0)
+
+
+@inlined
+def arrive(
+    table: Any, left: Any, path: Any, to_go: Any, to_go_grid: Any, weights: Any, body: Any,
+    arc: Any, cross: Any, total: Any, cost: Any,
+) -> None:  # fmt: skip
+    """Add to the total what is charged for the place at the end of the horizon."""
+    x, y, c, s = body[:4]
+    cells, points = stack_places(), stack_points()
+    detour, time, later = stack_row(), stack_row(), stack_row()
+    for j in range(BLOCK):
+        cells[j] = cell_at(to_go_grid, x[j], y[j])
+    look_up_values(to_go, cells, detour)
+    for j in range(BLOCK):
+        cells[j] = max(np.int32(arc[j] * path.per_metre), np.int32(0))
+    look_up_values(left, cells, time)
+    look_up_points(table, cells, points)
+    for j in range(BLOCK):
+        cells[j] += np.int32(1)
+    look_up_values(left, cells, later)
+    for j in range(BLOCK):
+        between = arc[j] * path.per_metre - np.float32(cells[j] - np.int32(1))
+        time[j] += between * (later[j] - time[j])
+        alignment = path.direction * (c[j] * points[j, 0] + s[j] * points[j, 1])
+        cost[j] = (
+            total[j]
+            + critics.progress(time[j], cross[j], alignment, weights)
+            + critics.detour(detour[j], weights)
+        )
 
 
 class Situation(NamedTuple):
@@ -256,72 +301,41 @@ def rollout_block(
     """Fill cost, float32[BLOCK], of the sequences x̄ + sign · L n of one block of noise n."""
     start, grid, path, to_go_grid, target, weights, model = value_at(situation)
     field, discs, table, left, to_go, pending, movers, own = value_at(tables)
-    x, y, c, s = stack_row(), stack_row(), stack_row(), stack_row()
-    v, w, vy, curvature = stack_row(), stack_row(), stack_row(), stack_row()
-    first, second, third = stack_row(), stack_row(), stack_row()  # of the commands
-    acts_first, acts_second, acts_third = stack_row(), stack_row(), stack_row()
-    ring, exact = stack_ring(), is_exact(model)
-    clearance, near, total = stack_row(), stack_row(), stack_row()
-    arc, cross, time, later = stack_row(), stack_row(), stack_row(), stack_row()
-    detour, cells, rows, points = stack_row(), stack_places(), stack_rows(), stack_points()
-    for j in range(BLOCK):
-        x[j], y[j], c[j], s[j] = np.float32(0.0), np.float32(0.0), start.c, start.s
-        v[j], w[j], vy[j], curvature[j] = start.v, start.w, start.vy, start.curvature
-        first[j], second[j], third[j] = start.first, start.second, start.third
-        arc[j], near[j], total[j] = start.arc, np.float32(0.0), np.float32(0.0)
+    body = (
+        stack_row(), stack_row(), stack_row(), stack_row(), stack_row(), stack_row(), stack_row(),
+        stack_row(),
+    )  # fmt: skip
+    given, acts = (stack_row(), stack_row(), stack_row()), (stack_row(), stack_row(), stack_row())
+    clearance, near, arc, cross = stack_row(), stack_row(), stack_row(), stack_row()
+    total, ring, rows, exact = stack_row(), stack_ring(), stack_rows(), is_exact(model)
+    begin(start, body, given, arc, near, total)
     for t in range(mean.shape[0]):
-        command(t, mean, factor, sign, noise, model, weights, first, second, third, total)
+        command(t, mean, factor, sign, noise, model, weights, given, total)
         if own.motion == 0:
             if exact:
-                move(model, first, second, third, x, y, c, s, v, w, vy, curvature)
+                move(model, given, body)
             else:
-                hold_back(
-                    t, model, pending, ring, first, second, third, acts_first, acts_second,
-                    acts_third,
-                )  # fmt: skip
-                move(
-                    model, acts_first, acts_second, acts_third, x, y, c, s, v, w, vy, curvature
-                )
+                hold_back(t, model, pending, ring, given, acts)
+                move(model, acts, body)
         else:
-            show_state(x, y, c, s, v, w, vy, curvature, rows)
-            show_command(first, second, third, model, rows)
+            show_state(body, rows)
+            show_command(given, model, rows)
             call(own.motion, (t, rows, own.values))
-            take_state(rows, x, y, c, s, v, w, vy, curvature)
-        clear(field, grid, discs, x, y, c, s, clearance)
+            take_state(rows, body)
+        clear(field, grid, discs, body, clearance)
         if movers.shape[0] > 0:
-            avoid(movers, np.float32(t + 1) * model.dt, discs, x, y, c, s, clearance)
+            avoid(movers, np.float32(t + 1) * model.dt, discs, body, clearance)
         if target.reach > np.float32(0.0):
-            approach(target, path, weights, model, x, y, c, s, v, vy, arc, near, total)
-        follow(
-            table, path, weights, model, x, y, c, s, v, w, vy, clearance, near, arc, cross, total
-        )
+            approach(target, path, weights, model, body, arc, near, total)
+        follow(table, path, weights, model, body, clearance, near, arc, cross, total)
         if own.critic != 0:
-            if own.motion == 0:
-                show_state(x, y, c, s, v, w, vy, curvature, rows)
-                show_command(first, second, third, model, rows)
+            show_state(body, rows)
+            show_command(given, model, rows)
             show_place(clearance, arc, cross, rows)
             call(own.critic, (t, rows, own.values))
             for j in range(BLOCK):
                 total[j] += rows[COST, j]
-    for j in range(BLOCK):
-        cells[j] = cell_at(to_go_grid, x[j], y[j])
-    look_up_values(to_go, cells, detour)
-    for j in range(BLOCK):
-        cells[j] = max(np.int32(arc[j] * path.per_metre), np.int32(0))
-    look_up_values(left, cells, time)
-    look_up_points(table, cells, points)
-    for j in range(BLOCK):
-        cells[j] += np.int32(1)
-    look_up_values(left, cells, later)
-    for j in range(BLOCK):
-        between = arc[j] * path.per_metre - np.float32(cells[j] - np.int32(1))
-        time[j] += between * (later[j] - time[j])
-        alignment = path.direction * (c[j] * points[j, 0] + s[j] * points[j, 1])
-        cost[j] = (
-            total[j]
-            + critics.progress(time[j], cross[j], alignment, weights)
-            + critics.detour(detour[j], weights)
-        )
+    arrive(table, left, path, to_go, to_go_grid, weights, body, arc, cross, total, cost)
 
 
 @functools.cache
