@@ -42,6 +42,8 @@ WALL = ('solve_ms', 'tick_ms')  # statistics of the machine, not of the run
 
 Event = dict[str, Any]
 
+TOO_SLOW = 'the disk is too slow'
+
 
 class Recorder:
     """
@@ -126,6 +128,7 @@ class Recorder:
         while not words:
             item = self._events.get()
             if item is None:
+                words = TOO_SLOW if self._lost else ''
                 break
             stamp, event = item
             self._out += _size(event)
@@ -136,7 +139,7 @@ class Recorder:
             if self._stream.tell() > self._most:
                 words = f'it has reached {self._most / 1e6:g} MB'
             elif self._lost and self._events.empty():
-                words = 'the disk is too slow'
+                words = TOO_SLOW
         writer.finish()
         return words
 

