@@ -215,15 +215,22 @@ class _Guide:
         self._goal = episode.goal
         self._unknown_is_free = episode.sensing == 'lidar'
         self._cost = np.empty(0)  # of each leg when the plan was made
+        self._begun = False
 
     def renew(self, pose: NDArray[np.float64], mapping: RollingCostmap, near: Costmap) -> bool:
         """Make a plan from a pose if there is none or the old one has become dear; tell if so."""
         if not self._is_dear(pose, near):
             return False
         known = mapping.known()
-        found = plan(
-            known, pose, self._goal, self._footprint, unknown_is_free=self._unknown_is_free
-        )
+        try:
+            found = plan(
+                known, pose, self._goal, self._footprint, unknown_is_free=self._unknown_is_free
+            )
+        except InputError:  # somebody stands on the goal
+            if not self._begun:
+                raise
+            return False
+        self._begun = True
         if found is None and not len(self.poses):
             return False
         self.poses = np.empty((0, 3)) if found is None else found

@@ -116,6 +116,11 @@ def test_drift_moves_what_the_robot_believes_only_without_a_map():
     assert ends['lidar'] < 4.0 / 1.05 + 0.16
 
 
+def test_somebody_who_passes_over_the_goal_ends_no_drive():
+    passer = MovingDisc(4.0, -1.2, 0.3, vx=0.0, vy=0.3)
+    assert drive(world=ROOM.with_movers([passer]), sensing='lidar').success
+
+
 def test_the_trace_has_one_row_a_tick_and_one_for_the_end():
     trace = drive().trace
     rows = {len(column) for column in (*trace.statistics.values(), trace.time, trace.pose,
