@@ -232,13 +232,13 @@ class Intake:
         shift = self._find('plan', route.frame)
         if route is self._followed and shift.is_near(self._shift):
             return
-        self._followed, self._shift = route, shift
         poses = shift.apply(route.poses)
         if route.is_goal:
             x, y, yaw = poses[0]
             self._controller.set_goal(route.stamp, float(x), float(y), float(yaw))
         else:
             self._controller.set_plan(route.stamp, poses)
+        self._followed, self._shift = route, shift
 
     def _find(self, what: str, source: str) -> Shift:
         words = f"{what} is in frame '{source}', the costmap in '{self.frame}'"

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+import math
 from types import SimpleNamespace
 from typing import ClassVar
 
@@ -12,17 +13,20 @@ pytest.importorskip('rclpy', reason='needs ROS 2: source an installation or inst
 from lifecycle_msgs.msg import Transition  # noqa: E402
 from lifecycle_msgs.srv import ChangeState  # noqa: E402
 from nav_msgs.msg import Odometry  # noqa: E402
+import numpy as np  # noqa: E402
 import rclpy  # noqa: E402
 from rclpy.lifecycle import TransitionCallbackReturn  # noqa: E402
 from rclpy.parameter import Parameter  # noqa: E402
+from rclpy.serialization import serialize_message  # noqa: E402
 from std_msgs.msg import Empty  # noqa: E402
 
 from mppi_ros.control.controller import Controller  # noqa: E402
 from mppi_ros.control.inputs import Command  # noqa: E402
 from mppi_ros.control.report import Reason  # noqa: E402
 from mppi_ros.control.settings import Configuration  # noqa: E402
+from mppi_ros.driving.costmap import Costmap  # noqa: E402
 from mppi_ros.mppi.errors import InputError  # noqa: E402
-from mppi_ros.nodes import managed, mppi_controller  # noqa: E402
+from mppi_ros.nodes import conversions, managed, mppi_controller  # noqa: E402
 from mppi_ros.nodes.mppi_controller import MppiController  # noqa: E402
 
 
@@ -61,6 +65,22 @@ def test_a_mistake_in_a_callback_is_a_fault_and_not_the_end(node, monkeypatch):
     monkeypatch.setattr(Controller, 'warm_up', lambda controller: None)
     node.intake.on_odom(message)
     assert node.intake.faults == {}
+
+
+@pytest.mark.parametrize('spoilt', [math.nan, 1e300])
+def test_a_refused_plan_stays_refused_while_costmaps_come(node, spoilt):
+    node.trigger_configure()
+    plan = conversions.path_to_msg([(0.05 * i, 0.0, 0.0) for i in range(9)], 1.0, 'odom')
+    plan.poses[5].pose.position.x = spoilt
+    free = Costmap(np.zeros((20, 20), np.int8), 0.05, 0.0, 0.0)
+    costmap = serialize_message(conversions.costmap_to_msg(free, 1.0, 'odom'))
+    node.intake.on_plan(serialize_message(plan))
+    for _ in range(3):
+        assert node.intake.fault.code is Reason.PLAN_REFUSED
+        node.intake.on_costmap(costmap)
+    plan.poses[5].pose.position.x = 0.25
+    node.intake.on_plan(serialize_message(plan))
+    assert node.intake.fault is None
 
 
 def test_a_failed_configuration_can_be_tried_again(node, monkeypatch):
