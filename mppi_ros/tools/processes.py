@@ -20,6 +20,9 @@ LAST_LINES = 8
 PR_SET_PDEATHSIG = 1
 DOMAINS = range(1, 102)  # ids whose ports no system gives away to others
 DISCOVERY_PORT, PORTS_PER_DOMAIN = 7400, 250  # of DDS
+# In each domain one port is that of all participants, but of none that is limited to this machine;
+# each participant has one of the others.
+PARTICIPANTS = (0, *range(10, 50, 2))
 CLAIM = 5  # a port of each domain that DDS never uses
 INTERRUPTS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 
@@ -126,7 +129,8 @@ def free_domain() -> int:
             try:
                 _listen(first + CLAIM, bound)
                 with ExitStack() as probe:
-                    _listen(first, probe)
+                    for port in PARTICIPANTS:
+                        _listen(first + port, probe)
             except OSError:
                 continue
             _claim.close()

@@ -7,7 +7,6 @@ import dataclasses
 import math
 import os
 from pathlib import Path
-import random
 import signal
 import subprocess
 import sys
@@ -24,6 +23,7 @@ from mppi_ros.control.inputs import Odometry as Motion
 from mppi_ros.control.settings import Configuration
 from mppi_ros.mppi.parameters import describe
 from mppi_ros.nodes import conversions
+from mppi_ros.tools.processes import free_domain
 
 CONTROL = '/mppi_controller: control'
 WORLD = ('-p', 'start:=[0.0, 0.0, 0.0]')
@@ -33,7 +33,7 @@ WORLD = ('-p', 'start:=[0.0, 0.0, 0.0]')
 def alone(tmp_path_factory) -> Iterator[PretendedRobot]:
     """Offer one controller for all faults of messages, and a pretended robot that it drives."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv('ROS_DOMAIN_ID', str(random.randint(1, 101)))
+        patch.setenv('ROS_DOMAIN_ID', str(free_domain()))
         patch.setenv('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
         with Processes(tmp_path_factory.mktemp('alone')) as processes:
             watcher = Watcher()

@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 from array import array
-import random
 
 from nav_msgs.msg import OccupancyGrid, Odometry
 from nav_msgs.msg import Path as PathMessage
@@ -16,6 +15,7 @@ from system.harness import PretendedRobot, Processes, Watcher
 
 from mppi_ros.driving.costmap import Costmap
 from mppi_ros.nodes import conversions
+from mppi_ros.tools.processes import free_domain
 
 # A stall of the controller ages its odometry; what the sender needs itself must not count.
 PATIENT = ('-p', 'safety.odom_timeout:=1.5', '-p', 'safety.costmap_timeout:=0.0')
@@ -24,7 +24,7 @@ PATIENT = ('-p', 'safety.odom_timeout:=1.5', '-p', 'safety.costmap_timeout:=0.0'
 @pytest.fixture
 def robot(tmp_path, monkeypatch):
     """Offer a pretended robot that a controller drives."""
-    monkeypatch.setenv('ROS_DOMAIN_ID', str(random.randint(1, 101)))
+    monkeypatch.setenv('ROS_DOMAIN_ID', str(free_domain()))
     monkeypatch.setenv('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
     with Processes(tmp_path) as processes:
         watcher = Watcher()

@@ -10,6 +10,7 @@ import time
 
 import pytest
 
+from mppi_ros.mppi.errors import MppiError
 from mppi_ros.tools import processes
 from mppi_ros.tools.processes import ChildEndedError, Children
 
@@ -90,3 +91,22 @@ def test_no_other_process_gets_a_domain_before_anybody_listens_in_it(monkeypatch
          'processes.DOMAINS = range(95, 97); print(processes.free_domain())'],
         check=False, capture_output=True, text=True)
     assert other.stdout.strip() != str(mine)
+
+
+@pytest.mark.parametrize('place', [(), ('LOCALHOST',)])
+def test_a_domain_in_which_a_node_lives_is_not_free(monkeypatch, place):
+    rclpy = pytest.importorskip('rclpy', reason='needs ROS 2')
+    for value in place:
+        monkeypatch.setenv('ROS_AUTOMATIC_DISCOVERY_RANGE', value)
+    domain = processes.free_domain()
+    monkeypatch.setattr(processes, 'DOMAINS', (domain,))
+    processes._claim.close()
+    context = rclpy.Context()
+    rclpy.init(context=context, domain_id=domain)
+    node = rclpy.create_node('dweller', context=context)
+    try:
+        with pytest.raises(MppiError, match='in use'):
+            processes.free_domain()
+    finally:
+        node.destroy_node()
+        context.shutdown()
