@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 import gc
+import os
 import signal
 import socket
 import sys
@@ -21,6 +22,7 @@ from mppi_ros.mppi.errors import MppiError
 from mppi_ros.nodes.manual import manual
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+AGAIN = 0.05  # [s]
 
 
 def freeze_garbage() -> None:
@@ -47,16 +49,27 @@ def interruptible() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():  # signals are not for it
         yield
         return
-    before = {number: signal.signal(number, _interrupt) for number in STOP_SIGNALS}
+    done = False
+
+    def once_more(number: int) -> None:
+        if not done:
+            os.kill(os.getpid(), number)
+
+    def interrupt(number: int, frame: Any) -> None:
+        if not done:
+            # It is lost where it is raised in a callback, of a weak reference for one.
+            again = threading.Timer(AGAIN, once_more, (number,))
+            again.daemon = True
+            again.start()
+            raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, interrupt) for number in STOP_SIGNALS}
     try:
         yield
     finally:
+        done = True
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _interrupt(number: int, frame: Any) -> None:
-    raise KeyboardInterrupt
 
 
 class Stoppable(Protocol):
