@@ -16,6 +16,8 @@ from mppi_ros.mppi.errors import InputError
 
 MARGIN = 0.3  # [m] clearance below which a metre of path costs more
 NEARNESS = 6.0  # what it costs more at contact
+TIGHT = 0.1  # [m] clearance that two cells and their noise may take away: another way is better
+TIGHTNESS = 40.0  # what a metre costs more there, at contact
 SPACING = 0.05  # [m] between two poses of a plan
 ROUNDS = 60  # of smoothing
 CELLS = 3  # a corner may lie at every so many cells of the path found
@@ -36,7 +38,9 @@ def plan(
     Find a path from start to goal that is as wide as the robot.
 
     A metre of path costs 1 + NEARNESS · ((MARGIN − d) / MARGIN)² at clearance d < MARGIN, so that
-    the path keeps its distance where there is room, and takes the middle where there is little.
+    the path keeps its distance where there is room, and takes the middle where there is little;
+    where there is hardly any, it costs so much that the path takes a long way round if there is
+    one.
 
     Parameters
     ----------
@@ -123,8 +127,11 @@ def _costs(
         outside_is_obstacle=outside_is_obstacle,
     ).distance
     radius = _half_width(footprint)
-    room = np.clip((radius + MARGIN - distance.astype(np.float64)) / MARGIN, 0.0, 1.0)
-    return distance, np.where(distance < radius, -1.0, 1.0 + NEARNESS * room * room)
+    clearance = distance.astype(np.float64) - radius
+    near = np.clip(1.0 - clearance / MARGIN, 0.0, 1.0)
+    tight = np.clip(1.0 - clearance / TIGHT, 0.0, 1.0)
+    cost = 1.0 + NEARNESS * near * near + TIGHTNESS * tight * tight
+    return distance, np.where(clearance < 0.0, -1.0, cost)
 
 
 def _half_width(footprint: Footprint) -> float:

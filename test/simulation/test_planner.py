@@ -70,6 +70,15 @@ def test_the_way_leads_through_the_gap_that_is_wide_enough():
     assert through == pytest.approx(4.5, abs=0.15)
 
 
+@pytest.mark.parametrize(('other', 'y'), [(True, 4.5), (False, 1.27)])
+def test_a_gap_without_room_to_spare_is_taken_only_where_no_other_way_leads(other, y):
+    walls = [disc for disc in wall(3.0, 1.0, 1.55) if not (other and 4.0 < disc[1] < 5.0)]
+    world = World.from_circles(walls, BOUNDS)
+    path = plan(world.occupancy, (1.0, 1.0, 0.0), (5.0, 1.0, 0.0), ROBOT)
+    through = path[np.argmin(np.abs(path[:, 0] - 3.0)), 1]
+    assert through == pytest.approx(y, abs=0.2)
+
+
 def test_no_way_is_none():
     world = World.from_circles(wall(3.0, 2.0, 2.3), BOUNDS)
     assert plan(world.occupancy, (1.0, 1.0, 0.0), (5.0, 1.0, 0.0), ROBOT) is None
