@@ -52,7 +52,7 @@ class MppiParameters:
         high=0.9,
     )
     alpha: float = parameter(
-        0.7,
+        0.5,
         'step size α of the natural gradient; 1 is the textbook update, 2 the limit of ascent',
         low=0.01,
         high=2.0,

@@ -69,7 +69,7 @@ OPTIONS: dict[str, Changes] = {
     'lambda 0.04': {'lambda': 0.04},
     'lambda 0.2': {'lambda': 0.2},
     'lambda 1': {'lambda': 1.0},
-    'alpha 0.5': {'alpha': 0.5},
+    'alpha 0.7': {'alpha': 0.7},
     'alpha 1': {'alpha': 1.0},
     'two iterations of half the samples': {'iterations': 2, 'samples': 1000},
     'sigma of v 0.25': {'sigma': (0.25, 0.6)},
