@@ -88,7 +88,8 @@ class DrivingObjective:
         )
         self._plain = weights._replace(detour=0.0)
         self._charge(self._plain)
-        self._discs = np.ascontiguousarray(footprint.discs, np.float32)
+        sweep = time_step**2 / (8.0 * footprint.discs[:, 2:])
+        self._discs = np.hstack([footprint.discs, sweep]).astype(np.float32)
         self._reach = limits.vx_max * steps * time_step
         self._padded: Floats = np.zeros(9, np.float32)
         self._field: DistanceField | None = None

@@ -114,20 +114,29 @@ def cell_at(grid: Any, x: Any, y: Any) -> Any:
 
 @inlined
 def clear(
-    field: Any, grid: Any, discs: Any, body: Any, clearance: Any
+    field: Any, grid: Any, discs: Any, model: Any, body: Any, clearance: Any
 ) -> None:
-    """Distance of the footprint to the nearest obstacle: the least over its discs."""
-    x, y, c, s = body[:4]
+    """
+    Distance of the footprint to the nearest obstacle: the least over its discs.
+
+    A row of discs, float32[d, 4], is x, y, radius, and dt² / (8 radius). A disc of radius r that
+    moves on by s sweeps over nothing that is farther than √(r² + s²/4) ≤ r + s²/(8 r) from both
+    its ends: with that as its radius it misses no obstacle between two steps, however thin.
+    """
+    x, y, c, s, v, _, vy, _ = body
     cells, distance = stack_places(), stack_row()
     for disc in range(discs.shape[0]):
-        ahead, aside, radius = discs[disc, 0], discs[disc, 1], discs[disc, 2]
+        ahead, aside, radius, sweep = (
+            discs[disc, 0], discs[disc, 1], discs[disc, 2], discs[disc, 3]
+        )  # fmt: skip
         for j in range(BLOCK):
             cells[j] = cell_at(
                 grid, x[j] + ahead * c[j] - aside * s[j], y[j] + ahead * s[j] + aside * c[j]
             )
         look_up_values(field, cells, distance)
         for j in range(BLOCK):
-            free = distance[j] - radius
+            moved = speed(v[j], vy[j], model)
+            free = distance[j] - radius - sweep * moved * moved
             clearance[j] = free if disc == 0 else min(clearance[j], free)
 
 
@@ -279,7 +288,7 @@ class Tables(NamedTuple):
     """
     The arrays of a situation, and what a plugin brings.
 
-    field, float32[n], and discs, float32[d, 3]: see `clear`; table, float32[p, 4]: see Path; left,
+    field, float32[n], and discs, float32[d, 4]: see `clear`; table, float32[p, 4]: see Path; left,
     float32[p + 1]: time [s] from a point of the path to its end; to_go, float32[n]: time [s] left
     round an obstacle, at the places of to_go_grid; pending, float32[waits, m]: see `hold_back`;
     movers, float32[n, 6]: see `avoid`.
@@ -322,7 +331,7 @@ def rollout_block(
             show_command(given, model, rows)
             call(own.motion, (t, rows, own.values))
             take_state(rows, body)
-        clear(field, grid, discs, body, clearance)
+        clear(field, grid, discs, model, body, clearance)
         if movers.shape[0] > 0:
             avoid(movers, np.float32(t + 1) * model.dt, discs, body, clearance)
         if target.reach > np.float32(0.0):

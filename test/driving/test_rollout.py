@@ -209,7 +209,10 @@ def reference(scene, controls):
         for ahead, aside, radius in scene.footprint.discs:
             disc_x = x + ahead * np.cos(yaw) - aside * np.sin(yaw)
             disc_y = y + ahead * np.sin(yaw) + aside * np.cos(yaw)
-            clearance = np.minimum(clearance, field.at(disc_x, disc_y) - radius)
+            swept = radius + (DT * np.hypot(v, vy)) ** 2 / (8.0 * radius)
+            free = field.at(disc_x, disc_y) - swept
+            doubtful |= np.abs(free) < 1e-5
+            clearance = np.minimum(clearance, free)
             for at_x, at_y, mover_vx, mover_vy, body, growth in scene.movers:
                 time = (t + 1) * DT
                 away = np.hypot(disc_x - at_x - time * mover_vx, disc_y - at_y - time * mover_vy)
@@ -477,3 +480,16 @@ def test_the_rollout_moves_as_the_motion_model_says():
         assert charged['effort'] == pytest.approx(
             DT * scene.critics.effort.weight
             * np.square(states[:, 4] / scene.limits.wz_max).sum(), rel=1e-4)
+
+
+def test_no_obstacle_is_so_thin_that_it_is_missed_between_two_steps():
+    field = np.zeros((120, 160), np.int8)
+    field[:, 100] = 100  # a wall, 5 cm thick
+    objective = DrivingObjective(
+        Limits(vx_max=2.0, ax_max=50.0), Critics(), Prediction(lag_linear=0.0), ROUND, 6, 0.4)
+    objective.set_field(distance_field(Costmap(field, 0.05, 0.0, 0.0)))
+    path = ReferencePath.from_poses([[0.5, 3.0], [7.5, 3.0]])
+    for x in np.linspace(1.0, 1.8, 17):  # the steps are 0.8 m long
+        objective.prepare(State(x, 3.0, 0.0, 2.0, 0.0), (2.0, 0.0), path, x - 0.5)
+        (cost,) = objective.costs_held(np.array([[2.0, 0.0]], np.float32), 6)
+        assert cost > 0.4 * Critics().obstacle.collision
