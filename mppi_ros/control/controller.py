@@ -140,7 +140,7 @@ class Controller:
         c = configuration
         if motion.MODELS[c.motion_model] is not self._vehicle:
             raise ParameterError(f'motion_model = {c.motion_model!r} is given at start')
-        parameters = c.mppi
+        parameters = c.sampling
         if self._seed is not None:
             parameters = dataclasses.replace(parameters, seed=self._seed)
         footprint = Footprint.of(c.robot)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -258,6 +259,13 @@ class Configuration:
         choices=tuple(MODELS),
         live=False,
     )
+    sigma_share: tuple[float, ...] = parameter(
+        (0.5, 0.25, 0.4),
+        'standard deviations of the samples while sigma is empty, as shares of the limits: of '
+        'speeds, of the turning rate, of the curvature of a car',
+        low=0.001,
+        high=10.0,
+    )
     plugin: str = parameter(
         '',
         "a user's own motion model and critic as module:variable, a Plugin of "
@@ -279,7 +287,12 @@ class Configuration:
     interface: Interface = group(Interface, name='')
 
     def __post_init__(self) -> None:
-        self.mppi.cholesky(self.controls)
+        if len(self.sigma_share) != 3:
+            raise ParameterError(
+                f'sigma_share has {len(self.sigma_share)} numbers; one for speeds, one for the '
+                f'turning rate and one for the curvature are expected'
+            )
+        self.sampling.cholesky(self.controls)
         turn = self.limits.wz_max * self.mppi.time_step
         if turn > MOST_TURN:
             raise ParameterError(
@@ -299,6 +312,20 @@ class Configuration:
                 f'horizon_steps · time_step = {self.mppi.horizon:g} s is shorter than two '
                 f'control periods ({2.0 / self.control_rate:g} s)'
             )
+
+    @property
+    def sampling(self) -> MppiParameters:
+        """Return the optimiser's parameters, with the standard deviations for this robot."""
+        if self.mppi.sigma:
+            return self.mppi
+        model = MODELS[self.motion_model].of(
+            self.limits, self.prediction, self.mppi.time_step, float
+        )
+        *speeds, turn = (high for _, high in model.bounds)
+        of_speed, of_turning, of_curvature = self.sigma_share
+        turn *= of_curvature if self.motion_model == 'ackermann' else of_turning
+        sigma = (*(of_speed * speed for speed in speeds), turn)
+        return dataclasses.replace(self.mppi, sigma=sigma)
 
     @property
     def controls(self) -> int:

@@ -58,9 +58,10 @@ class MppiParameters:
         high=2.0,
     )
     sigma: tuple[float, ...] = parameter(
-        (0.4, 0.6),
+        (),
         'Σ of the sampled controls: standard deviation of each control (m numbers) or the full '
-        'covariance (m·m numbers, row by row)',
+        'covariance (m·m numbers, row by row); empty follows the limits by sigma_share, or is 1 '
+        'for each control where the optimiser is used alone',
         unit='of the control',
         low=-1e3,
         high=1e3,
@@ -92,7 +93,7 @@ class MppiParameters:
 
         """
         m = controls
-        sigma = np.asarray(self.sigma, dtype=np.float64)
+        sigma = np.asarray(self.sigma or (1.0,) * m, dtype=np.float64)
         if sigma.size == m:
             if np.any(sigma <= 0.0):
                 raise ParameterError(f'sigma = {list(self.sigma)} must be positive')

@@ -67,7 +67,7 @@ class PytorchMppi:
         from pytorch_mppi import MPPI
 
         self._solver = MPPI(
-            dynamics, cost, 3, noise_sigma=torch.diag(torch.tensor(c.mppi.sigma) ** 2),
+            dynamics, cost, 3, noise_sigma=torch.diag(torch.tensor(c.sampling.sigma) ** 2),
             num_samples=samples, horizon=steps, lambda_=0.1, step_dependent_dynamics=True,
             u_min=torch.tensor([c.limits.vx_min, -c.limits.wz_max]),
             u_max=torch.tensor([c.limits.vx_max, c.limits.wz_max]),

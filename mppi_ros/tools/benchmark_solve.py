@@ -148,7 +148,7 @@ class Solve:
         self._progress = self._path.project(situation.state.x, situation.state.y)[0]
         self.field = self._distances()
         self._objective = self._objective_of(self._configuration)
-        self._optimizer = Optimizer(self._configuration.mppi, self._configuration.controls)
+        self._optimizer = Optimizer(self._configuration.sampling, self._configuration.controls)
 
     @property
     def label(self) -> str:

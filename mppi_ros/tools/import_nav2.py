@@ -54,9 +54,9 @@ CONTROLLER: dict[str, Rule] = {
     'iteration_count': 'iterations',
     'temperature': 'costs have other units, and λ is chosen by effective sample size (ess_share)',
     'gamma': 'the weights are exactly exp(−f/λ); effort and smoothness have critics of their own',
-    'vx_std': 'goes into sigma',
-    'vy_std': 'goes into sigma',
-    'wz_std': 'goes into sigma',
+    'vx_std': 'goes into sigma_share',
+    'vy_std': 'goes into sigma_share',
+    'wz_std': 'goes into sigma_share',
     'vx_max': 'limits.vx_max',
     'vx_min': 'limits.vx_min',
     'vy_max': 'limits.vy_max',
@@ -330,15 +330,15 @@ def _convert_model(done: Import, section: Mapping[str, Any], name: str, model: s
     if ours != DEFAULTS['motion_model']:
         done.take('motion_model', ours, f'{name}.motion_model')
     given = [key for key in STD if key in section]
-    if given and ours != 'ackermann':
-        defaults = DEFAULTS['sigma']
+    if given:
+        defaults = DEFAULTS['sigma_share']
         assert isinstance(defaults, tuple)
         scale = {key: _number(key, section.get(key, std)) / std for key, std in STD.items()}
-        first, last = defaults[0] * scale['vx_std'], defaults[-1] * scale['wz_std']
-        sigma = [first, last] if ours == 'diff_drive' else [
-            first, defaults[0] * scale['vy_std'], last]
+        speeds = max(scale['vx_std'], scale['vy_std'] if ours == 'omni' else 0.0)
+        turning = scale['wz_std']
+        shares = speeds * defaults[0], turning * defaults[1], turning * defaults[2]
         origin = ', '.join(f'{key} {section[key]}, shipped {STD[key]}' for key in given)
-        done.take('sigma', [float(f'{value:.4g}') for value in sigma], origin)
+        done.take('sigma_share', [float(f'{value:.4g}') for value in shares], origin)
     for axis, keys in (('linear', ('vx', 'vy')), ('angular', ('wz',))):
         names = [f'model_delay_{key}' for key in keys if f'model_delay_{key}' in section]
         delay = max((_number(name, section[name]) for name in names), default=0.0)

@@ -156,3 +156,18 @@ def test_delays_that_differ_by_more_than_the_rollout_can_hold_are_refused():
 def test_sigma_must_fit_the_controls_of_the_model(name):
     with pytest.raises(ParameterError, match='sigma'):
         configured(name, {'sigma': (0.4,) * (5 - COLUMNS[name])})
+
+
+@pytest.mark.parametrize(('name', 'tops'), [
+    ('diff_drive', (0.5, 1.9)), ('omni', (0.5, 0.5, 1.9)), ('ackermann', (0.5, 1.0 / 0.75))])
+def test_without_sigma_the_samples_follow_the_limits_of_the_robot(name, tops):
+    robot = replace(Configuration(), {'motion_model': name, 'sigma_share': (0.5, 0.25, 0.4)})
+    turning = 0.4 if name == 'ackermann' else 0.25
+    shares = (*(0.5,) * (len(tops) - 1), turning)
+    assert robot.sampling.sigma == pytest.approx(np.multiply(shares, tops))
+    slower = replace(robot, {'limits.vx_max': 0.2})
+    assert slower.sampling.sigma[0] == pytest.approx(0.1)
+    told = replace(robot, {'sigma': SIGMA[name]})
+    assert told.sampling == told.mppi
+    with pytest.raises(ParameterError, match='sigma_share has 2 numbers; one for speeds'):
+        replace(robot, {'sigma_share': (0.5, 0.25)})

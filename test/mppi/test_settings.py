@@ -26,11 +26,14 @@ def test_a_covariance_is_the_factor_times_its_transpose(values):
     assert not np.triu(factor, 1).any()
 
 
+def test_without_sigma_each_control_has_a_standard_deviation_of_one():
+    np.testing.assert_array_equal(MppiParameters().cholesky(3), np.eye(3))
+
+
 @pytest.mark.parametrize(
     ('sigma', 'message'),
     [
-        ((), 'sigma has 0 numbers; 2 standard deviations or 4 numbers'),
-        ((1.0,), 'sigma has 1 numbers'),
+        ((1.0,), 'sigma has 1 numbers; 2 standard deviations or 4 numbers'),
         ((1.0, 1.0, 1.0), 'sigma has 3 numbers'),
         ((0.0, 1.0), r'sigma = \[0\.0, 1\.0\] must be positive'),
         ((1.0, -1.0), 'must be positive'),

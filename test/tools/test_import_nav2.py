@@ -195,7 +195,7 @@ def test_what_nav2_ships_keeps_our_weights_and_takes_over_the_robot():
     assert done.changes['robot.radius'] == 0.22
     assert done.changes['safety.costmap_timeout'] == 0.3
     assert done.changes['follow_path.progress_time'] == 10.0
-    assert done.changes['sigma'] == pytest.approx(list(defaults['sigma']))
+    assert done.changes['sigma_share'] == pytest.approx(list(defaults['sigma_share']))
     assert not [name for name in done.changes if name.startswith('prediction.delay')]
 
 
@@ -224,7 +224,8 @@ def test_weights_go_by_their_ratio_to_what_nav2_ships():
     goal = 'critics.goal_position.weight'
     assert changes[goal] == 2.0 * defaults[goal]
     assert changes['critics.path_tracking.weight'] == 0.0
-    assert changes['sigma'] == pytest.approx([0.5 * defaults['sigma'][0], defaults['sigma'][1]])
+    speeds, *turning = defaults['sigma_share']
+    assert changes['sigma_share'] == pytest.approx([0.5 * speeds, *turning])
     assert changes['prediction.delay_angular'] == 0.12
 
 
