@@ -164,8 +164,18 @@ def _check_range(info: ParameterInfo, value: float) -> None:
 _KINDS = {bool: 'bool', int: 'integer', float: 'double', str: 'string'}
 
 
-def _walk(
-    cls: type[Any], prefix: str = '', path: tuple[str, ...] = ()
+_walks: dict[type[Any], tuple[tuple[ParameterInfo, tuple[str, ...]], ...]] = {}
+
+
+def _walk(cls: type[Any]) -> tuple[tuple[ParameterInfo, tuple[str, ...]], ...]:
+    """Return each parameter and where it is; to read the types takes a millisecond."""
+    if cls not in _walks:
+        _walks[cls] = tuple(_walked(cls, '', ()))
+    return _walks[cls]
+
+
+def _walked(
+    cls: type[Any], prefix: str, path: tuple[str, ...]
 ) -> Iterator[tuple[ParameterInfo, tuple[str, ...]]]:
     hints = get_type_hints(cls)
     for field in dataclasses.fields(cls):
@@ -173,7 +183,7 @@ def _walk(
         name = field.name if meta.get('name') is None else meta['name']
         if meta.get('group'):
             inner = prefix + (name + '.' if name else '')
-            yield from _walk(hints[field.name], inner, (*path, field.name))
+            yield from _walked(hints[field.name], inner, (*path, field.name))
             continue
         hint = hints[field.name]
         array = get_origin(hint) is tuple and get_args(hint)[0] is float

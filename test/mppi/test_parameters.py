@@ -150,3 +150,9 @@ def test_the_optimiser_runs_at_both_ends_of_every_range(info):
         assert step.valid
         assert math.isfinite(step.kl)
         assert abs(made.mean).max() < math.inf
+
+
+def test_the_types_are_read_once_and_not_at_each_change(monkeypatch):
+    replace(Cart(), {})
+    monkeypatch.setattr('mppi_ros.mppi.parameters.get_type_hints', None)
+    flatten(replace(Cart(), {}))
