@@ -130,6 +130,11 @@ class Watcher:
                 )
             self._executor.spin_once(timeout_sec=0.05)
 
+    def catch_up(self) -> None:
+        """Hear all that was said while nobody listened, until a command of now comes."""
+        begun = self.node.get_clock().now().nanoseconds * 1e-9
+        self.wait_for(lambda: self.stamp > begun, 'a new command')
+
     def call(self, kind: type[Any], name: str, request: Any) -> Any:
         """Call a service and return its response."""
         client = self.node.create_client(kind, name)

@@ -11,7 +11,7 @@ from mppi_ros.tools.processes import free_domain
 
 
 @pytest.fixture(scope='module')
-def alone(tmp_path_factory):
+def pretended(tmp_path_factory):
     """Offer one controller for all tests of messages, and a pretended robot that it drives."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv('ROS_DOMAIN_ID', str(free_domain()))
@@ -23,6 +23,13 @@ def alone(tmp_path_factory):
             yield PretendedRobot(watcher)
             assert processes.runs('mppi_controller')
             watcher.close()
+
+
+@pytest.fixture
+def alone(pretended):
+    """Offer it when what was said during other tests is heard."""
+    pretended.watcher.catch_up()
+    return pretended
 
 
 @pytest.fixture

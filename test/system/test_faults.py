@@ -30,7 +30,7 @@ WORLD = ('-p', 'start:=[0.0, 0.0, 0.0]')
 
 
 @pytest.fixture(scope='module')
-def alone(tmp_path_factory) -> Iterator[PretendedRobot]:
+def pretended(tmp_path_factory) -> Iterator[PretendedRobot]:
     """Offer one controller for all faults of messages, and a pretended robot that it drives."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv('ROS_DOMAIN_ID', str(free_domain()))
@@ -42,6 +42,13 @@ def alone(tmp_path_factory) -> Iterator[PretendedRobot]:
             yield PretendedRobot(watcher)
             assert processes.runs('mppi_controller')
             watcher.close()
+
+
+@pytest.fixture
+def alone(pretended):
+    """Offer it when what was said during other tests is heard."""
+    pretended.watcher.catch_up()
+    return pretended
 
 
 @pytest.fixture(autouse=True)
