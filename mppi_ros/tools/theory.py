@@ -201,7 +201,9 @@ def _estimates() -> Measured:
 
 
 def _sampling() -> Measured:
-    parameters = MppiParameters(samples=60_000, horizon_steps=21, noise=Noise(antithetic=False))
+    parameters = MppiParameters(
+        samples=60_000, horizon_steps=21, sigma=(0.4, 0.6), noise=Noise(antithetic=False)
+    )
     made = Optimizer(parameters, 2)
     made.step(lambda controls: np.zeros(len(controls)))
     noise = made.samples()[0][:, :, 0].astype(np.float64) / parameters.sigma[0]

@@ -20,7 +20,7 @@ CHANGES = {'lambda': 0.5, 'sigma': (0.3, 0.7), 'robot.footprint': (), 'horizon_s
 def param(ros_domain):
     """Offer `ros2 param`; it looks for nodes by itself, since a daemon would outlive the test."""
     def run(verb, *arguments):
-        words = [shutil.which('ros2'), 'param', verb, '--no-daemon', '--spin-time', '2',
+        words = [shutil.which('ros2'), 'param', verb, '--no-daemon', '--spin-time', '5',
                  *map(str, arguments)]
         return subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                               check=True).stdout
