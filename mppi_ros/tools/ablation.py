@@ -58,9 +58,9 @@ class Smoothed(Optimizer):
 
 Changes = dict[str, Any]
 WHITE: Changes = {'noise.correlation_time': 0.0, 'noise.smoothing_time': 0.0}
-# λ and Σ are the best of a search on five of the scenarios.
+# λ and Σ are the best of a search on five of the scenarios, Σ as shares of the limits.
 TEXTBOOK: Changes = {
-    **WHITE, 'lambda': 0.2, 'sigma': (0.4, 1.0), 'alpha': 1.0, 'iterations': 1,
+    **WHITE, 'lambda': 0.2, 'sigma_share': (0.8, 0.53, 0.53), 'alpha': 1.0, 'iterations': 1,
     'noise.antithetic': False, 'recovery.patience': 0.0,
 }  # fmt: skip
 OPTIONS: dict[str, Changes] = {

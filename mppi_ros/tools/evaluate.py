@@ -313,9 +313,11 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
         epilog='exit code: 0 every episode passed, 1 one did not, 2 wrong use or bad input',
     )
     cores = len(os.sched_getaffinity(0))
-    suites = parser.add_subparsers(required=True, metavar='SUITE|compare|identify', dest='suite')
+    suites = parser.add_subparsers(
+        required=True, metavar='SUITE|compare|identify|replay', dest='suite'
+    )
     for name in SUITES:
-        words = str(SUITES[name].__doc__).split(':')[0].splitlines()[0]
+        words = str(SUITES[name].__doc__).split(': ')[0].splitlines()[0]
         suite = suites.add_parser(name, help=words, description=words)
         suite.add_argument('--data', type=Path, metavar='DIR', help="folder of the suite's files")
         suite.add_argument(
