@@ -12,10 +12,12 @@ import yaml
 pytest.importorskip('rclpy', reason='needs ROS 2: source an installation or install the wheels')
 
 import rclpy  # noqa: E402
+from rclpy.parameter import Parameter  # noqa: E402
 from rclpy.serialization import serialize_message  # noqa: E402
 
 from mppi_ros.control.controller import Controller  # noqa: E402
 from mppi_ros.control.inputs import Odometry  # noqa: E402
+from mppi_ros.control.settings import Configuration  # noqa: E402
 from mppi_ros.driving.costmap import Costmap  # noqa: E402
 from mppi_ros.driving.distance_field import FAR, DistanceField  # noqa: E402
 from mppi_ros.nodes import conversions  # noqa: E402
@@ -26,14 +28,26 @@ VIEWS = ('optimal_trajectory', 'candidate_trajectories', 'footprint', 'critic_co
          'distance_field')
 
 
+@pytest.fixture(scope='module')
+def kernels():
+    """Compile or load the kernels, which would make a tick late."""
+    Controller(Configuration()).warm_up()
+
+
+PATIENT = {'safety.odom_timeout': 60.0, 'safety.odom_frozen': 0.0, 'safety.costmap_timeout': 0.0,
+           'safety.tick_patience': 0}
+
+
 @pytest.fixture
-def node(ros_domain, monkeypatch):
-    """Offer an active controller that has driven two ticks."""
+def node(kernels, ros_domain, monkeypatch):
+    """Offer an active controller with inputs that do not grow old, however slow the machine."""
     monkeypatch.setattr(Controller, 'warm_up', lambda controller: None)
     rclpy.init()
     controller = MppiController()
     controller.trigger_configure()
     controller.trigger_activate()
+    patience = [Parameter(name, value=value) for name, value in PATIENT.items()]
+    assert controller.set_parameters_atomically(patience).successful
     now = controller._now()
     motion = Odometry(now, 0.0, 0.0, math.pi / 2, 0.0, 0.0, 0.0)
     controller.intake.on_odom(conversions.odometry_to_msg(motion, 'odom', 'base_link'))
