@@ -4,6 +4,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import time
 
 import numpy as np
 import pytest
@@ -40,7 +41,7 @@ PATIENT = {'safety.odom_timeout': 60.0, 'safety.odom_frozen': 0.0, 'safety.costm
 
 @pytest.fixture
 def node(kernels, ros_domain, monkeypatch):
-    """Offer an active controller with inputs that do not grow old, however slow the machine."""
+    """Offer an active controller that knows its surroundings, and inputs that do not grow old."""
     monkeypatch.setattr(Controller, 'warm_up', lambda controller: None)
     rclpy.init()
     controller = MppiController()
@@ -55,6 +56,11 @@ def node(kernels, ros_domain, monkeypatch):
     controller.intake.on_costmap(serialize_message(conversions.costmap_to_msg(free, now, 'odom')))
     plan = conversions.path_to_msg([(0.0, 0.1 * i, 0.0) for i in range(30)], now, 'odom')
     controller.intake.on_plan(serialize_message(plan))
+    end = time.monotonic() + 60.0
+    while controller._controller.distance_field is None:  # another thread makes it
+        assert time.monotonic() < end
+        time.sleep(0.01)
+        controller._tick()
     yield controller
     controller.stop()
     controller.destroy_node()
