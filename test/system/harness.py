@@ -111,6 +111,11 @@ class Watcher:
         """Return why it does so."""
         return self.statistics.get('reason', '')
 
+    @property
+    def silence(self) -> float:
+        """Return how long ago the newest command was sent [s]."""
+        return float(self.node.get_clock().now().nanoseconds) * 1e-9 - self.stamp
+
     def close(self) -> None:
         """Leave the graph."""
         self._executor.shutdown()
