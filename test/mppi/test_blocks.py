@@ -1,0 +1,56 @@
+"""Blocks: loops over a row fill the widest registers that the processor has without a loss."""
+from __future__ import annotations
+
+import os
+
+import llvmlite.binding as llvm
+from numba import config
+import pytest
+
+from mppi_ros.mppi import blocks
+from mppi_ros.mppi.blocks import BLOCK, inlined, kernel, stack_row
+
+FIRST, THIRD = '+avx512f,+avx512vl', '+avx512f,+avx512vl,+avx512vbmi2'
+
+
+@pytest.mark.parametrize('name, told, features, expected', [
+    (None, None, THIRD, f'{THIRD},-prefer-256-bit'),
+    (None, None, FIRST, None),
+    (None, None, '-avx512vbmi2', None),
+    (None, None, '', None),
+    ('haswell', None, THIRD, None),
+    (None, '+avx2', THIRD, '+avx2'),
+])
+def test_whole_registers_where_they_cost_nothing_and_the_environment_comes_first(
+    monkeypatch, name, told, features, expected
+):
+    monkeypatch.setattr(config, 'CPU_NAME', name)
+    monkeypatch.setattr(config, 'CPU_FEATURES', told)
+    monkeypatch.setattr(blocks, 'get_host_cpu_features', lambda: features)
+    blocks.use_wide_vectors()
+    assert expected == config.CPU_FEATURES
+
+
+@inlined
+def bend(row):
+    for j in range(BLOCK):
+        row[j] += row[j] * row[j]
+
+
+@kernel
+def bent(values):
+    row = stack_row()
+    for j in range(BLOCK):
+        row[j] = values[j]
+    bend(row)
+    for j in range(BLOCK):
+        values[j] = row[j]
+
+
+@pytest.mark.skipif(
+    not llvm.get_host_cpu_features().get('avx512vbmi2')
+    or 'NUMBA_CPU_NAME' in os.environ or 'NUMBA_CPU_FEATURES' in os.environ,
+    reason='the processor has no such registers, or is told to use none')
+def test_a_loop_over_a_row_uses_registers_of_512_bits():
+    bent.compile('void(float32[::1])')
+    assert '%zmm' in next(iter(bent.inspect_asm().values()))
