@@ -53,6 +53,7 @@ class CmdVelGuard(ParameterMixin[GuardParameters], Node):
         super().__init__(NODE_NAME, **options)
         self.declare_configuration(GuardParameters())
         kind = TwistStamped if self.configuration.cmd_vel_stamped else Twist
+        self._heard = False  # a driver
         self._moved_at: float | None = None  # time of the last command, if it moves
         self._stop_until = 0.0
         self._publisher = self.create_publisher(kind, 'cmd_vel', 1)
@@ -67,6 +68,9 @@ class CmdVelGuard(ParameterMixin[GuardParameters], Node):
         """Nothing is left behind: the robot is its driver's again."""
 
     def _on_command(self, message: Twist | TwistStamped) -> None:
+        if not self._heard:
+            self.get_logger().info('hears cmd_vel and watches it')
+            self._heard = True
         twist = message.twist if isinstance(message, TwistStamped) else message
         moves = any((
             twist.linear.x, twist.linear.y, twist.linear.z,

@@ -225,6 +225,8 @@ def test_a_stopped_controller_is_stopped_by_the_guard_and_drives_on(processes, w
     start_robot(processes, tmp_path)
     processes.start('cmd_vel_guard')
     scenarios.drives(watcher)
+    watcher.wait_for(
+        lambda: 'hears cmd_vel' in processes.printed('cmd_vel_guard'), 'the guard to listen')
     processes.send('mppi_controller', signal.SIGSTOP)
     watcher.wait_for(lambda: watcher.commands[-1] == (0.0, 0.0), 'zero from the guard', 3.0)
     watcher.wait_for(lambda: stands(watcher), 'standstill')
