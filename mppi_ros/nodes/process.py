@@ -116,7 +116,7 @@ def run(make: type[Any], parameters: type[Any]) -> None:
         # What Python does beside the tick, for a survey, gives way sooner than after 5 ms.
         sys.setswitchinterval(5e-4)
         node.start()
-        executor.spin_until_future_complete(asked_to_stop)
+        spin(executor, asked_to_stop)
     except MppiError as error:
         code = _complain(str(error))
     except KeyboardInterrupt:  # while it was interruptible
@@ -133,6 +133,18 @@ def run(make: type[Any], parameters: type[Any]) -> None:
         for number in STOP_SIGNALS:
             signal.signal(number, signal.SIG_IGN)
     raise SystemExit(code)
+
+
+def spin(executor: SingleThreadedExecutor, until: Future) -> None:
+    """
+    Run callbacks until the future is done.
+
+    rclpy's spin_until_future_complete would leave a callback on the future for each that it runs:
+    90 MB an hour.
+    """
+    until.add_done_callback(lambda _: executor.create_task(lambda: None))  # wakes spin_once
+    while not until.done():
+        executor.spin_once()
 
 
 def _on_signal(asked_to_stop: Future) -> None:

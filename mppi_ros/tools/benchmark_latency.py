@@ -285,8 +285,10 @@ class _Run:
         self._driver.commands.clear()
         self._driver.driven.clear()
         self._driver.ticks.clear()
+        resident = self._node.memory_info().rss
         psutil.cpu_percent()
         self._spin(seconds)
+        gained = self._node.memory_info().rss - resident
         busy = psutil.cpu_percent() / 100.0 * psutil.cpu_count()
         commands, ticks = list(self._driver.commands), self._driver.ticks
         called, stamps, sent, received = np.array(commands).T
@@ -318,6 +320,7 @@ class _Run:
         after, passed = self._node.cpu_times(), time.monotonic() - begun
         used = after.user + after.system - before.user - before.system
         yield _value('CPU share of the node', round(100.0 * used / passed, 2), '% of a core')
+        yield _value('memory that the node gained meanwhile', gained / 2**20, 'MiB')
         resident = self._node.memory_info().rss / 2**20
         yield _value('resident memory of the node', round(resident, 1), 'MiB')
 

@@ -1,7 +1,9 @@
-"""A node as a process: a signal ends what takes long, wherever it finds the interpreter."""
+"""A node as a process: a signal ends what takes long; to wait for messages keeps nothing."""
 from __future__ import annotations
 
+import gc
 import signal
+from threading import Timer
 import time
 import weakref
 
@@ -9,7 +11,12 @@ import pytest
 
 pytest.importorskip('rclpy', reason='needs ROS 2: source an installation or install the wheels')
 
-from mppi_ros.nodes.process import STOP_SIGNALS, interruptible  # noqa: E402
+import rclpy  # noqa: E402
+from rclpy.executors import SingleThreadedExecutor  # noqa: E402
+from rclpy.node import Node  # noqa: E402
+from rclpy.task import Future  # noqa: E402
+
+from mppi_ros.nodes.process import STOP_SIGNALS, interruptible, spin  # noqa: E402
 
 
 class Thing:
@@ -29,3 +36,39 @@ def test_a_signal_is_not_lost_where_an_exception_would_be(number):
     assert watch() is None
     assert passed
     assert signal.getsignal(number) is before
+
+
+@pytest.fixture
+def context(ros_domain):
+    rclpy.init()
+    yield
+    rclpy.shutdown()
+
+
+def test_a_thousand_callbacks_leave_nothing_behind(context):
+    node, stop, objects = Node('busy'), Future(), []
+
+    def tick():
+        objects.append(len(gc.get_objects()))
+        if len(objects) == 1200:
+            stop.set_result(None)
+
+    node.create_timer(1e-3, tick)
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    gc.disable()
+    try:
+        spin(executor, stop)
+    finally:
+        gc.enable()
+        node.destroy_node()
+    assert objects[-1] - objects[200] < 100
+
+
+def test_spinning_ends_from_another_thread_though_nothing_comes(context):
+    stop, executor = Future(), SingleThreadedExecutor()
+    Timer(0.2, stop.set_result, (None,)).start()
+    begun = time.monotonic()
+    spin(executor, stop)
+    assert time.monotonic() - begun < 10.0
+    spin(executor, stop)  # and need not begin
