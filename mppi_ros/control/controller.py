@@ -241,8 +241,13 @@ class Controller:
         self._endeavour.restart()
 
     def halt(self) -> None:
-        """Take note that somebody else has sent zero: the next command starts from rest."""
+        """
+        Take note that somebody else has sent zero: the next command starts from rest.
+
+        Where the robot is by then is not held against where it was.
+        """
         self._assume_sent((0.0,) * self._vehicle.controls())
+        self._odometry_watch = OdometryWatch()
 
     def warm_up(self) -> None:
         """Compile or load every kernel, serial and parallel, on a scene of its own."""

@@ -12,7 +12,7 @@ from nav_msgs.msg import OccupancyGrid, Odometry, Path
 import numpy as np
 from numpy.typing import NDArray
 from rclpy.node import Node
-from rclpy.qos import qos_profile_sensor_data
+from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.serialization import serialize_message
 from rclpy.subscription import Subscription
 from std_msgs.msg import Header
@@ -34,6 +34,8 @@ try:
     from nav2_msgs.msg import Costmap as Nav2Costmap
 except ImportError:
     Nav2Costmap = None
+
+ODOMETRY = QoSProfile(depth=20, reliability=ReliabilityPolicy.BEST_EFFORT)
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ class Intake:
         self._reader = wire.OdometryReader()
         self._frames = Frames(node)
         self._odom = node.create_subscription(
-            Odometry, 'odom', self.on_odom, qos_profile_sensor_data, raw=True,
+            Odometry, 'odom', self.on_odom, ODOMETRY, raw=True, callback_group=quiet.Polled(),
             event_callbacks=quiet.SUBSCRIPTION,
         )  # fmt: skip
         self._latched: list[list[Subscription]] = [self._subscribe_costmap()]
@@ -101,6 +103,14 @@ class Intake:
     def fault(self) -> Fault | None:
         """Return why the inputs must not be trusted; None when they may."""
         return next(iter(self.faults.values()), None)
+
+    def take_odometry(self) -> None:
+        """Take what has come since the tick before; at any rate the newest, and not for long."""
+        for _ in range(ODOMETRY.depth):
+            data = quiet.taken(self._odom)
+            if data is None:
+                break
+            self.on_odom(data)
 
     def on_odom(self, told: Odometry | bytes) -> None:
         """Take odometry, serialised or not, in the frame of the costmap."""

@@ -206,6 +206,7 @@ class MppiController(ParameterMixin[Configuration], ManagedNode):
         begun = time.perf_counter()
         now = self._now()
         self._health.pace.tick(now)
+        self.intake.take_odometry()
         if not self._enabled:
             return
         steady = None if self.get_clock().ros_time_is_active else time.monotonic()

@@ -444,6 +444,17 @@ def test_halt_and_a_long_silence_begin_anew_from_what_the_robot_does():
     assert robot.tick(sense=False).command == Command.ZERO
 
 
+@pytest.mark.parametrize(
+    ('halted', 'code'), [(False, Reason.ODOMETRY_JUMPED), (True, Reason.NONE)])
+def test_where_others_moved_the_robot_after_a_halt_is_no_jump(halted, code):
+    robot = driving()
+    if halted:
+        robot.controller.halt()
+    robot.twist[:] = 0.0
+    robot.pose[1] += 1.5 * PATIENT.safety.odom_jump
+    assert robot.tick().code is code
+
+
 def test_trajectories_begin_where_the_command_acts():
     controller = Controller(PATIENT, 1)
     assert controller.optimal_trajectory().shape == (0, 3)

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 import math
+import time
 from types import SimpleNamespace
 from typing import ClassVar
 
@@ -15,6 +16,7 @@ from lifecycle_msgs.srv import ChangeState  # noqa: E402
 from nav_msgs.msg import Odometry  # noqa: E402
 import numpy as np  # noqa: E402
 import rclpy  # noqa: E402
+from rclpy.executors import SingleThreadedExecutor  # noqa: E402
 from rclpy.lifecycle import TransitionCallbackReturn  # noqa: E402
 from rclpy.parameter import Parameter  # noqa: E402
 from rclpy.serialization import serialize_message  # noqa: E402
@@ -27,6 +29,7 @@ from mppi_ros.control.settings import Configuration  # noqa: E402
 from mppi_ros.driving.costmap import Costmap  # noqa: E402
 from mppi_ros.mppi.errors import InputError  # noqa: E402
 from mppi_ros.nodes import conversions, managed, mppi_controller  # noqa: E402
+from mppi_ros.nodes.intake import ODOMETRY  # noqa: E402
 from mppi_ros.nodes.mppi_controller import MppiController  # noqa: E402
 
 
@@ -81,6 +84,31 @@ def test_a_refused_plan_stays_refused_while_costmaps_come(node, spoilt):
     plan.poses[5].pose.position.x = 0.25
     node.intake.on_plan(serialize_message(plan))
     assert node.intake.fault is None
+
+
+def test_odometry_wakes_nobody_and_the_tick_takes_the_newest(node, monkeypatch):
+    taken = []
+    monkeypatch.setattr(Controller, 'set_odometry', lambda _, odometry: taken.append(odometry.x))
+    node.trigger_configure()
+    publisher = node.create_publisher(Odometry, 'odom', 100)
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    end = time.monotonic() + 20.0
+    while publisher.get_subscription_count() == 0:
+        assert time.monotonic() < end
+        executor.spin_once(timeout_sec=0.05)
+    message = Odometry()
+    message.pose.pose.orientation.w = 1.0
+    for x in range(50):
+        message.pose.pose.position.x = float(x)
+        publisher.publish(message)
+    for _ in range(100):
+        executor.spin_once(timeout_sec=0.005)
+    assert taken == []
+    node.intake.take_odometry()
+    assert taken[-1] == 49.0
+    assert len(taken) <= ODOMETRY.depth
+    executor.remove_node(node)
 
 
 def test_a_failed_configuration_can_be_tried_again(node, monkeypatch):
