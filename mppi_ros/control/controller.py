@@ -124,7 +124,7 @@ class Controller:
 
     @property
     def configuration(self) -> Configuration:
-        """The parameters in force."""
+        """Return the parameters in force."""
         return self._configuration
 
     def configure(self, configuration: Configuration) -> None:
@@ -367,7 +367,7 @@ class Controller:
 
     @property
     def _last(self) -> Controls:
-        """The controls of the last command."""
+        """Return the controls of the last command."""
         return tuple(self._drives.made(self._sent[-1, 1:]).tolist())
 
     def _drives_of(self, c: Configuration) -> Drives:
@@ -381,12 +381,12 @@ class Controller:
 
     @property
     def _made(self) -> NDArray[np.float64]:
-        """The time of each command sent [s], and what the robot makes of it."""
+        """Return the time of each command sent [s], and what the robot makes of it."""
         return np.column_stack([self._sent[:, 0], self._drives.made(self._sent[:, 1:])])
 
     @property
     def _standing(self) -> bool:
-        """Whether the last command was to stand."""
+        """Tell whether the last command was to stand."""
         return bool(motion.rests(self._last, self._braking_model))
 
     def _watched(self) -> tuple[Watched, Watched, Watched]:

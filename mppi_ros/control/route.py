@@ -143,7 +143,7 @@ class Route:
 
     @property
     def ahead(self) -> ReferencePath | None:
-        """The section to drive; None before a plan has come and the robot was found on it."""
+        """Return the section to drive; None before a plan came and the robot was found on it."""
         return self._sections[0] if self._sections and self.progress is not None else None
 
     def wants_a_look(self) -> bool:

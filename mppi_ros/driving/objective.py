@@ -119,7 +119,7 @@ class DrivingObjective:
 
     @property
     def outlook(self) -> Outlook | None:
-        """What the last search of the plan ahead has found."""
+        """Return what the last search of the plan ahead has found."""
         return self._outlook
 
     def set_outlook(self, outlook: Outlook | None) -> None:
