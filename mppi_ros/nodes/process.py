@@ -23,6 +23,7 @@ from mppi_ros.nodes.manual import manual
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 AGAIN = 0.05  # [s]
+ASKED_TO_STOP = threading.Event()  # by a signal while nothing was interruptible
 
 
 def freeze_garbage() -> None:
@@ -43,7 +44,7 @@ def interruptible() -> Iterator[None]:
     Raises
     ------
     KeyboardInterrupt
-        SIGINT or SIGTERM came.
+        SIGINT or SIGTERM came, now or before.
 
     """
     if threading.current_thread() is not threading.main_thread():  # signals are not for it
@@ -65,6 +66,8 @@ def interruptible() -> Iterator[None]:
 
     before = {number: signal.signal(number, interrupt) for number in STOP_SIGNALS}
     try:
+        if ASKED_TO_STOP.is_set():
+            raise KeyboardInterrupt
         yield
     finally:
         done = True
@@ -158,7 +161,7 @@ def _on_signal(asked_to_stop: Future) -> None:
     writer.setblocking(False)
     signal.set_wakeup_fd(writer.detach())
     for number in STOP_SIGNALS:
-        signal.signal(number, lambda *_: None)
+        signal.signal(number, lambda *_: ASKED_TO_STOP.set())
 
     def wait() -> None:
         reader.recv(1)

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import gc
 import signal
-from threading import Timer
+from threading import Event, Timer
 import time
 import weakref
 
@@ -16,6 +16,7 @@ from rclpy.executors import SingleThreadedExecutor  # noqa: E402
 from rclpy.node import Node  # noqa: E402
 from rclpy.task import Future  # noqa: E402
 
+from mppi_ros.nodes import process  # noqa: E402
 from mppi_ros.nodes.process import STOP_SIGNALS, interruptible, spin  # noqa: E402
 
 
@@ -36,6 +37,20 @@ def test_a_signal_is_not_lost_where_an_exception_would_be(number):
     assert watch() is None
     assert passed
     assert signal.getsignal(number) is before
+
+
+def test_a_signal_that_came_before_ends_at_once_what_takes_long(monkeypatch):
+    monkeypatch.setattr(process, 'ASKED_TO_STOP', Event())
+    before = {number: signal.getsignal(number) for number in STOP_SIGNALS}
+    try:
+        process._on_signal(Future())
+        signal.raise_signal(signal.SIGTERM)
+        with pytest.raises(KeyboardInterrupt), interruptible():
+            pytest.fail('it began')
+    finally:
+        signal.set_wakeup_fd(-1)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @pytest.fixture
