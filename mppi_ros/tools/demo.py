@@ -21,7 +21,7 @@ from mppi_ros.mppi.errors import InputError, MppiError
 from mppi_ros.mppi.parameters import flatten
 from mppi_ros.nodes import use_wheels
 from mppi_ros.share import share_path
-from mppi_ros.tools.processes import ChildEndedError, Children, free_domain
+from mppi_ros.tools.processes import Children, free_domain
 from mppi_ros.tools.summary import Drive, summarise
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def _run(scene: Scene) -> int:
         try:
             _start(scene, children)
             _watch(scene, children, drive)
-        except ChildEndedError as error:
+        except MppiError as error:
             print(f'mppi_demo: {error}', file=sys.stderr)
             drive.reason = str(error).splitlines()[0]
         except KeyboardInterrupt:

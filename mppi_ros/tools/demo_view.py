@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+import os
 from pathlib import Path
+import sys
 from typing import Any
 
 import numpy as np
 import rerun as rr
 
 from mppi_ros.driving.costmap import LETHAL
-from mppi_ros.mppi.errors import InputError
+from mppi_ros.mppi.errors import InputError, MppiError
 from mppi_ros.nodes import conversions
 
 CONTROLLER = '/mppi_controller'
@@ -30,9 +32,19 @@ class View:
     """
 
     def __init__(self, title: str, file: Path | None = None) -> None:
-        """Open the window or the file."""
-        rr.init(title, spawn=file is None)
-        if file is not None:
+        """
+        Open the window or the file.
+
+        Raises
+        ------
+        MppiError
+            The viewer does not start.
+
+        """
+        rr.init(title)
+        if file is None:
+            _open_window()
+        else:
             rr.save(file)
         rr.log('world', rr.ViewCoordinates.RIGHT_HAND_Z_UP, static=True)
         self.readers: dict[str, Callable[[Any], None]] = {
@@ -108,3 +120,13 @@ class View:
         command = conversions.command_from_msg(message.twist)
         rr.log('numbers/speed', rr.Scalars(command.vx))
         rr.log('numbers/turn', rr.Scalars(command.wz))
+
+
+def _open_window() -> None:
+    """Start the viewer, which is installed beside the interpreter, where no shell may look."""
+    folders = [str(Path(sys.executable).parent), os.environ.get('PATH', os.defpath)]
+    os.environ['PATH'] = os.pathsep.join(folders)
+    try:
+        rr.spawn()
+    except RuntimeError as error:
+        raise MppiError(f'the viewer does not start: {str(error).splitlines()[0]}') from None

@@ -1,9 +1,14 @@
 """The live view takes every message it asks for; without Rerun one line says what to install."""
 from __future__ import annotations
 
+import os
+from pathlib import Path
+import sys
+
 import numpy as np
 import pytest
 
+from mppi_ros.mppi.errors import MppiError
 from mppi_ros.tools import demo
 
 
@@ -14,6 +19,24 @@ def test_a_view_without_rerun_is_refused_with_one_clear_line(monkeypatch, capsys
     error = capsys.readouterr().err
     assert error.count('\n') == 1
     assert 'pip install rerun-sdk' in error
+
+
+def test_the_viewer_is_found_beside_the_interpreter_and_a_failure_is_named(monkeypatch):
+    rerun = pytest.importorskip('rerun', reason='needs Rerun: pip install rerun-sdk')
+    from mppi_ros.tools.demo_view import View
+
+    folder = str(Path(sys.executable).parent)
+    monkeypatch.setenv('PATH', '/nowhere')
+    monkeypatch.setattr(rerun, 'spawn', lambda: None)
+    View('title')
+    assert os.environ['PATH'].split(os.pathsep) == [folder, '/nowhere']
+
+    def fail():
+        raise RuntimeError('no viewer here\n\ninstall it')
+
+    monkeypatch.setattr(rerun, 'spawn', fail)
+    with pytest.raises(MppiError, match='^the viewer does not start: no viewer here$'):
+        View('title')
 
 
 def test_every_topic_can_be_shown(tmp_path):
