@@ -4,11 +4,11 @@ from __future__ import annotations
 import os
 
 import llvmlite.binding as llvm
-from numba import config
+from numba import config, njit
 import pytest
 
 from mppi_ros.mppi import blocks
-from mppi_ros.mppi.blocks import BLOCK, inlined, kernel, stack_row
+from mppi_ros.mppi.blocks import BLOCK, OPTIONS, inlined, stack_row
 
 FIRST, THIRD = '+avx512f,+avx512vl', '+avx512f,+avx512vl,+avx512vbmi2'
 
@@ -37,7 +37,7 @@ def bend(row):
         row[j] += row[j] * row[j]
 
 
-@kernel
+@njit(**OPTIONS)  # not cached: code from a cache cannot be looked at
 def bent(values):
     row = stack_row()
     for j in range(BLOCK):
