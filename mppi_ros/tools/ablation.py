@@ -76,7 +76,7 @@ OPTIONS: dict[str, Changes] = {
     'sigma_share of speeds 0.8': {'sigma_share': (0.8, 0.25, 0.4)},
     'sigma_share of turning 0.15': {'sigma_share': (0.5, 0.15, 0.4)},
     'sigma_share of turning 0.4': {'sigma_share': (0.5, 0.4, 0.4)},
-    # σ of the default robot, 0.25 m/s and 0.475 rad/s, which then do not vary apart
+    # Covariances with the default robot's σ, 0.25 m/s and 0.475 rad/s, on every robot.
     'correlation of v and w 0.5': {'sigma': (0.0625, 0.059, 0.059, 0.2256)},
     'correlation of v and w -0.5': {'sigma': (0.0625, -0.059, -0.059, 0.2256)},
     'white noise': WHITE,
