@@ -239,11 +239,14 @@ class DrivingObjective:
         process: Correlation = WHITE,
     ) -> None:
         """Fill costs, float32[blocks, BLOCK]; see mppi.optimizer.BlockObjective."""
-        rollout = rollout_serial if threads == 1 else rollout_parallel
-        rollout(
+        given = (
             self._block.address, mean, factor, draw, process, noise, self._numbers, self._tables,
             costs,
         )  # fmt: skip
+        if threads == 1:
+            rollout_serial(*given)
+        else:
+            rollout_parallel(*given, threads)
 
     def project(self, mean: Floats) -> None:
         """Keep mean, float32[T, m], within the limits of speed and acceleration, in place."""

@@ -38,6 +38,7 @@ from mppi_ros.mppi.blocks import (
     stack_places,
     stack_points,
     stack_row,
+    take_number,
 )
 from mppi_ros.mppi.noise import draw_block
 
@@ -406,11 +407,16 @@ def rollout_serial(
 @parallel_kernel
 def rollout_parallel(
     rollout: Any, mean: Any, factor: Any, draw: Any, process: Any, noise: Any, situation: Any,
-    tables: Any, costs: Any,
+    tables: Any, costs: Any, threads: Any,
 ) -> None:  # fmt: skip
-    """Do as rollout_serial does, on all threads."""
+    """Do as rollout_serial does, on so many threads."""
     place = address_of(tables)
-    for block in prange(noise.shape[0]):
-        rollout_pair(
-            np.int64(block), rollout, mean, factor, draw, process, noise, situation, place, costs
-        )
+    counter = np.empty(1, np.int64)
+    counter[0] = 0
+    for _ in prange(threads):
+        block = take_number(counter)
+        while block < noise.shape[0]:
+            rollout_pair(
+                block, rollout, mean, factor, draw, process, noise, situation, place, costs
+            )
+            block = take_number(counter)

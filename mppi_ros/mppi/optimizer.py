@@ -151,6 +151,7 @@ class Optimizer:
         blocks = 2 * drawn if antithetic else drawn
         self._all_lanes = -(-parameters.samples // 2) if antithetic else parameters.samples
         self._threads = choose_threads(parameters.threads, parameters.samples * steps)
+        self._few = self._threads == 1 or parameters.samples < 4000
         self._all_noise: Floats = np.empty((drawn, steps * m, BLOCK), np.float32)
         self._all_costs: Floats = np.empty((blocks, BLOCK), np.float32)
         self._all_weights: Floats = np.zeros((blocks, BLOCK), np.float32)
@@ -222,7 +223,8 @@ class Optimizer:
         if not total > 0.0:
             return Step(temperature, -math.inf, 0.0, 0.0, 0.0, best)
         self._temperature_guess = temperature
-        score.average(self._weights, self._noise, self._average.reshape(-1))
+        average = score.average if self._few else score.average_parallel
+        average(self._weights, self._noise, self._average.reshape(-1))
         norm = _ascent(
             self._average, self._factor, parameters.alpha, self._process, self._ascent, self._white
         )

@@ -18,6 +18,7 @@ from mppi_ros.tools.instrument import integer, listed, number, show_table
 
 SAMPLES, STEPS = (500, 1000, 2000, 4000, 8000, 16000), (28, 56, 112)
 PEER_SAMPLES = (500, 1000, 2000, 4000)
+LIMIT_SAMPLES = (2000, 16000)
 # Nav2's MPPI (main, a3a97043), one call on map200, 2 vCPU Zen 4: K, T, pace → median [ms].
 # With fresh noise in each call at 2000 × 56; with noise drawn once, which is faster, elsewhere.
 NAV2_SOLVE = {
@@ -143,6 +144,25 @@ def _show_peers(_options: argparse.Namespace, rows: Rows) -> None:
     columns = ('program', 'samples', 'steps', 'threads', 'median_ms', 'p90_ms', 'p99_ms',
                'max_ms', 'calls')
     _show(f'beside peers on {rows[0]["scenario"]}, in turns', columns, rows)
+
+
+def _limit(options: argparse.Namespace) -> Rows:
+    from mppi_ros.tools.benchmark_limit import measure
+    from mppi_ros.tools.benchmark_solve import load_situation
+
+    with _progress() as progress:
+        return list(
+            measure(
+                options.yardstick, load_situation(options.scenario), _configuration(options),
+                options.samples or LIMIT_SAMPLES, options.threads, options.calls, progress,
+            )
+        )  # fmt: skip
+
+
+def _show_limit(_options: argparse.Namespace, rows: Rows) -> None:
+    columns = ('program', 'samples', 'threads', 'pace', 'median_ms', 'p99_ms', 'max_ms', 'ratio',
+               'least_ratio')
+    _show('beside the yardstick, in turns', columns, rows)
 
 
 def _closed_loop(options: argparse.Namespace) -> Rows:
@@ -327,16 +347,25 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     peers = command(
         'peers', 'time one solve beside pytorch_mppi, in turns', _peers, _show_peers
     )
+    limit = command(
+        'limit', 'time one solve beside a step by hand in C++, in turns', _limit, _show_limit
+    )
+    limit.add_argument(
+        '--yardstick', type=Path, metavar='DIR', required=True,
+        help='folder of mppi_limit.cpp, mppi_limit.py and limit_problem.py',
+    )
     for made, calls, words in (
         (solve, 600, 'in a hot loop, a third of it at 20 Hz'),
         (peers, 200, 'of our own, a quarter of it of a peer'),
+        (limit, 600, 'in a hot loop, a third of it at 20 Hz'),
     ):
         made.add_argument(
             '--scenario', type=Path, metavar='FILE.npz',
             help='the situation; default: a built-in one',
         )
         made.add_argument('--samples', type=listed(integer(16, 131072)), metavar='K,K')
-        made.add_argument('--steps', type=listed(integer(2, 512)), metavar='T,T')
+        if made is not limit:
+            made.add_argument('--steps', type=listed(integer(2, 512)), metavar='T,T')
         made.add_argument('--threads', type=listed(integer(1, 256)), metavar='N,N', default=(1, 2))
         made.add_argument(
             '--calls', type=integer(1, 1_000_000), metavar='N', default=calls,

@@ -4,11 +4,12 @@ from __future__ import annotations
 import os
 
 import llvmlite.binding as llvm
-from numba import config, njit
+from numba import config, njit, prange
+import numpy as np
 import pytest
 
 from mppi_ros.mppi import blocks
-from mppi_ros.mppi.blocks import BLOCK, OPTIONS, inlined, stack_row
+from mppi_ros.mppi.blocks import BLOCK, OPTIONS, inlined, parallel_kernel, stack_row, take_number
 
 FIRST, THIRD = '+avx512f,+avx512vl', '+avx512f,+avx512vl,+avx512vbmi2'
 
@@ -54,3 +55,19 @@ def bent(values):
 def test_a_loop_over_a_row_uses_registers_of_512_bits():
     bent.compile('void(float32[::1])')
     assert '%zmm' in next(iter(bent.inspect_asm().values()))
+
+
+@parallel_kernel
+def share(counter, took):
+    for _ in prange(8):
+        number = take_number(counter)
+        while number < took.size:
+            took[number] += 1
+            number = take_number(counter)
+
+
+def test_threads_take_each_number_once():
+    counter, took = np.zeros(1, np.int64), np.zeros(100_000, np.int64)
+    share(counter, took)
+    assert took.min() == took.max() == 1
+    assert counter[0] == took.size + 8

@@ -248,10 +248,11 @@ def test_noise_changes_from_step_to_step_and_returns_after_a_reset():
     np.testing.assert_array_equal(*means)
 
 
-def test_result_is_bit_identical_for_one_and_two_threads():
+@pytest.mark.parametrize('samples', [1000, 5000])
+def test_result_is_bit_identical_for_one_and_two_threads(samples):
     if numba.config.NUMBA_NUM_THREADS < 2:
         pytest.skip('needs a second thread: NUMBA_NUM_THREADS is 1')
-    one, two = optimizer(threads=1, samples=1000), optimizer(threads=2, samples=1000)
+    one, two = optimizer(threads=1, samples=samples), optimizer(threads=2, samples=samples)
     for _ in range(4):
         assert one.step(bowl) == two.step(bowl)
         np.testing.assert_array_equal(one.mean, two.mean)

@@ -145,17 +145,20 @@ def test_scaling_all_costs_scales_the_chosen_temperature_and_nothing_else(scale)
     assert np.abs(scaled[0] - w).max() < 0.02 * w.max()
 
 
+@pytest.mark.parametrize('rows', [4, score.ROWS, 2 * score.ROWS + 10])
 @pytest.mark.parametrize('mirrored', [False, True])
-def test_averages_are_weighted_sums(mirrored):
+def test_averages_are_weighted_sums_the_same_bits_on_all_threads(mirrored, rows):
     random = np.random.default_rng(1)
-    noise = random.normal(size=(3, 10, BLOCK)).astype(np.float32)
+    noise = random.normal(size=(3, rows, BLOCK)).astype(np.float32)
     weights = random.random((6 if mirrored else 3, BLOCK)).astype(np.float32)
-    lanes = noise.transpose(0, 2, 1).reshape(-1, 10).astype(np.float64)
+    lanes = noise.transpose(0, 2, 1).reshape(-1, rows).astype(np.float64)
     all_noise = np.concatenate([lanes, -lanes]) if mirrored else lanes
-    out = np.empty(10, np.float32)
+    out, shared = np.full(rows, np.nan, np.float32), np.full(rows, np.nan, np.float32)
     score.average(weights, noise, out)
     expected = score.natural_gradient(weights.ravel().astype(np.float64), all_noise)
     np.testing.assert_allclose(out, expected, rtol=1e-5, atol=1e-4)
+    score.average_parallel(weights, noise, shared)
+    np.testing.assert_array_equal(shared, out)
 
 
 @given(shape=st.tuples(st.integers(2, 6), st.integers(1, 4)), seed=st.integers(0, 999))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -11,8 +12,10 @@ import numpy as np
 import pytest
 
 from mppi_ros.control.settings import Configuration
+from mppi_ros.mppi import score
 from mppi_ros.tools.benchmark import main, ratios
 from mppi_ros.tools.benchmark_closed_loop import drive
+from mppi_ros.tools.benchmark_limit import SimpleObjective, optimizer_of
 from mppi_ros.tools.benchmark_solve import Solve, load_situation
 from mppi_ros.tools.instrument import times
 
@@ -191,6 +194,95 @@ def test_a_peer_takes_its_turns_and_solves_a_like_problem(scenario, tmp_path):
     for _ in range(20):
         peer.call()
     assert peer.command[0] > 0.3  # it follows the path
+
+
+def made_problem():
+    """Return a module as limit_problem of the yardstick is, with numbers of its own."""
+    random = np.random.default_rng(2)
+    steps, side = 20, 50
+    values = [0.05, 0.3, 0.2, 0.4, -0.1, 0.5, 1.2, 20.0, 3.0, 1000.0, 0.97, 4.0, 0.1, 0.2, 0.5,
+              5.0, 1.0]
+    angle = random.normal(size=steps)
+    points = np.stack([*random.uniform(0.5, 2.0, (2, steps)), np.cos(angle), np.sin(angle)])
+    goal = np.array([1.8, 1.2, np.cos(0.3), np.sin(0.3)])
+    mean = np.tile([[0.3], [0.4]], steps)
+    made = random.random((side, side)), np.array([1.0, 1.1, 0.2]), points, goal, mean
+    return SimpleNamespace(N=side, T=steps, PARAMS=np.array(values),
+                           make=lambda: [part.astype(np.float32) for part in made])
+
+
+def cost_of_the_yardstick(problem, controls):
+    """Return the cost, float64[K], of controls, float[K, T, 2], as the yardstick states it."""
+    (dt, temperature, sigma_v, sigma_w, low, high, turn, scale, obstacle, collision, lethal, path,
+     effort_v, effort_w, heading, to_goal, goal_heading) = problem.PARAMS
+    cost_map, start, points, goal, mean = (part.astype(float) for part in problem.make())
+    x, y, yaw, total = (np.full(len(controls), value) for value in (*start, 0.0))
+    for t in range(problem.T):
+        v = np.clip(controls[:, t, 0], low, high)
+        w = np.clip(controls[:, t, 1], -turn, turn)
+        a, b = mean[:, t]
+        x, y, yaw = x + dt * v * np.cos(yaw), y + dt * v * np.sin(yaw), yaw + dt * w
+        column, row = (np.clip((q * scale).astype(int), 0, problem.N - 1) for q in (x, y))
+        value = cost_map[row, column]
+        total += obstacle * value + collision * (value >= lethal)
+        total += path * ((x - points[0, t]) ** 2 + (y - points[1, t]) ** 2)
+        total += heading * (1.0 - np.cos(yaw) * points[2, t] - np.sin(yaw) * points[3, t])
+        total += effort_v * v**2 + effort_w * w**2
+        total += temperature * (a * (v - a) / sigma_v**2 + b * (w - b) / sigma_w**2)
+    total += to_goal * np.hypot(x - goal[0], y - goal[1])
+    return total + goal_heading * (1.0 - np.cos(yaw) * goal[2] - np.sin(yaw) * goal[3])
+
+
+@pytest.mark.parametrize('threads', [1, 2])
+@pytest.mark.parametrize('pairs', [False, True])
+def test_beside_the_yardstick_its_own_cost_is_solved(threads, pairs):
+    problem = made_problem()
+    objective = SimpleObjective(problem)
+    made = optimizer_of(objective, 500, problem.T, threads, pairs)
+    made.mean[:] = objective.mean.T
+    made.step(objective)
+    controls = objective.mean.T + made.samples()[0]
+    weights = score.weights(cost_of_the_yardstick(problem, controls), 0.3)
+    np.testing.assert_allclose(made.samples()[1], weights, atol=2e-3 * weights.max())
+    assert np.isfinite(made.mean).all()
+
+
+def test_a_folder_without_yardstick_is_named_in_one_line(tmp_path, capsys):
+    assert run('limit', '--yardstick', tmp_path) == 2
+    assert f'{tmp_path} holds no yardstick' in capsys.readouterr().err
+
+
+def test_a_yardstick_takes_its_turns(tmp_path, scenario):
+    (tmp_path / 'mppi_limit.py').write_text(YARDSTICK)
+    out = tmp_path / 'out.json'
+    assert run('limit', '--yardstick', tmp_path, '--scenario', scenario, '--samples', '64',
+               '--threads', '1,2', '--calls', 10, '--json', out) == 0
+    rows = json.loads(out.read_text())['rows']
+    names = ['C++', 'mppi_ros, as simple', 'mppi_ros, as simple, mirrored pairs',
+             'mppi_ros, all critics']
+    assert [row['program'] for row in rows] == 4 * names
+    assert [row['pace'] for row in rows] == 8 * ['hot'] + 8 * ['20Hz']
+    assert all(set(row) >= TIMES | {'ratio', 'least_ratio'} for row in rows)
+    assert all(row['ratio'] == 1.0 for row in rows if row['program'] == 'C++')
+
+
+YARDSTICK = f"""
+import sys
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+from test_benchmark import made_problem
+problem = made_problem()
+build = dict
+
+
+class Limit:
+    U0 = problem.make()[4]
+
+    def __init__(self, library, samples, threads):
+        pass
+
+    def step(self, controls, seed):
+        controls += seed
+"""
 
 
 def test_soak_tells_time_and_memory_of_each_phase_and_what_must_hold(tmp_path):
