@@ -152,9 +152,10 @@ cells[95:105, 130:134] = 100  # on the plan: the controller looks for a way roun
 corners = [0.3, 0.2, 0.3, -0.2, -0.3, -0.2, -0.3, 0.2]
 now, states = 0.0, []
 for changes in (
-    {}, {'threads': 2}, {'noise.antithetic': False}, {'lambda': 0.3}, {'horizon_steps': 40},
-    {'robot.footprint': corners}, {'iterations': 2}, {'prediction.delay_angular': 0.25},
-    {'prediction.dead_band_linear': 0.01}, json.loads(sys.argv[2]),
+    {}, {'threads': 2}, {'threads': 2, 'samples': 5000}, {'noise.antithetic': False},
+    {'lambda': 0.3}, {'horizon_steps': 40}, {'robot.footprint': corners}, {'iterations': 2},
+    {'prediction.delay_angular': 0.25}, {'prediction.dead_band_linear': 0.01},
+    json.loads(sys.argv[2]),
 ):
     controller.configure(replace(Configuration(), {**robot, **changes}))
     controller.set_costmap(now, Costmap(cells, 0.05, -5.0, -5.0))

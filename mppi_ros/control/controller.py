@@ -52,7 +52,7 @@ from mppi_ros.driving.objective import DrivingObjective
 from mppi_ros.driving.path import ReferencePath
 from mppi_ros.driving.plugin import load_plugin
 from mppi_ros.mppi.errors import InputError, ParameterError
-from mppi_ros.mppi.optimizer import Optimizer
+from mppi_ros.mppi.optimizer import FEW, Optimizer
 
 SENT = 512  # commands remembered for the prediction
 STALE = 2.0  # [s] after which nobody knows from the odometry where the robot is
@@ -252,8 +252,10 @@ class Controller:
     def warm_up(self) -> None:
         """Compile or load every kernel, serial and parallel, on a scene of its own."""
         cost_to_go.warm_up()
-        for threads in (1, 2):
-            parameters = dataclasses.replace(self._configuration.mppi, threads=threads)
+        for threads, samples in ((1, 64), (2, FEW)):
+            parameters = dataclasses.replace(
+                self._configuration.mppi, threads=threads, samples=samples
+            )
             safety = dataclasses.replace(self._configuration.safety, costmap_timeout=0.0)
             double = Controller(
                 dataclasses.replace(self._configuration, mppi=parameters, safety=safety)

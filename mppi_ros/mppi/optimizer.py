@@ -25,6 +25,7 @@ from mppi_ros.mppi.settings import MppiParameters
 from mppi_ros.mppi.threads import choose_threads, use_threads
 
 SLICES = 8  # of a solve that might be too slow
+FEW = 4000  # samples: fewer are averaged sooner than another thread is awake
 SPARE = 0.5  # of the time that is left: a solve as quick as that is done in one piece
 
 Floats = NDArray[np.float32]
@@ -151,7 +152,7 @@ class Optimizer:
         blocks = 2 * drawn if antithetic else drawn
         self._all_lanes = -(-parameters.samples // 2) if antithetic else parameters.samples
         self._threads = choose_threads(parameters.threads, parameters.samples * steps)
-        self._few = self._threads == 1 or parameters.samples < 4000
+        self._few = self._threads == 1 or parameters.samples < FEW
         self._all_noise: Floats = np.empty((drawn, steps * m, BLOCK), np.float32)
         self._all_costs: Floats = np.empty((blocks, BLOCK), np.float32)
         self._all_weights: Floats = np.zeros((blocks, BLOCK), np.float32)

@@ -263,6 +263,6 @@ def average(weights: Any, noise: Any, out: Any) -> None:
 
 @parallel_kernel
 def average_parallel(weights: Any, noise: Any, out: Any) -> None:
-    """Do as average does, on all threads; to wake them takes as long as 4000 samples."""
+    """Do as average does, on all threads."""
     for part in prange(-(-out.size // ROWS)):
         _average_rows(weights, noise, ROWS * part, out)
