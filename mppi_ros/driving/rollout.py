@@ -35,6 +35,7 @@ from mppi_ros.mppi.blocks import (
     look_up_points,
     look_up_values,
     parallel_kernel,
+    stack_counter,
     stack_places,
     stack_points,
     stack_row,
@@ -411,7 +412,7 @@ def rollout_parallel(
 ) -> None:  # fmt: skip
     """Do as rollout_serial does, on so many threads."""
     place = address_of(tables)
-    counter = np.empty(1, np.int64)
+    counter = stack_counter()
     counter[0] = 0
     for _ in prange(threads):
         block = take_number(counter)

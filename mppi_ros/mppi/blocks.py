@@ -154,6 +154,7 @@ stack_row = stack_array(types.float32, BLOCK)
 stack_bits = stack_array(types.uint32, BLOCK)
 stack_places = stack_array(types.int32, BLOCK)  # places in a table
 stack_points = stack_array(types.float32, BLOCK, 4)
+stack_counter = stack_array(types.int64, 1)
 
 
 @inlined

@@ -25,6 +25,7 @@ from mppi_ros.mppi.blocks import (
     kernel,
     look_up_values,
     parallel_kernel,
+    stack_counter,
     stack_places,
     stack_row,
     take_number,
@@ -162,7 +163,7 @@ def _parallel(
     mean: Any, factor: Any, draw: Any, process: Any, noise: Any, p: Any, cost_map: Any,
     target: Any, costs: Any, threads: Any,
 ) -> None:  # fmt: skip
-    counter = np.empty(1, np.int64)
+    counter = stack_counter()
     counter[0] = 0
     for _ in prange(threads):
         block = take_number(counter)
