@@ -3,10 +3,13 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
+from nav_msgs.msg import OccupancyGrid
 import numpy as np
 import pytest
 from rclpy.qos import QoSProfile
 from system.harness import PretendedRobot
+
+from mppi_ros.nodes.latched import LATCHED
 
 if find_spec('nav2_msgs') is not None:
     from nav2_msgs.msg import Costmap as Nav2Costmap
@@ -75,9 +78,7 @@ def test_updates_of_a_costmap_are_driven_by(processes, watcher):
             width=part.shape[1], height=part.shape[0], data=part.ravel().tolist())
 
     costmaps.make = make
-    whole = watcher.node.create_publisher(
-        type(costmaps.robot.costmap()), 'costmap', QoSProfile(depth=1))
-    processes.start('mppi_controller', '-p', 'recovery.give_up:=0.0')
-    watcher.wait_for(lambda: whole.get_subscription_count() > 0, 'the controller')
+    whole = watcher.node.create_publisher(OccupancyGrid, 'costmap', LATCHED)
     whole.publish(costmaps.robot.costmap())  # once; what is heard later are updates
+    processes.start('mppi_controller', '-p', 'recovery.give_up:=0.0')
     costmaps.stop_the_robot_and_free_it()
