@@ -23,7 +23,7 @@ from mppi_ros.driving.rollout import (
     Target,
     compiled_block,
     path_frames,
-    rollout_parallel,
+    roll_out_blocks,
     rollout_serial,
 )
 from mppi_ros.driving.settings import Critics, Limits, Prediction
@@ -239,14 +239,10 @@ class DrivingObjective:
         process: Correlation = WHITE,
     ) -> None:
         """Fill costs, float32[blocks, BLOCK]; see mppi.optimizer.BlockObjective."""
-        given = (
-            self._block.address, mean, factor, draw, process, noise, self._numbers, self._tables,
-            costs,
+        roll_out_blocks(
+            self._block, mean, factor, noise, costs, threads, draw, process, self._numbers,
+            self._tables,
         )  # fmt: skip
-        if threads == 1:
-            rollout_serial(*given)
-        else:
-            rollout_parallel(*given, threads)
 
     def project(self, mean: Floats) -> None:
         """Keep mean, float32[T, m], within the limits of speed and acceleration, in place."""

@@ -421,3 +421,15 @@ def rollout_parallel(
                 block, rollout, mean, factor, draw, process, noise, situation, place, costs
             )
             block = take_number(counter)
+
+
+def roll_out_blocks(
+    block: Any, mean: Any, factor: Any, noise: Any, costs: Any, threads: int, draw: Any,
+    process: Any, situation: Any, tables: Any,
+) -> None:  # fmt: skip
+    """Fill noise and costs on so many threads; `block` is a compiled_block or one like it."""
+    given = block.address, mean, factor, draw, process, noise, situation, tables, costs
+    if threads == 1:
+        rollout_serial(*given)
+    else:
+        rollout_parallel(*given, threads)

@@ -8,6 +8,7 @@ one value of a map, a point to follow, effort, heading and a goal.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+import functools
 import importlib
 import itertools
 from pathlib import Path
@@ -16,22 +17,15 @@ import sys
 import time
 from typing import Any, NamedTuple
 
-from numba import prange
+from numba import types
 import numpy as np
 
-from mppi_ros.mppi.blocks import (
-    BLOCK,
-    inlined,
-    kernel,
-    look_up_values,
-    parallel_kernel,
-    stack_counter,
-    stack_places,
-    stack_row,
-    take_number,
-)
+from mppi_ros.control.settings import Configuration
+from mppi_ros.driving.rollout import roll_out_blocks
+from mppi_ros.mppi.address import addressable, value_at
+from mppi_ros.mppi.blocks import BLOCK, inlined, look_up_values, stack_places, stack_row
 from mppi_ros.mppi.errors import InputError
-from mppi_ros.mppi.noise import Correlation, Draw, draw_block
+from mppi_ros.mppi.noise import Correlation, Draw
 from mppi_ros.mppi.optimizer import Optimizer
 from mppi_ros.mppi.parameters import replace
 from mppi_ros.mppi.settings import MppiParameters
@@ -113,11 +107,18 @@ def _follow(t: Any, target: Any, p: Any, body: Any, value: Any) -> None:
         )  # fmt: skip
 
 
-@inlined
+class Tables(NamedTuple):
+    """The map, float32[n], and the points to follow, float32[4, T]."""
+
+    cost_map: Any
+    target: Any
+
+
 def _roll_out(
-    mean: Any, factor: Any, sign: Any, noise: Any, p: Any, cost_map: Any, target: Any, cost: Any
+    mean: Any, factor: Any, sign: Any, noise: Any, problem: Any, tables: Any, cost: Any
 ) -> None:
-    """Fill cost, float32[BLOCK], of the sequences x̄ + sign · L n of one block of noise n."""
+    """Fill cost, float32[BLOCK]; see rollout.rollout_block."""
+    p, (cost_map, target) = value_at(problem), value_at(tables)
     x, y, c, s, total = stack_row(), stack_row(), stack_row(), stack_row(), stack_row()
     cells, value = stack_places(), stack_row()
     body = x, y, c, s, total, cells
@@ -135,41 +136,14 @@ def _roll_out(
         )  # fmt: skip
 
 
-@inlined
-def _one(
-    block: Any, mean: Any, factor: Any, draw: Any, process: Any, noise: Any, p: Any,
-    cost_map: Any, target: Any, costs: Any,
-) -> None:  # fmt: skip
-    """Draw one block and fill its costs and, for pairs, those of −n."""
-    drawn = noise.shape[0]
-    draw_block(draw.seed, draw.step, block, process, mean.shape[1], noise[block])
-    for mirrored in range(costs.shape[0] // drawn):
-        sign = np.float32(1 - 2 * mirrored)
-        cost = costs[mirrored * drawn + block]
-        _roll_out(mean, factor, sign, noise[block], p, cost_map, target, cost)
-
-
-@kernel
-def _serial(
-    mean: Any, factor: Any, draw: Any, process: Any, noise: Any, p: Any, cost_map: Any,
-    target: Any, costs: Any,
-) -> None:  # fmt: skip
-    for block in range(noise.shape[0]):
-        _one(block, mean, factor, draw, process, noise, p, cost_map, target, costs)
-
-
-@parallel_kernel
-def _parallel(
-    mean: Any, factor: Any, draw: Any, process: Any, noise: Any, p: Any, cost_map: Any,
-    target: Any, costs: Any, threads: Any,
-) -> None:  # fmt: skip
-    counter = stack_counter()
-    counter[0] = 0
-    for _ in prange(threads):
-        block = take_number(counter)
-        while block < noise.shape[0]:
-            _one(block, mean, factor, draw, process, noise, p, cost_map, target, costs)
-            block = take_number(counter)
+@functools.cache
+def _compiled_block() -> Any:
+    single, row, rows = types.float32, types.float32[::1], types.float32[:, ::1]
+    problem = types.NamedUniTuple(single, len(Problem._fields), Problem)
+    tables = types.NamedTuple((row, rows), Tables)
+    return addressable(
+        _roll_out, rows, rows, single, rows, types.CPointer(problem), types.CPointer(tables), row
+    )
 
 
 class SimpleObjective:
@@ -186,37 +160,37 @@ class SimpleObjective:
 
     def __init__(self, module: Any) -> None:
         cost_map, start, target, goal, self.mean = module.make()
-        self._map = np.ascontiguousarray(cost_map, np.float32).reshape(-1)
-        self._target = np.ascontiguousarray(target, np.float32)
+        self._tables = Tables(
+            np.ascontiguousarray(cost_map, np.float32).reshape(-1),
+            np.ascontiguousarray(target, np.float32),
+        )
         p = module.PARAMS.astype(np.float32)
         dt, self.temperature, self.sigma_v, self.sigma_w = p[:4]
         numbers = (
             dt, p[1] / p[2] ** 2, p[1] / p[3] ** 2, *p[4:8], module.N, *p[8:], *goal,
             start[0], start[1], np.cos(start[2]), np.sin(start[2]),
         )  # fmt: skip
-        self._problem = Problem(*map(np.float32, numbers))
+        self._numbers = np.array(numbers, np.float32)
+        self._block = _compiled_block()
 
     def costs_of_blocks(
         self, mean: Any, factor: Any, noise: Any, costs: Any, threads: int, draw: Draw,
         process: Correlation,
     ) -> None:  # fmt: skip
         """Fill noise and costs; see BlockObjective."""
-        given = (
-            mean, factor, draw, process, noise, self._problem, self._map, self._target, costs
+        roll_out_blocks(
+            self._block, mean, factor, noise, costs, threads, draw, process, self._numbers,
+            self._tables,
         )  # fmt: skip
-        if threads == 1:
-            _serial(*given)
-        else:
-            _parallel(*given, threads)
 
     def project(self, mean: Any) -> None:
         """Bring the mean within the limits."""
-        p = self._problem
+        p = Problem(*self._numbers)
         np.clip(mean, (p.v_min, -p.w_max), (p.v_max, p.w_max), out=mean)
 
 
 def optimizer_of(
-    objective: SimpleObjective, samples: int, steps: int, threads: int, pairs: bool = False
+    objective: SimpleObjective, samples: int, steps: int, threads: int, pairs: bool
 ) -> Optimizer:
     """Return an optimiser that does as the yardstick does: white noise, fixed λ, α = 1."""
     values = {
@@ -255,7 +229,7 @@ def load_yardstick(folder: Path) -> tuple[Any, Any]:
 def measure(
     folder: Path,
     situation: Situation,
-    configuration: Any,
+    configuration: Configuration,
     samples: Sequence[int],
     threads: Sequence[int],
     calls: int,
