@@ -340,8 +340,9 @@ def rollout_block(
             approach(target, path, weights, model, body, arc, near, total)
         follow(table, path, weights, model, body, clearance, near, arc, cross, total)
         if own.critic != 0:
-            show_state(body, rows)
-            show_command(given, model, rows)
+            if own.motion == 0:  # else they are there already
+                show_state(body, rows)
+                show_command(given, model, rows)
             show_place(clearance, arc, cross, rows)
             call(own.critic, (t, rows, own.values))
             for j in range(BLOCK):

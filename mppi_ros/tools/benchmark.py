@@ -108,7 +108,7 @@ def _solve(options: argparse.Namespace) -> Rows:
                 situation, configuration, sizes, paced, options.threads, options.calls, progress
             )
         )
-    rows.sort(key=lambda row: (row['phase'] != 'solve', row['pace'] != 'hot'))
+    rows.sort(key=lambda row: (not row['phase'].startswith('solve'), row['pace'] != 'hot'))
     for row in rows:
         row['scenario'] = situation.name
         if situation.name == 'map200' and row['phase'] == 'solve':

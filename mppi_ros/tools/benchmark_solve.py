@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+import dataclasses
 from dataclasses import dataclass
+import functools
 import math
 from pathlib import Path
 import time
@@ -17,11 +19,12 @@ from numpy.typing import NDArray
 from mppi_ros.control.settings import Configuration
 from mppi_ros.driving.costmap import Costmap
 from mppi_ros.driving.critics import CRITICS
-from mppi_ros.driving.distance_field import distance_field
+from mppi_ros.driving.distance_field import DistanceField, distance_field
 from mppi_ros.driving.footprint import Footprint
 from mppi_ros.driving.motion import State
 from mppi_ros.driving.objective import DrivingObjective
 from mppi_ros.driving.path import ReferencePath
+from mppi_ros.driving.plugin import load_plugin
 from mppi_ros.mppi import noise, score
 from mppi_ros.mppi.blocks import BLOCK
 from mppi_ros.mppi.errors import InputError
@@ -31,6 +34,7 @@ from mppi_ros.tools.instrument import times
 
 PERIOD = 0.05  # [s] of the pace '20Hz'
 WARM_UP = 50  # calls before any is counted
+LARGE = 1000  # cells a side of the map, tiled, that a distance field is timed on, too
 ROUNDS = 10  # configurations take turns, so that a drift of the machine meets them all
 NAV2_VALUES = (('costmap', 2), ('plan', 2), ('robot_pose', 1), ('robot_speed', 1), ('origin', 1))
 
@@ -127,6 +131,8 @@ class Solve:
         All parameters.
     samples, steps, threads : int
         K, T and the threads of the solve.
+    name : str
+        What the solve is called in the results.
 
     """
 
@@ -137,16 +143,17 @@ class Solve:
         samples: int,
         steps: int,
         threads: int,
+        name: str = 'solve',
     ) -> None:
         changes = {'samples': samples, 'horizon_steps': steps, 'threads': threads}
         self._configuration = replace(configuration, changes)
-        self._situation = situation
+        self._situation, self.name = situation, name
         self.samples, self.steps, self.threads = samples, steps, threads
         self._footprint = Footprint.of(configuration.robot)
         self.radius = self._footprint.inscribed_radius
         self._path = ReferencePath.from_poses(situation.plan)
         self._progress = self._path.project(situation.state.x, situation.state.y)[0]
-        self.field = self._distances()
+        self.field = self._distances(situation.costmap)
         self._objective = self._objective_of(self._configuration)
         self._optimizer = Optimizer(self._configuration.sampling, self._configuration.controls)
 
@@ -154,8 +161,8 @@ class Solve:
     def label(self) -> str:
         """Return the name of the measurement, built from its values."""
         model = self._configuration.motion_model
-        plural = '' if self.threads == 1 else 's'
-        return f'solve[K={self.samples},T={self.steps},{model},{self.threads} thread{plural}]'
+        threads = f'{self.threads} thread{"" if self.threads == 1 else "s"}'
+        return f'{self.name}[K={self.samples},T={self.steps},{model},{threads}]'
 
     def begin(self) -> None:
         """Set the number of threads for the calls that follow; it is one for all kernels."""
@@ -164,10 +171,7 @@ class Solve:
 
     def call(self) -> None:
         """Do what a control tick does between measurement and command."""
-        self._objective.prepare(
-            self._situation.state, (self._situation.state.v, self._situation.state.w),
-            self._path, self._progress,
-        )
+        self._prepare(self._objective)
         self._optimizer.step(self._objective)
         self._optimizer.shift(self._configuration.mppi.time_step)
 
@@ -210,14 +214,18 @@ class Solve:
         )
         yield 'weighted sum', lambda: score.average(weights, unit, average)
         yield 'projection', lambda: self._objective.project(mean)
-        yield 'prepare', lambda: self._objective.prepare(
-            self._situation.state, (0.0, 0.0), self._path, self._progress
-        )
+        yield 'prepare', lambda: self._prepare(self._objective)
         yield 'path projection', lambda: self._path.project(
             self._situation.state.x, self._situation.state.y, self._progress
         )
         yield 'path', lambda: ReferencePath.from_poses(self._situation.plan)
-        yield 'distance field', self._distances
+        small = self._situation.costmap
+        repeats = [-(-LARGE // side) for side in small.data.shape]
+        tiled = np.ascontiguousarray(np.tile(small.data, repeats)[:LARGE, :LARGE])
+        for costmap in (small, dataclasses.replace(small, data=tiled)):
+            rows, columns = costmap.data.shape
+            name = f'distance field of {rows} × {columns}'
+            yield name, functools.partial(self._distances, costmap)
         for critic in CRITICS:
             off = replace(self._configuration, {f'critics.{critic}.weight': 0.0})
             if critic == 'obstacle':
@@ -225,19 +233,23 @@ class Solve:
             objective = self._objective_of(off)
             yield f'rollout without {critic}', roll(objective)
 
-    def _distances(self) -> Any:
-        return distance_field(
-            self._situation.costmap, inscribed_radius=self._footprint.inscribed_radius
-        )
+    def _distances(self, costmap: Costmap) -> DistanceField:
+        return distance_field(costmap, inscribed_radius=self._footprint.inscribed_radius)
+
+    def _prepare(self, objective: DrivingObjective) -> None:
+        state = self._situation.state
+        last = objective.model.meant(state, (0.0,) * self._configuration.controls)
+        objective.prepare(state, last, self._path, self._progress)
 
     def _objective_of(self, configuration: Configuration) -> DrivingObjective:
         mppi = configuration.mppi
         objective = DrivingObjective(
             configuration.limits, configuration.critics, configuration.prediction,
             self._footprint, mppi.horizon_steps, mppi.time_step,
-        )
+            load_plugin(configuration.plugin), configuration.motion_model,
+        )  # fmt: skip
         objective.set_field(self.field)
-        objective.prepare(self._situation.state, (0.0, 0.0), self._path, self._progress)
+        self._prepare(objective)
         return objective
 
 
@@ -253,6 +265,8 @@ def measure(
     """
     Yield rows: all `sizes` (K, T) in a hot loop, those in `paced` also at 20 Hz and by phase.
 
+    Where the configuration names a plugin, each solve takes turns with one without it.
+
     Parameters
     ----------
     situation, configuration : Situation, Configuration
@@ -267,12 +281,19 @@ def measure(
         Told what is measured and the share that is done.
 
     """
-    solves = [Solve(situation, configuration, k, t, n) for n in threads for k, t in sizes]
+    ways = {'solve': configuration}
+    if configuration.plugin:
+        ways['solve without the plugin'] = replace(configuration, {'plugin': ''})
+    solves = [
+        Solve(situation, way, k, t, n, name)
+        for n in threads for k, t in sizes for name, way in ways.items()
+    ]  # fmt: skip
     chosen = [solve for solve in solves if (solve.samples, solve.steps) in paced]
     yield from _hot(solves, calls, progress)
     for index, solve in enumerate(chosen):
         progress(f'phases of {solve.label}', index / len(chosen))
-        yield from _phases(solve, calls)
+        if solve.name == 'solve':
+            yield from _phases(solve, calls)
     yield from _paced(chosen, max(calls // 3, 1), progress)
 
 
@@ -288,7 +309,7 @@ def _hot(
                 solve.call()
             taken[index] += timed(solve.call, -(-calls // ROUNDS))
     for solve, values in zip(solves, taken, strict=True):
-        yield _row(solve, 'hot', 'solve', values)
+        yield _row(solve, 'hot', solve.name, values)
 
 
 def _phases(solve: Solve, calls: int) -> Iterator[dict[str, Any]]:
@@ -315,7 +336,7 @@ def _paced(
             time.sleep(PERIOD)
             taken[index] += timed(solve.call, 1)
     for solve, values in zip(solves, taken, strict=True):
-        yield _row(solve, '20Hz', 'solve', values)
+        yield _row(solve, '20Hz', solve.name, values)
 
 
 def timed(call: Callable[[], object], count: int) -> list[float]:

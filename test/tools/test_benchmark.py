@@ -12,7 +12,9 @@ import numpy as np
 import pytest
 
 from mppi_ros.control.settings import Configuration
+from mppi_ros.driving.motion import MODELS
 from mppi_ros.mppi import score
+from mppi_ros.mppi.parameters import replace
 from mppi_ros.tools.benchmark import main, ratios
 from mppi_ros.tools.benchmark_closed_loop import drive
 from mppi_ros.tools.benchmark_limit import SimpleObjective, optimizer_of
@@ -22,7 +24,7 @@ from mppi_ros.tools.instrument import times
 TIMES = {'median_ms', 'p90_ms', 'p99_ms', 'p999_ms', 'max_ms'}
 PHASES = {
     'solve', 'noise', 'noise, were it white', 'rollout', 'weights', 'weighted sum',
-    'distance field', 'path',
+    'distance field of 60 × 60', 'distance field of 1000 × 1000', 'path',
 }
 
 
@@ -59,6 +61,35 @@ def test_solve_gives_rows_of_every_size_pace_and_phase(scenario, tmp_path):
                       for pace in ('hot', '20Hz')}
     assert {row['phase'] for row in rows} >= PHASES
     assert any(row['phase'] == 'rollout without obstacle' for row in rows)
+
+
+def test_a_plugin_is_timed_in_turns_with_what_it_replaces(scenario, tmp_path, monkeypatch):
+    (tmp_path / 'calm_rules.py').write_text(
+        'from mppi_ros.driving.plugin import BLOCK, COST, Plugin, block_step\n\n\n'
+        '@block_step\ndef calm(step, rows, values):\n'
+        '    for j in range(BLOCK):\n        rows[COST, j] = 1.0\n\n\n'
+        'rules = Plugin(critic=calm)\n'
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    params, out = tmp_path / 'own.yaml', tmp_path / 'out.json'
+    params.write_text("mppi_controller:\n  ros__parameters:\n    plugin: 'calm_rules:rules'\n")
+    words = ('--scenario', scenario, '--params', params, '--samples', 64, '--steps', 8,
+             '--threads', 1, '--calls', 10, '--json', out)
+    assert run('solve', *words) == 0
+    rows = json.loads(out.read_text())['rows']
+    for pace in ('hot', '20Hz'):
+        names = [row['phase'] for row in rows if row['pace'] == pace]
+        assert {'solve', 'solve without the plugin'} <= set(names)
+    assert len(rows) == len({(row['phase'], row['pace']) for row in rows})
+
+
+@pytest.mark.parametrize('model', MODELS)
+def test_a_solve_drives_the_motion_model_of_the_configuration(scenario, model):
+    configuration = replace(Configuration(), {'motion_model': model})
+    solve = Solve(load_situation(scenario), configuration, 64, 8, 1)
+    solve.call()
+    assert solve.label == f'solve[K=64,T=8,{model},1 thread]'
+    assert type(solve._objective.model) is MODELS[model]
 
 
 def test_label_is_built_from_the_values(scenario):
