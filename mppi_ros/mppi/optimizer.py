@@ -27,6 +27,9 @@ from mppi_ros.mppi.threads import choose_threads, use_threads
 SLICES = 8  # of a solve that might be too slow
 FEW = 4000  # samples: fewer are averaged sooner than another thread is awake
 SPARE = 0.5  # of the time that is left: a solve as quick as that is done in one piece
+PAST = 4  # rows of the plan that lie behind, for smoothing
+# The middle of the parabola that fits nine points, 2 · PAST + 1.
+PARABOLA = np.array([-21, 14, 39, 54, 59, 54, 39, 14, -21], np.float32) / np.float32(231)
 
 Floats = NDArray[np.float32]
 CostFunction = Callable[[Floats], NDArray[np.floating]]
@@ -129,7 +132,8 @@ class Optimizer:
 
     def __init__(self, parameters: MppiParameters, controls: int) -> None:
         self.controls = controls
-        self.mean: Floats = np.zeros((parameters.horizon_steps, controls), np.float32)
+        self._plan: Floats = np.zeros((PAST + parameters.horizon_steps, controls), np.float32)
+        self.mean = self._plan[PAST:]
         self.deadline = math.inf
         self.clock: Callable[[], float] = time.perf_counter
         self._temperature_guess = 0.0
@@ -143,7 +147,10 @@ class Optimizer:
         old = self.parameters
         steps, m = parameters.horizon_steps, self.controls
         if (steps, parameters.time_step) != (old.horizon_steps, old.time_step):
-            self.mean = resampled(self.mean, old.time_step, steps, parameters.time_step)
+            self._plan = resampled(
+                self._plan, old.time_step, steps, parameters.time_step, PAST
+            )
+            self.mean = self._plan[PAST:]
         self.parameters = parameters
         self._narrow = self._factor = factor
         self._process = sampling.correlation(*parameters.poles())
@@ -165,14 +172,14 @@ class Optimizer:
 
     def reset(self) -> None:
         """Forget the warm start and begin the sequence of random numbers anew."""
-        self.mean[:] = 0.0
+        self._plan[:] = 0.0
         self._steps = 0
         self._temperature_guess = 0.0
 
     def shift(self, seconds: float) -> None:
         """Move the mean on by the time that has passed; the last control is held at the end."""
         if seconds > 0.0:
-            _shift(self.mean, seconds / self.parameters.time_step)
+            _shift(self._plan, seconds / self.parameters.time_step)
 
     def step(
         self,
@@ -204,6 +211,8 @@ class Optimizer:
             if self.deadline < math.inf and self.clock() > self.deadline:
                 break
             result = self._iterate(objective, blocks, cooling)
+        if self.parameters.smoothing and result.valid:
+            self._smooth(objective, blocks)
         return result
 
     def _iterate(self, objective: Any, blocks: bool, cooling: float) -> Step:
@@ -240,6 +249,11 @@ class Optimizer:
             kl=0.5 * (parameters.alpha * norm) ** 2,
             best_cost=best,
         )
+
+    def _smooth(self, objective: Any, blocks: bool) -> None:
+        self.mean[:] = smoothed(self._plan)
+        if blocks:
+            objective.project(self.mean)
 
     def _use(self, drawn: int) -> None:
         """Work with the first blocks of the noise, all or as many as there was time for."""
@@ -359,21 +373,35 @@ def _ascent(average: Any, factor: Any, alpha: Any, process: Any, out: Any, white
 
 
 @kernel
-def _shift(mean: Any, ahead: Any) -> None:
-    """Read mean, float32[T, m], from `ahead` [steps] on, in place; the last control is held."""
-    last = mean.shape[0] - 1
-    for t in range(last + 1):
+def _shift(plan: Any, ahead: Any) -> None:
+    """Read plan, float32[PAST + T, m], from `ahead` [steps] on, in place; its end is held."""
+    last = plan.shape[0] - PAST - 1
+    for t in range(-PAST, last + 1):
         place = min(t + ahead, np.float64(last))
-        left = int(place)
+        left = math.floor(place)
         right = min(left + 1, last)
         part = np.float32(place - left)
-        for c in range(mean.shape[1]):
-            mean[t, c] = mean[left, c] + part * (mean[right, c] - mean[left, c])
+        for c in range(plan.shape[1]):
+            change = plan[PAST + right, c] - plan[PAST + left, c]
+            plan[PAST + t, c] = plan[PAST + left, c] + part * change
 
 
-def resampled(mean: Floats, time_step: float, steps: int, new_time_step: float) -> Floats:
-    """Return mean, float32[T, m], read at another spacing in time; the end is held."""
-    old_times = np.arange(len(mean)) * time_step
-    times = np.arange(steps) * new_time_step
-    columns = [np.interp(times, old_times, column) for column in mean.T]
+def smoothed(plan: Floats) -> Floats:
+    """
+    Return what follows the first PAST rows of plan, float32[PAST + T, m], smoothed over time.
+
+    Each row becomes the middle of the parabola that fits it and the four rows on either side;
+    beyond its end the plan is held. After Savitzky and Golay (1964).
+    """
+    rows = np.concatenate([plan, np.repeat(plan[-1:], PAST, axis=0)])
+    return np.stack([np.convolve(row, PARABOLA, 'valid') for row in rows.T], axis=1)
+
+
+def resampled(
+    plan: Floats, time_step: float, steps: int, new_time_step: float, past: int = 0
+) -> Floats:
+    """Return plan, float32[past + T, m], read at another spacing in time; its ends are held."""
+    old_times = np.arange(-past, len(plan) - past) * time_step
+    times = np.arange(-past, steps) * new_time_step
+    columns = [np.interp(times, old_times, column) for column in plan.T]
     return np.stack(columns, axis=1).astype(np.float32)

@@ -72,6 +72,11 @@ class MppiParameters:
         0.05, 'length of one step of the horizon', unit='s', low=0.005, high=1.0
     )
     iterations: int = parameter(1, 'iterations per control tick', low=1, high=50)
+    smoothing: bool = parameter(
+        False,
+        'smooth the mean over time after each step by the parabola through nine points (Savitzky '
+        'and Golay), the last commands taking part: much calmer, a little later to react',
+    )
     seed: int = parameter(0, 'seed of the noise', low=0, high=2**31 - 1)
     threads: int = parameter(
         0, 'threads of the solve; 0 chooses by samples and cores', low=0, high=256

@@ -15,14 +15,12 @@ import math
 from pathlib import Path
 import sys
 from typing import Any
-from unittest import mock
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mppi_ros.control.settings import Configuration
 from mppi_ros.mppi.errors import InputError, MppiError
-from mppi_ros.mppi.optimizer import Optimizer, Step
 from mppi_ros.mppi.parameters import replace
 from mppi_ros.simulation.episode import EpisodeResult
 from mppi_ros.tools import instrument
@@ -33,27 +31,8 @@ from mppi_ros.tools.instrument import integer, listed, show_table
 FAILED = 10.0  # [s] that an episode without success costs, beside the way that is left
 SMALL = 0.3  # [s] below which excess costs are alike, where ratios are averaged
 RESAMPLES = 10_000
-# Savitzky and Golay (1964): the value at the middle of the parabola through nine points.
-PARABOLA = np.array([-21, 14, 39, 54, 59, 54, 39, 14, -21], np.float32) / np.float32(231)
 
 Episode = dict[str, Any]
-
-
-class Smoothed(Optimizer):
-    """Smooth the mean over time after each step, the last commands sent taking part."""
-
-    def __init__(self, parameters: Any, controls: int) -> None:
-        super().__init__(parameters, controls)
-        self._past = np.zeros((4, controls), np.float32)
-
-    def step(self, objective: Any, cooling: float = 1.0, widening: float = 1.0) -> Step:
-        """Step, then smooth."""
-        result = super().step(objective, cooling, widening)
-        rows = np.concatenate([self._past, self.mean, np.repeat(self.mean[-1:], 4, axis=0)])
-        for c in range(self.controls):
-            self.mean[:, c] = np.convolve(rows[:, c], PARABOLA, 'valid')
-        self._past = np.concatenate([self._past[1:], self.mean[:1]])
-        return result
 
 
 Changes = dict[str, Any]
@@ -88,18 +67,18 @@ OPTIONS: dict[str, Changes] = {
     'no antithetic pairs': {'noise.antithetic': False},
     'no learning': {'identification.enabled': False},
     'no recovery': {'recovery.patience': 0.0},
+    'smoothing': {'smoothing': True},
 }
 BASELINES = ('textbook', 'textbook smoothed')
 COUNTS = (256, 512, 1000, 4000, 8192, 16000)
-# Name → changes of the parameters, and the optimiser where it is another one.
-VARIANTS: dict[str, tuple[Changes, type[Optimizer]]] = {
-    'default': ({}, Optimizer),
-    'textbook': (TEXTBOOK, Optimizer),
-    'textbook smoothed': (TEXTBOOK, Smoothed),
-    'default smoothed': ({}, Smoothed),
-    **{name: (changes, Optimizer) for name, changes in OPTIONS.items()},
-    **{f'default of {count}': ({'samples': count}, Optimizer) for count in COUNTS},
-    **{f'textbook of {count}': ({**TEXTBOOK, 'samples': count}, Optimizer) for count in COUNTS},
+# Name → changes of the parameters.
+VARIANTS: dict[str, Changes] = {
+    'default': {},
+    'textbook': TEXTBOOK,
+    'textbook smoothed': {**TEXTBOOK, 'smoothing': True},
+    **OPTIONS,
+    **{f'default of {count}': {'samples': count} for count in COUNTS},
+    **{f'textbook of {count}': {**TEXTBOOK, 'samples': count} for count in COUNTS},
 }
 
 
@@ -132,9 +111,7 @@ def drive(
     """Return the episodes of each variant, in the same order."""
     found = {}
     for name in variants:
-        changes, optimizer = VARIANTS[name]
-        with mock.patch('mppi_ros.control.controller.Optimizer', optimizer):
-            found[name] = [_driven(case, changes) for case in cases_of(suite, request)]
+        found[name] = [_driven(case, VARIANTS[name]) for case in cases_of(suite, request)]
     return found
 
 

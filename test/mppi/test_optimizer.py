@@ -20,7 +20,7 @@ from mppi_ros.mppi import (
 )
 from mppi_ros.mppi.blocks import BLOCK
 from mppi_ros.mppi.noise import correlation, draw_serial, whiten
-from mppi_ros.mppi.optimizer import resampled
+from mppi_ros.mppi.optimizer import PARABOLA, PAST, resampled, smoothed
 
 SMALL = {'samples': 256, 'horizon_steps': 8, 'sigma': (0.4, 0.8)}
 FULL = (0.16, 0.1, 0.1, 0.64)
@@ -351,6 +351,42 @@ def test_resampling_keeps_constant_controls_and_the_bounds_of_all_others(steps, 
     np.testing.assert_array_equal(out[:, 1], np.float32(0.3))
     assert mean[:, 0].min() <= out[:, 0].min()
     assert out[:, 0].max() <= mean[:, 0].max()
+
+
+def test_smoothing_keeps_every_parabola_and_quietens_noise():
+    t = np.arange(-PAST, 30.0)
+    parabola = (2.0 - t + 0.3 * t**2)[:, None].astype(np.float32)
+    np.testing.assert_allclose(
+        smoothed(parabola)[:-PAST], parabola[PAST:-PAST], rtol=1e-5, atol=1e-5)
+    noise = np.random.default_rng(0).normal(size=(20_000, 2)).astype(np.float32)
+    share = np.var(smoothed(noise), axis=0)
+    np.testing.assert_allclose(share, np.square(PARABOLA).sum(), rtol=0.05)
+
+
+def test_smoothing_is_the_last_act_of_a_step_and_the_last_commands_take_part():
+    plain, calm = optimizer(), optimizer(smoothing=True)
+    for made in (plain, calm):
+        assert made.step(bowl) == optimizer().step(bowl)
+    rows = np.concatenate([np.zeros((PAST, 2)), plain.mean, np.repeat(plain.mean[-1:], PAST, 0)])
+    windows = np.lib.stride_tricks.sliding_window_view(rows, 2 * PAST + 1, axis=0)
+    np.testing.assert_allclose(calm.mean, windows @ PARABOLA, atol=1e-6)
+    sent = []
+    for _ in range(PAST):
+        sent.append(calm.mean[0].copy())
+        calm.shift(calm.parameters.time_step)
+    before = calm.mean.copy()
+    calm.configure(MppiParameters(**{**SMALL, 'smoothing': True, 'alpha': 0.01}))
+    calm.step(lambda controls: np.zeros(len(controls)))
+    rows = np.concatenate([sent, before])
+    expected = np.einsum('k,kc->c', PARABOLA, rows[: 2 * PAST + 1])
+    np.testing.assert_allclose(calm.mean[0], expected, atol=0.02)
+
+
+def test_smoothed_mean_is_within_the_limits_of_the_objective():
+    made = optimizer(smoothing=True)
+    for _ in range(20):
+        made.step(BlockBowl(greatest=0.3))
+        assert made.mean.max() <= np.float32(0.3)
 
 
 def test_one_control_is_enough():
