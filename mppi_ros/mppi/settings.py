@@ -46,7 +46,7 @@ class MppiParameters:
         name='lambda',
     )
     ess_share: float = parameter(
-        0.01,
+        0.02,
         'wanted effective sample size as a share of the samples, used while lambda is 0',
         low=0.001,
         high=0.9,

@@ -44,7 +44,7 @@ TEXTBOOK: Changes = {
 }  # fmt: skip
 OPTIONS: dict[str, Changes] = {
     'ess_share 0.005': {'ess_share': 0.005},
-    'ess_share 0.02': {'ess_share': 0.02},
+    'ess_share 0.01': {'ess_share': 0.01},
     'ess_share 0.05': {'ess_share': 0.05},
     'lambda 0.04': {'lambda': 0.04},
     'lambda 0.2': {'lambda': 0.2},

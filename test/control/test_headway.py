@@ -83,7 +83,7 @@ def held(changes, seconds=3.0):
 
 
 def test_without_headway_the_robot_says_so_and_fewer_samples_decide():
-    ticks = held({'ess_share': 0.1, 'recovery.patience': 1.5, 'recovery.cooling': 0.25})
+    ticks = held({'recovery.patience': 1.5, 'recovery.cooling': 0.25})
     before, after = ticks[20], ticks[-1]
     assert (before.state, before.reason) == (State.DRIVING, '')
     assert (after.state, after.reason) == (

@@ -16,7 +16,7 @@ from mppi_ros.tools.evaluate_suites import Request, cases_of
 def drives():
     """Drive straight, to the end and cut off: parameters, what is told, result."""
     case, = cases_of('scenarios', Request(only=('straight_full_speed',), plants=('nominal',)))
-    quick = replace(case.configuration, {'samples': 512})
+    quick = replace(case.configuration, {'samples': 128})
     drives = {}
     for name, timeout in (('whole', 60.0), ('cut', 2.0)):
         drives[name] = (quick, *dataclasses.replace(
