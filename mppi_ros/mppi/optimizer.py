@@ -115,7 +115,7 @@ class Optimizer:
     Attributes
     ----------
     mean : float32[T, m]
-        x̄.
+        x̄, to be written in place: it is the end of a longer plan that begins in the past.
     deadline : float
         When to come to an end, on `clock` [s]: of an objective that evaluates blocks as many
         samples are drawn as there is time for, at least one of SLICES. Infinity, without which

@@ -33,9 +33,8 @@ SMALL = 0.3  # [s] below which excess costs are alike, where ratios are averaged
 RESAMPLES = 10_000
 
 Episode = dict[str, Any]
-
-
 Changes = dict[str, Any]
+
 WHITE: Changes = {'noise.correlation_time': 0.0, 'noise.smoothing_time': 0.0}
 # λ and Σ are the best of a search on five of the scenarios, Σ as shares of the limits.
 TEXTBOOK: Changes = {
