@@ -239,7 +239,9 @@ def test_a_stopped_controller_is_stopped_by_the_guard_and_drives_on(processes, w
     watcher.wait_for(lambda: 'tick_late' in codes, 'the late tick to be named')
     scenarios.drives(watcher)
     scenarios.reaches_the_goal(watcher, GOAL)
-    assert watcher.unsafe == []
+    # One command may have been on its way when it was stopped: it comes late, with its old stamp.
+    assert [words for words in watcher.unsafe if ' in -' not in words] == []
+    assert len(watcher.unsafe) <= 1
 
 
 LOST = {
