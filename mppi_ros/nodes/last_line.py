@@ -37,20 +37,20 @@ class LastLine:
         self._coming = period, periods * period
 
     def beat(self) -> bool:
-        """
-        Take note of a tick; tell whether zero was sent since the last one, or should have been.
-
-        In a process that was stopped and goes on, the tick may be quicker than the watch.
-        """
-        late = self._tripped or self._is_late()
+        """Take note of a tick; tell whether the watch tripped since the last one."""
+        late = self.tripped
         self._period, self._patience = self._coming
         self._beat, self._tripped = time.monotonic(), False
         return late
 
     @property
     def tripped(self) -> bool:
-        """Tell whether zero was sent since the last beat."""
-        return self._tripped
+        """
+        Tell whether zero was sent since the last beat, or should have been.
+
+        In a process that was stopped and goes on, the tick may be quicker than the watch.
+        """
+        return self._tripped or self._is_late()
 
     def rest(self) -> None:
         """Expect nothing until the next beat."""
