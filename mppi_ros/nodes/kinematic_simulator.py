@@ -212,8 +212,10 @@ class KinematicSimulator(ParameterMixin[SimulatorSettings], Node):
         self._truth = self.create_publisher(Odometry, '~/ground_truth', 1)
         self._clearance = self.create_publisher(Float64, '~/clearance', 1)
         self._contact = self.create_publisher(Bool, '~/contact', LATCHED)
+        # The map is announced before the costmap: who waits for it must not see the latter first.
+        if settings.publish_map:
+            self._map = self.create_publisher(OccupancyGrid, 'map', LATCHED)
         self._costmap = self.create_publisher(OccupancyGrid, 'costmap', LATCHED)
-        self._map = self.create_publisher(OccupancyGrid, 'map', LATCHED)
         self._scan = self.create_publisher(LaserScan, 'scan', qos_profile_sensor_data)
         self._tf = self.create_publisher(TFMessage, '/tf', 100) if TFMessage else None
         self._time_publisher = self.create_publisher(ClockMessage, '/clock', 1)

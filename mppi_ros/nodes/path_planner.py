@@ -134,6 +134,7 @@ class PathPlanner(ParameterMixin[PlannerSettings], Node):
             self._map = conversions.costmap_from_msg(message)
             self._map_frame = message.header.frame_id
             self._plan = np.empty((0, 3))
+            self._check()
 
         self._accept(take)
 
@@ -144,10 +145,22 @@ class PathPlanner(ParameterMixin[PlannerSettings], Node):
 
         self._accept(take)
 
+    def _awaited(self) -> str:
+        """Name what a plan has to wait for; empty if all is known."""
+        if self._goal is None:
+            return 'a goal'
+        if self._pose is None:
+            return 'odometry'
+        # A costmap is free where nobody has looked: the map of whoever publishes one comes first.
+        if self._map is None and self.count_publishers(self.resolve_topic_name('map')):
+            return 'the map'
+        return '' if self._map or self._costmap else 'a map or a costmap'
+
     def _check(self) -> None:
         """Make a new plan where there is none, it is blocked, or the robot has left it."""
-        if self._goal is None or self._pose is None or (self._map or self._costmap) is None:
+        if self._awaited():
             return
+        assert self._goal is not None and self._pose is not None
         frame = self._map_frame if self._map is not None else self._costmap_frame
         try:
             goal = self._frames.transform(
@@ -214,10 +227,9 @@ class PathPlanner(ParameterMixin[PlannerSettings], Node):
         level, words = DiagnosticStatus.OK, f'plan of {len(self._plan)} poses'
         if self._trouble:
             level, words = DiagnosticStatus.ERROR, self._trouble
-        elif self._goal is None:
-            words = 'no goal yet'
-        elif not len(self._plan):
-            level, words = DiagnosticStatus.WARN, 'waits for odometry and a map or costmap'
+        elif awaited := self._awaited():
+            level = DiagnosticStatus.OK if self._goal is None else DiagnosticStatus.WARN
+            words = f'waits for {awaited}'
         now = self.get_clock().now().nanoseconds * 1e-9
         name = f'{self.get_fully_qualified_name()}: planning'
         self._diagnostics.publish(conversions.diagnostics_to_msg(now, name, level, words, {}))

@@ -7,6 +7,7 @@ import pytest
 pytest.importorskip('rclpy', reason='needs ROS 2: source an installation or install the wheels')
 
 from geometry_msgs.msg import PoseStamped  # noqa: E402
+from nav_msgs.msg import OccupancyGrid  # noqa: E402
 import rclpy  # noqa: E402
 
 from mppi_ros.control.inputs import Odometry  # noqa: E402
@@ -104,3 +105,29 @@ def test_differing_frames_are_named(planner):
     stand(planner, 1.0, 2.5, frame='odom')
     aim(planner, 7.0, 2.5)
     assert "odometry is in frame 'odom'" in planner._trouble
+
+
+def test_the_map_of_whoever_publishes_one_comes_first(planner):
+    """A costmap is free where nobody has looked: its plan might lead into a wall."""
+    aim(planner, 7.0, 2.5)
+    stand(planner, 1.0, 2.5)
+    server = planner.create_publisher(OccupancyGrid, 'map', 1)
+    see(planner, free(), topic='costmap')
+    planner._check()
+    assert planner.sent == []
+    assert planner._awaited() == 'the map'
+    see(planner, np.where(np.arange(80) == 40, 100, free()).astype(np.int8))
+    assert planner._trouble == 'no way to the goal (7, 2.5) m'
+    planner.destroy_publisher(server)
+
+
+def test_a_costmap_will_do_where_nobody_publishes_a_map(planner):
+    assert planner._awaited() == 'a goal'
+    aim(planner, 7.0, 2.5)
+    assert planner._awaited() == 'odometry'
+    stand(planner, 1.0, 2.5)
+    assert planner._awaited() == 'a map or a costmap'
+    see(planner, free(), topic='costmap')
+    planner._check()
+    (path,) = planner.sent
+    assert path[-1] == pytest.approx([7.0, 2.5, 0.0])
