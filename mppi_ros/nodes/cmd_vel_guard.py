@@ -68,14 +68,14 @@ class CmdVelGuard(ParameterMixin[GuardParameters], Node):
         """Nothing is left behind: the robot is its driver's again."""
 
     def _on_command(self, message: Twist | TwistStamped) -> None:
-        if not self._heard:
-            self.get_logger().info('hears cmd_vel and watches it')
-            self._heard = True
         twist = message.twist if isinstance(message, TwistStamped) else message
         moves = any((
             twist.linear.x, twist.linear.y, twist.linear.z,
             twist.angular.x, twist.angular.y, twist.angular.z,
         ))  # fmt: skip
+        if not self._heard and (moves or not self._stop_until):  # a later zero may be its own
+            self.get_logger().info('hears cmd_vel and watches it')
+            self._heard = True
         if moves:
             self._moved_at = time.monotonic()
             self._stop_until = 0.0
@@ -89,6 +89,7 @@ class CmdVelGuard(ParameterMixin[GuardParameters], Node):
             self.get_logger().error(f'cmd_vel is silent for {silence:.2f} s: sends zero')
             self._moved_at = None
             self._stop_until = now + REPEAT
+            self._heard = False
         if now < self._stop_until:
             self._send_zero()
 

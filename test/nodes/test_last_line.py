@@ -117,6 +117,21 @@ def test_guard_fills_the_silence_after_a_command_that_moves(guard, command):
     assert guard.sent[-1] == pytest.approx(guard.sent[0] + cmd_vel_guard.REPEAT, abs=0.05)
 
 
+def test_guard_says_which_driver_it_hears_and_not_that_it_hears_itself(guard, monkeypatch):
+    said = []
+    monkeypatch.setattr(guard.get_logger(), 'info', said.append)
+    hear(guard, 0.0)
+    hear(guard, 0.5)
+    assert len(said) == 1
+    look(guard, 1.0)
+    assert guard.sent
+    hear(guard, 0.0)
+    assert len(said) == 1
+    hear(guard, 0.5)
+    hear(guard, 0.5)
+    assert len(said) == 2
+
+
 def test_guard_is_silent_while_commands_come_and_after_zero(guard):
     for _ in range(10):
         hear(guard, 0.4)

@@ -6,6 +6,7 @@ import itertools
 import math
 import time
 
+from geometry_msgs.msg import TwistStamped
 from lifecycle_msgs.msg import State, Transition
 from system.harness import Watcher, distance_to
 
@@ -134,3 +135,20 @@ def describes_its_parameters(watcher: Watcher) -> None:
     assert shown.description == 'length of one step of the horizon [s]'
     assert shown.floating_point_range[0].from_value == 0.005
     assert shown.floating_point_range[0].to_value == 1.0
+
+
+def stops_any_driver(watcher: Watcher) -> None:
+    """Expect the guard to send zero after whoever moves the robot and then falls silent."""
+    driver = watcher.node.create_publisher(TwistStamped, 'cmd_vel', 1)
+
+    def stopped() -> bool:
+        if watcher.silence > 1.5:  # again, if it or the zero was sent before all were found
+            message = TwistStamped()
+            message.header.stamp = watcher.node.get_clock().now().to_msg()
+            message.twist.linear.x = 0.01
+            driver.publish(message)
+        return bool(watcher.commands) and watcher.commands[-1] == (0.0, 0.0)
+
+    watcher.wait_for(stopped, 'zero from the guard')
+    watcher.node.destroy_publisher(driver)
+    watcher.wait_for(lambda: watcher.silence > 0.3, 'the guard having said enough')

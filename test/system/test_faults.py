@@ -222,11 +222,14 @@ def test_simulated_time_that_begins_anew(processes, watcher, tmp_path):
 
 
 def test_a_stopped_controller_is_stopped_by_the_guard_and_drives_on(processes, watcher, tmp_path):
-    start_robot(processes, tmp_path)
+    def heard():
+        return processes.printed('cmd_vel_guard').count('hears cmd_vel')
+
     processes.start('cmd_vel_guard')
+    scenarios.stops_any_driver(watcher)  # so the guard's zero will be heard
+    start_robot(processes, tmp_path)
     scenarios.drives(watcher)
-    watcher.wait_for(
-        lambda: 'hears cmd_vel' in processes.printed('cmd_vel_guard'), 'the guard to listen')
+    watcher.wait_for(lambda: heard() == 2, 'the guard to hear the next driver')
     # Between two ticks: a command on its way would be sent, with its old stamp, on SIGCONT.
     sent = len(watcher.commands)
     watcher.wait_for(lambda: len(watcher.commands) > sent, 'a command')
