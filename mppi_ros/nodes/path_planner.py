@@ -134,7 +134,6 @@ class PathPlanner(ParameterMixin[PlannerSettings], Node):
             self._map = conversions.costmap_from_msg(message)
             self._map_frame = message.header.frame_id
             self._plan = np.empty((0, 3))
-            self._check()
 
         self._accept(take)
 

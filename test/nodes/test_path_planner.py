@@ -117,6 +117,7 @@ def test_the_map_of_whoever_publishes_one_comes_first(planner):
     assert planner.sent == []
     assert planner._awaited() == 'the map'
     see(planner, np.where(np.arange(80) == 40, 100, free()).astype(np.int8))
+    planner._check()
     assert planner._trouble == 'no way to the goal (7, 2.5) m'
     planner.destroy_publisher(server)
 
