@@ -121,6 +121,7 @@ class Observer(Node):
         self.reason = values.pop('reason', '')
         numbers = {key: _number(value) for key, value in values.items()}
         self._drive.statistics.append((now, numbers))
+        self._drive.states.append(self.state)
 
     def _on_plan(self, now: float, message: Any) -> None:
         self._drive.plan = conversions.path_from_msg(message)

@@ -23,6 +23,10 @@ PLAN = '#f0883e'
 LINE = '#2f6fde'
 COMMAND = '#f0883e'
 ALARM = '#d64545'
+# Background of the panels while the controller is in a state; driving has none.
+STATE_COLORS = {
+    'waiting': '#cbd2d9', 'braking': '#f7c948', 'stopped': '#e66a6a', 'reached': '#7bc47f',
+}
 MARGIN = 1.2  # [m] shown around everything that the robot did
 FOOTPRINTS = 24
 
@@ -60,14 +64,14 @@ def _draw(trace: Trace, title: str) -> Figure:
     left, right, bottom, top = _view(trace)
     aspect = (top - bottom) / (right - left)
     if aspect > 1.0:
-        size = (13.0, 10.0)
+        size = (13.0, 12.0)
         outer: dict[str, Any] = {'nrows': 1, 'ncols': 2, 'width_ratios': (8.5 / aspect, 7.5)}
-        rows, columns = 6, 1
+        rows, columns = 8, 1
     else:
         height = 11.5 * aspect
         size = (13.0, height + 5.2)
         outer = {'nrows': 2, 'ncols': 1, 'height_ratios': (height, 4.0)}
-        rows, columns = 2, 3
+        rows, columns = 2, 4
     layout = ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.1, wspace=0.03, hspace=0.03)
     figure = Figure(figsize=size, layout=layout, facecolor='white')
     cells = figure.add_gridspec(**outer)
@@ -77,7 +81,10 @@ def _draw(trace: Trace, title: str) -> Figure:
     for k, draw in enumerate(PANELS):
         axes = figure.add_subplot(panels[k // columns, k % columns], sharex=axes)
         draw(axes, trace)
-        _finish(axes, trace, last=k >= (rows - 1) * columns)
+        _shade_states(axes, trace)
+        # The last cell holds the legend, so the axis above it is labelled, too.
+        _finish(axes, trace, last=k >= len(PANELS) - columns)
+    _draw_legend(figure.add_subplot(panels[-1, -1]), trace)
     if title:
         figure.suptitle(title, x=0.012, ha='left', fontsize=13, fontweight='bold')
     return figure
@@ -100,6 +107,7 @@ def _draw_map(
 ) -> None:
     from matplotlib.collections import LineCollection, PolyCollection
     from matplotlib.colors import ListedColormap
+    from matplotlib.patches import Patch
 
     grid = trace.map
     height, width = grid.shape
@@ -143,7 +151,15 @@ def _draw_map(
         arrowprops={'arrowstyle': '-|>', 'color': INK, 'lw': 1.2, 'shrinkA': 6, 'shrinkB': 0},
     )
     axes.set(xlim=view[:2], ylim=view[2:], xlabel='x [m]', ylabel='y [m]', aspect='equal')
-    axes.legend(loc='best', framealpha=0.9, edgecolor=GRID)
+    cells = [
+        Patch(facecolor=color, edgecolor=MUTED, lw=0.5, label=label)
+        for value, color, label in ((2, OCCUPIED, 'occupied'), (1, UNKNOWN, 'unknown'))
+        if (shade == value).any()
+    ]
+    axes.legend(
+        handles=[*axes.get_legend_handles_labels()[0], *cells], loc='best', framealpha=0.9,
+        edgecolor=GRID,
+    )  # fmt: skip
 
 
 def _spaced(pose: NDArray[np.float64]) -> list[int]:
@@ -169,15 +185,62 @@ def _finish(axes: Axes, trace: Trace, last: bool) -> None:
         axes.set_xlabel('time [s]')
 
 
+def _states(trace: Trace) -> list[tuple[str, float, float]]:
+    """Return the state of the controller as runs of (state, first time, last time [s])."""
+    runs: list[tuple[str, float, float]] = []
+    for reason, begin, end in zip(trace.reasons, trace.time[:-1], trace.time[1:], strict=False):
+        state = reason.split(':')[0]
+        if runs and runs[-1][0] == state:
+            begin = runs.pop()[1]
+        runs.append((state, float(begin), float(end)))
+    return runs
+
+
+def _shade_states(axes: Axes, trace: Trace) -> None:
+    for state, begin, end in _states(trace):
+        if state in STATE_COLORS:
+            axes.axvspan(begin, end, color=STATE_COLORS[state], alpha=0.35, lw=0, zorder=0)
+
+
+def _draw_legend(axes: Axes, trace: Trace) -> None:
+    """Explain lines and backgrounds of the panels, with the time spent in each state."""
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+
+    axes.axis('off')
+    lines = [
+        Line2D([], [], color=LINE, lw=1.2, label='measured'),
+        Line2D([], [], color=COMMAND, lw=0.9, label='commanded'),
+    ]
+    spent: dict[str, float] = {}
+    for state, begin, end in _states(trace):
+        spent[state] = spent.get(state, 0.0) + end - begin
+    patches = [
+        Patch(
+            facecolor=STATE_COLORS.get(state, 'white'), alpha=0.35 if state in STATE_COLORS else 1,
+            edgecolor=MUTED, label=f'{state} {seconds:.1f} s',
+        )
+        for state, seconds in spent.items()
+    ]  # fmt: skip
+    axes.legend(
+        handles=[*lines, *patches], loc='upper left', frameon=False, borderaxespad=0.0
+    )
+
+
 def _name(axes: Axes, name: str) -> None:
     axes.set_title(name, loc='left', fontsize=9, fontweight='bold', pad=4)
 
 
 def _draw_speed(axes: Axes, trace: Trace) -> None:
     _name(axes, 'speed [m/s]')
-    axes.plot(trace.time, trace.twist[:, 0], color=LINE, lw=1.2, label='measured')
-    axes.plot(trace.time, trace.command[:, 0], color=COMMAND, lw=0.9, label='commanded')
-    axes.legend(loc='upper right', bbox_to_anchor=(1.0, 1.2), ncols=2, frameon=False)
+    axes.plot(trace.time, trace.twist[:, 0], color=LINE, lw=1.2)
+    axes.plot(trace.time, trace.command[:, 0], color=COMMAND, lw=0.9)
+
+
+def _draw_turning_rate(axes: Axes, trace: Trace) -> None:
+    _name(axes, 'turning rate [rad/s]')
+    axes.plot(trace.time, trace.twist[:, 2], color=LINE, lw=1.2)
+    axes.plot(trace.time, trace.command[:, 2], color=COMMAND, lw=0.9)
 
 
 def _draw_clearance(axes: Axes, trace: Trace) -> None:
@@ -225,6 +288,7 @@ def _draw_ess(axes: Axes, trace: Trace) -> None:
 
 PANELS: tuple[Callable[[Axes, Trace], None], ...] = (
     _draw_speed,
+    _draw_turning_rate,
     _draw_clearance,
     _draw_objective,
     _draw_ess,

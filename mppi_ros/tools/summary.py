@@ -37,6 +37,8 @@ class Drive:
         Velocities sent to the robot.
     statistics : list of (time, {name: value})
         What the controller told of each tick.
+    states : list of str
+        State of the controller at each of `statistics`.
     plan : float64[P, 3]
         The last plan.
     touched : bool
@@ -53,6 +55,7 @@ class Drive:
     clearance: list[float] = field(default_factory=list)
     commands: list[tuple[float, ...]] = field(default_factory=list)
     statistics: list[tuple[float, dict[str, float]]] = field(default_factory=list)
+    states: list[str] = field(default_factory=list)
     plan: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 3)))
     touched: bool = False
     reached: bool = False
@@ -134,6 +137,7 @@ def trace_of(
         map=grid,
         footprint=footprint,
         goal=goal,
+        reasons=drive.states,
     )
 
 

@@ -98,6 +98,22 @@ def test_report_is_a_picture_of_readable_size(tmp_path, turned):
         assert len(set(picture.convert('L').get_flattened_data())) > 50
 
 
+def test_report_shades_the_time_in_which_the_robot_did_not_drive(tmp_path):
+    drive = straight_drive()
+    count = len(drive.statistics)
+    for share, name in ((0.0, 'driving'), (0.5, 'stopped')):
+        drive.states = ['driving'] * int(count * (1.0 - share)) + [name] * int(count * share)
+        trace = trace_of(drive, room(), Footprint.round(0.22).polygon, GOAL)
+        write_report(trace, tmp_path / f'{name}.png')
+    pictures = [Image.open(tmp_path / f'{name}.png').convert('RGB')
+                for name in ('driving', 'stopped')]
+    # Half of each of the panels has the pale colour of the state.
+    driving, stopped = (
+        sum(1 for r, g, b in picture.get_flattened_data() if r > 240 and 190 < g < 215)
+        for picture in pictures)
+    assert stopped > driving + 10_000
+
+
 def test_report_is_drawn_of_a_drive_that_never_was_told_of_a_plan(tmp_path):
     drive = straight_drive(seconds=0.1)
     drive.plan = np.empty((0, 3))
