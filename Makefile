@@ -22,7 +22,7 @@ env: $(STAMP)
 $(STAMP): setup.py setup.cfg pyproject.toml Makefile
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check $(addprefix --constraint ,$(CONSTRAINTS)) \
-	    --editable '.[$(if $(WHEELS),$(WHEELS)$(comma))tools,cluster,dev]'
+	    --editable '.[$(if $(WHEELS),$(WHEELS)$(comma))tools,cluster,dev,docs]'
 	mkdir -p $(VENV)/lib/mppi_ros $(VENV)/share/ament_index/resource_index/packages
 	ln -sf $(patsubst %,../../bin/%,$(NODES)) $(VENV)/lib/mppi_ros
 	ln -sf $(CURDIR)/resource/mppi_ros $(VENV)/share/ament_index/resource_index/packages
@@ -52,7 +52,6 @@ faults: env
 	    test/control/test_promise.py test/system/test_faults.py
 
 docs: env
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[docs]'
 	$(BIN)/python -m sphinx -q -W docs build/docs
 
 # A million ticks of closed loop: memory and time of a tick.

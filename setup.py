@@ -52,7 +52,7 @@ setup(
         'kilted': ros_wheels('kilted'),
         'tools': ['matplotlib', 'mcap', 'mcap-ros2-support', 'psutil', 'rich', 'rosbags'],
         'view': ['rerun-sdk>=0.23'],
-        'docs': ['sphinx', 'myst-parser'],
+        'docs': ['sphinx', 'myst-parser', 'furo', 'sphinx-mathjax-offline'],
         'cluster': ['distributed'],
         # Measured beside this package by `mppi_benchmark peers`.
         'peers': ['torch', 'pytorch-mppi'],

@@ -1,10 +1,15 @@
-"""Every page is in the index, and the links between the pages lead somewhere."""
+"""Every page is in the index, links lead somewhere, and the web site builds and works offline."""
 from __future__ import annotations
 
+import importlib.util
 import re
+import subprocess
+import sys
 
 import pytest
 
+from mppi_ros.control.report import Reason
+from mppi_ros.control.settings import read_yaml
 from mppi_ros.share import share_path
 
 ROOT = share_path()
@@ -24,5 +29,78 @@ def test_every_page_is_in_the_index():
     index = (ROOT / 'docs' / 'index.md').read_text('utf-8')
     pages = {page.stem for page in (ROOT / 'docs').glob('*.md')} - {'index'}
     table = set(re.findall(r'\]\((\w+)\.md\)', index))
-    (tree,) = re.findall(r'```{toctree}\n:hidden:\n(.*?)```', index, re.DOTALL)
-    assert pages == table == set(tree.split())
+    trees = re.findall(r'```{toctree}\n(?::[^\n]*\n)*(.*?)```', index, re.DOTALL)
+    assert pages == table == set(' '.join(trees).split())
+
+
+def test_troubleshooting_has_a_remedy_for_every_reason_code():
+    page = (ROOT / 'docs' / 'troubleshooting.md').read_text('utf-8')
+    codes = page.split('## By reason code')[1].split('\n## ')[0]
+    named = {code for row in re.findall(r'^\| (`.*?) \|', codes, re.MULTILINE)
+             for code in re.findall(r'`(\w+)`', row)}
+    assert named == {reason.value for reason in Reason}
+
+
+def test_figure_of_the_architecture_shows_the_layers_of_the_import_contract():
+    pytest.importorskip('matplotlib')
+    spec = importlib.util.spec_from_file_location(
+        'architecture', ROOT / 'docs' / 'figures' / 'architecture.py')
+    architecture = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(architecture)
+    assert architecture.shown() == str(architecture.layers())
+
+
+def code_of(page, language):
+    text = (ROOT / 'docs' / page).read_text('utf-8')
+    return re.findall(rf'```{language}\n(.*?)```', text, re.DOTALL)
+
+
+def test_example_parameters_of_a_robot_are_accepted(tmp_path):
+    (example,) = code_of('first_robot.md', 'yaml')
+    (tmp_path / 'robot.yaml').write_text(example, 'utf-8')
+    assert read_yaml(tmp_path / 'robot.yaml').limits.ax_min == -1.0
+
+
+def test_example_bringup_starts_executables_of_the_package():
+    (example,) = code_of('first_robot.md', 'python')
+    compile(example, 'bringup.launch.py', 'exec')
+    executables = set(re.findall(r"executable='(\w+)'", example))
+    setup = (ROOT / 'setup.py').read_text('utf-8')
+    assert executables == {'mppi_controller', 'cmd_vel_guard'}
+    assert all(f"f'{name} = " in setup for name in executables)
+    pytest.importorskip('launch_ros', reason='launch_ros comes only with an installed ROS 2')
+    names: dict = {}
+    exec(example, names)
+    assert len(names['generate_launch_description']().entities) == 2
+
+
+@pytest.fixture(scope='module')
+def site(tmp_path_factory):
+    for module in ('sphinx', 'myst_parser', 'furo', 'sphinx-mathjax-offline'):
+        if importlib.util.find_spec(module) is None:
+            pytest.skip(f"needs {module}: pip install '.[docs]'")
+    folder = tmp_path_factory.mktemp('site')
+    built = subprocess.run(
+        [sys.executable, '-m', 'sphinx', '-q', '-W', str(ROOT / 'docs'), str(folder)],
+        capture_output=True, text=True)
+    assert built.returncode == 0, built.stderr
+    return folder
+
+
+def test_web_site_loads_nothing_from_elsewhere(site):
+    loads = re.compile(r'<(?:script|img|iframe)[^>]*\bsrc="(https?:[^"]*)"'
+                       r'|<link[^>]*rel="stylesheet"[^>]*href="(https?:[^"]*)"')
+    found = {page.name: loads.findall(page.read_text('utf-8')) for page in site.glob('*.html')}
+    assert len(found) > 15
+    assert not {name: links for name, links in found.items() if links}
+    theory = (site / 'theory.html').read_text('utf-8')
+    assert re.search(r'src="_static/mathjax/[^"]*\.js', theory)
+
+
+def test_links_between_the_pages_of_the_web_site_lead_somewhere(site):
+    broken = []
+    for page in site.glob('*.html'):
+        for link in re.findall(r'href="([^"#?]+)"', page.read_text('utf-8')):
+            if '://' not in link and link.endswith('.html') and not (site / link).exists():
+                broken.append((page.name, link))
+    assert not broken
