@@ -186,6 +186,13 @@ def test_code_in_a_folder_that_others_may_write_to_is_neither_read_nor_kept_ther
     assert {file: file.stat().st_mtime_ns for file in folder.iterdir()} == before
 
 
+def test_the_folder_that_the_environment_names_is_the_only_one(guest):
+    elsewhere = {'NUMBA_CACHE_DIR': str(guest.parent / 'kept')}
+    run(guest)
+    assert start(guest, **elsewhere)[0] == (21.0, 0)
+    assert start(guest, **elsewhere)[0] == (21.0, 1)
+
+
 def test_a_cache_that_can_only_be_read_is_read(guest):
     """An image of a robot holds the code, and its root file system is read-only."""
     kept = guest.parent / 'kept'
@@ -365,20 +372,17 @@ def refuse(cache, function):
 
 caching.Cache.__init__ = refuse
 import mppi_ros
-failed = []
 for module in pkgutil.walk_packages(mppi_ros.__path__, 'mppi_ros.'):
     try:
         importlib.import_module(module.name)
-    except ImportError as error:
-        failed.append(f'{module.name}: {error}')
-print(failed)
+    except ModuleNotFoundError as error:  # of what is not installed
+        assert not error.name.startswith('mppi_ros')
 """
 
 
 def test_no_module_keeps_a_kernel_in_the_cache_of_numba():
     done = subprocess.run([sys.executable, '-c', PLAIN], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.strip() == '[]'
 
 
 def literal(node):

@@ -63,8 +63,8 @@ def cached(dispatcher: Any, function: Callable[..., Any]) -> Any:
     """
     Let the dispatcher of a function keep its machine code in files.
 
-    The folder is NUMBA_CACHE_DIR where that is set, else the __pycache__ of the source or, where
-    that is read-only, the user's cache folder. A function without a source file is not cached.
+    The folder is NUMBA_CACHE_DIR alone where that is set, else the __pycache__ of the source or,
+    where that is read-only, the user's cache folder. Without a source file nothing is kept.
     """
     if _has_source(function):
         dispatcher._cache = KernelCache(function)
@@ -148,9 +148,9 @@ class _Results(CompileResultCacheImpl):
 def _folders(source: str) -> list[Path]:
     """Return where the machine code of a source file may be, the preferred folder first."""
     within = _CacheLocator.get_suitable_cache_subpath(source)
-    folders = [os.path.join(os.path.dirname(source), '__pycache__')]
     if config.CACHE_DIR:
-        folders.insert(0, os.path.join(config.CACHE_DIR, within))
+        return [Path(os.path.abspath(config.CACHE_DIR), within)]
+    folders = [os.path.join(os.path.dirname(source), '__pycache__')]
     home = os.environ.get('XDG_CACHE_HOME') or os.path.expanduser('~/.cache')
     if os.path.isabs(home):  # a user without a home keeps the ~
         folders.append(os.path.join(home, 'numba', within))
