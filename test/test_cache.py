@@ -6,6 +6,7 @@ Files that are damaged, unwritable or open to other users cost a compilation, an
 from __future__ import annotations
 
 import ast
+from concurrent.futures import ThreadPoolExecutor
 import json
 import os
 from pathlib import Path
@@ -220,6 +221,22 @@ def test_a_function_without_a_source_file_is_compiled_each_time(guest):
             capture_output=True)
         assert json.loads(done.stdout) == [21.0, 0]
     assert not list(guest.rglob('*.nb?'))
+
+
+def test_two_starters_at_once_both_start_and_leave_a_good_cache(guest):
+    with ThreadPoolExecutor() as pool:
+        both = list(pool.map(start, [guest] * 2))
+    assert [(result, log) for (result, _), log in both] == [(21.0, [])] * 2
+    assert start(guest) == ((21.0, 1), [])
+
+
+def test_a_starter_that_is_killed_while_it_writes_leaves_nothing_that_is_read(guest):
+    killed = 'import os, signal; os.fsync = lambda _: os.kill(os.getpid(), signal.SIGKILL)'
+    with pytest.raises(AssertionError):
+        start(guest, killed)
+    assert list((guest / '__pycache__').glob('*.tmp'))
+    assert start(guest) == ((21.0, 0), [])
+    assert start(guest) == ((21.0, 1), [])
 
 
 @pytest.fixture
