@@ -11,6 +11,12 @@ from launch_ros.substitutions import FindPackageShare
 from launch import LaunchDescription
 
 TF = [('/tf', 'tf'), ('/tf_static', 'tf_static')]  # each robot's own, as in Nav2
+TOPICS = (
+    ('odom_topic', 'odom', 'topic of the odometry'),
+    ('costmap_topic', 'costmap', 'topic of the costmap'),
+    ('plan_topic', 'plan', 'topic of the plan'),
+    ('cmd_vel_topic', 'cmd_vel', 'topic of the commands'),
+)
 ARGUMENTS = (
     ('params_file',
      PathJoinSubstitution([FindPackageShare('mppi_ros'), 'config', 'mppi_controller.yaml']),
@@ -18,6 +24,7 @@ ARGUMENTS = (
     ('namespace', '', 'namespace of the node and of its topics'),
     ('use_sim_time', 'false', 'take the time from /clock'),
     ('autostart', 'true', 'configure and activate at once; false leaves that to a manager'),
+    *TOPICS,
     ('follow_path', 'false', "serve Nav2's action follow_path instead of plan and goal_pose"),
     ('guard', 'false', 'a process of its own sends zero when cmd_vel falls silent'),
 )
@@ -32,6 +39,7 @@ def check_file(context):
 
 def generate_launch_description():
     """Declare the arguments and the node."""
+    topics = [(name.removesuffix('_topic'), LaunchConfiguration(name)) for name, *_ in TOPICS]
     controller = LifecycleNode(
         package='mppi_ros',
         executable='mppi_controller',
@@ -50,7 +58,7 @@ def generate_launch_description():
                 )
             },
         ],
-        remappings=TF,
+        remappings=[*TF, *topics],
     )
     guard = Node(
         package='mppi_ros',
@@ -59,6 +67,7 @@ def generate_launch_description():
         namespace=LaunchConfiguration('namespace'),
         output='screen',
         parameters=[LaunchConfiguration('params_file')],
+        remappings=topics,
         condition=IfCondition(LaunchConfiguration('guard')),
     )
     declared = [

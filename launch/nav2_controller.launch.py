@@ -1,7 +1,6 @@
 """Start the controller in the place of Nav2's controller_server, for a Nav2 bringup to include."""
 from launch.actions import DeclareLaunchArgument, GroupAction, IncludeLaunchDescription
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
-from launch_ros.actions import SetRemap
 from launch_ros.substitutions import FindPackageShare
 
 from launch import LaunchDescription
@@ -14,8 +13,11 @@ ARGUMENTS = (
     ('use_sim_time', 'false', 'take the time from /clock'),
     ('autostart', 'false', "false: mppi_controller is one of the node_names of Nav2's lifecycle "
      'manager; true: it starts by itself'),
-    ('costmap_topic', 'local_costmap/costmap', 'the costmap, an OccupancyGrid'),
-    ('cmd_vel_topic', 'cmd_vel_nav', "the commands; with Nav2's velocity smoother cmd_vel_nav"),
+    ('odom_topic', 'odom', 'topic of the odometry'),
+    ('costmap_topic', 'local_costmap/costmap', 'topic of the costmap, an OccupancyGrid'),
+    ('plan_topic', 'plan', 'topic of the plan, where follow_path is false'),
+    ('cmd_vel_topic', 'cmd_vel_nav', "topic of the commands; with Nav2's velocity smoother "
+     'cmd_vel_nav'),
     ('follow_path', 'true', "serve Nav2's action follow_path instead of plan and goal_pose"),
     ('guard', 'false', 'a process of its own sends zero when the commands fall silent'),
 )
@@ -25,18 +27,11 @@ def generate_launch_description():
     """Declare the arguments and include the controller with Nav2's names."""
     controller = IncludeLaunchDescription(
         PathJoinSubstitution([SHARE, 'launch', 'mppi_controller.launch.py']),
-        launch_arguments={
-            name: LaunchConfiguration(name)
-            for name in ('params_file', 'namespace', 'use_sim_time', 'autostart', 'follow_path',
-                         'guard')
-        }.items(),
+        launch_arguments={name: LaunchConfiguration(name) for name, *_ in ARGUMENTS}.items(),
     )
     declared = [
         DeclareLaunchArgument(name, default_value=default, description=description)
         for name, default, description in ARGUMENTS
     ]
-    remapped = [
-        SetRemap('costmap', LaunchConfiguration('costmap_topic')),
-        SetRemap('cmd_vel', LaunchConfiguration('cmd_vel_topic')),
-    ]
-    return LaunchDescription([*declared, GroupAction([*remapped, controller])])
+    # in a group, so that the arguments do not hold in what the bringup includes after this
+    return LaunchDescription([*declared, GroupAction([controller])])

@@ -13,6 +13,13 @@ from launch import LaunchDescription
 
 SHARE = FindPackageShare('mppi_ros')
 OFFICE_GOAL = '8.0,5.0,0.0'
+TOPICS = (
+    ('odom_topic', 'odom', 'topic of the odometry'),
+    ('costmap_topic', 'costmap', 'topic of the costmap'),
+    ('plan_topic', 'plan', 'topic of the plan'),
+    ('cmd_vel_topic', 'cmd_vel', 'topic of the commands'),
+)
+REMAPPED = [(name.removesuffix('_topic'), LaunchConfiguration(name)) for name, *_ in TOPICS]
 ARGUMENTS = (
     ('map', '', 'YAML file of a map or CSV file of circles; empty is the office'),
     ('start', '', 'pose X,Y,YAW to start from [m, m, rad]; empty is the start of the office'),
@@ -22,6 +29,7 @@ ARGUMENTS = (
     ('params_file', PathJoinSubstitution([SHARE, 'config', 'mppi_controller.yaml']),
      'YAML file of the controller; body and limits hold for all nodes'),
     ('namespace', '', 'namespace of the nodes and of their topics'),
+    *TOPICS,
     ('use_sim_time', 'false', 'the simulator publishes /clock and the other nodes follow it'),
     ('autostart', 'true', 'start driving at once; false leaves that to a manager'),
     ('guard', 'false', 'a process of its own sends zero when cmd_vel falls silent'),
@@ -37,7 +45,8 @@ def _nodes(context):
     common = {
         'namespace': given['namespace'],
         'output': 'screen',
-        'remappings': [('/tf', 'tf'), ('/tf_static', 'tf_static')],  # each robot's own
+        # transforms: each robot's own
+        'remappings': [('/tf', 'tf'), ('/tf_static', 'tf_static'), *REMAPPED],
     }
     simulator = {
         'controller_params': given['params_file'],
@@ -80,13 +89,15 @@ def generate_launch_description():
         PathJoinSubstitution([SHARE, 'launch', 'mppi_controller.launch.py']),
         launch_arguments={
             name: LaunchConfiguration(name)
-            for name in ('params_file', 'namespace', 'use_sim_time', 'autostart', 'guard')
+            for name in ('params_file', 'namespace', 'use_sim_time', 'autostart', 'guard',
+                         *(name for name, *_ in TOPICS))
         }.items(),
     )
     rviz = Node(
         package='rviz2',
         executable='rviz2',
         namespace=LaunchConfiguration('namespace'),
+        remappings=REMAPPED,
         arguments=['-d', PathJoinSubstitution([SHARE, 'config', 'rviz', 'simulation.rviz'])],
         condition=IfCondition(LaunchConfiguration('rviz')),
     )

@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
-from numba import njit
 import numpy as np
 from numpy.typing import NDArray
 
@@ -31,6 +30,7 @@ from mppi_ros.driving.motion import (
     with_wheels,
 )
 from mppi_ros.driving.settings import Limits, Prediction
+from mppi_ros.mppi.cache import cached_njit
 
 STEP = 0.01  # [s] of the integration
 LONGEST = 2000  # steps: no check takes longer, however weak the brakes
@@ -202,7 +202,7 @@ def check(
     return best
 
 
-@njit(cache=True, nogil=True)
+@cached_njit(nogil=True)
 def _distance(x: Any, y: Any, around: Any) -> Any:
     """
     Interpolate the distance field between the centres of four cells.
@@ -225,7 +225,7 @@ def _distance(x: Any, y: Any, around: Any) -> Any:
     return (1.0 - b) * low + b * high
 
 
-@njit(cache=True, nogil=True)
+@cached_njit(nogil=True)
 def _room(x: Any, y: Any, c: Any, s: Any, time: Any, around: Any, room: Any) -> None:
     """Fill room[n] with the clearance of each disc at a pose, after `time` [s]."""
     for n in range(around.discs.shape[0]):
@@ -239,7 +239,7 @@ def _room(x: Any, y: Any, c: Any, s: Any, time: Any, around: Any, room: Any) -> 
         room[n] = distance - around.discs[n, 2]
 
 
-@njit(cache=True, nogil=True)
+@cached_njit(nogil=True)
 def _brake(
     start: Any, command: Any, hold: Any, curvature: Any, waiting: Any, around: Any, model: Any
 ) -> Any:

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+import dataclasses
 from dataclasses import dataclass
 import json
 import math
@@ -18,7 +20,7 @@ from pathlib import Path
 import queue
 import threading
 import time
-from typing import Any
+from typing import IO, Any, NamedTuple
 import zlib
 
 import numpy as np
@@ -29,7 +31,8 @@ from mppi_ros.control.inputs import Odometry
 from mppi_ros.control.report import Fault, Reason, Tick
 from mppi_ros.control.settings import Configuration
 from mppi_ros.control.survey import Prompt, Request, Survey, Surveyor
-from mppi_ros.driving.costmap import Costmap
+from mppi_ros.driving.costmap import LARGEST, Costmap
+from mppi_ros.files import reading
 from mppi_ros.mppi.errors import InputError, MppiError
 from mppi_ros.mppi.parameters import flatten, replace
 
@@ -41,6 +44,11 @@ VERSION = 1
 WALL = ('solve_ms', 'tick_ms')  # statistics of the machine, not of the run
 
 Event = dict[str, Any]
+
+RECORD = 'a record of a controller'  # what a file should be
+LARGEST_ARRAY = LARGEST**2  # [bytes] of the largest costmap
+LARGEST_CHUNK = 256_000_000  # [bytes] such a costmap in base64, and more
+UNPACKED, UNPACKED_RATIO = 100_000_000, 100  # [bytes] and times its size that a file may unpack to
 
 TOO_SLOW = 'the disk is too slow'
 
@@ -184,10 +192,16 @@ class _Witness:
 class _Scripted:
     """A surveyor whose surveys come when the record says that they did."""
 
-    def __init__(self, script: dict[int, Event]) -> None:
-        self._script = script
+    def __init__(self) -> None:
+        self._script: dict[int, Event] = {}
         self._requests: dict[int, Request] = {}
         self._asked = self._looked = 0
+
+    def expect(self, event: Event) -> None:
+        """Add an event of a survey, before the event that takes it over."""
+        if 'error' not in event:
+            int(event['number'])
+        self._script[int(event['look'])] = event
 
     def ask(self, request: Request) -> None:
         self._requests[self._asked] = request
@@ -338,55 +352,85 @@ def repeat(path: Path) -> Iterator[Comparison]:
         The file is no record of a controller.
 
     """
-    events = list(_read(path))
-    if not events or events[0].get('event') != 'begin':
+    surveyor = _Scripted()
+    events = _with_surveys(path, surveyor)
+    first = next(events, {})
+    if first.get('event') != 'begin':
         raise InputError(f'{path} is no record of a controller')
-    first = events[0]
-    if first['version'] != VERSION:
-        raise InputError(f'{path} is of version {first["version"]}; {VERSION} is known')
-    surveyor = _Scripted({each['look']: each for each in events if each['event'] == 'survey'})
-    controller = Controller(_configuration(first['parameters']), first['seed'], surveyor)
-    for event in events[1:]:
-        if event['event'] == 'tick':
-            yield _repeat_tick(controller, event)
+    with reading(path, RECORD):
+        if first['version'] != VERSION:
+            raise InputError(f'{path} is of version {first["version"]}; {VERSION} is known')
+        seed = None if first['seed'] is None else int(first['seed'])
+        controller = Controller(_configuration(first['parameters']), seed, surveyor)
+    for event in events:
+        with reading(path, RECORD):
+            tick = _RecordedTick.of(event) if event['event'] == 'tick' else None
+        if tick is not None:
+            yield tick.repeat(controller)
             continue
-        try:
-            _ACTS[event['event']](controller, event)
-        except MppiError:
-            continue  # it was refused then, too
+        with reading(path, RECORD):
+            method, read = _CALLS[event['event']]
+            arguments = read(event)
+        with suppress(MppiError):  # it was refused then, too
+            getattr(controller, method)(*arguments)
 
 
-def _repeat_tick(controller: Controller, event: Event) -> Comparison:
-    fault = event['fault']
-    readings = iter(event['clock'])
-    controller._sampler.clock = lambda: next(readings, math.inf)
-    tick = controller.tick(
-        event['now'], steady=event['steady'],
-        fault=None if fault is None else Fault(Reason(fault[0]), fault[1]),
-        budget=event['budget'], latency=event['latency'],
-    )
-    repeated = _result(tick)
-    return Comparison(event['now'], {name: event[name] for name in repeated}, repeated)
+def _with_surveys(path: Path, surveyor: _Scripted) -> Iterator[Event]:
+    """Yield the events that are no surveys, each when the surveys that it may take are known."""
+    last: Event | None = None
+    for event in _read(path):
+        if event.get('event') == 'survey':
+            with reading(path, RECORD):
+                surveyor.expect(event)
+        else:
+            if last is not None:
+                yield last
+            last = event
+    if last is not None:
+        yield last
 
 
-_ACTS: dict[str, Callable[[Controller, Event], None]] = {
-    'survey': lambda controller, event: None,
-    'configure': lambda controller, event: controller.configure(
-        _configuration(event['parameters'])
+class _RecordedTick(NamedTuple):
+    """What a tick was given, and the recorded event."""
+
+    now: float
+    options: dict[str, Any]
+    clock: tuple[float, ...]
+    event: Event
+
+    @classmethod
+    def of(cls, event: Event) -> _RecordedTick:
+        steady, fault = event['steady'], event['fault']
+        options = {
+            'steady': None if steady is None else float(steady),
+            'fault': None if fault is None else Fault(Reason(fault[0]), str(fault[1])),
+            'budget': float(event['budget']), 'latency': float(event['latency']),
+        }  # fmt: skip
+        _triple(event['command'])
+        return cls(float(event['now']), options, tuple(map(float, event['clock'])), event)
+
+    def repeat(self, controller: Controller) -> Comparison:
+        readings = iter(self.clock)
+        controller._sampler.clock = lambda: next(readings, math.inf)
+        repeated = _result(controller.tick(self.now, **self.options))
+        recorded = {name: self.event.get(name) for name in repeated}
+        return Comparison(self.now, recorded, repeated)
+
+
+# Of each event the method of a Controller and how its arguments are read.
+_CALLS: dict[str, tuple[str, Callable[[Event], tuple[Any, ...]]]] = {
+    'configure': ('configure', lambda event: (_configuration(event['parameters']),)),
+    'odometry': ('set_odometry', lambda event: (Odometry(*map(float, event['values'])),)),
+    'costmap': (
+        'set_costmap', lambda event: (float(event['stamp']), _costmap(event['costmap']))
     ),
-    'odometry': lambda controller, event: controller.set_odometry(Odometry(*event['values'])),
-    'costmap': lambda controller, event: controller.set_costmap(
-        event['stamp'], _costmap(event['costmap'])
-    ),
-    'forget_costmap': lambda controller, event: controller.forget_costmap(),
-    'plan': lambda controller, event: controller.set_plan(
-        event['stamp'], _array(event['poses'])
-    ),
-    'goal': lambda controller, event: controller.set_goal(event['stamp'], *event['pose']),
-    'clear_plan': lambda controller, event: controller.clear_plan(),
-    'reset': lambda controller, event: controller.reset(),
-    'halt': lambda controller, event: controller.halt(),
-}
+    'forget_costmap': ('forget_costmap', lambda event: ()),
+    'plan': ('set_plan', lambda event: (float(event['stamp']), _array(event['poses']))),
+    'goal': ('set_goal', lambda event: (float(event['stamp']), *_triple(event['pose']))),
+    'clear_plan': ('clear_plan', lambda event: ()),
+    'reset': ('reset', lambda event: ()),
+    'halt': ('halt', lambda event: ()),
+}  # fmt: skip
 
 
 def _result(tick: Tick) -> Event:
@@ -428,17 +472,36 @@ def _plain(value: Any) -> Any:
     raise TypeError(f'{type(value).__name__} cannot be recorded')
 
 
-def _array(value: Any) -> Any:
+def _triple(values: Any) -> tuple[float, float, float]:
+    x, y, z = map(float, values)
+    return x, y, z
+
+
+def _array(value: Any) -> NDArray[Any]:
+    """
+    Return a recorded array.
+
+    Raises
+    ------
+    ValueError
+        It is no array of numbers of its own shape: no more than that is unpacked.
+
+    """
     if not isinstance(value, dict):
-        return value  # it was a list
-    data = np.frombuffer(zlib.decompress(b64decode(value['zlib'])), np.dtype(value['dtype']))
-    return data.reshape(value['shape'])
+        return np.asarray(value, dtype=np.float64)  # it was a list
+    kind, shape = np.dtype(value['dtype']), tuple(map(int, value['shape']))
+    size = math.prod(shape) * kind.itemsize
+    if kind.kind not in 'iuf' or min(shape, default=0) < 0 or size > LARGEST_ARRAY:
+        raise ValueError(f'an array of {kind}{list(shape)} cannot have been recorded')
+    data = zlib.decompressobj().decompress(b64decode(value['zlib']), size + 1)
+    if len(data) != size:
+        raise ValueError(f'an array of {kind}{list(shape)} has not {size} bytes')
+    return np.frombuffer(data, kind).reshape(shape)
 
 
 def _costmap(value: Event) -> Costmap:
-    return Costmap(
-        _array(value['data']), value['resolution'], value['origin_x'], value['origin_y']
-    )
+    place = (float(value[name]) for name in ('resolution', 'origin_x', 'origin_y'))
+    return Costmap(_array(value['data']), *place)
 
 
 def _configuration(parameters: Event) -> Configuration:
@@ -447,18 +510,53 @@ def _configuration(parameters: Event) -> Configuration:
 
 def _read(path: Path) -> Iterator[Event]:
     """Yield the events of a file, as far as it goes: a killed process leaves half of one."""
+    with reading(path, RECORD), path.open('rb') as stream:
+        messages = _messages(stream, UNPACKED + UNPACKED_RATIO * path.stat().st_size)
+        while True:
+            try:
+                event = json.loads(next(messages))
+            except (InputError, OSError):
+                raise
+            except Exception:  # the end, or damage: parsers raise nearly anything
+                return
+            if not isinstance(event, dict):
+                return
+            yield event
+
+
+def _messages(stream: IO[bytes], left: int) -> Iterator[bytes]:
+    """Yield the messages of an MCAP file, which may unpack to `left` bytes."""
     try:
-        from mcap.exceptions import McapError
-        from mcap.records import Message
-        from mcap.stream_reader import StreamReader
+        from mcap.records import Chunk, Message
+        from mcap.stream_reader import StreamReader, breakup_chunk
     except ImportError:
         raise InputError('a record is read by the Python package mcap: pip install mcap') from None
-    try:
-        with path.open('rb') as stream:
-            for record in StreamReader(stream).records:
-                if isinstance(record, Message):
-                    yield json.loads(record.data)
-    except OSError as error:
-        raise InputError(f'{path}: {error.strerror}') from None
-    except (McapError, EOFError, ValueError):
-        return
+    for record in StreamReader(stream, emit_chunks=True, record_size_limit=LARGEST_CHUNK).records:
+        members = [record]
+        if isinstance(record, Chunk):
+            data = _unpacked(record)
+            left -= len(data)
+            if left < 0:
+                raise InputError('a record does not unpack to so many times its size')
+            members = breakup_chunk(dataclasses.replace(record, compression='', data=data))
+        yield from (member.data for member in members if isinstance(member, Message))
+
+
+def _unpacked(chunk: Any) -> bytes:
+    """Return the content of a chunk, which the reader of mcap would unpack whatever its size."""
+    size = chunk.uncompressed_size
+    if chunk.compression and size > LARGEST_CHUNK:
+        raise InputError(f'a chunk of {size / 1e6:g} MB cannot have been recorded')
+    if chunk.compression == 'zstd':
+        from zstandard import ZstdDecompressor
+
+        data = ZstdDecompressor().stream_reader(chunk.data).read(size + 1)
+    elif chunk.compression == 'lz4':
+        from lz4.frame import LZ4FrameDecompressor
+
+        data = LZ4FrameDecompressor().decompress(chunk.data, size + 1)
+    else:
+        return bytes(chunk.data)
+    if len(data) != size:
+        raise ValueError(f'a chunk of {size} bytes has another size')
+    return bytes(data)

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from mppi_ros.driving.motion import LATEST, MODELS
 from mppi_ros.driving.settings import Critics, Goal, Limits, Prediction, Robot
-from mppi_ros.mppi.errors import ParameterError
+from mppi_ros.files import load_yaml, one_line
+from mppi_ros.mppi.errors import InputError, ParameterError
 from mppi_ros.mppi.parameters import group, parameter, replace
 from mppi_ros.mppi.settings import MppiParameters
 
@@ -345,11 +344,9 @@ def read_yaml(path: str | Path, base: Configuration | None = None) -> Configurat
 
     """
     try:
-        content = yaml.safe_load(Path(path).read_text(encoding='utf-8'))
-    except OSError as error:
-        raise ParameterError(f'{path}: {error.strerror}') from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ParameterError(f'{path} is not YAML: {" ".join(str(error).split())}') from None
+        content = load_yaml(path)
+    except InputError as error:
+        raise ParameterError(str(error)) from None
     changes: dict[str, Any] = {}
     for node, section in content.items() if isinstance(content, dict) else ():
         if str(node).rsplit('/', 1)[-1] not in ('**', NODE_NAME):
@@ -363,7 +360,7 @@ def read_yaml(path: str | Path, base: Configuration | None = None) -> Configurat
     try:
         return replace(base or Configuration(), changes)
     except ParameterError as error:
-        raise ParameterError(f'{path}: {error}') from None
+        raise ParameterError(f'{path}: {one_line(error)}') from None
 
 
 def _dotted(tree: Mapping[str, Any], prefix: str = '') -> dict[str, Any]:

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from functools import cached_property
 import math
 
-from numba import njit
 import numpy as np
 from numpy.typing import NDArray
 
 from mppi_ros.driving.costmap import Costmap
+from mppi_ros.mppi.cache import cached_njit
 from mppi_ros.mppi.errors import InputError
 
 CELLS = 'Array(int8, 2, "C", readonly=True)'  # of a costmap, which may belong to a message
@@ -114,7 +114,7 @@ def distance_field(
     )
 
 
-@njit(f'void({CELLS}, boolean, boolean, float32[:,::1])', cache=True, nogil=True)
+@cached_njit(f'void({CELLS}, boolean, boolean, float32[:,::1])', nogil=True)
 def _column_distances(
     data: NDArray[np.int8],
     unknown_is_obstacle: bool,
@@ -136,9 +136,8 @@ def _column_distances(
             out[y, x] = min(out[y, x], below + one)
 
 
-@njit(
+@cached_njit(
     f'void({CELLS}, float64, float64, boolean, boolean, float32[:,::1])',
-    cache=True,
     nogil=True,
 )
 def _distances(

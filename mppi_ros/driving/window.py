@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 
-from numba import njit
 import numpy as np
 from numpy.typing import NDArray
 
 from mppi_ros.driving.costmap import FREE, LETHAL, Costmap
 from mppi_ros.driving.distance_field import CELLS
+from mppi_ros.mppi.cache import cached_njit
 
 WHOLE = 500_000  # cells that are not worth the trouble: the distance field of them takes 5 ms
 MOST = 2000  # cells a side of a window; beyond that each stands for several
@@ -70,9 +70,7 @@ def window(
     return Costmap(out, factor * res, x, y), cut
 
 
-@njit(
-    f'void({CELLS}, int64, int64, int64, boolean, int64, int8[:,::1])', cache=True, nogil=True
-)
+@cached_njit(f'void({CELLS}, int64, int64, int64, boolean, int64, int8[:,::1])', nogil=True)
 def _gather(
     data: NDArray[np.int8],
     row: int,

@@ -218,6 +218,8 @@ class KinematicSimulator(ParameterMixin[SimulatorSettings], Node):
         self._costmap = self.create_publisher(OccupancyGrid, 'costmap', LATCHED)
         self._scan = self.create_publisher(LaserScan, 'scan', qos_profile_sensor_data)
         self._tf = self.create_publisher(TFMessage, '/tf', 100) if TFMessage else None
+        if self._tf is None:
+            self.get_logger().info('/tf is not published: tf2_msgs is not installed')
         self._time_publisher = self.create_publisher(ClockMessage, '/clock', 1)
 
     def start(self) -> None:

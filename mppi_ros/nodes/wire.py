@@ -13,11 +13,11 @@ import struct
 from typing import Any
 
 from nav_msgs.msg import OccupancyGrid, Odometry, Path
-from numba import njit
 import numpy as np
 from numpy.typing import NDArray
 from rclpy.serialization import deserialize_message
 
+from mppi_ros.mppi.cache import cached_njit
 from mppi_ros.mppi.errors import InputError
 from mppi_ros.nodes.conversions import numbers_of_poses, refuse_frame
 
@@ -141,9 +141,9 @@ def _after_string(data: bytes, at: int) -> int:
     return at + COUNT.size + _count(data, at)
 
 
-@njit('UniTuple(int64, 2)(Array(uint8, 1, "C", readonly=True), int64, '
-      'Array(uint8, 1, "C", readonly=True), float64[:, ::1])',
-      cache=True, nogil=True)  # fmt: skip
+@cached_njit('UniTuple(int64, 2)(Array(uint8, 1, "C", readonly=True), int64, '
+             'Array(uint8, 1, "C", readonly=True), float64[:, ::1])',
+             nogil=True)  # fmt: skip
 def _read_poses(data: Any, at: Any, frame: Any, numbers: Any) -> Any:
     """
     Fill numbers[N, 7] from the stamped poses at a place; return how many are good.

@@ -3,14 +3,15 @@
 
 import math
 
-from numba import njit
 import numpy as np
+
+from mppi_ros.mppi.cache import cached_njit
 
 NEAR = 3.0  # [cells] nearer than this to an obstacle a ray goes from cell to cell
 SLACK = 1.5  # [cells] two points of two cells are nearer than their centres by at most √2
 
 
-@njit('float64(float64, float64, float64, float64, float64, float64)', cache=True, nogil=True)
+@cached_njit('float64(float64, float64, float64, float64, float64, float64)', nogil=True)
 def point_to_segment(x, y, ax, ay, bx, by):
     """Return the distance from the point x, y to the segment a–b."""
     ex, ey = bx - ax, by - ay
@@ -21,7 +22,7 @@ def point_to_segment(x, y, ax, ay, bx, by):
     return math.hypot(x - ax - along * ex, y - ay - along * ey)
 
 
-@njit('boolean(float64, float64, float64[:,::1])', cache=True, nogil=True)
+@cached_njit('boolean(float64, float64, float64[:,::1])', nogil=True)
 def inside_polygon(x, y, corners):
     """Tell whether the point x, y lies inside of corners[p, 2], by the parity of crossings."""
     inside = False
@@ -35,7 +36,7 @@ def inside_polygon(x, y, corners):
     return inside
 
 
-@njit('float64(float64, float64, float64[:,::1])', cache=True, nogil=True)
+@cached_njit('float64(float64, float64, float64[:,::1])', nogil=True)
 def point_to_polygon(x, y, corners):
     """Return the distance from a point to corners[p, 2], 0 inside; one corner is a point."""
     if corners.shape[0] > 2 and inside_polygon(x, y, corners):
@@ -53,8 +54,8 @@ def point_to_polygon(x, y, corners):
     return least
 
 
-@njit('boolean(float64, float64, float64, float64, float64, float64, float64)', cache=True,
-      nogil=True)
+@cached_njit('boolean(float64, float64, float64, float64, float64, float64, float64)',
+             nogil=True)
 def segment_meets_square(ax, ay, bx, by, left, bottom, side):
     """Tell whether the segment a–b touches a square: clip it to the two slabs (Liang–Barsky)."""
     enter, leave = 0.0, 1.0
@@ -71,7 +72,7 @@ def segment_meets_square(ax, ay, bx, by, left, bottom, side):
     return enter <= leave
 
 
-@njit('float64(float64[:,::1], float64, float64, float64)', cache=True, nogil=True)
+@cached_njit('float64(float64[:,::1], float64, float64, float64)', nogil=True)
 def polygon_to_square(corners, left, bottom, side):
     """Return the distance from corners[p, 2] to a square, 0 where they overlap."""
     least = np.inf
@@ -91,10 +92,9 @@ def polygon_to_square(corners, left, bottom, side):
     return least
 
 
-@njit(
+@cached_njit(
     'float64(float64[:,::1], float64, float64, float64, float64[:,::1], float32[:,::1], float64,'
     ' float64, float64)',
-    cache=True,
     nogil=True,
 )
 def body_clearance(corners, x, y, inflation, circles, hop, resolution, origin_x, origin_y):
@@ -162,9 +162,7 @@ def body_clearance(corners, x, y, inflation, circles, hop, resolution, origin_x,
     return max(0.0, least - inflation)
 
 
-@njit(
-    'float64(float64, float64, float64, float64, float64, float32[:,::1])', cache=True, nogil=True
-)
+@cached_njit('float64(float64, float64, float64, float64, float64, float32[:,::1])', nogil=True)
 def ray_to_cells(x, y, cos, sin, limit, hop):
     """
     Return where a ray from x, y enters the first occupied cell of hop[H, W], inf if nowhere.
@@ -215,10 +213,9 @@ def ray_to_cells(x, y, cos, sin, limit, hop):
     return np.inf
 
 
-@njit(
+@cached_njit(
     'void(float64, float64, float64[::1], float64, float64[:,::1], float32[:,::1], float64,'
     ' float64, float64, float32[::1])',
-    cache=True,
     nogil=True,
 )
 def cast_rays(x, y, angles, max_range, circles, hop, resolution, origin_x, origin_y, out):

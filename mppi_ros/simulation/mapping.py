@@ -5,13 +5,13 @@ from __future__ import annotations
 
 import math
 
-from numba import njit
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mppi_ros.driving.costmap import INSCRIBED, LETHAL, UNKNOWN, Costmap
 from mppi_ros.driving.distance_field import distance_field
 from mppi_ros.driving.footprint import Footprint
+from mppi_ros.mppi.cache import cached_njit
 from mppi_ros.mppi.errors import InputError
 from mppi_ros.simulation.lidar import Scan
 
@@ -181,7 +181,7 @@ class RollingCostmap:
         self._underneath = self._window_of_static()
 
 
-@njit('void(float64, float64, float64, float64, float64, uint8[:,::1])', cache=True, nogil=True)
+@cached_njit('void(float64, float64, float64, float64, float64, uint8[:,::1])', nogil=True)
 def _pass(x, y, cos, sin, end, seen):
     """Write 1 into the cells that a beam crosses before `end`, except where another one ended."""
     height, width = seen.shape
@@ -212,10 +212,9 @@ def _pass(x, y, cos, sin, end, seen):
             i += step_i
 
 
-@njit(
+@cached_njit(
     'void(float64, float64, float64[::1], float32[::1], float64, float64, int8[:,::1],'
     ' uint8[:,::1], int8[:,::1])',
-    cache=True,
     nogil=True,
 )
 def _mark_and_clear(x, y, angles, ranges, max_range, short, underneath, seen, evidence):
@@ -254,7 +253,7 @@ def _mark_and_clear(x, y, angles, ranges, max_range, short, underneath, seen, ev
                 evidence[i, j] = max(evidence[i, j] - MISS, 0)
 
 
-@njit('void(float32[:,::1], float64, float64, int8[:,::1])', cache=True, nogil=True)
+@cached_njit('void(float32[:,::1], float64, float64, int8[:,::1])', nogil=True)
 def _inflate(distance, inscribed, inflation, data):
     """Raise data[H, W] near obstacles: 99 within the inscribed radius, falling to 0 beyond."""
     height, width = data.shape

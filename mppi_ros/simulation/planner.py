@@ -5,13 +5,13 @@ from __future__ import annotations
 
 import math
 
-from numba import njit
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mppi_ros.driving.costmap import LETHAL, UNKNOWN, Costmap
 from mppi_ros.driving.distance_field import distance_field
 from mppi_ros.driving.footprint import Footprint
+from mppi_ros.mppi.cache import cached_njit
 from mppi_ros.mppi.errors import InputError
 
 MARGIN = 0.3  # [m] clearance below which a metre of path costs more
@@ -183,9 +183,8 @@ def _free_cell(
     )
 
 
-@njit(
+@cached_njit(
     'float64(float64, float64, float64, float64, float64[:,::1], float64, float64, float64)',
-    cache=True,
     nogil=True,
 )
 def _line_cost(ax, ay, bx, by, cost, resolution, origin_x, origin_y):
@@ -201,9 +200,8 @@ def _line_cost(ax, ay, bx, by, cost, resolution, origin_x, origin_y):
     return total * length / count
 
 
-@njit(
+@cached_njit(
     'int64[::1](float64[:,::1], float64[:,::1], float64, float64, float64)',
-    cache=True,
     nogil=True,
 )
 def _straightened(points, cost, resolution, origin_x, origin_y):
@@ -230,9 +228,8 @@ def _straightened(points, cost, resolution, origin_x, origin_y):
     return following
 
 
-@njit(
+@cached_njit(
     'void(float64[:,::1], float32[:,::1], float64, int64, float64, float64, float64)',
-    cache=True,
     nogil=True,
 )
 def _smooth(points, distance, enough, rounds, resolution, origin_x, origin_y):

@@ -7,13 +7,14 @@ import csv
 import math
 from pathlib import Path
 from typing import Any, NamedTuple
+import warnings
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-import yaml
 
-from mppi_ros.driving.costmap import FREE, LETHAL, UNKNOWN, Costmap
+from mppi_ros.driving.costmap import FREE, LARGEST, LETHAL, UNKNOWN, Costmap
 from mppi_ros.driving.distance_field import distance_field
+from mppi_ros.files import load_yaml, read_text, reading
 from mppi_ros.mppi.errors import InputError
 from mppi_ros.simulation.geometry import body_clearance, cast_rays
 
@@ -21,6 +22,7 @@ MARGIN = 2.0  # [m] of free map around a world of circles
 GREY_UNKNOWN = (205, 218)  # what map savers paint where nothing was seen
 PITCH = 0.15  # [m] between the cylinders of a BARN world
 BARN_BOUNDS = (-5.0, -0.5, 0.5, 14.5)  # [m] corridor, field, and the open beyond with the goal
+IMAGES = ('PNG', 'PPM', 'BMP', 'GIF', 'JPEG', 'TIFF', 'WEBP')  # for EPS Pillow starts Ghostscript
 NO_CELLS = np.zeros((0, 0), dtype=np.float32)
 
 
@@ -281,6 +283,7 @@ def _rasterised(
         raise InputError(f'bounds = {bounds} m must be x_min, y_min, x_max, y_max')
     height = math.ceil((top - bottom) / resolution - 1e-9)
     width = math.ceil((right - left) / resolution - 1e-9)
+    check_sides('a map of the circles', width, height)
     grid = Costmap(np.full((height, width), FREE, dtype=np.int8), resolution, left, bottom)
     x = left + resolution * np.arange(width)
     y = bottom + resolution * np.arange(height)
@@ -293,13 +296,17 @@ def _rasterised(
     return grid
 
 
+def check_sides(what: str, width: int, height: int) -> None:
+    """Raise InputError for a map that is too large, before anything of its size is made."""
+    if not (0 < width <= LARGEST and 0 < height <= LARGEST):
+        raise InputError(
+            f'{what} has {width} x {height} cells; 1 to {LARGEST} a side are expected'
+        )
+
+
 def _read_csv(path: Path) -> tuple[list[str], list[list[str]]]:
-    try:
-        lines = list(csv.reader(path.read_text(encoding='utf-8').splitlines()))
-    except OSError as error:
-        raise InputError(f'{path}: {error.strerror}') from None
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise InputError(f'{path} is not a CSV file: {error}') from None
+    with reading(path, 'a CSV file'):
+        lines = list(csv.reader(read_text(path).splitlines()))
     columns = [name.strip() for name in lines[0]] if lines else []
     missing = [name for name in ('x', 'y', 'radius') if name not in columns]
     if missing:
@@ -331,7 +338,9 @@ def _missing_middles(field: NDArray[np.float64]) -> NDArray[np.float64]:
     from scipy.ndimage import binary_fill_holes
 
     corner = field[:, :2].min(axis=0)
-    cells = np.rint((field[:, :2] - corner) / PITCH).astype(int)
+    steps = np.rint((field[:, :2] - corner) / PITCH)
+    check_sides('the field of a BARN world', *(1 + int(most) for most in steps.max(axis=0)))
+    cells = steps.astype(int)
     filled = np.zeros(cells.max(axis=0) + 1, dtype=bool)
     filled[tuple(cells.T)] = True
     middles = np.argwhere(binary_fill_holes(filled) & ~filled)
@@ -341,12 +350,7 @@ def _missing_middles(field: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _map_fields(path: Path) -> dict[str, Any]:
     """Read and check the YAML file of a map."""
-    try:
-        fields = yaml.safe_load(path.read_text(encoding='utf-8'))
-    except OSError as error:
-        raise InputError(f'{path}: {error.strerror}') from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f'{path} is not YAML: {" ".join(str(error).split())}') from None
+    fields = load_yaml(path)
     if not isinstance(fields, dict):
         raise InputError(f'{path} is not the YAML file of a map')
     for name in ('image', 'resolution', 'origin', 'occupied_thresh', 'free_thresh'):
@@ -410,20 +414,22 @@ def _occupancy_of(path: Path, fields: dict[str, Any]) -> NDArray[np.int8]:
     return np.where(opaque, value, UNKNOWN).astype(np.int8)
 
 
+def _opened(image: Path) -> Any:
+    """Open an image; that it is large is for `check_sides` to say, in one line."""
+    from PIL import Image
+
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore', Image.DecompressionBombWarning)
+        return Image.open(image, formats=IMAGES)
+
+
 def _read_image(path: Path, image: Path) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Return the grey values 0..255 of an image and which pixels are opaque."""
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        with Image.open(image) as opened:
-            if opened.mode.startswith('I'):
-                grey = np.asarray(opened, dtype=np.float64) * (255.0 / 65535.0)
-                return grey, np.ones(grey.shape, dtype=bool)
-            channels = np.asarray(opened.convert('RGBA'), dtype=np.float64)
-    except UnidentifiedImageError:
-        raise InputError(f'{path}: {image} is not an image') from None
-    except OSError as error:
-        raise InputError(f'{path}: image {image}: {error.strerror or error}') from None
-    except (SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise InputError(f'{path}: image {image} cannot be read: {error}') from None
-    return channels[..., :3].mean(axis=-1), channels[..., 3] == 255.0
+    name = f'{path}: image {image}'
+    with reading(name, 'an image'), _opened(image) as opened:
+        check_sides(name, *opened.size)  # before a few kB are unpacked to gigabytes
+        if opened.mode.startswith('I'):
+            grey = np.asarray(opened, dtype=np.float64) * (255.0 / 65535.0)
+            return grey, np.ones(grey.shape, dtype=bool)
+        channels = np.asarray(opened.convert('RGBA'))
+    return channels[..., :3].mean(axis=-1), channels[..., 3] == 255

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mppi_ros.control.settings import Configuration
+from mppi_ros.files import load_json
 from mppi_ros.mppi.errors import InputError, MppiError
 from mppi_ros.mppi.parameters import replace
 from mppi_ros.simulation.episode import EpisodeResult
@@ -92,13 +93,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         unknown = set(options.variants) - set(VARIANTS)
         if unknown:
             raise InputError(f'unknown variant {min(unknown)!r}; there are {", ".join(VARIANTS)}')
-        found = drive(options.suite, request, options.variants)
+        old = load_json(options.json) if options.json and options.json.exists() else {}
+        found = old | drive(options.suite, request, options.variants)
     except MppiError as error:
         print(f'ablation: {error}', file=sys.stderr)
         return 2
     if options.json:
-        old = json.loads(options.json.read_text()) if options.json.exists() else {}
-        found = old | found
         options.json.write_text(json.dumps(found, indent=1))
     show(found)
     return 0

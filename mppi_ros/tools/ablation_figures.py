@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Mapping, Sequence
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mppi_ros.files import load_json
+from mppi_ros.mppi.errors import InputError
 from mppi_ros.tools.ablation import COUNTS, Episode, ratio
 from mppi_ros.tools.report import MUTED
 from mppi_ros.tools.theory_figures import BLUE, ORANGE, STYLE
@@ -30,7 +31,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     for name, draw, path in (
         ('options', options, given.options), ('samples', samples, given.samples)
     ):  # fmt: skip
-        write(draw, json.loads(path.read_text()), given.folder / f'ascent_{name}.png')
+        try:
+            found = load_json(path)
+        except InputError as error:
+            parser.exit(2, f'{parser.prog}: {error}\n')
+        write(draw, found, given.folder / f'ascent_{name}.png')
     return 0
 
 

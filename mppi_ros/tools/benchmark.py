@@ -11,6 +11,7 @@ import sys
 from typing import Any
 
 from mppi_ros.control.settings import Configuration, read_yaml
+from mppi_ros.files import reading, shortened
 from mppi_ros.mppi.errors import InputError, MppiError
 from mppi_ros.share import share_path
 from mppi_ros.tools import instrument
@@ -262,16 +263,17 @@ def _show_theory(_options: argparse.Namespace, rows: Rows) -> None:
 
 def _compare(options: argparse.Namespace) -> int:
     """Print this ÷ other for each row of both; without a second result, measure anew."""
-    other = instrument.read_json(options.other, 'benchmark', 'arguments', 'machine', 'rows')
+    other = _read_result(options.other)
     if options.this:
-        this = instrument.read_json(options.this, 'benchmark', 'machine', 'rows')
+        this = _read_result(options.this)
     else:
         this = _measure(_parse(other['arguments']), other['arguments'])
     if other['benchmark'] != this['benchmark']:
         raise InputError(
             f'{options.this} holds {this["benchmark"]}, {options.other} {other["benchmark"]}'
         )
-    rows = ratios(other['rows'], this['rows'])
+    with reading(options.other, 'a result to compare with'):
+        rows = ratios(other['rows'], this['rows'])
     if not rows:
         raise InputError(f'{options.other} has no row in common with this')
     for name, result in (('other', other), ('this', this)):
@@ -279,6 +281,19 @@ def _compare(options: argparse.Namespace) -> int:
         print(f'{name}: {told["cpu"]}, {told["cores"]} cores, commit {told["commit"]}')
     _show(f'{this["benchmark"]}: this ÷ other', ('row', 'value', 'other', 'this', 'ratio'), rows)
     return 0
+
+
+def _read_result(path: Path) -> dict[str, Any]:
+    """Return a result of this program from a file."""
+    result = instrument.read_json(path, 'benchmark', 'arguments', 'machine', 'rows')
+    for name, kind in (('arguments', str), ('rows', dict)):
+        members = result[name]
+        if not isinstance(members, list) or not all(isinstance(each, kind) for each in members):
+            raise InputError(f'{path}: {name} = {shortened(members)}')
+    machine = result['machine']
+    if not isinstance(machine, dict) or not {'cpu', 'cores', 'commit'} <= machine.keys():
+        raise InputError(f'{path}: machine = {shortened(machine)}')
+    return result
 
 
 def ratios(other: Rows, this: Rows) -> Rows:

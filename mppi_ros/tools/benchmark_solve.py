@@ -10,7 +10,7 @@ import math
 from pathlib import Path
 import time
 from typing import Any
-import zipfile
+from zipfile import ZipFile
 
 import numba
 import numpy as np
@@ -25,6 +25,7 @@ from mppi_ros.driving.motion import State
 from mppi_ros.driving.objective import DrivingObjective
 from mppi_ros.driving.path import ReferencePath
 from mppi_ros.driving.plugin import load_plugin
+from mppi_ros.files import reading
 from mppi_ros.mppi import noise, score
 from mppi_ros.mppi.blocks import BLOCK
 from mppi_ros.mppi.errors import InputError
@@ -36,7 +37,12 @@ PERIOD = 0.05  # [s] of the pace '20Hz'
 WARM_UP = 50  # calls before any is counted
 LARGE = 1000  # cells a side of the map, tiled, that a distance field is timed on, too
 ROUNDS = 10  # configurations take turns, so that a drift of the machine meets them all
-NAV2_VALUES = (('costmap', 2), ('plan', 2), ('robot_pose', 1), ('robot_speed', 1), ('origin', 1))
+# Least shape of each array of a situation.
+NAV2_VALUES: dict[str, tuple[int, ...]] = {
+    'resolution': (), 'costmap': (1, 1), 'plan': (1, 3), 'robot_pose': (3,), 'robot_speed': (1,),
+    'origin': (2,),
+}  # fmt: skip
+LARGEST_FILE = 1_000_000_000  # [bytes] that an .npz file may unpack to
 
 
 @dataclass(frozen=True)
@@ -78,19 +84,16 @@ def load_situation(path: Path | None) -> Situation:
     """
     if path is None:
         return _built_in()
-    try:
-        with np.load(path) as file:
-            values = {name: np.asarray(file[name]) for name in ('resolution', *dict(NAV2_VALUES))}
-    except OSError as error:
-        raise InputError(f'{path}: {error.strerror or "not an .npz file"}') from None
-    except (ValueError, zipfile.BadZipFile):
-        raise InputError(f'{path} is not an .npz file') from None
-    except KeyError as error:
-        raise InputError(f'{path}: {error.args[0]}') from None
-    for name, dimensions in NAV2_VALUES:
-        if values[name].ndim != dimensions or values[name].dtype.kind not in 'fiu':
-            raise InputError(f'{path}: {name} has shape {list(values[name].shape)}')
+    values = _arrays(path)
+    for name, wanted in NAV2_VALUES.items():
+        shape, kind = values[name].shape, values[name].dtype.kind
+        fits = len(shape) == len(wanted) and all(map(int.__ge__, shape, wanted))
+        if not fits or kind not in 'fiu' or not np.isfinite(values[name]).all():
+            raise InputError(f'{path}: {name} has shape {list(shape)}, or is not finite numbers; '
+                             f'at least {list(wanted)} is expected')
     cost = values['costmap'].astype(np.int64)
+    if cost.min() < 0 or cost.max() > 255:
+        raise InputError(f'{path}: costmap holds {cost.min()} to {cost.max()}, not 0 to 255')
     known = np.where(cost >= 253, cost - 154, (98 * cost + 251) // 252)
     data = np.where(cost == 255, -1, known).astype(np.int8)
     x, y = values['origin'][:2]
@@ -99,6 +102,15 @@ def load_situation(path: Path | None) -> Situation:
     speed = values['robot_speed']
     state = State(x, y, yaw, float(speed[0]), float(speed[-1]))
     return Situation(path.stem, costmap, values['plan'].astype(np.float64), state)
+
+
+def _arrays(path: Path) -> dict[str, NDArray[Any]]:
+    """Return the arrays of a situation from an .npz file that holds no more than LARGEST_FILE."""
+    with reading(path, 'an .npz file of a situation'), ZipFile(path) as archive:
+        if sum(member.file_size for member in archive.infolist()) > LARGEST_FILE:
+            raise InputError(f'{path} unpacks to more than {LARGEST_FILE / 1e6:g} MB')
+        with np.load(path) as file:
+            return {name: np.asarray(file[name]) for name in NAV2_VALUES}
 
 
 def _built_in() -> Situation:

@@ -226,9 +226,18 @@ def _failures(episode: Result) -> list[str]:
 
 
 def _compare(options: argparse.Namespace) -> int:
-    from mppi_ros.tools.evaluate_comparison import CONFIDENCE, changed, differences, name_of, pair
+    from mppi_ros.tools.evaluate_comparison import (
+        CONFIDENCE,
+        changed,
+        check_episodes,
+        differences,
+        name_of,
+        pair,
+    )
 
     a, b = (instrument.read_json(path, 'suite', 'episodes') for path in (options.a, options.b))
+    for path, result in ((options.a, a), (options.b, b)):
+        check_episodes(path, result['episodes'])
     if a['suite'] != b['suite']:
         raise InputError(f'{options.a} holds suite {a["suite"]}, {options.b} {b["suite"]}')
     pairs = pair(a['episodes'], b['episodes'])

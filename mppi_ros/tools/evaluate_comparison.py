@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mppi_ros.files import shortened
 from mppi_ros.mppi.errors import InputError
 
 RESAMPLES = 10_000
@@ -20,6 +22,7 @@ MEASURES = {
     'reversals': -1, 'standing_share': -1,
 }  # fmt: skip
 OF_SUCCESSES = ('time_s', 'path_length_m')  # these count where both succeeded
+LARGEST = 1e12  # no measure is
 NOTABLE = 0.02  # difference of the score that makes an episode better or worse
 
 Episode = dict[str, Any]
@@ -49,6 +52,38 @@ class Difference:
         if self.low <= 0.0 <= self.high:
             return 'no difference seen'
         return 'better' if sign * self.mean > 0.0 else 'worse'
+
+
+def check_episodes(path: Path, episodes: Any) -> None:
+    """
+    Check that episodes from a file hold what a comparison reads.
+
+    Raises
+    ------
+    InputError
+        They are no list of episodes, or a value is missing or of another kind.
+
+    """
+    number, text = (bool, int, float), (str,)
+    if not isinstance(episodes, list):
+        raise InputError(f'{path} has no list of episodes')
+    for index, episode in enumerate(episodes):
+        if not isinstance(episode, dict):
+            raise InputError(f'{path}: episode {index} = {shortened(episode)}')
+        kinds: dict[str, tuple[type, ...]] = {
+            'scenario': text, 'seed': number, 'success': number, 'collision': number,
+            'plant': (str, type(None)),
+            **{name: (*number, type(None)) for name in (*MEASURES, 'score') if name in episode},
+        }  # fmt: skip
+        if episode.get('failed'):
+            kinds |= {'failed': (list,), 'timeout': number, 'reason': text}
+        else:
+            kinds |= {'score': number, 'time_s': number}
+        for name, kind in kinds.items():
+            value = episode.get(name)
+            large = isinstance(value, (int, float)) and abs(value) > LARGEST
+            if not isinstance(value, kind) or large:
+                raise InputError(f'{path}: episode {index} has {name} = {shortened(value)}')
 
 
 def pair(a: Sequence[Episode], b: Sequence[Episode]) -> list[tuple[Episode, Episode]]:

@@ -12,12 +12,12 @@ import zlib
 
 import numpy as np
 from numpy.typing import NDArray
-import yaml
 
 from mppi_ros.control.settings import Configuration, read_yaml
 from mppi_ros.driving.costmap import Costmap
 from mppi_ros.driving.distance_field import distance_field
 from mppi_ros.driving.footprint import Footprint
+from mppi_ros.files import load_yaml, read_text, reading, shortened
 from mppi_ros.mppi.errors import InputError
 from mppi_ros.mppi.parameters import replace
 from mppi_ros.share import share_path
@@ -35,6 +35,7 @@ ROOM = 0.1  # [m] between the robot and an obstacle, at start and goal
 DISCS = 2  # unmapped obstacles in every other episode
 DISC_RADIUS = (0.1, 0.2)  # [m]
 WALL = 0.05  # [m] radius of the circles that make a wall of a scenario, and their spacing
+LONGEST_LINE = 10_000.0  # [m] of a wall or between two corners of a path of a scenario
 LAPS = 2  # flying laps
 COURSE_SPACING = 0.1  # [m]
 RESERVE = 0.9  # share of what the tyres hold that the car is told of
@@ -164,14 +165,9 @@ def _barn(request: Request) -> Iterator[Case]:
 
 def _barn_index(path: Path) -> dict[str, float]:
     """Return {world: optimal time OT [s]}."""
-    try:
-        with path.open(encoding='utf-8', newline='') as file:
-            rows = list(csv.DictReader(file))
+    with reading(path, 'an index with world and official_OT_s'):
+        rows = csv.DictReader(read_text(path).splitlines())
         best = {row['world']: float(row['official_OT_s']) for row in rows}
-    except OSError as error:
-        raise InputError(f'{path}: {error.strerror}') from None
-    except (KeyError, TypeError, ValueError, csv.Error):
-        raise InputError(f'{path} is not an index with world and official_OT_s') from None
     if not best:
         raise InputError(f'{path} names no world')
     return best
@@ -240,10 +236,8 @@ def _raceline(path: Path) -> tuple[float, float, dict[str, float]]:
 
 def _columns(path: Path, delimiter: str, least: int) -> NDArray[np.float64]:
     """Read numbers from a file with at least so many columns; lines with # are comments."""
-    try:
+    with reading(path, 'a table of numbers'):
         values = np.loadtxt(path, delimiter=delimiter, comments='#', ndmin=2)
-    except (OSError, ValueError) as error:
-        raise InputError(f'{path} cannot be read: {error}') from None
     if len(values) < 3 or values.shape[1] < least or not np.isfinite(values).all():
         raise InputError(f'{path} does not hold at least 3 lines of {least} finite numbers')
     return values
@@ -285,10 +279,10 @@ def _maps(request: Request) -> Iterator[Case]:
 
 def _is_map(path: Path) -> bool:
     try:
-        fields = yaml.safe_load(path.read_text(encoding='utf-8'))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        content = load_yaml(path)
+    except InputError:
         return False
-    return isinstance(fields, dict) and 'image' in fields and 'resolution' in fields
+    return isinstance(content, dict) and 'image' in content and 'resolution' in content
 
 
 def _pairs(
@@ -390,12 +384,7 @@ def _read_scenario(path: Path) -> dict[str, Any]:
         The file cannot be read, a field is unknown or missing, or a value is of no use.
 
     """
-    try:
-        content = yaml.safe_load(path.read_text(encoding='utf-8'))
-    except OSError as error:
-        raise InputError(f'{path}: {error.strerror}') from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f'{path} is not YAML: {" ".join(str(error).split())}') from None
+    content = load_yaml(path)
     if not isinstance(content, dict):
         raise InputError(f'{path} is not a scenario')
     content.pop('description', None)
@@ -405,8 +394,8 @@ def _read_scenario(path: Path) -> dict[str, Any]:
             raise InputError(f'{path}: unknown field {name!r}')
         try:
             values[name] = READERS[name](value)
-        except (TypeError, ValueError, AttributeError):
-            raise InputError(f'{path}: {name} = {value!r} is of no use') from None
+        except (TypeError, ValueError, AttributeError, ArithmeticError, LookupError):
+            raise InputError(f'{path}: {name} = {shortened(value)} is of no use') from None
     missing = [name for name in ('start', 'goal', 'criteria') if name not in values]
     if missing:
         raise InputError(f'{path} has no {missing[0]}')
@@ -421,6 +410,8 @@ def _read_scenario(path: Path) -> dict[str, Any]:
 
 def _tuple(length: int) -> Callable[[Any], tuple[float, ...]]:
     def read(value: Any) -> tuple[float, ...]:
+        if isinstance(value, str):  # '123' is not 1, 2, 3
+            raise TypeError
         found = tuple(float(number) for number in value)
         if len(found) != length or not all(map(math.isfinite, found)):
             raise ValueError
@@ -433,11 +424,18 @@ def _tuples(length: int) -> Callable[[Any], tuple[tuple[float, ...], ...]]:
     return lambda value: tuple(map(_tuple(length), value))
 
 
+def _count(length: float, spacing: float) -> int:
+    """Return how many points a line of a length [m] takes with its ends, within reason."""
+    if length > LONGEST_LINE:
+        raise ValueError
+    return 1 + math.ceil(length / spacing)
+
+
 def _walls(value: Any) -> tuple[Circle, ...]:
     """Return walls [x0, y0, x1, y1] as rows of circles, so that clearance stays exact."""
     circles: dict[Circle, None] = {}
     for x0, y0, x1, y1 in _tuples(4)(value):
-        count = 1 + math.ceil(math.dist((x0, y0), (x1, y1)) / WALL)
+        count = _count(math.dist((x0, y0), (x1, y1)), WALL)
         for x, y in zip(np.linspace(x0, x1, count), np.linspace(y0, y1, count), strict=True):
             circles[round(float(x), 3), round(float(y), 3), WALL] = None
     return tuple(circles)
@@ -455,7 +453,7 @@ def _path(value: Any) -> tuple[Pose, ...]:
     corners = np.array(_tuples(3)(value))
     poses: list[NDArray[np.float64]] = []
     for a, b in zip(corners[:-1], corners[1:], strict=True):
-        count = max(1, math.ceil(math.dist(a[:2], b[:2]) / 0.05))
+        count = max(1, _count(math.dist(a[:2], b[:2]), 0.05) - 1)
         share = np.arange(count)[:, None] / count
         turn = np.array([0.0, 0.0, math.remainder(b[2] - a[2], math.tau)])
         poses += list(a + share * (np.array([*(b - a)[:2], 0.0]) + turn))

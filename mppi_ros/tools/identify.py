@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mppi_ros.control.identification import Axis, Estimate, Identification
+from mppi_ros.control.inputs import FASTEST
+from mppi_ros.files import reading
 from mppi_ros.mppi.errors import InputError
 from mppi_ros.tools import instrument
 
@@ -91,38 +93,39 @@ def content(path: Path, found: dict[str, Estimate]) -> dict[str, Any]:
 def _read(path: Path, odometry: str, commands: str) -> tuple[Floats, Floats]:
     """Return odometry and commands, float64[N, 4]: time [s], vx, vy [m/s], wz [rad/s]."""
     try:
-        from rosbags.highlevel import AnyReader, AnyReaderError
+        from rosbags.highlevel import AnyReader
         from rosbags.interfaces import Connection
         from rosbags.typesys import Stores, get_typestore
     except ImportError:
         raise InputError('identify needs rosbags: pip install rosbags') from None
     rows: dict[str, list[tuple[float, ...]]] = {}
-    try:
-        with AnyReader([path], default_typestore=get_typestore(Stores.ROS2_JAZZY)) as reader:
-            known: Sequence[Connection] = reader.connections
-            chosen = [
-                _topic(path, known, odometry, ODOMETRY, '--odom'),
-                _topic(path, known, commands, COMMANDS, '--cmd'),
-            ]
-            # Without stamps in the commands both are taken at the time of their recording.
-            stamped = all(each.msgtype != COMMANDS[1] for each in chosen[1])
-            for connection, received, data in reader.messages([*chosen[0], *chosen[1]]):
-                message: Any = reader.deserialize(data, connection.msgtype)
-                time = 1e-9 * received
-                if stamped:
-                    time = message.header.stamp.sec + 1e-9 * message.header.stamp.nanosec
-                twist = message if connection.msgtype == COMMANDS[1] else message.twist
-                twist = getattr(twist, 'twist', twist)
-                row = time, twist.linear.x, twist.linear.y, twist.angular.z
-                rows.setdefault(connection.topic, []).append(row)
-    except InputError:
-        raise
-    except (AnyReaderError, OSError, ValueError) as error:
-        raise InputError(f'{path} cannot be read: {error}') from None
+    types = get_typestore(Stores.ROS2_JAZZY)
+    with (
+        reading(path, 'a recording'),
+        instrument.bounded_unpacking(path),
+        AnyReader([path], default_typestore=types) as reader,
+    ):
+        known: Sequence[Connection] = reader.connections
+        chosen = [
+            _topic(path, known, odometry, ODOMETRY, '--odom'),
+            _topic(path, known, commands, COMMANDS, '--cmd'),
+        ]
+        # Without stamps in the commands both are taken at the time of their recording.
+        stamped = all(each.msgtype != COMMANDS[1] for each in chosen[1])
+        for connection, received, data in reader.messages([*chosen[0], *chosen[1]]):
+            message: Any = reader.deserialize(data, connection.msgtype)
+            time = 1e-9 * received
+            if stamped:
+                time = message.header.stamp.sec + 1e-9 * message.header.stamp.nanosec
+            twist = message if connection.msgtype == COMMANDS[1] else message.twist
+            twist = getattr(twist, 'twist', twist)
+            row = time, twist.linear.x, twist.linear.y, twist.angular.z
+            rows.setdefault(connection.topic, []).append(row)
     found = []
     for connections in chosen:
         values = np.array(rows.get(connections[0].topic, []), dtype=np.float64).reshape(-1, 4)
-        values = values[np.isfinite(values).all(axis=1)]
+        sane = np.isfinite(values).all(axis=1) & (np.abs(values[:, 1:]) <= FASTEST).all(axis=1)
+        values = values[sane]
         if len(values) < 2:
             raise InputError(f'{path}: {connections[0].topic} holds no messages')
         found.append(values[np.argsort(values[:, 0], kind='stable')])

@@ -14,7 +14,8 @@ from typing import Any, NoReturn
 import yaml
 
 from mppi_ros.control.settings import Configuration
-from mppi_ros.mppi.errors import ParameterError
+from mppi_ros.files import load_yaml
+from mppi_ros.mppi.errors import InputError, ParameterError
 from mppi_ros.mppi.parameters import describe, flatten, replace
 
 PLUGIN = 'nav2_mppi_controller::MPPIController'
@@ -449,7 +450,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                         help='the controller plugin, where several are MPPI, as in FollowPath')
     options = parser.parse_args(argv)
     try:
-        content = yaml.safe_load(options.file.read_text('utf-8'))
+        content = load_yaml(options.file)
         text = write(convert(content, options.controller), options.file.name)
         if options.output:
             options.output.write_text(text, 'utf-8')
@@ -457,8 +458,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(text, end='')
     except OSError as error:
         return _complain(f'{error.filename}: {error.strerror}')
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        return _complain(f'{options.file} is not YAML: {" ".join(str(error).split())}')
+    except InputError as error:
+        return _complain(str(error))
     except ParameterError as error:
         return _complain(f'{options.file}: {error}')
     return 0

@@ -11,6 +11,7 @@ import math
 import os
 from pathlib import Path
 import platform
+import resource
 import signal
 import subprocess
 from typing import Any, NoReturn, TypeVar
@@ -19,8 +20,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mppi_ros import __version__
+from mppi_ros.files import load_json
 from mppi_ros.mppi.errors import InputError
 
+UNPACKED_RATIO = 100  # how many times its size a file may unpack to
 T = TypeVar('T')
 
 
@@ -101,6 +104,33 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
+@contextmanager
+def bounded_unpacking(path: Path, memory: float = 2e9) -> Iterator[None]:
+    """
+    Let the reading of a file fail that unpacks to much more than it should.
+
+    Readers of other packages unpack whatever a file holds. Here an allocation fails beyond
+    `memory` [bytes] more than are in use, and so does a file that grows beyond that or beyond
+    UNPACKED_RATIO times what lies at `path`.
+    """
+    pages = int(Path('/proc/self/statm').read_text('ascii').split()[0])
+    parts = [path, *(path.iterdir() if path.is_dir() else ())]
+    size = max((part.stat().st_size for part in parts if part.exists()), default=0)
+    limits = {
+        resource.RLIMIT_AS: pages * resource.getpagesize() + memory,
+        resource.RLIMIT_FSIZE: max(memory, UNPACKED_RATIO * size),
+    }
+    before = {kind: resource.getrlimit(kind) for kind in limits}
+    for kind, (soft, hard) in before.items():
+        most = limits[kind] if soft == resource.RLIM_INFINITY else min(limits[kind], soft)
+        resource.setrlimit(kind, (int(most), hard))
+    try:
+        yield
+    finally:
+        for kind, limit in before.items():
+            resource.setrlimit(kind, limit)
+
+
 def read_json(path: Path, *keys: str) -> dict[str, Any]:
     """
     Read a result file.
@@ -111,12 +141,7 @@ def read_json(path: Path, *keys: str) -> dict[str, Any]:
         The file is missing, is not JSON or lacks one of `keys`.
 
     """
-    try:
-        content = json.loads(path.read_text(encoding='utf-8'))
-    except OSError as error:
-        raise InputError(f'{path}: {error.strerror}') from None
-    except ValueError as error:
-        raise InputError(f'{path} is not JSON: {error}') from None
+    content = load_json(path)
     missing = [key for key in keys if not isinstance(content, dict) or key not in content]
     if missing:
         raise InputError(f'{path} has no {missing[0]!r}: not a result of this program')
@@ -212,8 +237,9 @@ def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]
     for row in rows:
         table.add_row(*map(_cell, row))
     # A file or a pipe gets whole rows, however wide.
-    console = Console()
-    Console(width=None if console.is_terminal else 160, highlight=False).print(table)
+    width = None if Console().is_terminal else 160
+    # What a file says is no markup: an odd bracket in it would be an error.
+    Console(width=width, highlight=False, markup=False, emoji=False).print(table)
 
 
 def _cell(value: Any) -> str:

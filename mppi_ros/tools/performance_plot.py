@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
+
+from mppi_ros.mppi.errors import InputError
+from mppi_ros.tools.instrument import read_json
 
 # Medians measured apart on 2 cores of Zen 4, each with its own default cost: (name, K, T, ms).
 OTHERS = (
@@ -66,7 +68,10 @@ def main() -> None:
     parser.add_argument('results', type=Path, metavar='RESULTS.json', nargs='+')
     parser.add_argument('picture', type=Path, metavar='PICTURE.png')
     options = parser.parse_args()
-    files = [json.loads(path.read_text('utf-8')) for path in options.results]
+    try:
+        files = [read_json(path, 'rows') for path in options.results]
+    except InputError as error:
+        parser.exit(2, f'{parser.prog}: {error}\n')
     draw([row for file in files for row in file['rows']], options.picture)
 
 

@@ -1,10 +1,14 @@
 """A recorded run comes out again bit by bit; the recording never disturbs the controller."""
 from __future__ import annotations
 
+from base64 import b64encode
 from dataclasses import replace
 import math
 from pathlib import Path
+import subprocess
+import sys
 import threading
+import zlib
 
 from control.test_survey import Slow
 import numpy as np
@@ -199,3 +203,141 @@ def test_what_is_no_record_is_refused(tmp_path):
         list(repeat(tmp_path / 'nothing.mcap'))
     with pytest.raises(MppiError, match='No such file'):
         Recorder(tmp_path / 'nowhere' / 'run.mcap', 1e6, print)
+
+
+def written(path: Path, *events, size: int = 64 * 1024, compression=None) -> Path:
+    """Write events as a recorder does; bytes are messages as they are."""
+    from mcap.writer import CompressionType, Writer
+
+    with path.open('wb') as stream:
+        writer = Writer(
+            stream, chunk_size=size, compression=compression or CompressionType.ZSTD)
+        writer.start(profile='', library='mppi_ros')
+        schema = writer.register_schema('mppi_ros.event', 'jsonschema', b'{"type": "object"}')
+        channel = writer.register_channel('/mppi', 'json', schema)
+        for event in events:
+            data = event if isinstance(event, bytes) else recording._encoded(event)
+            writer.add_message(channel, 0, data, 0)
+        writer.finish()
+    return path
+
+
+BEGIN = {'event': 'begin', 'version': 1, 'seed': 3, 'parameters': parameters.flatten(QUICK)}
+TICK = {
+    'event': 'tick', 'now': 0.0, 'steady': None, 'fault': None, 'budget': math.inf,
+    'latency': 0.0, 'clock': [], 'command': [0.0, 0.0, 0.0], 'state': '', 'code': '', 'reason': '',
+}  # fmt: skip
+
+
+def array(size: int, shape, dtype='|i1'):
+    """Return a recorded array that unpacks to `size` bytes and says another shape of itself."""
+    packed = b64encode(zlib.compress(bytes(size), 9)).decode()
+    return {'shape': shape, 'dtype': dtype, 'zlib': packed}
+
+
+def costmap(data, **changes):
+    place = {'resolution': 0.05, 'origin_x': 0.0, 'origin_y': 0.0}
+    return {'event': 'costmap', 'stamp': 0.0, 'costmap': {'data': data, **place, **changes}}
+
+
+@pytest.mark.parametrize('event', [
+    {}, {'event': 5}, {'event': []}, {'event': 'unknown'}, {'event': 'odometry'},
+    {'event': 'odometry', 'values': ['a'] * 7}, {'event': 'odometry', 'values': [0.0]},
+    {'event': 'odometry', 'values': [{}] * 7}, {'event': 'goal', 'stamp': 0.0, 'pose': 5},
+    {'event': 'goal', 'stamp': 0.0, 'pose': [1.0]}, {'event': 'plan', 'stamp': [], 'poses': []},
+    {'event': 'plan', 'stamp': 0.0, 'poses': [['a']]},
+    {'event': 'plan', 'stamp': 0.0, 'poses': {}},
+    {'event': 'configure'}, {'event': 'configure', 'parameters': 5},
+    {'event': 'survey'}, {'event': 'survey', 'look': [], 'number': 0},
+    {'event': 'survey', 'look': 1, 'number': 'a'},
+    costmap(5), costmap(array(100, [10, 10]), resolution='a'), costmap(array(100, [10])),
+    costmap(array(99, [10, 10])), costmap(array(101, [10, 10])), costmap(array(100, [-1, -100])),
+    costmap(array(100, [10, 10], 'O')), costmap(array(100, [10, 10], 'nonsense')),
+    costmap({'shape': [1, 1], 'dtype': '|i1', 'zlib': 'no base64'}),
+    costmap(array(100, [10, 10], '|S1')), costmap(array(100, [10**5, 10**5])),
+    {key: value for key, value in TICK.items() if key != 'now'},
+    TICK | {'now': 'a'}, TICK | {'steady': []}, TICK | {'fault': 5}, TICK | {'fault': ['a', 'b']},
+    TICK | {'command': [0.0]}, TICK | {'command': 'abc'}, TICK | {'clock': 5},
+    TICK | {'clock': ['a']}, TICK | {'latency': None},
+])  # fmt: skip
+def test_an_event_of_no_use_is_refused(tmp_path, event):
+    path = written(tmp_path / 'run.mcap', BEGIN, event, TICK)
+    with pytest.raises(InputError, match=r'run\.mcap'):
+        list(repeat(path))
+
+
+@pytest.mark.parametrize('changes', [
+    {'version': 2}, {'version': {}}, {'seed': 'a'}, {'parameters': 5}, {'parameters': {'a': 1}},
+    {'parameters': {'samples': 'many'}},
+])  # fmt: skip
+def test_a_beginning_of_no_use_is_refused(tmp_path, changes):
+    with pytest.raises(MppiError):
+        list(repeat(written(tmp_path / 'run.mcap', BEGIN | changes, TICK)))
+
+
+@pytest.mark.parametrize('content', [b'[' * 100_000, b'[1]', b'5', b'\xff', b'', b'{"event":'])
+def test_what_is_no_event_ends_the_record(tmp_path, content):
+    path = written(tmp_path / 'run.mcap', BEGIN, TICK, content, TICK)
+    assert len(list(repeat(path))) == 1
+
+
+def test_what_says_markup_is_shown_as_it_is(tmp_path, capsys):
+    from mppi_ros.tools.evaluate import main
+
+    tick = TICK | {'reason': '[/red] [bold]x :smile:', 'state': '[/]'}
+    assert main(['replay', str(written(tmp_path / 'run.mcap', BEGIN, tick))]) == 1
+    assert '[/red] [bold]x :smile:' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize('cut', [1, 5, 9, 50, 300, 1000])
+@pytest.mark.parametrize('damage', ['cut', 'flipped', 'zeros'])
+def test_a_damaged_record_is_read_as_far_as_it_goes_or_refused(tmp_path, cut, damage):
+    path = written(tmp_path / 'run.mcap', BEGIN, *[TICK] * 5, size=500)
+    whole = path.read_bytes()
+    broken = {
+        'cut': whole[:cut], 'flipped': whole[:cut] + bytes([whole[cut] ^ 255]) + whole[cut + 1 :],
+        'zeros': whole[:cut] + bytes(len(whole) - cut),
+    }  # fmt: skip
+    path.write_bytes(broken[damage])
+    try:
+        assert len(list(repeat(path))) <= 5
+    except InputError as error:
+        assert str(path) in str(error)
+
+
+PEAK = """
+import resource, sys
+from pathlib import Path
+from mppi_ros.control.recording import repeat
+from mppi_ros.mppi.errors import MppiError
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+try:
+    list(repeat(Path(sys.argv[1])))
+except MppiError as error:
+    print(error)
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+"""
+
+
+def bomb(kind: str, path: Path) -> Path:
+    """Write a record that unpacks to many times its size."""
+    from mcap.writer import CompressionType
+
+    if kind == 'array':
+        return written(path, BEGIN, costmap(array(300_000_000, [10, 10])))
+    message = b'{"event": "odometry", "values": [' + b' ' * 300_000_000 + b']}'
+    if kind == 'messages':
+        message = b'{"event": "reset"' + b' ' * 3_000_000 + b'}'
+        return written(path, BEGIN, *[message] * 60)
+    return written(path, BEGIN, message, compression=CompressionType[kind])
+
+
+@pytest.mark.parametrize('kind', ['ZSTD', 'LZ4', 'array', 'messages'])
+def test_a_record_unpacks_to_no_more_than_it_may_hold(tmp_path, kind):
+    path = bomb(kind, tmp_path / 'run.mcap')
+    assert path.stat().st_size < 2_000_000
+    done = subprocess.run(
+        [sys.executable, '-c', PEAK, str(path)], capture_output=True, text=True, check=True)
+    words, peak = done.stdout.splitlines()
+    assert 'run.mcap' in words
+    assert float(peak) < 250.0  # MB

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 import json
+from shutil import copy, copytree
 
 import numpy as np
 import pytest
@@ -13,13 +14,14 @@ from mppi_ros.simulation.plant import HARD, Plant
 from mppi_ros.tools.evaluate import main
 
 rosbags = pytest.importorskip('rosbags')
+from mcap.writer import Writer as McapWriter  # noqa: E402
 from rosbags.rosbag1 import Writer as Writer1  # noqa: E402
-from rosbags.rosbag2 import StoragePlugin  # noqa: E402
+from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin  # noqa: E402
 from rosbags.rosbag2 import Writer as Writer2  # noqa: E402
 from rosbags.typesys import Stores, get_typestore  # noqa: E402
 
 
-def record(writer, store, stamped, odometry=True):
+def record(writer, store, stamped, odometry=True, steps=2000):
     """Write odometry at 50 Hz and commands at 20 Hz of a simulated robot."""
     types, nano = store.types, 10**9
     vector, kind = types['geometry_msgs/msg/Vector3'], 'geometry_msgs/msg/Twist'
@@ -61,7 +63,7 @@ def record(writer, store, stamped, odometry=True):
 
     robot = Plant(replace(HARD, limits=Limits(vx_max=2.0, wz_max=2.0)), (0.0, 0.0, 0.0), 1)
     rng, command = np.random.default_rng(2), np.zeros(2)
-    for k in range(2000):
+    for k in range(steps):
         now = 0.01 * k
         robot.advance(now - robot.time)
         if k % 2 == 0 and odometry:
@@ -119,3 +121,67 @@ def test_the_recorded_jackal_names_what_it_holds(data, capsys):
         pytest.skip(f'{path} is not there')
     assert main(['identify', str(path)]) == 2
     assert '/jackal_velocity_controller/odom' in capsys.readouterr().err
+
+
+@pytest.fixture(scope='module')
+def bags(tmp_path_factory):
+    """Return recordings of a short drive, in each format."""
+    folder = tmp_path_factory.mktemp('bags')
+    with Writer1(folder / 'drive.bag') as writer:
+        record(writer, get_typestore(Stores.ROS1_NOETIC), stamped=False, steps=200)
+    for name, plugin, packed in (
+        ('sqlite', StoragePlugin.SQLITE3, None), ('mcap', StoragePlugin.MCAP, None),
+        ('packed', StoragePlugin.SQLITE3, CompressionMode.FILE),
+    ):
+        writer = Writer2(folder / name, version=9, storage_plugin=plugin)
+        if packed:
+            writer.set_compression(packed, CompressionFormat.ZSTD)
+        with writer:
+            record(writer, get_typestore(Stores.ROS2_JAZZY), stamped=True, steps=200)
+    return folder
+
+
+@pytest.mark.filterwarnings('error::RuntimeWarning')  # it would be another line
+@pytest.mark.parametrize('share', [0.0, 0.01, 0.1, 0.5, 0.9, 0.999])
+@pytest.mark.parametrize('damage', ['cut', 'zeros', 'noise'])
+@pytest.mark.parametrize('kind', ['drive.bag', 'sqlite', 'mcap', 'packed'])
+def test_a_damaged_recording_is_identified_or_named_in_one_line(
+    bags, tmp_path, capsys, kind, damage, share
+):
+    if (bags / kind).is_dir():
+        copytree(bags / kind, tmp_path / kind)
+        (file,) = (path for path in (tmp_path / kind).iterdir() if path.suffix != '.yaml')
+    else:
+        file = copy(bags / kind, tmp_path / kind)
+    whole = file.read_bytes()
+    at = int(share * len(whole))
+    noise = np.random.default_rng(0).bytes(1000)
+    file.write_bytes(whole[:at] + {
+        'cut': b'', 'zeros': bytes(len(whole) - at), 'noise': noise + whole[at + 1000 :]}[damage])
+    code = main(['identify', str(tmp_path / kind)])
+    lines = capsys.readouterr().err.splitlines()
+    assert code in (0, 1, 2)
+    assert len(lines) == (code == 2)
+    if share < 0.05 and damage != 'noise':
+        assert code == 2
+
+
+def test_a_recording_unpacks_to_no_more_than_it_may_hold(bags, tmp_path, capsys, monkeypatch):
+    from functools import partial
+
+    from mppi_ros.tools import instrument
+
+    copytree(bags / 'mcap', tmp_path / 'mcap')
+    (file,) = (tmp_path / 'mcap').glob('*.mcap')
+    with file.open('wb') as stream:
+        packed = McapWriter(stream, chunk_size=2**30)
+        packed.start()
+        schema = packed.register_schema('nav_msgs/msg/Odometry', 'ros2msg', b'')
+        channel = packed.register_channel('/odom', 'cdr', schema)
+        packed.add_message(channel, 0, bytes(500_000_000), 0)
+        packed.finish()
+    assert file.stat().st_size < 1_000_000
+    monkeypatch.setattr(instrument, 'bounded_unpacking',
+                        partial(instrument.bounded_unpacking, memory=2e8))
+    assert main(['identify', str(file)]) == 2
+    assert capsys.readouterr().err.count('\n') == 1

@@ -1,0 +1,125 @@
+"""Reading of files that are damaged or hostile: what is read is bounded, errors take one line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+import json
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from mppi_ros.mppi.errors import InputError, MppiError
+
+LARGEST_YAML = 4_000_000  # [bytes] some tens of seconds of parsing
+LARGEST_TEXT = 256_000_000  # [bytes]
+DEEPEST = 50  # levels of a YAML file
+MOST_VALUES = 1_000_000  # of a YAML file, with its aliases expanded
+LONGEST = 300  # characters of an error that come from the file
+
+
+@contextmanager
+def reading(path: str | Path, what: str) -> Iterator[None]:
+    """
+    Raise InputError, in one line, for whatever goes wrong while a file is read.
+
+    Parsers raise nearly anything for a damaged file: KeyError, struct.error, RecursionError.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+    what : str
+        What it should be, as in 'YAML' or 'an image'.
+
+    """
+    try:
+        yield
+    except MppiError as error:
+        if str(path) in str(error):
+            raise
+        raise InputError(f'{path}: {one_line(error)}') from None
+    except MemoryError:
+        raise InputError(f'{path} takes too much memory to be {what}') from None
+    except RecursionError:
+        raise InputError(f'{path} is not {what}: it is nested too deeply') from None
+    except Exception as error:
+        if isinstance(error, OSError) and error.strerror:  # from the system, not from a parser
+            raise InputError(f'{path}: {error.strerror}') from None
+        words = one_line(error) or type(error).__name__
+        raise InputError(f'{path} is not {what}: {words}') from None
+
+
+def shortened(value: object) -> str:
+    """Return a value from a file as an error shows it, in one line of bounded length."""
+    return one_line(repr(value))
+
+
+def one_line(error: object) -> str:
+    """Return the text of an error in one line of bounded length."""
+    words = ' '.join(str(error).split())
+    return words if len(words) <= LONGEST else f'{words[:LONGEST]} ...'
+
+
+def read_text(path: str | Path, most: int = LARGEST_TEXT) -> str:
+    """
+    Return the text of a file in UTF-8.
+
+    Raises
+    ------
+    InputError
+        The file cannot be read, is not text or larger than `most` bytes.
+
+    """
+    with reading(path, 'text'), Path(path).open('rb') as file:
+        content = file.read(most + 1)  # no more even of /dev/zero
+        if len(content) > most:
+            raise InputError(f'{path} is larger than {most / 1e6:g} MB')
+        return content.decode('utf-8')
+
+
+def load_yaml(path: str | Path) -> Any:
+    """
+    Return the content of a YAML file.
+
+    Raises
+    ------
+    InputError
+        The file cannot be read, is not YAML, or too large or too deeply nested.
+
+    """
+    with reading(path, 'YAML'):
+        content = yaml.safe_load(read_text(path, LARGEST_YAML))
+        _check_extent(path, content)
+        return content
+
+
+def _check_extent(path: str | Path, content: Any) -> None:
+    """Check depth and size with all aliases expanded, which can be exponential or infinite."""
+    count, waiting = 0, [(content, 0)]
+    while waiting:
+        value, depth = waiting.pop()
+        if not isinstance(value, (dict, list, tuple, set)):
+            continue
+        count += len(value)
+        if depth >= DEEPEST:
+            raise InputError(f'{path} is nested more than {DEEPEST} levels deep')
+        if count > MOST_VALUES:
+            raise InputError(f'{path} holds more than {MOST_VALUES} values')
+        members = value.values() if isinstance(value, dict) else value
+        waiting += [(member, depth + 1) for member in members]
+
+
+def load_json(path: str | Path) -> Any:
+    """
+    Return the content of a JSON file.
+
+    Raises
+    ------
+    InputError
+        The file cannot be read, is not JSON, too large or too deeply nested.
+
+    """
+    with reading(path, 'JSON'):
+        return json.loads(read_text(path))

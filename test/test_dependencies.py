@@ -1,0 +1,138 @@
+"""Whatever the package imports is named where users install from: package.xml and setup.py."""
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+import re
+import runpy
+import sys
+from xml.etree import ElementTree
+
+import pytest
+import setuptools
+
+ROOT = Path(__file__).resolve().parents[1]
+# Of each imported module the package of rosdep that has it, and the one of pip: '' where there is
+# none, as of the peers of a benchmark and of what the ROS 2 wheels lack.
+NAMES = {
+    'PIL': ('python3-pil', 'pillow'),
+    'ament_index_python': ('ament_index_python', ''),
+    'bondpy': ('bondpy', ''),
+    'distributed': ('', 'distributed'),
+    'hypothesis': ('python3-hypothesis', 'hypothesis'),
+    'launch': ('launch', ''),
+    'launch_ros': ('launch_ros', ''),
+    'launch_testing': ('launch_testing', ''),
+    'llvmlite': ('python3-numba', 'numba'),
+    'lz4': ('mcap-ros2-support', 'mcap'),
+    'map_msgs': ('map_msgs', ''),
+    'matplotlib': ('python3-matplotlib', 'matplotlib'),
+    'mcap': ('mcap-ros2-support', 'mcap'),
+    'nav2_msgs': ('nav2_msgs', ''),
+    'numba': ('python3-numba', 'numba'),
+    'numpy': ('python3-numpy', 'numpy'),
+    'psutil': ('python3-psutil', 'psutil'),
+    'pytest': ('python3-pytest', 'pytest'),
+    'pytorch_mppi': ('', 'pytorch-mppi'),
+    'rerun': ('', 'rerun-sdk'),
+    'rich': ('python3-rich', 'rich'),
+    'rosbags': ('python3-rosbags-pip', 'rosbags'),
+    'scipy': ('python3-scipy', 'scipy'),
+    'setuptools': ('', ''),
+    'skimage': ('python3-skimage', 'scikit-image'),
+    'tf2_msgs': ('tf2_msgs', ''),
+    'tf2_ros': ('tf2_ros_py', ''),
+    'torch': ('', 'torch'),
+    'yaml': ('python3-yaml', 'pyyaml'),
+    'zstandard': ('mcap-ros2-support', 'mcap'),
+}
+
+
+def names_of(module: str) -> tuple[str, str]:
+    """Return the packages that have a module; those of messages and rclpy are named like it."""
+    return NAMES.get(module, (module, f'ros-jazzy-{module.replace("_", "-")}'))
+
+
+def imported(*folders: str) -> Iterator[tuple[str, Path]]:
+    """Yield the modules of others that files import, wherever in the file."""
+    own = {path.stem for path in (ROOT / 'test').rglob('*')} | {'mppi_ros', 'atheris'}
+    own -= {'launch'}  # a folder of tests, but they import the package
+    for path in (path for folder in folders for path in (ROOT / folder).rglob('*.py')):
+        for node in ast.walk(ast.parse(path.read_bytes())):
+            names = []
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                names = [node.module or '']
+            for name in (name.partition('.')[0] for name in names):
+                if name not in sys.stdlib_module_names and name not in own:
+                    yield name, path
+
+
+def manifest() -> dict[str, set[str]]:
+    """Return the names in package.xml by the kind of dependency."""
+    found: dict[str, set[str]] = {}
+    for element in ElementTree.parse(ROOT / 'package.xml').getroot():
+        if element.tag.endswith('depend'):
+            found.setdefault(element.tag, set()).add(str(element.text))
+    return found
+
+
+@pytest.fixture
+def setup(monkeypatch):
+    """Return what setup.py hands over."""
+    told: dict[str, object] = {}
+    monkeypatch.setattr(setuptools, 'setup', lambda **words: told.update(words))
+    monkeypatch.chdir(ROOT)
+    runpy.run_path(str(ROOT / 'setup.py'))
+    return told
+
+
+def test_whatever_the_package_imports_is_named_in_its_manifest():
+    named = manifest()
+    known = named['depend'] | named['exec_depend']
+    missing = {
+        f'{names_of(module)[0]} for {path.relative_to(ROOT)}'
+        for module, path in imported('mppi_ros', 'launch')
+        if names_of(module)[0] not in known | {''}}
+    assert missing == set()
+
+
+def test_whatever_the_tests_import_is_named_in_the_manifest():
+    known = set().union(*manifest().values())
+    missing = {
+        f'{names_of(module)[0]} for {path.relative_to(ROOT)}'
+        for module, path in imported('test') if names_of(module)[0] not in known | {''}}
+    assert missing <= {f'action_msgs for {Path("test/system/test_follow_path.py")}'}
+
+
+def test_whatever_the_package_imports_is_named_in_setup_py(setup):
+    lists = [setup['install_requires'], *setup['extras_require'].values()]
+    known = {re.split(r'[<>=;\[ ]', name)[0] for names in lists for name in names}
+    missing = {
+        f'{names_of(module)[1]} for {path.relative_to(ROOT)}'
+        for module, path in imported('mppi_ros', 'test')
+        if names_of(module)[1] not in known | {''}}
+    assert missing <= {f'ros-jazzy-action-msgs for {Path("test/system/test_follow_path.py")}'}
+
+
+def test_nothing_is_named_twice_in_the_manifest():
+    elements = ElementTree.parse(ROOT / 'package.xml').getroot()
+    names = [element.text for element in elements if element.tag.endswith('depend')]
+    assert len(names) == len(set(names))
+
+
+def test_what_nothing_imports_is_not_named_in_the_manifest():
+    """But what is run, or makes others work."""
+    run = {'ros2launch', 'rviz2', 'launch_testing_ros', 'python3-pytest-timeout'}
+    used = {names_of(module)[0] for module, _ in imported('mppi_ros', 'launch', 'test')}
+    used |= {'ament_index_python'}  # launch files find the package by it
+    assert set().union(*manifest().values()) - used - run == set()
+
+
+def test_what_pip_installs_for_rosdep_is_left_out_unless_it_is_asked_for():
+    """On Ubuntu 24.04 pip refuses to install into the system, and rosdep would end there."""
+    for element in ElementTree.parse(ROOT / 'package.xml').getroot():
+        if str(element.text) in ('mcap-ros2-support', 'python3-rosbags-pip'):
+            assert element.get('condition') == '$MPPI_ROS_TOOLS == 1'
