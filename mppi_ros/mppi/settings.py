@@ -18,20 +18,20 @@ class Noise:
     """How the sampled noise is correlated over the horizon."""
 
     correlation_time: float = parameter(
-        2.5,
+        0.1,
         'time over which the noise of one sample stays alike; 0 draws white noise',
         unit='s',
         low=0.0,
         high=100.0,
     )
     smoothing_time: float = parameter(
-        0.14,
+        0.05,
         'second time constant of the noise: larger gives smoother sampled controls',
         unit='s',
         low=0.0,
         high=10.0,
     )
-    antithetic: bool = parameter(True, 'draw samples in pairs x̄ + ε, x̄ − ε')
+    antithetic: bool = parameter(False, 'draw samples in pairs x̄ + ε, x̄ − ε')
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class MppiParameters:
         high=0.9,
     )
     alpha: float = parameter(
-        0.5,
+        1.0,
         'step size α of the natural gradient; 1 is the textbook update, 2 the limit of ascent',
         low=0.01,
         high=2.0,
