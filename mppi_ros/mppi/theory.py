@@ -16,8 +16,8 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mppi_ros.mppi.checks import covariance_matrix, positive
 from mppi_ros.mppi.errors import InputError
-from mppi_ros.mppi.score import covariance_matrix, positive
 
 Array = NDArray[np.float64]
 
