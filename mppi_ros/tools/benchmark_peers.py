@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from functools import cache, partial
 from importlib.metadata import PackageNotFoundError, version
 import os
 from typing import Any, NamedTuple
@@ -150,10 +150,15 @@ def peers_on_problems() -> dict[str, Callable[[Problem, int], Command]]:
 
 def jax_command(problem: Problem, seed: int) -> Command:
     """Return this package with its defaults and the rollout that hydrax has, compiled by JAX."""
+    return problem.ours(problem.settings(seed=seed), _jax_rollout(problem))
+
+
+@cache
+def _jax_rollout(problem: Problem) -> Any:
     import jax
     import jax.numpy as jnp
 
-    return problem.ours(problem.settings(seed=seed), jax.jit(partial(problem.rollout, jnp)))
+    return jax.jit(partial(problem.rollout, jnp))
 
 
 def pytorch_command(problem: Problem, seed: int) -> Command:
@@ -182,6 +187,24 @@ def hydrax_command(problem: Problem, seed: int) -> Command:
     Its rollout is that of MuJoCo; here the problem's own dynamics take its place. Each step has a
     knot of its own.
     """
+    import jax.numpy as jnp
+
+    solver, optimize, action, state_of = _hydrax_solver(problem)
+    parameters, time = solver.init_params(seed=seed), 0.0
+
+    def command(state: Any) -> Any:
+        nonlocal parameters, time
+        parameters, _ = optimize(state_of(time, state), parameters)
+        control = action(parameters, jnp.float32(time))
+        time += problem.time_step
+        return np.asarray(control, np.float64)
+
+    return command
+
+
+@cache
+def _hydrax_solver(problem: Problem) -> Any:
+    """Return hydrax's solver of a problem, its compiled step and action, and its kind of state."""
     from types import SimpleNamespace
 
     from hydrax.algs.mppi import MPPI
@@ -215,18 +238,11 @@ def hydrax_command(problem: Problem, seed: int) -> Command:
         temperature=problem.temperature, plan_horizon=(steps - 1) * problem.time_step,
         num_knots=steps,
     )  # fmt: skip
-    parameters = solver.init_params(seed=seed)
-    optimize, action = jax.jit(solver.optimize), jax.jit(solver.get_action)
-    time = 0.0
 
-    def command(state: Any) -> Any:
-        nonlocal parameters, time
-        parameters, _ = optimize(State(jnp.float32(time), jnp.asarray(state)), parameters)
-        control = action(parameters, jnp.float32(time))
-        time += problem.time_step
-        return np.asarray(control, np.float64)
+    def state_of(time: float, x: Any) -> State:
+        return State(jnp.float32(time), jnp.asarray(x))
 
-    return command
+    return solver, jax.jit(solver.optimize), jax.jit(solver.get_action), state_of
 
 
 def _version(package: str) -> str:
