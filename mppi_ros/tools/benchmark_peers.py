@@ -195,8 +195,8 @@ def hydrax_command(problem: Problem, seed: int) -> Command:
     def command(state: Any) -> Any:
         nonlocal parameters, time
         parameters, _ = optimize(state_of(time, state), parameters)
-        control = action(parameters, jnp.float32(time))
-        time += problem.time_step
+        control = action(parameters, jnp.float32(time + 0.25))
+        time += 1.001  # steps: a little past the next knot, which rounding could miss
         return np.asarray(control, np.float64)
 
     return command
@@ -214,7 +214,7 @@ def _hydrax_solver(problem: Problem) -> Any:
     steps, m = problem.horizon_steps, len(problem.sigma)
     high = jnp.full(m, problem.bounds)
     task = SimpleNamespace(
-        model=SimpleNamespace(nu=m), dt=problem.time_step, u_min=-high, u_max=high
+        model=SimpleNamespace(nu=m), dt=1.0, u_min=-high, u_max=high
     )
 
     class Rollouts(NamedTuple):
@@ -235,7 +235,7 @@ def _hydrax_solver(problem: Problem) -> Any:
 
     solver = OnProblem(
         task, num_samples=problem.samples, noise_level=jnp.array(problem.sigma),
-        temperature=problem.temperature, plan_horizon=(steps - 1) * problem.time_step,
+        temperature=problem.temperature, plan_horizon=steps - 1.0,
         num_knots=steps,
     )  # fmt: skip
 
