@@ -53,6 +53,7 @@ from mppi_ros.driving.path import ReferencePath
 from mppi_ros.driving.plugin import load_plugin
 from mppi_ros.mppi.errors import InputError, ParameterError
 from mppi_ros.mppi.optimizer import FEW, Optimizer
+from mppi_ros.mppi.threads import sleep_between_solves
 
 SENT = 512  # commands remembered for the prediction
 STALE = 2.0  # [s] after which nobody knows from the odometry where the robot is
@@ -119,6 +120,7 @@ class Controller:
         self._sent = np.empty((SENT, 1 + self._vehicle.controls()))
         self._drives = self._drives_of(configuration)
         self._optimizer: Optimizer | None = None
+        sleep_between_solves()
         self.halt()
         self.configure(configuration)
 

@@ -39,7 +39,9 @@ def use_wide_vectors() -> None:
 
     On Intel it uses half, since the first such processors slowed down for the other half. Those
     with VBMI2, the third generation and later, do not: a rollout takes 0.32 instead of 0.44 ms
-    on Sapphire Rapids. What the environment says of the processor comes first.
+    on Sapphire Rapids. What the environment says of the processor comes first. Numba reads this
+    once, at the first decorator, so it is done at import; it concerns all code that Numba compiles
+    in the process, and changes no result.
     """
     if config.CPU_NAME is None and config.CPU_FEATURES is None:
         features = get_host_cpu_features()

@@ -67,7 +67,8 @@ def whiten(process: Any, noise: Any, out: Any) -> Any:
     """Compute z = A⁻¹ n for `noise` n, float[T, m], into `out`, and return it."""
     for c in range(noise.shape[1]):
         out[0, c] = noise[0, c]
-        out[1, c] = (noise[1, c] - process.start * noise[0, c]) / process.start_gain
+        if noise.shape[0] > 1:
+            out[1, c] = (noise[1, c] - process.start * noise[0, c]) / process.start_gain
         for t in range(2, noise.shape[0]):
             foreseen = process.first * noise[t - 1, c] + process.second * noise[t - 2, c]
             out[t, c] = (noise[t, c] - foreseen) / process.gain
@@ -77,10 +78,10 @@ def whiten(process: Any, noise: Any, out: Any) -> Any:
 def unwhiten_transposed(process: Correlation, white: NDArray[Any]) -> NDArray[Any]:
     """Return A⁻ᵀ z for `white` z, float[T, m]: with z̄ = Σ w z it gives the score in unit noise."""
     scaled = white.astype(np.float64)
-    scaled[1] /= process.start_gain
+    scaled[1:2] /= process.start_gain
     scaled[2:] /= process.gain
     out = scaled.copy()
-    out[0] -= process.start * scaled[1]
+    out[:1] -= process.start * scaled[1:2].sum(0)
     out[1:-1] -= process.first * scaled[2:]
     out[:-2] -= process.second * scaled[2:]
     return out
@@ -193,7 +194,7 @@ def draw_white(seed: Any, step: Any, block: Any, out: Any) -> None:
 @inlined
 def correlate(process: Any, controls: Any, out: Any) -> None:
     """Replace white z by n = A z in out, float32[T · m, BLOCK]."""
-    if process.first == np.float32(0.0):
+    if process.first == np.float32(0.0) or out.shape[0] <= controls:
         return
     last, before = stack_row(), stack_row()
     for c in range(controls):

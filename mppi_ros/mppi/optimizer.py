@@ -1,9 +1,9 @@
 """
 MPPI as natural-gradient ascent: x̄ ← x̄ + α Σ ∇L_Σ(x̄) = x̄ + α Σ_i w_i ε_i.
 
-One iteration: draw ε ~ N(0, Σ), evaluate f(x̄ + ε), weigh by exp(−f/λ), step. Nothing in here
-knows what the controls mean: f is any callable from controls (K, T, m) to costs (K,), or an
-objective that evaluates blocks of noise itself.
+One iteration: draw ε ~ N(0, Σ), evaluate f(x̄ + ε), weigh by exp(−f/λ), step, keep to the
+bounds. Nothing in here knows what the controls mean: f is any callable from controls (K, T, m) to
+costs (K,), or an objective that evaluates blocks of noise itself.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ import time
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from mppi_ros.mppi import noise as sampling
 from mppi_ros.mppi import score
 from mppi_ros.mppi.blocks import BLOCK, kernel
-from mppi_ros.mppi.errors import InputError
+from mppi_ros.mppi.errors import InputError, ParameterError
 from mppi_ros.mppi.settings import MppiParameters
 from mppi_ros.mppi.threads import choose_threads, use_threads
 
@@ -33,6 +33,7 @@ PARABOLA = np.array([-21, 14, 39, 54, 59, 54, 39, 14, -21], np.float32) / np.flo
 
 Floats = NDArray[np.float32]
 CostFunction = Callable[[Floats], NDArray[np.floating]]
+Bounds = tuple[ArrayLike, ArrayLike]
 
 
 @runtime_checkable
@@ -63,7 +64,11 @@ class BlockObjective(Protocol):
         """
 
     def project(self, mean: Floats) -> None:
-        """Move mean, float32[T, m], to the nearest sequence that can be executed, in place."""
+        """
+        Move mean, float32[T, m], to the nearest sequence that can be executed, in place.
+
+        A plain callable may have this method, too.
+        """
 
 
 @dataclass(frozen=True)
@@ -111,9 +116,16 @@ class Optimizer:
         λ, α, Σ, K, T and the rest.
     controls : int
         Controls per step, m.
+    bounds : (low, high), optional
+        Least and greatest value of each control, numbers or float[m]; infinite without a bound.
 
     Attributes
     ----------
+    bounds : (float32[m], float32[m]) or None
+        A plain callable sees x clipped to them, and the mean is projected on them after each
+        step. The samples stay Gaussian, so every identity of the theory holds for the f that clips
+        its controls; what the projection takes away from a step is not in `Step.kl`. An objective
+        that evaluates blocks must clip its samples itself.
     mean : float32[T, m]
         x̄, to be written in place: it is the end of a longer plan that begins in the past.
     deadline : float
@@ -126,13 +138,19 @@ class Optimizer:
     Raises
     ------
     ParameterError
-        sigma does not fit the number of controls.
+        controls is not a positive integer, sigma does not fit it, or bounds do not.
 
     """
 
-    def __init__(self, parameters: MppiParameters, controls: int) -> None:
-        self.controls = controls
-        self._plan: Floats = np.zeros((PAST + parameters.horizon_steps, controls), np.float32)
+    def __init__(
+        self, parameters: MppiParameters, controls: int, bounds: Bounds | None = None
+    ) -> None:
+        whole = isinstance(controls, (int, np.integer)) and not isinstance(controls, bool)
+        if not whole or controls < 1:
+            raise ParameterError(f'controls = {controls!r} is not a positive integer')
+        self.controls = int(controls)
+        self.bounds = None if bounds is None else checked_bounds(bounds, self.controls)
+        self._plan: Floats = np.zeros((PAST + parameters.horizon_steps, self.controls), np.float32)
         self.mean = self._plan[PAST:]
         self.deadline = math.inf
         self.clock: Callable[[], float] = time.perf_counter
@@ -140,6 +158,7 @@ class Optimizer:
         self._steps = 0
         self.parameters = parameters
         self.configure(parameters)
+        self._clip(self._plan)
 
     def configure(self, parameters: MppiParameters) -> None:
         """Take over new parameters; the mean is resampled in time when the horizon changes."""
@@ -173,6 +192,7 @@ class Optimizer:
     def reset(self) -> None:
         """Forget the warm start and begin the sequence of random numbers anew."""
         self._plan[:] = 0.0
+        self._clip(self._plan)
         self._steps = 0
         self._temperature_guess = 0.0
 
@@ -196,9 +216,14 @@ class Optimizer:
         Raises
         ------
         InputError
-            A plain callable returned costs of a wrong shape.
+            A plain callable returned costs of a wrong shape, or a factor is not positive.
 
         """
+        if not (0.0 < cooling < math.inf and 0.0 < widening < math.inf):
+            raise InputError(
+                f'cooling = {cooling!r} and widening = {widening!r} must be within (0, inf)'
+            )
+        self._clip(self.mean)
         use_threads(self._threads)
         self._factor = self._narrow if widening == 1.0 else np.float32(widening) * self._narrow
         # a look at the protocol at each step would cost more than the weights of all samples
@@ -212,7 +237,8 @@ class Optimizer:
                 break
             result = self._iterate(objective, blocks, cooling)
         if self.parameters.smoothing and result.valid:
-            self._smooth(objective, blocks)
+            self.mean[:] = smoothed(self._plan)
+            self._project(objective)
         return result
 
     def _iterate(self, objective: Any, blocks: bool, cooling: float) -> Step:
@@ -239,8 +265,7 @@ class Optimizer:
             self._average, self._factor, parameters.alpha, self._process, self._ascent, self._white
         )
         self.mean += self._ascent
-        if blocks:
-            objective.project(self.mean)
+        self._project(objective)
         return Step(
             temperature=temperature,
             smoothed_objective=math.log(total / count) - best / temperature,
@@ -250,10 +275,17 @@ class Optimizer:
             best_cost=best,
         )
 
-    def _smooth(self, objective: Any, blocks: bool) -> None:
-        self.mean[:] = smoothed(self._plan)
-        if blocks:
-            objective.project(self.mean)
+    def _project(self, objective: Any) -> None:
+        """Move the mean to what the objective can execute and what the bounds allow."""
+        project = getattr(objective, 'project', None)
+        if project is not None:
+            project(self.mean)
+        self._clip(self.mean)
+
+    def _clip(self, controls: Floats) -> None:
+        """Clip controls, float32[..., m], to the bounds, in place."""
+        if self.bounds is not None:
+            np.clip(controls, *self.bounds, out=controls)
 
     def _use(self, drawn: int) -> None:
         """Work with the first blocks of the noise, all or as many as there was time for."""
@@ -338,8 +370,9 @@ class Optimizer:
         return np.concatenate([lanes, -lanes]) if pairs else lanes
 
     def _call(self, function: CostFunction) -> None:
-        """Evaluate a plain callable on the controls (K, T, m)."""
+        """Evaluate a plain callable on the controls (K, T, m), clipped to the bounds."""
         controls = self.mean + self._unit_noise() @ self._factor.T
+        self._clip(controls)
         costs = np.asarray(function(controls))
         if costs.shape != (self.sample_count,):
             raise InputError(
@@ -384,6 +417,37 @@ def _shift(plan: Any, ahead: Any) -> None:
         for c in range(plan.shape[1]):
             change = plan[PAST + right, c] - plan[PAST + left, c]
             plan[PAST + t, c] = plan[PAST + left, c] + part * change
+
+
+def checked_bounds(bounds: Bounds, controls: int) -> tuple[Floats, Floats]:
+    """
+    Return the bounds as float32[m] each, rounded inward: no float32 within exceeds them.
+
+    Raises
+    ------
+    ParameterError
+        They are no pair, of a wrong shape, NaN, or the least is above the greatest.
+
+    """
+    try:
+        low, high = (
+            np.broadcast_to(np.asarray(end, np.float64), controls) for end in bounds
+        )
+    except (TypeError, ValueError):
+        raise ParameterError(
+            f'bounds = {bounds!r} is not a pair (low, high) of numbers or of {controls} numbers'
+        ) from None
+    for c in range(controls):
+        if not low[c] <= high[c] or not low[c] < math.inf or not high[c] > -math.inf:
+            raise ParameterError(
+                f'bounds of control {c} = [{low[c]:g}, {high[c]:g}]: low ≤ high is expected'
+            )
+    up, down = np.float32(np.inf), np.float32(-np.inf)
+    least, greatest = low.astype(np.float32), high.astype(np.float32)
+    least = np.where(least < low, np.nextafter(least, up), least)
+    greatest = np.where(greatest > high, np.nextafter(greatest, down), greatest)
+    crossed = least > greatest  # a control that is held at a number which float32 does not have
+    return np.where(crossed, greatest, least), greatest
 
 
 def smoothed(plan: Floats) -> Floats:

@@ -6,8 +6,10 @@ from collections.abc import Iterator, Mapping
 import dataclasses
 from dataclasses import dataclass
 import difflib
-import math
+import sys
 from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
+
+import numpy as np
 
 from mppi_ros.mppi.errors import ParameterError
 
@@ -72,9 +74,19 @@ def parameter(
     )
 
 
-def group(cls: type[T], name: str | None = None) -> T:
-    """Declare a field that holds a group of parameters; `name=''` lifts them one level up."""
-    field: T = dataclasses.field(default_factory=cls, metadata={'name': name, 'group': True})
+def group(
+    cls: type[T], name: str | None = None, defaults: Mapping[str, Any] | None = None
+) -> T:
+    """
+    Declare a field that holds a group of parameters; `name=''` lifts them one level up.
+
+    `defaults`, {dotted name within the group: value}, replace those that the group declares.
+    """
+    changed = dict(defaults or {})
+    field: T = dataclasses.field(
+        default_factory=(lambda: replace(cls(), changed)) if changed else cls,
+        metadata={'name': name, 'group': True, 'defaults': changed},
+    )
     return field
 
 
@@ -121,20 +133,34 @@ def replace(parameters: T, changes: Mapping[str, Any]) -> T:
 
 
 def validate(parameters: Any) -> None:
-    """Raise ParameterError if any value of a parameter dataclass has a wrong type or range."""
+    """
+    Give every value of a parameter dataclass its own type: lists and arrays become tuples.
+
+    Raises
+    ------
+    ParameterError
+        A value has a wrong type or is out of range.
+
+    """
     for info, path in _walk(type(parameters)):
         owner = parameters
-        for attribute in path:
+        for attribute in path[:-1]:
             owner = getattr(owner, attribute)
-        check(info, owner)
+        value = getattr(owner, path[-1])
+        checked = check(info, value)
+        if type(checked) is not type(value) or isinstance(checked, tuple):
+            object.__setattr__(owner, path[-1], checked)
 
 
 def check(info: ParameterInfo, value: Any) -> Value:
     """Return `value` in the parameter's own type, or raise ParameterError."""
     if info.kind == 'double_array':
-        if isinstance(value, (str, bytes)) or not hasattr(value, '__iter__'):
+        scalar = not hasattr(value, '__iter__') or getattr(value, 'ndim', 1) == 0
+        if scalar or isinstance(value, (str, bytes)):
             raise ParameterError(f'{info.name} = {value!r} must be a list of numbers')
         return tuple(_number(info, element) for element in value)
+    if isinstance(value, np.generic):
+        value = value.item()
     if info.kind == 'double':
         return _number(info, value)
     expected = {'bool': bool, 'integer': int, 'string': str}[info.kind]
@@ -148,6 +174,8 @@ def check(info: ParameterInfo, value: Any) -> Value:
 
 
 def _number(info: ParameterInfo, value: Any) -> float:
+    if isinstance(value, np.generic):
+        value = value.item()
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise ParameterError(f'{info.name} = {value!r} must be a number')
     _check_range(info, value)
@@ -156,7 +184,8 @@ def _number(info: ParameterInfo, value: Any) -> float:
 
 def _check_range(info: ParameterInfo, value: float) -> None:
     inside = (info.low is None or value >= info.low) and (info.high is None or value <= info.high)
-    if not (math.isfinite(value) and inside):
+    finite = -sys.float_info.max <= value <= sys.float_info.max  # of an integer of any length, too
+    if not (finite and inside):
         unit = f' {info.unit}' if info.unit else ''
         raise ParameterError(f'{info.name} = {value!r}{unit} is outside {info.range_text}')
 
@@ -170,27 +199,34 @@ _walks: dict[type[Any], tuple[tuple[ParameterInfo, tuple[str, ...]], ...]] = {}
 def _walk(cls: type[Any]) -> tuple[tuple[ParameterInfo, tuple[str, ...]], ...]:
     """Return each parameter and where it is; to read the types takes a millisecond."""
     if cls not in _walks:
-        _walks[cls] = tuple(_walked(cls, '', ()))
+        _walks[cls] = tuple(_walked(cls, '', (), {}))
     return _walks[cls]
 
 
 def _walked(
-    cls: type[Any], prefix: str, path: tuple[str, ...]
+    cls: type[Any], prefix: str, path: tuple[str, ...], defaults: Mapping[str, Any]
 ) -> Iterator[tuple[ParameterInfo, tuple[str, ...]]]:
     hints = get_type_hints(cls)
     for field in dataclasses.fields(cls):
         meta = field.metadata
         name = field.name if meta.get('name') is None else meta['name']
         if meta.get('group'):
-            inner = prefix + (name + '.' if name else '')
-            yield from _walked(hints[field.name], inner, (*path, field.name))
+            inner = name + '.' if name else ''
+            changed = {
+                key.removeprefix(inner): value
+                for key, value in defaults.items() if key.startswith(inner)
+            }  # fmt: skip
+            yield from _walked(
+                hints[field.name], prefix + inner, (*path, field.name),
+                {**meta['defaults'], **changed},
+            )  # fmt: skip
             continue
         hint = hints[field.name]
         array = get_origin(hint) is tuple and get_args(hint)[0] is float
         info = ParameterInfo(
             name=prefix + name,
             kind='double_array' if array else _KINDS[hint],
-            default=cast(Value, field.default),
+            default=cast(Value, defaults.get(name, field.default)),
             unit=meta['unit'],
             low=meta['low'],
             high=meta['high'],

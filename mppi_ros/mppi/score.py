@@ -12,7 +12,7 @@ from typing import Any
 
 from numba import prange, types
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from mppi_ros.mppi.blocks import (
     BLOCK,
@@ -22,6 +22,8 @@ from mppi_ros.mppi.blocks import (
     stack_array,
     stack_row,
 )
+from mppi_ros.mppi.checks import covariance_matrix, positive
+from mppi_ros.mppi.errors import InputError
 
 Array = NDArray[np.float64]
 
@@ -30,27 +32,51 @@ ROWS = 16  # of the noise that are averaged together
 stack_rows = stack_array(types.float32, ROWS, BLOCK)
 
 
-def weights(costs: NDArray[Any], temperature: float) -> Array:
+def weights(costs: ArrayLike, temperature: float) -> Array:
     """
     Return w, float64[K], for costs f, float[K]: the softmax of −f/λ, stable for any costs.
 
-    Costs that are NaN or +inf get weight 0; if all are, all weights are 0.
+    Costs that are NaN or infinite get weight 0; if all are, all weights are 0.
+
+    Raises
+    ------
+    InputError
+        There are no costs, or λ is not positive. In the limit λ → 0 all weight is on
+        the least cost, `argmin`.
+
     """
-    f = np.where(np.isnan(costs), np.inf, np.asarray(costs, dtype=np.float64))
-    best = f.min()
+    f, best, lam = _finite_costs(costs, temperature)
     if not np.isfinite(best):
         return np.zeros_like(f)
-    w = np.exp(-(f - best) / temperature)
+    w = np.exp(-(f - best) / lam)
     return np.asarray(w / w.sum())
 
 
-def smoothed_objective(costs: NDArray[Any], temperature: float) -> float:
-    """Return an estimate of L_Σ(x̄) = log E[exp(−f/λ)] by a stable log-sum-exp; or −inf."""
-    f = np.where(np.isnan(costs), np.inf, np.asarray(costs, dtype=np.float64))
-    best = f.min()
+def smoothed_objective(costs: ArrayLike, temperature: float) -> float:
+    """
+    Return an estimate of L_Σ(x̄) = log E[exp(−f/λ)] by a stable log-sum-exp.
+
+    It is −inf when no cost is finite.
+
+    Raises
+    ------
+    InputError
+        There are no costs, or λ is not positive.
+
+    """
+    f, best, lam = _finite_costs(costs, temperature)
     if not np.isfinite(best):
         return -math.inf
-    return float(-best / temperature + np.log(np.mean(np.exp(-(f - best) / temperature))))
+    return float(-best / lam + np.log(np.mean(np.exp(-(f - best) / lam))))
+
+
+def _finite_costs(costs: ArrayLike, temperature: float) -> tuple[Array, float, float]:
+    """Return f, float64[K], with +inf for what is not finite, its least value, and λ."""
+    f = np.asarray(costs, dtype=np.float64)
+    if not f.size:
+        raise InputError(f'costs have the shape {list(f.shape)}; at least one is expected')
+    f = np.where(np.isfinite(f), f, np.inf)
+    return f, float(f.min()), positive(temperature)
 
 
 def effective_sample_size(w: NDArray[Any]) -> float:
@@ -64,25 +90,27 @@ def natural_gradient(w: NDArray[Any], noise: NDArray[Any]) -> Array:
     return np.asarray(np.tensordot(w, noise, axes=1))
 
 
-def score(w: NDArray[Any], noise: NDArray[Any], covariance: NDArray[Any]) -> Array:
+def score(w: NDArray[Any], noise: NDArray[Any], covariance: ArrayLike) -> Array:
     """Return ∇L_Σ ≈ Σ⁻¹ Σ_i w_i ε_i for noise ε, float[K, n], and Σ, float[n, n]."""
-    return np.asarray(np.linalg.solve(covariance, natural_gradient(w, noise)))
+    sigma = covariance_matrix(covariance, noise.shape[1])
+    return np.asarray(np.linalg.solve(sigma, natural_gradient(w, noise)))
 
 
-def kl_of_step(step: NDArray[Any], covariance: NDArray[Any]) -> float:
+def kl_of_step(step: NDArray[Any], covariance: ArrayLike) -> float:
     """Return KL(N(x̄ + step, Σ) ‖ N(x̄, Σ)) = ½ stepᵀ Σ⁻¹ step, for step, float[n]."""
-    return 0.5 * float(step @ np.linalg.solve(covariance, step))
+    return 0.5 * float(step @ np.linalg.solve(covariance_matrix(covariance, len(step)), step))
 
 
-def curvature(w: NDArray[Any], noise: NDArray[Any], covariance: NDArray[Any]) -> Array:
+def curvature(w: NDArray[Any], noise: NDArray[Any], covariance: ArrayLike) -> Array:
     """
     Return ∇²L_Σ ≈ Σ⁻¹ (Cov_w[ε] − Σ) Σ⁻¹, float64[n, n], for noise ε, float[K, n].
 
     A covariance is never negative, so ∇²L_Σ ≥ −Σ⁻¹ whatever f is.
     """
+    sigma = covariance_matrix(covariance, noise.shape[1])
     centred = noise - natural_gradient(w, noise)
-    spread = (w * centred.T) @ centred - covariance
-    return np.asarray(np.linalg.solve(covariance, np.linalg.solve(covariance, spread).T))
+    spread = (w * centred.T) @ centred - sigma
+    return np.asarray(np.linalg.solve(sigma, np.linalg.solve(sigma, spread).T))
 
 
 def least_gain(alpha: float, norm: float) -> float:
@@ -99,7 +127,7 @@ def reweighted_objective(
     displacement: NDArray[Any],
     costs: NDArray[Any],
     noise: NDArray[Any],
-    covariance: NDArray[Any],
+    covariance: ArrayLike,
     temperature: float,
 ) -> float:
     """
@@ -109,9 +137,10 @@ def reweighted_objective(
     their costs stay, only their probabilities change. At x̄ its gradient is Σ⁻¹ Σ_i w_i ε_i, to
     rounding, for any number of samples: the estimate of the score is the score of an estimate.
     """
-    along = np.linalg.solve(covariance, displacement)
+    lam = positive(temperature)
+    along = np.linalg.solve(covariance_matrix(covariance, len(displacement)), displacement)
     log_ratio = noise @ along - 0.5 * float(displacement @ along)
-    return smoothed_objective(costs - temperature * log_ratio, temperature)
+    return smoothed_objective(costs - lam * log_ratio, lam)
 
 
 @inlined
@@ -177,9 +206,9 @@ def weigh(
     """
     Fill out, float32[blocks, BLOCK], with the weights of costs; return (λ, ESS, best, Σ u).
 
-    NaN counts as +inf, and so does what lies beyond the first `lanes` of each `drawn` blocks. With
-    temperature 0, λ is bisected on a logarithmic scale, from `guess` on, until the effective
-    sample size is `wanted`; a guess of 0 begins at the mean cost over the best one.
+    NaN and −inf count as +inf, and so does what lies beyond the first `lanes` of each `drawn`
+    blocks. With temperature 0, λ is bisected on a logarithmic scale, from `guess` on, until the
+    effective sample size is `wanted`; a guess of 0 begins at the mean cost over the best one.
     """
     infinite = np.float32(np.inf)
     least = stack_row()
@@ -188,7 +217,7 @@ def weigh(
     for block in range(costs.shape[0]):
         for j in range(BLOCK):
             f = costs[block, j]
-            f = f if f == f and (block % drawn) * BLOCK + j < lanes else infinite
+            f = f if f > -infinite and (block % drawn) * BLOCK + j < lanes else infinite
             costs[block, j] = f
             least[j] = min(least[j], f)
     best = infinite

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,25 +18,38 @@ class Noise:
     """How the sampled noise is correlated over the horizon."""
 
     correlation_time: float = parameter(
-        2.5,
+        0.1,
         'time over which the noise of one sample stays alike; 0 draws white noise',
         unit='s',
         low=0.0,
         high=100.0,
     )
     smoothing_time: float = parameter(
-        0.14,
+        0.05,
         'second time constant of the noise: larger gives smoother sampled controls',
         unit='s',
         low=0.0,
         high=10.0,
     )
-    antithetic: bool = parameter(True, 'draw samples in pairs x̄ + ε, x̄ − ε')
+    antithetic: bool = parameter(False, 'draw samples in pairs x̄ + ε, x̄ − ε')
 
 
 @dataclass(frozen=True)
 class MppiParameters:
-    """Everything that the optimiser may be told; see DESIGN words: λ, α, Σ, K, T."""
+    """
+    Parameters of the optimiser: λ, α, Σ, K, T and the rest.
+
+    The defaults suit no problem in particular; `mppi_benchmark peers --problems` compares them.
+    λ is the field `temperature`, because `lambda` is a keyword of Python, and the parameter
+    `lambda` in YAML, in ROS and in error messages. sigma may be a list or an array: m standard
+    deviations, or a covariance of m·m numbers or m rows.
+
+    Raises
+    ------
+    ParameterError
+        A value has a wrong type or is out of range.
+
+    """
 
     temperature: float = parameter(
         0.0,
@@ -52,7 +66,7 @@ class MppiParameters:
         high=0.9,
     )
     alpha: float = parameter(
-        0.5,
+        1.0,
         'step size α of the natural gradient; 1 is the textbook update, 2 the limit of ascent',
         low=0.01,
         high=2.0,
@@ -67,7 +81,7 @@ class MppiParameters:
         high=1e3,
     )
     samples: int = parameter(2000, 'sampled control sequences K', low=16, high=131072)
-    horizon_steps: int = parameter(56, 'steps T of the horizon', low=2, high=512)
+    horizon_steps: int = parameter(56, 'steps T of the horizon', low=1, high=512)
     time_step: float = parameter(
         0.05, 'length of one step of the horizon', unit='s', low=0.005, high=1.0
     )
@@ -84,6 +98,9 @@ class MppiParameters:
     noise: Noise = group(Noise)
 
     def __post_init__(self) -> None:
+        if not isinstance(self.noise, Noise):
+            raise ParameterError(f'noise = {self.noise!r} must be of type Noise')
+        object.__setattr__(self, 'sigma', _row_by_row(self.sigma))
         validate(self)
 
     def cholesky(self, controls: int) -> NDArray[np.float64]:
@@ -130,3 +147,19 @@ class MppiParameters:
             return math.exp(-self.time_step / time) if time > 0.0 else 0.0
 
         return pole(self.noise.correlation_time), pole(self.noise.smoothing_time)
+
+
+def _row_by_row(sigma: Any) -> Any:
+    """Return a covariance of m rows as a tuple of m·m numbers, and anything else as it is."""
+    try:
+        rows = np.asarray(sigma, np.float64)
+    except (TypeError, ValueError):  # ragged or no numbers: `validate` names what is wrong
+        return sigma
+    if rows.ndim < 2:
+        return sigma
+    if rows.ndim > 2 or rows.shape[0] != rows.shape[1]:
+        raise ParameterError(
+            f'sigma has the shape {list(rows.shape)}; a list of numbers or a square covariance is '
+            f'expected'
+        )
+    return tuple(rows.ravel().tolist())

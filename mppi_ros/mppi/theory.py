@@ -16,6 +16,9 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mppi_ros.mppi.checks import covariance_matrix, positive
+from mppi_ros.mppi.errors import InputError
+
 Array = NDArray[np.float64]
 
 
@@ -49,14 +52,33 @@ class Target:
         """
         Return the target of f = −λ log Σ_k exp(−f_k/λ), the soft minimum of quadratics f_k.
 
-        f_k(x) = floor_k + ½ (x − c_k)ᵀ H_k (x − c_k).
+        f_k(x) = floor_k + ½ (x − c_k)ᵀ H_k (x − c_k), for floors float[k], centres float[k, n] and
+        Hessians float[k, n, n].
+
+        Raises
+        ------
+        InputError
+            The shapes do not belong together, λ is not positive, or a Hessian is not symmetric
+            and positive definite: Z would be infinite.
+
         """
-        return cls(
-            temperature=temperature,
-            log_heights=-np.asarray(floors, np.float64) / temperature,
-            centres=np.asarray(centres, np.float64),
-            precisions=np.asarray(hessians, np.float64) / temperature,
-        )
+        lam = positive(temperature)
+        heights = -np.asarray(floors, np.float64) / lam
+        points = np.asarray(centres, np.float64)
+        curved = np.asarray(hessians, np.float64)
+        if points.ndim != 2 or heights.shape != points.shape[:1] or not points.size:
+            raise InputError(
+                f'floors have the shape {list(heights.shape)} and centres {list(points.shape)}; '
+                f'[k] and [k, n] are expected'
+            )
+        k, n = points.shape
+        if curved.shape != (k, n, n):
+            raise InputError(
+                f'hessians have the shape {list(curved.shape)}; {[k, n, n]} is expected'
+            )
+        for matrix in curved:
+            covariance_matrix(matrix, n)
+        return cls(lam, heights, points, curved / lam)
 
     @classmethod
     def quadratic(cls, hessian: ArrayLike, centre: ArrayLike, temperature: float) -> Target:
@@ -127,9 +149,9 @@ def noised(target: Target, covariance: ArrayLike) -> Target:
     Return the target of h_Σ(x̄) = E[φ(x)], x ~ N(x̄, Σ): φ smoothed with the sampling Gaussian.
 
     A valley of precision P gets (P⁻¹ + Σ)⁻¹ = P (1 + Σ P)⁻¹ and the height det(1 + Σ P)^(−½).
-    As Σ → 0 the target itself comes back.
+    As Σ → 0 the target itself comes back. A number σ² stands for σ² times the identity.
     """
-    sigma = np.asarray(covariance, np.float64)
+    sigma = covariance_matrix(covariance, target.centres.shape[1])
     widened = np.eye(len(sigma)) + sigma @ target.precisions
     _, log_determinants = np.linalg.slogdet(widened)
     precisions = target.precisions @ np.linalg.inv(widened)
@@ -149,18 +171,21 @@ def score_of_gaussian(x: ArrayLike, mean: ArrayLike, covariance: ArrayLike) -> A
     ∇h_Σ = E[φ(x) Σ⁻¹ (x − x̄)], hence ∇L_Σ = Σ⁻¹ E_w[x − x̄].
     """
     offsets = np.asarray(x, np.float64) - np.asarray(mean)
-    solved: Array = np.linalg.solve(np.asarray(covariance), offsets[..., None])[..., 0]
+    sigma = covariance_matrix(covariance, offsets.shape[-1])
+    solved: Array = np.linalg.solve(sigma, offsets[..., None])[..., 0]
     return solved
 
 
 def fisher_information(covariance: ArrayLike) -> Array:
     """Return the Fisher matrix of the mean of N(x̄, Σ): E[g gᵀ] = Σ⁻¹, g = ∇_x̄ log N(x; x̄, Σ)."""
-    return np.linalg.inv(np.asarray(covariance, np.float64))
+    sigma = covariance_matrix(covariance, len(np.atleast_2d(covariance)))
+    return np.asarray(np.linalg.inv(sigma), np.float64)
 
 
 def natural_gradient(target: Target, mean: ArrayLike, covariance: ArrayLike) -> Array:
     """Return Σ ∇L_Σ(x̄): the inverse Fisher matrix times the score of the noised target."""
-    gradient: Array = score(noised(target, covariance), mean) @ np.asarray(covariance)
+    sigma = covariance_matrix(covariance, target.centres.shape[1])
+    gradient: Array = score(noised(target, sigma), mean) @ sigma
     return gradient
 
 
@@ -172,7 +197,7 @@ def tilted(target: Target, mean: ArrayLike, covariance: ArrayLike) -> tuple[Arra
     N(μ, Σ) the one nearest to q*, by KL(q* ‖ N), has μ = E_q*[x]: the update with α = 1. Each
     valley times the Gaussian is a Gaussian again; here their means and covariances are mixed.
     """
-    x, sigma = np.asarray(mean, np.float64), np.asarray(covariance, np.float64)
+    x, sigma = np.asarray(mean, np.float64), covariance_matrix(covariance, target.centres.shape[1])
     information = fisher_information(sigma)
     joint = information + target.precisions
     pulls = information @ x + np.einsum('kij,kj->ki', target.precisions, target.centres)
@@ -194,8 +219,9 @@ def kl_of_gaussians(
     mean: ArrayLike, covariance: ArrayLike, other_mean: ArrayLike, other_covariance: ArrayLike
 ) -> float:
     """Return KL(N(mean, covariance) ‖ N(other_mean, other_covariance))."""
-    a, b = np.asarray(covariance, np.float64), np.asarray(other_covariance, np.float64)
-    offset = np.asarray(mean, np.float64) - np.asarray(other_mean, np.float64)
+    offset = np.atleast_1d(np.asarray(mean, np.float64) - np.asarray(other_mean, np.float64))
+    a = covariance_matrix(covariance, len(offset))
+    b = covariance_matrix(other_covariance, len(offset))
     ratio = np.linalg.solve(b, a)
     square = offset @ np.linalg.solve(b, offset)
     return 0.5 * float(np.trace(ratio) - len(a) - np.linalg.slogdet(ratio)[1] + square)

@@ -3,8 +3,8 @@ How many threads a solve uses, over which layer they run, and how they wait betw
 
 A control loop sleeps most of the time, and so must its threads: OpenMP's default is to spin, which
 costs a core, and tens of milliseconds when another program wants it. Intel's TBB sleeps by itself
-and is taken where it is installed. What the environment says, NUMBA_THREADING_LAYER,
-NUMBA_NUM_THREADS or OMP_WAIT_POLICY, comes first.
+and is used where it is installed. Both are settings of the whole process, so nothing is set by an
+import: a controller and the command lines call `sleep_between_solves`.
 """
 
 from __future__ import annotations
@@ -16,12 +16,18 @@ import numba
 # Below this many sample-steps per thread, waking a second thread costs more than it saves.
 WORTHWHILE = 400_000
 
-# OpenMP reads its policy when it is loaded, which Numba does when the first thread is started.
-os.environ.setdefault('OMP_WAIT_POLICY', 'passive')
 
-# TBB or OpenMP: Numba's own layer aborts the process if two threads enter kernels at once.
-if numba.config.THREADING_LAYER == 'default':
-    numba.config.THREADING_LAYER = 'threadsafe'
+def sleep_between_solves() -> None:
+    """
+    Let the threads of this process sleep between two solves; call it before the first solve.
+
+    OpenMP reads its policy when it is loaded, which Numba does when the first thread is started.
+    Numba's own layer, which is not safe for threads, is left out. What the environment says,
+    NUMBA_THREADING_LAYER or OMP_WAIT_POLICY, comes first.
+    """
+    os.environ.setdefault('OMP_WAIT_POLICY', 'passive')
+    if numba.config.THREADING_LAYER == 'default':
+        numba.config.THREADING_LAYER = 'threadsafe'
 
 
 def choose_threads(wanted: int, sample_steps: int) -> int:
@@ -44,9 +50,15 @@ def use_threads(threads: int) -> None:
 
 
 def _started() -> bool:
-    """Start the threads, and tell whether the machine has a layer for them."""
+    """
+    Start the threads, and return whether the machine has a layer that is safe for threads.
+
+    Numba's own layer, workqueue, aborts the process if two threads enter kernels at once: it is
+    used only where the environment asks for it.
+    """
     try:
         numba.get_num_threads()
     except ValueError:
         return False
-    return True
+    wanted: str = numba.config.THREADING_LAYER
+    return numba.threading_layer() != 'workqueue' or wanted == 'workqueue'

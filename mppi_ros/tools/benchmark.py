@@ -31,10 +31,10 @@ NAV2_SOLVE = {
 }
 # What names a row; everything else in it is measured.
 IDENTITY = (
-    'scenario', 'program', 'samples', 'steps', 'threads', 'pace', 'phase', 'costmap_cells', 'what',
-    'unit', 'law',
+    'scenario', 'problem', 'program', 'samples', 'steps', 'threads', 'pace', 'phase',
+    'costmap_cells', 'what', 'unit', 'law',
 )
-MEASURED = ('median_ms', 'p99_ms', 'value', 'time_s', 'solve_median_ms', 'measured')
+MEASURED = ('median_ms', 'p99_ms', 'value', 'time_s', 'solve_median_ms', 'measured', 'cost')
 
 Progress = Callable[[str, float], None]
 Rows = list[dict[str, Any]]
@@ -125,6 +125,8 @@ def _show_solve(_options: argparse.Namespace, rows: Rows) -> None:
 
 
 def _peers(options: argparse.Namespace) -> Rows:
+    if options.problems:
+        return _on_problems(options)
     from mppi_ros.tools.benchmark_peers import measure
     from mppi_ros.tools.benchmark_solve import load_situation
 
@@ -141,7 +143,24 @@ def _peers(options: argparse.Namespace) -> Rows:
     return rows
 
 
-def _show_peers(_options: argparse.Namespace, rows: Rows) -> None:
+def _on_problems(options: argparse.Namespace) -> Rows:
+    from mppi_ros.tools.benchmark_peers import peers_on_problems
+    from mppi_ros.tools.benchmark_problems import PROBLEMS, measure, our_programs
+
+    names = list(PROBLEMS) if 'all' in options.problems else options.problems
+    if unknown := [name for name in names if name not in PROBLEMS]:
+        raise InputError(f'{unknown[0]!r} is none of the problems {", ".join(PROBLEMS)}, all')
+    programs = {**our_programs(), **peers_on_problems()}
+    with _progress() as progress:
+        return list(measure(names, options.seeds, programs, progress))
+
+
+def _show_peers(options: argparse.Namespace, rows: Rows) -> None:
+    if options.problems:
+        columns = ('problem', 'program', 'samples', 'steps', 'cost', 'cost_error', 'seeds',
+                   'command_ms', 'time_ratio')  # fmt: skip
+        _show('cost of closed loops, mean and standard error; times in turns', columns, rows)
+        return
     columns = ('program', 'samples', 'steps', 'threads', 'median_ms', 'p90_ms', 'p99_ms',
                'max_ms', 'calls')
     _show(f'beside peers on {rows[0]["scenario"]}, in turns', columns, rows)
@@ -361,6 +380,15 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     solve = command('solve', 'time one solve and its phases', _solve, _show_solve)
     peers = command(
         'peers', 'time one solve beside pytorch_mppi, in turns', _peers, _show_peers
+    )
+    peers.add_argument(
+        '--problems', metavar='NAME,NAME', type=lambda text: text.split(','), default=(),
+        help='compare the cost reached on well-known problems instead, beside the peers that are '
+        "installed; 'all' for all of them",
+    )
+    peers.add_argument(
+        '--seeds', type=integer(1, 10_000), metavar='N', default=20,
+        help='runs on each of the problems; default: %(default)s',
     )
     limit = command(
         'limit', 'time one solve beside a step by hand in C++, in turns', _limit, _show_limit

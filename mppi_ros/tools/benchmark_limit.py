@@ -28,7 +28,6 @@ from mppi_ros.mppi.errors import InputError
 from mppi_ros.mppi.noise import Correlation, Draw
 from mppi_ros.mppi.optimizer import Optimizer
 from mppi_ros.mppi.parameters import replace
-from mppi_ros.mppi.settings import MppiParameters
 from mppi_ros.mppi.threads import use_threads
 from mppi_ros.tools.benchmark_solve import PERIOD, ROUNDS, WARM_UP, Situation, Solve, timed
 from mppi_ros.tools.instrument import times
@@ -199,7 +198,7 @@ def optimizer_of(
         'sigma': (float(objective.sigma_v), float(objective.sigma_w)),
         'noise.correlation_time': 0.0, 'noise.smoothing_time': 0.0, 'noise.antithetic': pairs,
     }  # fmt: skip
-    return Optimizer(replace(MppiParameters(), values), 2)
+    return Optimizer(replace(Configuration().mppi, values), 2)
 
 
 def load_yardstick(folder: Path) -> tuple[Any, Any]:

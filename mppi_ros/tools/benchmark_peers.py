@@ -1,10 +1,10 @@
-"""The time of a solve beside other MPPI libraries for Python, in turns, on a like problem."""
+"""The solve beside other MPPI libraries for Python: time on a like problem, cost on five more."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
-from importlib.metadata import version
+from functools import cache, partial
+from importlib.metadata import PackageNotFoundError, version
 import os
 from typing import Any, NamedTuple
 
@@ -14,6 +14,7 @@ from mppi_ros.control.settings import Configuration
 from mppi_ros.driving.path import ReferencePath
 from mppi_ros.mppi.errors import InputError
 from mppi_ros.mppi.parameters import replace
+from mppi_ros.tools.benchmark_problems import Command, Problem
 from mppi_ros.tools.benchmark_solve import ROUNDS, WARM_UP, Situation, Solve, timed
 from mppi_ros.tools.instrument import times
 
@@ -122,6 +123,133 @@ def measure(
             run.taken.extend(timed(run.call, -(-run.calls // ROUNDS)))
     for run in runs:
         yield {**run.row, 'phase': 'solve', **times(run.taken), 'calls': len(run.taken)}
+
+
+def peers_on_problems() -> dict[str, Callable[[Problem, int], Command]]:
+    """Return the peers that are installed, with the settings of the textbook."""
+    found: dict[str, Callable[[Problem, int], Command]] = {}
+    try:
+        _import_torch()
+        found[f'pytorch_mppi {version("pytorch_mppi")}'] = pytorch_command
+    except InputError:
+        pass
+    try:
+        import hydrax.algs.mppi  # noqa: F401
+
+        found[f'hydrax {_version("hydrax")}'.strip()] = hydrax_command
+    except ImportError:
+        pass
+    try:
+        import jax  # noqa: F401
+
+        found['mppi_ros, rollout by JAX'] = jax_command
+    except ImportError:
+        pass
+    return found
+
+
+def jax_command(problem: Problem, seed: int) -> Command:
+    """Return this package with its defaults and the rollout that hydrax has, compiled by JAX."""
+    return problem.ours(problem.settings(seed=seed), _jax_rollout(problem))
+
+
+@cache
+def _jax_rollout(problem: Problem) -> Any:
+    import jax
+    import jax.numpy as jnp
+
+    return jax.jit(partial(problem.rollout, jnp))
+
+
+def pytorch_command(problem: Problem, seed: int) -> Command:
+    """Return pytorch_mppi on a problem, in double precision like its own examples."""
+    from pytorch_mppi import MPPI
+    import torch
+
+    torch.set_num_threads(1)  # as many as the others use
+    torch.manual_seed(seed)
+    m, high = len(problem.sigma), torch.full((len(problem.sigma),), problem.bounds).double()
+    last = problem.terminal
+    solver = MPPI(
+        partial(problem.dynamics, torch), partial(problem.cost, torch), len(problem.start),
+        noise_sigma=torch.diag(torch.tensor(problem.sigma).double() ** 2),
+        num_samples=problem.samples, horizon=problem.horizon_steps, lambda_=problem.temperature,
+        u_min=-high, u_max=high, U_init=torch.zeros(problem.horizon_steps, m).double(),
+        terminal_state_cost=last and (lambda states, _: last(torch, states[..., -1, :])),
+    )  # fmt: skip
+    return lambda state: np.asarray(solver.command(torch.from_numpy(state)))
+
+
+def hydrax_command(problem: Problem, seed: int) -> Command:
+    """
+    Return hydrax's MPPI on a problem: its sampling, warm start and update, compiled by JAX.
+
+    Its rollout is that of MuJoCo; here the problem's own dynamics take its place. Each step has a
+    knot of its own.
+    """
+    import jax.numpy as jnp
+
+    solver, optimize, action, state_of = _hydrax_solver(problem)
+    parameters, time = solver.init_params(seed=seed), 0.0
+
+    def command(state: Any) -> Any:
+        nonlocal parameters, time
+        parameters, _ = optimize(state_of(time, state), parameters)
+        control = action(parameters, jnp.float32(time + 0.25))
+        time += 1.001  # steps: a little past the next knot, which rounding could miss
+        return np.asarray(control, np.float64)
+
+    return command
+
+
+@cache
+def _hydrax_solver(problem: Problem) -> Any:
+    """Return hydrax's solver of a problem, its compiled step and action, and its kind of state."""
+    from types import SimpleNamespace
+
+    from hydrax.algs.mppi import MPPI
+    import jax
+    import jax.numpy as jnp
+
+    steps, m = problem.horizon_steps, len(problem.sigma)
+    high = jnp.full(m, problem.bounds)
+    task = SimpleNamespace(
+        model=SimpleNamespace(nu=m), dt=1.0, u_min=-high, u_max=high
+    )
+
+    class Rollouts(NamedTuple):
+        costs: Any
+        knots: Any
+
+    class State(NamedTuple):
+        time: Any
+        x: Any
+
+    class OnProblem(MPPI):
+        def rollout_with_randomizations(
+            self, state: Any, tk: Any, knots: Any, rng: Any
+        ) -> Any:
+            many = jnp.tile(state.x, (problem.samples, 1))
+            costs = problem.rollout(jnp, many, knots)
+            return Rollouts(costs[:, None], knots)
+
+    solver = OnProblem(
+        task, num_samples=problem.samples, noise_level=jnp.array(problem.sigma),
+        temperature=problem.temperature, plan_horizon=steps - 1.0,
+        num_knots=steps,
+    )  # fmt: skip
+
+    def state_of(time: float, x: Any) -> State:
+        return State(jnp.float32(time), jnp.asarray(x))
+
+    return solver, jax.jit(solver.optimize), jax.jit(solver.get_action), state_of
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:  # its sources are on the path
+        return ''
 
 
 class _Run(NamedTuple):

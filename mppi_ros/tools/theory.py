@@ -15,6 +15,7 @@ from mppi_ros.mppi.theory import Target
 
 Array = NDArray[np.float64]
 Measured = Iterator[tuple[str, float, float, float]]
+LONG_NOISE = Noise(correlation_time=2.5, smoothing_time=0.14, antithetic=False)  # a robot's
 
 
 class Row(TypedDict):
@@ -202,7 +203,7 @@ def _estimates() -> Measured:
 
 def _sampling() -> Measured:
     parameters = MppiParameters(
-        samples=60_000, horizon_steps=21, sigma=(0.4, 0.6), noise=Noise(antithetic=False)
+        samples=60_000, horizon_steps=21, sigma=(0.4, 0.6), noise=LONG_NOISE
     )
     made = Optimizer(parameters, 2)
     made.step(lambda controls: np.zeros(len(controls)))
@@ -245,7 +246,7 @@ def _optimiser() -> Measured:
     yield 'change of the step when f is times 100', 0.0, gap, 0.01
 
     flat = MppiParameters(
-        horizon_steps=20, temperature=1.0, sigma=(1.0, 1.0), noise=Noise(antithetic=False)
+        horizon_steps=20, temperature=1.0, sigma=(1.0, 1.0), noise=LONG_NOISE
     )
     made = Optimizer(flat, 2)
     squares, floors = [], []

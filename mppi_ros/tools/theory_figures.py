@@ -1,9 +1,14 @@
-"""The figures of docs/theory.md: `python -m mppi_ros.tools.theory_figures docs/images`."""
+"""
+The figures of docs/theory.md: `python -m mppi_ros.tools.theory_figures docs/images`.
+
+Each file carries what it shows, numbers and words, so that a test notices one that is out of date.
+"""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +33,17 @@ STYLE: dict[Any, Any] = {
 }  # fmt: skip
 
 
+CONTENTS, POINTS = 'Comment', 24
+# A narrow deep valley, a wide one, and a shallow one.
+VALLEYS = Target.valleys(
+    [0.0, 0.45, 0.9], [[-1.6], [1.2], [3.4]], [[[60.0]], [[2.2]], [[14.0]]], 0.5
+)
+FIELD = Target.valleys(
+    [0.0, 0.3, 0.6], [[-1.2, 0.9], [1.1, -0.2], [-0.4, -1.5]],
+    [[[14.0, 4.0], [4.0, 6.0]], [[2.0, -0.6], [-0.6, 3.0]], [[9.0, 0.0], [0.0, 20.0]]], 0.6,
+)  # fmt: skip
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Draw all figures into a folder; return the exit code."""
     parser = argparse.ArgumentParser(description='Draw the figures of docs/theory.md.')
@@ -45,8 +61,43 @@ def write_figures(folder: Path) -> list[Path]:
     for name, draw in FIGURES.items():
         with rc_context(STYLE):
             written.append(folder / f'theory_{name}.png')
-            draw().savefig(written[-1], dpi=130)
+            figure = draw()
+            shown = json.dumps(contents(figure), ensure_ascii=True)
+            figure.savefig(written[-1], dpi=130, metadata={CONTENTS: shown})
     return written
+
+
+def contents(figure: Figure) -> dict[str, Any]:
+    """Return what a figure shows: all its words, and up to POINTS numbers of whatever it draws."""
+    drawn = [array for axes in figure.axes for array in _numbers(axes)]
+    return {'words': list(_words(figure)), 'numbers': [_few(array) for array in drawn]}
+
+
+def _words(figure: Figure) -> Iterator[str]:
+    from matplotlib.text import Text
+
+    for owner in (*figure.axes, *figure.legends):
+        for text in owner.findobj(Text):
+            # the numbers at the ticks are known when they are drawn
+            if text.get_text() and text.get_text().strip('0123456789.,−-'):
+                yield text.get_text()
+
+
+def _numbers(axes: Any) -> Iterator[Array]:
+    for line in axes.lines:
+        yield np.asarray(line.get_xdata(), np.float64)
+        yield np.asarray(line.get_ydata(), np.float64)
+    for collection in axes.collections:
+        for name in ('U', 'V', 'levels'):  # of arrows and of contours
+            if hasattr(collection, name):
+                yield np.asarray(getattr(collection, name), np.float64)
+
+
+def _few(array: Array) -> list[float]:
+    """Return POINTS numbers of an array, evenly spread, to six digits."""
+    flat = array.ravel()
+    places = np.unique(np.linspace(0, flat.size - 1, POINTS).astype(int))
+    return [float(f'{value:.6g}') for value in flat[places]]
 
 
 def _figure(width: float, height: float) -> Figure:
@@ -57,9 +108,7 @@ def _figure(width: float, height: float) -> Figure:
 
 def smoothing() -> Figure:
     """Draw f, φ and h_Σ of one control with a narrow and a wide valley."""
-    target = Target.valleys(
-        [0.0, 0.45, 0.9], [[-1.6], [1.2], [3.4]], [[[60.0]], [[2.2]], [[14.0]]], 0.5
-    )
+    target = VALLEYS
     x = np.linspace(-3.6, 4.8, 1200)[:, None]
     widths = ((0.1, GREEN), (0.4, BLUE), (1.2, RED))
     figure = _figure(9.0, 6.0)
@@ -87,10 +136,7 @@ def smoothing() -> Figure:
 
 def score_field() -> Figure:
     """Draw the score of p_tar and of p_Σ over two controls."""
-    target = Target.valleys(
-        [0.0, 0.3, 0.6], [[-1.2, 0.9], [1.1, -0.2], [-0.4, -1.5]],
-        [[[14.0, 4.0], [4.0, 6.0]], [[2.0, -0.6], [-0.6, 3.0]], [[9.0, 0.0], [0.0, 20.0]]], 0.6,
-    )  # fmt: skip
+    target = FIELD
     side = np.linspace(-2.6, 2.6, 161)
     grid = np.stack(np.meshgrid(side, side), axis=-1)
     arrows = grid[8::16, 8::16]
@@ -191,7 +237,7 @@ def iterations() -> Figure:
     exact = Target.quadratic(2.0 * np.eye(n), centre.ravel(), lam)
     for label, colour, fixed in (
         (r'$\lambda$ = 1', ORANGE, 1.0),
-        (f'ESS = {MppiParameters().ess_share:.0%} of K', BLUE, 0.0),
+        (f'ESS = {MppiParameters().ess_share:.2g} K', BLUE, 0.0),
     ):
         parameters = MppiParameters(
             temperature=fixed, samples=samples, horizon_steps=steps_, sigma=(0.3, 0.3), alpha=0.7,

@@ -55,6 +55,14 @@ def test_controller_waits_for_every_input_by_name(missing):
         State.WAITING, f'no {missing} yet', Command.ZERO)
 
 
+def test_a_horizon_of_one_step_drives_without_a_fault():
+    """Short as it is: what it cannot foresee the check of the plan stops."""
+    robot = driving(replace(PATIENT, {'horizon_steps': 1, 'time_step': 0.5}))
+    tick = robot.run(1.0)
+    assert tick.state is State.DRIVING, tick
+    assert tick.statistics.ess > 1.0
+
+
 def test_robot_reaches_the_goal_and_stays_there():
     robot = driving()
     tick = robot.run(25.0)

@@ -114,6 +114,31 @@ def test_integers_are_good_numbers_and_become_floats():
     assert type(value) is float
 
 
+@dataclass(frozen=True)
+class Train:
+    """A group with defaults of its own, in which a group has some, too."""
+
+    cart: Cart = group(Cart, defaults={'mass': 5.0, 'wheel.radius': 0.5, 'spokes': 7})
+    lifted: Cart = group(Cart, name='', defaults={'wheel.spokes': 9})
+
+
+def test_a_group_may_have_other_defaults_and_they_are_described():
+    train = Train()
+    assert (train.cart.load, train.cart.wheel.radius, train.cart.spare.spokes) == (5.0, 0.5, 7)
+    assert (train.lifted.load, train.lifted.wheel.spokes, train.lifted.spare.spokes) == (0.0, 9, 5)
+    assert {info.name: info.default for info in describe(Train)} == flatten(train)
+    assert Cart() == Cart(load=0.0, wheel=Wheel(0.1, 5))
+
+
+def test_a_default_of_a_group_that_it_does_not_have_is_refused():
+    @dataclass(frozen=True)
+    class Wrong:
+        cart: Cart = group(Cart, defaults={'mas': 5.0})
+
+    with pytest.raises(ParameterError, match=r'unknown parameter mas; did you mean mass\?'):
+        Wrong()
+
+
 def fields_of(cls):
     """Return how many parameters a dataclass declares, groups expanded."""
     return sum(

@@ -70,6 +70,92 @@ def test_raw_score_ascent_is_gradient_descent_with_step_alpha_over_lambda(
     assert theory.cost(target, x) == pytest.approx(0.5 * (x - centre) @ hessian @ (x - centre))
 
 
+@given(seed=seeds, n=dimensions, temperature=temperatures, valleys=st.integers(1, 4))
+def test_f_is_the_soft_minimum_of_its_valleys(seed, n, temperature, valleys):
+    random = np.random.default_rng(seed)
+    floors = random.normal(size=valleys)
+    centres, x = random.normal(size=(valleys, n)), random.normal(size=n)
+    hessians = np.array([covariance(random, n) for _ in range(valleys)])
+    each = [floor + 0.5 * (x - c) @ h @ (x - c)
+            for floor, c, h in zip(floors, centres, hessians, strict=True)]
+    expected = -temperature * math.log(sum(math.exp(-f / temperature) for f in each))
+    target = Target.valleys(floors, centres, hessians, temperature)
+    assert theory.cost(target, x) == pytest.approx(expected, rel=1e-9, abs=1e-9)
+    assert theory.log_density(target, x) == pytest.approx(-expected / temperature, rel=1e-9)
+
+
+@given(seed=seeds, n=dimensions, temperature=temperatures)
+def test_the_free_energy_is_the_cost_of_the_noised_target(seed, n, temperature):
+    """−λ L_Σ, with the same λ: smoothing changes φ and no unit."""
+    target, sigma, mean = problem(seed, n, temperature, valleys=3)
+    smoothed = theory.noised(target, sigma)
+    expected = -temperature * theory.log_density(smoothed, mean)
+    assert theory.cost(smoothed, mean) == pytest.approx(expected, rel=1e-12)
+    assert smoothed.temperature == temperature
+
+
+@given(seed=seeds, n=dimensions, temperature=temperatures, valleys=st.integers(1, 3))
+def test_the_mass_is_the_sum_of_the_integrals_of_gaussians(seed, n, temperature, valleys):
+    random = np.random.default_rng(seed)
+    floors, centres = random.normal(size=valleys), random.normal(size=(valleys, n))
+    hessians = np.array([covariance(random, n) for _ in range(valleys)])
+    masses = [
+        math.exp(-floor / temperature)
+        * (2.0 * math.pi * temperature) ** (0.5 * n) / math.sqrt(np.linalg.det(h))
+        for floor, h in zip(floors, hessians, strict=True)]
+    target = Target.valleys(floors, centres, hessians, temperature)
+    assert theory.log_mass(target) == pytest.approx(math.log(sum(masses)), rel=1e-9, abs=1e-9)
+
+
+def test_the_mass_is_the_integral_of_phi_in_two_and_three_dimensions():
+    for n, points in ((2, 301), (3, 81)):
+        target, _, _ = problem(2, n, 0.7, valleys=2, spread=0.5)
+        side = np.linspace(-8.0, 8.0, points)
+        grid = np.stack(np.meshgrid(*[side] * n, indexing='ij'), axis=-1)
+        total = np.exp(theory.log_density(target, grid)).sum() * (side[1] - side[0]) ** n
+        assert theory.log_mass(target) == pytest.approx(math.log(total), abs=1e-3)
+
+
+@given(seed=seeds, n=dimensions, temperature=temperatures)
+def test_the_most_probable_sequence_is_the_cheapest(seed, n, temperature):
+    """Argmax p_tar is argmin f, of the same points and whatever λ is."""
+    target, _, _ = problem(seed, n, temperature, valleys=3)
+    points = np.random.default_rng(seed).normal(size=(200, n))
+    costs = theory.cost(target, points)
+    assert np.argmax(theory.probability(target, points)) == np.argmin(costs)
+    np.testing.assert_array_equal(
+        np.argsort(theory.probability(target, points)[np.argsort(costs)][:50]),
+        np.arange(50)[::-1])
+
+
+@settings(max_examples=30)
+@given(seed=seeds, n=st.integers(1, 2), temperature=temperatures)
+def test_the_gradient_of_h_is_the_expectation_of_phi_times_the_score_of_the_gaussian(
+    seed, n, temperature
+):
+    target, sigma, mean = problem(seed, n, temperature, valleys=2)
+    sigma = 0.2 * sigma
+    noise, mass = gaussian_nodes(sigma, 60)
+    phi = np.exp(theory.log_density(target, mean + noise))
+    scores = theory.score_of_gaussian(mean + noise, mean, sigma)
+    smoothed = theory.noised(target, sigma)
+
+    def h(at):
+        return float(np.exp(theory.log_density(smoothed, at)))
+
+    expected = gradient(h, mean)
+    np.testing.assert_allclose(
+        (mass * phi) @ scores, expected, rtol=1e-3, atol=1e-4 * (1.0 + np.abs(expected).max()))
+    # the score of p_Σ is ∇h/h; with samples the 1/K of both expectations cancels
+    np.testing.assert_allclose(
+        theory.score(smoothed, mean), expected / h(mean), rtol=1e-4, atol=1e-5)
+    costs = theory.cost(target, mean + noise[:20])
+    ratio = phi[:20] @ noise[:20] / phi[:20].sum()
+    np.testing.assert_allclose(
+        score.natural_gradient(score.weights(costs, temperature), noise[:20]), ratio,
+        rtol=1e-9, atol=1e-12)
+
+
 @settings(max_examples=30)
 @given(seed=seeds, temperature=temperatures)
 def test_the_noised_target_is_the_expectation_of_phi(seed, temperature):

@@ -79,21 +79,33 @@ if sys.argv[1] == 'none':
     def missing(): raise ImportError('no TBB')
     parallel._check_tbb_version_compatible = missing
     sys.modules['numba.np.ufunc.omppool'] = None
-from mppi_ros.mppi.threads import choose_threads
+from mppi_ros.mppi.threads import choose_threads, sleep_between_solves
 import numba
+if sys.argv[2] == 'program':
+    sleep_between_solves()
 threads = choose_threads(2, 1)
 layer = numba.threading_layer() if threads > 1 else 'none'
-print(json.dumps([threads, layer, os.environ['OMP_WAIT_POLICY']]))
+print(json.dumps([threads, layer, os.environ.get('OMP_WAIT_POLICY')]))
 """
 
 
-def probe(machine: str = 'this', **environment: str) -> tuple[int, str, str]:
+def probe(
+    machine: str = 'this', caller: str = 'program', **environment: str
+) -> tuple[int, str, str | None]:
     """Return the number of threads, their layer and their policy in a process of its own."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith('OMP')}
+    return tuple(json.loads(run(PROBE, machine, caller, **environment)))
+
+
+def run(program: str, *arguments: str, **environment: str) -> str:
+    """Return what a Python program prints in a process of its own."""
+    kept = {
+        name: value for name, value in os.environ.items()
+        if not name.startswith(('OMP', 'NUMBA_THREADING'))}
     done = subprocess.run(
-        [sys.executable, '-c', PROBE, machine], env={**kept, **environment},
-        capture_output=True, text=True, check=True)
-    return tuple(json.loads(done.stdout))
+        [sys.executable, '-c', program, *arguments], env={**kept, **environment},
+        capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 @pytest.mark.skipif(CORES < 2, reason='the machine has one core')
@@ -112,3 +124,40 @@ def test_the_environment_comes_first():
 
 def test_without_a_layer_for_threads_the_solve_stays_on_one():
     assert probe('none') == (1, 'none', 'passive')
+
+
+@pytest.mark.skipif(CORES < 2, reason='the machine has one core')
+def test_a_layer_that_is_not_safe_for_threads_is_used_only_where_it_is_asked_for():
+    assert probe('none', 'library') == (1, 'none', None)
+    assert probe('none', 'library', NUMBA_THREADING_LAYER='workqueue')[:2] == (2, 'workqueue')
+    assert probe('this', 'library')[1] in ('tbb', 'omp')
+
+
+IMPORTED = """
+import json, os
+import numba
+def of_threads():
+    names = [name for name in dir(numba.config) if 'THREAD' in name]
+    return {name: getattr(numba.config, name) for name in names}, dict(os.environ)
+before = of_threads()
+import mppi_ros.mppi, mppi_ros.driving.objective, mppi_ros.control.controller
+assert of_threads() == before, 'an import changed the process'
+mppi_ros.control.controller.Controller(mppi_ros.control.controller.Configuration())
+print(json.dumps([os.environ['OMP_WAIT_POLICY'], numba.config.THREADING_LAYER]))
+"""
+
+
+def test_an_import_leaves_the_threads_of_the_process_alone_and_a_controller_lets_them_sleep():
+    assert json.loads(run(IMPORTED)) == ['passive', 'threadsafe']
+
+
+COMMAND = """
+import os, sys
+import {module}
+print(os.environ['OMP_WAIT_POLICY'], 'numba.np.ufunc.omppool' in sys.modules)
+"""
+
+
+@pytest.mark.parametrize('module', ['demo', 'evaluate', 'benchmark', 'evaluate_case'])
+def test_every_command_line_lets_its_threads_sleep_before_their_runtime_is_loaded(module):
+    assert run(COMMAND.format(module=f'mppi_ros.tools.{module}')).split() == ['passive', 'False']
