@@ -39,12 +39,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         done = convert(read(options.file), options.controller, _distro(options.distro),
                        options.wheelbase)
         text = write(done, options.file.name)
-        lines = [line for part in Part for line in report(done, part)]
+        lines = [f'{done.controller}, ROS 2 {done.distro}', *filter(None, [done.hint]),
+                 *(line for part in Part for line in report(done, part))]
+        said = '\n'.join(lines) + '\n'
         if options.report:
-            options.report.write_text('\n'.join(lines[1:]) + '\n', 'utf-8')
+            options.report.write_text(said, 'utf-8')
         if options.output:
             options.output.write_text(text, 'utf-8')
-            print('\n'.join(lines[1:]), file=sys.stderr)
+            print(said, end='', file=sys.stderr)
         else:
             print(text, end='')
     except OSError as error:

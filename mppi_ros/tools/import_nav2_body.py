@@ -19,7 +19,8 @@ PERIODS = 3.0  # costmaps that may be lost before the robot brakes
 SETTLING = 0.45  # [s] of delay, lag and two control periods before a robot slows down
 RATES = {'publish_frequency': 1.0, 'update_frequency': 5.0}  # [Hz] Nav2's defaults
 TIMEOUT = 'safety.costmap_timeout'
-USED = 'goes into ' + TIMEOUT
+NAV2_TIMEOUT = 0.3  # [s] Nav2's default of costmap_update_timeout, from jazzy on
+GOOD_RATE = 5.0  # [Hz]
 
 
 class Body:
@@ -116,39 +117,43 @@ class Body:
 
     def _rate(self, values: dict[str, Any]) -> None:
         """Brake for a costmap that is overdue, and not for one that comes as seldom as it does."""
-        rates = {}
-        for name, default in RATES.items():
-            rate, why = number(values.get(name, default))
-            if name in values and (why or rate <= 0.0):
-                self.done.leave_out(f'local_costmap.{name}', values[name], why or (
-                    'no costmap would be published: set it to 5 Hz or more'))
-            elif name in values:
-                self.done.add(Part.TAKEN, f'local_costmap.{name}', values[name], TIMEOUT)
-            rates[name] = default if why or rate <= 0.0 else rate
-        known = 'publish_frequency' in values or bool(values)
-        slowest = PERIODS / min(rates.values()) if known else INFO[TIMEOUT].default
-        assert isinstance(slowest, float)
-        given, why = number(self.timeout[1]) if self.timeout else (0.0, '')
-        if self.timeout and (why or given < 0.0):
+        rate = min(self._frequency(name, values) for name in RATES)
+        default = INFO[TIMEOUT].default
+        assert isinstance(default, float)
+        slowest = float(f'{PERIODS / rate:.4g}') if values else default
+        origin = f'3 / {rate:g} Hz of local_costmap' if values else 'our default'
+        wanted, why = number(self.timeout[1]) if self.timeout else (math.nan, '')
+        if self.timeout and (why or wanted < 0.0):
             self.done.leave_out(*self.timeout, why or 'is not a positive number')
-        longest = max(slowest, 0.0 if why else given)
-        value, _ = fitted(TIMEOUT, float(f'{longest:.4g}'))
-        rate = min(rates.values())
-        origin = f'3 / {rate:g} Hz of local_costmap' if known else 'our default'
-        if self.timeout and not why and given >= 0.0:
-            full = self.timeout[0]
-            if given >= slowest:
-                self.done.add(Part.TAKEN, full, self.timeout[1], TIMEOUT)
-                origin = full
-            else:
-                self.done.add(Part.CHANGED, full, self.timeout[1], TIMEOUT,
-                              f'the robot would brake before the next costmap comes: {origin}')
-        if known or value != INFO[TIMEOUT].default:
+        elif self.timeout and wanted >= slowest:
+            self.done.add(Part.TAKEN, *self.timeout, TIMEOUT)
+        elif self.timeout:
+            self.done.add(Part.CHANGED, *self.timeout, TIMEOUT,
+                          f'the robot would brake before the next costmap comes: {origin}')
+        if not wanted >= 0.0:
+            wanted = default if self.done.distro == 'humble' else NAV2_TIMEOUT
+        if wanted > slowest:
+            origin = self.timeout[0] if self.timeout else "Nav2's default"
+        value, _ = fitted(TIMEOUT, max(wanted, slowest))
+        if value != default:
             self.done.put(TIMEOUT, value, origin)
-        if known and rate < 5.0:
+        if values and rate < GOOD_RATE:
             self.done.measure(TIMEOUT, f'a costmap at {rate:g} Hz is old when it comes: set '
-                              f'publish_frequency and update_frequency of local_costmap to 5 Hz '
-                              f'or more, then this to 3 periods')
+                              f'publish_frequency and update_frequency of local_costmap to '
+                              f'{GOOD_RATE:g} Hz or more, then this to 3 periods')
+
+    def _frequency(self, name: str, values: dict[str, Any]) -> float:
+        """Return a rate of the costmap, and account for it."""
+        if name not in values:
+            return RATES[name]
+        rate, why = number(values[name])
+        full = f'local_costmap.{name}'
+        if why or rate <= 0.0:
+            self.done.leave_out(full, values[name], why or (
+                f'no costmap would be published: set it to {GOOD_RATE:g} Hz or more'))
+            return RATES[name]
+        self.done.add(Part.TAKEN, full, values[name], TIMEOUT)
+        return rate
 
     def _why(self, name: str, values: dict[str, Any]) -> str:
         if name in ('width', 'height'):

@@ -28,6 +28,7 @@ from mppi_ros.tools.import_nav2_rules import (
     CHECKERS,
     COMBINED,
     CRITICS,
+    GENUINE,
     OPTIONAL,
     SERVER,
     STD,
@@ -40,11 +41,11 @@ from mppi_ros.tools.import_nav2_rules import (
 
 DISTROS = ('humble', 'jazzy', 'kilted', 'lyrical', 'rolling')
 STAMPED = {'humble': False, 'jazzy': False}  # from kilted on Nav2 publishes TwistStamped
+ANY_HEADING = 3.15  # [rad]
 FAULT_TIME = 0.3  # [s] that a fault takes at least: safety.recovery_time and two periods
 NO_NUMBER = 'expected are parameters of a critic'
-BELIEVED = (
-    'what the controller believes of the drives: drive a few bends, record them, and take the '
-    'values that ~/statistics learns')
+BELIEVED = 'Nav2 has no match: drive a few bends, and mppi_evaluate identify reads it off a bag'
+BLIND = ('PositionGoalChecker', 'AxisGoalChecker')  # any heading will do
 
 
 def convert(content: Source | Mapping[str, Any], controller: str = '', distro: str = '',
@@ -117,7 +118,8 @@ class _Conversion:
         self.body.take()
         if self.model == 'ackermann':
             self.motion.take_car(self.wheelbase, self.body.length)
-        self.done.measure('prediction.lag_linear', BELIEVED)
+        for ours in ('prediction.delay_linear', 'prediction.lag_linear'):
+            self.done.measure(ours, BELIEVED)
         self._settle()
         return self.done
 
@@ -134,6 +136,9 @@ class _Conversion:
             elif head in self.choice.others:
                 self.done.leave_out(name, value,
                                     f'is another controller: --controller {shown(head)} takes it')
+            elif head in self.choice.checkers and rest == 'plugin' and str(value).endswith(BLIND):
+                self.done.put('goal.heading_tolerance', ANY_HEADING, f'{name} {value}')
+                self.done.add(Part.TAKEN, name, value, 'goal.heading_tolerance')
             elif head in self.choice.checkers:
                 self._apply(name, value, CHECKERS.get(rest), CHECKERS)
             elif name.startswith('qos_overrides.'):
@@ -168,7 +173,7 @@ class _Conversion:
             rule = rules.get(last)
         if rule is None and self.choice.is_wrapped:
             rule = SHIM.get(inner)
-        if rule is None and self.kind is UNKNOWN:
+        if rule is None and (self.kind is UNKNOWN or self.choice.is_wrapped):
             rule = 'is of a plugin that is not known here'
         return rule
 
@@ -193,7 +198,9 @@ class _Conversion:
                known: Mapping[str, Rule]) -> None:
         """Follow the rule for one parameter."""
         last = full.rpartition('.')[2]
-        if rule is None:
+        if rule is None and last in GENUINE:
+            self.done.leave_out(full, value, 'is a parameter of Nav2 that is not read here')
+        elif rule is None:
             near = difflib.get_close_matches(last, known, n=1)
             hint = f' ({near[0]} is near)' if near else ''
             self.done.leave_out(full, value, f'is not known here: is it spelt well?{hint}')

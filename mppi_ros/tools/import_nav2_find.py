@@ -11,7 +11,8 @@ from mppi_ros.tools.import_nav2_read import Section
 from mppi_ros.tools.import_nav2_report import shown
 
 WRAPPED = ('primary_controller', 'primary_controller.plugin', 'inner_plugin')
-FORK = ('batch_size', 'time_steps')
+NAME, SERVER = 'FollowPath', 'controller_server'  # in Nav2 without other names
+LIKE_MPPI = {'batch_size', 'time_steps', 'model_dt', 'CostCritic', 'PathAlignCritic'}
 
 
 @dataclass
@@ -51,7 +52,7 @@ class Choice:
     @property
     def label(self) -> str:
         """Return its name with that of its node."""
-        return f'{self.section.node}/{self.name} ({self.kind.name})'.lstrip('/')
+        return f'{self.section.node.strip("/")}/{self.name} ({self.kind.name})'.lstrip('/')
 
     @property
     def namespace(self) -> str:
@@ -94,8 +95,11 @@ def choose(found: list[Section], wanted: str) -> Choice:
 
     """
     every = [choice for section in found for choice in _controllers(section)]
+    if not every:  # a server without a plugin still has rates and checkers
+        every = [Choice(section, NAME, UNKNOWN, False) for section in found
+                 if section.node.rpartition('/')[2] == SERVER]
     fits = [choice for choice in every
-            if wanted in ('', choice.name, f'{choice.section.node}/{choice.name}')]
+            if wanted in ('', choice.name, f'{choice.section.node.strip("/")}/{choice.name}')]
     if not fits:
         names = ', '.join(shown(f'{each.section.node}/{each.name}'.lstrip('/')) for each in every)
         what = f'no controller {shown(wanted)}' if wanted and every else 'no controller'
@@ -120,10 +124,10 @@ def _controllers(section: Section) -> list[Choice]:
                if name.startswith(f'{head}.')}
         inner = [str(own[name]) for name in WRAPPED if name in own]
         kind = kind_of(inner[0] if inner else str(own.get('plugin', '')))
-        last = {name.rpartition('.')[2] for name in own}
-        if kind is None and last.issuperset(FORK):
+        parts = {part for name in own for part in name.split('.')}
+        if kind is None and len(parts & LIKE_MPPI) > 1:  # a fork, or without its plugin
             kind = MPPI
-        if kind is None and own and (head in listed or inner):
+        if kind is None and (head in listed or inner):
             kind = UNKNOWN
         if kind is not None:
             found.append(Choice(section, head, kind, bool(inner)))

@@ -9,6 +9,7 @@ from mppi_ros.tools.import_nav2_find import Choice
 from mppi_ros.tools.import_nav2_report import INFO, Import, Part, fitted, number, shown
 from mppi_ros.tools.import_nav2_rules import DELAYS, MODELS, STD, TRUSTED, USED_BY
 
+WIDEST = 2.5  # times our sigma_share; far beyond the limits all samples drive at them
 LENGTH = 0.6  # of a car lies between its axles
 
 
@@ -28,7 +29,7 @@ class Motion:
         self.doubt, self.is_known = '', True
         self.model = self._model_of_mppi() if choice.is_mppi else self._model_of_others()
         if self.model != INFO['motion_model'].default:
-            done.put('motion_model', self.model, choice.name if choice.is_mppi
+            done.put('motion_model', self.model, f'{choice.name}.motion_model' if choice.is_mppi
                      else f'{choice.name}.max_vel_y is not 0')
         self.ratios = self._ratios()
 
@@ -104,12 +105,11 @@ class Motion:
         speeds = max((each for name, each in self.ratios.items() if name != 'wz_std'), default=1.0)
         turning = self.ratios.get('wz_std', 1.0)
         info = INFO['sigma_share']
-        assert isinstance(info.default, tuple) and info.low is not None and info.high is not None
-        shares = [min(max(float(f'{share * each:.4g}'), info.low), info.high)
+        assert isinstance(info.default, tuple) and info.low is not None
+        shares = [max(float(f'{share * min(each, WIDEST):.4g}'), info.low)
                   for share, each in zip(info.default, (speeds, turning, turning), strict=True)]
-        said = [f'{name} / {STD[name][0]} is {each:.3g} of what Nav2 ships'
-                for name, each in self.ratios.items()]
-        self.done.put('sigma_share', shares, '; '.join(said))
+        said = [f'{name} / {STD[name][0]} x {each:.3g}' for name, each in self.ratios.items()]
+        self.done.put('sigma_share', shares, ', '.join(said) + ' of what Nav2 ships')
 
     def _delays(self) -> None:
         for ours, names in DELAYS.items():

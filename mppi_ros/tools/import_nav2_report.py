@@ -191,6 +191,7 @@ def write(done: Import, source: str) -> str:
     lines = [f'# Written by mppi_import_nav2 from {shown(source)}, controller '
              f'{shown(done.controller)}, ROS 2 {done.distro}.',
              '# What is not here keeps the defaults of config/mppi_controller.yaml.',
+             *(f'# {line}' for line in _wrapped(done.hint) if done.hint),
              *(f'# {line}'.rstrip() for line in report(done, Part.MEASURE)),
              '/**/mppi_controller:', '  ros__parameters:', *_values(done), '',
              *(f'# {line}'.rstrip() for part in list(Part)[:3] for line in report(done, part))]
@@ -222,9 +223,11 @@ def report(done: Import, part: Part) -> Iterator[str]:
             yield from _wrapped(f'{", ".join(names)}: {reason}')
         return
     for line in lines:
-        what = f'{shown(line.source)} {line.given} -> ' if line.source else ''
-        value = shown(done.changes.get(line.ours, INFO[line.ours].default)) if line.ours else ''
-        yield from _wrapped(f'{what}{line.ours} {value}{": " if line.why else ""}{line.why}')
+        said = [f'{shown(line.source)} {line.given}'] if line.source else []
+        if line.ours:
+            value = shown(done.changes.get(line.ours, INFO[line.ours].default))
+            said.append(f'{line.ours} {value}')
+        yield from _wrapped(' -> '.join(said) + (f': {line.why}' if line.why else ''))
 
 
 def _wrapped(text: str) -> list[str]:

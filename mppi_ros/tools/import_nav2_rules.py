@@ -271,6 +271,8 @@ MODELS = {
 }
 STD = {'vx_std': ('vx_max', 0.2, 0.5), 'vy_std': ('vy_max', 0.2, 0.5),
        'wz_std': ('wz_max', 0.4, 1.9)}  # its limit, shipped std and limit [m/s] [m/s] [rad/s]
+GENUINE = {name for rules in (CONTROLLER, SERVER, CHECKERS, BODY, *CRITICS.values())
+           for name in rules}
 DELAYS = {'prediction.delay_linear': ('model_delay_vx', 'model_delay_vy'),
           'prediction.delay_angular': ('model_delay_wz',)}
 # Which motion models use a limit of ours, and which parameters say something of one axis only.
