@@ -11,7 +11,7 @@ from mppi_ros.driving.footprint import Footprint
 from mppi_ros.driving.settings import Robot
 from mppi_ros.mppi.errors import InputError, ParameterError
 from mppi_ros.tools.import_nav2_find import Choice
-from mppi_ros.tools.import_nav2_read import Section
+from mppi_ros.tools.import_nav2_read import OUTSIDE, Section
 from mppi_ros.tools.import_nav2_report import INFO, Import, Part, fitted, number
 from mppi_ros.tools.import_nav2_rules import BODY, COMBINED, COSTMAP
 
@@ -44,6 +44,9 @@ class Body:
         self.others = [each for each in found
                        if each is not self.mine and each is not choice.section]
         self.rivals = choice.rivals
+        done.costmap = self.mine.node if self.mine else ''
+        done.nodes = tuple(each.node for each in found if each is self.mine
+                           or each is choice.section or self._is_listed(each))
         self.padding = 0.0
 
     def take(self) -> None:
@@ -170,18 +173,21 @@ class Body:
 
     def _other(self, section: Section) -> None:
         """Name the parameters of a node that is not imported, one by one where it is a costmap."""
-        node = section.node.strip('/')
-        is_rival = any(section is each for each in self.rivals)
-        if node.endswith('costmap') or is_rival:
+        node = section.node
+        if self._is_listed(section):
             why = 'the controller uses the local costmap of its own namespace'
-            if is_rival:
+            if any(section is each for each in self.rivals):
                 why = 'is of another robot, or of a controller that --controller chooses'
-            short = '/'.join(dict.fromkeys(node.split('/')))
             for name, value in [*section.values.items(), *section.repeated]:
-                self.done.leave_out(f'{short}.{name}', value, why)
+                self.done.leave_out(f'{node}.{name}', value, why)
         elif section.values or section.repeated:
             count = len(section.values) + len(section.repeated)
-            self.done.leave_out(node or '(no node)', f'({count} values)', 'is another node')
+            why = 'are no parameters of a node' if node == OUTSIDE else 'is another node'
+            self.done.leave_out(node, f'({count} values)', why)
+
+    def _is_listed(self, section: Section) -> bool:
+        """Return whether every parameter of a node belongs into the report."""
+        return section.node.endswith('costmap') or any(section is each for each in self.rivals)
 
 
 def _costmap_of(choice: Choice, found: list[Section]) -> Section | None:

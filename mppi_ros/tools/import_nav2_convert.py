@@ -127,9 +127,9 @@ class _Conversion:
         """Take the parameters of controller_server and of its checkers."""
         values = self.choice.section.values
         for name, value in values.items():
-            head, _, rest = name.partition('.')
+            head, dot, rest = name.partition('.')
             plugin = values.get(f'{head}.plugin')
-            if head == self.choice.name and rest:
+            if head == self.choice.name and dot:
                 continue
             if not rest:
                 self._apply(name, value, SERVER.get(name), SERVER)
@@ -200,6 +200,8 @@ class _Conversion:
         last = full.rpartition('.')[2]
         if rule is None and last in GENUINE:
             self.done.leave_out(full, value, 'is a parameter of Nav2 that is not read here')
+        elif rule is None and value in (None, {}, [], ''):
+            self.done.leave_out(full, value, 'is empty')
         elif rule is None:
             near = difflib.get_close_matches(last, known, n=1)
             hint = f' ({near[0]} is near)' if near else ''

@@ -15,6 +15,8 @@ MAX_BYTES = 2**21
 MAX_VALUES = 50_000  # after aliases are expanded
 MAX_DEPTH = 40
 SECTION = 'ros__parameters'
+NAMELESS = '(no name)'
+OUTSIDE = 'outside of ros__parameters'
 MERGE = 'tag:yaml.org,2002:merge'
 STANDARD = 'tag:yaml.org,2002:'
 Path_ = tuple[str, ...]
@@ -62,15 +64,15 @@ def read(path: Path) -> Source:
     with path.open('rb') as stream:
         content = stream.read(MAX_BYTES + 1)
     if len(content) > MAX_BYTES:
-        raise ParameterError(f'{path} is larger than {MAX_BYTES} bytes')
+        raise ParameterError(f'is larger than {MAX_BYTES} bytes')
     try:
         text = content.decode('utf-8-sig')
         nodes = list(yaml.compose_all(text, Loader=yaml.SafeLoader))
     except (yaml.YAMLError, UnicodeDecodeError, ValueError) as error:
-        raise ParameterError(f'{path} is not YAML: {" ".join(str(error).split())}') from None
+        raise ParameterError(f'is not YAML: {" ".join(str(error).split())}') from None
     except RecursionError:
-        raise ParameterError(f'{path} is nested too deeply') from None
-    reader = _Reader(str(path))
+        raise ParameterError('is nested too deeply') from None
+    reader = _Reader()
     reader.source.trees = [reader.value(node, ()) for node in nodes]
     return reader.source
 
@@ -78,8 +80,7 @@ def read(path: Path) -> Source:
 class _Reader:
     """Turns nodes into values, counting them."""
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    def __init__(self) -> None:
         self.source = Source()
         self.constructor = yaml.constructor.SafeConstructor()
         self.count = 0
@@ -88,9 +89,9 @@ class _Reader:
         """Return the value of a node."""
         self.count += 1
         if self.count > MAX_VALUES:
-            raise ParameterError(f'{self.name} expands to more than {MAX_VALUES} values')
+            raise ParameterError(f'expands to more than {MAX_VALUES} values')
         if len(path) > MAX_DEPTH:
-            raise ParameterError(f'{self.name} is nested deeper than {MAX_DEPTH} levels')
+            raise ParameterError(f'is nested deeper than {MAX_DEPTH} levels')
         if isinstance(node, yaml.MappingNode):
             return self.mapping(node, path)
         if isinstance(node, yaml.SequenceNode):
@@ -149,10 +150,14 @@ def sections(source: Source) -> list[Section]:
     """
     found = [each for tree in source.trees for each in _sections(tree)]
     if not found:
-        found = [_section('', tree) for tree in source.trees if isinstance(tree, dict)]
+        return [_section('', tree, source) for tree in source.trees if isinstance(tree, dict)]
+    stray = {'.'.join(path): value for tree in source.trees for path, value in leaves(tree)
+             if SECTION not in path and path and value is not None}
+    if stray:
+        found.append(Section(OUTSIDE, stray))
     for path, value in source.repeated:
-        at = path.index(SECTION) if SECTION in path else 0
-        node, name = '/'.join(path[:at]), '.'.join(path[at + (SECTION in path):])
+        at = path.index(SECTION) if SECTION in path else -1
+        node, name = OUTSIDE if at < 0 else '/'.join(path[:at]), '.'.join(path[at + 1:]) or NAMELESS
         owner = next((each for each in found if each.node == node), None)
         if owner is None:
             owner = Section(node, {})
@@ -163,16 +168,19 @@ def sections(source: Source) -> list[Section]:
 
 def _sections(tree: Any, path: Path_ = ()) -> Iterator[Section]:
     for key, value in tree.items() if isinstance(tree, Mapping) else ():
-        if str(key) == SECTION and isinstance(value, Mapping):
+        if str(key) == SECTION:
             yield _section('/'.join(path), value)
         else:
             yield from _sections(value, (*path, str(key)))
 
 
-def _section(node: str, tree: Mapping[str, Any]) -> Section:
+def _section(node: str, tree: Any, whole: Source | None = None) -> Section:
+    """Make a section of a tree; `whole` gives the repeated keys of a file that is one section."""
     section = Section(node, {})
-    for path, value in leaves(tree):
-        name = '.'.join(path)
+    if whole is not None:
+        section.repeated += [('.'.join(path) or NAMELESS, value) for path, value in whole.repeated]
+    for path, value in leaves(tree) if tree not in (None, {}) else ():
+        name = '.'.join(path) or NAMELESS
         if name in section.values:  # nested and with dots
             section.repeated.append((name, section.values[name]))
         section.values[name] = value

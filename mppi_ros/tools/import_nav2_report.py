@@ -54,6 +54,8 @@ class Import:
     ----------
     distro, controller, hint : str
         Of which distribution the file is, whose parameters were taken, and what to know of it.
+    costmap, nodes : str, tuple of str
+        Which node is the local costmap, and of which nodes every parameter is in the report.
     changes : dict
         Our parameters and their values.
     origin : dict
@@ -66,6 +68,8 @@ class Import:
     distro: str = ''
     controller: str = ''
     hint: str = ''
+    costmap: str = ''
+    nodes: tuple[str, ...] = ()
     changes: dict[str, Any] = field(default_factory=dict)
     origin: dict[str, str] = field(default_factory=dict)
     lines: list[Line] = field(default_factory=list)
