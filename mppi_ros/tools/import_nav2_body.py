@@ -74,7 +74,6 @@ class Body:
         padding = 0.0 if bad else max(padding, 0.0)
         self.padding = padding
         corners, why = _corners(values.get('footprint', '[]'), padding)
-        radius = values.get('robot_radius')
         if 'footprint' in values:
             name = 'local_costmap.footprint'
             if corners:
@@ -83,8 +82,8 @@ class Body:
                 self.length = max(corners[::2]) - min(corners[::2])
             else:
                 self.done.leave_out(name, values['footprint'], why)
-        if radius is not None:
-            name = 'local_costmap.robot_radius'
+        if 'robot_radius' in values:
+            name, radius = 'local_costmap.robot_radius', values['robot_radius']
             given, bad = number(radius)
             if corners:
                 self.done.leave_out(name, radius, 'the footprint is taken, as in Nav2')
@@ -193,7 +192,7 @@ class Body:
 def _costmap_of(choice: Choice, found: list[Section]) -> Section | None:
     """Return the local costmap that is nearest in its namespace."""
     mine = [each for each in found if each.node.strip('/').endswith('local_costmap')
-            and each.values]
+            and each.values and each is not choice.section]
     near = [each for each in mine
             if each.node.strip('/').startswith(choice.namespace)] if choice.namespace else mine
     return next(iter(near or ([] if choice.namespace else mine)), None)

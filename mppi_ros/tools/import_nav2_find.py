@@ -7,7 +7,7 @@ from typing import Any
 
 from mppi_ros.mppi.errors import ParameterError
 from mppi_ros.tools.import_nav2_controllers import MPPI, UNKNOWN, Kind, kind_of
-from mppi_ros.tools.import_nav2_read import Section
+from mppi_ros.tools.import_nav2_read import OUTSIDE, Section
 from mppi_ros.tools.import_nav2_report import shown
 
 WRAPPED = ('primary_controller', 'primary_controller.plugin', 'inner_plugin')
@@ -94,7 +94,8 @@ def choose(found: list[Section], wanted: str) -> Choice:
         There is none.
 
     """
-    every = [choice for section in found for choice in _controllers(section)]
+    every = [choice for section in found if section.node != OUTSIDE
+             for choice in _controllers(section)]
     if not every:  # a server without a plugin still has rates and checkers
         every = [Choice(section, NAME, UNKNOWN, False) for section in found
                  if section.node.rpartition('/')[2] == SERVER]

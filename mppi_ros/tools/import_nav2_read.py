@@ -157,7 +157,8 @@ def sections(source: Source) -> list[Section]:
         found.append(Section(OUTSIDE, stray))
     for path, value in source.repeated:
         at = path.index(SECTION) if SECTION in path else -1
-        node, name = OUTSIDE if at < 0 else '/'.join(path[:at]), '.'.join(path[at + 1:]) or NAMELESS
+        node = OUTSIDE if at < 0 else '/'.join(path[:at])
+        name = '.'.join(path[at + 1:]) or NAMELESS
         owner = next((each for each in found if each.node == node), None)
         if owner is None:
             owner = Section(node, {})

@@ -76,8 +76,7 @@ def expected(source, done):
         node = '/'.join(path[:max(at, 0)])
         if node in done.nodes and (at >= 0 or nodes == {''}):
             names[_named(node, '.'.join(path[at + 1:]) or '(no name)', done)] += 1
-    for node, has_controller in ((each, each.endswith('controller_server')) for each in nodes):
-        assert not node.endswith('costmap') and not has_controller or node in done.nodes
+    assert not [node for node in nodes if node.endswith('costmap') and node not in done.nodes]
     return names
 
 
@@ -87,8 +86,7 @@ def _count(tree, path, done, names, nodes):
             _count(value, (*path, str(key)), done, names, nodes)
             continue
         node = '/'.join(path)
-        if value or value in (0, []):
-            nodes.add(node)
+        nodes.add(node)
         if node in done.nodes and value not in (None, {}):
             names.update(_named(node, name, done) for name in leaves(value))
 
