@@ -1,0 +1,188 @@
+"""Read a Nav2 parameter file that may hold anything: bounded, without a value lost silently."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from mppi_ros.mppi.errors import ParameterError
+
+MAX_BYTES = 2**21
+MAX_VALUES = 50_000  # after aliases are expanded
+MAX_DEPTH = 40
+SECTION = 'ros__parameters'
+NAMELESS = '(no name)'
+OUTSIDE = 'outside of ros__parameters'
+MERGE = 'tag:yaml.org,2002:merge'
+STANDARD = 'tag:yaml.org,2002:'
+Path_ = tuple[str, ...]
+
+
+@dataclass
+class Source:
+    """
+    What a file holds.
+
+    Attributes
+    ----------
+    trees : list
+        The documents, as dictionaries, lists and scalars.
+    repeated : list of (tuple of str, value)
+        Values that the same key, given once more, replaces, and where they are.
+
+    """
+
+    trees: list[Any] = field(default_factory=list)
+    repeated: list[tuple[Path_, Any]] = field(default_factory=list)
+
+
+@dataclass
+class Section:
+    """The parameters of one node, by dotted names."""
+
+    node: str
+    values: dict[str, Any]
+    repeated: list[tuple[str, Any]] = field(default_factory=list)
+
+
+def read(path: Path) -> Source:
+    """
+    Return what a YAML file holds; tags construct nothing, aliases are expanded within bounds.
+
+    Raises
+    ------
+    ParameterError
+        The file is too large, is not YAML in UTF-8, or expands beyond the bounds.
+    OSError
+        It cannot be read.
+
+    """
+    with path.open('rb') as stream:
+        content = stream.read(MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:
+        raise ParameterError(f'is larger than {MAX_BYTES} bytes')
+    try:
+        text = content.decode('utf-8-sig')
+        nodes = list(yaml.compose_all(text, Loader=yaml.SafeLoader))
+    except (yaml.YAMLError, UnicodeDecodeError, ValueError) as error:
+        raise ParameterError(f'is not YAML: {" ".join(str(error).split())}') from None
+    except RecursionError:
+        raise ParameterError('is nested too deeply') from None
+    reader = _Reader()
+    reader.source.trees = [reader.value(node, ()) for node in nodes]
+    return reader.source
+
+
+class _Reader:
+    """Turns nodes into values, counting them."""
+
+    def __init__(self) -> None:
+        self.source = Source()
+        self.constructor = yaml.constructor.SafeConstructor()
+        self.count = 0
+
+    def value(self, node: yaml.Node, path: Path_) -> Any:
+        """Return the value of a node."""
+        self.count += 1
+        if self.count > MAX_VALUES:
+            raise ParameterError(f'expands to more than {MAX_VALUES} values')
+        if len(path) > MAX_DEPTH:
+            raise ParameterError(f'is nested deeper than {MAX_DEPTH} levels')
+        if isinstance(node, yaml.MappingNode):
+            return self.mapping(node, path)
+        if isinstance(node, yaml.SequenceNode):
+            return [self.value(each, (*path, str(at))) for at, each in enumerate(node.value)]
+        return self.scalar(node)
+
+    def mapping(self, node: yaml.MappingNode, path: Path_) -> dict[str, Any]:
+        """Return a mapping; of a key that is given twice the last value holds, as in ROS."""
+        merged: dict[str, Any] = {}
+        own: dict[str, Any] = {}
+        for key, each in node.value:
+            if key.tag == MERGE:
+                for one in each.value if isinstance(each, yaml.SequenceNode) else [each]:
+                    found = self.value(one, (*path, '<<'))
+                    merged = {**found, **merged} if isinstance(found, dict) else merged
+                continue
+            name = str(key.value) if isinstance(key, yaml.ScalarNode) else '(not a name)'
+            if name in own:
+                self.source.repeated += [
+                    ((*path, name, *inner), value) for inner, value in leaves(own[name])
+                ]
+            own[name] = self.value(each, (*path, name))
+        return {**merged, **own}
+
+    def scalar(self, node: Any) -> Any:
+        """Return a scalar; what is none of YAML's own types stays text."""
+        text = str(node.value)
+        kind = node.tag.removeprefix(STANDARD)
+        if kind in ('bool', 'int', 'float', 'null'):
+            try:
+                return self.constructor.construct_object(node)
+            except (ValueError, LookupError, OverflowError, yaml.YAMLError):
+                return text
+        if kind == 'str' and node.style is None:  # 1e-3, a number for ROS and text for PyYAML
+            try:
+                return float(text) if text[-1:].isdigit() else text
+            except ValueError:
+                return text
+        return text
+
+
+def leaves(tree: Any, path: Path_ = ()) -> Iterator[tuple[Path_, Any]]:
+    """List the values of a tree; a list and an empty mapping are one value each."""
+    if isinstance(tree, Mapping) and tree:
+        for key, value in tree.items():
+            yield from leaves(value, (*path, str(key)))
+    else:
+        yield path, tree
+
+
+def sections(source: Source) -> list[Section]:
+    """
+    List the parameters of every node, with the name that leads to it.
+
+    A file without any ros__parameters is taken as the parameters of one node.
+    """
+    found = [each for tree in source.trees for each in _sections(tree)]
+    if not found:
+        return [_section('', tree, source) for tree in source.trees if isinstance(tree, dict)]
+    stray = {'.'.join(path): value for tree in source.trees for path, value in leaves(tree)
+             if SECTION not in path and path and value is not None}
+    if stray:
+        found.append(Section(OUTSIDE, stray))
+    for path, value in source.repeated:
+        at = path.index(SECTION) if SECTION in path else -1
+        node = OUTSIDE if at < 0 else '/'.join(path[:at])
+        name = '.'.join(path[at + 1:]) or NAMELESS
+        owner = next((each for each in found if each.node == node), None)
+        if owner is None:
+            owner = Section(node, {})
+            found.append(owner)
+        owner.repeated.append((name, value))
+    return found
+
+
+def _sections(tree: Any, path: Path_ = ()) -> Iterator[Section]:
+    for key, value in tree.items() if isinstance(tree, Mapping) else ():
+        if str(key) == SECTION:
+            yield _section('/'.join(path), value)
+        else:
+            yield from _sections(value, (*path, str(key)))
+
+
+def _section(node: str, tree: Any, whole: Source | None = None) -> Section:
+    """Make a section of a tree; `whole` gives the repeated keys of a file that is one section."""
+    section = Section(node, {})
+    if whole is not None:
+        section.repeated += [('.'.join(path) or NAMELESS, value) for path, value in whole.repeated]
+    for path, value in leaves(tree) if tree not in (None, {}) else ():
+        name = '.'.join(path) or NAMELESS
+        if name in section.values:  # nested and with dots
+            section.repeated.append((name, section.values[name]))
+        section.values[name] = value
+    return section

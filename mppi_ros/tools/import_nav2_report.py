@@ -1,0 +1,239 @@
+"""What came of an import: what is taken, changed, left out and to be measured; its YAML file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+import enum
+import math
+import re
+import textwrap
+from typing import Any
+
+import yaml
+
+from mppi_ros.control.settings import Configuration
+from mppi_ros.mppi.parameters import describe
+
+INFO = {info.name: info for info in describe(Configuration)}
+ACCELERATIONS = ('limits.ax_max', 'limits.ay_max', 'limits.az_max')
+SUBSTITUTION = re.compile(r'\$\(|\$\{|<\w+>|\{\{')
+PLACEHOLDER = re.compile(r'[A-Z][A-Z0-9]*_[A-Z0-9_]*')
+FILLED_IN = 'is filled in by a launch file: put the value in by hand'
+FRAME = re.compile(r'[A-Za-z_][\w./-]{0,99}', re.ASCII)
+WIDTH = 97
+SHOWN = 100  # characters of a value or a name
+
+
+class Part(enum.Enum):
+    """Where a parameter of the file ends up."""
+
+    TAKEN = 'Taken'
+    CHANGED = 'Changed'
+    LEFT_OUT = 'Left out'
+    MEASURE = 'Measure on the robot'
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of the report; `source` is empty for what does not stand in the file."""
+
+    part: Part
+    source: str
+    given: str
+    ours: str = ''
+    why: str = ''
+
+
+@dataclass
+class Import:
+    """
+    What came of an import.
+
+    Attributes
+    ----------
+    distro, controller, hint : str
+        Of which distribution the file is, whose parameters were taken, and what to know of it.
+    costmap, nodes : str, tuple of str
+        Which node is the local costmap, and of which nodes every parameter is in the report.
+    changes : dict
+        Our parameters and their values.
+    origin : dict
+        For each of them, where it comes from.
+    lines : list of Line
+        The report: every parameter of the controller and of the costmap is in one line.
+
+    """
+
+    distro: str = ''
+    controller: str = ''
+    hint: str = ''
+    costmap: str = ''
+    nodes: tuple[str, ...] = ()
+    changes: dict[str, Any] = field(default_factory=dict)
+    origin: dict[str, str] = field(default_factory=dict)
+    lines: list[Line] = field(default_factory=list)
+
+    @property
+    def reasons(self) -> dict[str, str]:
+        """Return why each parameter that is left out is left out."""
+        return {line.source: line.why for line in self.lines if line.part is Part.LEFT_OUT}
+
+    def add(self, part: Part, source: str, given: Any, ours: str = '', why: str = '') -> None:
+        """Add a line."""
+        self.lines.append(Line(part, source, shown(given), ours, why))
+
+    def leave_out(self, source: str, given: Any, why: str) -> None:
+        """Say why a parameter is left out."""
+        self.add(Part.LEFT_OUT, source, given, why=why)
+
+    def measure(self, ours: str, why: str) -> None:
+        """Name one of our parameters that no file can give."""
+        value = self.changes.get(ours, INFO[ours].default)
+        self.add(Part.MEASURE, '', value, ours, why)
+
+    def put(self, ours: str, value: Any, origin: str) -> None:
+        """Set one of our parameters, and where it comes from."""
+        self.changes[ours], self.origin[ours] = value, shown(origin)
+
+    def reject(self, ours: str, why: str) -> None:
+        """Leave out one of our parameters after all, with all that went into it."""
+        self.lines = [
+            Line(Part.LEFT_OUT, line.source, line.given, '', why) if line.ours == ours else line
+            for line in self.lines if line.ours != ours or line.source
+        ]
+
+    def take(self, source: str, given: Any, ours: str, trusted: str = '') -> None:
+        """
+        Take the value of a parameter into one of ours, as near as its range allows.
+
+        `trusted` says how to measure what the controller believes of the robot.
+        """
+        value, why = fitted(ours, given)
+        if value is None:
+            self.leave_out(source, given, why)
+        elif ours in self.changes:
+            self.leave_out(source, given, f'{self.origin[ours]} already gives {ours}')
+        else:
+            self.put(ours, value, source)
+            part = Part.CHANGED if why else Part.TAKEN
+            why = f'{shown(given)} -> {shown(value)}: {why}' if why else why
+            if trusted:
+                part, why = Part.MEASURE, '; '.join(filter(None, (why, trusted)))
+            self.add(part, source, given, ours, why)
+
+
+def is_filled_in(given: Any) -> bool:
+    """Return whether a value is a place that a launch file fills in."""
+    return isinstance(given, str) and bool(
+        SUBSTITUTION.search(given) or PLACEHOLDER.fullmatch(given))
+
+
+def number(given: Any) -> tuple[float, str]:
+    """Return a finite number, or NaN and why it is none."""
+    if isinstance(given, str):
+        if is_filled_in(given):
+            return math.nan, FILLED_IN
+        try:
+            given = float(given)
+        except ValueError:
+            return math.nan, 'is not a number'
+    try:
+        value = float(given) if isinstance(given, int | float) else math.nan
+    except OverflowError:
+        value = math.inf
+    if isinstance(given, bool) or not isinstance(given, int | float):
+        return math.nan, 'is not a number'
+    return (value, '') if math.isfinite(value) else (math.nan, 'is not a finite number')
+
+
+def fitted(ours: str, given: Any) -> tuple[Any, str]:
+    """Return the value of our parameter that fits best and why it differs, or None and why."""
+    info = INFO[ours]
+    if info.kind == 'bool':
+        if isinstance(given, bool):
+            return given, ''
+        return None, FILLED_IN if is_filled_in(given) else 'is neither true nor false'
+    if info.kind == 'string':
+        if isinstance(given, str) and SUBSTITUTION.search(given):
+            return None, FILLED_IN
+        if isinstance(given, str) and FRAME.fullmatch(given):
+            return given, ''
+        return None, 'is not a name that can be taken'
+    value, why = number(given)
+    if why:
+        return None, why
+    return _within(ours, value)
+
+
+def _within(ours: str, value: float) -> tuple[Any, str]:
+    info = INFO[ours]
+    low = -math.inf if info.low is None else info.low
+    high = math.inf if info.high is None else info.high
+    why = ''
+    if info.kind == 'integer' and value != int(value):
+        return None, 'is not a whole number'
+    if (ours in ACCELERATIONS and value < 0.0) or (high < 0.0 < value):
+        value, why = -value, 'its sign is the other one'
+    if (low > 0.0 >= value or high < 0.0 <= value) and not (
+            value == 0.0 and ours.startswith(('goal.', 'follow_path.'))):
+        return None, f'{value:g} means nothing here: {info.range_text} is possible'
+    if not low <= value <= high:
+        value, why = min(max(value, low), high), f'{info.range_text} is possible'
+    return (int(value) if info.kind == 'integer' else float(value)), why
+
+
+def shown(value: Any) -> str:
+    """Return a value as one short line that is harmless in a comment of YAML."""
+    text = value if isinstance(value, str) else str(value)
+    text = ''.join(each if each.isprintable() else ascii(each)[1:-1] for each in text[:SHOWN + 1])
+    return text if len(text) <= SHOWN else f'{text[:SHOWN]}...'
+
+
+def write(done: Import, source: str) -> str:
+    """Return the YAML file: every value with its origin, and the report."""
+    lines = [f'# Written by mppi_import_nav2 from {shown(source)}, controller '
+             f'{shown(done.controller)}, ROS 2 {done.distro}.',
+             '# What is not here keeps the defaults of config/mppi_controller.yaml.',
+             *(f'# {line}' for line in _wrapped(done.hint) if done.hint),
+             *(f'# {line}'.rstrip() for line in report(done, Part.MEASURE)),
+             '/**/mppi_controller:', '  ros__parameters:', *_values(done), '',
+             *(f'# {line}'.rstrip() for part in list(Part)[:3] for line in report(done, part))]
+    return '\n'.join(lines) + '\n'
+
+
+def _values(done: Import) -> Iterator[str]:
+    open_groups: list[str] = []
+    for name in [name for name in INFO if name in done.changes]:
+        *groups, last = name.split('.')
+        for depth, group in enumerate(groups):
+            if open_groups[: depth + 1] != groups[: depth + 1]:
+                yield f'{"  " * (depth + 2)}{group}:'
+        open_groups = groups
+        value = yaml.safe_dump(done.changes[name], default_flow_style=True, width=math.inf)
+        yield f'{"  " * (len(groups) + 2)}{last}: {value.splitlines()[0]}  # {done.origin[name]}'
+
+
+def report(done: Import, part: Part) -> Iterator[str]:
+    """List the lines of one part of the report; what is left out, by reason."""
+    lines = [line for line in done.lines if line.part is part]
+    yield ''
+    yield f'{part.value} ({len(lines)}):'
+    if part is Part.LEFT_OUT:
+        by_reason: dict[str, list[str]] = {}
+        for line in lines:
+            by_reason.setdefault(line.why, []).append(f'{shown(line.source)} {line.given}')
+        for reason, names in by_reason.items():
+            yield from _wrapped(f'{", ".join(names)}: {reason}')
+        return
+    for line in lines:
+        said = [f'{shown(line.source)} {line.given}'] if line.source else []
+        if line.ours:
+            value = shown(done.changes.get(line.ours, INFO[line.ours].default))
+            said.append(f'{line.ours} {value}')
+        yield from _wrapped(' -> '.join(said) + (f': {line.why}' if line.why else ''))
+
+
+def _wrapped(text: str) -> list[str]:
+    return textwrap.wrap(text, WIDTH - 2, initial_indent='- ', subsequent_indent='  ',
+                         break_long_words=False, break_on_hyphens=False)

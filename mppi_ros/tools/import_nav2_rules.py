@@ -1,0 +1,299 @@
+"""Tables of mppi_import_nav2: what each parameter of Nav2 is here, or why it has no match."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+# A rule is the name of our parameter, which takes the value as it is; a `Scaled`, for which the
+# value of Nav2's shipped nav2_params.yaml means our default; or the reason why there is no match,
+# recognised by its blanks. The names are those of the branches humble to main.
+
+ANY = ('diff_drive', 'omni', 'ackermann')
+
+
+@dataclass(frozen=True)
+class Scaled:
+    """A weight without a unit: what matters is how it differs from what Nav2 ships."""
+
+    name: str
+    shipped: float
+    default: float | None = None  # without the parameter, where that differs from what is shipped
+
+    @property
+    def absent(self) -> float:
+        """Return what holds in Nav2 where the parameter is not given."""
+        return self.shipped if self.default is None else self.default
+
+
+Rule = str | Scaled
+Rules = dict[str, Rule]
+
+POWER = 'our costs are rates in seconds whose shapes are fixed'
+NEAR = 'our goal critics begin to be felt by themselves where the horizon reaches the goal'
+ALWAYS = 'the critic works along the whole plan'
+FURTHEST = 'the plan is followed by arc length: no point ahead has to be chosen'
+EVERY = 'every step of every sample is scored'
+LISTENERS = 'views are computed while someone listens to them'
+CUSPS = 'where a plan turns back is found by itself, and the robot drives up to it'
+NEW = 'a new plan is taken over where the robot is on the old one'
+FOOTPRINT = 'the footprint is always considered: robot.footprint, or robot.radius'
+PLUGINS = 'what a plugin does is built in'
+COMBINED = 'goes into '
+STANDS = 'the goal is reached where the robot stands'
+MEASURED = 'measured speeds are used as they are'
+INFLATED = 'distances are measured on the costmap, inflated or not'
+MARGIN = 'the cost rises steadily over critics.obstacle.margin'
+COLLISION = 'costs have other units: critics.obstacle.collision'
+DEAD_BAND = 'prediction.dead_band_linear and dead_band_angular are measured on the robot'
+TURNING = 'turning into the plan is part of what the optimiser plans'
+ONE_HEADING = 'a goal has one heading; goal.heading_tolerance 3.15 takes any'
+SAMPLES = 'samples are drawn by the optimiser: samples, noise.*, sigma_share'
+LOOKAHEAD = 'the optimiser looks ahead over the horizon'
+REGULATED = 'critics.clearance_speed slows down near obstacles'
+COLLISIONS = 'every command is checked for room to brake'
+FRAMES = 'the newest transform is taken, at most transform_timeout old'
+COSTMAP = 'belongs to the costmap, which goes on publishing as it does'
+OF_NODE = 'every node of ROS has it'
+UNITS = 'critics of that controller are ranked in other units'
+
+CONTROLLER: Rules = {
+    'plugin': PLUGINS,
+    'primary_controller': PLUGINS,
+    'primary_controller.plugin': PLUGINS,
+    'inner_plugin': PLUGINS,
+    'time_steps': 'horizon_steps',
+    'model_dt': 'time_step',
+    'batch_size': 'samples',
+    'iteration_count': 'iterations',
+    'temperature': 'costs have other units, and λ is chosen by effective sample size (ess_share)',
+    'gamma': 'the weights are exactly exp(−f/λ); effort and smoothness have critics of their own',
+    'vx_std': COMBINED + 'sigma_share',
+    'vy_std': COMBINED + 'sigma_share',
+    'wz_std': COMBINED + 'sigma_share',
+    'vx_max': 'limits.vx_max',
+    'vx_min': 'limits.vx_min',
+    'vy_max': 'limits.vy_max',
+    'wz_max': 'limits.wz_max',
+    'ax_max': 'limits.ax_max',
+    'ax_min': 'limits.ax_min',
+    'ay_max': 'limits.ay_max',
+    'ay_min': 'limits.ay_min',
+    'az_max': 'limits.az_max',
+    'model_delay_vx': COMBINED + 'prediction.delay_linear',
+    'model_delay_vy': COMBINED + 'prediction.delay_linear',
+    'model_delay_wz': COMBINED + 'prediction.delay_angular',
+    'motion_model': COMBINED + 'motion_model',
+    'min_turning_r': 'limits.turning_radius_min',
+    'critics': COMBINED + 'the weights of the critics: 0 where we can do without one',
+    'retry_attempt_limit': 'a tick without a valid sample brakes, and the next one tries again',
+    'reset_period': 'the plan of the last tick is kept for as long as the goal',
+    'regenerate_noises': 'the noise is fresh at every tick',
+    'open_loop': 'prediction starts from the measured speed and the commands under way',
+    'clamp_raw_controls': 'controls are bounded inside the dynamics: samples stay Gaussian',
+    'sgf_order': 'samples are drawn smooth (noise.smoothing_time) and need no filter',
+    'visualize': LISTENERS,
+    'publish_optimal_trajectory': LISTENERS,
+    'publish_critics_stats': '~/critic_costs and ~/statistics show every critic',
+    'critic_index_to_visualize': '~/critic_costs and ~/statistics show every critic',
+    'TrajectoryVisualizer.trajectory_step': LISTENERS,
+    'TrajectoryVisualizer.time_step': LISTENERS,
+    'TrajectoryValidator.plugin': PLUGINS,
+    'TrajectoryValidator.collision_lookahead_time':
+        'every command is checked for room to brake, however long that takes',
+    'TrajectoryValidator.consider_footprint': FOOTPRINT,
+    'prune_distance': FURTHEST,
+    'max_robot_pose_search_dist': FURTHEST,
+    'transform_tolerance': FRAMES,
+    'enforce_path_inversion': CUSPS,
+    'inversion_xy_tolerance': CUSPS,
+    'inversion_yaw_tolerance': CUSPS,
+}
+
+OPTIONAL = ('GoalAngleCritic', 'PathAlignCritic', 'PathAngleCritic', 'PreferForwardCritic')
+_ALIGN: Rules = {
+    'cost_weight': Scaled('critics.path_tracking.weight', 14.0, 10.0),
+    'max_path_occupancy_ratio': 'around obstacles on the plan, a way is searched instead',
+    'offset_from_furthest': FURTHEST,
+    'trajectory_point_step': EVERY,
+    'threshold_to_consider': ALWAYS,
+    'use_path_orientations': CUSPS,
+}
+CRITICS: dict[str, Rules] = {
+    'ConstraintCritic': {
+        'cost_weight': 'limits hold for every command: none has to be priced',
+    },
+    'CostCritic': {
+        'cost_weight': Scaled('critics.obstacle.weight', 3.81),
+        'critical_cost': MARGIN,
+        'near_collision_cost': MARGIN,
+        'collision_cost': COLLISION,
+        'near_goal_distance': NEAR,
+        'inflation_layer_name': INFLATED,
+        'trajectory_point_step': EVERY,
+        'consider_footprint': FOOTPRINT,
+    },
+    'ObstaclesCritic': {
+        'repulsion_weight': Scaled('critics.obstacle.weight', 1.5),
+        'critical_weight': MARGIN,
+        'collision_cost': COLLISION,
+        'collision_margin_distance': MARGIN,
+        'near_goal_distance': NEAR,
+        'inflation_layer_name': INFLATED,
+        'cost_scaling_factor': INFLATED,
+        'inflation_radius': INFLATED,
+        'consider_footprint': FOOTPRINT,
+    },
+    'GoalCritic': {
+        'cost_weight': Scaled('critics.goal_position.weight', 5.0),
+        'threshold_to_consider': NEAR,
+    },
+    'GoalAngleCritic': {
+        'cost_weight': Scaled('critics.goal_heading.weight', 3.0),
+        'threshold_to_consider': NEAR,
+        'symmetric_yaw_tolerance': ONE_HEADING,
+    },
+    'PathAlignCritic': _ALIGN,
+    'PathAlignLegacyCritic': dict(_ALIGN),
+    'PathAngleCritic': {
+        'cost_weight': Scaled('critics.path_heading.weight', 2.0, 2.2),
+        'offset_from_furthest': FURTHEST,
+        'threshold_to_consider': ALWAYS,
+        'max_angle_to_furthest': ALWAYS,
+        'mode': CUSPS,
+        'forward_preference': CUSPS,
+    },
+    'PathFollowCritic': {
+        'cost_weight': Scaled('critics.progress.weight', 5.0),
+        'offset_from_furthest': FURTHEST,
+        'threshold_to_consider': ALWAYS,
+    },
+    'PreferForwardCritic': {
+        'cost_weight': Scaled('critics.forward.weight', 5.0),
+        'threshold_to_consider': ALWAYS,
+    },
+    'TwirlingCritic': {
+        'cost_weight': Scaled('critics.effort.weight', 10.0),
+        'twirling_cost_weight': 'its name in Nav2 is cost_weight',
+        'twirling_cost_power': POWER,
+    },
+    'VelocityDeadbandCritic': {
+        'cost_weight': DEAD_BAND,
+        'deadband_velocities': DEAD_BAND,
+    },
+}
+for _rules in CRITICS.values():
+    _rules.update(enabled='the critic is in use', cost_power=POWER, visualize=LISTENERS)
+
+SERVER: Rules = {
+    'controller_frequency': 'control_rate',
+    'costmap_update_timeout': COMBINED + 'safety.costmap_timeout',
+    'enable_stamped_cmd_vel': 'cmd_vel_stamped',
+    'use_sim_time': 'use_sim_time',
+    'failure_tolerance': COMBINED + 'follow_path.failure_tolerance',
+    'controller_plugins': PLUGINS,
+    'progress_checker_plugin': PLUGINS,
+    'progress_checker_plugins': PLUGINS,
+    'goal_checker_plugin': PLUGINS,
+    'goal_checker_plugins': PLUGINS,
+    'path_handler_plugins': PLUGINS,
+    'min_x_velocity_threshold': MEASURED,
+    'min_y_velocity_threshold': MEASURED,
+    'min_theta_velocity_threshold': MEASURED,
+    'odom_duration': MEASURED,
+    'odom_topic': 'remap the topic: --ros-args -r odom:=...',
+    'speed_limit_topic': 'remap the topic: --ros-args -r speed_limit:=...',
+    'use_realtime_priority': 'realtime.priority sets it',
+    'publish_zero_velocity': 'every stop ends with zero',
+    'action_server_result_timeout': 'results are kept as long as rclpy keeps them',
+    'search_window': FURTHEST,
+    'bond_heartbeat_period': 'the bond beats at 10 Hz like those of Nav2',
+    'bond_disable_heartbeat_timeout': 'bond_timeout sets it',
+    'autostart_node': 'autostart',
+    'introspection_mode': 'services are not introspected',
+    'service_introspection_mode': 'services are not introspected',
+    'allow_parameter_qos_overrides': OF_NODE,
+    'enable_lifecycle_services': OF_NODE,
+    'start_type_description_service': OF_NODE,
+}
+CHECKERS: Rules = {
+    'plugin': PLUGINS,
+    'xy_goal_tolerance': 'goal.position_tolerance',
+    'yaw_goal_tolerance': 'goal.heading_tolerance',
+    'coarse_xy_goal_tolerance': 'fine_xy_goal_tolerance is the one that counts here',
+    'fine_xy_goal_tolerance': 'goal.position_tolerance',
+    'along_path_tolerance': 'goal.position_tolerance',
+    'cross_track_tolerance': 'goal.position_tolerance is one for all directions',
+    'is_overshoot_valid': STANDS,
+    'direction_estimation_distance': STANDS,
+    'required_stagnation_cycles': STANDS,
+    'stateful': 'the goal is reached where the robot comes to rest within both tolerances',
+    'path_length_tolerance': 'the goal is reached at the end of the plan only',
+    'xy_goal_tolerance_buffer': STANDS,
+    'symmetric_yaw_tolerance': ONE_HEADING,
+    'trans_stopped_velocity': STANDS,
+    'rot_stopped_velocity': STANDS,
+    'required_movement_radius': 'follow_path.progress_radius',
+    'required_movement_angle': 'turning on the spot counts as no progress',
+    'movement_time_allowance': 'follow_path.progress_time',
+    'prune_distance': FURTHEST,
+    'max_robot_pose_search_dist': FURTHEST,
+    'transform_tolerance': FRAMES,
+    'interpolate_curvature_after_goal': FURTHEST,
+    'enforce_path_inversion': CUSPS,
+    'enforce_path_rotation': CUSPS,
+    'inversion_xy_tolerance': CUSPS,
+    'inversion_yaw_tolerance': CUSPS,
+    'minimum_rotation_angle': CUSPS,
+    'reject_unit_path': NEW,
+}
+BODY: Rules = {
+    'robot_base_frame': 'base_frame',
+    'robot_radius': COMBINED + 'robot.radius',
+    'footprint': COMBINED + 'robot.footprint',
+    'footprint_padding': COMBINED + 'robot.footprint',
+    'publish_frequency': COMBINED + 'safety.costmap_timeout',
+    'update_frequency': COMBINED + 'safety.costmap_timeout',
+    'use_sim_time': 'use_sim_time',
+    'global_frame': 'the frame is read from every costmap',
+    'always_send_full_costmap': 'updates are taken, too, where map_msgs is installed',
+    'track_unknown_space': 'safety.unknown_is_obstacle decides on cells that are unknown',
+    'unknown_cost_value': 'safety.unknown_is_obstacle decides on cells that are unknown',
+    'transform_tolerance': FRAMES,
+    'start_type_description_service': OF_NODE,
+}
+
+MODELS = {
+    name: ours
+    for ours, theirs in (
+        ('diff_drive', 'DiffDrive'), ('omni', 'Omni'), ('ackermann', 'Ackermann'),
+    )
+    for name in (ours, theirs, f'mppi::{theirs}MotionModel')
+}
+STD = {'vx_std': ('vx_max', 0.2, 0.5), 'vy_std': ('vy_max', 0.2, 0.5),
+       'wz_std': ('wz_max', 0.4, 1.9)}  # its limit, shipped std and limit [m/s] [m/s] [rad/s]
+GENUINE = {name for rules in (CONTROLLER, SERVER, CHECKERS, BODY, *CRITICS.values())
+           for name in rules}
+DELAYS = {'prediction.delay_linear': ('model_delay_vx', 'model_delay_vy'),
+          'prediction.delay_angular': ('model_delay_wz',)}
+# Which motion models use a limit of ours, and which parameters say something of one axis only.
+USED_BY = {
+    'limits.vy_max': ('omni',),
+    'limits.ay_max': ('omni',),
+    'limits.ay_min': ('omni',),
+    'limits.az_max': ('diff_drive', 'omni'),
+    'limits.turning_radius_min': ('ackermann',),
+    'vy_std': ('omni',),
+    'model_delay_vy': ('omni',),
+}
+TRUSTED = {  # what the safety check or the prediction believes of the robot, and how to measure it
+    'limits.ax_min': 'the stopping check trusts this deceleration: brake from top speed, loaded, '
+                     'on the smoothest floor, and give what is always reached',
+    'limits.ay_min': 'the stopping check trusts this deceleration: brake from top speed sideways '
+                     'and give what is always reached',
+    'limits.ax_max': 'the prediction trusts it: accelerate from rest and read it off the odometry',
+    'limits.ay_max': 'the prediction trusts it: accelerate sideways and read it off the odometry',
+    'limits.az_max': 'the prediction trusts it: start and stop a turn on the spot and read it off '
+                     'the odometry',
+    'limits.turning_radius_min': 'drive a full circle at full steering lock and take its radius '
+                                 'at the rear axle',
+}
