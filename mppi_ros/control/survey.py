@@ -8,7 +8,7 @@ the work may be done in any thread while the ticks go on with the survey before.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 import math
 import threading
 from typing import Protocol
@@ -41,11 +41,13 @@ class Region:
     costmap : Costmap
         The whole.
     field : DistanceField
-        Of the whole, or of a window around a place.
+        Of the whole, or of a window around a place. Its outside is an obstacle where the robot
+        must come to rest before it.
     place : (float, float) or None
         The middle of the window [m] [m]; None where the field is of the whole.
     still : DistanceField
-        The field without what moves.
+        The field without what moves. Its outside is free: what is not known may be planned
+        through, as long as the robot can stop for it.
     tracks : tuple of Track
         The blobs that are followed.
     basis : tuple
@@ -145,23 +147,24 @@ class Request:
             unknown_is_obstacle=safety.unknown_is_obstacle,
             outside_is_obstacle=safety.outside_is_obstacle,
         )  # fmt: skip
-        outside = safety.outside_is_obstacle or cut
-        field = still = self._field(near, outside)
+        field = still = self._field(near)
         tracks: tuple[Track, ...] = ()
         if self.configuration.moving_obstacles.enabled:
             tracks, rest = followed(self.tracks, self.stamp, near, self.place)
-            still = field if rest is near else self._field(rest, outside)
+            still = field if rest is near else self._field(rest)
+        if safety.outside_is_obstacle or cut:
+            field = replace(field, outside=0.0)
         return Region(
             self.stamp, self.costmap, field, self.place if cut else None, still, tracks,
             basis(self.configuration),
         )  # fmt: skip
 
-    def _field(self, costmap: Costmap, outside_is_obstacle: bool) -> DistanceField:
+    def _field(self, costmap: Costmap) -> DistanceField:
         field = distance_field(
             costmap,
             inscribed_radius=self.footprint.inscribed_radius,
             unknown_is_obstacle=self.configuration.safety.unknown_is_obstacle,
-            outside_is_obstacle=outside_is_obstacle,
+            outside_is_obstacle=False,
         )
         field.padded  # noqa: B018 - computed here rather than in the tick that wants it
         return field
