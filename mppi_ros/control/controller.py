@@ -101,6 +101,7 @@ class Controller:
         self._surveyor = surveyor or Prompt()
         self._asked = (math.nan, math.nan)  # [m] where the robot was when a survey was asked for
         self._renewals = Renewals()
+        self._asked_rolls = False
         self._movers: list[Mover] = []
         self._era = 0
         self._route = Route()
@@ -429,18 +430,19 @@ class Controller:
             known is None
             or known.costmap is not costmap
             or known.basis != basis(self._configuration)
+            or known.rolls is not self._renewals.rolls
             or not known.holds(place, 0.5 * slack(self._configuration))
         ):
             known = None
         else:
             known = dataclasses.replace(known, stamp=stamp)  # the same cells, sent once more
-        self._asked = place
+        self._asked, self._asked_rolls = place, self._renewals.rolls
         self._route.looked()
         self._surveyor.ask(
             Request(
                 self._era, self._configuration, self._footprint, stamp, costmap, place, path,
                 self._route.progress or 0.0, self._objective.sight, known,
-                () if self._survey is None else self._survey.region.tracks,
+                () if self._survey is None else self._survey.region.tracks, self._asked_rolls,
             )
         )  # fmt: skip
         self._collect()
@@ -502,9 +504,11 @@ class Controller:
         """Return the command that goes on driving and a remark, or raise _Stop."""
         c = self._configuration
         self._collect()
-        if self._survey is not None:
+        if self._survey is not None and self._odometry is not None:
             region = self._survey.region
             self._renewals.take(now, region.stamp, region.costmap, self._place())
+            if self._renewals.rolls is not self._asked_rolls:
+                self._ask()
         self._watch(now, seconds, fault, statistics)
         start = self._start = self._predicted(now)
         try:
@@ -612,7 +616,7 @@ class Controller:
             back = scene.choose(self._backward(path))
             choice = back if back.check.safe else choice
         if not choice.check.safe:
-            choice = self._slowed(scene, wanted) or choice
+            choice = scene.slowed(wanted) or choice
         if not choice.check.safe:
             other = second_choice(self._sampler, self._objective, scene, self._cooling)
             self._second = other is not None
@@ -628,15 +632,6 @@ class Controller:
             )
         return choice
 
-    def _slowed(self, scene: Scene, wanted: Controls) -> Choice | None:
-        """Return a command that leaves room before the rim of the costmap, if that is lacking."""
-        slow = scene.slowed(wanted)
-        if slow is None:
-            return None
-        if motion.rests(slow.command, scene.step) and not motion.rests(wanted, scene.step):
-            raise _Stop(Reason.NO_ROOM, 'the costmap ends ahead, where the plan leads on')
-        return slow
-
     def _cap_speed(self, now: float, scene: Scene) -> None:
         """Sample no faster than the robot can stop before the rim of the costmap."""
         assert self._survey is not None
@@ -647,7 +642,11 @@ class Controller:
         seconds = wait + scene.hold + drives.careful.lag_linear
         needed = rim.needed_way(drives.limits.vx_max, slowing, seconds) + self._footprint.reach
         place = scene.start.x, scene.start.y
-        if field.outside > 0.0 or rim.way_aside(*place, field) >= needed:
+        if (
+            not self._survey.region.rolls
+            or field.outside > 0.0
+            or rim.way_aside(*place, field) >= needed
+        ):
             self._objective.cap_speed(math.inf)
             return
         poses = motion.trajectory(

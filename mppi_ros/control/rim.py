@@ -23,10 +23,11 @@ from mppi_ros.driving.distance_field import DistanceField
 from mppi_ros.driving.footprint import Footprint
 from mppi_ros.driving.settings import Limits
 
-LONGEST = 2.0  # [s] of a period: a map that grows now and then is no window
+Place = tuple[float, float]
+LONGEST = 2.0  # [s] of a period: what is renewed more rarely is a map and no window
 COUNTED = 4  # renewals whose times are remembered
 CENTRED = 0.1  # of a side within which the middle of a window that rolls is from the robot
-CELLS = 2  # by which the robot may move before a window that rolls does
+LEFT_BEHIND = 0.15  # of a side by which a robot has moved away from where a window rolled last
 
 
 def allowed_speed(way: float, deceleration: float, seconds: float) -> float:
@@ -170,7 +171,9 @@ def window_of(
 
 class Renewals:
     """
-    When costmaps come, and whether they roll with the robot.
+    When costmaps come, and whether they are windows that roll with the robot.
+
+    Before there is more to go by, one whose middle is near the robot is taken to be such a window.
 
     Attributes
     ----------
@@ -184,31 +187,35 @@ class Renewals:
     def __init__(self) -> None:
         self._times: deque[float] = deque(maxlen=COUNTED)
         self._stamp = -math.inf
-        self._corner: tuple[float, float] | None = None
+        self._grid: tuple[float, ...] = ()
         self._place = (0.0, 0.0)
         self.rolls = False
         self.age = 0.0
 
-    def take(self, now: float, stamp: float, costmap: Costmap, place: tuple[float, float]) -> None:
+    def take(self, now: float, stamp: float, costmap: Costmap, place: Place) -> None:
         """Take note of the costmap in force at `now` [s], and where the robot is [m] [m]."""
-        if stamp == self._stamp:
-            return
-        if self._times and now < self._times[-1]:
+        if self._times and now < self._times[-1]:  # the clock went back
             self._times.clear()
+        new = stamp != self._stamp
+        if new:
+            self._stamp, self.age = stamp, max(now - stamp, 0.0)
+            self._times.append(now)
+        elif self._times and now - self._times[-1] <= LONGEST:
+            return
         height, width = costmap.shape
         cell = costmap.resolution
-        corner = costmap.origin_x, costmap.origin_y
-        if self._corner is None:
-            middle = corner[0] + 0.5 * width * cell, corner[1] + 0.5 * height * cell
-            near = (CELLS + CENTRED * min(width, height)) * cell
-            self.rolls, self._place = math.dist(middle, place) <= near, place
-        elif math.dist(corner, self._corner) > 0.5 * cell:
-            self.rolls, self._place = True, place
-        elif math.dist(place, self._place) > CELLS * cell:
-            self.rolls = False
-        self._stamp, self._corner = stamp, corner
-        self._times.append(now)
-        self.age = max(now - stamp, 0.0)
+        grid = costmap.origin_x, costmap.origin_y, width * cell, height * cell
+        side = min(grid[2:])
+        if self._grid and grid[2:] == self._grid[2:]:
+            if math.dist(grid[:2], self._grid[:2]) > 0.5 * cell:
+                self.rolls, self._place = True, place
+            elif math.dist(place, self._place) > LEFT_BEHIND * side:
+                self.rolls = False
+        else:  # the first one, or a map that has grown
+            middle = grid[0] + 0.5 * grid[2], grid[1] + 0.5 * grid[3]
+            self.rolls = math.dist(middle, place) <= CENTRED * side + 2.0 * cell
+            self._place = place
+        self._grid = grid
 
     @property
     def period(self) -> float:
@@ -217,4 +224,6 @@ class Renewals:
 
     def wait(self, now: float) -> float:
         """Return how long it takes until a costmap shows more [s]; 0 where none will."""
-        return max(self._times[-1] + self.period - now, 0.0) if self.rolls else 0.0
+        if not self.rolls or not self._times:
+            return 0.0
+        return max(self._times[-1] + self.period - now, 0.0)

@@ -46,10 +46,12 @@ class Region:
     place : (float, float) or None
         The middle of the window [m] [m]; None where the field is of the whole.
     still : DistanceField
-        The field without what moves. Its outside is free: what is not known may be planned
-        through, as long as the robot can stop for it.
+        The field without what moves. The outside of a costmap that rolls is free in it: what
+        is not known yet may be planned through, as long as the robot can stop for it.
     tracks : tuple of Track
         The blobs that are followed.
+    rolls : bool
+        As in Request.
     basis : tuple
         The parameters that it follows from.
 
@@ -61,6 +63,7 @@ class Region:
     place: Place | None
     still: DistanceField
     tracks: tuple[Track, ...]
+    rolls: bool
     basis: Basis
 
     @property
@@ -109,6 +112,8 @@ class Request:
         The region, where it has been surveyed before.
     tracks : tuple of Track
         The blobs of the costmap before.
+    rolls : bool
+        The costmap is a window that follows the robot: it will show what is beyond its rim.
 
     """
 
@@ -123,6 +128,7 @@ class Request:
     sight: float
     known: Region | None
     tracks: tuple[Track, ...] = ()
+    rolls: bool = False
 
     def survey(self) -> Survey:
         """Do the work: up to 0.1 s, whatever the size of the costmap."""
@@ -147,24 +153,25 @@ class Request:
             unknown_is_obstacle=safety.unknown_is_obstacle,
             outside_is_obstacle=safety.outside_is_obstacle,
         )  # fmt: skip
-        field = still = self._field(near)
+        outside = safety.outside_is_obstacle or cut
+        field = still = self._field(near, outside and not self.rolls)
         tracks: tuple[Track, ...] = ()
         if self.configuration.moving_obstacles.enabled:
             tracks, rest = followed(self.tracks, self.stamp, near, self.place)
-            still = field if rest is near else self._field(rest)
-        if safety.outside_is_obstacle or cut:
+            still = field if rest is near else self._field(rest, outside and not self.rolls)
+        if outside and self.rolls:
             field = replace(field, outside=0.0)
         return Region(
             self.stamp, self.costmap, field, self.place if cut else None, still, tracks,
-            basis(self.configuration),
+            self.rolls, basis(self.configuration),
         )  # fmt: skip
 
-    def _field(self, costmap: Costmap) -> DistanceField:
+    def _field(self, costmap: Costmap, outside_is_obstacle: bool) -> DistanceField:
         field = distance_field(
             costmap,
             inscribed_radius=self.footprint.inscribed_radius,
             unknown_is_obstacle=self.configuration.safety.unknown_is_obstacle,
-            outside_is_obstacle=False,
+            outside_is_obstacle=outside_is_obstacle,
         )
         field.padded  # noqa: B018 - computed here rather than in the tick that wants it
         return field
