@@ -90,8 +90,10 @@ def way_to_rim(poses: NDArray[np.float64], footprint: Footprint, field: Distance
     length = math.hypot(*towards)
     if length < 1e-4:
         towards, length = np.array([cos[-1, 0], sin[-1, 0]]), 1.0
-    pace = np.maximum(np.concatenate([towards, -towards]) / length, 1e-9)
-    return float(arc[-1] + (np.maximum(sides[-1], 0.0) / pace).min())
+    pace = np.concatenate([towards, -towards]) / length
+    nearing = pace > 1e-9
+    left = np.maximum(sides[-1][:, nearing], 0.0) / pace[nearing]
+    return float(arc[-1] + left.min())
 
 
 def leads_ahead(poses: NDArray[np.float64]) -> bool:

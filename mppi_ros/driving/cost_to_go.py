@@ -211,8 +211,10 @@ def _searched(
     res, shape = field.resolution, np.array(field.distance.shape[::-1])
     corner = [field.origin_x, field.origin_y]
     low, high = (points.min(0) - MARGIN - corner) / res, (points.max(0) + MARGIN - corner) / res
-    least = np.minimum(np.floor((rejoin.min(0) - corner) / res), 0)
-    most = np.maximum(np.floor((rejoin.max(0) - corner) / res) + 1, shape)
+    least, most = np.zeros(2), shape
+    if field.outside > 0.0:
+        least = np.minimum(np.floor((rejoin.min(0) - corner) / res), 0)
+        most = np.maximum(np.floor((rejoin.max(0) - corner) / res) + 1, shape)
     first = np.clip(np.floor(low), least, most).astype(int)
     return first, np.maximum(np.clip(np.ceil(high), least, most).astype(int), first)
 
