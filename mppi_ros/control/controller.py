@@ -31,7 +31,7 @@ from mppi_ros.control.headway import (
 from mppi_ros.control.inputs import Command, Odometry, check_stamp
 from mppi_ros.control.ladder import WIDER, Choice, Scene, cheapest_constant, second_choice
 from mppi_ros.control.report import HARMLESS, Fault, Reason, State, Statistics, Tick
-from mppi_ros.control.rim import Renewals, Window, window_of
+from mppi_ros.control.rim import Renewals, RollingWindow, window_of
 from mppi_ros.control.route import Route
 from mppi_ros.control.settings import Configuration
 from mppi_ros.control.survey import Prompt, Request, Survey, Surveyor, basis, slack
@@ -367,7 +367,7 @@ class Controller:
         return None if self._survey is None else self._survey.region.field
 
     @property
-    def window(self) -> Window | None:
+    def window(self) -> RollingWindow | None:
         """What a costmap that rolls with the robot allows; None where it does not roll."""
         c, survey = self._configuration, self._survey
         if survey is None or not self._renewals.rolls or not c.safety.outside_is_obstacle:

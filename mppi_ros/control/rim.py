@@ -103,7 +103,7 @@ def leads_ahead(poses: NDArray[np.float64]) -> bool:
 
 
 @dataclass(frozen=True)
-class Window:
+class RollingWindow:
     """
     What a costmap that rolls with the robot allows.
 
@@ -148,7 +148,7 @@ def window_of(
     extent: tuple[float, float],
     period: float,
     age: float = 0.0,
-) -> Window:
+) -> RollingWindow:
     """
     Return what a costmap that rolls with the robot allows.
 
@@ -168,7 +168,7 @@ def window_of(
     seconds = period + age + delays
     needed = 2.0 * (needed_way(top, slowing, seconds) + footprint.reach)
     speed = allowed_speed(0.5 * min(extent) - footprint.reach, slowing, seconds)
-    return Window(*extent, period, needed, min(speed, top), top)
+    return RollingWindow(*extent, period, needed, min(speed, top), top)
 
 
 class Renewals:

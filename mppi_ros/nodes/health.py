@@ -179,9 +179,8 @@ class Health:
             p50, p99, largest = window.summary()
             values.update({f'{key}.p50': p50, f'{key}.p99': p99, f'{key}.max': largest})
         values.update({'ticks': self.pace.ticks, 'missed_ticks': self.pace.missed})
-        window = self._controller.window
-        if window is not None:
-            values.update({f'costmap.{key}': value for key, value in vars(window).items()})
+        if (rolling := self._controller.window) is not None:
+            values.update({f'costmap.{key}': value for key, value in vars(rolling).items()})
         values['latency_ms'] = 1e3 * self.latency.value
         values.update({f'realtime.{what}': words for what, words in self.privileges.items()})
         faults = self._intake.faults
