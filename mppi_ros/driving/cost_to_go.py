@@ -98,7 +98,7 @@ def detour(
         return None
     free = clearance > 0.0
     if field.outside <= 0.0:  # where the costmap ends nothing is known to block the plan
-        free |= _at_the_rim(field, points, footprint.reach)
+        free |= _at_the_rim(field, points, footprint.circumscribed_radius)
     if free[arc <= arc[0] + look_ahead].all():
         return None
     blocked = int(np.argmin(free))

@@ -28,10 +28,10 @@ def surroundings(costmap, margin=0.0, body=BODY):
     return Surroundings.of(distance_field(costmap), body, margin)
 
 
-def beside_the_rim(outside):
+def beside_the_rim(outside, body=BODY):
     field = distance_field(Costmap(np.zeros((80, 80), np.int8), 0.05, -2.0, -2.0),
                            outside_is_obstacle=False)
-    return Surroundings.of(replace(field, outside=outside), BODY, 0.0)
+    return Surroundings.of(replace(field, outside=outside), body, 0.0)
 
 
 @pytest.mark.parametrize('yaw', [0.0, 0.5 * math.pi, math.pi, -0.5 * math.pi])
@@ -55,6 +55,12 @@ def test_a_body_that_reaches_over_the_rim_may_come_back_and_go_no_further():
         found = braking.check(State(x, 0.0, 0.0, 0.0, 0.0), (speed, 0.0), 0.3, around, MODEL)
         assert found.safe is safe
         assert found.begin == pytest.approx(-0.1)
+    long = Footprint.polygonal([(0.6, 0.2), (-0.6, 0.2), (-0.6, -0.2), (0.6, -0.2)])
+    around = beside_the_rim(0.0, long)
+    x = 2.05 - float(long.discs[:, 0].max())  # the middle of a disc is beyond the rim
+    for speed, safe in ((-0.3, True), (0.3, False)):
+        state = State(x, 0.0, 0.0, 0.0, 0.0)
+        assert braking.check(state, (speed, 0.0), 0.3, around, MODEL).safe is safe
 
 
 def exact(seconds):
