@@ -55,7 +55,7 @@ def test_a_body_that_reaches_over_the_rim_may_come_back_and_go_no_further():
         found = braking.check(State(x, 0.0, 0.0, 0.0, 0.0), (speed, 0.0), 0.3, around, MODEL)
         assert found.safe is safe
         assert found.begin == pytest.approx(-0.1)
-    long = Footprint.polygonal([(0.6, 0.2), (-0.6, 0.2), (-0.6, -0.2), (0.6, -0.2)])
+    long = Footprint.polygonal([(1.2, 0.1), (-1.2, 0.1), (-1.2, -0.1), (1.2, -0.1)])
     around = beside_the_rim(0.0, long)
     x = 2.05 - float(long.discs[:, 0].max())  # the middle of a disc is beyond the rim
     for speed, safe in ((-0.3, True), (0.3, False)):
