@@ -215,7 +215,8 @@ def _distance(x: Any, y: Any, around: Any) -> Any:
     column = (x - around.origin_x) / around.resolution
     row = (y - around.origin_y) / around.resolution
     rim = min(min(column, width - column), min(row, height - row)) * around.resolution
-    rim = max(rim, around.outside)
+    if around.outside > 0.0:
+        rim = around.outside
     if not (0.0 <= column < width and 0.0 <= row < height):
         return rim
     column = min(max(column - 0.5, 0.0), width - 1.0)
