@@ -205,16 +205,20 @@ def check(
 @cached_njit(nogil=True)
 def _distance(x: Any, y: Any, around: Any) -> Any:
     """
-    Interpolate the distance field between the centres of four cells.
+    Interpolate the distance field between the centres of four cells; the rim counts, too.
 
     A robot in contact must see the smallest motion away from the obstacle, which the value of
-    the nearest cell would hide.
+    the nearest cell would hide. Where the outside is an obstacle, the distance to the rim is
+    negative beyond it.
     """
     height, width = around.distance.shape
     column = (x - around.origin_x) / around.resolution
     row = (y - around.origin_y) / around.resolution
+    rim = min(min(column, width - column), min(row, height - row)) * around.resolution
+    if around.outside > 0.0:
+        rim = around.outside
     if not (0.0 <= column < width and 0.0 <= row < height):
-        return around.outside
+        return rim
     column = min(max(column - 0.5, 0.0), width - 1.0)
     row = min(max(row - 0.5, 0.0), height - 1.0)
     j, i = int(column), int(row)
@@ -222,7 +226,7 @@ def _distance(x: Any, y: Any, around: Any) -> Any:
     a, b = column - j, row - i
     low = (1.0 - a) * around.distance[i, j] + a * around.distance[i, right]
     high = (1.0 - a) * around.distance[up, j] + a * around.distance[up, right]
-    return (1.0 - b) * low + b * high
+    return min((1.0 - b) * low + b * high, rim)
 
 
 @cached_njit(nogil=True)

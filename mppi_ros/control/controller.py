@@ -17,7 +17,7 @@ import time
 import numpy as np
 from numpy.typing import NDArray
 
-from mppi_ros.control import braking
+from mppi_ros.control import braking, rim
 from mppi_ros.control.braking import Surroundings
 from mppi_ros.control.drives import Drives
 from mppi_ros.control.headway import (
@@ -31,6 +31,7 @@ from mppi_ros.control.headway import (
 from mppi_ros.control.inputs import Command, Odometry, check_stamp
 from mppi_ros.control.ladder import WIDER, Choice, Scene, cheapest_constant, second_choice
 from mppi_ros.control.report import HARMLESS, Fault, Reason, State, Statistics, Tick
+from mppi_ros.control.rim import Renewals, RollingWindow, window_of
 from mppi_ros.control.route import Route
 from mppi_ros.control.settings import Configuration
 from mppi_ros.control.survey import Prompt, Request, Survey, Surveyor, basis, slack
@@ -100,6 +101,8 @@ class Controller:
         self._survey: Survey | None = None  # of the newest costmap for which there is one
         self._surveyor = surveyor or Prompt()
         self._asked = (math.nan, math.nan)  # [m] where the robot was when a survey was asked for
+        self._renewals = Renewals()
+        self._asked_rolls = False
         self._movers: list[Mover] = []
         self._era = 0
         self._route = Route()
@@ -202,6 +205,7 @@ class Controller:
     def forget_costmap(self) -> None:
         """Know nothing of the surroundings: what was known belongs to another frame."""
         self._newest = self._survey = None
+        self._renewals = Renewals()
         self._movers = []
         self._era += 1
 
@@ -365,6 +369,19 @@ class Controller:
         return None if self._survey is None else self._survey.region.field
 
     @property
+    def window(self) -> RollingWindow | None:
+        """What a costmap that rolls with the robot allows; None where it does not roll."""
+        c, survey = self._configuration, self._survey
+        if survey is None or not self._renewals.rolls or not c.safety.outside_is_obstacle:
+            return None
+        height, width = survey.region.costmap.shape
+        cell = survey.region.costmap.resolution
+        return window_of(
+            c, self._footprint, (width * cell, height * cell), self._renewals.period,
+            self._renewals.age,
+        )  # fmt: skip
+
+    @property
     def _sampler(self) -> Optimizer:
         assert self._optimizer is not None
         return self._optimizer
@@ -415,18 +432,19 @@ class Controller:
             known is None
             or known.costmap is not costmap
             or known.basis != basis(self._configuration)
+            or known.rolls is not self._renewals.rolls
             or not known.holds(place, 0.5 * slack(self._configuration))
         ):
             known = None
         else:
             known = dataclasses.replace(known, stamp=stamp)  # the same cells, sent once more
-        self._asked = place
+        self._asked, self._asked_rolls = place, self._renewals.rolls
         self._route.looked()
         self._surveyor.ask(
             Request(
                 self._era, self._configuration, self._footprint, stamp, costmap, place, path,
                 self._route.progress or 0.0, self._objective.sight, known,
-                () if self._survey is None else self._survey.region.tracks,
+                () if self._survey is None else self._survey.region.tracks, self._asked_rolls,
             )
         )  # fmt: skip
         self._collect()
@@ -488,6 +506,11 @@ class Controller:
         """Return the command that goes on driving and a remark, or raise _Stop."""
         c = self._configuration
         self._collect()
+        if self._survey is not None and self._odometry is not None:
+            region = self._survey.region
+            self._renewals.take(now, region.stamp, region.costmap, self._place())
+            if self._renewals.rolls is not self._asked_rolls:
+                self._ask()
         self._watch(now, seconds, fault, statistics)
         start = self._start = self._predicted(now)
         try:
@@ -595,6 +618,8 @@ class Controller:
             back = scene.choose(self._backward(path))
             choice = back if back.check.safe else choice
         if not choice.check.safe:
+            choice = scene.slowed(wanted) or choice
+        if not choice.check.safe:
             other = second_choice(self._sampler, self._objective, scene, self._cooling)
             self._second = other is not None
             choice = other or choice
@@ -608,6 +633,30 @@ class Controller:
                 f'limit {limit:g} m',
             )
         return choice
+
+    def _cap_speed(self, now: float, scene: Scene) -> None:
+        """Sample no faster than the robot can stop before the rim of the costmap."""
+        assert self._survey is not None
+        field, drives, sampler = self._survey.region.field, self._drives, self._sampler
+        slowing = rim.deceleration(drives.limits, self._configuration.motion_model)
+        # A command acts for `hold`, so the last one before the next costmap need not be counted.
+        wait = max(self._renewals.wait(now) - 1.0 / self._configuration.control_rate, 0.0)
+        seconds = wait + scene.hold + drives.careful.lag_linear
+        needed = rim.needed_way(drives.limits.vx_max, slowing, seconds) + self._footprint.reach
+        place = scene.start.x, scene.start.y
+        if (
+            not self._survey.region.rolls
+            or field.outside > 0.0
+            or rim.way_aside(*place, field) >= needed
+        ):
+            self._objective.cap_speed(math.inf)
+            return
+        poses = motion.trajectory(
+            sampler.mean, scene.start, self._objective.model, self._pending
+        )[:, :3]
+        way = rim.way_to_rim(poses, self._footprint, field)
+        speed = rim.allowed_speed(way, slowing, seconds)
+        self._objective.cap_speed(speed, rim.leads_ahead(poses))
 
     def _backward(self, path: ReferencePath) -> Controls:
         """Return the controls that leave the path slowly, against its direction."""
@@ -658,6 +707,7 @@ class Controller:
         if elapsed > SILENCE:
             self._headway.restart()
         sampler.shift(min(elapsed, c.mppi.horizon))
+        self._cap_speed(now, scene)
         self._solved = now
         spans = self._headway.spans(now, start, c.limits, c.recovery.patience)
         before, self._remedy = self._remedy, remedy(spans)

@@ -19,11 +19,13 @@ from numpy.typing import NDArray
 from mppi_ros.control import braking
 from mppi_ros.control.braking import Check, Surroundings
 from mppi_ros.driving import motion
+from mppi_ros.driving.distance_field import FAR
 from mppi_ros.driving.motion import Controls, Model, State
 from mppi_ros.driving.objective import DrivingObjective
 from mppi_ros.mppi.optimizer import Optimizer
 
 WIDER = 2.0  # times Σ's square root in the second search
+HALVINGS = 5  # of a command, to find the fastest one that the rim leaves room for
 GRID = {2: 7, 3: 3}  # constant commands tried for each of m controls; odd: rest is one of them
 
 
@@ -56,6 +58,28 @@ class Scene(NamedTuple):
         command = motion.plain(motion.limited(wanted, self.last, self.step))
         return Choice(command, self._checked(command, self.hold))
 
+    def slowed(self, wanted: Controls) -> Choice | None:
+        """
+        Return the fastest command along `wanted` that leaves room to stop before the rim.
+
+        None where it is not the rim of what is known that leaves no room.
+        """
+        if self.surroundings.outside >= FAR:
+            return None
+        free = self._replace(surroundings=self.surroundings._replace(outside=FAR))
+        if not free.choose(wanted).check.safe:
+            return None
+        found = self.choose(_slower(wanted, 0.0, self.step))
+        slow, fast = 0.0, 1.0
+        for _ in range(HALVINGS):
+            middle = 0.5 * (slow + fast)
+            choice = self.choose(_slower(wanted, middle, self.step))
+            if choice.check.safe:
+                found, slow = choice, middle
+            else:
+                fast = middle
+        return found if found.check.safe else None
+
     def braked(self) -> Check:
         """Return what comes of braking from now on, along the curvature that stays clearest."""
         return self._checked(self.last, 0.0)
@@ -64,6 +88,13 @@ class Scene(NamedTuple):
         return braking.check(
             self.start, command, hold, self.surroundings, self.model, self.waiting
         )
+
+
+def _slower(controls: Controls, share: float, model: Model) -> Controls:
+    """Return the controls that drive the same way at a share of the speed."""
+    if isinstance(model, motion.Ackermann):
+        return share * controls[0], *controls[1:]
+    return tuple(share * value for value in controls)
 
 
 def second_choice(

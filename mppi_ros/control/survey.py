@@ -8,7 +8,7 @@ the work may be done in any thread while the ticks go on with the survey before.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 import math
 import threading
 from typing import Protocol
@@ -41,13 +41,17 @@ class Region:
     costmap : Costmap
         The whole.
     field : DistanceField
-        Of the whole, or of a window around a place.
+        Of the whole, or of a window around a place. Its outside is an obstacle where the robot
+        must come to rest before it.
     place : (float, float) or None
         The middle of the window [m] [m]; None where the field is of the whole.
     still : DistanceField
-        The field without what moves.
+        The field without what moves. The outside of a costmap that rolls is free in it: what
+        is not known yet may be planned through, as long as the robot can stop for it.
     tracks : tuple of Track
         The blobs that are followed.
+    rolls : bool
+        As in Request.
     basis : tuple
         The parameters that it follows from.
 
@@ -59,6 +63,7 @@ class Region:
     place: Place | None
     still: DistanceField
     tracks: tuple[Track, ...]
+    rolls: bool
     basis: Basis
 
     @property
@@ -107,6 +112,8 @@ class Request:
         The region, where it has been surveyed before.
     tracks : tuple of Track
         The blobs of the costmap before.
+    rolls : bool
+        The costmap is a window that follows the robot: it will show what is beyond its rim.
 
     """
 
@@ -121,6 +128,7 @@ class Request:
     sight: float
     known: Region | None
     tracks: tuple[Track, ...] = ()
+    rolls: bool = False
 
     def survey(self) -> Survey:
         """Do the work: up to 0.1 s, whatever the size of the costmap."""
@@ -146,14 +154,16 @@ class Request:
             outside_is_obstacle=safety.outside_is_obstacle,
         )  # fmt: skip
         outside = safety.outside_is_obstacle or cut
-        field = still = self._field(near, outside)
+        field = still = self._field(near, outside and not self.rolls)
         tracks: tuple[Track, ...] = ()
         if self.configuration.moving_obstacles.enabled:
             tracks, rest = followed(self.tracks, self.stamp, near, self.place)
-            still = field if rest is near else self._field(rest, outside)
+            still = field if rest is near else self._field(rest, outside and not self.rolls)
+        if outside and self.rolls:
+            field = replace(field, outside=0.0)
         return Region(
             self.stamp, self.costmap, field, self.place if cut else None, still, tracks,
-            basis(self.configuration),
+            self.rolls, basis(self.configuration),
         )  # fmt: skip
 
     def _field(self, costmap: Costmap, outside_is_obstacle: bool) -> DistanceField:

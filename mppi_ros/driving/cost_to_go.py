@@ -97,8 +97,8 @@ def detour(
     if len(points) == 0:
         return None
     free = clearance > 0.0
-    # Where the costmap ends nothing is known to block the plan.
-    free |= _at_the_rim(field, points, footprint.circumscribed_radius)
+    if field.outside <= 0.0:  # where the costmap ends nothing is known to block the plan
+        free |= _at_the_rim(field, points, footprint.circumscribed_radius)
     if free[arc <= arc[0] + look_ahead].all():
         return None
     blocked = int(np.argmin(free))
@@ -107,16 +107,12 @@ def detour(
         return None
     first = behind[0]
     rejoin = behind[arc[behind] <= arc[first] + REJOIN]
-    low = np.minimum(points.min(0), points[rejoin].min(0)) - MARGIN
-    high = np.maximum(points.max(0), points[rejoin].max(0)) + MARGIN
-    window = _window(field, low, high)
-    if window is None:
+    low, high = _searched(field, points, points[rejoin])
+    distance, origin_x, origin_y = _part(field, low, high)
+    if distance.size == 0:
         return None
-    rows, columns = window
     res = field.resolution
-    room = field.distance[rows, columns] - np.float32(footprint.discs[:, 2].min())
-    origin_x = field.origin_x + columns.start * res
-    origin_y = field.origin_y + rows.start * res
+    room = distance - np.float32(footprint.discs[:, 2].min())
     value = np.full(room.shape, np.inf, np.float32)
     row = ((points[rejoin, 1] - origin_y) / res).astype(int)
     column = ((points[rejoin, 0] - origin_x) / res).astype(int)
@@ -203,17 +199,38 @@ def slowness(
     return np.where(clearance > 0.0, cost, np.inf).astype(np.float32)
 
 
-def _window(
-    field: DistanceField, low: NDArray[np.float64], high: NDArray[np.float64]
-) -> tuple[slice, slice] | None:
-    """Return the rows and columns of the field between two corners [m]; None if there are none."""
-    height, width = field.distance.shape
-    origin = np.array([field.origin_x, field.origin_y])
-    first = np.clip(np.floor((low - origin) / field.resolution), 0, [width, height]).astype(int)
-    last = np.clip(np.ceil((high - origin) / field.resolution), 0, [width, height]).astype(int)
-    if bool((last <= first).any()):
-        return None
-    return slice(int(first[1]), int(last[1])), slice(int(first[0]), int(last[0]))
+def _searched(
+    field: DistanceField, points: NDArray[np.float64], rejoin: NDArray[np.float64]
+) -> tuple[NDArray[np.int_], NDArray[np.int_]]:
+    """
+    Return the first column and row that are searched for a way, and those after the last.
+
+    They lie within the field, or between it and where the plan is rejoined: a way leads out of
+    the field towards that, but not out of its sides round what may have no end there.
+    """
+    res, shape = field.resolution, np.array(field.distance.shape[::-1])
+    corner = [field.origin_x, field.origin_y]
+    low, high = (points.min(0) - MARGIN - corner) / res, (points.max(0) + MARGIN - corner) / res
+    least, most = np.zeros(2), shape
+    if field.outside > 0.0:
+        least = np.minimum(np.floor((rejoin.min(0) - corner) / res), 0)
+        most = np.maximum(np.floor((rejoin.max(0) - corner) / res) + 1, shape)
+    first = np.clip(np.floor(low), least, most).astype(int)
+    return first, np.maximum(np.clip(np.ceil(high), least, most).astype(int), first)
+
+
+def _part(
+    field: DistanceField, first: NDArray[np.int_], last: NDArray[np.int_]
+) -> tuple[NDArray[np.float32], float, float]:
+    """Return a part of a field, which may reach beyond it, and the corner of that part [m]."""
+    shape, res = np.array(field.distance.shape[::-1]), field.resolution
+    low, high = np.clip(first, 0, shape), np.clip(last, 0, shape)
+    known = field.distance[low[1] : high[1], low[0] : high[0]]
+    origin = field.origin_x + first[0] * res, field.origin_y + first[1] * res
+    if (low == first).all() and (high == last).all() or known.size == 0:
+        return known, *origin
+    around = [(low[n] - first[n], last[n] - high[n]) for n in (1, 0)]
+    return np.pad(known, around, constant_values=field.outside), *origin
 
 
 @kernel

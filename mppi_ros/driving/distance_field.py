@@ -31,7 +31,8 @@ class DistanceField:
     origin_x, origin_y : float
         Lower left corner of cell (0, 0) [m].
     outside : float
-        Distance that holds outside of the grid [m]: 0, or FAR where the outside is free.
+        Distance that holds outside of the grid [m]: 0, or FAR where the outside is free. The
+        distances within may be those of a free outside either way.
 
     """
 

@@ -95,6 +95,12 @@ class Footprint:
             circumscribed_radius=float(np.hypot(*polygon.T).max()),
         )
 
+    @property
+    def reach(self) -> float:
+        """Return how far the discs reach from the base origin [m]; it may be beyond the body."""
+        x, y, radius = self.discs.T
+        return float((np.hypot(x, y) + radius).max())
+
     def clearance(
         self, field: DistanceField, poses: NDArray[np.floating]
     ) -> NDArray[np.float64]:

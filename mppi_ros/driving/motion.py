@@ -9,7 +9,7 @@ called from Python the same laws run in double precision.
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ from mppi_ros.mppi.blocks import chosen_by_type, inlined, kernel, shared
 Controls = tuple[float, ...]  # the controls of one step, as a command
 TINY = 1e-9  # [m/s] [1/m] keeps divisions finite
 LATEST = 31  # steps by which one axis may act after another
+M = TypeVar('M', 'DiffDrive', 'Omni', 'Ackermann')
 UNSURE = 0.1  # [m/s] below which a measured turning rate says little of how the wheels are turned
 
 
@@ -153,6 +154,10 @@ class DiffDrive(NamedTuple):
         """Return the speed ahead: there is no other."""
         return v
 
+    def capped(self, speed: float, ahead: bool) -> DiffDrive:
+        """Return the model of a robot that drives no faster than a speed [m/s], ahead or back."""
+        return _capped(self, speed, ahead)
+
     def twist(self, command: Controls) -> tuple[float, float, float]:
         """Return vx, vy [m/s], wz [rad/s] of a command."""
         return command[0], 0.0, command[1]
@@ -255,6 +260,11 @@ class Omni(NamedTuple):
     def speed(v: Any, vy: Any, model: Any) -> Any:
         """Return the speed in any direction."""
         return np.sqrt(v * v + vy * vy)
+
+    def capped(self, speed: float, ahead: bool) -> Omni:
+        """Return the model of a robot that drives no faster than a speed [m/s] on any axis."""
+        model = _capped(_capped(self, speed, True), speed, False)
+        return model._replace(vy_max=min(self.vy_max, type(self.vy_max)(speed)))
 
     def twist(self, command: Controls) -> tuple[float, float, float]:
         """Return vx, vy [m/s], wz [rad/s] of a command."""
@@ -368,6 +378,10 @@ class Ackermann(NamedTuple):
     def speed(v: Any, vy: Any, model: Any) -> Any:
         """Return the speed ahead: there is no other."""
         return v
+
+    def capped(self, speed: float, ahead: bool) -> Ackermann:
+        """Return the model of a robot that drives no faster than a speed [m/s], ahead or back."""
+        return _capped(self, speed, ahead)
 
     def twist(self, command: Controls) -> tuple[float, float, float]:
         """Return vx, vy [m/s], wz [rad/s] of a command."""
@@ -574,6 +588,13 @@ def with_wheels(state: State, curvature: float) -> State:
     sure = UNSURE**2
     found = (state.v * state.w + sure * curvature) / (state.v**2 + sure)
     return state._replace(curvature=found)
+
+
+def _capped(model: M, speed: float, ahead: bool) -> M:
+    cap = type(model.v_max)(speed)
+    if ahead:
+        return model._replace(v_max=min(model.v_max, cap))
+    return model._replace(v_min=max(model.v_min, -cap))
 
 
 def _ahead(limits: Limits, dt: float) -> tuple[float, float, float, float]:

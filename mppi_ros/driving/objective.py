@@ -105,6 +105,16 @@ class DrivingObjective:
     def set_plant(self, limits: Limits, prediction: Prediction) -> None:
         """Take over what the robot can do and how it answers; the costs stay as they are."""
         self.model: Model = self._vehicle.of(limits, prediction, self._time_step)
+        self._plant = self.model
+        self._numbers[WEIGHTS.stop :] = self.model
+
+    def cap_speed(self, speed: float, ahead: bool = True) -> None:
+        """
+        Sample no faster than a speed [m/s], ahead or back, and sideways, until the next call.
+
+        What the critics charge stays as it is; inf takes the cap away.
+        """
+        self.model = self._plant.capped(speed, ahead) if speed < math.inf else self._plant
         self._numbers[WEIGHTS.stop :] = self.model
 
     @property

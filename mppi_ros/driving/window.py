@@ -62,7 +62,12 @@ def window(
     x, y = costmap.origin_x + column * res, costmap.origin_y + row * res
     if factor == 1 and row >= 0 and column >= 0 and last_row <= height and last_column <= width:
         return Costmap(costmap.data[row:last_row, column:last_column], res, x, y), cut
-    shape = -(-(last_row - row) // factor), -(-(last_column - column) // factor)
+    # A coarse cell that the rim cuts is left out: it would be an obstacle, or beyond the rim.
+    up = 0 if outside_is_obstacle else factor - 1
+    shape = tuple(
+        max((last - first + up) // factor, 1)
+        for first, last in ((row, last_row), (column, last_column))
+    )
     out = np.empty(shape, np.int8)
     beyond = LETHAL if outside_is_obstacle else FREE
     cells = np.ascontiguousarray(costmap.data)

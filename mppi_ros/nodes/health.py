@@ -55,6 +55,7 @@ class Health:
         self._clock = Clock(clock_type=ClockType.STEADY_TIME)
         self._timer = node.create_timer(1.0, self._publish_diagnostics, clock=self._clock)
         self.privileges: dict[str, str] = {}
+        self._warned: tuple[float, ...] = ()  # size of the costmap that was warned of, and speed
         self.begin(1.0 / controller.configuration.control_rate)
         self.state = 'inactive'
 
@@ -133,9 +134,9 @@ class Health:
             words = 'no tick yet' if now else 'no tick yet: the clock stands at 0'
             return self._message(now, 1, words, {})
         level, words = self._level(self._last)
-        rivals = self._rivals()
-        if rivals and not level:
-            level, words = 1, rivals
+        warning = self._rivals() or self._narrow()
+        if warning and not level:
+            level, words = 1, warning
         worst, why, seconds = self._worst
         if worst > level:
             ago = self._clock.now().nanoseconds * 1e-9 - seconds
@@ -152,6 +153,17 @@ class Health:
                 return f'{name} has {len(nodes)} publishers: {", ".join(nodes)}'
         return ''
 
+    def _narrow(self) -> str:
+        """Say that the costmap is too small for the speed; in the log once for each size."""
+        window = self._controller.window
+        if window is None or not window.warning:
+            return ''
+        size = window.width, window.height, window.top_speed
+        if size != self._warned:
+            self._warned = size
+            self._node.get_logger().warning(window.warning)
+        return window.warning
+
     def _values(self, tick: Tick) -> dict[str, object]:
         values: dict[str, object] = {
             'state': tick.state.value, 'code': tick.code.value, 'reason': tick.reason
@@ -167,6 +179,8 @@ class Health:
             p50, p99, largest = window.summary()
             values.update({f'{key}.p50': p50, f'{key}.p99': p99, f'{key}.max': largest})
         values.update({'ticks': self.pace.ticks, 'missed_ticks': self.pace.missed})
+        if (rolling := self._controller.window) is not None:
+            values.update({f'costmap.{key}': value for key, value in vars(rolling).items()})
         values['latency_ms'] = 1e3 * self.latency.value
         values.update({f'realtime.{what}': words for what, words in self.privileges.items()})
         faults = self._intake.faults

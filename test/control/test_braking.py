@@ -1,6 +1,7 @@
 """Prediction and braking against closed forms."""
 from __future__ import annotations
 
+from dataclasses import replace
 import math
 
 import numpy as np
@@ -10,7 +11,8 @@ import pytest
 from mppi_ros.control import braking
 from mppi_ros.control.braking import Surroundings
 from mppi_ros.driving import motion
-from mppi_ros.driving.distance_field import distance_field
+from mppi_ros.driving.costmap import Costmap
+from mppi_ros.driving.distance_field import FAR, distance_field
 from mppi_ros.driving.footprint import Footprint
 from mppi_ros.driving.motion import DiffDrive, State
 from mppi_ros.driving.settings import Limits, Prediction
@@ -24,6 +26,41 @@ WALL = 4.95  # [m] inner face of the room's right wall
 
 def surroundings(costmap, margin=0.0, body=BODY):
     return Surroundings.of(distance_field(costmap), body, margin)
+
+
+def beside_the_rim(outside, body=BODY):
+    field = distance_field(Costmap(np.zeros((80, 80), np.int8), 0.05, -2.0, -2.0),
+                           outside_is_obstacle=False)
+    return Surroundings.of(replace(field, outside=outside), body, 0.0)
+
+
+@pytest.mark.parametrize('yaw', [0.0, 0.5 * math.pi, math.pi, -0.5 * math.pi])
+def test_the_rim_is_a_wall_for_the_check_as_long_as_the_outside_is_an_obstacle(yaw):
+    tight = replace(LIMITS, wz_max=0.01)
+    model = DiffDrive.of(tight, PREDICTION, braking.STEP)
+    rest = braking.check(
+        State(0.0, 0.0, yaw, 1.0, 0.0), (1.0, 0.0), 0.05, beside_the_rim(FAR), model).rest
+    way = math.hypot(rest.x, rest.y)
+    for gap, safe in ((0.01, True), (-0.01, False)):
+        start = 2.0 - 0.2 - way - gap
+        state = State(start * math.cos(yaw), start * math.sin(yaw), yaw, 1.0, 0.0)
+        found = braking.check(state, (1.0, 0.0), 0.05, beside_the_rim(0.0), model)
+        assert found.safe is safe
+        assert braking.check(state, (1.0, 0.0), 0.05, beside_the_rim(FAR), model).safe
+
+
+def test_a_body_that_reaches_over_the_rim_may_come_back_and_go_no_further():
+    around = beside_the_rim(0.0)
+    for x, speed, safe in ((1.9, -0.3, True), (1.9, 0.3, False)):
+        found = braking.check(State(x, 0.0, 0.0, 0.0, 0.0), (speed, 0.0), 0.3, around, MODEL)
+        assert found.safe is safe
+        assert found.begin == pytest.approx(-0.1)
+    long = Footprint.polygonal([(1.2, 0.1), (-1.2, 0.1), (-1.2, -0.1), (1.2, -0.1)])
+    around = beside_the_rim(0.0, long)
+    x = 2.05 - float(long.discs[:, 0].max())  # the middle of a disc is beyond the rim
+    for speed, safe in ((-0.3, True), (0.3, False)):
+        state = State(x, 0.0, 0.0, 0.0, 0.0)
+        assert braking.check(state, (speed, 0.0), 0.3, around, MODEL).safe is safe
 
 
 def exact(seconds):

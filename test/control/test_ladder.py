@@ -1,15 +1,20 @@
 """Where the plan is not safe: a second choice, else the clearest way of braking, else zero."""
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 from plain_robot import QUICK, PlainRobot, room, with_block
 import pytest
 
+from mppi_ros.control.braking import STEP, Surroundings
 from mppi_ros.control.controller import Controller
 from mppi_ros.control.inputs import Command
-from mppi_ros.control.ladder import GRID, second_choice
+from mppi_ros.control.ladder import GRID, Scene, second_choice
 from mppi_ros.control.report import Reason, State
-from mppi_ros.driving.distance_field import distance_field
+from mppi_ros.driving import motion
+from mppi_ros.driving.costmap import Costmap
+from mppi_ros.driving.distance_field import FAR, distance_field
 from mppi_ros.driving.footprint import Footprint
 from mppi_ros.mppi.parameters import replace
 
@@ -42,6 +47,52 @@ def test_where_the_plan_is_not_safe_a_second_choice_goes_on_without_contact(seed
         Reason.NONE, Reason.SECOND_CHOICE, Reason.NO_ROOM, Reason.IN_CONTACT, Reason.NO_HEADWAY}
     assert robot.ticks[-1].state is State.DRIVING
     assert max(abs(tick.command.vx) for tick in robot.ticks[-20:]) > 0.1
+
+
+def heading_for_the_rim(gap, changes=None, blocked=False):
+    """Return the scene of a robot at full speed, its front `gap` [m] before a rim."""
+    c = replace(PATIENT, changes or {})
+    footprint = Footprint.of(c.robot)
+    data = np.zeros((80, 80), np.int8)
+    if blocked:
+        data[:, -1] = 100
+    field = distance_field(Costmap(data, 0.05, -2.0, -2.0), outside_is_obstacle=False)
+    around = Surroundings.of(dataclasses.replace(field, outside=0.0), footprint, 0.0)
+    model = motion.MODELS[c.motion_model]
+    start = motion.State(2.0 - gap - footprint.reach, 0.0, 0.0, 0.5, 0.0)
+    last = (0.5,) + (0.0,) * (model.controls() - 1)
+    step, fine = (model.of(c.limits, c.prediction, dt, float) for dt in (0.5, STEP))
+    waiting = np.zeros((motion.waits(fine), model.controls()), np.float32)
+    return Scene(start, last, 0.05, around, step, fine, waiting)
+
+
+@pytest.mark.parametrize('model', ['diff_drive', 'omni', 'ackermann'])
+def test_before_the_rim_a_command_is_slowed_and_not_replaced(model):
+    tight = {'motion_model': model, 'limits.wz_max': 0.05, 'limits.turning_radius_min': 50.0}
+    speeds = []
+    for gap in (1.0, 0.10, 0.06):
+        scene = heading_for_the_rim(gap, tight)
+        wanted = (0.5, *scene.last[1:-1], 0.01)
+        if scene.choose(wanted).check.safe:
+            speeds.append(0.5)
+            continue
+        slow = scene.slowed(wanted)
+        assert slow.check.safe
+        ahead, turn = slow.command[0], slow.command[-1]
+        assert turn == pytest.approx(0.01 if model == 'ackermann' else 0.02 * ahead, abs=1e-6)
+        faster = scene.choose((1.1 * ahead + 0.02, *slow.command[1:]))
+        assert not faster.check.safe
+        speeds.append(ahead)
+    assert speeds[0] == 0.5 > speeds[1] > speeds[2] >= 0.0
+
+
+def test_what_an_obstacle_forbids_is_not_slowed_for_the_rim():
+    tight = {'limits.wz_max': 0.05}
+    assert heading_for_the_rim(0.06, tight).slowed((0.5, 0.0)) is not None
+    assert heading_for_the_rim(0.06, tight, blocked=True).slowed((0.5, 0.0)) is None
+    scene = heading_for_the_rim(0.06, tight)
+    free = scene._replace(surroundings=scene.surroundings._replace(outside=FAR))
+    assert free.slowed((0.5, 0.0)) is None
 
 
 def test_second_choices_occur_and_are_named():

@@ -16,19 +16,41 @@ ROBOT = Footprint.round(0.2)
 LEAVES_AND_RETURNS = [(2.0, 2.0), (6.0, 2.0), (6.0, 3.0), (2.0, 3.0)]
 
 
-def search(obstacle=None):
+def search(obstacle=None, *, body=ROBOT, outside=True, poses=LEAVES_AND_RETURNS):
     data = np.zeros((100, 100), dtype=np.int8)
     if obstacle:
         data[obstacle] = 100
-    field = distance_field(Costmap(data, 0.05, 0.0, 0.0))
-    path = ReferencePath.from_poses(LEAVES_AND_RETURNS)
+    field = distance_field(Costmap(data, 0.05, 0.0, 0.0), outside_is_obstacle=outside)
+    path = ReferencePath.from_poses(poses)
     part = path.part(0.0, 11.0)
-    clearance = clearance_along(path, part, field, ROBOT)
-    return detour(path, part, clearance, 10.0, field, ROBOT, Limits(), Critics())
+    clearance = clearance_along(path, part, field, body)
+    return detour(path, part, clearance, 10.0, field, body, Limits(), Critics())
 
 
 def test_the_rim_of_the_costmap_blocks_no_plan():
     assert search() is None
+    assert search(outside=False) is None
+
+
+def test_the_rim_blocks_no_plan_of_a_body_whose_discs_reach_beyond_it():
+    body = Footprint.polygonal([(0.25, 0.21), (-0.25, 0.21), (-0.25, -0.21), (0.25, -0.21)])
+    assert body.reach > body.circumscribed_radius + 0.01
+    assert search(body=body, outside=False) is None
+
+
+def test_a_way_leads_over_the_rim_to_where_the_plan_is_free_again():
+    thick = np.s_[30:50, 80:100]  # up to the rim: its end is not known
+    ahead = [(2.0, 2.0), (9.0, 2.0)]
+    assert search(thick, outside=True, poses=ahead) is None
+    found = search(thick, outside=False, poses=ahead)
+    assert found.rejoin == pytest.approx(3.7, abs=0.3)
+    row, column = int((2.0 - found.origin_y) / 0.05), int((2.0 - found.origin_x) / 0.05)
+    assert found.value[row, column] < 100.0
+
+
+def test_no_way_leads_over_the_rim_round_a_wall_without_an_end():
+    assert search(np.s_[0:100, 60:64], outside=False) is None
+    assert search(np.s_[0:100, 60:64], outside=False, poses=[(2.0, 2.0), (9.0, 2.0)]) is None
 
 
 def test_an_obstacle_on_a_plan_that_leaves_the_costmap_still_does():

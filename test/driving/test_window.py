@@ -41,6 +41,15 @@ def test_distances_far_from_the_rim_are_those_of_the_whole(x, y, reach, outside)
     assert np.abs(found - expected)[on_map].max() < 1e-5
 
 
+def test_coarse_cells_end_within_the_costmap_and_are_free_at_its_rim():
+    data = np.zeros((4201, 4203), np.int8)
+    near, cut = window(Costmap(data, 0.05, 1.0, 2.0), 100.0, 100.0, 1e9)
+    assert not cut
+    assert not near.data.any()
+    for side, cells, whole in zip(near.shape, (4201, 4203), data.shape, strict=True):
+        assert whole - 3 < side * round(near.resolution / 0.05) <= cells
+
+
 @pytest.mark.parametrize('resolution', [0.001, 0.05, 5.0])
 def test_a_window_is_never_larger_than_it_may_be(resolution):
     data = np.zeros((4200, 9000), np.int8)

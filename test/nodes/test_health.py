@@ -63,6 +63,32 @@ def test_a_worse_level_shows_at_once_and_stays_for_a_while(health):
     assert status(health)[0] == 2
 
 
+def test_a_costmap_too_small_for_the_speed_is_warned_of_once_for_each_size(health, monkeypatch):
+    size = SimpleNamespace(width=3.0, height=3.0, top_speed=1.5, speed=1.1, warning='too small')
+    monkeypatch.setattr(Controller, 'window', property(lambda controller: size))
+    logged = []
+    logger = SimpleNamespace(warning=logged.append, info=lambda words: None)
+    monkeypatch.setattr(health._node, 'get_logger', lambda: logger)
+    health.note(tick())
+    for _ in range(3):
+        assert status(health) == (1, 'too small')
+    (message,) = health._status(1.0).status
+    assert {'costmap.speed': '1.1', 'costmap.width': '3'}.items() <= {
+        value.key: value.value for value in message.values}.items()
+    assert logged == ['too small']
+    size.width = 2.5
+    status(health)
+    assert len(logged) == 2
+    size.warning = ''
+    assert status(health) == (0, 'driving')
+    health.note(tick(State.BRAKING, Reason.COSTMAP_OLD, OLD))
+    size.warning = 'too small'
+    assert status(health) == (1, OLD)
+    monkeypatch.setattr(Controller, 'window', property(lambda controller: None))
+    assert status(health) == (1, OLD)
+    assert len(logged) == 2
+
+
 def test_a_level_falls_once_its_cause_is_gone_for_long(health):
     health.note(tick(State.BRAKING, Reason.COSTMAP_OLD, OLD))
     levels = []
