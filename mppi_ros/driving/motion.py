@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mppi_ros.driving.settings import Limits, Prediction
-from mppi_ros.mppi.blocks import chosen_by_type, inlined, kernel, shared
+from mppi_ros.mppi.blocks import chosen_by_type, inlined, kernel, only_in_kernels, shared
 
 Controls = tuple[float, ...]  # the controls of one step, as a command
 TINY = 1e-9  # [m/s] [1/m] keeps divisions finite
@@ -169,8 +169,9 @@ class DiffDrive(NamedTuple):
         """Return a curvature [1/m] that leads well aside while braking from a speed [m/s]."""
         return float(self.w_max / max(self.v_max, -self.v_min))
 
-    def spread(self, speed: float) -> None:
-        """Sample with the whole standard deviations at any speed."""
+    def spread(self, speed: float) -> tuple[float, ...] | None:
+        """Return None: sample with the whole standard deviations at any speed."""
+        return None
 
     @property
     def bounds(self) -> tuple[tuple[float, float], ...]:
@@ -272,8 +273,9 @@ class Omni(NamedTuple):
         """Return a curvature [1/m] that leads well aside while braking from a speed [m/s]."""
         return float(self.w_max / max(self.v_max, -self.v_min))
 
-    def spread(self, speed: float) -> None:
-        """Sample with the whole standard deviations at any speed."""
+    def spread(self, speed: float) -> tuple[float, ...] | None:
+        """Return None: sample with the whole standard deviations at any speed."""
+        return None
 
     @property
     def bounds(self) -> tuple[tuple[float, float], ...]:
@@ -385,7 +387,7 @@ class Ackermann(NamedTuple):
         """Return a curvature [1/m] that leads well aside while braking from a speed [m/s]."""
         return float(min(self.grip / max(speed * speed, np.float32(TINY)), self.sharpest))
 
-    def spread(self, speed: float) -> tuple[float, float] | None:
+    def spread(self, speed: float) -> tuple[float, ...] | None:
         """
         Return the share of each control's standard deviation to sample with at a speed [m/s].
 
@@ -496,6 +498,7 @@ def _acting_three(sent: Any, t: Any, model: Any) -> Any:
     )
 
 
+@only_in_kernels
 def acting(sent: Any, t: Any, model: Any) -> Any:
     """Return what acts in step t of what was sent, float[n, m]: each axis late, or not at all."""
 
