@@ -112,7 +112,7 @@ def time_needed(last: float, now: float, gain: float, loss: float) -> float:
 
 def share_of_top_speed(command: Command, limits) -> float:
     """Return by how much a command is beyond the ellipse through the limits of both axes."""
-    if command.vx >= 0.0:
+    if command.vx >= -ROUNDING:
         ahead = command.vx / limits.vx_max
     else:
         ahead = command.vx / limits.vx_min if limits.vx_min else math.inf

@@ -39,7 +39,8 @@ class Start(NamedTuple):
     """
     Where a rollout begins: heading, velocity, controls of the last command, progress.
 
-    The position is (0, 0).
+    The position is (0, 0). The first step may change the last command by what `reach` steps allow;
+    see motion.first_reach.
     """
 
     c: float
@@ -52,6 +53,7 @@ class Start(NamedTuple):
     second: float
     third: float
     arc: float
+    reach: float
 
 
 @only_in_kernels
