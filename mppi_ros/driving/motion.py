@@ -117,7 +117,8 @@ def _over_ground(wanted: Any, last: Any, model: Any, one: Any) -> Any:
     fast_vy = _reachable(vy, last[1], model.rise_y, model.fall_y)
     way_v, way_vy = v - last[0], vy - last[1]
     step_v, step_vy = fast_v - last[0], fast_vy - last[1]
-    longer = abs(step_v * way_vy) < abs(step_vy * way_v)  # v has more steps to go
+    # whether v has more steps to go; an axis that is there already has none
+    longer = way_v != one - one and abs(step_v * way_vy) <= abs(step_vy * way_v)
     step, way = step_v if longer else step_vy, way_v if longer else way_vy
     share = one if step == way else step / way
     straight_v, straight_vy = last[0] + share * way_v, last[1] + share * way_vy
