@@ -112,10 +112,8 @@ def time_needed(last: float, now: float, gain: float, loss: float) -> float:
 
 def share_of_top_speed(command: Command, limits) -> float:
     """Return by how much a command is beyond the ellipse through the limits of both axes."""
-    if command.vx >= -ROUNDING:
-        ahead = command.vx / limits.vx_max
-    else:
-        ahead = command.vx / limits.vx_min if limits.vx_min else math.inf
+    back = max(-limits.vx_min, 1e-3 * limits.vx_max)  # less is no way back: vx_min bounds it
+    ahead = command.vx / (limits.vx_max if command.vx >= 0.0 else back)
     return math.hypot(ahead, command.vy / limits.vy_max)
 
 
