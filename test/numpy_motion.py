@@ -8,11 +8,44 @@ import numpy as np
 COLUMNS = {'diff_drive': 2, 'omni': 3, 'ackermann': 2}
 
 
-def changed(command, last, low, high, rise, fall):
-    """Return the command after `last` that speeds up by at most rise and slows down by fall."""
-    up = np.where(last >= 0.0, rise, fall)
-    down = np.where(last > 0.0, fall, rise)
-    return np.clip(np.clip(command, low, high), last - down, last + up)
+def reachable(wanted, last, rise, fall):
+    """
+    Return the speed nearest to `wanted` that one step after `last` may have.
+
+    A step is spent first on slowing down to rest, at `fall` a step, where it drives the other
+    way, and what is left of it on speeding up at `rise`.
+    """
+    def most(last):  # upward; downward is the same with the signs reversed
+        part = np.minimum(np.maximum(-last, 0.0) / fall, 1.0)  # of the step, until rest
+        return last + part * fall + (1.0 - part) * rise
+    return np.clip(wanted, -most(-last), most(last))
+
+
+def changed(wanted, last, low, high, rise, fall):
+    """Return the speed within [low, high] that one step after `last` may have."""
+    return reachable(np.clip(wanted, low, high), last, rise, fall)
+
+
+def over_ground(limits, wanted, last, dt):
+    """Return v and vy, float64[K, 2], within the ellipse through the limits of both axes."""
+    def excess(speed):
+        top = np.where(speed[:, 0] >= 0.0, limits.vx_max,
+                       max(-limits.vx_min, 1e-3 * limits.vx_max))
+        return (speed[:, 0] / top) ** 2 + (speed[:, 1] / limits.vy_max) ** 2
+
+    aim = np.stack([np.clip(wanted[:, 0], limits.vx_min, limits.vx_max),
+                    np.clip(wanted[:, 1], -limits.vy_max, limits.vy_max)], axis=1)
+    aim /= np.sqrt(np.maximum(excess(aim), 1.0))[:, None]
+    fast = np.stack([
+        reachable(aim[:, 0], last[:, 0], limits.ax_max * dt, -limits.ax_min * dt),
+        reachable(aim[:, 1], last[:, 1], limits.ay_max * dt, -limits.ay_min * dt)], axis=1)
+    way = aim - last[:, :2]
+    with np.errstate(invalid='ignore', divide='ignore'):
+        shares = np.where(fast == aim, 1.0, (fast - last[:, :2]) / way)
+    straight = last[:, :2] + shares.min(1)[:, None] * way
+    gap = np.maximum(excess(fast) - excess(straight), 1e-12)
+    part = np.where(excess(fast) <= 1.0, 1.0, np.clip((1.0 - excess(straight)) / gap, 0.0, 1.0))
+    return straight + part[:, None] * (fast - straight)
 
 
 def turned(command, last, most, step):
@@ -27,8 +60,11 @@ def limited(model, limits, wanted, last, dt):
         reachable = np.maximum(np.abs(last[:, 1]) - limits.curvature_rate * dt, 1e-12)
         fastest = np.minimum(limits.wz_max / reachable, np.sqrt(limits.ay_max / reachable))
         speed = np.clip(speed, -fastest, fastest)
-    out[:, 0] = changed(speed, last[:, 0], limits.vx_min, limits.vx_max, limits.ax_max * dt,
-                        -limits.ax_min * dt)
+    if model == 'omni':
+        out[:, :2] = over_ground(limits, wanted, last, dt)
+    else:
+        out[:, 0] = changed(speed, last[:, 0], limits.vx_min, limits.vx_max, limits.ax_max * dt,
+                            -limits.ax_min * dt)
     if model == 'ackermann':
         v = np.maximum(np.abs(out[:, 0]), 1e-12)
         sharpest = np.minimum.reduce(
@@ -36,9 +72,6 @@ def limited(model, limits, wanted, last, dt):
              limits.ay_max / v**2])
         out[:, 1] = turned(wanted[:, 1], last[:, 1], sharpest, limits.curvature_rate * dt)
         return out
-    if model == 'omni':
-        out[:, 1] = changed(wanted[:, 1], last[:, 1], -limits.vy_max, limits.vy_max,
-                            limits.ay_max * dt, -limits.ay_min * dt)
     out[:, -1] = turned(wanted[:, -1], last[:, -1], limits.wz_max, limits.az_max * dt)
     return out
 
@@ -53,9 +86,11 @@ def delayed(sent, pending, later):
     return np.diff(since[:, index] + part * whole[:, index], axis=1)
 
 
-def drive(model, limits, prediction, dt, state, last, pending, controls):
+def drive(model, limits, prediction, dt, state, last, pending, controls, interval=None):
     """
     Return the motion under controls, float64[K, T, m], after `pending`, float64[P, m].
+
+    The first of them comes half an `interval` [s] and half a step after `last`.
 
     That is x, y, yaw, v, vy, w, each float64[T, K], the change of each control, float64[T, K, m],
     and float64[T, K], how near any decision was to go the other way.
@@ -64,7 +99,8 @@ def drive(model, limits, prediction, dt, state, last, pending, controls):
     commands, before = np.empty((steps, count, m)), np.tile(np.array(last, float), (count, 1))
     change, near = np.empty_like(commands), np.full((steps, count), np.inf)
     for t in range(steps):
-        commands[t] = limited(model, limits, controls[:, t], before, dt)
+        span = dt if t or interval is None else 0.5 * (interval + dt)
+        commands[t] = limited(model, limits, controls[:, t], before, span)
         change[t] = commands[t] - before
         for axis in range(m - 1):
             near[t] = np.minimum(near[t], np.abs(before[:, axis]))

@@ -9,11 +9,16 @@ import numpy as np
 from mppi_ros.control.inputs import Command
 from mppi_ros.control.report import Reason, State, Tick
 from mppi_ros.control.settings import Configuration
-from mppi_ros.control.watchdog import FUTURE, SILENCE
 from mppi_ros.driving.distance_field import DistanceField
 from mppi_ros.driving.footprint import Footprint
 
+# Its numbers are its own, as docs/safety.md promises them: one that follows a number in the code
+# that it judges would call right whatever the code does.
+FUTURE = 0.1  # [s] that the stamp of an input may lie ahead of the clock
+SILENCE = 0.5  # [s] without a command after which the last one is obeyed no more
 ROUNDING = 1e-9
+FINEST = 1e-6  # [1/m] [m/s] of rounding where curvatures are read from two speeds
+CRAWL = 0.05  # [m/s] above which the curvature of a car can be told from its command
 SLOPPY = 0.03  # [m] that a stop may end nearer than it began: cells, and what no robot knows
 
 
@@ -58,21 +63,27 @@ class Oracle:
         if elapsed <= SILENCE:
             seconds = min(elapsed, 2.0 * period) if elapsed > 0.0 else period
             seconds += ROUNDING
-            speeding_up = abs(command.vx) > abs(last.vx) and command.vx * last.vx >= 0.0
-            most = limits.ax_max if speeding_up else max(limits.ax_max, -limits.ax_min)
-            if abs(command.vx - last.vx) > most * seconds:
+            ahead = limits.ax_max, -limits.ax_min
+            if time_needed(last.vx, command.vx, *ahead) > seconds:
                 yield 'the speed changes too fast'
             # Of a car the steering is limited, and with it the change of w / v alone.
             if not car and abs(command.wz - last.wz) > limits.az_max * seconds:
                 yield 'the turning rate changes too fast'
-            if abs(command.vy - last.vy) > max(limits.ay_max, -limits.ay_min) * seconds:
+            if time_needed(last.vy, command.vy, limits.ay_max, -limits.ay_min) > seconds:
                 yield 'the speed sideways changes too fast'
+            if car and min(abs(command.vx), abs(last.vx)) > CRAWL:
+                turn = abs(command.wz / command.vx - last.wz / last.vx)
+                if turn > limits.steering_rate / limits.wheelbase * seconds + FINEST:
+                    yield 'the wheels turn too fast'
         slower = abs(command.vx) < abs(last.vx) or command.vx == last.vx
         if not (slower or limits.vx_min - ROUNDING <= command.vx <= limits.vx_max + ROUNDING):
             yield 'the speed is beyond its limit'
         slower = abs(command.wz) < abs(last.wz) or command.wz == last.wz
         if not (slower or abs(command.wz) <= limits.wz_max + ROUNDING):
             yield 'the turning rate is beyond its limit'
+        share = share_of_top_speed(command, limits)
+        if omni and not share <= max(1.0 + FINEST, share_of_top_speed(last, limits)):
+            yield 'the speed over ground is beyond its limit'
         if tick.state is State.DRIVING:
             for age, limit in ((tick.statistics.odom_age, c.safety.odom_timeout),
                                (tick.statistics.costmap_age, c.safety.costmap_timeout)):
@@ -84,6 +95,26 @@ class Oracle:
             yield 'it does not say why it does not drive'
         if (tick.code is Reason.NONE) != (tick.reason == '') and tick.state is not State.REACHED:
             yield 'code and reason do not go together'
+
+
+def time_needed(last: float, now: float, gain: float, loss: float) -> float:
+    """
+    Return the time [s] that a change of speed takes at the least.
+
+    Speeding up takes `gain` [m/s²] and slowing down `loss`; to drive the other way is to slow
+    down to rest and to speed up from there.
+    """
+    if last * now < 0.0:
+        return abs(last) / loss + abs(now) / gain
+    change = abs(now) - abs(last)
+    return change / gain if change > 0.0 else -change / loss
+
+
+def share_of_top_speed(command: Command, limits) -> float:
+    """Return by how much a command is beyond the ellipse through the limits of both axes."""
+    back = max(-limits.vx_min, 1e-3 * limits.vx_max)  # less is no way back: vx_min bounds it
+    ahead = command.vx / (limits.vx_max if command.vx >= 0.0 else back)
+    return math.hypot(ahead, command.vy / limits.vy_max)
 
 
 def complaint_of(
@@ -105,8 +136,8 @@ def complaint_of(
             and abs(w) <= limits.wz_max + ROUNDING):
         return f'{command} is beyond the limits of speed'
     seconds = max(elapsed, 0.0) + period  # a message may be lost, a stamp may jump
-    most = max(limits.ax_max, -limits.ax_min) * seconds + ROUNDING
-    if abs(v - last[0]) > most or abs(w - last[1]) > limits.az_max * seconds + ROUNDING:
+    needed = time_needed(last[0], v, limits.ax_max, -limits.ax_min)
+    if needed > seconds + ROUNDING or abs(w - last[1]) > limits.az_max * seconds + ROUNDING:
         return f'{last} to {command} in {elapsed:.3f} s is beyond the limits of acceleration'
     return ''
 

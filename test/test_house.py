@@ -11,6 +11,7 @@ import sys
 import pytest
 
 from mppi_ros import __version__
+from mppi_ros.driving import drive, motion
 from mppi_ros.nodes import use_wheels
 from mppi_ros.share import share_path
 
@@ -37,6 +38,52 @@ def test_first_line_of_a_module_states_its_job(module):
 def test_a_module_leaves_no_work_for_later(module):
     found = re.findall(r'\b(TODO|FIXME|XXX|HACK)\b', module.read_text('utf-8'))
     assert not found
+
+
+def without_a_body(tree: ast.Module) -> list[str]:
+    """Return the functions of a module that are a docstring and nothing else."""
+    protocols = {node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)
+                 and any('Protocol' in ast.unparse(base) for base in node.bases)}
+    declared = {method for protocol in protocols for method in protocol.body}
+    return [node.name for node in ast.walk(tree)
+            if isinstance(node, ast.FunctionDef) and node not in declared
+            and all(isinstance(part, ast.Pass)
+                    or (isinstance(part, ast.Expr) and isinstance(part.value, ast.Constant))
+                    for part in node.body)
+            and not any('only_in_kernels' in ast.unparse(mark) for mark in node.decorator_list)]
+
+
+NODES = ROOT / 'mppi_ros' / 'nodes'  # a node has steps of its life in which nothing is to be done
+
+
+@pytest.mark.parametrize('module', [path for path in MODULES if NODES not in path.parents],
+                         ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_function_without_a_body_returns_none_to_python(module):
+    assert without_a_body(ast.parse(module.read_text('utf-8'))) == []
+
+
+def test_a_function_without_a_body_is_found():
+    code = """
+class Kind(Protocol):
+    def declared(self): "..."
+
+class Other:
+    def method(self): pass
+
+def stub(a): "Do it."
+
+@only_in_kernels
+def marked(a): "Do it."
+"""
+    assert without_a_body(ast.parse(code)) == ['stub', 'method']
+
+
+@pytest.mark.parametrize('stub', [
+    motion.acting, drive.command, drive.move, drive.hold_back, drive.show_command],
+    ids=lambda stub: stub.__name__)
+def test_what_runs_in_kernels_only_raises_when_python_calls_it(stub):
+    with pytest.raises(NotImplementedError, match=f'{stub.__name__} runs in kernels only'):
+        stub()
 
 
 def test_package_xml_setup_and_code_agree_on_the_version():

@@ -33,7 +33,7 @@ from mppi_ros.driving.settings import Limits, Prediction
 from mppi_ros.mppi.cache import cached_njit
 
 STEP = 0.01  # [s] of the integration
-LONGEST = 2000  # steps: no check takes longer, however weak the brakes
+LONGEST = 2000  # steps: a stop that takes longer counts as none, however much room there is
 BENDS = (1.0, -1.0, 0.5, -0.5, 0.25, -0.25)  # ways of braking aside, tried in turn
 TOUCH = 1e-6  # [m] of depth that is rounding
 NONE = np.zeros((0, 5))
@@ -82,7 +82,8 @@ class Check(NamedTuple):
 
     `deeper` [m] is how much deeper in obstacles any disc of the footprint gets on the way than it
     is at the start; `begin` and `clearance` [m] are the clearance at the start and the least on
-    the way; `turn` is the curvature [rad/m] that braking follows; `rest` is where it ends.
+    the way; `turn` is the curvature [rad/m] that braking follows; `rest` is where it ends. A way
+    that has not ended after LONGEST steps is infinitely deep: the robot may come to rest anywhere.
     """
 
     deeper: float
@@ -261,6 +262,7 @@ def _brake(
     _room(state[0], state[1], state[2], state[3], 0.0, around, begin)
     clearance = begin.min()
     deeper = 0.0
+    rested = False
     for step in range(LONGEST):
         if step * STEP >= hold:
             command = braked(command, curvature, model)
@@ -274,11 +276,14 @@ def _brake(
             clearance = min(clearance, room[n])
         at_rest = abs(v) < 0.005 and abs(w) < 0.005 and abs(vy) < 0.005
         if at_rest and step >= first and rests(command, model):
+            rested = True
             break
     lost = True
     for n in range(begin.size):
         lost = lost and begin[n] + around.discs[n, 2] <= TOUCH
-    if lost:  # in the middle of an obstacle no motion seems to lead deeper
+    # In the middle of an obstacle no motion seems to lead deeper. Of a robot that still moves
+    # nothing is known of what it meets later.
+    if lost or not rested:
         deeper = math.inf
     heading = math.atan2(state[3], state[2])
     return deeper, begin.min(), clearance, state[0], state[1], heading, v, w

@@ -116,6 +116,7 @@ class Controller:
         self._endeavour = Endeavour()
         self._remedy = 0
         self._second = False
+        self._halted = False  # by somebody else since the last tick
         self._state = State.WAITING
         self._start: motion.State | None = None
         self._pending: NDArray[np.float32] | None = None
@@ -253,6 +254,7 @@ class Controller:
         Where the robot is by then is not held against where it was.
         """
         self._assume_sent((0.0,) * self._vehicle.controls())
+        self._halted = True
         self._odometry_watch = OdometryWatch()
 
     def warm_up(self) -> None:
@@ -479,6 +481,7 @@ class Controller:
         """
         period = 1.0 / self._configuration.control_rate
         elapsed, fault = self._clock.read(now, steady)
+        halted, self._halted = self._halted, False
         if fault is not None and fault.code is Reason.CLOCK_INVALID:
             return period, fault
         if fault is not None:
@@ -489,7 +492,8 @@ class Controller:
                 fault = None  # a robot at rest misses no tick
             self._assume_measured(now)
             return period, fault
-        return min(max(elapsed, 0.0) or period, 2.0 * period), fault
+        longest = period if halted else 2.0 * period  # zero was sent who knows when
+        return min(max(elapsed, 0.0) or period, longest), fault
 
     def _assume_measured(self, now: float) -> None:
         """Assume that the robot was sent what it does, or that it stands."""
@@ -530,7 +534,7 @@ class Controller:
         if self._endeavour.hopeless(now, left, self._route.goal[:2], patience):
             words = f'no progress for {patience:g} s, {left:.1f} m before the goal: given up'
             raise _Stop(Reason.GIVEN_UP, words)
-        choice = self._choose(now, scene, path, statistics)
+        choice = self._choose(now, seconds, scene, path, statistics)
         clearance = choice.check.begin
         if clearance < c.safety.margin:
             words = f'in contact, clearance {clearance:.2f} m: leaving'
@@ -598,21 +602,24 @@ class Controller:
         hold = 1.0 / self._configuration.control_rate + self._drives.lateness
         pending = braking.pending(self._made, self._sending(now), self._braking_model)
         around = self._surroundings._replace(movers=self._moved(now))
+        c = self._configuration
         return Scene(
-            start, self._last, hold, around, self._step_of(seconds), self._braking_model, pending
-        )
+            start, self._last, hold, around, self._step_of(seconds), self._braking_model, pending,
+            1.0 / (c.control_rate * c.mppi.time_step),
+        )  # fmt: skip
 
     def _moved(self, now: float) -> NDArray[np.float64]:
         """Return x, y, vx, vy, radius of what moves when the next command acts."""
         return ahead_of(self._movers, self._acting(now))
 
     def _choose(
-        self, now: float, scene: Scene, path: ReferencePath, statistics: Statistics
-    ) -> Choice:
+        self, now: float, seconds: float, scene: Scene, path: ReferencePath,
+        statistics: Statistics,
+    ) -> Choice:  # fmt: skip
         """Return the first safe command that the ladder finds."""
         begun = time.perf_counter()
         self._second = False
-        wanted = self._solve(now, scene, path, statistics)
+        wanted = self._solve(now, seconds, scene, path, statistics)
         choice = scene.choose(wanted)
         if self._remedy == BACK_UP:
             back = scene.choose(self._backward(path))
@@ -688,9 +695,10 @@ class Controller:
         return motion.State(*(float(value) for value in values))
 
     def _solve(
-        self, now: float, scene: Scene, path: ReferencePath, statistics: Statistics
-    ) -> Controls:
-        """Return the first command of the optimised sequence."""
+        self, now: float, seconds: float, scene: Scene, path: ReferencePath,
+        statistics: Statistics,
+    ) -> Controls:  # fmt: skip
+        """Return the command that the optimised sequence begins with, held for one period."""
         start = scene.start
         assert self._route.progress is not None
         sampler, objective, c = self._sampler, self._objective, self._configuration
@@ -701,7 +709,7 @@ class Controller:
             movers[:, 4] += margin
             movers = np.column_stack([movers, np.full(len(movers), growth)])
         objective.prepare(
-            start, self._last, path, self._route.progress, self._pending, movers
+            start, self._last, path, self._route.progress, self._pending, movers, seconds
         )
         elapsed = now - self._solved
         if elapsed > SILENCE:
@@ -720,7 +728,7 @@ class Controller:
         statistics.smoothed_objective = step.smoothed_objective
         statistics.ess, statistics.temperature = step.ess, step.temperature
         statistics.score_norm, statistics.kl = step.score_norm, step.kl
-        first = tuple(sampler.mean[0].tolist())
+        first = scene.held(sampler.mean)
         if not all(map(math.isfinite, first)):
             sampler.mean[:] = 0.0
             words = f'the optimiser found no finite command: {first}'
@@ -741,24 +749,29 @@ class Controller:
         if code not in HARMLESS and not stop.over:
             self._held, self._calm = stop.fault, 0.0
         last = self._last
-        turn = self._safest_turn(now, seconds)
+        turn, mistake = self._safest_turn(now, seconds)
+        words = f'{words}; {mistake}' if mistake else words
         model = self._step_of(seconds)
         command = motion.plain(motion.braked(last, turn, model))
         if not motion.rests(command, model):
             return command, State.BRAKING, code, f'{words}: braking'
         return command, stop.rest, code, '' if stop.rest is State.REACHED else words
 
-    def _safest_turn(self, now: float, seconds: float) -> float:
-        """Return the curvature [rad/m] to brake along: the clearest where that can be known."""
+    def _safest_turn(self, now: float, seconds: float) -> tuple[float, str]:
+        """
+        Return the curvature [rad/m] to brake along: the clearest where that can be known.
+
+        And what went wrong while it was looked for; '' where nothing did.
+        """
         along = self._braking_model.curvature(self._last)
         if self._standing or self._survey is None or self._odometry is None:
-            return along
+            return along, ''
         if not abs(now - self._odometry.stamp) < STALE:
-            return along
+            return along, ''
         try:
-            return self._scene(now, self._predicted(now), seconds).braked().turn
-        except Exception:  # whatever brought the robot here must not keep it from braking
-            return along
+            return self._scene(now, self._predicted(now), seconds).braked().turn, ''
+        except Exception as error:  # whatever brought the robot here must not keep it from braking
+            return along, f'no clearest way to brake: {type(error).__name__}: {error}'
 
     def _step_of(self, seconds: float) -> motion.Model:
         """Return the motion model for the time from the last command to the next one."""

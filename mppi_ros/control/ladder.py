@@ -42,7 +42,8 @@ class Scene(NamedTuple):
 
     `start` is where the command begins to act, `last` the command before, `hold` the time that
     it acts [s]; `step` is the motion model for the time that it may change in, and `model` that
-    for steps of `braking.STEP`; `waiting` is what an axis that acts late has still to obey.
+    for steps of `braking.STEP`; `waiting` is what an axis that acts late has still to obey; a
+    command is held for `rows` steps of the horizon.
     """
 
     start: State
@@ -52,6 +53,11 @@ class Scene(NamedTuple):
     step: Model
     model: Model
     waiting: NDArray[np.float32]
+    rows: float
+
+    def held(self, mean: NDArray[np.float32]) -> Controls:
+        """Return what is sent of a sequence, float32[T, m]: its mean over one control period."""
+        return motion.held_command(mean, self.rows)
 
     def choose(self, wanted: Controls) -> Choice:
         """Return the command nearest to `wanted` that the limits allow, checked."""
@@ -112,7 +118,7 @@ def second_choice(
     mean[:] = commands[order[0]]
     objective.project(mean)
     sampler.step(objective, cooling, WIDER)
-    first = tuple(mean[0].tolist())
+    first = scene.held(mean)
     if all(map(math.isfinite, first)):
         choice = scene.choose(first)
         if choice.check.safe:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 import dataclasses
 from dataclasses import dataclass
+import math
 from pathlib import Path
 from typing import Any
 
+from mppi_ros.control.braking import LONGEST, STEP
 from mppi_ros.driving.motion import LATEST, MODELS
 from mppi_ros.driving.settings import Critics, Goal, Limits, Prediction, Robot
 from mppi_ros.files import load_yaml, one_line
@@ -24,6 +26,7 @@ SAMPLING = {
     'alpha': 0.5, 'ess_share': 0.02, 'noise.correlation_time': 2.5, 'noise.smoothing_time': 0.14,
     'noise.antithetic': True,
 }  # fmt: skip
+QUARTER = 0.5 * math.pi  # [rad] of turning that the horizon must hold
 
 
 @dataclass(frozen=True)
@@ -336,6 +339,56 @@ class Configuration:
     def controls(self) -> int:
         """Return m, the number of controls of the motion model."""
         return MODELS[self.motion_model].controls()
+
+    @property
+    def needs(self) -> dict[str, float]:
+        """
+        Return the times [s] that the horizon must hold, with the parameters that they follow from.
+
+        A sequence that ends before the robot could stand sees no reason to brake for a goal, and
+        one that ends before a quarter turn sees too little of what turning round brings.
+        """
+        limits = self.limits
+        v, w = limits.vx_max, limits.wz_max
+        needed = {
+            'vx_max / |ax_min|': v / -limits.ax_min,
+            '|vx_min| / |ax_min|': -limits.vx_min / -limits.ax_min,
+        }
+        if self.motion_model == 'omni':
+            needed['vy_max / |ay_min|'] = limits.vy_max / -limits.ay_min
+        if self.motion_model == 'ackermann':
+            radius = limits.turning_radius_min
+            speed = min(v, w * radius, math.sqrt(limits.ay_max * radius))
+            steering = 1.0 / (radius * limits.curvature_rate)
+            needed['a quarter turn of turning_radius_min + steering into it'] = (
+                QUARTER * radius / speed + steering
+            )
+        else:
+            reached = min(w, math.sqrt(QUARTER * limits.az_max))  # [rad/s] half way
+            needed['a quarter turn with wz_max and az_max'] = (
+                QUARTER / reached + reached / limits.az_max
+            )
+        return needed
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Return what is allowed but will drive badly, each with its numbers."""
+        horizon, longest = self.mppi.horizon, LONGEST * STEP
+        found = [
+            f'the horizon, horizon_steps · time_step = {horizon:.3g} s, is shorter than '
+            f'{what} = {needed:.3g} s: the robot will overshoot or turn late'
+            for what, needed in self.needs.items()
+            if needed > horizon
+        ]
+        limits = self.limits
+        stop = max(limits.vx_max, -limits.vx_min) / -limits.ax_min
+        if stop > longest:
+            found.append(
+                f'limits: to stop from top speed with ax_min takes {stop:.3g} s; a stop that '
+                f'takes more than {longest:g} s counts as unsafe, so that the robot drives no '
+                f'faster than {longest * -limits.ax_min:.3g} m/s'
+            )
+        return tuple(found)
 
 
 def read_yaml(path: str | Path, base: Configuration | None = None) -> Configuration:

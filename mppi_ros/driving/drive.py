@@ -28,7 +28,7 @@ from mppi_ros.driving.plugin import (
     X,
     Y,
 )
-from mppi_ros.mppi.blocks import BLOCK, chosen_by_type, inlined, stack_array
+from mppi_ros.mppi.blocks import BLOCK, chosen_by_type, inlined, only_in_kernels, stack_array
 
 RING = LATEST + 1
 
@@ -39,7 +39,8 @@ class Start(NamedTuple):
     """
     Where a rollout begins: heading, velocity, controls of the last command, progress.
 
-    The position is (0, 0).
+    The position is (0, 0). The first step may change the last command by what `reach` steps allow;
+    see motion.first_reach.
     """
 
     c: float
@@ -52,8 +53,10 @@ class Start(NamedTuple):
     second: float
     third: float
     arc: float
+    reach: float
 
 
+@only_in_kernels
 def command(
     t: Any, mean: Any, factor: Any, sign: Any, noise: Any, model: Any, weights: Any, given: Any,
     total: Any,
@@ -65,10 +68,12 @@ def command(
     """
 
 
+@only_in_kernels
 def move(model: Any, acts: Any, body: Any) -> None:
     """Move the plant, which lags behind its command, and the pose on by one step."""
 
 
+@only_in_kernels
 def hold_back(
     t: Any, model: Any, pending: Any, ring: Any, given: Any, acts: Any
 ) -> None:
@@ -213,6 +218,7 @@ def _move(model: Any, acts: Any, body: Any) -> Any:
     return _move_two if model.instance_class.controls() == 2 else _move_three
 
 
+@only_in_kernels
 def show_command(given: Any, model: Any, rows: Any) -> None:
     """Copy the command for a function of the user."""
 

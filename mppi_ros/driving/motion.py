@@ -15,10 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mppi_ros.driving.settings import Limits, Prediction
-from mppi_ros.mppi.blocks import chosen_by_type, inlined, kernel, shared
+from mppi_ros.mppi.blocks import chosen_by_type, inlined, kernel, only_in_kernels, shared
 
 Controls = tuple[float, ...]  # the controls of one step, as a command
 TINY = 1e-9  # [m/s] [1/m] keeps divisions finite
+NO_WAY_BACK = 1e-3  # of top speed: less in reverse is none, and bounded by v_min alone
 LATEST = 31  # steps by which one axis may act after another
 M = TypeVar('M', 'DiffDrive', 'Omni', 'Ackermann')
 UNSURE = 0.1  # [m/s] below which a measured turning rate says little of how the wheels are turned
@@ -69,16 +70,66 @@ def awake(command: Any, dead: Any) -> Any:
 
 
 @shared
-def _changed(wanted: Any, last: Any, low: Any, high: Any, rise: Any, fall: Any) -> Any:
+def _reachable(wanted: Any, last: Any, rise: Any, fall: Any) -> Any:
     """
-    Return the value nearest to `wanted` within [low, high] that one step after `last` may have.
+    Return the value nearest to `wanted` that one step after `last` may have.
 
-    Speeding up is limited by `rise`, slowing down by `fall`, whatever the direction.
+    Speeding up is limited by `rise`, slowing down by `fall`, whatever the direction. A step that
+    passes rest slows down in a part of its time and speeds up in what is left of it: for `last`
+    from −fall to 0 it ends at most at (1 − |last| / fall) rise. The bound is then the middle one
+    of last + rise, last + fall and (rise / fall) last + rise, and likewise below.
     """
-    up = rise if last >= np.float32(0.0) else fall
-    down = fall if last > np.float32(0.0) else rise
-    wanted = min(max(wanted, low), high)
-    return min(max(wanted, last - down), last + up)
+    least, most = min(rise, fall), max(rise, fall)
+    beyond = rise / max(fall, np.float32(TINY)) * last
+    up = max(last + least, min(last + most, beyond + rise))
+    down = min(last - least, max(last - most, beyond - rise))
+    return min(max(wanted, down), up)
+
+
+@shared
+def _changed(wanted: Any, last: Any, low: Any, high: Any, rise: Any, fall: Any) -> Any:
+    """Return the value nearest to `wanted` in [low, high] that one step after `last` may have."""
+    return _reachable(min(max(wanted, low), high), last, rise, fall)
+
+
+@shared
+def _excess(v: Any, vy: Any, model: Any) -> Any:
+    """Return (v / v_max)² + (vy / vy_max)², at most 1 within the ellipse through both limits."""
+    ahead = v * (model.inverse_v if v >= np.float32(0.0) else model.inverse_back)
+    aside = vy * model.inverse_vy
+    return ahead * ahead + aside * aside
+
+
+@shared
+def _over_ground(wanted: Any, last: Any, model: Any, one: Any) -> Any:
+    """
+    Return v and vy nearest to those `wanted` that the limits of both axes and the ellipse allow.
+
+    Each axis changes as fast as it may. Where that would leave the ellipse, both change in the
+    proportion of what is wanted instead: the way there on a straight line stays within, because
+    an ellipse is convex. In between the two are mixed, which is continuous. `one` is 1 in the
+    kind of numbers to calculate with: that of a kernel would round those of Python.
+    """
+    v = min(max(wanted[0], model.v_min), model.v_max)
+    vy = min(max(wanted[1], -model.vy_max), model.vy_max)
+    shrink = one / np.sqrt(max(_excess(v, vy, model), one))
+    v, vy = v * shrink, vy * shrink
+    fast_v = _reachable(v, last[0], model.rise, model.fall)
+    fast_vy = _reachable(vy, last[1], model.rise_y, model.fall_y)
+    way_v, way_vy = v - last[0], vy - last[1]
+    step_v, step_vy = fast_v - last[0], fast_vy - last[1]
+    # whether v has more steps to go; an axis that is there already has none
+    longer = way_v != one - one and abs(step_v * way_vy) <= abs(step_vy * way_v)
+    step, way = step_v if longer else step_vy, way_v if longer else way_vy
+    share = one if step == way else step / way
+    straight_v, straight_vy = last[0] + share * way_v, last[1] + share * way_vy
+    fast = _excess(fast_v, fast_vy, model)
+    straight = _excess(straight_v, straight_vy, model)
+    mixed = (one - straight) / max(fast - straight, np.float32(TINY))
+    part = one if fast <= one else min(max(mixed, one - one), one)
+    return (
+        straight_v + part * (fast_v - straight_v), straight_vy + part * (fast_vy - straight_vy)
+    )  # fmt: skip
 
 
 class DiffDrive(NamedTuple):
@@ -129,6 +180,16 @@ class DiffDrive(NamedTuple):
         return v, min(max(w, last[1] - model.turn), last[1] + model.turn)
 
     @staticmethod
+    def stretched(model: Any, steps: Any) -> Any:
+        """Commands may change for so many steps at once."""
+        return DiffDrive(
+            model.dt, model.v_min, model.v_max, model.w_max, model.rise * steps,
+            model.fall * steps, model.turn * steps, model.follow_v,
+            model.follow_w, model.dead_v, model.dead_w, model.later_v,
+            model.later_w,
+        )  # fmt: skip
+
+    @staticmethod
     def braked(last: Any, curvature: Any, model: Any) -> Any:
         """Brake along an arc of this curvature."""
         v, _ = limited((0.0, 0.0), last, model)
@@ -174,8 +235,9 @@ class DiffDrive(NamedTuple):
         """Return a curvature [1/m] that leads well aside while braking from a speed [m/s]."""
         return float(self.w_max / max(self.v_max, -self.v_min))
 
-    def spread(self, speed: float) -> None:
-        """Sample with the whole standard deviations at any speed."""
+    def spread(self, speed: float) -> tuple[float, ...] | None:
+        """Return None: sample with the whole standard deviations at any speed."""
+        return None
 
     @property
     def bounds(self) -> tuple[tuple[float, float], ...]:
@@ -187,7 +249,10 @@ class Omni(NamedTuple):
     """
     Omnidirectional base for one step of dt [s]; its controls are v ahead, vy to the left, and w.
 
-    Its fields are those of DiffDrive, and the same for vy.
+    Its fields are those of DiffDrive, and the same for vy. Speed over ground stays within the
+    ellipse (v / v_max)² + (vy / vy_max)² ≤ 1, with v_min in the place of v_max where it reverses:
+    across the axes the robot is no faster than along the faster of them. The fields inverse_…
+    [s/m] are those of v_max, v_min and vy_max.
     """
 
     dt: Any
@@ -206,6 +271,9 @@ class Omni(NamedTuple):
     dead_w: Any
     later_v: Any
     later_w: Any
+    inverse_v: Any
+    inverse_back: Any
+    inverse_vy: Any
 
     @classmethod
     def of(
@@ -213,9 +281,11 @@ class Omni(NamedTuple):
     ) -> Omni:
         """Return the model of a robot with these limits and answers, in a kind of numbers."""
         ahead = _ahead(limits, dt)
+        back = max(-limits.vx_min, NO_WAY_BACK * limits.vx_max)
         values = (
             dt, *ahead[:2], limits.vy_max, limits.wz_max, *ahead[2:], limits.ay_max * dt,
             -limits.ay_min * dt, limits.az_max * dt, *_answers(prediction, dt),
+            1.0 / limits.vx_max, 1.0 / back, 1.0 / limits.vy_max,
         )  # fmt: skip
         return cls(*(number(value) for value in values))
 
@@ -226,11 +296,21 @@ class Omni(NamedTuple):
 
     @staticmethod
     def limited(wanted: Any, last: Any, model: Any) -> Any:
-        """Each control has limits of its own."""
-        v = _changed(wanted[0], last[0], model.v_min, model.v_max, model.rise, model.fall)
-        vy = _changed(wanted[1], last[1], -model.vy_max, model.vy_max, model.rise_y, model.fall_y)
+        """Speed is bounded by the ellipse through the limits of both axes."""
+        v, vy = _over_ground(wanted, last, model, one(model))
         w = min(max(wanted[2], -model.w_max), model.w_max)
         return v, vy, min(max(w, last[2] - model.turn), last[2] + model.turn)
+
+    @staticmethod
+    def stretched(model: Any, steps: Any) -> Any:
+        """Commands may change for so many steps at once."""
+        return Omni(
+            model.dt, model.v_min, model.v_max, model.vy_max, model.w_max,
+            model.rise * steps, model.fall * steps, model.rise_y * steps,
+            model.fall_y * steps, model.turn * steps, model.follow_v,
+            model.follow_w, model.dead_v, model.dead_w, model.later_v, model.later_w,
+            model.inverse_v, model.inverse_back, model.inverse_vy,
+        )  # fmt: skip
 
     @staticmethod
     def braked(last: Any, curvature: Any, model: Any) -> Any:
@@ -272,7 +352,9 @@ class Omni(NamedTuple):
 
     def meant(self, state: State, last: Controls) -> Controls:
         """Return the command that would keep a measured motion; `last` was sent before."""
-        return _within((state.v, state.vy, state.w), self.bounds)
+        v, vy, w = _within((state.v, state.vy, state.w), self.bounds)
+        shrink = 1.0 / math.sqrt(max(float(_excess(v, vy, self)), 1.0))
+        return v * shrink, vy * shrink, w
 
     def curvature(self, command: Controls) -> float:
         """Return the curvature [1/m] of the way ahead, 0 where there is hardly any."""
@@ -282,8 +364,9 @@ class Omni(NamedTuple):
         """Return a curvature [1/m] that leads well aside while braking from a speed [m/s]."""
         return float(self.w_max / max(self.v_max, -self.v_min))
 
-    def spread(self, speed: float) -> None:
-        """Sample with the whole standard deviations at any speed."""
+    def spread(self, speed: float) -> tuple[float, ...] | None:
+        """Return None: sample with the whole standard deviations at any speed."""
+        return None
 
     @property
     def bounds(self) -> tuple[tuple[float, float], ...]:
@@ -349,6 +432,16 @@ class Ackermann(NamedTuple):
         return v, min(max(turn, last[1] - model.steer), last[1] + model.steer)
 
     @staticmethod
+    def stretched(model: Any, steps: Any) -> Any:
+        """Commands may change for so many steps at once."""
+        return Ackermann(
+            model.dt, model.v_min, model.v_max, model.w_max, model.rise * steps,
+            model.fall * steps, model.sharpest, model.steer * steps, model.grip,
+            model.follow_v, model.follow_w, model.dead_v, model.dead_w,
+            model.later_v, model.later_w,
+        )  # fmt: skip
+
+    @staticmethod
     def braked(last: Any, curvature: Any, model: Any) -> Any:
         """Brake while the wheels turn to this curvature."""
         return limited((0.0, curvature), last, model)
@@ -399,7 +492,7 @@ class Ackermann(NamedTuple):
         """Return a curvature [1/m] that leads well aside while braking from a speed [m/s]."""
         return float(min(self.grip / max(speed * speed, np.float32(TINY)), self.sharpest))
 
-    def spread(self, speed: float) -> tuple[float, float] | None:
+    def spread(self, speed: float) -> tuple[float, ...] | None:
         """
         Return the share of each control's standard deviation to sample with at a speed [m/s].
 
@@ -425,6 +518,21 @@ CRAWL = 0.02  # [m/s] below which a command has no curvature worth following
 def limited(wanted: Any, last: Any, model: Any) -> Any:
     """Return the command nearest to `wanted` that one step after `last` the limits allow."""
     return model.limited(wanted, last, model)
+
+
+def one(model: Any) -> Any:
+    """Return 1 in the kind of numbers of a model."""
+    return 1.0
+
+
+@chosen_by_type(one)
+def _one(model: Any) -> Any:
+    return lambda model: np.float32(1.0)
+
+
+def stretched(model: Any, steps: Any) -> Any:
+    """Return the model with the changes of command that so many of its steps allow together."""
+    return model.stretched(model, steps)
 
 
 def braked(last: Any, curvature: Any, model: Any) -> Any:
@@ -455,6 +563,11 @@ def controls_at(mean: Any, t: Any, model: Any) -> Any:
 @chosen_by_type(limited)
 def _limited(wanted: Any, last: Any, model: Any) -> Any:
     return model.instance_class.limited
+
+
+@chosen_by_type(stretched)
+def _stretched(model: Any, steps: Any) -> Any:
+    return model.instance_class.stretched
 
 
 @chosen_by_type(braked)
@@ -510,6 +623,7 @@ def _acting_three(sent: Any, t: Any, model: Any) -> Any:
     )
 
 
+@only_in_kernels
 def acting(sent: Any, t: Any, model: Any) -> Any:
     """Return what acts in step t of what was sent, float[n, m]: each axis late, or not at all."""
 
@@ -525,10 +639,11 @@ def waits(model: Model) -> int:
 
 
 @kernel
-def _limit(mean: Any, last: Any, model: Any) -> None:
+def _limit(mean: Any, last: Any, model: Any, first: Any) -> None:
     """Replace mean, float32[T, m], by the commands that the limits allow, one after the other."""
     for t in range(mean.shape[0]):
-        last = limited(controls_at(mean, t, model), last, model)
+        step = stretched(model, first if t == 0 else np.float32(1.0))
+        last = limited(controls_at(mean, t, model), last, step)
         for n in range(len(last)):
             mean[t, n] = last[n]
 
@@ -554,9 +669,37 @@ def _advance(commands: Any, first: Any, start: Any, model: Any, out: Any) -> Non
         row[3], row[4], row[5], row[6] = state[4], state[5], state[6], state[7]
 
 
-def limit(mean: NDArray[np.float32], last: Controls, model: Model) -> None:
-    """Replace mean, float32[T, m], by what can be executed after the command `last`, in place."""
-    _limit(mean, tuple(np.float32(value) for value in last), model)
+def limit(
+    mean: NDArray[np.float32], last: Controls, model: Model, first: float = 1.0
+) -> None:
+    """
+    Replace mean, float32[T, m], by what can be executed after the command `last`, in place.
+
+    The first row lies `first` steps after `last`, see `first_reach`, each other row one step
+    after the row before.
+    """
+    _limit(mean, tuple(np.float32(value) for value in last), model, np.float32(first))
+
+
+def first_reach(interval: float, time_step: float) -> float:
+    """
+    Return how many steps lie between the last command and the first row of a sequence.
+
+    A command is sent once in `interval` [s] and held: it stands for the middle of that time, and
+    a row for the middle of its `time_step` [s]. So a sequence that speeds up as fast as it may
+    has, over each interval, the mean of what is sent then.
+    """
+    return 0.5 * (interval / time_step + 1.0)
+
+
+def held_command(mean: NDArray[np.float32], steps: float) -> Controls:
+    """Return the mean of the rows, float32[T, m], over the first so many steps, at least one."""
+    if steps <= 1.0:
+        return tuple(mean[0].tolist())
+    rows = mean[: math.ceil(steps - 1e-6)]
+    shares = np.ones(len(rows))
+    shares[-1] -= max(len(rows) - steps, 0.0)
+    return tuple((shares @ rows / shares.sum()).tolist())
 
 
 def trajectory(

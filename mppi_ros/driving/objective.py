@@ -12,7 +12,7 @@ from mppi_ros.driving.critics import CRITICS, Weights
 from mppi_ros.driving.distance_field import DistanceField
 from mppi_ros.driving.drive import Start
 from mppi_ros.driving.footprint import Footprint
-from mppi_ros.driving.motion import MODELS, Controls, Model, State, limit, waits
+from mppi_ros.driving.motion import MODELS, Controls, Model, State, first_reach, limit, waits
 from mppi_ros.driving.outlook import AHEAD, BEHIND, Outlook, look_ahead, unknown
 from mppi_ros.driving.path import ReferencePath
 from mppi_ros.driving.plugin import Plugin
@@ -96,6 +96,7 @@ class DrivingObjective:
         self._to_go: Floats = np.zeros(9, np.float32)
         self._outlook: Outlook | None = None
         self._last_command: Controls = (0.0,) * self.model.controls()
+        self._reach_of_first = 1.0  # [steps]
         self._pending: Floats = np.zeros((waits(self.model), self.model.controls()), np.float32)
         self.spread: Floats | None = None
         self._movers: Floats = np.zeros((0, 6), np.float32)
@@ -169,6 +170,7 @@ class DrivingObjective:
         progress: float,
         pending: Floats | None = None,
         movers: NDArray[np.float64] | None = None,
+        interval: float | None = None,
     ) -> None:
         """
         Describe the situation of this tick.
@@ -189,6 +191,9 @@ class DrivingObjective:
         movers : float64[n, 6], optional
             x, y [m], vx, vy [m/s], radius [m] of what moves, at the time of `state`, and how fast
             the radius grows [m/s].
+        interval : float, optional
+            Time since the last command, which is that for which the next one is held [s]; by
+            default one step.
 
         """
         field = self._field
@@ -200,6 +205,7 @@ class DrivingObjective:
         if movers is not None and len(movers):
             self._movers = (movers - [state.x, state.y, 0.0, 0.0, 0.0, 0.0]).astype(np.float32)
         self._last_command = last_command
+        self._reach_of_first = first_reach(interval or self._time_step, self._time_step)
         spread = self.model.spread(state.v)
         self.spread = None if spread is None else np.array(spread, np.float32)
         spacing = path.spacing
@@ -223,7 +229,7 @@ class DrivingObjective:
         self._numbers[TICK] = (
             Start(
                 math.cos(state.yaw), math.sin(state.yaw), state.v, state.w, state.vy,
-                state.curvature, one, two, three, progress - start_arc,
+                state.curvature, one, two, three, progress - start_arc, self._reach_of_first,
             )
             + _grid(field, field.distance.shape, state)
             + Path(1.0 / spacing, (last - first - 1) * spacing, path.direction)
@@ -256,7 +262,7 @@ class DrivingObjective:
 
     def project(self, mean: Floats) -> None:
         """Keep mean, float32[T, m], within the limits of speed and acceleration, in place."""
-        limit(mean, self._last_command, self.model)
+        limit(mean, self._last_command, self.model, self._reach_of_first)
 
     def costs_held(self, commands: Floats, steps: int) -> Floats:
         """Return f of holding each of at most BLOCK commands, float32[n, m], for all steps."""

@@ -25,7 +25,7 @@ from mppi_ros.driving.drive import (
     stack_ring,
     take_state,
 )
-from mppi_ros.driving.motion import MODELS, speed
+from mppi_ros.driving.motion import MODELS, speed, stretched
 from mppi_ros.driving.plugin import ARC, CLEARANCE, COST, CROSS, Address, stack_rows
 from mppi_ros.mppi.address import address_of, addressable, call, data_of, value_at
 from mppi_ros.mppi.blocks import (
@@ -321,7 +321,8 @@ def rollout_block(
     total, ring, rows, exact = stack_row(), stack_ring(), stack_rows(), is_exact(model)
     begin(start, body, given, arc, near, total)
     for t in range(mean.shape[0]):
-        command(t, mean, factor, sign, noise, model, weights, given, total)
+        step = stretched(model, start.reach if t == 0 else np.float32(1.0))
+        command(t, mean, factor, sign, noise, step, weights, given, total)
         if own.motion == 0:
             if exact:
                 move(model, given, body)

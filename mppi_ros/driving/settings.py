@@ -17,7 +17,8 @@ class Limits:
         -0.2, 'top speed backward (negative; 0 forbids reversing)', unit='m/s', low=-20.0, high=0.0
     )
     vy_max: float = parameter(
-        0.5, 'top speed sideways (omni)', unit='m/s', low=0.01, high=20.0
+        0.5, 'top speed sideways (omni); an ellipse through it and vx_max bounds the speed',
+        unit='m/s', low=0.01, high=20.0,
     )
     wz_max: float = parameter(1.9, 'top turning rate', unit='rad/s', low=0.01, high=20.0)
     ax_max: float = parameter(1.0, 'greatest acceleration', unit='m/s²', low=0.01, high=50.0)

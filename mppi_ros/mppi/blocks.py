@@ -7,8 +7,9 @@ rows overlap, which it would have to check of heap arrays at run time (measured 
 """
 
 from collections.abc import Callable
+import functools
 import math
-from typing import Any
+from typing import Any, NoReturn
 
 from llvmlite import ir
 from numba import config, njit, types
@@ -75,6 +76,21 @@ def shared(function: Callable[..., Any]) -> Any:
 def chosen_by_type(function: Callable[..., Any]) -> Any:
     """Return a decorator: what it decorates returns, for argument types, the code in kernels."""
     return overload(function, jit_options=INLINED, strict=False)
+
+
+def only_in_kernels(function: Callable[..., Any]) -> Callable[..., Any]:
+    """
+    Return a function that raises NotImplementedError when Python calls it.
+
+    For what has an implementation in kernels alone, given by `chosen_by_type`: a function without
+    a body would return None, and whoever called it would not notice that nothing was done.
+    """
+
+    @functools.wraps(function)
+    def refused(*_: Any, **__: Any) -> NoReturn:
+        raise NotImplementedError(f'{function.__qualname__} runs in kernels only')
+
+    return refused
 
 
 def stack_array(element: Any, *shape: int) -> Any:

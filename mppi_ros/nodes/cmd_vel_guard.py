@@ -56,6 +56,7 @@ class CmdVelGuard(ParameterMixin[GuardParameters], Node):
         self._heard = False  # a driver
         self._moved_at: float | None = None  # time of the last command, if it moves
         self._stop_until = 0.0
+        self._stopped_at = 0.0  # [s] stamp of the last zero
         self._publisher = self.create_publisher(kind, 'cmd_vel', 1)
         self.create_subscription(kind, 'cmd_vel', self._on_command, 10)
         steady = Clock(clock_type=ClockType.STEADY_TIME)
@@ -76,11 +77,19 @@ class CmdVelGuard(ParameterMixin[GuardParameters], Node):
         if not self._heard and (moves or not self._stop_until):  # a later zero may be its own
             self.get_logger().info('hears cmd_vel and watches it')
             self._heard = True
-        if moves:
+        if moves and self._is_overtaken(message):
+            self._send_zero()  # who sent it did not know yet that the robot was stopped
+        elif moves:
             self._moved_at = time.monotonic()
             self._stop_until = 0.0
         else:
             self._moved_at = None  # its own zero is one, too
+
+    def _is_overtaken(self, message: Twist | TwistStamped) -> bool:
+        """Tell whether a command was decided on before the zero that is being sent."""
+        if not isinstance(message, TwistStamped) or time.monotonic() >= self._stop_until:
+            return False
+        return 0.0 < conversions.seconds_from_msg(message.header.stamp) <= self._stopped_at
 
     def _look(self) -> None:
         now = time.monotonic()
@@ -96,6 +105,7 @@ class CmdVelGuard(ParameterMixin[GuardParameters], Node):
     def _send_zero(self) -> None:
         if self.configuration.cmd_vel_stamped:
             stamp = float(self.get_clock().now().nanoseconds) * 1e-9
+            self._stopped_at = stamp
             frame = self.configuration.base_frame
             self._publisher.publish(conversions.twist_stamped_to_msg(Command.ZERO, stamp, frame))
         else:

@@ -1,11 +1,23 @@
-"""The last line inside the node: a thread that sends zero when the control tick stops."""
+"""
+The last line inside the node: a thread that sends zero when the control tick stops.
+
+And what another node has sent in its place, such as the guard: see `StopsOfOthers`.
+"""
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 import sys
 import threading
 import time
+from typing import Any
+
+from rclpy.node import Node
+
+from mppi_ros.nodes import conversions, quiet
+
+KEPT = 64  # own commands that may still be on their way back
 
 
 class LastLine:
@@ -74,3 +86,71 @@ class LastLine:
     def _is_late(self) -> bool:
         beat = self._beat
         return beat is not None and 0.0 < self._patience < time.monotonic() - beat
+
+
+class StopsOfOthers:
+    """
+    Notices zero commands on cmd_vel that this node did not send.
+
+    A node that was stopped for less time than its own watch tolerates does not know that the
+    guard has stopped the robot meanwhile: it must not go on from the speed that it sent last.
+    Messages carry no name of their sender, so that its own ones are told by what they hold.
+
+    Parameters
+    ----------
+    node : Node
+        Who sends.
+    kind : type
+        Twist or TwistStamped.
+
+    """
+
+    def __init__(self, node: Node, kind: type[Any]) -> None:
+        """Subscribe; `close` is the end."""
+        self._node = node
+        self._own: deque[tuple[float, ...]] = deque(maxlen=KEPT)
+        self._lock = threading.Lock()  # the thread of the watch sends, too
+        self._subscription = node.create_subscription(
+            kind, 'cmd_vel', lambda _: None, KEPT, callback_group=quiet.Polled(),
+            event_callbacks=quiet.SUBSCRIPTION,
+        )  # fmt: skip
+
+    def close(self) -> None:
+        """Listen no more."""
+        self._node.destroy_subscription(self._subscription)
+
+    def add_own(self, message: Any) -> None:
+        """Take note of a message before it is sent; from any thread."""
+        with self._lock:
+            self._own.append(_content(message))
+
+    def occurred(self) -> bool:
+        """Tell whether another node has sent zero since the last look."""
+        found = False
+        for _ in range(2 * KEPT):
+            message = quiet.taken(self._subscription)
+            if message is None:
+                break
+            content = _content(message)
+            found |= not self._is_own(content) and not any(content[1:])
+        return found
+
+    def _is_own(self, content: tuple[float, ...]) -> bool:
+        """Tell whether this node sent it: then all that it sent before arrived, or is lost."""
+        with self._lock:
+            if content not in self._own:
+                return False
+            while self._own.popleft() != content:
+                pass
+        return True
+
+
+def _content(message: Any) -> tuple[float, ...]:
+    """Return stamp [s], 0 without one, and velocities of a Twist or TwistStamped."""
+    stamped = hasattr(message, 'header')
+    twist = message.twist if stamped else message
+    stamp = conversions.seconds_from_msg(message.header.stamp) if stamped else 0.0
+    return (
+        stamp, twist.linear.x, twist.linear.y, twist.linear.z, twist.angular.x, twist.angular.y,
+        twist.angular.z,
+    )  # fmt: skip

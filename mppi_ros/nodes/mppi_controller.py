@@ -28,7 +28,7 @@ from mppi_ros.mppi.errors import MppiError
 from mppi_ros.nodes import conversions
 from mppi_ros.nodes.health import Health
 from mppi_ros.nodes.intake import Intake
-from mppi_ros.nodes.last_line import LastLine
+from mppi_ros.nodes.last_line import LastLine, StopsOfOthers
 from mppi_ros.nodes.managed import ManagedNode, transition
 from mppi_ros.nodes.nav2 import FollowPathServer, slowed
 from mppi_ros.nodes.parameters import ParameterMixin
@@ -37,6 +37,10 @@ from mppi_ros.nodes.realtime import DONE, take_privileges
 from mppi_ros.nodes.views import Views
 
 LATE = Fault(Reason.TICK_LATE, 'the control tick stood still and zero was sent')
+
+STOPPED_BY_OTHERS = Fault(
+    Reason.TICK_LATE, 'another node has sent zero on cmd_vel, as the guard does in a silence'
+)
 
 
 class MppiController(ParameterMixin[Configuration], ManagedNode):
@@ -55,6 +59,7 @@ class MppiController(ParameterMixin[Configuration], ManagedNode):
         self._speed_share = 1.0  # of the limits, as Nav2 says
         self._action: FollowPathServer | None = None
         self._entities = ExitStack()
+        self._warned: tuple[str, ...] = ()
 
     def start(self) -> None:
         """Configure and activate, unless a lifecycle manager does."""
@@ -84,6 +89,7 @@ class MppiController(ParameterMixin[Configuration], ManagedNode):
             self._make_entities(controller, entities)
             self._entities = entities.pop_all()
         self._controller = controller
+        self._warn(self.configuration)
         self._health.privileges = take_privileges(self.configuration.realtime)
         for what, words in self._health.privileges.items():
             if words != DONE:
@@ -106,6 +112,8 @@ class MppiController(ParameterMixin[Configuration], ManagedNode):
             TwistStamped if stamped else Twist, 'cmd_vel', 1
         )
         entities.callback(self.destroy_lifecycle_publisher, self._command)
+        self._others = StopsOfOthers(self, TwistStamped if stamped else Twist)
+        entities.callback(self._others.close)
         self.intake = Intake(self, controller)
         entities.callback(self.intake.close)
         self._health = Health(self, controller, self.intake)
@@ -164,6 +172,7 @@ class MppiController(ParameterMixin[Configuration], ManagedNode):
         """Hand a changed configuration to the controller; the warm start is kept."""
         if self._controller is not None:
             self._controller.configure(slowed(configuration, self._speed_share))
+            self._warn(configuration)
         if self._timer is not None:
             period = 1.0 / configuration.control_rate
             self._last_line.expect(period, configuration.safety.tick_patience)
@@ -171,6 +180,13 @@ class MppiController(ParameterMixin[Configuration], ManagedNode):
                 self._health.retime(period)
                 # The tick under way comes when it was due: changes never put it off.
                 self._timer.timer_period_ns = round(1e9 * period)
+
+    def _warn(self, configuration: Configuration) -> None:
+        """Log what is new of the warnings of a configuration."""
+        for words in configuration.warnings:
+            if words not in self._warned:
+                self.get_logger().warning(words)
+        self._warned = configuration.warnings
 
     def limit_speed(self, share: float) -> None:
         """Drive at no more than this share of the limits; the parameters stay what they are."""
@@ -195,6 +211,7 @@ class MppiController(ParameterMixin[Configuration], ManagedNode):
         self._command.wait_for_all_acked(Duration(seconds=0.5))
 
     def _release(self) -> None:
+        self._warned = ()
         self._controller = self._action = None
         self._entities.close()
 
@@ -204,6 +221,7 @@ class MppiController(ParameterMixin[Configuration], ManagedNode):
     def _tick(self) -> None:
         assert self._controller is not None
         begun = time.perf_counter()
+        others = self._others.occurred()
         now = self._now()
         self._health.pace.tick(now)
         self.intake.take_odometry()
@@ -211,6 +229,8 @@ class MppiController(ParameterMixin[Configuration], ManagedNode):
             return
         steady = None if self.get_clock().ros_time_is_active else time.monotonic()
         late = LATE if self._last_line.beat() else None
+        if others:
+            late = STOPPED_BY_OTHERS
         latency = self._health.latency
         tick = self._controller.tick(
             now, steady=steady, fault=late or self.intake.fault, latency=latency.value,
@@ -218,7 +238,13 @@ class MppiController(ParameterMixin[Configuration], ManagedNode):
         )  # fmt: skip
         if self._last_line.tripped:
             tick = replace(tick, command=Command.ZERO)  # the next tick says why
-        self._publish_command(tick.command, now)
+        sent = now
+        if self._others.occurred():
+            # The command goes on from what the robot was told before; zero is stamped later than
+            # what has stopped it during this tick.
+            self._controller.halt()
+            tick, sent = replace(tick, command=Command.ZERO), self._now()
+        self._publish_command(tick.command, sent)
         latency.add(self._now() - now)
         self._health.note(tick)
         if self._action is not None:
@@ -235,9 +261,11 @@ class MppiController(ParameterMixin[Configuration], ManagedNode):
     def _publish_command(self, command: Command, now: float) -> None:
         if self.configuration.interface.cmd_vel_stamped:
             frame = self.configuration.interface.base_frame
-            self._command.publish(conversions.twist_stamped_to_msg(command, now, frame))
+            message: Any = conversions.twist_stamped_to_msg(command, now, frame)
         else:
-            self._command.publish(conversions.twist_to_msg(command))
+            message = conversions.twist_to_msg(command)
+        self._others.add_own(message)
+        self._command.publish(message)
 
     def _on_reset(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         assert self._controller is not None

@@ -192,8 +192,20 @@ def test_room_to_brake_is_less_before_something_that_comes_nearer(speed, safe):
     assert found[-1].safe == safe
 
 
-def test_check_of_the_weakest_brakes_ends():
-    limits = Limits(ax_min=-0.01, vx_max=20.0)
+FIELD = with_block(room(width=400.0, height=20.0, resolution=0.2), 199.0, 0.0, 1.0)
+
+
+@pytest.mark.parametrize('brakes', [-0.01, -0.05, -0.0999])
+def test_a_stop_of_which_the_end_is_not_seen_is_not_safe(brakes):
+    """The room is free for 190 m: what counts is that the robot still moves after 20 s."""
+    limits = Limits(ax_min=brakes, vx_max=2.0)
     model = DiffDrive.of(limits, PREDICTION, braking.STEP)
-    found = braking.check(moving(v=20.0), (20.0, 0.0), 0.05, surroundings(room()), model)
+    around = surroundings(FIELD)
+    assert 2.0 / -brakes > braking.STEP * braking.LONGEST
+    found = braking.check(moving(v=2.0), (2.0, 0.0), 0.05, around, model)
+    assert found.rest.v > 0.0
     assert not found.safe
+    slow = 0.8 * -brakes * braking.STEP * braking.LONGEST
+    found = braking.check(moving(v=slow), (slow, 0.0), 0.05, around, model)
+    assert found.rest.v == pytest.approx(0.0, abs=0.01)
+    assert found.safe

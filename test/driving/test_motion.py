@@ -1,6 +1,8 @@
 """The motion model keeps its limits, follows its commands with lag and drives exact arcs."""
 from __future__ import annotations
 
+from dataclasses import replace
+import itertools
 import math
 
 from hypothesis import given
@@ -9,14 +11,18 @@ from hypothesis.extra.numpy import arrays
 import numpy as np
 from numpy_motion import COLUMNS
 from numpy_motion import drive as drive_in_numpy
+from oracle import share_of_top_speed, time_needed
 import pytest
 
+from mppi_ros.control.inputs import Command
 from mppi_ros.driving.motion import (
     MODELS,
     Ackermann,
     DiffDrive,
     State,
     braked,
+    first_reach,
+    held_command,
     limit,
     limited,
     rests,
@@ -217,6 +223,132 @@ def test_each_axis_of_an_omnidirectional_robot_keeps_its_own_limits(sequence):
         faster = (np.abs(value[1:]) > np.abs(value[:-1])) & (value[1:] * value[:-1] >= 0.0)
         assert np.all(np.abs(change[faster]) <= rise + 1e-3)
         assert np.all(np.abs(change) <= max(rise, fall) + 1e-3)
+
+
+def in_turn(name, sequence, last, limits, dt=DT):
+    """Return commands, float64[1 + T, m], of which each follows on the one before, exactly."""
+    model = MODELS[name].of(limits, NO_LAG, dt, float)
+    commands = [last]
+    for wanted in sequence:
+        commands.append(limited(tuple(float(value) for value in wanted), commands[-1], model))
+    return np.array(commands)
+
+
+rates = st.floats(0.05, 9.0)
+drives = st.builds(
+    Limits, vx_max=st.floats(0.1, 5.0), vx_min=st.floats(-3.0, 0.0), vy_max=st.floats(0.1, 5.0),
+    ax_max=rates, ax_min=rates.map(lambda a: -a), ay_max=rates, ay_min=rates.map(lambda a: -a))
+
+
+@pytest.mark.parametrize('name', MODELS)
+@given(data=st.data(), limits=drives)
+def test_a_change_of_speed_takes_its_time_also_through_rest(name, data, limits):
+    sequence = data.draw(sequences_of(COLUMNS[name]))
+    rows = in_turn(name, sequence, (0.0,) * COLUMNS[name], limits)
+    axes = [(limits.ax_max, -limits.ax_min)]
+    if name == 'omni':
+        axes.append((limits.ay_max, -limits.ay_min))
+    for axis, (gain, loss) in enumerate(axes):
+        for last, now in itertools.pairwise(rows[:, axis]):
+            assert time_needed(last, now, gain, loss) <= DT * (1.0 + 1e-9) + 1e-12, (last, now)
+
+
+@pytest.mark.parametrize(('last', 'now'), [
+    (0.3, 0.225), (0.05, -0.05 * (1.0 - 0.05 / 0.075)), (-0.05, 0.05 * (1.0 - 0.05 / 0.075)),
+    (0.0, -0.05), (0.075, 0.0)])
+@pytest.mark.parametrize('name', MODELS)
+def test_a_speed_that_changes_its_sign_does_so_as_fast_as_it_may(name, last, now):
+    far = -9.0 if last >= 0.0 else 9.0
+    others = (0.0,) * (COLUMNS[name] - 1)
+    rows = in_turn(name, [(far, *others)], (last, *others), Limits(vx_min=-0.5))
+    assert rows[1, 0] == pytest.approx(now, abs=1e-12)
+
+
+@given(sequence=sequences_of(3), limits=drives)
+def test_an_omnidirectional_robot_is_no_faster_across_its_axes_than_along_them(sequence, limits):
+    rows = in_turn('omni', sequence, (0.0, 0.0, 0.0), limits)
+    for row in rows:
+        assert share_of_top_speed(Command(*row), limits) <= 1.0 + 1e-9
+
+
+@given(sequence=sequences_of(3), limits=drives)
+def test_limits_of_an_omnidirectional_robot_that_are_lowered_are_kept_as_soon_as_they_can_be(
+        sequence, limits):
+    before = in_turn('omni', sequence, (0.0, 0.0, 0.0), limits)[-1]
+    low = replace(limits, vx_max=0.5 * limits.vx_max, vx_min=0.0, vy_max=0.3 * limits.vy_max)
+    shares = [share_of_top_speed(Command(*row), low)
+              for row in in_turn('omni', [(0.0, 0.0, 0.0)] * 9, tuple(before), low)]
+    assert all(now <= max(last, 1.0 + 1e-9) for last, now in itertools.pairwise(shares))
+    rows = in_turn('omni', sequence, tuple(before), low)
+    for axis, (gain, loss) in enumerate(((limits.ax_max, -limits.ax_min),
+                                         (limits.ay_max, -limits.ay_min))):
+        for last, now in itertools.pairwise(rows[:, axis]):
+            assert time_needed(last, now, gain, loss) <= DT * (1.0 + 1e-9) + 1e-12
+
+
+@pytest.mark.parametrize('angle', np.linspace(-math.pi, math.pi, 9))
+def test_an_omnidirectional_robot_reaches_the_ellipse_in_every_direction(angle):
+    limits = Limits(vx_max=0.9, vx_min=-0.4, vy_max=0.6, ay_min=-0.4)
+    wanted = 9.0 * math.cos(angle), 9.0 * math.sin(angle), 0.0
+    # from across, along the edge of the ellipse, and with brakes that are weaker than the motors
+    aside = 9.0 * math.sin(angle), -9.0 * math.cos(angle), 0.0
+    rows = in_turn('omni', [aside] * 60 + [wanted] * 120, (0.0, 0.0, 0.0), limits)
+    for row in rows:
+        assert share_of_top_speed(Command(*row), limits) <= 1.0 + 1e-9
+    assert share_of_top_speed(Command(*rows[-1]), limits) == pytest.approx(1.0)
+
+
+@given(wanted=st.tuples(*[st.floats(-2.0, 2.0)] * 3), seed=st.integers(0, 99))
+def test_an_omnidirectional_command_changes_little_where_what_is_wanted_does(wanted, seed):
+    limits = Limits(vx_max=0.9, vx_min=-0.4, vy_max=0.6, ay_min=-0.4)
+    rng = np.random.default_rng(seed)
+    last = tuple(in_turn('omni', rng.normal(size=(40, 3)), (0.0, 0.0, 0.0), limits)[-1])
+    model = MODELS['omni'].of(limits, NO_LAG, DT, float)
+    here = limited(wanted, last, model)
+    there = limited(tuple(value + 1e-7 for value in wanted), last, model)
+    np.testing.assert_allclose(here, there, atol=1e-4)
+
+
+@given(last=st.tuples(st.floats(-0.5, 1.0), st.floats(-2.0, 2.0)), dt=st.floats(0.01, 0.2),
+       limits=drives)
+@pytest.mark.parametrize('name', ['diff_drive', 'ackermann'])
+def test_commands_beyond_limits_that_were_lowered_come_back_at_the_rate_that_is_allowed(
+        name, last, dt, limits):
+    rows = in_turn(name, [(9.0, 9.0)] * 20, last, limits, dt)
+    for before, now in itertools.pairwise(rows[:, 0]):
+        assert time_needed(before, now, limits.ax_max, -limits.ax_min) <= dt * (1.0 + 1e-9) + 1e-12
+        assert now <= max(before, limits.vx_max)
+    turn = limits.curvature_rate if name == 'ackermann' else limits.az_max
+    assert np.all(np.abs(np.diff(rows[:, 1])) <= turn * dt + 1e-9)
+
+
+@given(interval=st.floats(0.01, 0.2), dt=st.floats(0.02, 0.2))
+@pytest.mark.parametrize('sign', [1.0, -1.0])
+def test_what_is_held_for_an_interval_changes_by_what_the_interval_allows(interval, dt, sign):
+    """A sequence at its limits is sent as one that speeds up as fast as it may."""
+    limits = Limits(vx_max=9.0, vx_min=-9.0, wz_max=9.0)
+    model = DiffDrive.of(limits, NO_LAG, dt)
+    mean = np.full((40, 2), sign * 99.0, np.float32)
+    last = (sign * 0.3, sign * 0.2)
+    limit(mean, last, model, first_reach(interval, dt))
+    sent = held_command(mean, interval / dt)
+    change = np.array(sent) - last
+    if interval >= dt:
+        whole = interval / dt  # in the step that the interval cuts the rows are not a line
+        slack = 0.125 * dt if whole != round(whole) else 0.0
+        most = np.array([limits.ax_max, limits.az_max])
+        np.testing.assert_allclose(change, sign * most * interval, atol=slack * most.max() + 1e-5)
+    else:
+        assert abs(change[0]) >= limits.ax_max * interval - 1e-6
+
+
+@given(steps=st.floats(0.05, 12.0))
+def test_what_is_held_is_the_mean_of_the_rows_over_its_time(steps):
+    mean = np.random.default_rng(0).normal(size=(14, 3)).astype(np.float32)
+    fine = np.repeat(mean, 1000, axis=0)[: max(round(1000 * max(steps, 1.0)), 1000)]
+    np.testing.assert_allclose(held_command(mean, steps), fine.mean(0), atol=4e-3)
+    if steps <= 1.0:
+        assert held_command(mean, steps) == tuple(mean[0].tolist())
 
 
 @pytest.mark.parametrize('name', MODELS)

@@ -67,6 +67,7 @@ class Scene:
     motion_model: str = 'diff_drive'
     pending: tuple[tuple[float, ...], ...] = ()
     movers: tuple[tuple[float, ...], ...] = ()  # x, y, vx, vy, radius, growth
+    interval: float | None = None
 
     @property
     def controls(self):
@@ -81,7 +82,8 @@ class Scene:
             assert not made.look_ahead(self.path, self.progress)
         pending = np.array(self.pending, np.float32).reshape(-1, self.controls)
         movers = np.array(self.movers, np.float64).reshape(-1, 6)
-        made.prepare(self.state, self.last, self.path, self.progress, pending, movers)
+        made.prepare(
+            self.state, self.last, self.path, self.progress, pending, movers, self.interval)
         return made
 
 
@@ -127,6 +129,14 @@ SCENES = {
                               prediction=Prediction(delay_linear=0.05, delay_angular=0.15,
                                                     dead_band_linear=0.12),
                               pending=((0.5, 0.7), (0.4, 0.1))),
+    'sent seldom': Scene(cluttered(0), bend(), State(2.01, 3.02, 0.1, 0.2, -0.3), interval=0.2),
+    'sent often': Scene(cluttered(0), bend(), State(2.01, 3.02, 0.1, 0.2, -0.3), interval=0.01),
+    'omni sent seldom': Scene(
+        cluttered(11), bend(), State(2.0, 3.0, 0.4, 0.2, 0.3, -0.1), (-0.01, 0.3, 0.1),
+        motion_model='omni', limits=Limits(vy_max=0.4, ay_max=0.7, ay_min=-0.5), interval=0.1),
+    'car sent seldom': Scene(
+        cluttered(13), bend(), State(2.0, 3.0, 0.3, 0.4, 0.2, 0.0, 0.5), (0.4, 0.6),
+        motion_model='ackermann', footprint=LONG, interval=0.1),
 }  # fmt: skip
 
 
@@ -190,7 +200,7 @@ def reference(scene, controls):
     count = len(controls)
     motion, change, sure_by = drive(
         scene.motion_model, limits, scene.prediction, DT, scene.state, scene.last,
-        np.reshape(scene.pending, (-1, scene.controls)), controls)
+        np.reshape(scene.pending, (-1, scene.controls)), controls, scene.interval)
 
     spacing = path.arc[1] if len(path.arc) > 1 else 1.0
     reach = limits.vx_max * STEPS * DT

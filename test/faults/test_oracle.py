@@ -1,11 +1,14 @@
 """The judge itself: it lets good commands pass and notices each kind of bad one."""
 from __future__ import annotations
 
+import ast
 from dataclasses import replace
 import math
+from pathlib import Path
 
 import numpy as np
-from oracle import Body, Oracle, UnsafeCommandError, room_to_stop
+import oracle
+from oracle import Body, Oracle, UnsafeCommandError, complaint_of, room_to_stop, time_needed
 from plain_robot import QUICK, room, with_block
 import pytest
 
@@ -13,6 +16,11 @@ from mppi_ros.control.inputs import Command
 from mppi_ros.control.report import Reason, State, Statistics, Tick
 from mppi_ros.driving.distance_field import distance_field
 from mppi_ros.driving.footprint import Footprint
+from mppi_ros.mppi import parameters
+
+OMNI = parameters.replace(QUICK, {
+    'motion_model': 'omni', 'limits.vx_max': 0.9, 'limits.vy_max': 0.6})
+CAR = parameters.replace(QUICK, {'motion_model': 'ackermann'})
 
 LAST = Command(0.3, 0.0, 0.5)
 GOOD = Tick(Command(0.35, 0.0, 0.6), State.DRIVING, Reason.NONE, '',
@@ -31,7 +39,7 @@ def test_a_good_command_passes():
     (replace(GOOD, command=Command(0.35, 0.0, math.inf)), 'not finite'),
     (replace(GOOD, command=Command(0.3, 0.1, 0.5)), 'cannot move sideways'),
     (replace(GOOD, command=Command(0.36, 0.0, 0.5)), 'speed changes'),
-    (replace(GOOD, command=Command(0.2, 0.0, 0.5)), 'speed changes'),
+    (replace(GOOD, command=Command(0.22, 0.0, 0.5)), 'speed changes'),
     (replace(GOOD, command=Command(0.3, 0.0, 0.7)), 'turning rate changes'),
     (replace(GOOD, statistics=Statistics(odom_age=0.4, costmap_age=0.2)), 'old input'),
     (replace(GOOD, statistics=Statistics(odom_age=-0.4, costmap_age=0.2)), 'old input'),
@@ -53,6 +61,51 @@ def test_a_bad_command_is_noticed(tick, words):
 def test_a_command_beyond_the_limits_is_noticed(last, command, words):
     with pytest.raises(UnsafeCommandError, match=words):
         Oracle(last).judge(replace(GOOD, command=command), 0.05, QUICK)
+
+
+def test_the_judge_takes_no_constant_from_the_code_that_it_judges():
+    tree = ast.parse(Path(oracle.__file__).read_text('utf-8'))
+    taken = [alias.name for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)
+             and node.module.startswith('mppi_ros') for alias in node.names]
+    assert taken
+    assert not [name for name in taken if name.isupper()]
+    whole = [alias.name for node in ast.walk(tree) if isinstance(node, ast.Import)
+             for alias in node.names]
+    assert not [name for name in whole if name.startswith('mppi_ros')]
+
+
+@pytest.mark.parametrize(('last', 'now', 'seconds'), [
+    (0.2, 0.3, 0.1), (0.3, 0.0, 0.15), (-0.2, -0.3, 0.1), (-0.3, -0.1, 0.1), (0.1, -0.1, 0.15),
+    (-0.1, 0.2, 0.25), (0.2, 0.2, 0.0), (0.0, -0.1, 0.1)])
+def test_the_time_that_a_change_of_speed_needs(last, now, seconds):
+    assert time_needed(last, now, 1.0, 2.0) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize(('configuration', 'last', 'command', 'words'), [
+    (QUICK, (0.01, 0.0, 0.0), (-0.06, 0.0, 0.0), 'speed changes'),
+    (QUICK, (-0.01, 0.0, 0.0), (0.06, 0.0, 0.0), 'speed changes'),
+    (QUICK, (-0.01, 0.0, 0.0), (0.04, 0.0, 0.0), ''),
+    (QUICK, (0.3, 0.0, 0.0), (0.226, 0.0, 0.0), ''),
+    (OMNI, (0.5, 0.01, 0.0), (0.5, -0.06, 0.0), 'sideways changes'),
+    (OMNI, (0.7, 0.36, 0.0), (0.75, 0.38, 0.0), 'over ground'),
+    (OMNI, (0.88, 0.1, 0.0), (0.89, 0.085, 0.0), ''),
+    (OMNI, (0.9, 0.6, 0.0), (0.9, 0.55, 0.0), ''),  # the limits were lowered
+    (CAR, (0.4, 0.0, 0.0), (0.4, 0.0, 0.3), 'wheels turn'),
+    (CAR, (0.4, 0.0, 0.0), (0.4, 0.0, 0.15), ''),
+])
+def test_the_laws_of_each_motion_model(configuration, last, command, words):
+    judge = Oracle(Command(*last))
+    tick = replace(GOOD, command=Command(*command))
+    if not words:
+        judge.judge(tick, 0.05, configuration)
+        return
+    with pytest.raises(UnsafeCommandError, match=words):
+        judge.judge(tick, 0.05, configuration)
+
+
+def test_a_command_over_a_topic_may_not_pass_rest_with_the_brakes():
+    assert not complaint_of((0.05, 0.0), (-0.06, 0.0), 0.05, QUICK)
+    assert complaint_of((0.05, 0.0), (-0.085, 0.0), 0.05, QUICK)
 
 
 @pytest.mark.parametrize(('gap', 'room_left'), [(0.05, False), (0.3, True)])

@@ -8,11 +8,12 @@ import pytest
 
 pytest.importorskip('rclpy', reason='needs ROS 2: source an installation or install the wheels')
 
+from geometry_msgs.msg import Twist, TwistStamped  # noqa: E402
 import rclpy  # noqa: E402
 
 from mppi_ros.control.report import Fault, Reason  # noqa: E402
 from mppi_ros.nodes import cmd_vel_guard  # noqa: E402
-from mppi_ros.nodes.last_line import LastLine  # noqa: E402
+from mppi_ros.nodes.last_line import LastLine, StopsOfOthers  # noqa: E402
 from mppi_ros.nodes.mppi_controller import LATE  # noqa: E402
 
 PERIOD = 0.02
@@ -95,8 +96,10 @@ def guard(ros_domain, monkeypatch):
     rclpy.shutdown()
 
 
-def hear(guard, vx, wz=0.0):
+def hear(guard, vx, wz=0.0, stamp=0.0):
     message = cmd_vel_guard.TwistStamped()
+    message.header.stamp.sec = int(stamp)
+    message.header.stamp.nanosec = round(1e9 * (stamp % 1.0))
     message.twist.linear.x, message.twist.angular.z = vx, wz
     guard._on_command(message)
 
@@ -148,3 +151,63 @@ def test_guard_gives_way_when_the_driver_is_back(guard):
     hear(guard, 0.1)
     look(guard, 0.2)
     assert len(guard.sent) == sent
+
+
+def test_guard_does_not_give_way_to_a_command_that_is_older_than_its_zero(guard):
+    """Such a one was on its way, or its sender was stopped: the next one knows of the zero."""
+    hear(guard, 0.4)
+    look(guard, 0.5)
+    guard._stopped_at = 20.0
+    sent = len(guard.sent)
+    hear(guard, 0.4, stamp=19.997)
+    assert len(guard.sent) == sent + 1
+    look(guard, 0.1)
+    assert len(guard.sent) > sent + 1
+    hear(guard, 0.02, stamp=20.1)
+    sent = len(guard.sent)
+    look(guard, 0.2)
+    assert len(guard.sent) == sent
+
+
+@pytest.mark.parametrize('kind', [Twist, TwistStamped], ids=lambda kind: kind.__name__)
+def test_zero_of_another_node_is_told_from_own_commands(ros_domain, kind):
+    rclpy.init()
+    here, there = rclpy.create_node('here'), rclpy.create_node('there')
+    others = StopsOfOthers(here, kind)
+    own, guard = (node.create_publisher(kind, 'cmd_vel', 64) for node in (here, there))
+    arrived = []
+    here.create_subscription(kind, 'cmd_vel', arrived.append, 64)
+
+    def send(publisher, vx, stamp):
+        message = kind()
+        if kind is TwistStamped:
+            message.header.stamp.sec = stamp
+        (message.twist if kind is TwistStamped else message).linear.x = vx
+        if publisher is own:
+            others.add_own(message)
+        publisher.publish(message)
+
+    def occurred(count):
+        """Look once as many messages have arrived by another way."""
+        while len(arrived) < count:
+            rclpy.spin_once(here, timeout_sec=10.0)
+        return others.occurred()
+
+    try:
+        for publisher in (own, guard):
+            while publisher.get_subscription_count() < 2:
+                time.sleep(0.01)
+        for n, vx in enumerate((0.4, 0.0, 0.0, 0.2)):
+            send(own, vx, 10 + n)
+        send(guard, 0.3, 14)
+        assert not occurred(5)
+        send(guard, 0.0, 15)
+        assert occurred(6)
+        assert not others.occurred()
+        send(own, 0.1, 16)
+        assert not occurred(7)
+    finally:
+        others.close()
+        here.destroy_node()
+        there.destroy_node()
+        rclpy.shutdown()

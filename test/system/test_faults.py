@@ -4,6 +4,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 import dataclasses
+import itertools
 import math
 import os
 from pathlib import Path
@@ -247,6 +248,35 @@ def test_a_stopped_controller_is_stopped_by_the_guard_and_drives_on(processes, w
     scenarios.drives(watcher)
     scenarios.reaches_the_goal(watcher, GOAL)
     assert watcher.unsafe == []
+
+
+def test_a_controller_that_was_stopped_for_less_than_its_own_watch_begins_from_rest(
+        processes, watcher, tmp_path):
+    """Its watch waits five periods, 1 s at 5 Hz; the guard sends zero after 0.3 s."""
+    processes.start('cmd_vel_guard')
+    scenarios.stops_any_driver(watcher)  # so the guard's zero will be heard
+    start_robot(processes, tmp_path)
+    assert watcher.set_parameters(control_rate=5.0).successful
+    for _ in range(2):
+        watcher.wait_for(
+            lambda: watcher.commands and watcher.commands[-1][0] > 0.3, 'speed')
+        first = len(watcher.commands)
+        watcher.wait_for(lambda first=first: len(watcher.commands) > first, 'a command')
+        processes.send('mppi_controller', signal.SIGSTOP)
+        time.sleep(0.46)
+        processes.send('mppi_controller', signal.SIGCONT)
+        watcher.wait_for(
+            lambda first=first: len(watcher.commands) > first + 20
+            and watcher.commands[-1][0] > 0.3, 'driving on')
+        heard = list(zip(watcher.commands[first:], watcher.stamps[first:], strict=True))
+        zeros = [n for n, (command, _) in enumerate(heard) if command == (0.0, 0.0)]
+        assert zeros, heard
+        moving = next(n for n in range(zeros[0], len(heard)) if heard[n][0] != (0.0, 0.0))
+        assert 0.0 < heard[moving][0][0] <= 0.4 + 1e-6, heard  # 1 m/s² for at most two periods
+        assert all(after > before for (_, before), (_, after) in itertools.pairwise(heard)), heard
+        changes = [after[0] - before[0] for (before, _), (after, _)
+                   in itertools.pairwise(heard[moving:])]
+        assert max(changes) <= 0.4 + 1e-6, heard
 
 
 LOST = {
