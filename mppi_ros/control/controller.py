@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from mppi_ros.control import braking
 from mppi_ros.control.braking import Surroundings
 from mppi_ros.control.drives import Drives
+from mppi_ros.control.frozen import Speeds
 from mppi_ros.control.headway import (
     BACK_UP,
     REMEDIES,
@@ -188,7 +189,12 @@ class Controller:
         odometry.check()
         if self._watched()[0].gives_way_to(odometry.stamp, self._clock.now):
             self._odometry = odometry
-            self._odometry_watch.take(odometry, self._configuration.safety.odom_jump)
+            limits = self._drives.limits
+            speeds = Speeds(
+                max(limits.vx_max, -limits.vx_min),
+                limits.vy_max if self._vehicle.controls() == 3 else 0.0, limits.wz_max,
+            )  # fmt: skip
+            self._odometry_watch.take(odometry, self._configuration.safety.odom_jump, speeds)
             if self._drives.observe(odometry, self._sent):
                 self._believe_drives()
 
