@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import replace
+import math
 from pathlib import Path
 import time
 from typing import Any
@@ -14,6 +15,7 @@ from mppi_ros.nodes import use_wheels
 use_wheels()
 
 from geometry_msgs.msg import Twist, TwistStamped
+from rclpy.clock import Clock, ClockType
 from rclpy.duration import Duration
 from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
 from std_srvs.srv import SetBool, Trigger
@@ -30,12 +32,14 @@ from mppi_ros.nodes.health import Health
 from mppi_ros.nodes.intake import Intake
 from mppi_ros.nodes.last_line import LastLine
 from mppi_ros.nodes.managed import ManagedNode, transition
-from mppi_ros.nodes.nav2 import FollowPathServer, slowed
+from mppi_ros.nodes.nav2 import UNTICKED, FollowPathServer, slowed
 from mppi_ros.nodes.parameters import ParameterMixin
 from mppi_ros.nodes.process import interruptible, run
 from mppi_ros.nodes.realtime import DONE, take_privileges
 from mppi_ros.nodes.views import Views
 
+TOGETHER = 1e-3  # [s] within which two clocks are read together
+READINGS = 5  # at most, of both
 LATE = Fault(Reason.TICK_LATE, 'the control tick stood still and zero was sent')
 
 
@@ -117,6 +121,9 @@ class MppiController(ParameterMixin[Configuration], ManagedNode):
         if self.configuration.follow_path.enabled:
             self._action = FollowPathServer(self, self, self.intake)
             entities.callback(self._action.close)
+            steady = Clock(clock_type=ClockType.STEADY_TIME)
+            timer = self.create_timer(UNTICKED, self._action.end_unticked, clock=steady)
+            entities.callback(self.destroy_timer, timer)
         for kind, name, answer in (
             (Trigger, '~/reset', self._on_reset), (SetBool, '~/enable', self._on_enable)
         ):
@@ -197,19 +204,42 @@ class MppiController(ParameterMixin[Configuration], ManagedNode):
     def _release(self) -> None:
         self._controller = self._action = None
         self._entities.close()
+        self.forget_destroyed()
 
     def _now(self) -> float:
         return float(self.get_clock().now().nanoseconds) * 1e-9
 
+    def _clocks(self) -> tuple[float, float | None]:
+        """
+        Return what the clock and a steady one read at one time [s].
+
+        A thread that loses the processor between both would see a jump of the clock that was
+        none, so they are read again, and those that were closest hold.
+        """
+        if self.get_clock().ros_time_is_active:
+            return self._now(), None
+        best = math.inf, 0.0, 0.0
+        for _ in range(READINGS):
+            before = time.monotonic()
+            now = self._now()
+            after = time.monotonic()
+            best = min(best, (after - before, now, 0.5 * (before + after)))
+            if best[0] <= TOGETHER:
+                break
+        return best[1:]
+
     def _tick(self) -> None:
         assert self._controller is not None
         begun = time.perf_counter()
-        now = self._now()
-        self._health.pace.tick(now)
-        self.intake.take_odometry()
+        self._health.pace.tick(self._now())
+        self.intake.take()
+        if self._action is not None:
+            self._action.take_limit()
         if not self._enabled:
+            if self._action is not None:
+                self._action.pause(self._now())
             return
-        steady = None if self.get_clock().ros_time_is_active else time.monotonic()
+        now, steady = self._clocks()
         late = LATE if self._last_line.beat() else None
         latency = self._health.latency
         tick = self._controller.tick(

@@ -20,6 +20,7 @@ from rclpy.task import Future
 
 from mppi_ros.mppi.errors import MppiError
 from mppi_ros.nodes.manual import manual
+from mppi_ros.nodes.params_files import unaddressed
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 AGAIN = 0.05  # [s]
@@ -31,7 +32,9 @@ def freeze_garbage() -> None:
     Keep what is there by now, and stays anyway, out of the garbage collection.
 
     A full collection walks through all that Numba keeps and would stop a tick for 0.15 s and more.
+    What was kept before and is garbage now is collected first: it would stay for good.
     """
+    gc.unfreeze()
     gc.collect()
     gc.freeze()
 
@@ -114,6 +117,8 @@ def run(make: type[Any], parameters: type[Any]) -> None:
     code = 0
     try:
         node = make()
+        for words in unaddressed(sys.argv, node.get_fully_qualified_name()):
+            node.get_logger().error(words)
         executor = SingleThreadedExecutor()
         executor.add_node(node)
         # What Python does beside the tick, for a survey, gives way sooner than after 5 ms.
