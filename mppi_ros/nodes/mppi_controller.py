@@ -34,12 +34,14 @@ from mppi_ros.nodes.last_line import LastLine
 from mppi_ros.nodes.managed import ManagedNode, transition
 from mppi_ros.nodes.nav2 import UNTICKED, FollowPathServer, slowed
 from mppi_ros.nodes.parameters import ParameterMixin
-from mppi_ros.nodes.process import interruptible, run
+from mppi_ros.nodes.process import interruptible, run, said_after
 from mppi_ros.nodes.realtime import DONE, take_privileges
 from mppi_ros.nodes.views import Views
 
 TOGETHER = 1e-3  # [s] within which two clocks are read together
 READINGS = 5  # at most, of both
+LOADED = 10.0  # [s] that loading the kernels never takes; compiling them does
+COMPILES = 'compiling the kernels, which takes a minute or two: there are none of this version yet'
 LATE = Fault(Reason.TICK_LATE, 'the control tick stood still and zero was sent')
 
 
@@ -81,8 +83,8 @@ class MppiController(ParameterMixin[Configuration], ManagedNode):
             entities.callback(surveyor.close)
             controller = self._make_controller(surveyor, entities)
             begun = time.monotonic()
-            self.get_logger().info('loads its kernels; the first start compiles them')
-            with interruptible():
+            self.get_logger().info('loading the kernels')
+            with interruptible(), said_after(LOADED, COMPILES, self.get_logger().info):
                 controller.warm_up()
             self.get_logger().info(f'kernels are ready after {time.monotonic() - begun:.1f} s')
             self._make_entities(controller, entities)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 import gc
 import os
@@ -76,6 +76,18 @@ def interruptible() -> Iterator[None]:
         done = True
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def said_after(seconds: float, words: str, say: Callable[[str], Any]) -> Iterator[None]:
+    """Say something, from another thread, if what is done meanwhile takes longer than that."""
+    timer = threading.Timer(seconds, say, (words,))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 class Stoppable(Protocol):
