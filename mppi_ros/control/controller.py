@@ -112,6 +112,7 @@ class Controller:
         self._calm = 0.0  # [s] without a fault since
         self._solved = -math.inf
         self._latency = 0.0
+        self._hold = 1.0 / configuration.control_rate  # [s] from a tick to the next
         self._headway = Headway()
         self._endeavour = Endeavour()
         self._remedy = 0
@@ -308,6 +309,7 @@ class Controller:
         fault: Fault | None = None,
         budget: float = math.inf,
         latency: float = 0.0,
+        hold: float = 0.0,
     ) -> Tick:
         """
         Compute the command for the time `now` [s]; never raises.
@@ -324,12 +326,15 @@ class Controller:
             Time from now on after which no more samples are drawn [s].
         latency : float
             Time from `now` until the command will be sent, as it was measured of late [s].
+        hold : float
+            Time from this tick to the next, where it is longer than the control period: a
+            simulated clock may advance in coarse steps [s].
 
         """
         begun = time.perf_counter()
         statistics = Statistics()
         try:
-            tick = self._tick(now, steady, fault, budget, latency, statistics)
+            tick = self._tick(now, steady, fault, budget, latency, hold, statistics)
         except Exception as error:  # even braking failed: zero is all that is left
             words = f'{type(error).__name__}: {error}'
             self._held, self._calm = Fault(Reason.INTERNAL_ERROR, words), 0.0
@@ -346,6 +351,7 @@ class Controller:
         fault: Fault | None,
         budget: float,
         latency: float,
+        hold: float,
         statistics: Statistics,
     ) -> Tick:
         seconds = 1.0 / self._configuration.control_rate
@@ -353,6 +359,7 @@ class Controller:
             sampler = self._sampler
             sampler.deadline = sampler.clock() + budget if budget < math.inf else math.inf
             self._latency = latency
+            self._hold = max(hold, seconds)
             self._show_drives(statistics)
             seconds, clock_fault = self._elapse(now, steady)
             if fault is not None and fault.code is Reason.TICK_LATE:
@@ -528,7 +535,7 @@ class Controller:
                 fault = None  # a robot at rest misses no tick
             self._assume_measured(now)
             return period, fault
-        return min(max(elapsed, 0.0) or period, 2.0 * period), fault
+        return min(max(elapsed, 0.0) or period, max(2.0 * period, self._hold)), fault
 
     def _assume_measured(self, now: float) -> None:
         """Assume that the robot was sent what it does, or that it stands."""
@@ -642,7 +649,7 @@ class Controller:
             raise _Stop(Reason.COSTMAP_PENDING, words, State.WAITING)
 
     def _scene(self, now: float, start: motion.State, seconds: float) -> Scene:
-        hold = 1.0 / self._configuration.control_rate + self._drives.lateness
+        hold = self._hold + self._drives.lateness
         pending = braking.pending(self._made, self._sending(now), self._braking_model)
         around = self._surroundings._replace(movers=self._moved(now))
         return Scene(

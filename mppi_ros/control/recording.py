@@ -16,6 +16,7 @@ import json
 import math
 from pathlib import Path
 import queue
+import struct
 import threading
 import time
 from typing import Any
@@ -291,15 +292,18 @@ class RecordedController(Controller):
         fault: Fault | None = None,
         budget: float = math.inf,
         latency: float = 0.0,
+        hold: float = 0.0,
     ) -> Tick:
         """Do and record, with the result."""
         self._readings = []
         self._inside = True
-        tick = super().tick(now, steady=steady, fault=fault, budget=budget, latency=latency)
+        tick = super().tick(
+            now, steady=steady, fault=fault, budget=budget, latency=latency, hold=hold
+        )
         self._inside = False
         self._tell(
             'tick', now=now, steady=steady, fault=None if fault is None else list(fault),
-            budget=budget, latency=latency, clock=self._readings, **_result(tick),
+            budget=budget, latency=latency, hold=hold, clock=self._readings, **_result(tick),
         )  # fmt: skip
         return tick
 
@@ -364,7 +368,7 @@ def _repeat_tick(controller: Controller, event: Event) -> Comparison:
     tick = controller.tick(
         event['now'], steady=event['steady'],
         fault=None if fault is None else Fault(Reason(fault[0]), fault[1]),
-        budget=event['budget'], latency=event['latency'],
+        budget=event['budget'], latency=event['latency'], hold=event.get('hold', 0.0),
     )
     repeated = _result(tick)
     return Comparison(event['now'], {name: event[name] for name in repeated}, repeated)
@@ -461,5 +465,5 @@ def _read(path: Path) -> Iterator[Event]:
                     yield json.loads(record.data)
     except OSError as error:
         raise InputError(f'{path}: {error.strerror}') from None
-    except (McapError, EOFError, ValueError):
+    except (McapError, EOFError, ValueError, struct.error):  # cut within a number, too
         return

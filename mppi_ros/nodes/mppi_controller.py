@@ -36,6 +36,7 @@ from mppi_ros.nodes.nav2 import UNTICKED, FollowPathServer, slowed
 from mppi_ros.nodes.parameters import ParameterMixin
 from mppi_ros.nodes.process import interruptible, run, said_after
 from mppi_ros.nodes.realtime import DONE, take_privileges
+from mppi_ros.nodes.timing import ClockSteps
 from mppi_ros.nodes.views import Views
 
 TOGETHER = 1e-3  # [s] within which two clocks are read together
@@ -58,6 +59,7 @@ class MppiController(ParameterMixin[Configuration], ManagedNode):
         self.declare_configuration(Configuration())
         self._controller: Controller | None = None
         self._timer: Any = None
+        self._steps = ClockSteps()
         self._speed_share = 1.0  # of the limits, as Nav2 says
         self._action: FollowPathServer | None = None
         self._entities = ExitStack()
@@ -83,7 +85,7 @@ class MppiController(ParameterMixin[Configuration], ManagedNode):
             entities.callback(surveyor.close)
             controller = self._make_controller(surveyor, entities)
             begun = time.monotonic()
-            self.get_logger().info('loading the kernels')
+            self.get_logger().info('loads its kernels')
             with interruptible(), said_after(LOADED, COMPILES, self.get_logger().info):
                 controller.warm_up()
             self.get_logger().info(f'kernels are ready after {time.monotonic() - begun:.1f} s')
@@ -142,6 +144,7 @@ class MppiController(ParameterMixin[Configuration], ManagedNode):
         period = 1.0 / self.configuration.control_rate
         self._health.begin(period)
         self._last_line.expect(period, self.configuration.safety.tick_patience)
+        self._steps.restart()
         self._timer = self.create_timer(period, self._tick)
         if self._action is not None:
             self._action.activate()
@@ -230,6 +233,24 @@ class MppiController(ParameterMixin[Configuration], ManagedNode):
                 break
         return best[1:]
 
+    def _coarse(self, now: float, *, simulated: bool) -> Fault | None:
+        """
+        Say that a simulated clock is too coarse to drive by; None where it is not.
+
+        The watchdog of the tick is as patient as the simulation is slow, within reason.
+        """
+        period = self._health.pace.period
+        if not simulated:
+            if self._steps.hold:
+                self._steps.restart()
+                self._last_line.expect(period, self.configuration.safety.tick_patience)
+            return None
+        self._steps.tick(now, time.monotonic())
+        longest = max(period, self._steps.wall)
+        self._last_line.expect(longest, self.configuration.safety.tick_patience)
+        words = self._steps.complaint(period)
+        return Fault(Reason.TICK_LATE, words) if words else None
+
     def _tick(self) -> None:
         assert self._controller is not None
         begun = time.perf_counter()
@@ -242,10 +263,12 @@ class MppiController(ParameterMixin[Configuration], ManagedNode):
                 self._action.pause(self._now())
             return
         now, steady = self._clocks()
+        coarse = self._coarse(now, simulated=steady is None)
         late = LATE if self._last_line.beat() else None
         latency = self._health.latency
         tick = self._controller.tick(
-            now, steady=steady, fault=late or self.intake.fault, latency=latency.value,
+            now, steady=steady, fault=coarse or late or self.intake.fault, latency=latency.value,
+            hold=self._steps.hold_beyond(self._health.pace.period),
             budget=self.configuration.realtime.solve_share * self._health.pace.period,
         )  # fmt: skip
         if self._last_line.tripped:

@@ -30,6 +30,7 @@ from std_msgs.msg import Empty  # noqa: E402
 
 from mppi_ros.control.controller import Controller  # noqa: E402
 from mppi_ros.control.inputs import Command  # noqa: E402
+from mppi_ros.control.inputs import Odometry as Motion  # noqa: E402
 from mppi_ros.control.report import Reason  # noqa: E402
 from mppi_ros.control.settings import Configuration  # noqa: E402
 from mppi_ros.control.watchdog import Clock  # noqa: E402
@@ -456,3 +457,71 @@ def test_only_a_start_that_compiles_says_so(node, monkeypatch, compiles):
         info=info, warning=said.append, error=said.append, fatal=said.append))
     assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS
     assert any('compil' in words for words in said) == compiles
+
+
+def simulated(node, monkeypatch, steps):
+    """Tick once for each step [s] of a simulated clock, with good inputs; return the ticks."""
+    now, ticks = [50.0], []
+    monkeypatch.setattr(node, '_now', lambda: now[0])
+    node.set_parameters([Parameter('use_sim_time', value=True)])
+    node.trigger_configure()
+    node.trigger_activate()
+    tick = Controller.tick
+
+    def kept(*arguments, **options):
+        ticks.append((tick(*arguments, **options), options))
+        return ticks[-1][0]
+
+    monkeypatch.setattr(Controller, 'tick', kept)
+    free = Costmap(np.zeros((400, 400), np.int8), 0.05, -10.0, -10.0)
+    plan = conversions.path_to_msg([(0.05 * i, 0.0, 0.0) for i in range(100)], 50.0, 'odom')
+    node.intake.on_costmap(serialize_message(conversions.costmap_to_msg(free, 50.0, 'odom')))
+    node.intake.on_plan(serialize_message(plan))
+    x = speed = 0.0
+    for step in steps:
+        now[0] += step
+        motion = Motion(now[0], x, 0.0, 0.0, speed, 0.0, 0.0)
+        node.intake.on_odom(conversions.odometry_to_msg(motion, 'odom', 'base_link'))
+        node.intake.on_costmap(
+            serialize_message(conversions.costmap_to_msg(free, now[0], 'odom')))
+        time.sleep(0.005)  # for the survey
+        node._tick()
+        speed = ticks[-1][0].command.vx
+        x += step * speed
+    return ticks
+
+
+@pytest.mark.parametrize('steps', [[0.1] * 40, [0.05, 0.12, 0.2, 0.05] * 10, [0.2] * 30])
+def test_by_a_simulated_clock_of_coarse_steps_the_robot_drives(node, monkeypatch, steps):
+    ticks = simulated(node, monkeypatch, steps)
+    assert {tick.code for tick, _ in ticks[5:]} == {Reason.NONE}
+    assert ticks[-1][0].command.vx > 0.3
+    assert ticks[-1][1]['hold'] == pytest.approx(max(steps))
+
+
+def test_by_a_clock_that_is_too_coarse_the_robot_stands_and_says_what_is_wrong(
+        node, monkeypatch):
+    ticks = simulated(node, monkeypatch, [0.5] * 8)
+    tick = ticks[-1][0]
+    assert (tick.code, tick.command) == (Reason.TICK_LATE, Command.ZERO)
+    assert 'the clock advances in steps of 0.50 s, the control period is 0.05 s' in tick.reason
+
+
+@pytest.mark.parametrize(('simulated_time', 'late'), [(True, False), (False, True)])
+def test_the_watchdog_waits_for_a_slow_simulation_and_for_no_slow_robot(
+        node, monkeypatch, simulated_time, late):
+    node.trigger_configure()
+    node.trigger_activate()
+    steady = [100.0]
+    monkeypatch.setattr(mppi_controller.time, 'monotonic', lambda: steady[0])
+    monkeypatch.setattr(node._last_line, '_closed', SimpleNamespace(
+        wait=lambda _: True, set=lambda: None))
+    node.set_parameters([Parameter('use_sim_time', value=simulated_time)])
+    now = [50.0]
+    monkeypatch.setattr(node, '_now', lambda: now[0])
+    for _ in range(10):  # a simulation at a sixth of real time
+        late_now = node._last_line.tripped
+        node._tick()
+        now[0] += 0.05
+        steady[0] += 0.3
+    assert late_now == late
