@@ -102,7 +102,7 @@ class ClockSteps:
         self.wall = max(self._walls)
 
     def hold_beyond(self, period: float) -> float:
-        """Return for how long a command is held [s], where that is well over the period; else 0."""
+        """Return how long a command is held [s], where well beyond the period; else 0."""
         return self.hold if self.hold > self.UNEVEN * period else 0.0
 
     def complaint(self, period: float) -> str:
