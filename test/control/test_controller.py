@@ -544,3 +544,12 @@ def test_ticks_that_come_less_often_leave_room_to_brake_before_the_next(period):
         for _ in range(round(6.0 / period)):
             robot.tick()
             assert footprint.clearance(field, robot.pose[None])[0] > 0.0, distance
+
+
+def test_the_braking_check_holds_a_command_until_the_next_tick_comes():
+    robot = driving()
+    for hold in (0.0, 0.2):
+        robot.controller.tick(robot.now, hold=hold)
+        scene = robot.controller._scene(robot.now, robot.controller._start, robot.period)
+        longest = max(hold, robot.period) + robot.controller._drives.lateness
+        assert scene.hold == pytest.approx(longest)
