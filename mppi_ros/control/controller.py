@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from mppi_ros.control import braking, rim
 from mppi_ros.control.braking import Surroundings
 from mppi_ros.control.drives import Drives
+from mppi_ros.control.frozen import Speeds
 from mppi_ros.control.headway import (
     BACK_UP,
     REMEDIES,
@@ -34,7 +35,7 @@ from mppi_ros.control.report import HARMLESS, Fault, Reason, State, Statistics, 
 from mppi_ros.control.rim import Renewals, RollingWindow, window_of
 from mppi_ros.control.route import Route
 from mppi_ros.control.settings import Configuration
-from mppi_ros.control.survey import Prompt, Request, Survey, Surveyor, basis, slack
+from mppi_ros.control.survey import Failure, Prompt, Request, Survey, Surveyor, basis, slack
 from mppi_ros.control.watchdog import (
     REST,
     REST_TURN,
@@ -59,6 +60,7 @@ from mppi_ros.mppi.threads import sleep_between_solves
 SENT = 512  # commands remembered for the prediction
 STALE = 2.0  # [s] after which nobody knows from the odometry where the robot is
 SLOW = 0.5  # share of top speed at which the robot backs up
+ELSEWHERE = 0.3  # [m] from the goal before, a goal is another one
 
 
 class _Stop(Exception):
@@ -100,6 +102,8 @@ class Controller:
         self._newest: tuple[float, Costmap] | None = None
         self._survey: Survey | None = None  # of the newest costmap for which there is one
         self._surveyor = surveyor or Prompt()
+        self._failed: Exception | None = None  # in a survey, until a tick reports it
+        self._withdrawn = False  # there was a plan or a goal
         self._asked = (math.nan, math.nan)  # [m] where the robot was when a survey was asked for
         self._renewals = Renewals()
         self._asked_rolls = False
@@ -112,6 +116,7 @@ class Controller:
         self._calm = 0.0  # [s] without a fault since
         self._solved = -math.inf
         self._latency = 0.0
+        self._hold = 1.0 / configuration.control_rate  # [s] from a tick to the next
         self._headway = Headway()
         self._endeavour = Endeavour()
         self._remedy = 0
@@ -137,10 +142,13 @@ class Controller:
         """
         Take over a whole new configuration between two ticks; the warm start is kept.
 
+        Whatever is raised, nothing has changed then. An error in the background is not raised
+        here: it belongs to the configuration before, or to the next tick.
+
         Raises
         ------
         MppiError
-            A value does not fit, or the motion model is another one; then nothing has changed.
+            A value does not fit, or the motion model is another one.
 
         """
         c = configuration
@@ -154,19 +162,25 @@ class Controller:
             c.limits, c.critics, c.prediction, footprint, c.mppi.horizon_steps, c.mppi.time_step,
             load_plugin(c.plugin), c.motion_model,
         )  # fmt: skip
+        before, drives = self._configuration, self._drives
+        if (c.prediction, c.identification) != (before.prediction, before.identification):
+            drives = self._drives_of(c)
+        survey = self._survey
+        if survey is not None:
+            around = Surroundings.of(survey.region.field, footprint, c.safety.margin)
+            self._show(objective, survey)
+        # Up to here nothing has changed; from here on nothing is refused.
         if self._optimizer is None:
             self._optimizer = Optimizer(parameters, c.controls)
         else:
             self._optimizer.configure(parameters)
-        before, self._configuration = self._configuration, c
-        self._footprint = footprint
-        self._objective = objective
-        if (c.prediction, c.identification) != (before.prediction, before.identification):
-            self._drives = self._drives_of(c)
+        self._configuration, self._footprint = c, footprint
+        self._objective, self._drives = objective, drives
         self._drives.take_limits(c.limits)
         self._believe_drives()
-        if self._survey is not None:
-            self._adopt(self._survey)
+        if survey is not None:
+            self._surroundings = around
+        self._failed = None
         self._ask()
 
     def set_odometry(self, odometry: Odometry) -> None:
@@ -182,7 +196,12 @@ class Controller:
         odometry.check()
         if self._watched()[0].gives_way_to(odometry.stamp, self._clock.now):
             self._odometry = odometry
-            self._odometry_watch.take(odometry, self._configuration.safety.odom_jump)
+            limits = self._drives.limits
+            speeds = Speeds(
+                max(limits.vx_max, -limits.vx_min),
+                limits.vy_max if self._vehicle.controls() == 3 else 0.0, limits.wz_max,
+            )  # fmt: skip
+            self._odometry_watch.take(odometry, self._configuration.safety.odom_jump, speeds)
             if self._drives.observe(odometry, self._sent):
                 self._believe_drives()
 
@@ -205,7 +224,7 @@ class Controller:
 
     def forget_costmap(self) -> None:
         """Know nothing of the surroundings: what was known belongs to another frame."""
-        self._newest = self._survey = None
+        self._newest = self._survey = self._failed = None
         self._renewals = Renewals()
         self._movers = []
         self._era += 1
@@ -220,7 +239,9 @@ class Controller:
             There is no pose, or one is not finite; the last plan is kept.
 
         """
+        before = self._route.goal
         self._route.take_plan(stamp, poses)
+        self._heads_for_another(before)
         if self._route.ahead is not None:
             self._ask()
 
@@ -234,11 +255,21 @@ class Controller:
             The stamp or the pose is not finite; the last plan is kept.
 
         """
+        before = self._route.goal
         self._route.take_goal(stamp, x, y, yaw, self._configuration.goal.position_tolerance)
+        self._heads_for_another(before)
 
     def clear_plan(self) -> None:
         """Forget plan and goal: the robot comes to rest and waits."""
+        self._withdrawn |= self._route.stamp is not None
         self._route.clear()
+
+    def _heads_for_another(self, before: tuple[float, float, float] | None) -> None:
+        """Count no headway from the way to another goal, now that there is a new one."""
+        self._withdrawn = False
+        goal = self._route.goal
+        if before is None or goal is None or math.dist(before[:2], goal[:2]) > ELSEWHERE:
+            self._headway.restart()
 
     def reset(self) -> None:
         """Forget the warm start and the progress on the path; inputs are kept."""
@@ -286,6 +317,7 @@ class Controller:
         fault: Fault | None = None,
         budget: float = math.inf,
         latency: float = 0.0,
+        hold: float = 0.0,
     ) -> Tick:
         """
         Compute the command for the time `now` [s]; never raises.
@@ -302,22 +334,44 @@ class Controller:
             Time from now on after which no more samples are drawn [s].
         latency : float
             Time from `now` until the command will be sent, as it was measured of late [s].
+        hold : float
+            Time from this tick to the next, where it is longer than the control period: a
+            simulated clock may advance in coarse steps [s].
 
         """
         begun = time.perf_counter()
-        sampler = self._sampler
-        sampler.deadline = sampler.clock() + budget if budget < math.inf else math.inf
-        self._latency = latency
-        told = self._drives.prediction
-        statistics = Statistics(
-            delay_linear=told.delay_linear, delay_angular=told.delay_angular,
-            lag_linear=told.lag_linear, lag_angular=told.lag_angular,
-            gain_linear=told.gain_linear, gain_angular=told.gain_angular,
-        )  # fmt: skip
-        seconds, clock_fault = self._elapse(now, steady)
-        if fault is not None and fault.code is Reason.TICK_LATE:
-            self.halt()  # the caller has sent zero meanwhile
+        statistics = Statistics()
         try:
+            tick = self._tick(now, steady, fault, budget, latency, hold, statistics)
+        except Exception as error:  # even braking failed: zero is all that is left
+            words = f'{type(error).__name__}: {error}'
+            self._held, self._calm = Fault(Reason.INTERNAL_ERROR, words), 0.0
+            self._state = State.STOPPED
+            self.halt()
+            tick = Tick(Command.ZERO, State.STOPPED, Reason.INTERNAL_ERROR, words, statistics)
+        statistics.tick_ms = 1e3 * (time.perf_counter() - begun)
+        return tick
+
+    def _tick(
+        self,
+        now: float,
+        steady: float | None,
+        fault: Fault | None,
+        budget: float,
+        latency: float,
+        hold: float,
+        statistics: Statistics,
+    ) -> Tick:
+        seconds = 1.0 / self._configuration.control_rate
+        try:
+            sampler = self._sampler
+            sampler.deadline = sampler.clock() + budget if budget < math.inf else math.inf
+            self._latency = latency
+            self._hold = max(hold, seconds)
+            self._show_drives(statistics)
+            seconds, clock_fault = self._elapse(now, steady)
+            if fault is not None and fault.code is Reason.TICK_LATE:
+                self.halt()  # the caller has sent zero meanwhile
             command, code, reason = self._drive(now, seconds, clock_fault or fault, statistics)
             state = State.DRIVING
         except _Stop as stop:
@@ -330,10 +384,15 @@ class Controller:
             self._sampler.mean[:] = 0.0
         self._state = state
         self._remember(now, command)
-        statistics.tick_ms = 1e3 * (time.perf_counter() - begun)
         twist = self._braking_model.twist(tuple(self._sent[-1, 1:].tolist()))
         sent = Command(*(value + 0.0 for value in twist))  # -0.0 becomes 0.0
         return Tick(sent, state, code, reason, statistics)
+
+    def _show_drives(self, statistics: Statistics) -> None:
+        told = self._drives.prediction
+        statistics.delay_linear, statistics.delay_angular = told.delay_linear, told.delay_angular
+        statistics.lag_linear, statistics.lag_angular = told.lag_linear, told.lag_angular
+        statistics.gain_linear, statistics.gain_angular = told.gain_linear, told.gain_angular
 
     def optimal_trajectory(self) -> NDArray[np.float64]:
         """Return the poses, float64[T + 1, 3], that the mean leads through; [0, 3] before any."""
@@ -453,19 +512,26 @@ class Controller:
 
     def _collect(self) -> None:
         """Take over a survey that was finished since."""
-        survey = self._surveyor.answer()
-        if survey is not None and survey.era == self._era:
-            self._adopt(survey)
+        done = self._surveyor.answer()
+        if isinstance(done, Failure):
+            asked = done.request
+            if asked.era == self._era and asked.configuration is self._configuration:
+                self._failed = done.error
+        elif done is not None and done.era == self._era:
+            self._adopt(done)
 
     def _adopt(self, survey: Survey) -> None:
         self._survey = survey
-        self._objective.set_field(survey.region.still)
         self._movers = survey.region.movers
         self._surroundings = Surroundings.of(
             survey.region.field, self._footprint, self._configuration.safety.margin
         )
+        self._show(self._objective, survey)
+
+    def _show(self, objective: DrivingObjective, survey: Survey) -> None:
+        objective.set_field(survey.region.still)
         if survey.outlook is not None and survey.outlook.path is self._route.ahead:
-            self._objective.set_outlook(survey.outlook)
+            objective.set_outlook(survey.outlook)
 
     def _place(self) -> tuple[float, float]:
         odometry = self._odometry
@@ -492,7 +558,8 @@ class Controller:
                 fault = None  # a robot at rest misses no tick
             self._assume_measured(now)
             return period, fault
-        longest = period if halted else 2.0 * period  # zero was sent who knows when
+        # zero was sent who knows when
+        longest = period if halted else max(2.0 * period, self._hold)
         return min(max(elapsed, 0.0) or period, longest), fault
 
     def _assume_measured(self, now: float) -> None:
@@ -510,6 +577,9 @@ class Controller:
         """Return the command that goes on driving and a remark, or raise _Stop."""
         c = self._configuration
         self._collect()
+        if self._failed is not None:
+            error, self._failed = self._failed, None
+            raise error
         if self._survey is not None and self._odometry is not None:
             region = self._survey.region
             self._renewals.take(now, region.stamp, region.costmap, self._place())
@@ -564,7 +634,7 @@ class Controller:
         for each in watched:
             missing = each.missing()
             if missing is not None:
-                raise _Stop(*missing, State.WAITING)
+                raise _Stop(*self._more_of(missing), State.WAITING)
         for found in (*(each.fault(now) for each in watched), frozen, self._outside()):
             if found is not None:
                 raise _Stop(*found)
@@ -575,6 +645,16 @@ class Controller:
             words = f'{self._held.words} (gone for less than {safety.recovery_time:g} s)'
             raise _Stop(self._held.code, words, over=True)
         self._held = None
+
+    def _more_of(self, missing: Fault) -> Fault:
+        """Distinguish what never came from what is being processed, or was withdrawn."""
+        if missing.code is Reason.COSTMAP_MISSING and self._newest is not None:
+            return Fault(Reason.COSTMAP_PENDING, 'the costmap is being processed')
+        if missing.code is Reason.PLAN_MISSING and self._withdrawn:
+            return Fault(missing.code, 'the plan was withdrawn')
+        if missing.code is Reason.COSTMAP_MISSING and self._era:
+            return Fault(missing.code, 'no costmap in the new frame yet')
+        return missing
 
     def _outside(self) -> Fault | None:
         """Say that the robot is where the costmap knows nothing; None when it is not."""
@@ -595,11 +675,11 @@ class Controller:
         if self._route.wants_a_look() or (windowed and moved):
             self._ask()
         if not self._survey.region.holds(self._place(), slack(self._configuration)):
-            words = 'the costmap around the robot is being surveyed'
-            raise _Stop(Reason.COSTMAP_MISSING, words, State.WAITING)
+            words = 'the costmap around the robot is being processed'
+            raise _Stop(Reason.COSTMAP_PENDING, words, State.WAITING)
 
     def _scene(self, now: float, start: motion.State, seconds: float) -> Scene:
-        hold = 1.0 / self._configuration.control_rate + self._drives.lateness
+        hold = self._hold + self._drives.lateness
         pending = braking.pending(self._made, self._sending(now), self._braking_model)
         around = self._surroundings._replace(movers=self._moved(now))
         c = self._configuration

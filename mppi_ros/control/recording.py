@@ -30,7 +30,7 @@ from mppi_ros.control.controller import Controller
 from mppi_ros.control.inputs import Odometry
 from mppi_ros.control.report import Fault, Reason, Tick
 from mppi_ros.control.settings import Configuration
-from mppi_ros.control.survey import Prompt, Request, Survey, Surveyor
+from mppi_ros.control.survey import Failure, Prompt, Request, Survey, Surveyor
 from mppi_ros.driving.costmap import LARGEST, Costmap
 from mppi_ros.files import reading
 from mppi_ros.mppi.errors import InputError, MppiError
@@ -176,16 +176,17 @@ class _Witness:
         self._asked += 1
         self._surveyor.ask(numbered)
 
-    def answer(self) -> Survey | None:
+    def answer(self) -> Survey | Failure | None:
         self._looked += 1
-        try:
-            found = self._surveyor.answer()
-        except Exception as error:
-            self._write({'event': 'survey', 'look': self._looked, 'error': str(error)})
-            raise
-        if found is not None:
-            number = getattr(found, 'number')  # noqa: B009 - Survey knows of no number
-            self._write({'event': 'survey', 'look': self._looked, 'number': number})
+        found = self._surveyor.answer()
+        if found is None:
+            return None
+        event: Event = {'event': 'survey', 'look': self._looked}
+        if isinstance(found, Failure):
+            event['error'] = str(found.error)
+        numbered = found.request if isinstance(found, Failure) else found
+        event['number'] = getattr(numbered, 'number')  # noqa: B009 - a Survey knows of no number
+        self._write(event)
         return found
 
 
@@ -207,15 +208,15 @@ class _Scripted:
         self._requests[self._asked] = request
         self._asked += 1
 
-    def answer(self) -> Survey | None:
+    def answer(self) -> Survey | Failure | None:
         self._looked += 1
         event = self._script.pop(self._looked, None)
         if event is None:
             return None
-        if 'error' in event:
-            raise RuntimeError(event['error'])
-        number = event['number']
-        found = self._requests[number].survey()
+        number = event.get('number', self._asked - 1)
+        request = self._requests[number]
+        error = event.get('error')
+        found = Failure(request, RuntimeError(error)) if error else request.survey()
         self._requests = {n: each for n, each in self._requests.items() if n >= number}
         return found
 
@@ -304,15 +305,18 @@ class RecordedController(Controller):
         fault: Fault | None = None,
         budget: float = math.inf,
         latency: float = 0.0,
+        hold: float = 0.0,
     ) -> Tick:
         """Do and record, with the result."""
         self._readings = []
         self._inside = True
-        tick = super().tick(now, steady=steady, fault=fault, budget=budget, latency=latency)
+        tick = super().tick(
+            now, steady=steady, fault=fault, budget=budget, latency=latency, hold=hold
+        )
         self._inside = False
         self._tell(
             'tick', now=now, steady=steady, fault=None if fault is None else list(fault),
-            budget=budget, latency=latency, clock=self._readings, **_result(tick),
+            budget=budget, latency=latency, hold=hold, clock=self._readings, **_result(tick),
         )  # fmt: skip
         return tick
 
@@ -405,6 +409,7 @@ class _RecordedTick(NamedTuple):
             'steady': None if steady is None else float(steady),
             'fault': None if fault is None else Fault(Reason(fault[0]), str(fault[1])),
             'budget': float(event['budget']), 'latency': float(event['latency']),
+            'hold': float(event.get('hold', 0.0)),
         }  # fmt: skip
         _triple(event['command'])
         return cls(float(event['now']), options, tuple(map(float, event['clock'])), event)

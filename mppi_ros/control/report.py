@@ -34,6 +34,7 @@ class Reason(str, Enum):
     GOAL_REACHED = 'goal_reached'
     ODOMETRY_MISSING = 'odometry_missing'
     COSTMAP_MISSING = 'costmap_missing'
+    COSTMAP_PENDING = 'costmap_pending'
     PLAN_MISSING = 'plan_missing'
     # The way is not free.
     NO_ROOM = 'no_room'
@@ -63,8 +64,8 @@ class Reason(str, Enum):
 
 # Ends of a drive that need no caution before the next one begins.
 HARMLESS = frozenset({
-    Reason.GOAL_REACHED, Reason.ODOMETRY_MISSING, Reason.COSTMAP_MISSING, Reason.PLAN_MISSING,
-    Reason.NO_ROOM, Reason.GIVEN_UP,
+    Reason.GOAL_REACHED, Reason.ODOMETRY_MISSING, Reason.COSTMAP_MISSING, Reason.COSTMAP_PENDING,
+    Reason.PLAN_MISSING, Reason.NO_ROOM, Reason.GIVEN_UP,
 })  # fmt: skip
 
 

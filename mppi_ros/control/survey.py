@@ -187,28 +187,36 @@ def slack(configuration: Configuration) -> float:
     return SLACK + SLACK_TIME * configuration.limits.vx_max
 
 
+@dataclass(frozen=True)
+class Failure:
+    """A request whose survey raised an error."""
+
+    request: Request
+    error: Exception
+
+
 class Surveyor(Protocol):
     """Who does the work."""
 
     def ask(self, request: Request) -> None:
         """Want a survey; it takes the place of one that was asked for and not begun."""
 
-    def answer(self) -> Survey | None:
-        """Return a survey that was finished since the last call; raise what went wrong in it."""
+    def answer(self) -> Survey | Failure | None:
+        """Return what was finished since the last call; None when nothing was."""
 
 
 class Prompt:
     """Does the work at once, in the thread that asks: a closed loop stays repeatable."""
 
     def __init__(self) -> None:
-        self._done: Survey | None = None
+        self._done: Survey | Failure | None = None
 
     def ask(self, request: Request) -> None:
         """Make the survey."""
-        self._done = request.survey()
+        self._done = _done(request)
 
-    def answer(self) -> Survey | None:
-        """Return the survey, once."""
+    def answer(self) -> Survey | Failure | None:
+        """Return the survey, or why there is none, once."""
         done, self._done = self._done, None
         return done
 
@@ -223,7 +231,7 @@ class Background:
 
     def __init__(self) -> None:
         self._requests: deque[Request] = deque(maxlen=1)
-        self._done: deque[Survey | Exception] = deque(maxlen=1)
+        self._done: deque[Survey | Failure] = deque(maxlen=1)
         self._wake = threading.Event()
         self._closed = False
         self._thread = threading.Thread(target=self._work, name='survey', daemon=True)
@@ -234,14 +242,9 @@ class Background:
         self._requests.append(request)
         self._wake.set()
 
-    def answer(self) -> Survey | None:
-        """Return the newest survey, once, or raise why there is none."""
-        if not self._done:
-            return None
-        done = self._done.pop()
-        if isinstance(done, Exception):
-            raise done
-        return done
+    def answer(self) -> Survey | Failure | None:
+        """Return the newest survey, or why there is none, once."""
+        return self._done.pop() if self._done else None
 
     def close(self) -> None:
         """End the thread."""
@@ -253,9 +256,12 @@ class Background:
         while not self._closed:
             self._wake.wait()
             self._wake.clear()
-            if not self._requests:
-                continue
-            try:
-                self._done.append(self._requests.pop().survey())
-            except Exception as error:  # told by the next tick, which brakes
-                self._done.append(error)
+            if self._requests:
+                self._done.append(_done(self._requests.pop()))
+
+
+def _done(request: Request) -> Survey | Failure:
+    try:
+        return request.survey()
+    except Exception as error:  # the next tick brakes and reports it
+        return Failure(request, error)

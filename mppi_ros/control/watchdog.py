@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+from mppi_ros.control.frozen import Halves, Speeds
 from mppi_ros.control.inputs import Odometry
 from mppi_ros.control.report import Fault, Reason
 
@@ -114,14 +115,19 @@ class OdometryWatch:
 
     def __init__(self) -> None:
         self._odometry: Odometry | None = None
+        self._halves = Halves()
+        self._moving = False  # as the last command says
         self._seen: Odometry | None = None
         self._jump = ''
         self._constant = 0.0  # [s] without a change while motion was commanded
         self._rested = 0.0  # [s] since the robot rests because of that
 
-    def take(self, odometry: Odometry, longest: float) -> None:
+    def take(
+        self, odometry: Odometry, longest: float, speeds: Speeds = Speeds()  # noqa: B008
+    ) -> None:
         """Compare a measurement with the last; `longest` [m] is too far to jump, 0 is never."""
         last, self._odometry = self._odometry, odometry
+        self._halves.take(odometry, self._moving, speeds)
         if last is None or longest == 0.0:
             return
         seconds = max(odometry.stamp - last.stamp, 0.0)
@@ -146,25 +152,30 @@ class OdometryWatch:
             The last command was one that moves the robot.
         patience : float
             How long odometry may stay the same, to the last bit, while the robot should move
-            [s]; 0 is for ever.
+            [s]; 0 is for ever. One half of it may not while the other half moves.
 
         """
+        self._moving = moving
         if self._jump:
             words, self._jump = self._jump, ''
+            self._halves.restart()
             return Fault(Reason.ODOMETRY_JUMPED, words)
         changed = _values(self._odometry) != _values(self._seen)
         self._seen = self._odometry
         if changed or patience == 0.0:
-            self._constant = self._rested = 0.0
+            self._constant = 0.0
         elif moving:
             self._constant += seconds
-        if self._constant <= patience:
+        half = self._halves.words if patience else ''
+        if self._constant <= patience and not half:
+            self._rested = 0.0
             return None
         self._rested += seconds
         if self._rested > RETRY:
             self._constant = self._rested = 0.0
+            self._halves.forgive()
         words = f'odometry stays the same while the robot should move, limit {patience:g} s'
-        return Fault(Reason.ODOMETRY_FROZEN, words)
+        return Fault(Reason.ODOMETRY_FROZEN, half or words)
 
 
 def _values(odometry: Odometry | None) -> tuple[float, ...]:

@@ -173,16 +173,27 @@ def costmap_from_nav2_msg(message: Any) -> Costmap:
     return costmap_from_msg(grid, NAV2_COSTS[np.frombuffer(message.data, dtype=np.uint8)])
 
 
-def updated_costmap(costmap: Costmap, update: Any) -> Costmap:
+def updated_costmap(costmap: Costmap, *updates: Any) -> Costmap:
     """
-    Return a costmap with the cells of a map_msgs/OccupancyGridUpdate in their place.
+    Return a costmap with the cells of each map_msgs/OccupancyGridUpdate in their place.
 
     Raises
     ------
     InputError
-        The update has not width · height cells, or is not inside of the costmap.
+        An update does not fit; see check_update.
 
     """
+    data = costmap.data.copy()
+    for update in updates:
+        check_update(costmap, update)
+        cells = np.frombuffer(update.data, dtype=np.int8).reshape(update.height, update.width)
+        rows = slice(update.y, update.y + update.height)
+        data[rows, update.x : update.x + update.width] = cells
+    return replace(costmap, data=data)
+
+
+def check_update(costmap: Costmap, update: Any) -> None:
+    """Raise InputError unless an update has width · height cells inside of the costmap."""
     height, width = costmap.shape
     if len(update.data) != update.width * update.height:
         raise InputError(
@@ -195,10 +206,6 @@ def updated_costmap(costmap: Costmap, update: Any) -> Costmap:
             f'costmap_updates covers columns {update.x} to {right} and rows {update.y} to {top} '
             f'of a costmap of {width} x {height} cells'
         )
-    data = costmap.data.copy()
-    cells = np.frombuffer(update.data, dtype=np.int8).reshape(update.height, update.width)
-    data[update.y : top, update.x : right] = cells
-    return replace(costmap, data=data)
 
 
 def costmap_to_msg(costmap: Costmap, stamp: float, frame: str) -> OccupancyGrid:

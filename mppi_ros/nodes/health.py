@@ -21,8 +21,10 @@ LEVELS = {
     State.WAITING: DiagnosticStatus.WARN,
     State.BRAKING: DiagnosticStatus.WARN,
 }
-ALONE = ('odom', 'costmap', 'plan', 'cmd_vel')  # topics on which two would contradict each other
+ALONE = ('cmd_vel', 'odom', 'costmap', 'plan')  # topics on which two would contradict each other
 GUARD = 'cmd_vel_guard'  # only fills the silence of cmd_vel
+LISTENERS = (GUARD, '_', 'rosbag2')  # begins of names of nodes that only listen to commands
+BRAKES = ': braking'  # at the end of a reason, as the state says
 HOLD = 3.0  # [s] that a level is kept after its cause is gone, so that it cannot flicker
 
 
@@ -53,9 +55,10 @@ class Health:
             DiagnosticArray, '/diagnostics', 1, event_callbacks=quiet.PUBLISHER
         )
         self._clock = Clock(clock_type=ClockType.STEADY_TIME)
-        self._timer = node.create_timer(1.0, self._publish_diagnostics, clock=self._clock)
+        self._timer = node.create_timer(1.0, self._look_and_publish, clock=self._clock)
         self.privileges: dict[str, str] = {}
         self._warned: tuple[float, ...] = ()  # size of the costmap that was warned of, and speed
+        self._graph: dict[str, str] = {}  # what is wrong with a topic
         self.begin(1.0 / controller.configuration.control_rate)
         self.state = 'inactive'
 
@@ -82,7 +85,8 @@ class Health:
         """Tell a change at once, that of the state in the log, too; remember the worst level."""
         last, self._last = self._last, tick
         if last is None or tick.state is not last.state:
-            words = f'{tick.state.value}: {tick.reason}' if tick.reason else tick.state.value
+            reason = tick.reason.removesuffix(BRAKES)
+            words = f'{tick.state.value}: {reason}' if reason else tick.state.value
             logger = self._node.get_logger()
             if tick.state is State.STOPPED:
                 logger.warning(words)
@@ -123,6 +127,28 @@ class Health:
             level = DiagnosticStatus.OK
         return level[0], tick.reason or tick.state.value
 
+    def _look_and_publish(self) -> None:
+        self.look_at_graph()
+        self._publish_diagnostics()
+
+    def look_at_graph(self) -> None:
+        """Say once in the log what is wrong with the other ends of the topics."""
+        found = {topic: self._rivals(topic) for topic in ALONE}
+        found['cmd_vel type'] = self._deaf()
+        if self.state:  # others may have cmd_vel now
+            found['cmd_vel'] = self._graph.get('cmd_vel', '') and found['cmd_vel']
+        logger = self._node.get_logger()
+        for what, words in found.items():
+            if words == self._graph.get(what, ''):
+                continue
+            if not words:
+                logger.info(f'no more: {self._graph[what]}')
+            elif what == 'cmd_vel':
+                logger.error(f'{words}: their commands contradict each other')
+            else:
+                logger.warning(words)
+        self._graph = found
+
     def _publish_diagnostics(self) -> None:
         now = float(self._node.get_clock().now().nanoseconds) * 1e-9
         self._diagnostics.publish(self._status(now))
@@ -134,7 +160,7 @@ class Health:
             words = 'no tick yet' if now else 'no tick yet: the clock stands at 0'
             return self._message(now, 1, words, {})
         level, words = self._level(self._last)
-        warning = self._rivals() or self._narrow()
+        warning = next(filter(None, self._graph.values()), '') or self._narrow()
         if warning and not level:
             level, words = 1, warning
         worst, why, seconds = self._worst
@@ -143,15 +169,32 @@ class Health:
             level, words = worst, f'{words}; {ago:.1f} s ago: {why}'
         return self._message(now, level, words, self._values(self._last))
 
-    def _rivals(self) -> str:
-        """Say which topic has more than one publisher, and who they are; '' where none has."""
-        for topic in ALONE:
-            name = self._node.resolve_topic_name(topic)
-            found = self._node.get_publishers_info_by_topic(name)
-            nodes = sorted(info.node_name for info in found if info.node_name != GUARD)
-            if len(nodes) > 1:
-                return f'{name} has {len(nodes)} publishers: {", ".join(nodes)}'
-        return ''
+    def _rivals(self, topic: str) -> str:
+        """Say that a topic has more than one publisher, and who they are; '' where it has not."""
+        name = self._node.resolve_topic_name(topic)
+        found = self._node.get_publishers_info_by_topic(name)
+        nodes = sorted(info.node_name for info in found if info.node_name != GUARD)
+        if len(nodes) <= 1:
+            return ''
+        return f'{name} has {len(nodes)} publishers: {", ".join(nodes)}'
+
+    def _deaf(self) -> str:
+        """Say that all who listen to commands expect another type; '' where some do not."""
+        name = self._node.resolve_topic_name('cmd_vel')
+        stamped = self._controller.configuration.interface.cmd_vel_stamped
+        ours = f'geometry_msgs/msg/{"TwistStamped" if stamped else "Twist"}'
+        bases = [
+            info for info in self._node.get_subscriptions_info_by_topic(name)
+            if not info.node_name.startswith(LISTENERS)
+        ]  # fmt: skip
+        if not bases or any(info.topic_type == ours for info in bases):
+            return ''
+        types = ', '.join(sorted({info.topic_type for info in bases}))
+        nodes = ', '.join(sorted({info.node_name for info in bases}))
+        return (
+            f'{name} is published as {ours} and subscribed as {types} only, by {nodes}: nobody '
+            f'gets the commands; set cmd_vel_stamped to {str(not stamped).lower()}'
+        )
 
     def _narrow(self) -> str:
         """Say that the costmap is too small for the speed; in the log once for each size."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 import math
 from typing import Any
@@ -24,7 +24,7 @@ from mppi_ros.driving.costmap import Costmap
 from mppi_ros.mppi.errors import InputError, ParameterError
 from mppi_ros.nodes import conversions, quiet, wire
 from mppi_ros.nodes.frames import Frames, Shift, TransformError
-from mppi_ros.nodes.latched import subscribe_latched
+from mppi_ros.nodes.latched import deliver, subscribe_latched
 
 try:
     from map_msgs.msg import OccupancyGridUpdate
@@ -35,6 +35,7 @@ try:
 except ImportError:
     Nav2Costmap = None
 
+UPDATES = 100  # parts of a costmap that may wait for a tick, before they are put together
 ODOMETRY = QoSProfile(depth=20, reliability=ReliabilityPolicy.BEST_EFFORT)
 
 
@@ -51,6 +52,9 @@ class Route:
 class Intake:
     """
     Subscribes to odometry, costmap, plan and goal, and hands them to the controller.
+
+    Messages wait in the middleware, and newer ones take their place, until a tick calls `take`:
+    whatever comes in between, a tick takes one costmap, one plan and one goal.
 
     Attributes
     ----------
@@ -75,34 +79,57 @@ class Intake:
         self._shift: Shift | None = None  # of the route that is followed
         self._grid: Costmap | None = None
         self._told: Odometry | None = None
+        self._updates: list[Any] = []
+        self._whole = 0.0  # [s] stamp of the last whole costmap
+        self._planned = False  # it was said that a planner takes the goals
         self._reader = wire.OdometryReader()
         self._frames = Frames(node)
         self._odom = node.create_subscription(
             Odometry, 'odom', self.on_odom, ODOMETRY, raw=True, callback_group=quiet.Polled(),
             event_callbacks=quiet.SUBSCRIPTION,
         )  # fmt: skip
-        self._latched: list[list[Subscription]] = [self._subscribe_costmap()]
+        self._costmaps = self._subscribe_costmap()
+        self._parts: list[Subscription] = []
         if OccupancyGridUpdate is not None:
+            # Each one counts, so these do not wait in the middleware.
             updates = node.resolve_topic_name('costmap') + '_updates'
-            self._latched.append([
-                node.create_subscription(OccupancyGridUpdate, updates, self.on_costmap_update, 10)
-            ])  # fmt: skip
+            self._parts = [
+                node.create_subscription(OccupancyGridUpdate, updates, self.keep_update, 10)
+            ]
+        self._goals: list[Subscription] = []
+        self._plans: list[Subscription] = []
         if not controller.configuration.follow_path.enabled:
-            self._latched.append([
-                node.create_subscription(PoseStamped, 'goal_pose', self.on_goal, 1)
-            ])  # fmt: skip
-            self._latched.append(subscribe_latched(node, Path, 'plan', self.on_plan, raw=True))
+            self._goals = [
+                node.create_subscription(
+                    PoseStamped, 'goal_pose', self.on_goal, 1, callback_group=quiet.Polled()
+                )
+            ]
+            self._plans = subscribe_latched(
+                node, Path, 'plan', self.on_plan, raw=True, group=quiet.Polled()
+            )
 
     def close(self) -> None:
         """Listen no more."""
         self._frames.close()
-        for subscription in (self._odom, *(s for pair in self._latched for s in pair)):
+        for subscription in (
+            self._odom, *self._costmaps, *self._parts, *self._goals, *self._plans
+        ):  # fmt: skip
             self._node.destroy_subscription(subscription)
 
     @property
     def fault(self) -> Fault | None:
         """Return why the inputs must not be trusted; None when they may."""
         return next(iter(self.faults.values()), None)
+
+    def take(self) -> None:
+        """Take what came since the tick before: the newest of each kind."""
+        self.take_odometry()
+        self._take_costmaps()
+        for subscription in self._goals:
+            message = quiet.taken(subscription)
+            if message is not None:
+                self.on_goal(message)
+        deliver(self._plans)
 
     def take_odometry(self) -> None:
         """Take what has come since the tick before; at any rate the newest, and not for long."""
@@ -142,41 +169,87 @@ class Intake:
         def take() -> None:
             message, cells = wire.grid_from_bytes(data)
             self._take_costmap(message.header, conversions.costmap_from_msg(message, cells))
+            self._whole = conversions.seconds_from_msg(message.header.stamp)
 
         self._accept('costmap', take)
         self._keep_up()
 
     def on_nav2_costmap(self, message: Any) -> None:
         """Take Nav2's own kind of costmap."""
-        self._accept('costmap', lambda: self._take_costmap(
-            message.header, conversions.costmap_from_nav2_msg(message)
-        ))  # fmt: skip
-        self._keep_up()
-
-    def on_costmap_update(self, message: Any) -> None:
-        """Take what has changed since the last whole costmap; before that it means nothing."""
-        if self._grid is None:
-            return
-        grid = self._grid
-
         def take() -> None:
-            if message.header.frame_id != self.frame:
-                raise InputError(
-                    f"the update is in frame '{message.header.frame_id}', not in '{self.frame}'"
-                )
-            self._take_costmap(message.header, conversions.updated_costmap(grid, message))
+            self._take_costmap(message.header, conversions.costmap_from_nav2_msg(message))
+            self._whole = conversions.seconds_from_msg(message.header.stamp)
 
         self._accept('costmap', take)
         self._keep_up()
 
+    def keep_update(self, message: Any) -> None:
+        """Keep a change of the costmap until the next tick, or until many have come."""
+        self._updates.append(message)
+        if len(self._updates) >= UPDATES:
+            self._take_costmaps()
+
+    def _take_costmaps(self) -> None:
+        deliver(self._costmaps)
+        if self._updates:
+            updates, self._updates = self._updates, []
+            self.on_costmap_updates(updates)
+
+    def on_costmap_updates(self, messages: Sequence[Any]) -> None:
+        """
+        Take what has changed since the last whole costmap; before that it means nothing.
+
+        The costmap is copied once for all of them. The last that is refused, and not followed by
+        a good one, is a fault.
+        """
+        if self._grid is None:
+            return
+        grid = self._grid
+        messages = [message for message in messages if not self._is_outdated(message)]
+        if not messages:
+            return
+
+        def take() -> None:
+            good, refused = [], None
+            for message in messages:
+                try:
+                    self._check_update(grid, message)
+                except InputError as error:
+                    refused = error
+                else:
+                    refused = None
+                    good.append(message)
+            if good:
+                newest = conversions.updated_costmap(grid, *good)
+                self._take_costmap(good[-1].header, newest)
+            if refused is not None:
+                raise refused
+
+        self._accept('costmap', take)
+        self._keep_up()
+
+    def _is_outdated(self, message: Any) -> bool:
+        # It waited longer than the whole costmap, which holds it already.
+        return 0.0 < conversions.seconds_from_msg(message.header.stamp) < self._whole
+
+    def _check_update(self, grid: Costmap, message: Any) -> None:
+        if message.header.frame_id != self.frame:
+            raise InputError(
+                f"the update is in frame '{message.header.frame_id}', not in '{self.frame}'"
+            )
+        conversions.check_update(grid, message)
+
     def _subscribe_costmap(self) -> list[Subscription]:
         if self._controller.configuration.interface.costmap_type == 'occupancy_grid':
             return subscribe_latched(
-                self._node, OccupancyGrid, 'costmap', self.on_costmap, raw=True
-            )
+                self._node, OccupancyGrid, 'costmap', self.on_costmap, raw=True,
+                group=quiet.Polled(),
+            )  # fmt: skip
         if Nav2Costmap is None:
             raise ParameterError('costmap_type = nav2_costmap needs the package nav2_msgs')
-        return subscribe_latched(self._node, Nav2Costmap, 'costmap', self.on_nav2_costmap)
+        return subscribe_latched(
+            self._node, Nav2Costmap, 'costmap', self.on_nav2_costmap, group=quiet.Polled()
+        )
 
     def _take_costmap(self, header: Header, costmap: Costmap) -> None:
         if header.frame_id != self.frame:
@@ -220,8 +293,12 @@ class Intake:
     def on_goal(self, message: PoseStamped) -> None:
         """Drive straight to a pose, where nobody publishes plans."""
         if self._node.count_publishers(self._node.resolve_topic_name('plan')):
-            self._node.get_logger().info('goal_pose is left to the planner that publishes plan')
+            if not self._planned:
+                words = 'goal_pose is left to the planner that publishes plan, from now on'
+                self._node.get_logger().info(words)
+            self._planned = True
             return
+        self._planned = False
 
         def take() -> None:
             self._route = None

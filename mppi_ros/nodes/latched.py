@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+from rclpy.callback_groups import CallbackGroup
 from rclpy.event_handler import QoSRequestedIncompatibleQoSInfo, SubscriptionEventCallbacks
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSPolicyKind, QoSProfile, ReliabilityPolicy
@@ -26,13 +27,15 @@ def subscribe_latched(
     callback: Callable[[Any], None],
     *,
     raw: bool = False,
+    group: CallbackGroup | None = None,
 ) -> list[Subscription]:
     """
     Subscribe to the last message of latched publishers and to messages of volatile ones.
 
     DDS pairs no transient local subscription with a volatile publisher. So a volatile one joins
     when a publisher offers no more; a message that then arrives through both counts once. With
-    `raw` the callback is given the bytes of each message.
+    `raw` the callback is given the bytes of each message. In the `group` quiet.Polled a message
+    waits, and gives way to a newer one, until `deliver` is called.
 
     Returns
     -------
@@ -52,9 +55,10 @@ def subscribe_latched(
         if info.last_policy_kind == QoSPolicyKind.DURABILITY and len(subscriptions) == 1:
             subscriptions.append(
                 node.create_subscription(
-                    kind, topic, receive, VOLATILE, event_callbacks=quiet.SUBSCRIPTION, raw=raw
+                    kind, topic, receive, VOLATILE, event_callbacks=quiet.SUBSCRIPTION, raw=raw,
+                    callback_group=group,
                 )
-            )
+            )  # fmt: skip
 
     subscriptions.append(
         node.create_subscription(
@@ -66,6 +70,15 @@ def subscribe_latched(
                 incompatible_qos=incompatible, use_default_callbacks=False
             ),
             raw=raw,
+            callback_group=group,
         )
     )
     return subscriptions
+
+
+def deliver(subscriptions: list[Subscription]) -> None:
+    """Call the callback of `subscribe_latched` with the newest message of each, if one waits."""
+    for subscription in subscriptions:
+        found = quiet.taken_with_info(subscription)
+        if found is not None:
+            subscription.callback(*found)

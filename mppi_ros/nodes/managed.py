@@ -69,6 +69,16 @@ class ManagedNode(LifecycleNode):
         # rclpy raises through the executor instead, and the node would end.
         self._service_change_state.callback = refuse_or_change
 
+    def forget_destroyed(self) -> None:
+        """
+        Forget the entities that were destroyed.
+
+        rclpy keeps a reference to each in the callback group of the node, and the handle of each
+        parameter event that it hears.
+        """
+        entities = self.default_callback_group.entities
+        entities -= {reference for reference in entities if reference() is None}
+
     def bond(self) -> None:
         """Tell Nav2's lifecycle manager that this node lives, where bondpy is installed."""
         if bondpy is None:

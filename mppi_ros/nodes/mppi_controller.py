@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import replace
+import math
 from pathlib import Path
 import time
 from typing import Any
@@ -14,6 +15,7 @@ from mppi_ros.nodes import use_wheels
 use_wheels()
 
 from geometry_msgs.msg import Twist, TwistStamped
+from rclpy.clock import Clock, ClockType
 from rclpy.duration import Duration
 from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
 from std_srvs.srv import SetBool, Trigger
@@ -30,12 +32,17 @@ from mppi_ros.nodes.health import Health
 from mppi_ros.nodes.intake import Intake
 from mppi_ros.nodes.last_line import LastLine, StopsOfOthers
 from mppi_ros.nodes.managed import ManagedNode, transition
-from mppi_ros.nodes.nav2 import FollowPathServer, slowed
+from mppi_ros.nodes.nav2 import UNTICKED, FollowPathServer, slowed
 from mppi_ros.nodes.parameters import ParameterMixin
-from mppi_ros.nodes.process import interruptible, run
+from mppi_ros.nodes.process import interruptible, run, said_after
 from mppi_ros.nodes.realtime import DONE, take_privileges
+from mppi_ros.nodes.timing import ClockSteps
 from mppi_ros.nodes.views import Views
 
+TOGETHER = 1e-3  # [s] within which two clocks are read together
+READINGS = 5  # at most, of both
+LOADED = 10.0  # [s] that loading the kernels never takes; compiling them does
+COMPILES = 'compiling the kernels, which takes a minute or two: there are none of this version yet'
 LATE = Fault(Reason.TICK_LATE, 'the control tick stood still and zero was sent')
 
 STOPPED_BY_OTHERS = Fault(
@@ -56,6 +63,7 @@ class MppiController(ParameterMixin[Configuration], ManagedNode):
         self.declare_configuration(Configuration())
         self._controller: Controller | None = None
         self._timer: Any = None
+        self._steps = ClockSteps()
         self._speed_share = 1.0  # of the limits, as Nav2 says
         self._action: FollowPathServer | None = None
         self._entities = ExitStack()
@@ -82,8 +90,8 @@ class MppiController(ParameterMixin[Configuration], ManagedNode):
             entities.callback(surveyor.close)
             controller = self._make_controller(surveyor, entities)
             begun = time.monotonic()
-            self.get_logger().info('loads its kernels; the first start compiles them')
-            with interruptible():
+            self.get_logger().info('loads its kernels')
+            with interruptible(), said_after(LOADED, COMPILES, self.get_logger().info):
                 controller.warm_up()
             self.get_logger().info(f'kernels are ready after {time.monotonic() - begun:.1f} s')
             self._make_entities(controller, entities)
@@ -125,6 +133,9 @@ class MppiController(ParameterMixin[Configuration], ManagedNode):
         if self.configuration.follow_path.enabled:
             self._action = FollowPathServer(self, self, self.intake)
             entities.callback(self._action.close)
+            steady = Clock(clock_type=ClockType.STEADY_TIME)
+            timer = self.create_timer(UNTICKED, self._action.end_unticked, clock=steady)
+            entities.callback(self.destroy_timer, timer)
         for kind, name, answer in (
             (Trigger, '~/reset', self._on_reset), (SetBool, '~/enable', self._on_enable)
         ):
@@ -141,6 +152,7 @@ class MppiController(ParameterMixin[Configuration], ManagedNode):
         period = 1.0 / self.configuration.control_rate
         self._health.begin(period)
         self._last_line.expect(period, self.configuration.safety.tick_patience)
+        self._steps.restart()
         self._timer = self.create_timer(period, self._tick)
         if self._action is not None:
             self._action.activate()
@@ -214,26 +226,69 @@ class MppiController(ParameterMixin[Configuration], ManagedNode):
         self._warned = ()
         self._controller = self._action = None
         self._entities.close()
+        self.forget_destroyed()
 
     def _now(self) -> float:
         return float(self.get_clock().now().nanoseconds) * 1e-9
+
+    def _clocks(self) -> tuple[float, float | None]:
+        """
+        Return what the clock and a steady one read at one time [s].
+
+        A thread that loses the processor between both would see a jump of the clock that was
+        none, so they are read again, and those that were closest hold.
+        """
+        if self.get_clock().ros_time_is_active:
+            return self._now(), None
+        best = math.inf, 0.0, 0.0
+        for _ in range(READINGS):
+            before = time.monotonic()
+            now = self._now()
+            after = time.monotonic()
+            best = min(best, (after - before, now, 0.5 * (before + after)))
+            if best[0] <= TOGETHER:
+                break
+        return best[1:]
+
+    def _coarse(self, now: float, *, simulated: bool) -> Fault | None:
+        """
+        Say that a simulated clock is too coarse to drive by; None where it is not.
+
+        The watchdog of the tick is as patient as the simulation is slow, within reason.
+        """
+        period = self._health.pace.period
+        if not simulated:
+            if self._steps.hold:
+                self._steps.restart()
+                self._last_line.expect(period, self.configuration.safety.tick_patience)
+            return None
+        self._steps.tick(now, time.monotonic())
+        longest = max(period, self._steps.wall)
+        self._last_line.expect(longest, self.configuration.safety.tick_patience)
+        words = self._steps.complaint(period)
+        return Fault(Reason.TICK_LATE, words) if words else None
 
     def _tick(self) -> None:
         assert self._controller is not None
         begun = time.perf_counter()
         others = self._others.occurred()
-        now = self._now()
-        self._health.pace.tick(now)
-        self.intake.take_odometry()
+        self._health.pace.tick(self._now())
+        self.intake.take()
+        if self._action is not None:
+            self._action.take_limit()
         if not self._enabled:
+            if self._action is not None:
+                self._action.pause(self._now())
             return
-        steady = None if self.get_clock().ros_time_is_active else time.monotonic()
+        now, steady = self._clocks()
+        coarse = self._coarse(now, simulated=steady is None)
         late = LATE if self._last_line.beat() else None
         if others:
             late = STOPPED_BY_OTHERS
         latency = self._health.latency
         tick = self._controller.tick(
-            now, steady=steady, fault=late or self.intake.fault, latency=latency.value,
+            now, steady=steady, fault=coarse or late or self.intake.fault, latency=latency.value,
+            hold=self._steps.hold_beyond(self._health.pace.period),
             budget=self.configuration.realtime.solve_share * self._health.pace.period,
         )  # fmt: skip
         if self._last_line.tripped:

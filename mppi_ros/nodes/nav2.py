@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 import math
+import time
 from typing import Any, Protocol
 
 from rclpy.action import ActionServer, CancelResponse, GoalResponse
@@ -23,6 +24,7 @@ try:
 except ImportError:  # they come with Nav2, and not everybody has Nav2
     FollowPath = SpeedLimit = None
 
+UNTICKED = 0.5  # [s] without a tick after which a cancel waits for none
 SLOWEST = 0.01  # [m/s] a limit below it is that
 # Names of result codes. bt_navigator recovers from NO_VALID_CONTROL and FAILED_TO_MAKE_PROGRESS.
 FAILURES = {
@@ -37,6 +39,7 @@ FAILURES = {
     Reason.ODOMETRY_MISSING: 'CONTROLLER_TIMED_OUT',
     Reason.ODOMETRY_OLD: 'CONTROLLER_TIMED_OUT',
     Reason.COSTMAP_MISSING: 'CONTROLLER_TIMED_OUT',
+    Reason.COSTMAP_PENDING: 'CONTROLLER_TIMED_OUT',
     Reason.COSTMAP_OLD: 'CONTROLLER_TIMED_OUT',
 }
 
@@ -84,6 +87,9 @@ class FollowPathServer:
         self._node, self._driver, self._intake = node, driver, intake
         self._goal: _Goal | None = None
         self._active = False
+        self._paused = False
+        self._limit_told: Any = None
+        self._ticked = time.monotonic()  # [s]
         self._server = ActionServer(
             node,
             FollowPath,
@@ -93,7 +99,7 @@ class FollowPathServer:
             handle_accepted_callback=self._on_accepted,
             cancel_callback=self._on_cancel,
         )
-        self._limit = node.create_subscription(SpeedLimit, 'speed_limit', self._on_limit, 1)
+        self._limit = node.create_subscription(SpeedLimit, 'speed_limit', self._keep_limit, 1)
 
     def close(self) -> None:
         """Withdraw action and topic."""
@@ -110,8 +116,48 @@ class FollowPathServer:
         if self._goal is not None:
             self._end('abort', 'UNKNOWN', 'the controller was deactivated')
 
+    def take_limit(self) -> None:
+        """Take the newest speed limit that came since the tick before."""
+        message, self._limit_told = self._limit_told, None
+        if message is not None:
+            self._on_limit(message)
+
+    def pause(self, now: float) -> None:
+        """
+        Note a tick in which somebody else drives: `~/enable` is false.
+
+        A cancel ends at once, since zero was sent. Another goal waits: the time does not count as
+        a failure, and it goes on when the controller is enabled.
+        """
+        self._ticked = time.monotonic()
+        goal = self._goal
+        if goal is None:
+            self._paused = False
+        elif goal.handle.is_cancel_requested:
+            self._end('canceled')
+        else:
+            if not self._paused:
+                words = 'follow_path waits: the controller is disabled, see ~/enable'
+                self._node.get_logger().warning(words)
+            self._paused = True
+            goal.drove = goal.got_on = now
+            goal.handle.publish_feedback(self._feedback(math.nan, math.nan, now))
+
+    def end_unticked(self) -> None:
+        """
+        End a cancelled goal while no tick comes, since a simulated clock stands.
+
+        The watchdog of the tick has sent zero.
+        """
+        goal = self._goal
+        if goal is None or not goal.handle.is_cancel_requested:
+            return
+        if time.monotonic() - self._ticked >= UNTICKED:
+            self._end('canceled')
+
     def after(self, tick: Tick, now: float) -> None:
         """Tell how it goes; end the goal where it is reached, failed or given up."""
+        self._ticked, self._paused = time.monotonic(), False
         goal = self._goal
         if goal is None:
             return
@@ -119,7 +165,10 @@ class FollowPathServer:
             if tick.command == Command.ZERO:
                 self._end('canceled')
             return
-        goal.handle.publish_feedback(self._feedback(tick, now))
+        numbers = tick.statistics
+        goal.handle.publish_feedback(
+            self._feedback(numbers.distance_to_goal, numbers.cross_track, now)
+        )
         if tick.state is State.REACHED:
             self._end('succeed')
             return
@@ -146,7 +195,8 @@ class FollowPathServer:
 
     def _on_accepted(self, handle: Any) -> None:
         if self._goal is not None:
-            self._end('abort', 'NONE', 'another goal took over', keep_plan=True)
+            how = 'canceled' if self._goal.handle.is_cancel_requested else 'abort'
+            self._end(how, 'NONE', 'another goal took over', keep_plan=True)
         now = float(self._node.get_clock().now().nanoseconds) * 1e-9
         odometry = self._intake.odometry
         here = (math.inf, math.inf) if odometry is None else (odometry.x, odometry.y)
@@ -185,9 +235,8 @@ class FollowPathServer:
         if not keep_plan:
             self._intake.stop_following()
 
-    def _feedback(self, tick: Tick, now: float) -> Any:
+    def _feedback(self, distance: float, aside: float, now: float) -> Any:
         feedback = FollowPath.Feedback()
-        distance = tick.statistics.distance_to_goal
         odometry = self._intake.odometry
         told = getattr(feedback, 'tracking_feedback', feedback)  # so after Kilted
         told.distance_to_goal = 0.0 if math.isnan(distance) else distance
@@ -195,7 +244,6 @@ class FollowPathServer:
         if told is not feedback:
             told.header.stamp = conversions.seconds_to_msg(now)
             told.header.frame_id = self._intake.frame
-            aside = tick.statistics.cross_track
             told.position_tracking_error = 0.0 if math.isnan(aside) else aside
             told.robot_pose.header = told.header
             if odometry is not None:
@@ -203,6 +251,9 @@ class FollowPathServer:
                     odometry.x, odometry.y, odometry.yaw
                 )
         return feedback
+
+    def _keep_limit(self, message: Any) -> None:
+        self._limit_told = message
 
     def _on_limit(self, message: Any) -> None:
         top = self._driver.configuration.limits.vx_max

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+import difflib
+import sys
 from typing import Any, Generic, TypeVar
 
 from rcl_interfaces.msg import (
@@ -16,6 +18,7 @@ from rclpy.parameter import Parameter
 
 from mppi_ros.mppi.errors import MppiError, ParameterError
 from mppi_ros.mppi.parameters import ParameterInfo, describe, flatten, replace
+from mppi_ros.nodes.params_files import shared_names
 
 T = TypeVar('T')
 TYPES = {
@@ -44,6 +47,9 @@ class ParameterMixin(Generic[T]):
         """
         Declare every parameter of `defaults` and take the values given at start.
 
+        An unknown name in a section of a params file for several nodes, such as `/**:`, belongs
+        to another one: it is named in the log and passed over.
+
         Raises
         ------
         ParameterError
@@ -56,6 +62,13 @@ class ParameterMixin(Generic[T]):
             for name, parameter in self._parameter_overrides.items()
             if not name.startswith('qos_overrides.') and not self._is_of_rclpy(name, infos)
         }
+        for name in shared_names(sys.argv, self.get_fully_qualified_name()) & given.keys():
+            if name not in infos:
+                near = difflib.get_close_matches(name, infos, n=1, cutoff=0.8)
+                hint = f'; did you mean {near[0]}?' if near else ''
+                words = f'a params file gives {name} to several nodes: not a parameter here{hint}'
+                self.get_logger().warning(words)
+                del given[name]
         self.configuration = replace(defaults, _typed(given, infos))
         values = flatten(self.configuration)
         for name, info in infos.items():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 import gc
 import os
@@ -20,6 +20,7 @@ from rclpy.task import Future
 
 from mppi_ros.mppi.errors import MppiError
 from mppi_ros.nodes.manual import manual
+from mppi_ros.nodes.params_files import unaddressed
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 AGAIN = 0.05  # [s]
@@ -31,7 +32,9 @@ def freeze_garbage() -> None:
     Keep what is there by now, and stays anyway, out of the garbage collection.
 
     A full collection walks through all that Numba keeps and would stop a tick for 0.15 s and more.
+    What was kept before and is garbage now is collected first: it would stay for good.
     """
+    gc.unfreeze()
     gc.collect()
     gc.freeze()
 
@@ -75,6 +78,18 @@ def interruptible() -> Iterator[None]:
             signal.signal(number, handler)
 
 
+@contextmanager
+def said_after(seconds: float, words: str, say: Callable[[str], Any]) -> Iterator[None]:
+    """Say something, from another thread, if what is done meanwhile takes longer than that."""
+    timer = threading.Timer(seconds, say, (words,))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
 class Stoppable(Protocol):
     """What `run` asks of a node."""
 
@@ -114,6 +129,8 @@ def run(make: type[Any], parameters: type[Any]) -> None:
     code = 0
     try:
         node = make()
+        for words in unaddressed(sys.argv, node.get_fully_qualified_name()):
+            node.get_logger().error(words)
         executor = SingleThreadedExecutor()
         executor.add_node(node)
         # What Python does beside the tick, for a survey, gives way sooner than after 5 ms.

@@ -23,12 +23,27 @@ class Polled(CallbackGroup):
     """Subscriptions that no executor waits for: `taken` asks for their messages."""
 
     def can_execute(self, entity: Any) -> bool:
-        """Keep the executor from waiting for it."""
-        return False
+        """Keep the executor from waiting for messages; events of a subscription go on."""
+        return not isinstance(entity, Subscription)
+
+    def beginning_execution(self, entity: Any) -> bool:
+        """Let an event be handled."""
+        return True
+
+    def ending_execution(self, entity: Any) -> None:
+        """Take note of nothing: there is one thread."""
 
 
 def taken(subscription: Subscription) -> Any:
     """Return the oldest message that waits, as its callback would get it; None without one."""
-    with subscription.handle:
-        found = subscription.handle.take_message(subscription.msg_type, subscription.raw)
+    found = taken_with_info(subscription)
     return None if found is None else found[0]
+
+
+def taken_with_info(subscription: Subscription) -> tuple[Any, dict[str, int]] | None:
+    """Return the oldest message that waits and what the middleware says of it."""
+    with subscription.handle:
+        found: tuple[Any, dict[str, int]] | None = subscription.handle.take_message(
+            subscription.msg_type, subscription.raw
+        )
+    return found

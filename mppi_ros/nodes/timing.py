@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 import math
 
 import numpy as np
@@ -60,6 +61,61 @@ class Pace:
         begin = slot * self.period
         self._origin = min(self._origin, now - begin)
         self.lateness.add(1e3 * (now - self._origin - begin))
+
+
+class ClockSteps:
+    """
+    How coarsely a simulated clock advances: no tick can come between two of its steps.
+
+    Attributes
+    ----------
+    hold : float
+        Longest step of late, for which a command is held [s]; 0 before any.
+    wall : float
+        Longest time between two ticks of late, on a clock that is real [s]; 0 before any.
+
+    """
+
+    COUNT = 9  # ticks
+    MOST = 0.25  # [s] a robot that gets no command for longer is not driven
+    UNEVEN = 1.5  # periods between ticks that are no step of the clock
+    LONGEST = 1.0  # [s] of a real clock that is still taken for a slow simulation
+
+    def __init__(self) -> None:
+        self.restart()
+
+    def restart(self) -> None:
+        """Forget the steps: the clock is another one, or stood."""
+        self.hold = self.wall = 0.0
+        self._steps: deque[float] = deque(maxlen=self.COUNT)
+        self._walls: deque[float] = deque(maxlen=self.COUNT)
+        self._last: tuple[float, float] | None = None
+
+    def tick(self, now: float, steady: float) -> None:
+        """Take the readings [s] of the simulated and a real clock at a tick."""
+        last, self._last = self._last, (now, steady)
+        if last is None or now <= last[0]:
+            return
+        self._steps.append(now - last[0])
+        self._walls.append(min(steady - last[1], self.LONGEST))
+        self.hold = min(max(self._steps), self.MOST)
+        self.wall = max(self._walls)
+
+    def hold_beyond(self, period: float) -> float:
+        """Return how long a command is held [s], where well beyond the period; else 0."""
+        return self.hold if self.hold > self.UNEVEN * period else 0.0
+
+    def complaint(self, period: float) -> str:
+        """Say that the clock is too coarse to drive by; '' where it is not."""
+        if len(self._steps) < 3:
+            return ''
+        step = sorted(self._steps)[len(self._steps) // 2]
+        if step <= max(self.MOST, self.UNEVEN * period):
+            return ''
+        return (
+            f'the clock advances in steps of {step:.2f} s, the control period is {period:g} s: '
+            f'publish /clock at {1.0 / period:g} Hz or more, at least at {1.0 / self.MOST:g} Hz'
+        )
 
 
 class Latency:

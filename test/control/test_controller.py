@@ -510,3 +510,54 @@ def test_without_time_a_slice_of_the_samples_decides_and_the_robot_drives_on():
     assert {tick.statistics.samples for tick in whole} == {2048.0}
     assert {tick.statistics.samples for tick in part} == {256.0}
     assert {tick.state for tick in (*whole, *part)} == {State.DRIVING}
+
+
+class Coarse(PlainRobot):
+    """Ticks come less often than the control rate says, as a simulated clock advances."""
+
+    def __init__(self, *arguments, period, told=True, **options):
+        super().__init__(*arguments, **options)
+        self.period = period
+        tick = self.controller.tick
+        self.controller.tick = lambda now: tick(now, hold=period if told else 0.0)
+
+
+@pytest.mark.parametrize('period', [0.1, 0.2])
+def test_ticks_that_come_less_often_brake_within_the_same_limits(period):
+    robot = Coarse(Controller(PATIENT, 1), x=-4.0, period=period, delay=0.0)
+    robot.controller.set_costmap(robot.now, room())
+    robot.controller.set_goal(robot.now, 4.0, 0.0, 0.0)
+    robot.run(4.0)
+    speeds = [robot.ticks[-1].command.vx]
+    assert speeds[0] > 0.4
+    robot.controller.clear_plan()
+    speeds += [robot.tick().command.vx for _ in range(30)]
+    limit = -PATIENT.limits.ax_min * period
+    for before, after in itertools.pairwise(speeds):
+        assert after == pytest.approx(max(before - limit, 0.0), abs=0.02)
+
+
+@pytest.mark.parametrize('period', [0.1, 0.2])
+def test_ticks_that_come_less_often_leave_room_to_brake_before_the_next(period):
+    for distance in np.arange(0.5, 1.3, 0.1):
+        robot = Coarse(Controller(PATIENT, 1), x=-4.0, period=period)
+        robot.controller.set_costmap(robot.now, room())
+        robot.controller.set_goal(robot.now, 4.0, 0.0, 0.0)
+        robot.run(4.0)
+        front = robot.pose[0] + PATIENT.robot.radius + distance
+        world = with_block(room(), front + 0.5, 0.0, 1.0)
+        robot.controller.set_costmap(robot.now, world)
+        field = distance_field(world)
+        footprint = Footprint.of(PATIENT.robot)
+        for _ in range(round(6.0 / period)):
+            robot.tick()
+            assert footprint.clearance(field, robot.pose[None])[0] > 0.0, distance
+
+
+def test_the_braking_check_holds_a_command_until_the_next_tick_comes():
+    robot = driving()
+    for hold in (0.0, 0.2):
+        robot.controller.tick(robot.now, hold=hold)
+        scene = robot.controller._scene(robot.now, robot.controller._start, robot.period)
+        longest = max(hold, robot.period) + robot.controller._drives.lateness
+        assert scene.hold == pytest.approx(longest)

@@ -16,7 +16,7 @@ from plain_robot import QUICK, PlainRobot, room, with_block
 import pytest
 
 from mppi_ros.control import recording
-from mppi_ros.control.recording import RecordedController, Recorder, repeat
+from mppi_ros.control.recording import RecordedController, Recorder, _read, repeat
 from mppi_ros.control.report import Fault, Reason, State
 from mppi_ros.control.survey import Background
 from mppi_ros.mppi import parameters
@@ -193,6 +193,9 @@ def test_a_killed_process_leaves_a_record_that_is_read_as_far_as_it_goes(tmp_pat
     (tmp_path / 'half.mcap').write_bytes(whole[:len(whole) // 2])
     every, half = (len(list(repeat(tmp_path / f'{name}.mcap'))) for name in ('run', 'half'))
     assert 0 < half < every
+    for cut in range(16):  # anywhere in a record
+        (tmp_path / 'half.mcap').write_bytes(whole[:len(whole) // 2 + cut])
+        assert len(list(_read(tmp_path / 'half.mcap'))) >= half
 
 
 def test_what_is_no_record_is_refused(tmp_path):

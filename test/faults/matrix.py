@@ -127,6 +127,15 @@ def frozen(loop: Loop) -> None:
     loop.feel = lambda loop: iter([replace(last, stamp=loop.now)])
 
 
+def half_frozen(*names, **values):
+    """Return what repeats numbers of the last measurement, or these, in true ones."""
+    def begin(loop: Loop) -> None:
+        held = {name: getattr(loop.odometry(), name) for name in names} | values
+        loop.feel = lambda loop: iter([replace(loop.odometry(), **held)])
+
+    return begin
+
+
 def to_and_fro(loop: Loop) -> None:
     """Jump between two places."""
     def feel(loop: Loop):
@@ -361,6 +370,16 @@ FAULTS: dict[str, Case] = {
     'odometry too late': Case(late(0.4), {R.ODOMETRY_OLD}),
     'odometry repeated': Case(stuck_sensor, {R.ODOMETRY_OLD}),
     'odometry frozen': Case(frozen, {R.ODOMETRY_FROZEN}, seconds=3.0, blind=True),
+    'odometry pose frozen': Case(half_frozen('x', 'y', 'yaw'), {R.ODOMETRY_FROZEN},
+                                 seconds=4.0, blind=True),
+    'odometry x and y frozen': Case(half_frozen('x', 'y'), {R.ODOMETRY_FROZEN, *DRIVES},
+                                    seconds=4.0, blind=True),
+    'odometry yaw frozen': Case(half_frozen('yaw'), {R.ODOMETRY_FROZEN, *DRIVES},
+                                seconds=4.0, blind=True),
+    'odometry twist frozen': Case(half_frozen('vx', 'wz'), {R.ODOMETRY_FROZEN, *DRIVES},
+                                  seconds=4.0, blind=True),
+    'odometry twist zero': Case(half_frozen(vx=0.0, wz=0.0), {R.ODOMETRY_FROZEN},
+                                seconds=4.0, blind=True),
     'odometry out of order': Case(out_of_order),
     'odometry floods': Case(flood),
     'odometry noisy': Case(noisy, blind=True),

@@ -1,13 +1,18 @@
 """Diagnostics are plain sentences, their level does not flicker, their numbers can be plotted."""
 from __future__ import annotations
 
+import time
 from types import SimpleNamespace
 
 import pytest
 
 pytest.importorskip('rclpy', reason='needs ROS 2: source an installation or install the wheels')
 
+from geometry_msgs.msg import Twist, TwistStamped  # noqa: E402
+from nav_msgs.msg import Odometry  # noqa: E402
 import rclpy  # noqa: E402
+from rclpy.context import Context  # noqa: E402
+from rclpy.node import Node  # noqa: E402
 
 from mppi_ros.control.controller import Controller  # noqa: E402
 from mppi_ros.control.inputs import Command  # noqa: E402
@@ -122,3 +127,103 @@ def test_all_values_but_the_words_are_numbers(health):
                if not key.startswith(('fault.', 'realtime.'))}
     assert numbers['ess'] == 90.0
     assert {'solve_ms.p99', 'cycle_ms.max', 'ticks', 'missed_ticks', 'odom_age'} <= set(numbers)
+
+
+class Log:
+    def __init__(self):
+        self.lines = []
+
+    def __getattr__(self, level):
+        return lambda words: self.lines.append((level, words))
+
+
+@pytest.fixture
+def log(health, monkeypatch):
+    """Return what the node says in its log."""
+    log = Log()
+    monkeypatch.setattr(health._node, 'get_logger', lambda: log)
+    return log
+
+
+def look_until(health, condition):
+    """Look at the graph until discovery has shown what is expected."""
+    end = time.monotonic() + 20.0
+    while not condition():
+        assert time.monotonic() < end, health._graph
+        time.sleep(0.05)
+        health.look_at_graph()
+
+
+@pytest.mark.parametrize(('topic', 'kind', 'level'), [
+    ('cmd_vel', TwistStamped, 'error'), ('odom', Odometry, 'warning')])
+def test_two_publishers_are_said_once_in_the_log_and_once_when_it_is_over(
+        health, log, topic, kind, level):
+    node = health._node
+    others = [Node(f'other{n}', namespace='robot1') for n in range(2)]
+    publishers = [each.create_publisher(kind, topic, 1) for each in others]
+    look_until(health, lambda: log.lines)
+    for _ in range(3):
+        health.look_at_graph()
+    said = [line for line in log.lines if 'publishers' in line[1]]
+    assert said[-1][0] == level
+    assert f'/robot1/{topic} has ' in said[-1][1]
+    assert 'other0' in said[-1][1]
+    assert len(said) <= 2  # the second one of them may appear a little later
+    health.note(tick())
+    assert status(health)[0] == 1
+    for each, publisher in zip(others, publishers, strict=True):
+        each.destroy_publisher(publisher)
+        each.destroy_node()
+    look_until(health, lambda: not health._graph[topic])
+    assert log.lines[-1][0] == 'info'
+    assert node is health._node
+
+
+def test_who_takes_cmd_vel_while_the_node_is_disabled_is_no_error(health, log):
+    other = Node('teleop', namespace='robot1')
+    publisher = other.create_publisher(TwistStamped, 'cmd_vel', 1)
+    health.state = 'disabled'
+    for _ in range(20):
+        time.sleep(0.02)
+        health.look_at_graph()
+    assert log.lines == []
+    health.state = ''
+    look_until(health, lambda: log.lines)
+    assert log.lines[0][0] == 'error'
+    other.destroy_publisher(publisher)
+    other.destroy_node()
+
+
+def test_a_base_that_expects_the_other_type_is_named(health, log):
+    context = Context()  # one process cannot have both types of a topic
+    rclpy.init(context=context)
+    base = Node('base', namespace='robot1', context=context)
+    base.create_subscription(Twist, 'cmd_vel', print, 1)
+    guard = Node('cmd_vel_guard', namespace='robot1')
+    guard.create_subscription(TwistStamped, 'cmd_vel', print, 1)
+    look_until(health, lambda: log.lines)
+    for _ in range(3):
+        health.look_at_graph()
+    ((level, words),) = log.lines
+    assert level == 'warning'
+    assert 'published as geometry_msgs/msg/TwistStamped' in words
+    assert 'subscribed as geometry_msgs/msg/Twist only, by base' in words
+    assert 'cmd_vel_stamped to false' in words
+    health.note(tick())
+    assert status(health) == (1, words)
+    better = Node('better_base', namespace='robot1')
+    better.create_subscription(TwistStamped, 'cmd_vel', print, 1)
+    look_until(health, lambda: not health._graph['cmd_vel type'])
+    for each in (base, guard, better):
+        each.destroy_node()
+    rclpy.shutdown(context=context)
+
+
+@pytest.mark.parametrize(('state', 'reason', 'line'), [
+    (State.BRAKING, OLD, 'braking: costmap is 0.8 s old, limit 0.5 s'),
+    (State.WAITING, 'no plan yet', 'waiting: no plan yet'),
+    (State.DRIVING, '', 'driving'),
+])
+def test_the_log_says_the_state_once(health, log, state, reason, line):
+    health.note(tick(state, Reason.COSTMAP_OLD, reason))
+    assert [words for _, words in log.lines] == [line]

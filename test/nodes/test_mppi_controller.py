@@ -3,17 +3,23 @@ from __future__ import annotations
 
 from dataclasses import replace
 import math
+from pathlib import Path as FilePath
+import resource
+import threading
 import time
 from types import SimpleNamespace
 from typing import ClassVar
+import weakref
 
 import pytest
 
 pytest.importorskip('rclpy', reason='needs ROS 2: source an installation or install the wheels')
 
+from geometry_msgs.msg import PoseStamped  # noqa: E402
 from lifecycle_msgs.msg import Transition  # noqa: E402
 from lifecycle_msgs.srv import ChangeState  # noqa: E402
-from nav_msgs.msg import Odometry  # noqa: E402
+from nav_msgs.msg import OccupancyGrid, Odometry  # noqa: E402
+from nav_msgs.msg import Path as PathMessage  # noqa: E402
 import numpy as np  # noqa: E402
 import rclpy  # noqa: E402
 from rclpy.executors import SingleThreadedExecutor  # noqa: E402
@@ -24,12 +30,15 @@ from std_msgs.msg import Empty  # noqa: E402
 
 from mppi_ros.control.controller import Controller  # noqa: E402
 from mppi_ros.control.inputs import Command  # noqa: E402
+from mppi_ros.control.inputs import Odometry as Motion  # noqa: E402
 from mppi_ros.control.report import Reason  # noqa: E402
 from mppi_ros.control.settings import Configuration  # noqa: E402
+from mppi_ros.control.watchdog import Clock  # noqa: E402
 from mppi_ros.driving.costmap import Costmap  # noqa: E402
 from mppi_ros.mppi.errors import InputError  # noqa: E402
 from mppi_ros.nodes import conversions, managed, mppi_controller  # noqa: E402
 from mppi_ros.nodes.intake import ODOMETRY  # noqa: E402
+from mppi_ros.nodes.latched import LATCHED  # noqa: E402
 from mppi_ros.nodes.mppi_controller import MppiController  # noqa: E402
 
 
@@ -247,3 +256,272 @@ def test_a_new_rate_keeps_the_timer_so_that_changes_cannot_put_off_a_tick(node):
     assert node.set_parameters_atomically([Parameter('control_rate', value=40.0)]).successful
     assert node._timer is timer
     assert timer.timer_period_ns == 25_000_000
+
+
+class Clocks:
+    """Two clocks that agree, in a process that loses the processor now and then."""
+
+    def __init__(self, offset=1e9):
+        self.true, self.offset, self.pauses = 100.0, offset, {}
+        self.readings = 0
+
+    def _read(self):
+        self.readings += 1
+        self.true += self.pauses.get(self.readings, 1e-6)
+        return self.true
+
+    def monotonic(self):
+        return self._read()
+
+    def now(self):
+        return self.offset + self._read()
+
+
+@pytest.mark.parametrize('at', range(1, 9))
+@pytest.mark.parametrize('times', [1, 3])
+def test_a_process_that_loses_the_processor_between_two_clocks_sees_no_jump(
+        node, monkeypatch, at, times):
+    clocks = Clocks()
+    monkeypatch.setattr(mppi_controller.time, 'monotonic', clocks.monotonic)
+    monkeypatch.setattr(node, '_now', clocks.now)
+    monkeypatch.setattr(node, 'get_clock', lambda: SimpleNamespace(ros_time_is_active=False))
+    watch = Clock()
+    watch.read(*node._clocks())
+    clocks.pauses = {clocks.readings + at + n: 0.3 for n in range(times)}
+    for _ in range(4):
+        _, fault = watch.read(*node._clocks())
+        assert fault is None or fault.code is Reason.TICK_LATE
+
+
+def test_a_clock_that_truly_jumps_is_still_seen(node, monkeypatch):
+    clocks = Clocks()
+    monkeypatch.setattr(mppi_controller.time, 'monotonic', clocks.monotonic)
+    monkeypatch.setattr(node, '_now', clocks.now)
+    monkeypatch.setattr(node, 'get_clock', lambda: SimpleNamespace(ros_time_is_active=False))
+    watch = Clock()
+    watch.read(*node._clocks())
+    clocks.offset -= 0.3
+    assert watch.read(*node._clocks())[1].code is Reason.CLOCK_BACK
+
+
+def test_the_clocks_are_read_after_the_inputs(node, monkeypatch):
+    order = []
+    node.trigger_configure()
+    node.trigger_activate()
+    monkeypatch.setattr(node.intake, 'take', lambda: order.append('inputs'))
+    clocks = node._clocks
+    monkeypatch.setattr(node, '_clocks', lambda: (order.append('clocks'), clocks())[1])
+    tick = Controller.tick
+    monkeypatch.setattr(Controller, 'tick', lambda *arguments, **options: (
+        order.append('tick'), tick(*arguments, **options))[1])
+    node._tick()
+    assert order == ['inputs', 'clocks', 'tick']
+
+
+FLOOD = 300
+
+
+def flood(node, kind, topic, messages, qos=1):
+    """Publish messages between two ticks, once the node listens, and let the executor run."""
+    publisher = node.create_publisher(kind, topic, qos)
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    end = time.monotonic() + 20.0
+    while publisher.get_subscription_count() == 0:
+        assert time.monotonic() < end
+        executor.spin_once(timeout_sec=0.05)
+    for n, message in enumerate(messages):
+        publisher.publish(message)
+        if n % 10 == 0:
+            executor.spin_once(timeout_sec=0.0)
+    for _ in range(50):
+        executor.spin_once(timeout_sec=0.005)
+    executor.remove_node(node)
+
+
+@pytest.mark.parametrize('what', ['goal', 'plan', 'costmap'])
+def test_a_tick_takes_one_message_of_a_flood_and_it_is_the_newest(node, monkeypatch, what):
+    taken = []
+    node.trigger_configure()
+    for name in ('set_goal', 'set_plan', 'set_costmap'):
+        monkeypatch.setattr(Controller, name, lambda _, *values: taken.append(values))
+    if what == 'goal':
+        kind, topic, messages = PoseStamped, 'goal_pose', []
+        for n in range(FLOOD):
+            messages.append(PoseStamped())
+            messages[-1].pose.orientation.w, messages[-1].pose.position.x = 1.0, float(n)
+    elif what == 'plan':
+        kind, topic = PathMessage, 'plan'
+        messages = [conversions.path_to_msg([(0.0, 0.0, 0.0), (float(n), 0.0, 0.0)], 1.0, '')
+                    for n in range(FLOOD)]
+    else:
+        kind, topic = OccupancyGrid, 'costmap'
+        messages = [
+            conversions.costmap_to_msg(
+                Costmap(np.zeros((9, 9), np.int8), 0.1, float(n), 0.0), 1.0, '')
+            for n in range(FLOOD)]
+    flood(node, kind, topic, messages, LATCHED if what != 'goal' else 1)
+    assert taken == []
+    node.intake.take()
+    assert len(taken) == 1
+    newest = {'goal': lambda v: v[1], 'plan': lambda v: v[1][-1, 0],
+              'costmap': lambda v: v[1].origin_x}[what](taken[0])
+    assert newest == FLOOD - 1
+    node.intake.take()
+    assert len(taken) == 1
+
+
+def test_a_volatile_publisher_is_heard_although_messages_wait(node, monkeypatch):
+    taken = []
+    node.trigger_configure()
+    monkeypatch.setattr(Controller, 'set_costmap', lambda _, *values: taken.append(values))
+    publisher = node.create_publisher(OccupancyGrid, 'costmap', 1)
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    free = Costmap(np.zeros((9, 9), np.int8), 0.1, 0.0, 0.0)
+    end = time.monotonic() + 20.0
+    while not taken:
+        assert time.monotonic() < end
+        publisher.publish(conversions.costmap_to_msg(free, 1.0, 'odom'))
+        executor.spin_once(timeout_sec=0.05)
+        node.intake.take()
+    executor.remove_node(node)
+
+
+def test_goals_that_are_left_to_a_planner_are_mentioned_once(node, monkeypatch):
+    said, goals = [], []
+    node.trigger_configure()
+    monkeypatch.setattr(Controller, 'set_goal', lambda *_: goals.append(1))
+    planners = [1]
+    monkeypatch.setattr(node, 'count_publishers', lambda _: planners[0])
+    monkeypatch.setattr(node, 'get_logger', lambda: SimpleNamespace(info=said.append))
+    message = PoseStamped()
+    message.pose.orientation.w = 1.0
+    for _ in range(5):
+        node.intake.on_goal(message)
+    assert len([words for words in said if 'goal_pose' in words]) == 1
+    planners[0] = 0
+    node.intake.on_goal(message)
+    assert goals == [1]
+    planners[0] = 1
+    node.intake.on_goal(message)
+    assert len([words for words in said if 'goal_pose' in words]) == 2
+
+
+def rss() -> float:
+    """Return the memory of this process [MB]."""
+    pages = int(FilePath('/proc/self/statm').read_text('ascii').split()[1])
+    return 1e-6 * pages * resource.getpagesize()
+
+
+def test_the_lifecycle_keeps_nothing_of_the_cycles_before(node, monkeypatch):
+    made, begin = [], Controller.__init__
+
+    def remembered(controller, *arguments, **options):
+        begin(controller, *arguments, **options)
+        made.append(weakref.ref(controller))
+
+    def cycle():
+        node.trigger_configure()
+        node.trigger_activate()
+        node._tick()
+        node.trigger_deactivate()
+        node.trigger_cleanup()
+
+    monkeypatch.setattr(Controller, '__init__', remembered)
+    assert node.configuration.realtime.freeze_gc
+    for _ in range(10):
+        cycle()
+    threads, entities = threading.active_count(), len(node.default_callback_group.entities)
+    before = rss()
+    for _ in range(40):
+        cycle()
+    assert rss() - before < 8.0  # it was 24 MB
+    assert sum(reference() is not None for reference in made) <= 2
+    assert threading.active_count() == threads
+    assert len(node.default_callback_group.entities) == entities
+
+
+@pytest.mark.parametrize('compiles', [False, True])
+def test_only_a_start_that_compiles_says_so(node, monkeypatch, compiles):
+    said, told = [], threading.Event()
+
+    def info(words):
+        said.append(words)
+        if 'compiling' in words:
+            told.set()
+
+    monkeypatch.setattr(mppi_controller, 'LOADED', 0.0 if compiles else 1000.0)
+    monkeypatch.setattr(Controller, 'warm_up', lambda _: compiles and told.wait(20.0))
+    monkeypatch.setattr(node, 'get_logger', lambda: SimpleNamespace(
+        info=info, warning=said.append, error=said.append, fatal=said.append))
+    assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS
+    assert any('compil' in words for words in said) == compiles
+
+
+def simulated(node, monkeypatch, steps):
+    """Tick once for each step [s] of a simulated clock, with good inputs; return the ticks."""
+    now, ticks = [50.0], []
+    monkeypatch.setattr(node, '_now', lambda: now[0])
+    node.set_parameters([Parameter('use_sim_time', value=True)])
+    node.trigger_configure()
+    node.trigger_activate()
+    tick = Controller.tick
+
+    def kept(*arguments, **options):
+        ticks.append((tick(*arguments, **options), options))
+        return ticks[-1][0]
+
+    monkeypatch.setattr(Controller, 'tick', kept)
+    free = Costmap(np.zeros((400, 400), np.int8), 0.05, -10.0, -10.0)
+    plan = conversions.path_to_msg([(0.05 * i, 0.0, 0.0) for i in range(100)], 50.0, 'odom')
+    node.intake.on_costmap(serialize_message(conversions.costmap_to_msg(free, 50.0, 'odom')))
+    node.intake.on_plan(serialize_message(plan))
+    x = speed = 0.0
+    for step in steps:
+        now[0] += step
+        motion = Motion(now[0], x, 0.0, 0.0, speed, 0.0, 0.0)
+        node.intake.on_odom(conversions.odometry_to_msg(motion, 'odom', 'base_link'))
+        node.intake.on_costmap(
+            serialize_message(conversions.costmap_to_msg(free, now[0], 'odom')))
+        time.sleep(0.005)  # for the survey
+        node._tick()
+        speed = ticks[-1][0].command.vx
+        x += step * speed
+    return ticks
+
+
+@pytest.mark.parametrize('steps', [[0.1] * 40, [0.05, 0.12, 0.2, 0.05] * 10, [0.2] * 30])
+def test_by_a_simulated_clock_of_coarse_steps_the_robot_drives(node, monkeypatch, steps):
+    ticks = simulated(node, monkeypatch, steps)
+    assert {tick.code for tick, _ in ticks[5:]} == {Reason.NONE}
+    assert ticks[-1][0].command.vx > 0.3
+    assert ticks[-1][1]['hold'] == pytest.approx(max(steps))
+
+
+def test_by_a_clock_that_is_too_coarse_the_robot_stands_and_says_what_is_wrong(
+        node, monkeypatch):
+    ticks = simulated(node, monkeypatch, [0.5] * 8)
+    tick = ticks[-1][0]
+    assert (tick.code, tick.command) == (Reason.TICK_LATE, Command.ZERO)
+    assert 'the clock advances in steps of 0.50 s, the control period is 0.05 s' in tick.reason
+
+
+@pytest.mark.parametrize(('simulated_time', 'late'), [(True, False), (False, True)])
+def test_the_watchdog_waits_for_a_slow_simulation_and_for_no_slow_robot(
+        node, monkeypatch, simulated_time, late):
+    node.trigger_configure()
+    node.trigger_activate()
+    steady = [100.0]
+    monkeypatch.setattr(mppi_controller.time, 'monotonic', lambda: steady[0])
+    monkeypatch.setattr(node._last_line, '_closed', SimpleNamespace(
+        wait=lambda _: True, set=lambda: None))
+    node.set_parameters([Parameter('use_sim_time', value=simulated_time)])
+    now = [50.0]
+    monkeypatch.setattr(node, '_now', lambda: now[0])
+    for _ in range(10):  # a simulation at a sixth of real time
+        late_now = node._last_line.tripped
+        node._tick()
+        now[0] += 0.05
+        steady[0] += 0.3
+    assert late_now == late

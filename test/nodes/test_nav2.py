@@ -12,9 +12,11 @@ pytest.importorskip('rclpy', reason='needs ROS 2: source an installation or inst
 from nav_msgs.msg import Path  # noqa: E402
 import rclpy  # noqa: E402
 from rclpy.action import CancelResponse, GoalResponse  # noqa: E402
+from rclpy.executors import SingleThreadedExecutor  # noqa: E402
 from rclpy.lifecycle import TransitionCallbackReturn  # noqa: E402
 from rclpy.parameter import Parameter  # noqa: E402
 from std_msgs.msg import Header  # noqa: E402
+from std_srvs.srv import SetBool  # noqa: E402
 
 from mppi_ros.control.controller import Controller  # noqa: E402
 from mppi_ros.control.inputs import Command, Odometry  # noqa: E402
@@ -289,7 +291,7 @@ def test_cells_of_nav2_keep_their_meaning():
 
 
 def update(x, y, width, height, value=100):
-    return SimpleNamespace(x=x, y=y, width=width, height=height,
+    return SimpleNamespace(header=Header(), x=x, y=y, width=width, height=height,
                            data=array.array('b', [value] * (width * height)))
 
 
@@ -304,3 +306,155 @@ def test_an_update_changes_its_cells_and_no_others():
 def test_an_update_outside_of_the_costmap_is_refused(bad):
     with pytest.raises(InputError, match='costmap_updates covers'):
         conversions.updated_costmap(Costmap(np.zeros((4, 5), np.int8), 0.1, 0.0, 0.0), bad)
+
+
+def cancel(action, handle):
+    action.server._on_cancel(handle)
+    handle.is_cancel_requested = True
+
+
+def test_a_cancel_ends_while_the_controller_is_disabled(action):
+    handle = action.send()
+    action.tick(0.1)
+    action.server.pause(0.2)
+    cancel(action, handle)
+    action.server.pause(0.3)
+    assert handle.told == ['execute', 'canceled']
+    assert action.followed[-1] is None
+
+
+def test_a_goal_waits_while_the_controller_is_disabled_and_goes_on_afterwards(action):
+    warnings = []
+    action.node.get_logger().warning = warnings.append
+    handle = action.send()
+    action.tick(0.1)
+    for n in range(2000):  # longer than every patience
+        action.server.pause(0.2 + 0.05 * n)
+    assert handle.told == ['execute']
+    assert len(warnings) == 1
+    assert len(handle.feedback) == 2001
+    action.tick(100.3, State.STOPPED, Reason.NO_ROOM)
+    assert handle.told == ['execute']
+    action.tick(102.0, State.STOPPED, Reason.NO_ROOM)
+    assert handle.told == ['execute', 'abort']
+
+
+def test_a_cancel_ends_while_no_tick_comes_and_not_before(action, monkeypatch):
+    seconds = [50.0]
+    monkeypatch.setattr(nav2.time, 'monotonic', lambda: seconds[0])
+    handle = action.send()
+    action.tick(0.1)
+    action.server.end_unticked()
+    cancel(action, handle)
+    action.server.end_unticked()
+    assert handle.told == ['execute']  # the robot may still be braking
+    seconds[0] += nav2.UNTICKED
+    action.server.end_unticked()
+    assert handle.told == ['execute', 'canceled']
+    running = action.send()
+    seconds[0] += 100.0
+    action.server.end_unticked()
+    assert running.told == ['execute']
+
+
+def test_a_goal_that_is_being_cancelled_when_another_comes_is_cancelled(action):
+    first = action.send()
+    cancel(action, first)
+    action.send()
+    assert first.told == ['execute', 'canceled']
+
+
+def test_of_many_speed_limits_a_tick_takes_the_newest(action):
+    for limit in (10.0, 30.0, 80.0):
+        action.server._keep_limit(SimpleNamespace(percentage=True, speed_limit=limit))
+    assert action.shares == []
+    action.server.take_limit()
+    action.server.take_limit()
+    assert action.shares == [0.8]
+
+
+@pytest.fixture
+def driver(node, monkeypatch):
+    """Return an active controller node with the action, and its server."""
+    monkeypatch.setattr(nav2, 'FollowPath', FollowPath)
+    monkeypatch.setattr(nav2, 'SpeedLimit', Header)  # any message
+    monkeypatch.setattr(nav2, 'ActionServer', Server)
+    controller = node(follow_path__enabled=True)
+    assert controller.trigger_configure() == TransitionCallbackReturn.SUCCESS
+    assert controller.trigger_activate() == TransitionCallbackReturn.SUCCESS
+    return controller
+
+
+def test_a_cancel_reaches_the_client_of_a_disabled_node(driver):
+    path = conversions.path_to_msg([(0.0, 0.0, 0.0), (1.0, 0.0, 0.0)], 0.0, 'odom')
+    handle = Handle(path)
+    driver._action._on_accepted(handle)
+    driver._on_enable(SetBool.Request(data=False), SetBool.Response())
+    driver._tick()
+    assert handle.told == ['execute']
+    driver._action._on_cancel(handle)
+    handle.is_cancel_requested = True
+    driver._tick()
+    assert handle.told == ['execute', 'canceled']
+
+
+def test_a_cancel_reaches_the_client_while_no_tick_comes(driver, monkeypatch):
+    driver._timer.cancel()  # as if a simulated clock stood
+    path = conversions.path_to_msg([(0.0, 0.0, 0.0), (1.0, 0.0, 0.0)], 0.0, 'odom')
+    handle = Handle(path)
+    driver._action._on_accepted(handle)
+    driver._action._on_cancel(handle)
+    handle.is_cancel_requested = True
+    executor = SingleThreadedExecutor()
+    executor.add_node(driver)
+    for _ in range(100):
+        executor.spin_once(timeout_sec=0.1)
+        if 'canceled' in handle.told:
+            break
+    executor.remove_node(driver)
+    assert handle.told == ['execute', 'canceled']
+
+
+def test_many_updates_before_a_tick_are_applied_in_their_order_with_one_copy(node, monkeypatch):
+    monkeypatch.setattr(intake, 'UPDATES', 30)
+    controller = node()
+    controller.trigger_configure()
+    taken = []
+    monkeypatch.setattr(
+        Controller, 'set_costmap', lambda _, stamp, costmap: taken.append(costmap))
+    stamped = Header(frame_id='odom')
+
+    def part(*where, value=100, frame='odom', stamp=0):
+        message = update(*where, value)
+        message.header = Header(frame_id=frame)
+        message.header.stamp.sec = stamp
+        return message
+
+    inlet = controller.intake
+    inlet.keep_update(part(0, 0, 1, 1))  # before any whole costmap it means nothing
+    inlet.take()
+    assert taken == []
+    inlet._take_costmap(stamped, Costmap(np.zeros((4, 5), np.int8), 0.1, 0.0, 0.0))
+    for value in range(1, 100):
+        inlet.keep_update(part(1, 2, 3, 1, value=value))
+    inlet.keep_update(part(0, 0, 1, 1, value=7))
+    assert len(taken) == 1 + 3  # what would be too many is put together at once
+    inlet.take()
+    assert len(taken) == 1 + 4
+    assert taken[-1].data[2].tolist() == [0, 99, 99, 99, 0]
+    assert taken[-1].data[0, 0] == 7
+    for bad in (part(3, 0, 3, 1), part(0, 0, 1, 1, frame='map')):
+        inlet.keep_update(bad)
+        inlet.keep_update(part(0, 0, 1, 1, value=8))
+        inlet.take()
+        assert inlet.faults == {}
+        inlet.keep_update(part(0, 0, 1, 1, value=9))
+        inlet.keep_update(bad)
+        inlet.take()
+        assert inlet.fault.code is Reason.COSTMAP_REFUSED
+        assert taken[-1].data[0, 0] == 9
+    inlet._whole = 10.0
+    inlet.keep_update(part(0, 0, 1, 1, value=1, stamp=9))  # the whole is newer
+    before = len(taken)
+    inlet.take()
+    assert len(taken) == before

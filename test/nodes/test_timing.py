@@ -5,7 +5,7 @@ import math
 
 import pytest
 
-from mppi_ros.nodes.timing import Latency, Pace, Window
+from mppi_ros.nodes.timing import ClockSteps, Latency, Pace, Window
 
 
 def test_a_window_without_values_says_so():
@@ -56,3 +56,49 @@ def test_latency_is_a_slow_mean_that_accidents_do_not_change():
     for seconds in (-3600.0, 5.0, math.nan):
         latency.add(seconds)
     assert settled == latency.value == pytest.approx(0.004, rel=0.01)
+
+
+def stepped(steps, factor=1.0):
+    """Return what was seen of a clock that advances in these steps [s], `factor` times slower."""
+    clock, now, steady = ClockSteps(), 5.0, 900.0
+    clock.tick(now, steady)
+    for step in steps:
+        now, steady = now + step, steady + factor * step
+        clock.tick(now, steady)
+    return clock
+
+
+@pytest.mark.parametrize(('steps', 'hold'), [
+    ([0.05] * 20, 0.0), ([0.06, 0.04] * 10, 0.0), ([0.1] * 20, 0.1), ([0.2] * 20, 0.2),
+    ([0.05, 0.2, 0.05, 0.1], 0.2), ([0.2] + [0.05] * 20, 0.0), ([0.5] * 20, 0.25)])
+def test_a_command_is_held_for_the_longest_step_of_late(steps, hold):
+    assert stepped(steps).hold_beyond(0.05) == pytest.approx(hold)
+
+
+@pytest.mark.parametrize(('steps', 'period', 'coarse'), [
+    ([0.05] * 20, 0.05, False), ([0.1] * 20, 0.05, False), ([0.25] * 20, 0.05, False),
+    ([0.5] * 20, 0.05, True), ([0.3] * 20, 0.05, True), ([0.5] * 20, 0.5, False),
+    ([0.05] * 8 + [3.0], 0.05, False), ([0.5, 0.5], 0.05, False), ([1.0] * 5, 0.5, True),
+])
+def test_a_clock_that_is_too_coarse_to_drive_by_is_named_with_step_and_period(
+        steps, period, coarse):
+    words = stepped(steps).complaint(period)
+    assert bool(words) == coarse
+    if coarse:
+        assert f'in steps of {steps[-1]:.2f} s' in words
+        assert f'the control period is {period:g} s' in words
+
+
+def test_a_slow_simulation_is_seen_and_one_that_hangs_is_not_waited_for():
+    assert stepped([0.05] * 9, factor=6.0).wall == pytest.approx(0.3)
+    assert stepped([0.05] * 9, factor=1000.0).wall == ClockSteps.LONGEST
+
+
+def test_a_clock_that_goes_back_or_is_another_one_is_no_step():
+    clock = stepped([0.1] * 3)
+    clock.tick(0.0, 2000.0)
+    clock.tick(0.1, 2000.1)
+    assert clock.hold == pytest.approx(0.1)
+    clock.restart()
+    clock.tick(900.0, 3000.0)
+    assert (clock.hold, clock.wall) == (0.0, 0.0)
