@@ -213,7 +213,10 @@ class Controller:
             There is no pose, or one is not finite; the last plan is kept.
 
         """
-        self._route.take_plan(stamp, poses)
+        self._route.take_plan(
+            stamp, poses, turns=self._vehicle is not motion.Ackermann,
+            omni=self._vehicle is motion.Omni,
+        )  # fmt: skip
         if self._route.ahead is not None:
             self._ask()
 

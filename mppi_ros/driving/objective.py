@@ -125,9 +125,7 @@ class DrivingObjective:
     def set_outlook(self, outlook: Outlook | None) -> None:
         """Take over what a search of the plan ahead has found; None forgets it."""
         self._outlook = outlook
-        blocked = outlook is not None and outlook.detour is not None
-        self._charge(self._round if blocked else self._plain)
-        if outlook is not None and blocked:
+        if outlook is not None and outlook.detour is not None:
             self._to_go = outlook.to_go
 
     def look_ahead(self, path: ReferencePath, progress: float) -> bool:
@@ -144,12 +142,16 @@ class DrivingObjective:
         self.set_outlook(found)
         return found.detour is not None
 
-    def rejoin(self, path: ReferencePath) -> float | None:
-        """Return the arc length [m] at which the way round leads back to a plan; or None."""
+    @property
+    def top_speed(self) -> float:
+        """Return the speed with which time is converted to length [m/s]."""
+        return self._limits.vx_max
+
+    def way_round(self, path: ReferencePath, progress: float) -> CostToGo | None:
+        """Return the way round what blocks a path, where it counts at an arc length [m]."""
         known = self._outlook
-        if known is None or known.path is not path or known.detour is None:
-            return None
-        return known.detour.rejoin
+        way = None if known is None or known.path is not path else known.detour
+        return way if way is not None and way.leave <= progress <= way.last else None
 
     def prepare(
         self,
@@ -199,12 +201,14 @@ class DrivingObjective:
         if known is None or not known.covers(path, first, last):
             known = unknown(path, first, last, self._limits, self._critics)
             self.set_outlook(known)
-        way = known.detour
+        way = self.way_round(path, progress)
+        self._charge(self._plain if way is None else self._round)
         table = np.empty((last - first, 4), np.float32)
         left = np.empty(last - first + 1, np.float32)
+        ways = table[:0] if path.facing is None and path.direction > 0.0 else np.empty_like(table)
         path_frames(
-            path.points[first:last], path.yaw[first:last], known.left[first - known.first :],
-            spacing, state.x, state.y, table, left,
+            path.points[first:last], path.yaw[first:last], path.heading[first:last],
+            known.left[first - known.first :], spacing, state.x, state.y, table, ways, left,
         )  # fmt: skip
         start_arc = first * spacing if len(path.arc) > 1 else 0.0
         one, two, three = (*last_command, 0.0)[:3]
@@ -224,7 +228,7 @@ class DrivingObjective:
             )
         )  # fmt: skip
         self._tables = Tables(
-            self._padded, self._discs, table, left, self._to_go, self._pending, self._movers,
+            self._padded, self._discs, table, left, ways if len(ways) else table, self._to_go, self._pending, self._movers,
             self._own,
         )  # fmt: skip
 
