@@ -271,7 +271,7 @@ class Route:
             now = max(now, before - SLIP - math.dist(place, self._place))
         self.progress, statistics.cross_track = now, aside
         self._around = None
-        way = objective.way_round(path, now if before is None else min(before, now))
+        way = objective.way_round(path, now if before is None else max(before, now))
         if way is None:
             return
         behind, away = path.nearest(*place, way.first, way.last)
@@ -279,7 +279,8 @@ class Route:
             self.progress, statistics.cross_track = behind, away
             self.look_again()
             return
-        self.progress = min(now, way.blocked)
+        # Held where it was left: the way round may begin with a turn back.
+        self.progress = min(now if before is None else max(before, now), way.blocked)
         seconds = way.time_from(*place)
         self._around = path.length - self.progress
         if seconds < UNREACHABLE:

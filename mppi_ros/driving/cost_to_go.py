@@ -23,7 +23,7 @@ from mppi_ros.mppi.blocks import kernel
 
 MARGIN = 3.0  # [m] round the blocked part of the plan that is searched for a way
 REJOIN = 1.0  # [m] of the plan behind the blocked part on which it may be rejoined
-LEAVE = 1.0  # [m] before the blocked part, and the braking distance, from which it is left
+LEAVE = 0.5  # [m] before the blocked part, and the braking distance, from which it is left
 UNREACHABLE = 1e3  # [s]
 
 
