@@ -33,6 +33,8 @@ from mppi_ros.mppi.noise import GIVEN, WHITE, Correlation, Draw
 Floats = NDArray[np.float32]
 GOAL_REACH = 1.0  # [m] within which the distance to the goal counts
 GOAL_NEAR = 0.5  # [m] within which the heading at the goal counts
+FACING = 10.0  # times the weight of the heading where the plan gives it
+UNBOUNDED = 1e6
 NOWHERE = Grid(0.0, 0.0, 0.0, 0.0, 0.0, 0.0)  # all places are in its first cell
 # Where the numbers of a Situation lie, float32[n]: of the tick, of the critics, of the robot.
 TICK = slice(0, len(Start._fields + Grid._fields + Path._fields + Grid._fields + Target._fields))
@@ -87,6 +89,10 @@ class DrivingObjective:
             progress=0.0, sideways=0.0, turning=0.0, backward=0.0, tracking=0.0, path_heading=0.0
         )
         self._plain = weights._replace(detour=0.0)
+        # Yaws that the plan gives are kept to: how dear it is to drive otherwise does not matter.
+        self._facing = self._plain._replace(
+            path_heading=FACING * weights.path_heading, backward=UNBOUNDED
+        )
         self._charge(self._plain)
         sweep = time_step**2 / (8.0 * footprint.discs[:, 2:])
         self._discs = np.hstack([footprint.discs, sweep]).astype(np.float32)
@@ -202,7 +208,8 @@ class DrivingObjective:
             known = unknown(path, first, last, self._limits, self._critics)
             self.set_outlook(known)
         way = self.way_round(path, progress)
-        self._charge(self._plain if way is None else self._round)
+        straight = self._plain if path.facing is None else self._facing
+        self._charge(straight if way is None else self._round)
         table = np.empty((last - first, 4), np.float32)
         left = np.empty(last - first + 1, np.float32)
         ways = table[:0] if path.facing is None and path.direction > 0.0 else np.empty_like(table)

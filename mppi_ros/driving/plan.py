@@ -24,6 +24,7 @@ PART_TURN = math.radians(120.0)  # [rad] longest part of a longer one: the sense
 UNEQUAL = 1e-3  # [rad] a smaller difference of yaws is rounding
 ALONG = 0.25  # sum of the cosines at both ends of a step from which its yaws state a direction
 OBLIQUE = math.radians(45.0)  # [rad] from the path at which constant yaws do not belong to it
+ROUNDED = 0.25  # [m] of the path that may be oblique to them: a cusp that a smoother has rounded
 
 Floats = NDArray[np.float64]
 
@@ -70,13 +71,14 @@ def outline(poses: Floats, turns: bool, omni: bool) -> Outline:
     places[-1] = poses[-1, :2]
     step = np.diff(places, axis=0)
     way = np.arctan2(step[:, 1], step[:, 0])
-    oriented = poses.shape[1] == 3 and _belongs(poses[:, 2], first, way, omni)
+    steps = np.hypot(step[:, 0], step[:, 1])
+    oriented = poses.shape[1] == 3 and _belongs(poses[:, 2], first, way, steps, omni)
     arriving = leaving = np.zeros(len(places))
     direction = np.ones(len(way))
     rotations: dict[int, list[float]] = {}
     if oriented:
         arriving, leaving = poses[first, 2], poses[last, 2]
-        direction = _directions(way, np.hypot(*step.T), leaving, arriving)
+        direction = _directions(way, steps, leaving, arriving)
     bent = np.abs(_wrapped(np.diff(way))) > CUSP
     if oriented and omni:
         cuts = np.empty(0, np.int64)
@@ -113,13 +115,16 @@ def _wrapped(angle: Floats) -> Floats:
     return (angle + math.pi) % math.tau - math.pi
 
 
-def _belongs(yaw: Floats, first: NDArray[np.int64], way: Floats, omni: bool) -> bool:
+def _belongs(
+    yaw: Floats, first: NDArray[np.int64], way: Floats, steps: Floats, omni: bool
+) -> bool:
     """
     Tell whether yaws, float64[N], belong to the path.
 
     They do not where a planner left them empty: they are the same in all poses but the last,
     which has the yaw of the goal. Then either the last one stands apart and differs by more than
-    a right angle, or, unless the robot is omnidirectional, they are oblique to the path.
+    a right angle, or, unless the robot is omnidirectional, they are oblique to more than ROUNDED
+    of the path at once.
     """
     if len(way) == 0:
         return True
@@ -128,7 +133,10 @@ def _belongs(yaw: Floats, first: NDArray[np.int64], way: Floats, omni: bool) -> 
     alone = first[-1] == len(yaw) - 1
     if alone and abs(math.remainder(yaw[-1] - yaw[0], math.tau)) > 0.5 * math.pi + UNEQUAL:
         return False
-    return omni or bool(np.all(np.abs(np.cos(yaw[0] - way)) > math.cos(OBLIQUE)))
+    oblique = np.abs(np.cos(yaw[0] - way)) < math.cos(OBLIQUE)
+    run = np.cumsum(np.where(oblique, steps, 0.0))
+    before = np.maximum.accumulate(np.where(oblique, 0.0, run))
+    return omni or bool((run - before).max() <= ROUNDED)
 
 
 def _directions(way: Floats, steps: Floats, leaving: Floats, arriving: Floats) -> Floats:
