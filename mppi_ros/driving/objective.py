@@ -235,8 +235,8 @@ class DrivingObjective:
             )
         )  # fmt: skip
         self._tables = Tables(
-            self._padded, self._discs, table, left, ways if len(ways) else table, self._to_go, self._pending, self._movers,
-            self._own,
+            self._padded, self._discs, table, left, ways if len(ways) else table, self._to_go,
+            self._pending, self._movers, self._own,
         )  # fmt: skip
 
     def costs_of_blocks(
