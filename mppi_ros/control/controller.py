@@ -42,7 +42,7 @@ from mppi_ros.control.watchdog import (
     OdometryWatch,
     Watched,
 )
-from mppi_ros.driving import cost_to_go, motion
+from mppi_ros.driving import cost_to_go, motion, plan
 from mppi_ros.driving.costmap import LETHAL, Costmap
 from mppi_ros.driving.distance_field import DistanceField
 from mppi_ros.driving.footprint import Footprint
@@ -255,6 +255,7 @@ class Controller:
     def warm_up(self) -> None:
         """Compile or load every kernel, serial and parallel, on a scene of its own."""
         cost_to_go.warm_up()
+        plan.warm_up()
         for threads, samples in ((1, 64), (2, FEW)):
             parameters = dataclasses.replace(
                 self._configuration.mppi, threads=threads, samples=samples

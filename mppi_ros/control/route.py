@@ -163,7 +163,8 @@ class Route:
         if self.progress is None and math.dist(path.points[0], place) < WINDOW:
             self.progress = 0.0  # a plan from here begins at its beginning
         self._project(place, path, objective, statistics)
-        if self._around is None and abs(statistics.cross_track) > OFF:
+        off = OFF + objective.turning_circle  # turning round leaves the path by as much
+        if self._around is None and abs(statistics.cross_track) > off:
             path = self._join(place, math.hypot(here.v, here.vy), statistics)
         self._place = place
         assert self._on_section is not None

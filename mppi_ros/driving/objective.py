@@ -153,6 +153,12 @@ class DrivingObjective:
         """Return the speed with which time is converted to length [m/s]."""
         return self._limits.vx_max
 
+    @property
+    def turning_circle(self) -> float:
+        """Return the diameter of the circle on which the robot turns round [m]."""
+        steered = self._vehicle is MODELS['ackermann']
+        return 2.0 * self._limits.turning_radius_min if steered else 0.0
+
     def way_round(self, path: ReferencePath, progress: float) -> CostToGo | None:
         """Return the way round what blocks a path, where it counts at an arc length [m]."""
         known = self._outlook

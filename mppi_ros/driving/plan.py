@@ -99,6 +99,11 @@ def first_of_places(points: Floats) -> NDArray[np.int64]:
     return np.flatnonzero(is_first)
 
 
+def warm_up() -> None:
+    """Compile or load the kernel before the first plan comes."""
+    first_of_places(np.zeros((1, 2)))
+
+
 @kernel
 def _mark_places(points: Any, reach: Any, is_first: Any) -> None:
     """Mark each point, float64[N, 2], that is at least `reach` from the last marked one."""

@@ -245,18 +245,18 @@ def any_plan(moves):
     return np.array(poses)
 
 
-@settings(max_examples=12)
+@settings(max_examples=8)
 @given(moves=st.lists(part, min_size=1, max_size=4), beside=st.floats(-0.5, 0.5))
 def test_any_plan_is_driven_in_order_to_its_end(moves, beside):
     plan = any_plan(moves)
     drive = drive_plan(plan, (0.0, beside, 0.0), seconds=80.0)
     assert_arrives(drive, plan[-1])
-    assert drive.coverage(plan) > 0.95
+    assert drive.coverage(plan, 0.6) == 1.0
     assert drive.travelled < 1.15 * length(plan) + 1.0
     assert np.abs(np.diff(drive.progress)).max() <= WINDOW + STEP
 
 
-@settings(max_examples=6)
+@settings(max_examples=4)
 @given(moves=st.lists(part, min_size=1, max_size=2), x=st.floats(-3.0, 3.0),
        y=st.floats(-3.0, 3.0), yaw=st.floats(-3.0, 3.0))
 def test_from_anywhere_the_goal_is_reached(moves, x, y, yaw):
