@@ -235,7 +235,8 @@ def follow(
     Progress and distance aside of the path, and the critics of pose and motion.
 
     A sample's nearest point is the one at its last progress: it moves less than a point in a step.
-    What lies before the begin or past the end of the path counts as distance, too.
+    Past the end of the path the distance is that to the end. Before its begin only the end of the
+    horizon charges it: a car that turns round there has to leave it.
     """
     x, y, c, s, v, w, vy, _ = body
     places, points, facing = stack_places(), stack_points(), stack_points()
@@ -251,7 +252,7 @@ def follow(
         aside = y[j] * tangent_x - x[j] * tangent_y + points[j, 3]
         alignment = aligned(model, path, c[j], s[j], points[j], facing[j])
         arc[j] = min(max(along, np.float32(0.0)), path.length)
-        beyond = along - arc[j]
+        beyond = max(along - arc[j], np.float32(0.0))
         cross[j] = aside
         total[j] += (
             critics.obstacle(clearance[j], weights)
