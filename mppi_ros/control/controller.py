@@ -44,7 +44,7 @@ from mppi_ros.control.watchdog import (
     OdometryWatch,
     Watched,
 )
-from mppi_ros.driving import cost_to_go, motion
+from mppi_ros.driving import cost_to_go, motion, plan
 from mppi_ros.driving.costmap import LETHAL, Costmap
 from mppi_ros.driving.distance_field import DistanceField
 from mppi_ros.driving.footprint import Footprint
@@ -240,7 +240,10 @@ class Controller:
 
         """
         before = self._route.goal
-        self._route.take_plan(stamp, poses)
+        self._route.take_plan(
+            stamp, poses, turns=self._vehicle is not motion.Ackermann,
+            omni=self._vehicle is motion.Omni,
+        )  # fmt: skip
         self._heads_for_another(before)
         if self._route.ahead is not None:
             self._ask()
@@ -291,6 +294,7 @@ class Controller:
     def warm_up(self) -> None:
         """Compile or load every kernel, serial and parallel, on a scene of its own."""
         cost_to_go.warm_up()
+        plan.warm_up()
         for threads, samples in ((1, 64), (2, FEW)):
             parameters = dataclasses.replace(
                 self._configuration.mppi, threads=threads, samples=samples

@@ -1,7 +1,10 @@
 """
 The way to go: a plan of one or more sections, the progress on it, and whether it is done.
 
-A section is driven in one direction; the next one begins where the robot has to turn round.
+A section is driven in one direction or turns the robot in place; they are driven in order.
+Progress follows the motion of the robot along the section. It skips a part in one case only: the
+part is blocked, and the robot has come round the obstacle to the plan right behind it. A robot
+that is far from its section is led back to it by a straight part that is put before the rest.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ from numpy.typing import NDArray
 from mppi_ros.control.inputs import Odometry, check_pose, check_stamp
 from mppi_ros.control.report import Statistics
 from mppi_ros.control.watchdog import REST, REST_TURN
+from mppi_ros.driving.cost_to_go import UNREACHABLE
 from mppi_ros.driving.motion import State
 from mppi_ros.driving.objective import DrivingObjective
 from mppi_ros.driving.outlook import LOOK
@@ -24,6 +28,10 @@ from mppi_ros.driving.settings import Goal
 SAME_PLACE = 0.2  # [m] within which a new plan goes on where the old one was
 BESIDE = 0.6  # [m] from a cusp within which a robot that is level with it has passed it
 BACK = 0.3  # [m] from the plan at which a robot that went round an obstacle is on it again
+OFF = 0.75  # [m] from the plan from which a robot is led back to it
+MERGE_TIME = 1.0  # [s] at the present speed that a robot may take to join the plan
+TURNED = 0.3  # [rad] at which a rotation in place inside of a plan is done
+SLIP = 0.05  # [m] by which progress may fall behind without motion of the robot
 
 
 class Route:
@@ -35,7 +43,8 @@ class Route:
     stamp : float or None
         Time of the plan or goal on the controller's clock [s]; None without one.
     progress : float or None
-        Arc length of the robot on the section it drives [m]; None before it was looked for.
+        Arc length of the robot on the path that `follow` returned [m]; None before it was
+        looked for.
     reached : bool
         The robot has come to rest at the goal.
 
@@ -47,13 +56,26 @@ class Route:
         self.reached = False
         self._sections: list[ReferencePath] = []  # the one to drive now and those after it
         self._driven = 0.0  # [m] length of the sections before
+        self._joined: ReferencePath | None = None  # the section, with a way onto it before it
+        self._knots = np.zeros((2, 1))  # [m] arc lengths on `_joined`, and on the section
+        self._place: tuple[float, float] | None = None  # [m] of the last projection
+        self._around: float | None = None  # [m] left on the way round an obstacle
         self._goal: tuple[float, float, float] | None = None
         self._looked = -math.inf  # [m] progress at which the plan ahead was searched last
         self._arriving = False
 
-    def take_plan(self, stamp: float, poses: NDArray[np.float64]) -> None:
+    def take_plan(
+        self,
+        stamp: float,
+        poses: NDArray[np.float64],
+        turns: bool = True,
+        omni: bool = False,
+    ) -> None:
         """
         Take a plan, float64[N, 3] (x, y, yaw), in the place of the old one; nothing is reset.
+
+        A plan of one pose is a goal. `turns` and `omni` say what the robot can do, see
+        `path.sections`.
 
         Raises
         ------
@@ -62,11 +84,20 @@ class Route:
 
         """
         check_stamp('plan', stamp)
-        plan = sections(poses)
-        check_pose('plan', *plan[-1].goal)
+        plan = sections(poses, turns=turns, omni=omni)
+        goal = plan[-1].goal
+        check_pose('plan', *goal)
+        if len(plan) == 1 and plan[0].length == 0.0 and not plan[0].in_place:
+            if self._goal != goal:
+                self.progress = None
+                self._take(stamp, [], 0, goal)
+            self.stamp = stamp
+            return
         done = len(plan) - len(self._sections)
         old = self._sections
-        if old and done >= 0 and _same_place(old[0], plan[done], self.progress):
+        on_plan = self._on_section
+        if old and done >= 0 and _same_place(old[0], plan[done], on_plan):
+            self.progress = on_plan
             self._take(stamp, plan, done, None)
             return
         self.progress = None
@@ -122,29 +153,29 @@ class Route:
         if not self._sections:
             assert self._goal is not None
             self._sections = [ReferencePath.from_poses([(*place, 0.0), self._goal])]
-        path = self._sections[0]
-        if len(self._sections) > 1 and self._at_cusp(here, path, goal):
-            self._driven += path.length
-            self.progress, self._looked = 0.0, -math.inf
+        path = self._path
+        while len(self._sections) > 1 and self._at_cusp(here, path, goal):
+            self._driven += self._sections[0].length
+            self.progress, self._joined = 0.0, None
+            self.look_again()
             del self._sections[0]
-            path = self._sections[0]
+            path = self._path
         if self.progress is None and math.dist(path.points[0], place) < WINDOW:
             self.progress = 0.0  # a plan from here begins at its beginning
-        self.progress, statistics.cross_track = path.project(*place, self.progress)
-        rejoin = objective.rejoin(path)
-        if rejoin is not None:
-            behind, aside = path.project(*place, rejoin)
-            if behind > self.progress and abs(aside) < BACK:
-                self.progress, statistics.cross_track = behind, aside
-                self.look_again()
-        statistics.progress = self._driven + self.progress
+        self._project(place, path, objective, statistics)
+        off = OFF + objective.turning_circle  # turning round leaves the path by as much
+        if self._around is None and abs(statistics.cross_track) > off:
+            path = self._join(place, math.hypot(here.v, here.vy), statistics)
+        self._place = place
+        assert self._on_section is not None
+        statistics.progress = self._driven + self._on_section
         statistics.distance_to_goal = math.dist(self._sections[-1].goal[:2], place)
         return path
 
     @property
     def ahead(self) -> ReferencePath | None:
         """Return the section to drive; None before a plan came and the robot was found on it."""
-        return self._sections[0] if self._sections and self.progress is not None else None
+        return self._path if self._sections and self.progress is not None else None
 
     def wants_a_look(self) -> bool:
         """Tell whether the plan ahead should be searched for obstacles again."""
@@ -158,7 +189,11 @@ class Route:
     @property
     def left(self) -> float:
         """Return how long the way left is [m]."""
-        return sum(section.length for section in self._sections) - (self.progress or 0.0)
+        if not self._sections:
+            return 0.0
+        path = self._path
+        here = path.length - (self.progress or 0.0) if self._around is None else self._around
+        return here + sum(section.length for section in self._sections[1:])
 
     @property
     def goal(self) -> tuple[float, float, float] | None:
@@ -204,11 +239,68 @@ class Route:
         goal: tuple[float, float, float] | None,
     ) -> None:
         """Take a plan of which `done` sections lie behind the robot."""
+        self._joined = self._around = self._place = None
         self._driven = sum(section.length for section in plan[:done])
         self.stamp, self._sections, self._goal = stamp, plan[done:], goal
         self.look_again()
         self._arriving = False
         self.reached = False
+
+    @property
+    def _path(self) -> ReferencePath:
+        """Return the section to drive, from where the robot joins it."""
+        return self._joined or self._sections[0]
+
+    @property
+    def _on_section(self) -> float | None:
+        """Return the progress as an arc length on the section as it was planned [m]."""
+        if self._joined is None or self.progress is None:
+            return self.progress
+        return float(np.interp(self.progress, *self._knots))
+
+    def _project(
+        self,
+        place: tuple[float, float],
+        path: ReferencePath,
+        objective: DrivingObjective,
+        statistics: Statistics,
+    ) -> None:
+        """Find the robot on the path; on the way round an obstacle it stays before that."""
+        before = self.progress
+        now, aside = path.project(*place, before)
+        if before is not None and self._place is not None:
+            now = max(now, before - SLIP - math.dist(place, self._place))
+        self.progress, statistics.cross_track = now, aside
+        self._around = None
+        way = objective.way_round(path, now if before is None else max(before, now))
+        if way is None:
+            return
+        behind, away = path.nearest(*place, way.first, way.last)
+        if away < BACK:
+            self.progress, statistics.cross_track = behind, away
+            self.look_again()
+            return
+        # Held where it was left: the way round may begin with a turn back.
+        self.progress = min(now if before is None else max(before, now), way.blocked)
+        seconds = way.time_from(*place)
+        self._around = path.length - self.progress
+        if seconds < UNREACHABLE:
+            self._around = seconds * objective.top_speed + path.length - way.end
+
+    def _join(
+        self, place: tuple[float, float], speed: float, statistics: Statistics
+    ) -> ReferencePath:
+        """Return the way onto the section that is to be driven, and on along it."""
+        section, on_section = self._sections[0], self._on_section
+        assert on_section is not None
+        on_section, aside = section.project(*place, on_section)
+        ahead = max(min(abs(aside), WINDOW), MERGE_TIME * speed)
+        path, way, at = section.joined_from(*place, on_section, ahead)
+        self._joined = path
+        self._knots = np.array([[0.0, way, path.length], [on_section, at, section.length]])
+        self.progress, statistics.cross_track = 0.0, 0.0
+        self.look_again()
+        return path
 
     def _at_cusp(self, here: State, path: ReferencePath, goal: Goal) -> bool:
         """
@@ -216,6 +308,10 @@ class Route:
 
         A car that has missed the cusp sideways would only move to and fro beside it.
         """
+        if path.in_place:
+            turn = abs(math.remainder(here.yaw - path.goal[2], math.tau))
+            near = math.dist(path.goal[:2], (here.x, here.y)) <= BESIDE
+            return near and turn <= min(TURNED, goal.heading_tolerance)
         if self._within_goal(here, path, goal):
             return True
         if self.progress is None or path.length - self.progress > goal.position_tolerance:

@@ -23,6 +23,7 @@ from mppi_ros.mppi.blocks import kernel
 
 MARGIN = 3.0  # [m] round the blocked part of the plan that is searched for a way
 REJOIN = 1.0  # [m] of the plan behind the blocked part on which it may be rejoined
+LEAVE = 0.5  # [m] before the blocked part, and the braking distance, from which it is left
 UNREACHABLE = 1e3  # [s]
 
 
@@ -39,8 +40,15 @@ class CostToGo:
         Side of a cell [m].
     origin_x, origin_y : float
         Lower left corner of cell (0, 0) [m].
-    rejoin : float
-        Arc length in the middle of the part of the plan to which the ways lead [m].
+    blocked : float
+        Arc length of the last free point before the blocked part of the plan [m].
+    first, last : float
+        Arc lengths between which the ways lead back to the plan [m].
+    leave : float
+        Arc length from which on the plan is left [m]: until there it is followed, so that no way
+        cuts off a part of it that is free.
+    end : float
+        Arc length of the end of the searched part [m].
 
     """
 
@@ -48,15 +56,25 @@ class CostToGo:
     resolution: float
     origin_x: float
     origin_y: float
-    rejoin: float
+    blocked: float
+    first: float
+    last: float
+    leave: float
+    end: float
+
+    def time_from(self, x: float, y: float) -> float:
+        """Return the time from a place to the end of the searched part [s]."""
+        height, width = self.value.shape
+        column = min(max(int((x - self.origin_x) / self.resolution), 0), width - 1)
+        row = min(max(int((y - self.origin_y) / self.resolution), 0), height - 1)
+        return float(self.value[row, column])
 
 
 def clearance_along(
     path: ReferencePath, part: slice, field: DistanceField, footprint: Footprint
 ) -> NDArray[np.float64]:
     """Return the clearance [m] of the body laid along a part of the path, float64[n]."""
-    yaw = path.yaw[part] if path.direction > 0.0 else path.yaw[part] + math.pi
-    return footprint.clearance(field, np.column_stack([path.points[part], yaw]))
+    return footprint.clearance(field, np.column_stack([path.points[part], path.heading[part]]))
 
 
 def detour(
@@ -124,8 +142,10 @@ def detour(
     if not np.isfinite(_around(value, points[0], origin_x, origin_y, res)):
         return None
     value[~np.isfinite(value)] = UNREACHABLE
-    middle = 0.5 * float(arc[rejoin[0]] + arc[rejoin[-1]])
-    return CostToGo(value, res, origin_x, origin_y, middle)
+    before = float(arc[max(blocked - 1, 0)])
+    leave = before - LEAVE - limits.vx_max**2 / (-2.0 * limits.ax_min)
+    back = float(arc[rejoin[0]]), float(arc[rejoin[-1]])
+    return CostToGo(value, res, origin_x, origin_y, before, *back, leave, float(arc[-1]))
 
 
 def warm_up() -> None:

@@ -126,14 +126,14 @@ def clearance_speed(clearance: Any, speed: Any, weights: Any) -> Any:
 
 
 @inlined
-def path_tracking(cross_track: Any, weights: Any) -> Any:
+def path_tracking(squared: Any, weights: Any) -> Any:
     """
-    e² / (e² + scale²): square near the path and at most 1 far from it.
+    e² / (e² + scale²) for the square e² of the distance: square near the path, at most 1 far off.
 
     Bounded below the rate of time itself: otherwise standing still on the path would be cheaper
     than driving round an obstacle.
     """
-    q = cross_track * cross_track * weights.tracking_scale
+    q = squared * weights.tracking_scale
     return weights.tracking * (q / (np.float32(1.0) + q))
 
 
@@ -191,16 +191,16 @@ def forward(speed: Any, weights: Any) -> Any:
 
 
 @inlined
-def progress(time: Any, cross_track: Any, alignment: Any, weights: Any) -> Any:
+def progress(time: Any, away: Any, alignment: Any, weights: Any) -> Any:
     """
-    Time left to the end of the path at the end of the horizon, from aside and from any heading.
+    Time left to the end of the path at the end of the horizon, from off it and from any heading.
 
     Turning into the path costs at most what driving the rest of it backward takes longer, and is
     charged for by `forward`: a robot that starts with the goal behind it turns round where that
     pays, also where it reverses as fast as it drives ahead.
     """
     turning = min(weights.turning * (np.float32(1.0) - alignment), weights.backward * time)
-    return weights.progress * time + weights.sideways * abs(cross_track) + turning
+    return weights.progress * time + weights.sideways * away + turning
 
 
 @inlined

@@ -33,6 +33,8 @@ from mppi_ros.mppi.noise import GIVEN, WHITE, Correlation, Draw
 Floats = NDArray[np.float32]
 GOAL_REACH = 1.0  # [m] within which the distance to the goal counts
 GOAL_NEAR = 0.5  # [m] within which the heading at the goal counts
+FACING = 10.0  # times the weight of the heading where the plan gives it
+UNBOUNDED = 1e6
 NOWHERE = Grid(0.0, 0.0, 0.0, 0.0, 0.0, 0.0)  # all places are in its first cell
 # Where the numbers of a Situation lie, float32[n]: of the tick, of the critics, of the robot.
 TICK = slice(0, len(Start._fields + Grid._fields + Path._fields + Grid._fields + Target._fields))
@@ -87,6 +89,10 @@ class DrivingObjective:
             progress=0.0, sideways=0.0, turning=0.0, backward=0.0, tracking=0.0, path_heading=0.0
         )
         self._plain = weights._replace(detour=0.0)
+        # Yaws that the plan gives are kept to: how dear it is to drive otherwise does not matter.
+        self._facing = self._plain._replace(
+            path_heading=FACING * weights.path_heading, backward=UNBOUNDED
+        )
         self._charge(self._plain)
         sweep = time_step**2 / (8.0 * footprint.discs[:, 2:])
         self._discs = np.hstack([footprint.discs, sweep]).astype(np.float32)
@@ -136,9 +142,7 @@ class DrivingObjective:
     def set_outlook(self, outlook: Outlook | None) -> None:
         """Take over what a search of the plan ahead has found; None forgets it."""
         self._outlook = outlook
-        blocked = outlook is not None and outlook.detour is not None
-        self._charge(self._round if blocked else self._plain)
-        if outlook is not None and blocked:
+        if outlook is not None and outlook.detour is not None:
             self._to_go = outlook.to_go
 
     def look_ahead(self, path: ReferencePath, progress: float) -> bool:
@@ -155,12 +159,22 @@ class DrivingObjective:
         self.set_outlook(found)
         return found.detour is not None
 
-    def rejoin(self, path: ReferencePath) -> float | None:
-        """Return the arc length [m] at which the way round leads back to a plan; or None."""
+    @property
+    def top_speed(self) -> float:
+        """Return the speed with which time is converted to length [m/s]."""
+        return self._limits.vx_max
+
+    @property
+    def turning_circle(self) -> float:
+        """Return the diameter of the circle on which the robot turns round [m]."""
+        steered = self._vehicle is MODELS['ackermann']
+        return 2.0 * self._limits.turning_radius_min if steered else 0.0
+
+    def way_round(self, path: ReferencePath, progress: float) -> CostToGo | None:
+        """Return the way round what blocks a path, where it counts at an arc length [m]."""
         known = self._outlook
-        if known is None or known.path is not path or known.detour is None:
-            return None
-        return known.detour.rejoin
+        way = None if known is None or known.path is not path else known.detour
+        return way if way is not None and way.leave <= progress <= way.last else None
 
     def prepare(
         self,
@@ -215,12 +229,15 @@ class DrivingObjective:
         if known is None or not known.covers(path, first, last):
             known = unknown(path, first, last, self._limits, self._critics)
             self.set_outlook(known)
-        way = known.detour
+        way = self.way_round(path, progress)
+        straight = self._plain if path.facing is None else self._facing
+        self._charge(straight if way is None else self._round)
         table = np.empty((last - first, 4), np.float32)
         left = np.empty(last - first + 1, np.float32)
+        ways = table[:0] if path.facing is None and path.direction > 0.0 else np.empty_like(table)
         path_frames(
-            path.points[first:last], path.yaw[first:last], known.left[first - known.first :],
-            spacing, state.x, state.y, table, left,
+            path.points[first:last], path.yaw[first:last], path.heading[first:last],
+            known.left[first - known.first :], spacing, state.x, state.y, table, ways, left,
         )  # fmt: skip
         start_arc = first * spacing if len(path.arc) > 1 else 0.0
         one, two, three = (*last_command, 0.0)[:3]
@@ -240,8 +257,8 @@ class DrivingObjective:
             )
         )  # fmt: skip
         self._tables = Tables(
-            self._padded, self._discs, table, left, self._to_go, self._pending, self._movers,
-            self._own,
+            self._padded, self._discs, table, left, ways if len(ways) else table, self._to_go,
+            self._pending, self._movers, self._own,
         )  # fmt: skip
 
     def costs_of_blocks(

@@ -1,4 +1,10 @@
-"""The reference path: evenly spaced points by arc length, and how far along it the robot is."""
+"""
+The reference path: evenly spaced points by arc length, and the position of the robot along it.
+
+A plan is a curve with an order. `sections` divides it into parts that are driven in one direction
+and rotations in place; `ReferencePath.project` finds the robot on such a part, near where it was
+before; `ReferencePath.joined_from` leads a robot that is off the path back to it.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +14,7 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mppi_ros.driving.plan import Outline, outline
 from mppi_ros.mppi.errors import InputError
 
 SPACING = 0.05  # [m]
@@ -15,7 +22,7 @@ LONGEST = 20_000.0  # [m] keeps memory bounded whatever is sent
 WINDOW = 0.5  # [m] a robot moves less between two projections, and branches lie further apart
 SAME = 1e-3  # [m] a shorter path is a single point
 MOST_SECTIONS = 100  # no planner turns a robot round more often
-CUSP = math.radians(120.0)  # [rad] a sharper turn between two poses reverses the direction
+MERGE_TURN = math.radians(45.0)  # [rad] by which the path may bend where a robot joins it ahead
 
 
 @dataclass(frozen=True)
@@ -34,7 +41,11 @@ class ReferencePath:
     goal : (float, float, float)
         x [m], y [m], yaw [rad] of the last pose.
     direction : float
-        1 if the path is driven forward, −1 if backward.
+        1 if the path is driven forward, −1 if backward, 0 if the body faces as `facing` says.
+    facing : float64[n], optional
+        Yaw of the body at each point, where the path does not decide it [rad].
+    in_place : bool
+        The robot rotates in place, to the yaw of `goal`.
 
     """
 
@@ -43,6 +54,8 @@ class ReferencePath:
     arc: NDArray[np.float64]
     goal: tuple[float, float, float]
     direction: float = 1.0
+    facing: NDArray[np.float64] | None = None
+    in_place: bool = False
 
     @classmethod
     def from_poses(cls, poses: ArrayLike, spacing: float = SPACING) -> ReferencePath:
@@ -104,6 +117,13 @@ class ReferencePath:
         """Return the distance between two points [m]; 1 for a path of one point."""
         return float(self.arc[1]) if len(self.arc) > 1 else 1.0
 
+    @property
+    def heading(self) -> NDArray[np.float64]:
+        """Return the yaw of the body at each point, float64[n] [rad]."""
+        if self.facing is not None:
+            return self.facing
+        return self.yaw if self.direction > 0.0 else self.yaw + math.pi
+
     def part(self, first: float, last: float) -> slice:
         """Return the points between two arc lengths [m], without a look at the others."""
         begin = math.ceil(first / self.spacing - 1e-9)
@@ -149,13 +169,62 @@ class ReferencePath:
         arc = self.arc[first + nearest] + along[nearest] * self.arc[1]
         return float(arc), math.copysign(float(distance[nearest]), side)
 
+    def nearest(self, x: float, y: float, first: float, last: float) -> tuple[float, float]:
+        """Return arc length and distance [m] of the nearest point between two arc lengths [m]."""
+        part = self.part(first, last)
+        if part.stop <= part.start:
+            return 0.0, math.inf
+        away = np.hypot(*(self.points[part] - [x, y]).T)
+        at = int(np.argmin(away))
+        return float(self.arc[part][at]), float(away[at])
 
-def sections(poses: ArrayLike, spacing: float = SPACING) -> list[ReferencePath]:
+    def joined_from(
+        self, x: float, y: float, progress: float, ahead: float
+    ) -> tuple[ReferencePath, float, float]:
+        """
+        Return the path that leads straight from (x, y) onto this one, and on it to its end.
+
+        Parameters
+        ----------
+        x, y : float
+            Where it begins [m].
+        progress : float
+            Arc length from which on this path has still to be driven [m].
+        ahead : float
+            How far ahead of that it may be joined, as long as it hardly bends until there [m].
+
+        Returns
+        -------
+        (ReferencePath, float, float)
+            The path, the length of its straight part [m], and the arc length at which it joins
+            this one [m].
+
+        """
+        at = min(self.part(progress, progress).start, len(self.arc) - 1)
+        yaw = self.yaw[at : max(self.part(progress, progress + ahead).stop, at + 1)]
+        bent = np.abs((yaw - yaw[0] + math.pi) % math.tau - math.pi) > MERGE_TURN
+        at += (int(np.argmax(bent)) if bent.any() else len(yaw)) - 1
+        way = math.dist((x, y), self.points[at])
+        path = ReferencePath.from_poses([(x, y), *self.points[at:]])
+        facing = self.facing
+        if facing is not None:
+            arc = np.concatenate([[0.0], way + self.arc[at:] - self.arc[at]])
+            facing = np.interp(path.arc, arc, np.concatenate([facing[at : at + 1], facing[at:]]))
+        path = replace(
+            path, goal=self.goal, direction=self.direction, facing=facing, in_place=self.in_place
+        )
+        return path, way, float(self.arc[at])
+
+
+def sections(
+    poses: ArrayLike, spacing: float = SPACING, turns: bool = True, omni: bool = False
+) -> list[ReferencePath]:
     """
-    Split a plan where its direction of travel reverses; the sections are driven in turn.
+    Divide a plan into the sections that are driven one after the other.
 
-    A section is driven backward if its poses face against the way they lead. Planners that do
-    not fill in the orientation leave it at yaw 0 throughout; such yaws say nothing.
+    A section is driven in one direction, or rotates the robot in place. The direction follows
+    from the yaws: backward where they point against the way from place to place. Yaws that do not
+    belong to the path are ignored: such a plan is driven forward. See `plan.outline`.
 
     Parameters
     ----------
@@ -163,6 +232,10 @@ def sections(poses: ArrayLike, spacing: float = SPACING) -> list[ReferencePath]:
         x, y [m] and yaw [rad].
     spacing : float
         Greatest distance between two points of a section [m].
+    turns : bool
+        The robot can rotate in place; else rotations are left out, and it turns while it drives.
+    omni : bool
+        The robot drives in any direction: it follows the yaws instead of facing along the path.
 
     Raises
     ------
@@ -172,26 +245,45 @@ def sections(poses: ArrayLike, spacing: float = SPACING) -> list[ReferencePath]:
     """
     whole = ReferencePath.from_poses(poses, spacing)
     given = np.array(poses, dtype=np.float64)
-    moved = np.hypot(*np.diff(given[:, :2], axis=0).T) >= SAME
-    given = given[np.concatenate([[True], moved])] if whole.length else given[-1:]
-    if len(given) < 3:
-        return [whole]
-    way = np.arctan2(*np.diff(given[:, :2], axis=0).T[::-1])
-    turn = np.abs((np.diff(way) + math.pi) % math.tau - math.pi)
-    bounds = [0, *(np.flatnonzero(turn > CUSP) + 1), len(given) - 1]
-    if len(bounds) - 1 > MOST_SECTIONS:
-        raise InputError(f'plan reverses {len(bounds) - 2} times, limit {MOST_SECTIONS - 1}')
-    oriented = given.shape[1] == 3 and bool(np.any(given[:-1, 2] != 0.0))
-    parts = []
-    for first, last in zip(bounds, bounds[1:], strict=False):
-        part = whole
-        if len(bounds) > 2:
-            part = ReferencePath.from_poses(given[first : last + 1, :2], spacing)
-        facing = np.cos(given[first:last, 2] - way[first:last]) if oriented else np.ones(1)
-        backward = bool(np.mean(facing < 0.0) > 0.8)
-        yaw = part.yaw[-1] + (math.pi if backward else 0.0)
-        goal = whole.goal
-        if last != bounds[-1]:
-            goal = (*part.goal[:2], math.remainder(yaw, math.tau))
-        parts.append(replace(part, goal=goal, direction=-1.0 if backward else 1.0))
+    found = outline(given, turns, omni)
+    turned = sum(len(yaws) for yaws in found.rotations.values())
+    if len(found.cuts) + turned >= MOST_SECTIONS:
+        rotates = f' and turns in place {turned} times' if turned else ''
+        raise InputError(
+            f'plan reverses {len(found.cuts)} times{rotates}, limit {MOST_SECTIONS - 1}'
+        )
+    bounds = sorted({0, len(found.places) - 1, *found.cuts.tolist(), *found.rotations})
+    parts = [_rotation(found, 0, yaw) for yaw in found.rotations.get(0, ())]
+    for begin, end in zip(bounds, bounds[1:], strict=False):
+        parts.append(_section(found, begin, end, spacing, omni))
+        parts += [_rotation(found, end, yaw) for yaw in found.rotations.get(end, ())]
+    if not parts:
+        parts = [ReferencePath.from_poses(given[-1:])]
+    parts[-1] = replace(parts[-1], goal=whole.goal)
     return parts
+
+
+def _rotation(found: Outline, place: int, yaw: float) -> ReferencePath:
+    """Return the section that turns the robot at a place to a yaw [rad]."""
+    return replace(ReferencePath.from_poses([(*found.places[place], yaw)]), in_place=True)
+
+
+def _section(
+    found: Outline, begin: int, end: int, spacing: float, omni: bool
+) -> ReferencePath:
+    """Return the section from one place to another."""
+    places = found.places[begin : end + 1]
+    path = ReferencePath.from_poses(places, spacing)
+    direction = float(found.direction[begin])
+    if not (omni and found.oriented):
+        yaw = float(path.yaw[-1]) + (math.pi if direction < 0.0 else 0.0)
+        given = found.arriving[end]
+        if found.oriented and math.cos(given - yaw) > math.cos(MERGE_TURN):
+            yaw = float(given)  # the last step of a recorded plan may be noise
+        goal = (*path.goal[:2], math.remainder(yaw, math.tau))
+        return replace(path, goal=goal, direction=direction)
+    arc = np.concatenate([[0.0], np.hypot(*np.diff(places, axis=0).T).cumsum()])
+    yaws = np.unwrap(np.append(found.leaving[begin], found.arriving[begin + 1 : end + 1]))
+    facing = np.interp(path.arc, arc, yaws)
+    goal = (*path.goal[:2], math.remainder(facing[-1], math.tau))
+    return replace(path, goal=goal, direction=0.0, facing=facing)

@@ -25,11 +25,12 @@ from mppi_ros.driving.drive import (
     stack_ring,
     take_state,
 )
-from mppi_ros.driving.motion import MODELS, speed, stretched
+from mppi_ros.driving.motion import MODELS, Omni, speed, stretched
 from mppi_ros.driving.plugin import ARC, CLEARANCE, COST, CROSS, Address, stack_rows
 from mppi_ros.mppi.address import address_of, addressable, call, data_of, value_at
 from mppi_ros.mppi.blocks import (
     BLOCK,
+    chosen_by_type,
     inlined,
     kernel,
     look_up_points,
@@ -82,12 +83,14 @@ class Target(NamedTuple):
 
 @kernel
 def path_frames(
-    points: Any, yaw: Any, time: Any, spacing: Any, x: Any, y: Any, table: Any, left: Any
-) -> None:
+    points: Any, yaw: Any, heading: Any, time: Any, spacing: Any, x: Any, y: Any, table: Any,
+    ways: Any, left: Any,
+) -> None:  # fmt: skip
     """
-    Fill table and left, see Path and Tables, for the part of a path around (x, y).
+    Fill table, ways and left, see Path and Tables, for the part of a path around (x, y).
 
-    From its points, float64[n, 2], and yaw [rad]; `time`, float64[n + 1], is that to its end [s].
+    From its points, float64[n, 2], its yaw and that of the body [rad]; `time`, float64[n + 1], is
+    that to its end [s].
     """
     for i in range(table.shape[0]):
         dx, dy = points[i, 0] - x, points[i, 1] - y
@@ -96,6 +99,9 @@ def path_frames(
         table[i, 1] = s
         table[i, 2] = spacing * i - dx * c - dy * s
         table[i, 3] = dx * s - dy * c
+    for i in range(ways.shape[0]):
+        ways[i, 0] = math.cos(heading[i])
+        ways[i, 1] = math.sin(heading[i])
     for i in range(left.size):
         left[i] = time[i] - time[table.shape[0] - 1]
 
@@ -186,34 +192,72 @@ def approach(
         )
 
 
+def look_up_ways(model: Any, ways: Any, places: Any, out: Any) -> None:
+    """Copy ways[places] into out, float32[BLOCK, 4]; only omnidirectional robots need it."""
+
+
+def aligned(model: Any, path: Any, c: Any, s: Any, point: Any, way: Any) -> Any:
+    """Return the cosine of the angle between a heading and the one that the path wants."""
+
+
+def _look_up_ways(model: Any, ways: Any, places: Any, out: Any) -> None:
+    look_up_points(ways, places, out)
+
+
+def _look_up_nothing(model: Any, ways: Any, places: Any, out: Any) -> None:
+    pass
+
+
+def _aligned_with_path(model: Any, path: Any, c: Any, s: Any, point: Any, way: Any) -> Any:
+    return path.direction * (c * point[0] + s * point[1])
+
+
+def _aligned_with_way(model: Any, path: Any, c: Any, s: Any, point: Any, way: Any) -> Any:
+    return c * way[0] + s * way[1]
+
+
+@chosen_by_type(look_up_ways)
+def _look_up_of(model: Any, ways: Any, places: Any, out: Any) -> Any:
+    return _look_up_ways if model.instance_class is Omni else _look_up_nothing
+
+
+@chosen_by_type(aligned)
+def _aligned_of(model: Any, path: Any, c: Any, s: Any, point: Any, way: Any) -> Any:
+    return _aligned_with_way if model.instance_class is Omni else _aligned_with_path
+
+
 @inlined
 def follow(
-    table: Any, path: Any, weights: Any, model: Any, body: Any, clearance: Any, near: Any,
-    arc: Any, cross: Any, total: Any,
+    table: Any, ways: Any, path: Any, weights: Any, model: Any, body: Any, clearance: Any,
+    near: Any, arc: Any, cross: Any, total: Any,
 ) -> None:  # fmt: skip
     """
     Progress and distance aside of the path, and the critics of pose and motion.
 
     A sample's nearest point is the one at its last progress: it moves less than a point in a step.
+    Past the end of the path the distance is that to the end. Before its begin only the end of the
+    horizon charges it: a car that turns round there has to leave it.
     """
     x, y, c, s, v, w, vy, _ = body
-    places, points = stack_places(), stack_points()
+    places, points, facing = stack_places(), stack_points(), stack_points()
     last_point = np.float32(table.shape[0] - 1)
     for j in range(BLOCK):
         place = np.int32(min(max(np.float32(0.0), arc[j] * path.per_metre), last_point))
         places[j] = max(place, np.int32(0))
     look_up_points(table, places, points)
+    look_up_ways(model, ways, places, facing)
     for j in range(BLOCK):
         tangent_x, tangent_y = points[j, 0], points[j, 1]
         along = x[j] * tangent_x + y[j] * tangent_y + points[j, 2]
         aside = y[j] * tangent_x - x[j] * tangent_y + points[j, 3]
-        alignment = path.direction * (c[j] * tangent_x + s[j] * tangent_y)
+        alignment = aligned(model, path, c[j], s[j], points[j], facing[j])
         arc[j] = min(max(along, np.float32(0.0)), path.length)
+        beyond = max(along - arc[j], np.float32(0.0))
         cross[j] = aside
         total[j] += (
             critics.obstacle(clearance[j], weights)
             + critics.clearance_speed(clearance[j], speed(v[j], vy[j], model), weights)
-            + critics.path_tracking(aside, weights)
+            + critics.path_tracking(aside * aside + beyond * beyond, weights)
             + critics.path_heading(alignment, near[j], weights)
             + critics.effort(w[j], weights)
             + critics.forward(path.direction * v[j], weights)
@@ -241,12 +285,12 @@ def begin(start: Any, body: Any, given: Any, arc: Any, near: Any, total: Any) ->
 
 @inlined
 def arrive(
-    table: Any, left: Any, path: Any, to_go: Any, to_go_grid: Any, weights: Any, body: Any,
-    arc: Any, cross: Any, total: Any, cost: Any,
+    table: Any, ways: Any, left: Any, path: Any, to_go: Any, to_go_grid: Any, weights: Any,
+    model: Any, body: Any, arc: Any, total: Any, cost: Any,
 ) -> None:  # fmt: skip
     """Add to the total what is charged for the place at the end of the horizon."""
     x, y, c, s = body[:4]
-    cells, points = stack_places(), stack_points()
+    cells, points, facing = stack_places(), stack_points(), stack_points()
     detour, time, later = stack_row(), stack_row(), stack_row()
     for j in range(BLOCK):
         cells[j] = cell_at(to_go_grid, x[j], y[j])
@@ -255,16 +299,20 @@ def arrive(
         cells[j] = max(np.int32(arc[j] * path.per_metre), np.int32(0))
     look_up_values(left, cells, time)
     look_up_points(table, cells, points)
+    look_up_ways(model, ways, cells, facing)
     for j in range(BLOCK):
         cells[j] += np.int32(1)
     look_up_values(left, cells, later)
     for j in range(BLOCK):
         between = arc[j] * path.per_metre - np.float32(cells[j] - np.int32(1))
         time[j] += between * (later[j] - time[j])
-        alignment = path.direction * (c[j] * points[j, 0] + s[j] * points[j, 1])
+        alignment = aligned(model, path, c[j], s[j], points[j], facing[j])
+        beyond = x[j] * points[j, 0] + y[j] * points[j, 1] + points[j, 2] - arc[j]
+        aside = y[j] * points[j, 0] - x[j] * points[j, 1] + points[j, 3]
+        away = np.sqrt(aside * aside + beyond * beyond)
         cost[j] = (
             total[j]
-            + critics.progress(time[j], cross[j], alignment, weights)
+            + critics.progress(time[j], away, alignment, weights)
             + critics.detour(detour[j], weights)
         )
 
@@ -291,7 +339,8 @@ class Tables(NamedTuple):
     The arrays of a situation, and what a plugin brings.
 
     field, float32[n], and discs, float32[d, 4]: see `clear`; table, float32[p, 4]: see Path; left,
-    float32[p + 1]: time [s] from a point of the path to its end; to_go, float32[n]: time [s] left
+    float32[p + 1]: time [s] from a point of the path to its end; ways, float32[p, 4]: c, s of the
+    body there, which omnidirectional robots alone look at; to_go, float32[n]: time [s] left
     round an obstacle, at the places of to_go_grid; pending, float32[waits, m]: see `hold_back`;
     movers, float32[n, 6]: see `avoid`.
     """
@@ -300,6 +349,7 @@ class Tables(NamedTuple):
     discs: Any
     table: Any
     left: Any
+    ways: Any
     to_go: Any
     pending: Any
     movers: Any
@@ -311,7 +361,7 @@ def rollout_block(
 ) -> None:
     """Fill cost, float32[BLOCK], of the sequences x̄ + sign · L n of one block of noise n."""
     start, grid, path, to_go_grid, target, weights, model = value_at(situation)
-    field, discs, table, left, to_go, pending, movers, own = value_at(tables)
+    field, discs, table, left, ways, to_go, pending, movers, own = value_at(tables)
     body = (
         stack_row(), stack_row(), stack_row(), stack_row(), stack_row(), stack_row(), stack_row(),
         stack_row(),
@@ -339,7 +389,7 @@ def rollout_block(
             avoid(movers, np.float32(t + 1) * model.dt, discs, body, clearance)
         if target.reach > np.float32(0.0):
             approach(target, path, weights, model, body, arc, near, total)
-        follow(table, path, weights, model, body, clearance, near, arc, cross, total)
+        follow(table, ways, path, weights, model, body, clearance, near, arc, cross, total)
         if own.critic != 0:
             if own.motion == 0:  # else they are there already
                 show_state(body, rows)
@@ -348,7 +398,7 @@ def rollout_block(
             call(own.critic, (t, rows, own.values))
             for j in range(BLOCK):
                 total[j] += rows[COST, j]
-    arrive(table, left, path, to_go, to_go_grid, weights, body, arc, cross, total, cost)
+    arrive(table, ways, left, path, to_go, to_go_grid, weights, model, body, arc, total, cost)
 
 
 @functools.cache
@@ -367,7 +417,7 @@ def compiled_block(motion_model: str) -> Any:
     )
     situation = types.NamedTuple(tuple(parts), Situation)
     own = types.NamedTuple((types.int64, types.int64, row), Address)
-    tables = types.NamedTuple((row, rows, rows, row, row, rows, rows, own), Tables)
+    tables = types.NamedTuple((row, rows, rows, row, rows, row, rows, rows, own), Tables)
     return addressable(
         rollout_block, rows, rows, single, rows, types.CPointer(situation),
         types.CPointer(tables), row,

@@ -96,10 +96,10 @@ def test_speed_is_free_below_what_the_clearance_allows_and_the_same_both_ways():
 def test_being_off_the_path_costs_square_nearby_half_at_one_scale_and_less_than_its_weight():
     scale, full = SETTINGS.path_tracking.scale, SETTINGS.path_tracking.weight * DT
     assert charged(critics.path_tracking, 0.0) == 0.0
-    assert charged(critics.path_tracking, scale) == pytest.approx(0.5 * full)
-    near = over(critics.path_tracking, [0.02 * scale, -0.01 * scale])
+    assert charged(critics.path_tracking, scale**2) == pytest.approx(0.5 * full)
+    near = over(critics.path_tracking, np.square([0.02 * scale, 0.01 * scale]))
     assert near[0] == pytest.approx(4.0 * near[1], rel=1e-2)
-    far = over(critics.path_tracking, [scale, 2.0, 50.0, 1e4])
+    far = over(critics.path_tracking, np.square([scale, 2.0, 50.0, 1e4]))
     assert np.all(np.diff(far) > 0.0)
     assert far[-1] <= full * (1.0 + 1e-6)
 
@@ -156,7 +156,7 @@ def test_only_the_wrong_direction_costs():
 
 
 def test_progress_is_the_time_left_and_the_time_back_to_the_path():
-    price = charged(critics.progress, 1.7, -0.3, 1.0)
+    price = charged(critics.progress, 1.7, 0.3, 1.0)
     assert price == pytest.approx(SETTINGS.progress.weight * (1.7 + 0.3 / LIMITS.vx_max))
 
 

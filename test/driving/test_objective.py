@@ -169,11 +169,39 @@ def test_a_free_plan_needs_no_detour():
 def test_a_blocked_plan_is_charged_by_the_way_round_and_not_by_the_distance_from_the_plan():
     made = objective((3.0, 2.8, 3.5, 4.5))
     assert made.look_ahead(STRAIGHT, 0.0) is True
-    prepared(made)
+    prepared(made, START._replace(x=2.3), progress=1.3)
     towards = made.cost_of_each_critic(constant(0.5, -0.15))
     away = made.cost_of_each_critic(constant(-0.2, 0.0))
     assert towards['path_tracking'] == towards['path_heading'] == 0.0
     assert towards['progress'] < away['progress']
+
+
+def test_the_way_round_does_not_count_before_the_obstacle_is_near():
+    made = objective((3.0, 2.8, 3.5, 4.5))
+    made.look_ahead(STRAIGHT, 0.0)
+    for progress, tracked in ((0.5, True), (1.3, False)):
+        prepared(made, START._replace(x=1.0 + progress, y=3.2), progress=progress)
+        charged = made.cost_of_each_critic(constant(0.0, 0.0))
+        assert (charged['path_tracking'] > 0.0) == tracked
+
+
+@pytest.mark.parametrize('place', [(9.6, 3.0), (9.6, 3.4), (0.6, 3.0), (0.6, 2.7)])
+def test_beyond_the_ends_of_the_path_its_distance_is_charged(place):
+    progress, away = STRAIGHT.project(*place)
+    made = prepared(objective(), START._replace(x=place[0], y=place[1]), progress=progress)
+    tracking = Critics().path_tracking
+    aside = away if place[0] > 9.0 else place[1] - 3.0  # before the begin only the end is charged
+    expected = STEPS * DT * tracking.weight * aside**2 / (aside**2 + tracking.scale**2)
+    charged = made.cost_of_each_critic(constant(0.0, 0.0))
+    assert charged['path_tracking'] == pytest.approx(expected, rel=1e-4, abs=1e-6)
+    x, y = np.clip(place[0], 1.0, 9.0), 3.0
+    on_path = prepared(made, START._replace(x=x, y=y), progress=progress)
+    nearer = on_path.cost_of_each_critic(constant(0.0, 0.0))['progress']
+    assert charged['progress'] == pytest.approx(nearer + away_time(away), abs=1e-4)
+
+
+def away_time(away):
+    return abs(away) / Limits().vx_max
 
 
 def test_a_robot_drives_round_what_blocks_its_plan_and_gets_on():

@@ -118,6 +118,11 @@ SCENES = {
                        prediction=Prediction(delay_linear=0.22, delay_angular=0.1,
                                              lag_linear=0.2, dead_band_linear=0.1),
                        pending=((0.3, 0.0, 0.0), (0.2, 0.3, 0.4), (0.1, 0.2, 0.0))),
+    'omni, yaws of the plan': Scene(
+        cluttered(11), replace(bend(), direction=0.0, facing=np.linspace(1.0, -2.0, 65)),
+        State(2.0, 3.0, 0.4, 0.2, 0.3, -0.1), (0.2, -0.13, 0.1), motion_model='omni'),
+    'past the end': Scene(cluttered(2), bend(), State(4.4, 5.1, 1.0, 0.4, 0.2), (0.45, 0.1), 3.2),
+    'before the begin': Scene(cluttered(1), bend(), State(1.4, 2.8, 0.3, 0.4, 0.2), (0.4, 0.1)),
     'car': Scene(cluttered(13), bend(), State(2.0, 3.0, 0.3, 0.4, 0.2, 0.0, 0.5), (0.4, 0.6),
                  motion_model='ackermann', footprint=LONG),
     'sliding car': Scene(cluttered(14), bend(), State(2.0, 3.0, 0.3, 1.8, 0.9, 0.0, 0.5),
@@ -241,8 +246,9 @@ def reference(scene, controls):
         offset = np.stack([x, y]) - path.points[index].T
         cross = tangent[0] * offset[1] - tangent[1] * offset[0]
         rest = (last - 1) * spacing - arc
-        arc = np.clip(index * spacing + (tangent * offset).sum(0), first * spacing,
-                      (last - 1) * spacing)
+        along = index * spacing + (tangent * offset).sum(0)
+        arc = np.clip(along, first * spacing, (last - 1) * spacing)
+        beyond = along - arc
 
         nearness = np.maximum(critics.obstacle.margin - np.maximum(clearance, 0.0), 0.0)
         costs['obstacle'] += DT * (
@@ -254,12 +260,13 @@ def reference(scene, controls):
         excess = np.maximum(np.hypot(v, vy) - allowed, 0.0) / limits.vx_max
         costs['clearance_speed'] += DT * speed.weight * excess**2
         tracking = critics.path_tracking
-        share = cross**2 / (cross**2 + tracking.scale**2)
+        squared = cross**2 + np.maximum(beyond, 0.0)**2
+        share = squared / (squared + tracking.scale**2)
         costs['path_tracking'] += DT * tracking.weight * share
         goal_x, goal_y, goal_yaw = path.goal
         distance = np.maximum(np.hypot(x - goal_x, y - goal_y), rest)
         near = np.maximum(1.0 - distance / GOAL_NEAR, 0.0) if near_end else np.zeros(count)
-        alignment = path.direction * (np.cos(yaw) * tangent[0] + np.sin(yaw) * tangent[1])
+        alignment = np.cos(yaw - path.heading[index])
         costs['path_heading'] += (
             DT * critics.path_heading.weight * (1.0 - near) * (1.0 - alignment))
         if near_end:
@@ -279,10 +286,15 @@ def reference(scene, controls):
         fastest = max(limits.vx_max, -limits.vx_min)
         costs['forward'] += (
             DT * critics.forward.weight * np.maximum(-path.direction * v, 0.0) / fastest)
-    left = time_left(scene, arc, (last - 1) * spacing) + np.abs(cross) / limits.vx_max
-    index = np.clip(np.floor(arc / spacing), first, last - 1).astype(int)
-    heading = path.yaw[index] + (0.0 if path.direction > 0 else math.pi)
-    turning = 0.5 * math.pi / limits.wz_max * (1.0 - np.cos(yaw - heading))
+    place = arc / spacing
+    doubtful |= (place < last - 1) & (place > first) & (np.abs(place - np.round(place)) < 2e-4)
+    index = np.clip(np.floor(place), first, last - 1).astype(int)
+    tangent = np.stack([np.cos(path.yaw[index]), np.sin(path.yaw[index])])
+    offset = np.stack([x, y]) - path.points[index].T
+    cross = tangent[0] * offset[1] - tangent[1] * offset[0]
+    beyond = index * spacing + (tangent * offset).sum(0) - arc
+    left = time_left(scene, arc, (last - 1) * spacing) + np.hypot(cross, beyond) / limits.vx_max
+    turning = 0.5 * math.pi / limits.wz_max * (1.0 - np.cos(yaw - path.heading[index]))
     unturned = -limits.vx_min
     reversing = critics.forward.weight
     if scene.motion_model == 'omni':
@@ -375,7 +387,7 @@ def moved_by(scene, dx, dy):
     path = ReferencePath(
         points=scene.path.points + [dx, dy], yaw=scene.path.yaw, arc=scene.path.arc,
         goal=(scene.path.goal[0] + dx, scene.path.goal[1] + dy, scene.path.goal[2]),
-        direction=scene.path.direction)
+        direction=scene.path.direction, facing=scene.path.facing)
     return replace(
         scene, path=path,
         field=replace(field, origin_x=field.origin_x + dx, origin_y=field.origin_y + dy),
