@@ -56,6 +56,8 @@ from mppi_ros.mppi.optimizer import FEW, Optimizer
 
 SENT = 512  # commands remembered for the prediction
 STALE = 2.0  # [s] after which nobody knows from the odometry where the robot is
+STAND = 0.05  # [m] nearness to the end of the way at which to stand where the goal is as near
+LEAVE = 0.3  # [m] by which the way must lead on again before the robot leaves
 SLOW = 0.5  # share of top speed at which the robot backs up
 
 
@@ -112,6 +114,7 @@ class Controller:
         self._endeavour = Endeavour()
         self._remedy = 0
         self._second = False
+        self._blocked = False
         self._state = State.WAITING
         self._start: motion.State | None = None
         self._pending: NDArray[np.float32] | None = None
@@ -505,6 +508,7 @@ class Controller:
         if self._endeavour.hopeless(now, left, self._route.goal[:2], patience):
             words = f'no progress for {patience:g} s, {left:.1f} m before the goal: given up'
             raise _Stop(Reason.GIVEN_UP, words)
+        self._stand_before(path)
         choice = self._choose(now, scene, path, statistics)
         clearance = choice.check.begin
         if clearance < c.safety.margin:
@@ -517,6 +521,17 @@ class Controller:
             words = f'no headway: {REMEDIES[self._remedy - 1]}'
             return choice.command, Reason.NO_HEADWAY, words
         return choice.command, Reason.NONE, ''
+
+    def _stand_before(self, path: ReferencePath) -> None:
+        """Stop where no way leads round what blocks the plan, and stay until one does."""
+        assert self._route.progress is not None
+        end, tolerance = self._objective.end(path), self._configuration.goal.position_tolerance
+        ahead = end - self._route.progress
+        near = tolerance if path.length - end > tolerance else min(tolerance, STAND)
+        self._blocked = ahead <= near + (LEAVE if self._blocked else 0.0)
+        if self._blocked:
+            words = 'no way round what blocks the plan'
+            raise _Stop(Reason.NO_WAY, words)
 
     def _watch(
         self, now: float, seconds: float, fault: Fault | None, statistics: Statistics

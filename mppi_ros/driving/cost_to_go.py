@@ -51,6 +51,21 @@ class CostToGo:
     rejoin: float
 
 
+@dataclass(frozen=True)
+class NoWay:
+    """
+    No way leads round the obstacle on the plan.
+
+    Attributes
+    ----------
+    blocked : float
+        Arc length at which the plan is blocked [m].
+
+    """
+
+    blocked: float
+
+
 def clearance_along(
     path: ReferencePath, part: slice, field: DistanceField, footprint: Footprint
 ) -> NDArray[np.float64]:
@@ -68,12 +83,13 @@ def detour(
     footprint: Footprint,
     limits: Limits,
     critics: Critics,
-) -> CostToGo | None:
+) -> CostToGo | NoWay | None:
     """
     Return the cost-to-go round the first obstacle on the plan ahead, or None where it is free.
 
-    None as well where no way leads round it from here: the robot then drives up to the obstacle
-    and stands, instead of to and fro where no place is better than another.
+    NoWay where no way leads round it from here: the robot then drives up to the obstacle and
+    stands, instead of to and fro where no place is better than another. A robot that touches an
+    obstacle already cannot know.
 
     Parameters
     ----------
@@ -104,7 +120,7 @@ def detour(
     blocked = int(np.argmin(free))
     behind = np.flatnonzero(free[blocked:]) + blocked
     if len(behind) == 0:
-        return None
+        return NoWay(float(arc[blocked])) if blocked else None
     first = behind[0]
     rejoin = behind[arc[behind] <= arc[first] + REJOIN]
     low = np.minimum(points.min(0), points[rejoin].min(0)) - MARGIN
@@ -126,7 +142,7 @@ def detour(
     np.minimum.at(value, (row[inside], column[inside]), left[inside].astype(np.float32))
     _sweep(value, slowness(room, limits, critics), np.float32(res))
     if not np.isfinite(_around(value, points[0], origin_x, origin_y, res)):
-        return None
+        return NoWay(float(arc[blocked])) if blocked else None
     value[~np.isfinite(value)] = UNREACHABLE
     middle = 0.5 * float(arc[rejoin[0]] + arc[rejoin[-1]])
     return CostToGo(value, res, origin_x, origin_y, middle)

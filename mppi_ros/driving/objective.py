@@ -155,6 +155,11 @@ class DrivingObjective:
             return None
         return known.detour.rejoin
 
+    def end(self, path: ReferencePath) -> float:
+        """Return the arc length [m] at which to stand as no way leads on; inf where one does."""
+        known = self._outlook
+        return math.inf if known is None or known.path is not path else known.end
+
     def prepare(
         self,
         state: State,
@@ -204,6 +209,7 @@ class DrivingObjective:
             known = unknown(path, first, last, self._limits, self._critics)
             self.set_outlook(known)
         way = known.detour
+        last = min(last, max(int(known.end / spacing) + 1, first + 2)) if known.end < math.inf else last
         table = np.empty((last - first, 4), np.float32)
         left = np.empty(last - first + 1, np.float32)
         path_frames(
@@ -216,6 +222,10 @@ class DrivingObjective:
         in_window = last == len(path.arc)
         if in_window:
             goal_yaw = self._aim(state, path)
+        elif known.end < math.inf:
+            in_window = True
+            goal_x, goal_y = path.points[last - 1]
+            goal_yaw = path.yaw[last - 1] + (math.pi if path.direction < 0.0 else 0.0)
         self._numbers[TICK] = (
             Start(
                 math.cos(state.yaw), math.sin(state.yaw), state.v, state.w, state.vy,
