@@ -24,6 +24,7 @@ from mppi_ros.control.headway import (
     BACK_UP,
     REMEDIES,
     SEARCH_WIDER,
+    SHARE,
     Endeavour,
     Headway,
     remedy,
@@ -502,10 +503,12 @@ class Controller:
             start, path, c.goal, self._odometry, self._standing, lambda: scene.braked().rest
         ):
             rest = State.REACHED if self._route.reached else State.BRAKING
+            self._endeavour.restart()
             raise _Stop(Reason.GOAL_REACHED, 'goal reached', rest)
         assert self._route.goal is not None
         left, patience = self._route.left, c.recovery.give_up
-        if self._endeavour.hopeless(now, left, self._route.goal[:2], patience):
+        pace = SHARE * c.limits.vx_max
+        if self._endeavour.hopeless(now, left, self._route.goal[:2], patience, pace):
             words = f'no progress for {patience:g} s, {left:.1f} m before the goal: given up'
             raise _Stop(Reason.GIVEN_UP, words)
         self._stand_before(path)
