@@ -105,6 +105,6 @@ class Endeavour:
         if not self._left - SHORTER <= left <= self._left + ANOTHER:
             self._left, self._since = left, now
         longer = (self._most - self._least) / speed
-        return 0.0 < seconds and (
+        return seconds > 0.0 and (
             now - self._since > seconds or now - self._least_since > seconds + longer
         )

@@ -209,7 +209,15 @@ class DrivingObjective:
             known = unknown(path, first, last, self._limits, self._critics)
             self.set_outlook(known)
         way = known.detour
-        last = min(last, max(int(known.end / spacing) + 1, first + 2)) if known.end < math.inf else last
+        goal_x, goal_y, goal_yaw = path.goal
+        in_window, stands = last == len(path.arc), known.end <= (last - 1) * spacing
+        if stands:  # the way ends here
+            last = min(last, max(int(known.end / spacing) + 1, first + 2))
+            in_window = True
+            goal_x, goal_y = path.points[last - 1]
+            goal_yaw = path.yaw[last - 1] + (math.pi if path.direction < 0.0 else 0.0)
+        elif in_window:
+            goal_yaw = self._aim(state, path)
         table = np.empty((last - first, 4), np.float32)
         left = np.empty(last - first + 1, np.float32)
         path_frames(
@@ -218,14 +226,6 @@ class DrivingObjective:
         )  # fmt: skip
         start_arc = first * spacing if len(path.arc) > 1 else 0.0
         one, two, three = (*last_command, 0.0)[:3]
-        goal_x, goal_y, goal_yaw = path.goal
-        in_window = last == len(path.arc)
-        if in_window:
-            goal_yaw = self._aim(state, path)
-        elif known.end < math.inf:
-            in_window = True
-            goal_x, goal_y = path.points[last - 1]
-            goal_yaw = path.yaw[last - 1] + (math.pi if path.direction < 0.0 else 0.0)
         self._numbers[TICK] = (
             Start(
                 math.cos(state.yaw), math.sin(state.yaw), state.v, state.w, state.vy,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mppi_ros.driving.cost_to_go import clearance_along, detour
+from mppi_ros.driving.cost_to_go import CostToGo, NoWay, clearance_along, detour
 from mppi_ros.driving.costmap import Costmap
 from mppi_ros.driving.distance_field import distance_field
 from mppi_ros.driving.footprint import Footprint
@@ -33,10 +33,16 @@ def test_the_rim_of_the_costmap_blocks_no_plan():
 
 def test_an_obstacle_on_a_plan_that_leaves_the_costmap_still_does():
     found = search(np.s_[38:42, 60:64])
-    assert found is not None
+    assert isinstance(found, CostToGo)
     assert found.rejoin == pytest.approx(1.9, abs=0.8)
 
 
 def test_where_no_way_leads_round_there_is_none():
-    assert search(np.s_[0:80, 60:64]) is not None
-    assert search(np.s_[0:100, 60:64]) is None
+    assert isinstance(search(np.s_[0:80, 60:64]), CostToGo)
+    found = search(np.s_[0:100, 60:64])
+    assert isinstance(found, NoWay)
+    assert found.blocked == pytest.approx(0.8, abs=0.1)
+
+
+def test_a_robot_in_contact_cannot_know_whether_a_way_leads_on():
+    assert search(np.s_[0:100, 30:90]) is None
