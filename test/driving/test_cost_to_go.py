@@ -16,12 +16,12 @@ ROBOT = Footprint.round(0.2)
 LEAVES_AND_RETURNS = [(2.0, 2.0), (6.0, 2.0), (6.0, 3.0), (2.0, 3.0)]
 
 
-def search(obstacle=None):
+def search(obstacle=None, poses=LEAVES_AND_RETURNS):
     data = np.zeros((100, 100), dtype=np.int8)
     if obstacle:
         data[obstacle] = 100
     field = distance_field(Costmap(data, 0.05, 0.0, 0.0))
-    path = ReferencePath.from_poses(LEAVES_AND_RETURNS)
+    path = ReferencePath.from_poses(poses)
     part = path.part(0.0, 11.0)
     clearance = clearance_along(path, part, field, ROBOT)
     return detour(path, part, clearance, 10.0, field, ROBOT, Limits(), Critics())
@@ -45,4 +45,5 @@ def test_where_no_way_leads_round_there_is_none():
 
 
 def test_a_robot_in_contact_cannot_know_whether_a_way_leads_on():
-    assert search(np.s_[0:100, 30:90]) is None
+    assert search(np.s_[0:100, 30:90], [(2.0, 2.0), (4.0, 2.0)]) is None
+    assert isinstance(search(np.s_[0:100, 50:90], [(2.0, 2.0), (4.0, 2.0)]), NoWay)
