@@ -23,7 +23,7 @@ from mppi_ros.simulation.world import MovingDisc, World
 
 Pose = tuple[float, float, float]
 Circle = tuple[float, float, float]  # x, y, radius [m]
-ACROSS = math.radians(60.0)  # [rad] off the way, driving ahead gains less than half of it
+ACROSS = 0.5 * math.pi  # [rad] off the way; farther, driving ahead leads away from it
 RUN_UP = 40.0  # [m] of a course driven before the first flying lap
 
 
@@ -334,12 +334,16 @@ def free_time(
         return max(driving, whole_turn)
 
     def ends(facing: float) -> float:
-        """Return the time of both turns for a path driven forward (0) or backward (π)."""
+        """
+        Return the time of both turns for a path driven forward (0) or backward (π).
+
+        What is less than ACROSS is turned while driving.
+        """
         first = parts[0].yaw[0] + (math.pi if parts[0].direction < 0.0 else 0.0) + facing
         last = parts[-1].yaw[-1] + (math.pi if parts[-1].direction < 0.0 else 0.0) + facing
         turns = (math.remainder(first - start_yaw, math.tau),
                  math.remainder(goal_yaw - last, math.tau))  # fmt: skip
-        return sum(turning_time(turn, limits) for turn in turns if abs(turn) > ACROSS)
+        return sum(turning_time(max(abs(turn) - ACROSS, 0.0), limits) for turn in turns)
 
     if given:
         first, last = np.flatnonzero(moves)[[0, -1]]

@@ -368,17 +368,17 @@ def test_turning_time_is_the_integral_of_the_quickest_turn(angle):
 
 STRAIGHT = np.array([[0.0, 0.0, 0.0], [2.0, 0.0, 0.0], [4.0, 0.0, 0.0]])
 TURNER = Limits(vx_max=1.0, vx_min=-0.2, wz_max=1.0, az_max=1.0)
-HALF_TURN = math.pi + 1.0  # [s]
+QUARTER_TURN, HALF_TURN = 0.5 * math.pi + 1.0, math.pi + 1.0  # [s]
 
 
 @pytest.mark.parametrize(('path', 'start', 'goal', 'turning'), [
     (STRAIGHT, 0.0, 0.0, 0.0),
     (STRAIGHT, 0.5, -0.5, 0.0),
-    (STRAIGHT, math.pi, 0.0, HALF_TURN),
-    (STRAIGHT, 0.0, -math.pi, HALF_TURN),
-    (STRAIGHT, math.pi, math.pi, 2.0 * HALF_TURN),
+    (STRAIGHT, math.pi, 0.0, QUARTER_TURN),
+    (STRAIGHT, 0.0, -math.pi, QUARTER_TURN),
+    (STRAIGHT, math.pi, math.pi, 2.0 * QUARTER_TURN),
 ])  # fmt: skip
-def test_ideal_time_holds_the_turns_in_place_that_the_way_needs(path, start, goal, turning):
+def test_ideal_time_holds_the_turns_that_cannot_be_done_while_driving(path, start, goal, turning):
     driving = driving_time(4.0, TURNER)
     for given in (False, True):
         time = free_time(path, start, goal, TURNER, True, given=given)
