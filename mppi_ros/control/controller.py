@@ -25,6 +25,7 @@ from mppi_ros.control.headway import (
     BACK_UP,
     REMEDIES,
     SEARCH_WIDER,
+    SHARE,
     Endeavour,
     Headway,
     remedy,
@@ -59,6 +60,8 @@ from mppi_ros.mppi.threads import sleep_between_solves
 
 SENT = 512  # commands remembered for the prediction
 STALE = 2.0  # [s] after which nobody knows from the odometry where the robot is
+STAND = 0.05  # [m] nearness to the end of the way at which to stand where the goal is as near
+LEAVE = 0.3  # [m] by which the way must lead on again before the robot leaves
 SLOW = 0.5  # share of top speed at which the robot backs up
 ELSEWHERE = 0.3  # [m] from the goal before, a goal is another one
 
@@ -122,6 +125,7 @@ class Controller:
         self._remedy = 0
         self._second = False
         self._halted = False  # by somebody else since the last tick
+        self._blocked = False
         self._state = State.WAITING
         self._start: motion.State | None = None
         self._pending: NDArray[np.float32] | None = None
@@ -602,12 +606,15 @@ class Controller:
             start, path, c.goal, self._odometry, self._standing, lambda: scene.braked().rest
         ):
             rest = State.REACHED if self._route.reached else State.BRAKING
+            self._endeavour.restart()
             raise _Stop(Reason.GOAL_REACHED, 'goal reached', rest)
         assert self._route.goal is not None
         left, patience = self._route.left, c.recovery.give_up
-        if self._endeavour.hopeless(now, left, self._route.goal[:2], patience):
+        pace = SHARE * c.limits.vx_max
+        if self._endeavour.hopeless(now, left, self._route.goal[:2], patience, pace):
             words = f'no progress for {patience:g} s, {left:.1f} m before the goal: given up'
             raise _Stop(Reason.GIVEN_UP, words)
+        self._stand_before(path)
         choice = self._choose(now, seconds, scene, path, statistics)
         clearance = choice.check.begin
         if clearance < c.safety.margin:
@@ -620,6 +627,17 @@ class Controller:
             words = f'no headway: {REMEDIES[self._remedy - 1]}'
             return choice.command, Reason.NO_HEADWAY, words
         return choice.command, Reason.NONE, ''
+
+    def _stand_before(self, path: ReferencePath) -> None:
+        """Stop where no way leads round what blocks the plan, and stay until one does."""
+        assert self._route.progress is not None
+        end, tolerance = self._objective.end(path), self._configuration.goal.position_tolerance
+        ahead = end - self._route.progress
+        near = tolerance if path.length - end > tolerance else min(tolerance, STAND)
+        self._blocked = ahead <= near + (LEAVE if self._blocked else 0.0)
+        if self._blocked:
+            words = 'no way round what blocks the plan'
+            raise _Stop(Reason.NO_WAY, words)
 
     def _watch(
         self, now: float, seconds: float, fault: Fault | None, statistics: Statistics

@@ -59,33 +59,52 @@ class Headway:
 
 
 class Endeavour:
-    """Remembers when the way left had become shorter last, to know when to give up."""
+    """
+    Watches the way left, to know when to give up.
+
+    Two clocks run. One since the way left has become shorter, from where it last was: it begins
+    anew where the way is another one, which may be longer. The other since it was shorter than
+    ever on the way to this goal, so that a robot which drives in circles, or to and fro between
+    plans, is noticed: a longer way gets the time that it takes at a slow pace, and no more.
+    """
 
     def __init__(self) -> None:
         self.restart()
 
     def restart(self) -> None:
         """Begin anew, with another goal or after somebody has helped."""
-        self._left = math.inf  # [m]
+        self._left = self._least = math.inf  # [m]
+        self._most = 0.0  # [m] since it was shorter than ever
         self._goal = (math.inf, math.inf)  # [m] [m]
-        self._since = self._asked = 0.0
+        self._since = self._least_since = self._asked = 0.0
 
     def hopeless(
-        self, now: float, left: float, goal: tuple[float, float], seconds: float
+        self,
+        now: float,
+        left: float,
+        goal: tuple[float, float],
+        seconds: float,
+        speed: float,
     ) -> bool:
         """
         Tell whether the way left [m] has not become shorter for so long; 0 s never gives up.
 
-        Another goal, or a way that is longer by ANOTHER, begins anew. Time in which nobody asked
-        does not count.
+        Another goal begins anew. Time in which nobody asked does not count. `speed` is the pace
+        [m/s] that is expected on a longer way.
         """
         if now - self._asked > PAUSE:
             self._since += now - self._asked
+            self._least_since += now - self._asked
         self._asked = now
-        if (
-            now < self._since
-            or not self._left - SHORTER <= left <= self._left + ANOTHER
-            or not math.dist(goal, self._goal) <= SHORTER
-        ):
-            self._left, self._goal, self._since = left, goal, now
-        return 0.0 < seconds < now - self._since
+        if now < self._since or not math.dist(goal, self._goal) <= SHORTER:
+            self._goal, self._least = goal, math.inf
+        if left < self._least - SHORTER:
+            self._least, self._most, self._least_since = left, left, now
+            self._left, self._since = left, now
+        self._most = max(self._most, left)
+        if not self._left - SHORTER <= left <= self._left + ANOTHER:
+            self._left, self._since = left, now
+        longer = (self._most - self._least) / speed
+        return seconds > 0.0 and (
+            now - self._since > seconds or now - self._least_since > seconds + longer
+        )

@@ -38,6 +38,7 @@ class Reason(str, Enum):
     PLAN_MISSING = 'plan_missing'
     # The way is not free.
     NO_ROOM = 'no_room'
+    NO_WAY = 'no_way'
     GIVEN_UP = 'given_up'
     # Something must not be trusted.
     ODOMETRY_OLD = 'odometry_old'
@@ -65,7 +66,7 @@ class Reason(str, Enum):
 # Ends of a drive that need no caution before the next one begins.
 HARMLESS = frozenset({
     Reason.GOAL_REACHED, Reason.ODOMETRY_MISSING, Reason.COSTMAP_MISSING, Reason.COSTMAP_PENDING,
-    Reason.PLAN_MISSING, Reason.NO_ROOM, Reason.GIVEN_UP,
+    Reason.PLAN_MISSING, Reason.NO_ROOM, Reason.NO_WAY, Reason.GIVEN_UP,
 })  # fmt: skip
 
 

@@ -140,8 +140,9 @@ class Request:
                 region.still, region.movers, self.place, c.limits.vx_max, c.mppi.horizon
             )
             outlook = look_ahead(
-                self.path, self.progress, self.sight, field, self.footprint, c.limits, c.critics
-            )
+                self.path, self.progress, self.sight, field, self.footprint, c.limits, c.critics,
+                c.goal.position_tolerance,
+            )  # fmt: skip
         return Survey(self.era, region, outlook)
 
     def _region(self) -> Region:

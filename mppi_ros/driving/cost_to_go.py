@@ -70,6 +70,21 @@ class CostToGo:
         return float(self.value[row, column])
 
 
+@dataclass(frozen=True)
+class NoWay:
+    """
+    No way leads round the obstacle on the plan.
+
+    Attributes
+    ----------
+    blocked : float
+        Arc length at which the plan is blocked [m].
+
+    """
+
+    blocked: float
+
+
 def clearance_along(
     path: ReferencePath, part: slice, field: DistanceField, footprint: Footprint
 ) -> NDArray[np.float64]:
@@ -86,12 +101,13 @@ def detour(
     footprint: Footprint,
     limits: Limits,
     critics: Critics,
-) -> CostToGo | None:
+) -> CostToGo | NoWay | None:
     """
     Return the cost-to-go round the first obstacle on the plan ahead, or None where it is free.
 
-    None as well where no way leads round it from here: the robot then drives up to the obstacle
-    and stands, instead of to and fro where no place is better than another.
+    NoWay where no way leads round it from here: the robot then drives up to the obstacle and
+    stands, instead of to and fro where no place is better than another. A robot that touches an
+    obstacle already cannot know.
 
     Parameters
     ----------
@@ -122,7 +138,7 @@ def detour(
     blocked = int(np.argmin(free))
     behind = np.flatnonzero(free[blocked:]) + blocked
     if len(behind) == 0:
-        return None
+        return NoWay(float(arc[blocked])) if blocked else None
     first = behind[0]
     rejoin = behind[arc[behind] <= arc[first] + REJOIN]
     low, high = _searched(field, points, points[rejoin])
@@ -140,7 +156,7 @@ def detour(
     np.minimum.at(value, (row[inside], column[inside]), left[inside].astype(np.float32))
     _sweep(value, slowness(room, limits, critics), np.float32(res))
     if not np.isfinite(_around(value, points[0], origin_x, origin_y, res)):
-        return None
+        return NoWay(float(arc[blocked])) if blocked else None
     value[~np.isfinite(value)] = UNREACHABLE
     before = float(arc[max(blocked - 1, 0)])
     leave = before - LEAVE - limits.vx_max**2 / (-2.0 * limits.ax_min)

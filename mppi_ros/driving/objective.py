@@ -12,6 +12,7 @@ from mppi_ros.driving.critics import CRITICS, Weights
 from mppi_ros.driving.distance_field import DistanceField
 from mppi_ros.driving.drive import Start
 from mppi_ros.driving.footprint import Footprint
+from mppi_ros.driving.goal_turn import GoalTurn
 from mppi_ros.driving.motion import MODELS, Controls, Model, State, first_reach, limit, waits
 from mppi_ros.driving.outlook import AHEAD, BEHIND, Outlook, look_ahead, unknown
 from mppi_ros.driving.path import ReferencePath
@@ -35,6 +36,7 @@ GOAL_REACH = 1.0  # [m] within which the distance to the goal counts
 GOAL_NEAR = 0.5  # [m] within which the heading at the goal counts
 FACING = 10.0  # times the weight of the heading where the plan gives it
 UNBOUNDED = 1e6
+LEAST_SPREAD = 0.2  # share of Σ's square root for the speeds while the robot turns at the goal
 NOWHERE = Grid(0.0, 0.0, 0.0, 0.0, 0.0, 0.0)  # all places are in its first cell
 # Where the numbers of a Situation lie, float32[n]: of the tick, of the critics, of the robot.
 TICK = slice(0, len(Start._fields + Grid._fields + Path._fields + Grid._fields + Target._fields))
@@ -108,6 +110,8 @@ class DrivingObjective:
         self._movers: Floats = np.zeros((0, 6), np.float32)
         self._tables: Tables | None = None
         self._block = compiled_block(motion_model)
+        # A car cannot turn on the spot: where it faces decides how it drives there.
+        self._turn = None if motion_model == 'ackermann' else GoalTurn()
 
     def set_plant(self, limits: Limits, prediction: Prediction) -> None:
         """Take over what the robot can do and how it answers; the costs stay as they are."""
@@ -176,6 +180,11 @@ class DrivingObjective:
         way = None if known is None or known.path is not path else known.detour
         return way if way is not None and way.leave <= progress <= way.last else None
 
+    def end(self, path: ReferencePath) -> float:
+        """Return the arc length [m] at which to stand as no way leads on; inf where one does."""
+        known = self._outlook
+        return math.inf if known is None or known.path is not path else known.end
+
     def prepare(
         self,
         state: State,
@@ -232,6 +241,15 @@ class DrivingObjective:
         way = self.way_round(path, progress)
         straight = self._plain if path.facing is None else self._facing
         self._charge(straight if way is None else self._round)
+        goal_x, goal_y, goal_yaw = path.goal
+        in_window, stands = last == len(path.arc), known.end <= (last - 1) * spacing
+        if stands:  # the way ends here
+            last = min(last, max(int(known.end / spacing) + 1, first + 2))
+            in_window = True
+            goal_x, goal_y = path.points[last - 1]
+            goal_yaw = float(path.heading[last - 1])
+        elif in_window:
+            goal_yaw = self._aim(state, path)
         table = np.empty((last - first, 4), np.float32)
         left = np.empty(last - first + 1, np.float32)
         ways = table[:0] if path.facing is None and path.direction > 0.0 else np.empty_like(table)
@@ -241,8 +259,6 @@ class DrivingObjective:
         )  # fmt: skip
         start_arc = first * spacing if len(path.arc) > 1 else 0.0
         one, two, three = (*last_command, 0.0)[:3]
-        goal_x, goal_y, goal_yaw = path.goal
-        in_window = last == len(path.arc)
         self._numbers[TICK] = (
             Start(
                 math.cos(state.yaw), math.sin(state.yaw), state.v, state.w, state.vy,
@@ -260,6 +276,27 @@ class DrivingObjective:
             self._padded, self._discs, table, left, ways if len(ways) else table, self._to_go,
             self._pending, self._movers, self._own,
         )  # fmt: skip
+
+    def _aim(self, state: State, path: ReferencePath) -> float:
+        """
+        Return the heading to aim at, at the end of the path [rad].
+
+        Where nothing is left but a turn with room for it, only such speeds are sampled as the
+        distance to the goal is worth: the heading would drown in their noise.
+        """
+        x, y, yaw = path.goal
+        if self._turn is None or self._field is None:
+            return yaw
+        distance = math.dist((x, y), (state.x, state.y))
+        near = distance < GOAL_NEAR
+        here = state if near else state._replace(x=x, y=y)
+        aim = self._turn.aim(
+            here, state.yaw if near else float(path.heading[-1]), yaw, self._field, self._footprint
+        )
+        if near and self._turn.free:
+            self.spread = np.ones(self.model.controls(), np.float32)
+            self.spread[:-1] = max(distance / GOAL_NEAR, LEAST_SPREAD)
+        return aim
 
     def costs_of_blocks(
         self,

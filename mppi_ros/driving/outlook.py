@@ -13,6 +13,7 @@ from mppi_ros.driving.cost_to_go import (
     REJOIN,
     UNREACHABLE,
     CostToGo,
+    NoWay,
     clearance_along,
     detour,
     time_left,
@@ -44,6 +45,9 @@ class Outlook:
         Time from each of n points of the plan to the last of them, which stands twice [s].
     detour : CostToGo or None
         The way round the first obstacle; None where the plan is free or no way leads on.
+    end : float
+        Arc length at which to stand, before an obstacle that no way leads round [m]; inf where
+        there is none.
 
     """
 
@@ -52,6 +56,7 @@ class Outlook:
     first: int
     left: NDArray[np.float64]
     detour: CostToGo | None
+    end: float = math.inf
 
     def covers(self, path: ReferencePath, first: int, last: int) -> bool:
         """Tell whether it knows the points [first, last) of a path."""
@@ -82,6 +87,7 @@ def look_ahead(
     footprint: Footprint,
     limits: Limits,
     critics: Critics,
+    tolerance: float = 0.0,
 ) -> Outlook:
     """
     Search the plan ahead for obstacles and a way round them; long work that holds no lock.
@@ -100,6 +106,8 @@ def look_ahead(
         The body.
     limits, critics : parameter groups
         What decides how slow the robot is near obstacles.
+    tolerance : float
+        Distance from the end of the plan at which the robot has arrived [m].
 
     """
     seen = path.part(progress - BEHIND - LOOK, progress + distance + REJOIN)
@@ -109,9 +117,28 @@ def look_ahead(
         path, ahead, clearance[ahead.start - seen.start :], distance, field, footprint, limits,
         critics,
     )  # fmt: skip
+    way, end = None, math.inf
+    if isinstance(found, NoWay):
+        end = _standing_place(found.blocked, progress, path.length - tolerance, critics)
+    else:
+        way = found
     outlook = Outlook(
-        path, progress, seen.start, time_left(path.arc[seen], clearance, limits, critics), found
-    )
-    if found is not None:
+        path, progress, seen.start, time_left(path.arc[seen], clearance, limits, critics), way,
+        end,
+    )  # fmt: skip
+    if way is not None:
         outlook.to_go  # noqa: B018 - computed here rather than in the tick that wants it
     return outlook
+
+
+def _standing_place(
+    blocked: float, progress: float, arriving: float, critics: Critics
+) -> float:
+    """
+    Return where to stand before what blocks the plan: the margin of the obstacle critic away.
+
+    Nearer, where the robot stands nearer already or where the goal is reached between.
+    """
+    margin = critics.obstacle.margin
+    near = blocked - 0.5 * margin
+    return max(progress, blocked - margin, min(arriving, near) if arriving < blocked else 0.0)

@@ -29,6 +29,8 @@ SLOWEST = 0.01  # [m/s] a limit below it is that
 # Names of result codes. bt_navigator recovers from NO_VALID_CONTROL and FAILED_TO_MAKE_PROGRESS.
 FAILURES = {
     Reason.NO_ROOM: 'NO_VALID_CONTROL',
+    Reason.NO_WAY: 'FAILED_TO_MAKE_PROGRESS',
+    Reason.GIVEN_UP: 'FAILED_TO_MAKE_PROGRESS',
     Reason.NO_FINITE_PLAN: 'NO_VALID_CONTROL',
     Reason.IN_CONTACT: 'NO_VALID_CONTROL',
     Reason.TRANSFORM_MISSING: 'TF_ERROR',

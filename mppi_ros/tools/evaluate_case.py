@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from mppi_ros.control.settings import Configuration
 from mppi_ros.driving.costmap import Costmap
 from mppi_ros.driving.footprint import Footprint
-from mppi_ros.driving.path import ReferencePath
+from mppi_ros.driving.path import SAME, ReferencePath, sections
 from mppi_ros.driving.settings import Limits
 from mppi_ros.mppi.errors import InputError
 from mppi_ros.simulation.episode import Episode, EpisodeResult
@@ -23,6 +23,7 @@ from mppi_ros.simulation.world import MovingDisc, World
 
 Pose = tuple[float, float, float]
 Circle = tuple[float, float, float]  # x, y, radius [m]
+ACROSS = 0.5 * math.pi  # [rad] off the way; farther, driving ahead leads away from it
 RUN_UP = 40.0  # [m] of a course driven before the first flying lap
 
 
@@ -202,6 +203,8 @@ class Case:
         """
         Return the time [s] at top speed along the shortest sensible path, from and to rest.
 
+        Turns in place are part of it where no way of driving the path does without them.
+
         Of BARN it is OT, of laps that of the reference; else the path is the given one, or a plan
         that knows all obstacles at rest. Infinite where there is no way at all.
         """
@@ -213,8 +216,10 @@ class Case:
         path = np.array(self.path) if self.path else self._known_path()
         if path is None:
             return math.inf
-        length = ReferencePath.from_poses(path).length
-        return driving_time(length, limits)
+        if self.configuration.motion_model == 'ackermann':
+            return driving_time(ReferencePath.from_poses(path).length, limits)
+        turns = self.configuration.motion_model == 'diff_drive'
+        return free_time(path, self.start[2], self.goal[2], limits, turns, given=bool(self.path))
 
     def _plan(self) -> NDArray[np.float64] | None:
         """Return the plan to follow; of a course one lap more, which holds run-up and way out."""
@@ -282,3 +287,71 @@ def driving_time(length: float, limits: Limits) -> float:
     top = min(limits.vx_max, math.sqrt(2.0 * length * up * down / (up + down)))
     ramps = 0.5 * top * top * (1.0 / up + 1.0 / down)
     return top / up + top / down + (length - ramps) / top if top > 0.0 else 0.0
+
+
+def turning_time(angle: float, limits: Limits) -> float:
+    """Return the time [s] to turn in place by `angle` [rad], from rest to rest."""
+    size = abs(angle)
+    rate = min(limits.wz_max, math.sqrt(size * limits.az_max))
+    return size / rate + rate / limits.az_max if rate > 0.0 else 0.0
+
+
+def free_time(
+    path: NDArray[np.float64],
+    start_yaw: float,
+    goal_yaw: float,
+    limits: Limits,
+    heads_along: bool,
+    *,
+    given: bool,
+) -> float:
+    """
+    Return the time [s] to drive a path and to turn where it has to be done in place.
+
+    Parameters
+    ----------
+    path : float64[N, 3]
+        x [m], y [m], yaw [rad].
+    start_yaw, goal_yaw : float
+        Heading before and after [rad].
+    limits : Limits
+        Speeds and accelerations.
+    heads_along : bool
+        The robot has to face along the path or against it; else it turns while it drives.
+    given : bool
+        The path is to be driven in the direction of its yaws; else also backward, if that is
+        quicker.
+
+    """
+    parts = [part for part in sections(path) if part.length > SAME]
+    whole_turn = turning_time(math.remainder(goal_yaw - start_yaw, math.tau), limits)
+    moves = np.hypot(*np.diff(path[:, :2], axis=0).T) >= SAME
+    if not parts:
+        return whole_turn
+    length = ReferencePath.from_poses(path).length
+    driving = driving_time(length, limits)
+    if not heads_along:
+        return max(driving, whole_turn)
+
+    def ends(facing: float) -> float:
+        """
+        Return the time of both turns for a path driven forward (0) or backward (π).
+
+        What is less than ACROSS is turned while driving.
+        """
+        first = parts[0].yaw[0] + (math.pi if parts[0].direction < 0.0 else 0.0) + facing
+        last = parts[-1].yaw[-1] + (math.pi if parts[-1].direction < 0.0 else 0.0) + facing
+        turns = (math.remainder(first - start_yaw, math.tau),
+                 math.remainder(goal_yaw - last, math.tau))  # fmt: skip
+        return sum(turning_time(max(abs(turn) - ACROSS, 0.0), limits) for turn in turns)
+
+    if given:
+        first, last = np.flatnonzero(moves)[[0, -1]]
+        inside = np.diff(path[first : last + 1, 2])[~moves[first:last]]
+        turning = sum(turning_time(math.remainder(turn, math.tau), limits) for turn in inside)
+        return driving + turning + ends(0.0)
+    forward = driving + ends(0.0)
+    if limits.vx_min == 0.0:
+        return forward
+    backward = replace(limits, vx_max=-limits.vx_min)
+    return min(forward, driving_time(length, backward) + ends(math.pi))

@@ -4,6 +4,7 @@ from __future__ import annotations
 import dataclasses
 import math
 
+import numpy as np
 from plain_robot import QUICK, PlainRobot, room, with_block
 import pytest
 
@@ -127,7 +128,7 @@ def test_another_goal_another_way_or_a_break_give_new_hope():
     endeavour, goal = Endeavour(), (5.0, 0.0)
 
     def ask(now, left, goal=goal):
-        return endeavour.hopeless(now, left, goal, 2.0)
+        return endeavour.hopeless(now, left, goal, 2.0, 0.5)
 
     def held_out(begin, *case):
         return [ask(begin + 0.1 * n, *case) for n in range(25)]
@@ -141,6 +142,60 @@ def test_another_goal_another_way_or_a_break_give_new_hope():
     assert held_out(5.4, 6.0)[-1]
     assert not ask(7.9, 6.0, (5.0, 1.0)), 'another goal'
     assert not any(held_out(20.0, 6.0, (5.0, 1.0))[:19]), 'a break does not count'
+
+
+def gives_up_after(lefts, seconds=2.0, pace=0.5):
+    """Return the time at which there is no hope any more for the way left at 10 Hz, or None."""
+    endeavour = Endeavour()
+    for n, left in enumerate(lefts):
+        if endeavour.hopeless(100.0 + 0.1 * n, left, (5.0, 0.0), seconds, pace):
+            return 0.1 * n
+    return None
+
+
+@pytest.mark.parametrize('swing', [0.5, 2.0, 9.0])
+def test_circles_and_jumps_of_the_way_left_are_no_progress(swing):
+    circles = [10.0 + 0.5 * swing * (1.0 - math.cos(0.3 * n)) for n in range(2000)]
+    jumps = [10.0 + swing * (1.0 - (n % 20) / 20.0) for n in range(2000)]
+    for lefts in (circles, jumps):
+        assert 2.0 < gives_up_after(lefts) <= 2.0 + swing / 0.5 + 4.0
+
+
+def test_progress_on_ever_new_plans_of_the_same_length_to_one_goal_is_none():
+    lefts = [8.0 - 0.05 * (n % 30) for n in range(1000)]
+    assert gives_up_after(lefts) < 10.0
+
+
+def test_longer_way_gets_the_time_that_it_takes():
+    longer = [5.0 - 0.05 * n for n in range(40)] + [20.0 - 0.06 * n for n in range(320)]
+    assert gives_up_after(longer) is None
+    slow = [5.0 - 0.05 * n for n in range(40)] + [20.0 - 0.02 * n for n in range(900)]
+    assert gives_up_after(slow) > 30.0
+
+
+def test_second_drive_to_the_same_goal_begins_anew():
+    robot = PlainRobot(Controller(replace(QUICK, {
+        'safety.costmap_timeout': 0.0, 'safety.odom_jump': 0.0, 'recovery.give_up': 2.0}), 1))
+    robot.controller.set_costmap(robot.now, room())
+    for _ in range(2):
+        robot.controller.set_plan(robot.now, np.array([[0.0, 0.0, 0.0], [0.9, 0.0, 0.0]]))
+        assert robot.run(6.0).state is State.REACHED
+        robot.pose[:] = 0.0
+        robot.controller.halt()
+    assert not any(tick.code is Reason.GIVEN_UP for tick in robot.ticks)
+
+
+def test_robot_that_is_moved_to_and_fro_along_its_plan_gives_up():
+    robot = PlainRobot(Controller(replace(QUICK, {
+        'safety.costmap_timeout': 0.0, 'safety.odom_frozen': 0.0, 'safety.odom_jump': 0.0,
+        'recovery.give_up': 2.0}), 1), x=-4.0)
+    robot.controller.set_costmap(robot.now, room())
+    for n in range(500):
+        robot.pose[:] = -3.0 - math.cos(0.05 * n), 0.0, 0.0
+        if n % 20 == 0:  # a planner that plans again and again
+            robot.controller.set_plan(robot.now, np.array([robot.pose, [4.0, 0.0, 0.0]]))
+        robot.tick()
+    assert robot.ticks[-1].code is Reason.GIVEN_UP
 
 
 def test_with_headway_cooling_changes_no_command():

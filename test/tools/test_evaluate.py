@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib.util import find_spec
 import json
+import math
 
 import numpy as np
 import pytest
 import yaml
 
+from mppi_ros.control.settings import Configuration
 from mppi_ros.driving.footprint import Footprint
+from mppi_ros.driving.settings import Limits
 from mppi_ros.share import share_path
 from mppi_ros.simulation.planner import plan
 from mppi_ros.simulation.plant import PLANTS
 from mppi_ros.simulation.world import World
 from mppi_ros.tools.evaluate import main, summarise
-from mppi_ros.tools.evaluate_case import Case, drawn, driving_time
+from mppi_ros.tools.evaluate_case import Case, drawn, driving_time, free_time, turning_time
 from mppi_ros.tools.evaluate_comparison import changed, differences, interval, pair
 from mppi_ros.tools.evaluate_suites import Request, cases_of
 
@@ -348,3 +352,64 @@ def test_official_worlds_are_all_there(data):
     cases = cases_of('barn', Request(data / 'barn'))
     assert len(cases) == len({case.scenario for case in cases}) >= 25
     assert all(5.0 < case.optimal_time < 10.0 for case in cases)
+
+
+@pytest.mark.parametrize('angle', [0.0, 0.1, 1.0, -math.pi])
+def test_turning_time_is_the_integral_of_the_quickest_turn(angle):
+    limits = Limits(wz_max=0.8, az_max=1.0)
+    time, turned, rate, dt = 0.0, 0.0, 0.0, 1e-4
+    while turned < abs(angle):
+        stopping = rate * rate / (2.0 * limits.az_max)
+        rising = abs(angle) - turned > stopping
+        rate = min(max(rate + (dt if rising else -dt) * limits.az_max, 1e-4), limits.wz_max)
+        turned, time = turned + rate * dt, time + dt
+    assert turning_time(angle, limits) == pytest.approx(time, abs=0.02)
+
+
+STRAIGHT = np.array([[0.0, 0.0, 0.0], [2.0, 0.0, 0.0], [4.0, 0.0, 0.0]])
+TURNER = Limits(vx_max=1.0, vx_min=-0.2, wz_max=1.0, az_max=1.0)
+QUARTER_TURN, HALF_TURN = 0.5 * math.pi + 1.0, math.pi + 1.0  # [s]
+
+
+@pytest.mark.parametrize(('path', 'start', 'goal', 'turning'), [
+    (STRAIGHT, 0.0, 0.0, 0.0),
+    (STRAIGHT, 0.5, -0.5, 0.0),
+    (STRAIGHT, math.pi, 0.0, QUARTER_TURN),
+    (STRAIGHT, 0.0, -math.pi, QUARTER_TURN),
+    (STRAIGHT, math.pi, math.pi, 2.0 * QUARTER_TURN),
+])  # fmt: skip
+def test_ideal_time_holds_the_turns_that_cannot_be_done_while_driving(path, start, goal, turning):
+    driving = driving_time(4.0, TURNER)
+    for given in (False, True):
+        time = free_time(path, start, goal, TURNER, True, given=given)
+        assert time == pytest.approx(driving + turning)
+    on_the_way = free_time(path, start, goal, TURNER, False, given=False)
+    assert on_the_way == pytest.approx(max(driving, HALF_TURN if start != goal and turning else 0))
+
+
+def test_ideal_time_of_a_turn_at_one_place_is_that_of_the_turn():
+    spot = np.array([[1.0, 2.0, 0.0], [1.0, 2.0, math.pi]])
+    for heads_along in (False, True):
+        time = free_time(spot, 0.0, math.pi, TURNER, heads_along, given=False)
+        assert time == pytest.approx(HALF_TURN)
+
+
+def test_ideal_time_holds_a_turn_in_place_inside_of_a_given_plan():
+    docking = np.array([
+        [0.0, 0.0, 0.0], [1.0, 0.0, 0.0], [2.0, 0.0, 0.0], [2.0, 0.0, math.pi],
+        [3.0, 0.0, math.pi], [4.0, 0.0, math.pi]])  # fmt: skip
+    time = free_time(docking, 0.0, math.pi, TURNER, True, given=True)
+    assert driving_time(4.0, TURNER) + HALF_TURN <= time + 1e-9
+
+
+def test_robot_that_reverses_as_fast_need_not_turn():
+    quick = Limits(vx_max=1.0, vx_min=-1.0, wz_max=1.0, az_max=1.0)
+    time = free_time(STRAIGHT, math.pi, math.pi, quick, True, given=False)
+    assert time == pytest.approx(driving_time(4.0, quick))
+
+
+def test_official_and_measured_times_are_no_sums_of_ours():
+    case = Case('barn', '7', 'nominal', 0, (0.0, 0.0, 2.0), (0.0, 9.0, 0.0), Configuration(),
+                optimal_time=6.0)
+    assert case.ideal_time() == 6.0
+    assert replace(case, optimal_time=0.0, laps=2, lap_time=11.0).ideal_time() == 22.0

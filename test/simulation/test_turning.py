@@ -1,0 +1,70 @@
+"""Robots of any body turn at the goal at once, and stand where no way leads on."""
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from mppi_ros.control.settings import Configuration
+from mppi_ros.mppi.parameters import replace
+from mppi_ros.simulation.episode import Episode
+from mppi_ros.simulation.plant import PLANTS
+from mppi_ros.simulation.world import World
+from mppi_ros.tools.evaluate_suites import read_robot
+
+HEAVY = {
+    'limits.vx_max': 1.0, 'limits.vx_min': -0.3, 'limits.wz_max': 0.8, 'limits.ax_max': 0.6,
+    'limits.ax_min': -0.8, 'limits.az_max': 1.0}
+BODIES = {
+    'agv': (0.6, 0.4, -0.6, 0.4, -0.6, -0.4, 0.6, -0.4),
+    'long': (1.0, 0.5, -1.0, 0.5, -1.0, -0.5, 1.0, -0.5),
+    'trailing': (0.3, 0.35, -1.0, 0.35, -1.0, -0.35, 0.3, -0.35),
+}
+BOUNDS = (-4.0, -4.0, 10.0, 4.0)
+
+
+def robot(name):
+    if name in BODIES:
+        found = replace(Configuration(), {**HEAVY, 'robot.footprint': BODIES[name]})
+    else:
+        found = read_robot(name)
+    return replace(found, {'threads': 1})
+
+
+def wall(x, low, high):
+    """Return the circles of a wall across the way."""
+    return [(x, float(y), 0.05) for y in np.arange(low, high + 0.01, 0.05)]
+
+
+@pytest.mark.parametrize(('name', 'seconds'), [
+    ('agv', 4.9), ('husky', 4.3), ('jackal', 1.0), ('', 2.3), ('rosbot_mecanum', 1.8)])
+@pytest.mark.parametrize(('way', 'heading', 'plant'), [
+    (2.0, math.pi, 'nominal'), (0.0, -math.pi + 0.02, 'heavy')])
+def test_robot_turns_at_its_goal_without_dithering(name, seconds, way, heading, plant):
+    """`seconds` is what half a turn takes at the limits, from rest to rest."""
+    result = Episode(
+        World.from_circles((), BOUNDS), (0.0, 0.0, 0.0), (way, 0.0, heading), robot(name),
+        plant=PLANTS[plant], seed=1).run()
+    assert result.success
+    assert result.reversals <= 3
+    assert not any('no headway' in reason for reason in result.trace.reasons)
+    turning = result.time_s - way / robot(name).limits.vx_max
+    assert turning < 1.15 * seconds + (3.5 if way else 2.5)
+
+
+@pytest.mark.parametrize(('name', 'patience'), [
+    ('agv', 1.5), ('jackal', 0.0), ('rosbot_mecanum', 1.5), ('f1tenth', 0.0)])
+def test_robot_before_an_obstacle_without_a_way_round_stands(name, patience):
+    across = wall(5.0, -4.0, 4.0)
+    path = np.array([[0.0, 0.0, 0.0], [8.0, 0.0, 0.0]])
+    result = Episode(
+        World.from_circles((), BOUNDS).with_discs(across), tuple(path[0]), tuple(path[1]),
+        replace(robot(name), {'recovery.patience': patience, 'recovery.give_up': 4.0}),
+        path=path, timeout=14.0, seed=2).run()
+    assert not result.collision
+    assert result.reversals <= 2
+    assert result.longest_standing_s > 5.0
+    assert result.trace.reasons[-1].endswith('given up')
+    assert 'stopped: no way round what blocks the plan' in result.trace.reasons
+    assert 0.05 < result.trace.clearance[-1] < 0.75
