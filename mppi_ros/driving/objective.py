@@ -242,7 +242,9 @@ class DrivingObjective:
         straight = self._plain if path.facing is None else self._facing
         self._charge(straight if way is None else self._round)
         goal_x, goal_y, goal_yaw = path.goal
-        in_window, stands = last == len(path.arc), known.end <= (last - 1) * spacing
+        # On the way round an obstacle the robot first has to come back to the plan.
+        in_window = last == len(path.arc) and way is None
+        stands = known.end <= (last - 1) * spacing
         if stands:  # the way ends here
             last = min(last, max(int(known.end / spacing) + 1, first + 2))
             in_window = True

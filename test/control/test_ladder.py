@@ -63,7 +63,7 @@ def heading_for_the_rim(gap, changes=None, blocked=False):
     last = (0.5,) + (0.0,) * (model.controls() - 1)
     step, fine = (model.of(c.limits, c.prediction, dt, float) for dt in (0.5, STEP))
     waiting = np.zeros((motion.waits(fine), model.controls()), np.float32)
-    return Scene(start, last, 0.05, around, step, fine, waiting)
+    return Scene(start, last, 0.05, around, step, fine, waiting, 1.0)
 
 
 @pytest.mark.parametrize('model', ['diff_drive', 'omni', 'ackermann'])
