@@ -24,6 +24,7 @@ from mppi_ros.mppi.blocks import kernel
 MARGIN = 3.0  # [m] round the blocked part of the plan that is searched for a way
 REJOIN = 1.0  # [m] of the plan behind the blocked part on which it may be rejoined
 LEAVE = 0.5  # [m] before the blocked part, and the braking distance, from which it is left
+STRAIGHT, SHORTCUT = 0.8, 1.5  # least chord over arc, most arc less chord [m], of a straight part
 UNREACHABLE = 1e3  # [s]
 
 
@@ -159,9 +160,25 @@ def detour(
         return NoWay(float(arc[blocked])) if blocked else None
     value[~np.isfinite(value)] = UNREACHABLE
     before = float(arc[max(blocked - 1, 0)])
-    leave = before - LEAVE - limits.vx_max**2 / (-2.0 * limits.ax_min)
+    leave = min(
+        before - LEAVE - limits.vx_max**2 / (-2.0 * limits.ax_min),
+        _straight_from(points[: max(blocked, 1)], arc[: max(blocked, 1)]),
+    )
     back = float(arc[rejoin[0]]), float(arc[rejoin[-1]])
     return CostToGo(value, res, origin_x, origin_y, before, *back, leave, float(arc[-1]))
+
+
+def _straight_from(points: NDArray[np.float64], arc: NDArray[np.float64]) -> float:
+    """
+    Return the arc length [m] from which on a path hardly bends on the way to its last point.
+
+    A robot may leave such a part early: no way to its end cuts off a lane or a loop of it, nor
+    makes it shorter by more than SHORTCUT.
+    """
+    chord = np.hypot(*(points - points[-1]).T)
+    left = arc[-1] - arc
+    bends = np.flatnonzero((chord < STRAIGHT * left) | (left - chord > SHORTCUT))
+    return float(arc[bends[-1] + 1] if len(bends) else arc[0] - LEAVE)
 
 
 def warm_up() -> None:

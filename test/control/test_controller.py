@@ -148,7 +148,7 @@ FAULTS = {
     'no plan': (
         lambda robot: robot.controller.clear_plan(),
         {},
-        'no plan yet: braking',
+        'the plan was withdrawn: braking',
     ),
     'walled in': (
         lambda robot: robot.controller.set_costmap(

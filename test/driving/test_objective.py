@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 import numpy as np
 import pytest
 
+from mppi_ros.control.settings import Configuration
 from mppi_ros.driving.costmap import Costmap
 from mppi_ros.driving.critics import CRITICS
 from mppi_ros.driving.distance_field import distance_field
@@ -61,7 +62,7 @@ def constant(v, w):
 
 def drive(made, ticks, path=STRAIGHT, state=START):
     """Drive by the first command of each solve; return the states, float64[ticks + 1, 5]."""
-    optimizer = Optimizer(MppiParameters(samples=512, threads=1), 2)
+    optimizer = Optimizer(replace(Configuration().mppi, samples=512, threads=1), 2)
     last, progress, states = (0.0, 0.0), 0.0, [state]
     for _ in range(ticks):
         progress, _ = path.project(state.x, state.y, progress)

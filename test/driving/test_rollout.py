@@ -87,6 +87,7 @@ class Scene:
         return made
 
 
+FACING = 10.0  # times the weight of path_heading where the plan gives yaws
 SCENES = {
     'start': Scene(cluttered(0), bend(), State(2.01, 3.02, 0.1, 0.2, -0.3)),
     'reversing': Scene(cluttered(1), bend(), State(2.3, 2.9, -0.4, -0.15, 0.5), (-0.1, 0.4), 0.31),
@@ -119,7 +120,8 @@ SCENES = {
                                              lag_linear=0.2, dead_band_linear=0.1),
                        pending=((0.3, 0.0, 0.0), (0.2, 0.3, 0.4), (0.1, 0.2, 0.0))),
     'omni, yaws of the plan': Scene(
-        cluttered(11), replace(bend(), direction=0.0, facing=np.linspace(1.0, -2.0, 65)),
+        cluttered(11), replace(bend(), direction=0.0, facing=np.linspace(1.0, -2.0, 65),
+                               goal=(*bend().goal[:2], -2.0)),
         State(2.0, 3.0, 0.4, 0.2, 0.3, -0.1), (0.2, -0.13, 0.1), motion_model='omni'),
     'past the end': Scene(cluttered(2), bend(), State(4.4, 5.1, 1.0, 0.4, 0.2), (0.45, 0.1), 3.2),
     'before the begin': Scene(cluttered(1), bend(), State(1.4, 2.8, 0.3, 0.4, 0.2), (0.4, 0.1)),
@@ -267,8 +269,9 @@ def reference(scene, controls):
         distance = np.maximum(np.hypot(x - goal_x, y - goal_y), rest)
         near = np.maximum(1.0 - distance / GOAL_NEAR, 0.0) if near_end else np.zeros(count)
         alignment = np.cos(yaw - path.heading[index])
+        kept = FACING if path.facing is not None else 1.0
         costs['path_heading'] += (
-            DT * critics.path_heading.weight * (1.0 - near) * (1.0 - alignment))
+            DT * kept * critics.path_heading.weight * (1.0 - near) * (1.0 - alignment))
         if near_end:
             costs['goal_position'] += (
                 DT * critics.goal_position.weight * np.minimum(distance, GOAL_REACH))
@@ -301,6 +304,8 @@ def reference(scene, controls):
         unturned, reversing = max(unturned, limits.vy_max), 0.0
     backward = time_left(scene, arc, (last - 1) * spacing) * (
         critics.progress.weight * max(limits.vx_max / unturned - 1.0, 0.0) + reversing)
+    if path.facing is not None:
+        backward = np.inf  # the yaws of the plan are kept to, however dear
     costs['progress'] += critics.progress.weight * left + np.minimum(
         critics.progress.weight * turning, backward)
     return costs, doubtful
