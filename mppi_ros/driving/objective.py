@@ -35,6 +35,7 @@ Floats = NDArray[np.float32]
 GOAL_REACH = 1.0  # [m] within which the distance to the goal counts
 GOAL_NEAR = 0.5  # [m] within which the heading at the goal counts
 FACING = 10.0  # times the weight of the heading where the plan gives it
+FACING_AHEAD = 4.0  # times it for an omnidirectional robot, which loses nothing by turning aside
 UNBOUNDED = 1e6
 LEAST_SPREAD = 0.2  # share of Σ's square root for the speeds while the robot turns at the goal
 NOWHERE = Grid(0.0, 0.0, 0.0, 0.0, 0.0, 0.0)  # all places are in its first cell
@@ -90,7 +91,8 @@ class DrivingObjective:
         self._round = weights._replace(
             progress=0.0, sideways=0.0, turning=0.0, backward=0.0, tracking=0.0, path_heading=0.0
         )
-        self._plain = weights._replace(detour=0.0)
+        facing = FACING_AHEAD if motion_model == 'omni' else 1.0
+        self._plain = weights._replace(detour=0.0, path_heading=facing * weights.path_heading)
         # Yaws that the plan gives are kept to: how dear it is to drive otherwise does not matter.
         self._facing = self._plain._replace(
             path_heading=FACING * weights.path_heading, backward=UNBOUNDED

@@ -24,6 +24,8 @@ PART_TURN = math.radians(120.0)  # [rad] longest part of a longer one: the sense
 UNEQUAL = 1e-3  # [rad] a smaller difference of yaws is rounding
 ALONG = 0.25  # sum of the cosines at both ends of a step from which its yaws state a direction
 OBLIQUE = math.radians(45.0)  # [rad] from the path at which constant yaws do not belong to it
+ASIDE = 0.5  # [rad] from the path up to which a yaw is along it
+ASIDE_SHARE = 0.1  # of the path that need not be, for its yaws to say nothing
 ROUNDED = 0.25  # [m] of the path that may be oblique to them: a cusp that a smoother has rounded
 
 Floats = NDArray[np.float64]
@@ -73,6 +75,8 @@ def outline(poses: Floats, turns: bool, omni: bool) -> Outline:
     way = np.arctan2(step[:, 1], step[:, 0])
     steps = np.hypot(step[:, 0], step[:, 1])
     oriented = poses.shape[1] == 3 and _belongs(poses[:, 2], first, way, steps, omni)
+    if oriented and omni and _along(poses[last, 2], way, steps):
+        oriented = False
     arriving = leaving = np.zeros(len(places))
     direction = np.ones(len(way))
     rotations: dict[int, list[float]] = {}
@@ -142,6 +146,19 @@ def _belongs(
     run = np.cumsum(np.where(oblique, steps, 0.0))
     before = np.maximum.accumulate(np.where(oblique, 0.0, run))
     return omni or bool((run - before).max() <= ROUNDED)
+
+
+def _along(leaving: Floats, way: Floats, steps: Floats) -> bool:
+    """
+    Tell whether yaws, float64[n], are the direction of the path, as most planners fill them in.
+
+    An omnidirectional robot then need not stop for the yaw of the start or of the goal. Those two
+    do not count.
+    """
+    if len(way) < 3:
+        return False
+    aside = np.cos(leaving[1:-1] - way[1:]) < math.cos(ASIDE)
+    return bool(steps[1:][aside].sum() <= ASIDE_SHARE * steps[1:].sum())
 
 
 def _directions(way: Floats, steps: Floats, leaving: Floats, arriving: Floats) -> Floats:

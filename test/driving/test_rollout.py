@@ -87,7 +87,7 @@ class Scene:
         return made
 
 
-FACING = 10.0  # times the weight of path_heading where the plan gives yaws
+FACING, FACING_AHEAD = 10.0, 4.0  # times path_heading: of yaws of the plan; else, for an omni
 SCENES = {
     'start': Scene(cluttered(0), bend(), State(2.01, 3.02, 0.1, 0.2, -0.3)),
     'reversing': Scene(cluttered(1), bend(), State(2.3, 2.9, -0.4, -0.15, 0.5), (-0.1, 0.4), 0.31),
@@ -269,7 +269,8 @@ def reference(scene, controls):
         distance = np.maximum(np.hypot(x - goal_x, y - goal_y), rest)
         near = np.maximum(1.0 - distance / GOAL_NEAR, 0.0) if near_end else np.zeros(count)
         alignment = np.cos(yaw - path.heading[index])
-        kept = FACING if path.facing is not None else 1.0
+        ahead = FACING_AHEAD if scene.motion_model == 'omni' else 1.0
+        kept = FACING if path.facing is not None else ahead
         costs['path_heading'] += (
             DT * kept * critics.path_heading.weight * (1.0 - near) * (1.0 - alignment))
         if near_end:

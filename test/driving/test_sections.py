@@ -127,6 +127,17 @@ def test_omnidirectional_robots_follow_the_yaws():
     assert found.goal[2] == pytest.approx(2.1)
 
 
+def test_yaws_along_the_path_make_no_omnidirectional_robot_stop_to_turn():
+    plan = np.array([[3.0, 2.0, 0.0], *([3.0, 2.0 + 0.05 * i, 1.57] for i in range(31)),
+                     [3.0, 3.5, 0.0]])
+    (found,) = sections(plan, omni=True)
+    assert found.facing is None
+    assert found.goal == pytest.approx((3.0, 3.5, 0.0))
+    aside = plan.copy()
+    aside[1:-1, 2] = 0.8  # the planner means it
+    assert any(each.facing is not None for each in sections(aside, omni=True))
+
+
 @pytest.mark.parametrize('rounding', [-1e-9, 0.0, 1e-9])
 def test_an_omnidirectional_robot_drives_sideways_whichever_side_rounding_says(rounding):
     plan = [(x, 0.0, 0.5 * math.pi + rounding) for x in np.linspace(0.0, 3.0, 31)]
