@@ -240,7 +240,9 @@ class DrivingObjective:
             self.set_outlook(known)
         way = self.way_round(path, progress)
         straight = self._plain if path.facing is None else self._facing
-        self._charge(straight if way is None else self._round)
+        weights = straight if way is None else self._round
+        if weights is not self._weights:
+            self._charge(weights)
         goal_x, goal_y, goal_yaw = path.goal
         # On the way round an obstacle the robot first has to come back to the plan.
         in_window = last == len(path.arc) and way is None
