@@ -242,7 +242,9 @@ class DrivingObjective:
             self.set_outlook(known)
         way = self.way_round(path, progress)
         straight = self._plain if path.facing is None else self._facing
-        self._charge(straight if way is None else self._round)
+        weights = straight if way is None else self._round
+        if weights is not self._weights:
+            self._charge(weights)
         goal_x, goal_y, goal_yaw = path.goal
         # On the way round an obstacle the robot first has to come back to the plan.
         in_window = last == len(path.arc) and way is None
@@ -256,7 +258,7 @@ class DrivingObjective:
             goal_yaw = self._aim(state, path)
         table = np.empty((last - first, 4), np.float32)
         left = np.empty(last - first + 1, np.float32)
-        ways = table[:0] if path.facing is None and path.direction > 0.0 else np.empty_like(table)
+        ways = np.empty((0 if path.facing is None else last - first, 2), np.float32)
         path_frames(
             path.points[first:last], path.yaw[first:last], path.heading[first:last],
             known.left[first - known.first :], spacing, state.x, state.y, table, ways, left,
@@ -277,7 +279,7 @@ class DrivingObjective:
             )
         )  # fmt: skip
         self._tables = Tables(
-            self._padded, self._discs, table, left, ways if len(ways) else table, self._to_go,
+            self._padded, self._discs, table, left, ways, self._to_go,
             self._pending, self._movers, self._own,
         )  # fmt: skip
 

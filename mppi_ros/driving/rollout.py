@@ -33,10 +33,12 @@ from mppi_ros.mppi.blocks import (
     chosen_by_type,
     inlined,
     kernel,
+    look_up_pairs,
     look_up_points,
     look_up_values,
     parallel_kernel,
     stack_counter,
+    stack_pairs,
     stack_places,
     stack_points,
     stack_row,
@@ -192,72 +194,57 @@ def approach(
         )
 
 
-def look_up_ways(model: Any, ways: Any, places: Any, out: Any) -> None:
-    """Copy ways[places] into out, float32[BLOCK, 4]; only omnidirectional robots need it."""
+def faces(model: Any, path: Any) -> Any:
+    """Return whether the body follows the yaws of the plan; only omnidirectional robots do."""
 
 
-def aligned(model: Any, path: Any, c: Any, s: Any, point: Any, way: Any) -> Any:
-    """Return the cosine of the angle between a heading and the one that the path wants."""
-
-
-def _look_up_ways(model: Any, ways: Any, places: Any, out: Any) -> None:
-    look_up_points(ways, places, out)
-
-
-def _look_up_nothing(model: Any, ways: Any, places: Any, out: Any) -> None:
-    pass
-
-
-def _aligned_with_path(model: Any, path: Any, c: Any, s: Any, point: Any, way: Any) -> Any:
-    return path.direction * (c * point[0] + s * point[1])
-
-
-def _aligned_with_way(model: Any, path: Any, c: Any, s: Any, point: Any, way: Any) -> Any:
-    return c * way[0] + s * way[1]
-
-
-@chosen_by_type(look_up_ways)
-def _look_up_of(model: Any, ways: Any, places: Any, out: Any) -> Any:
-    return _look_up_ways if model.instance_class is Omni else _look_up_nothing
-
-
-@chosen_by_type(aligned)
-def _aligned_of(model: Any, path: Any, c: Any, s: Any, point: Any, way: Any) -> Any:
-    return _aligned_with_way if model.instance_class is Omni else _aligned_with_path
+@chosen_by_type(faces)
+def _faces(model: Any, path: Any) -> Any:
+    if model.instance_class is Omni:
+        return lambda model, path: path.direction == np.float32(0.0)
+    return lambda model, path: False
 
 
 @inlined
 def follow(
     table: Any, ways: Any, path: Any, weights: Any, model: Any, body: Any, clearance: Any,
-    near: Any, arc: Any, cross: Any, total: Any,
+    near: Any, arc: Any, cross: Any, total: Any, ends: Any, facing: Any,
 ) -> None:  # fmt: skip
     """
     Progress and distance aside of the path, and the critics of pose and motion.
 
     A sample's nearest point is the one at its last progress: it moves less than a point in a step.
     Past the end of the path the distance is that to the end. Before its begin only the end of the
-    horizon charges it: a car that turns round there has to leave it.
+    horizon charges it: a car that turns round there has to leave it. Whether the path `ends` in
+    its window, and is followed `facing` as it says, are constants: each has a loop of its own.
     """
     x, y, c, s, v, w, vy, _ = body
-    places, points, facing = stack_places(), stack_points(), stack_points()
+    places, points, faced = stack_places(), stack_points(), stack_pairs()
     last_point = np.float32(table.shape[0] - 1)
     for j in range(BLOCK):
         place = np.int32(min(max(np.float32(0.0), arc[j] * path.per_metre), last_point))
         places[j] = max(place, np.int32(0))
     look_up_points(table, places, points)
-    look_up_ways(model, ways, places, facing)
+    if facing:
+        look_up_pairs(ways, places, faced)
     for j in range(BLOCK):
         tangent_x, tangent_y = points[j, 0], points[j, 1]
         along = x[j] * tangent_x + y[j] * tangent_y + points[j, 2]
         aside = y[j] * tangent_x - x[j] * tangent_y + points[j, 3]
-        alignment = aligned(model, path, c[j], s[j], points[j], facing[j])
         arc[j] = min(max(along, np.float32(0.0)), path.length)
-        beyond = max(along - arc[j], np.float32(0.0))
         cross[j] = aside
+        if facing:
+            alignment = c[j] * faced[j, 0] + s[j] * faced[j, 1]
+        else:
+            alignment = path.direction * (c[j] * tangent_x + s[j] * tangent_y)
+        squared = aside * aside
+        if ends:
+            beyond = max(along - arc[j], np.float32(0.0))
+            squared += beyond * beyond
         total[j] += (
             critics.obstacle(clearance[j], weights)
             + critics.clearance_speed(clearance[j], speed(v[j], vy[j], model), weights)
-            + critics.path_tracking(aside * aside + beyond * beyond, weights)
+            + critics.path_tracking(squared, weights)
             + critics.path_heading(alignment, near[j], weights)
             + critics.effort(w[j], weights)
             + critics.forward(path.direction * v[j], weights)
@@ -290,7 +277,7 @@ def arrive(
 ) -> None:  # fmt: skip
     """Add to the total what is charged for the place at the end of the horizon."""
     x, y, c, s = body[:4]
-    cells, points, facing = stack_places(), stack_points(), stack_points()
+    cells, points, faced = stack_places(), stack_points(), stack_pairs()
     detour, time, later = stack_row(), stack_row(), stack_row()
     for j in range(BLOCK):
         cells[j] = cell_at(to_go_grid, x[j], y[j])
@@ -299,14 +286,19 @@ def arrive(
         cells[j] = max(np.int32(arc[j] * path.per_metre), np.int32(0))
     look_up_values(left, cells, time)
     look_up_points(table, cells, points)
-    look_up_ways(model, ways, cells, facing)
+    facing = faces(model, path)
+    if facing:
+        look_up_pairs(ways, cells, faced)
     for j in range(BLOCK):
         cells[j] += np.int32(1)
     look_up_values(left, cells, later)
     for j in range(BLOCK):
         between = arc[j] * path.per_metre - np.float32(cells[j] - np.int32(1))
         time[j] += between * (later[j] - time[j])
-        alignment = aligned(model, path, c[j], s[j], points[j], facing[j])
+        if facing:
+            alignment = c[j] * faced[j, 0] + s[j] * faced[j, 1]
+        else:
+            alignment = path.direction * (c[j] * points[j, 0] + s[j] * points[j, 1])
         beyond = x[j] * points[j, 0] + y[j] * points[j, 1] + points[j, 2] - arc[j]
         aside = y[j] * points[j, 0] - x[j] * points[j, 1] + points[j, 3]
         away = np.sqrt(aside * aside + beyond * beyond)
@@ -339,8 +331,8 @@ class Tables(NamedTuple):
     The arrays of a situation, and what a plugin brings.
 
     field, float32[n], and discs, float32[d, 4]: see `clear`; table, float32[p, 4]: see Path; left,
-    float32[p + 1]: time [s] from a point of the path to its end; ways, float32[p, 4]: c, s of the
-    body there, which omnidirectional robots alone look at; to_go, float32[n]: time [s] left
+    float32[p + 1]: time [s] from a point of the path to its end; ways, float32[p, 2]: c, s of the
+    body there, see `faces`; to_go, float32[n]: time [s] left
     round an obstacle, at the places of to_go_grid; pending, float32[waits, m]: see `hold_back`;
     movers, float32[n, 6]: see `avoid`.
     """
@@ -369,10 +361,14 @@ def rollout_block(
     given, acts = (stack_row(), stack_row(), stack_row()), (stack_row(), stack_row(), stack_row())
     clearance, near, arc, cross = stack_row(), stack_row(), stack_row(), stack_row()
     total, ring, rows, exact = stack_row(), stack_ring(), stack_rows(), is_exact(model)
+    ends, facing = target.reach > np.float32(0.0), faces(model, path)
     begin(start, body, given, arc, near, total)
     for t in range(mean.shape[0]):
-        step = stretched(model, start.reach if t == 0 else np.float32(1.0))
-        command(t, mean, factor, sign, noise, step, weights, given, total)
+        if t == 0:
+            first = stretched(model, start.reach)
+            command(t, mean, factor, sign, noise, first, weights, given, total)
+        else:
+            command(t, mean, factor, sign, noise, model, weights, given, total)
         if own.motion == 0:
             if exact:
                 move(model, given, body)
@@ -387,9 +383,23 @@ def rollout_block(
         clear(field, grid, discs, model, body, clearance)
         if movers.shape[0] > 0:
             avoid(movers, np.float32(t + 1) * model.dt, discs, body, clearance)
-        if target.reach > np.float32(0.0):
+        if ends:
             approach(target, path, weights, model, body, arc, near, total)
-        follow(table, ways, path, weights, model, body, clearance, near, arc, cross, total)
+        if facing:
+            follow(
+                table, ways, path, weights, model, body, clearance, near, arc, cross, total, True,
+                True,
+            )
+        elif ends:
+            follow(
+                table, ways, path, weights, model, body, clearance, near, arc, cross, total, True,
+                False,
+            )
+        else:
+            follow(
+                table, ways, path, weights, model, body, clearance, near, arc, cross, total, False,
+                False,
+            )
         if own.critic != 0:
             if own.motion == 0:  # else they are there already
                 show_state(body, rows)

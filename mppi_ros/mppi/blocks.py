@@ -148,6 +148,7 @@ def _entry_copier(width: int) -> Any:
 
 
 _copy_value = _entry_copier(1)
+_copy_pair = _entry_copier(2)
 _copy_point = _entry_copier(4)
 
 
@@ -171,6 +172,7 @@ def take_number(typing_context: Any, counter: Any) -> Any:
 stack_row = stack_array(types.float32, BLOCK)
 stack_bits = stack_array(types.uint32, BLOCK)
 stack_places = stack_array(types.int32, BLOCK)  # places in a table
+stack_pairs = stack_array(types.float32, BLOCK, 2)
 stack_points = stack_array(types.float32, BLOCK, 4)
 stack_counter = stack_array(types.int64, 1)
 
@@ -185,6 +187,13 @@ def look_up_values(table: Any, places: Any, out: Any) -> None:
     """
     for j in range(BLOCK):
         _copy_value(table, places[j], out, j)
+
+
+@inlined
+def look_up_pairs(table: Any, places: Any, out: Any) -> None:
+    """Copy table[places] into out, float32[BLOCK, 2], for a table float32[n, 2]."""
+    for j in range(BLOCK):
+        _copy_pair(table, places[j], out, j)
 
 
 @inlined

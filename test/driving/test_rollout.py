@@ -262,7 +262,7 @@ def reference(scene, controls):
         excess = np.maximum(np.hypot(v, vy) - allowed, 0.0) / limits.vx_max
         costs['clearance_speed'] += DT * speed.weight * excess**2
         tracking = critics.path_tracking
-        squared = cross**2 + np.maximum(beyond, 0.0)**2
+        squared = cross**2 + (np.maximum(beyond, 0.0)**2 if near_end else 0.0)
         share = squared / (squared + tracking.scale**2)
         costs['path_tracking'] += DT * tracking.weight * share
         goal_x, goal_y, goal_yaw = path.goal
