@@ -35,6 +35,7 @@ from mppi_ros.mppi.blocks import (
     kernel,
     look_up_points,
     look_up_values,
+    only_in_kernels,
     parallel_kernel,
     stack_counter,
     stack_places,
@@ -192,10 +193,12 @@ def approach(
         )
 
 
+@only_in_kernels
 def look_up_ways(model: Any, ways: Any, places: Any, out: Any) -> None:
     """Copy ways[places] into out, float32[BLOCK, 4]; only omnidirectional robots need it."""
 
 
+@only_in_kernels
 def aligned(model: Any, path: Any, c: Any, s: Any, point: Any, way: Any) -> Any:
     """Return the cosine of the angle between a heading and the one that the path wants."""
 
@@ -205,7 +208,7 @@ def _look_up_ways(model: Any, ways: Any, places: Any, out: Any) -> None:
 
 
 def _look_up_nothing(model: Any, ways: Any, places: Any, out: Any) -> None:
-    pass
+    return
 
 
 def _aligned_with_path(model: Any, path: Any, c: Any, s: Any, point: Any, way: Any) -> Any:
