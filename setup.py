@@ -54,8 +54,8 @@ setup(
         'view': ['rerun-sdk>=0.23'],
         'docs': ['sphinx', 'myst-parser', 'furo', 'sphinx-mathjax-offline'],
         'cluster': ['distributed'],
-        # Measured beside this package by `mppi_benchmark peers`.
-        'peers': ['torch', 'pytorch-mppi'],
+        # Measured beside this package by `mppi_benchmark peers`, as is hydrax from its sources.
+        'peers': ['torch', 'pytorch-mppi', 'jax'],
         # The pytest plugin of launch_testing (Jazzy) does not load into pytest 9.
         'dev': ['pytest>=7.4,<9', 'pytest-timeout', 'hypothesis', 'ruff', 'mypy', 'import-linter',
                 'types-PyYAML'],

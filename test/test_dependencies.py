@@ -20,7 +20,9 @@ NAMES = {
     'ament_index_python': ('ament_index_python', ''),
     'bondpy': ('bondpy', ''),
     'distributed': ('', 'distributed'),
+    'hydrax': ('', ''),  # from its sources
     'hypothesis': ('python3-hypothesis', 'hypothesis'),
+    'jax': ('', 'jax'),
     'launch': ('launch', ''),
     'launch_ros': ('launch_ros', ''),
     'launch_testing': ('launch_testing', ''),

@@ -41,6 +41,16 @@ def test_troubleshooting_has_a_remedy_for_every_reason_code():
     assert named == {reason.value for reason in Reason}
 
 
+@pytest.mark.parametrize(
+    'file', sorted((ROOT / 'launch').glob('*.py')), ids=lambda file: file.name)
+def test_arguments_of_a_launch_file_are_on_the_page_of_interfaces(file):
+    page = (ROOT / 'docs' / 'interfaces.md').read_text('utf-8')
+    section = page.split('## Launch files')[1].split('\n## ')[0]
+    arguments = re.findall(r"^    \('(\w+)',", file.read_text('utf-8'), re.MULTILINE)
+    assert {'odom_topic', 'params_file'} <= set(arguments)
+    assert set(arguments) - set(re.findall(r'`(\w+)`', section)) == set()
+
+
 def test_figure_of_the_architecture_shows_the_layers_of_the_import_contract():
     pytest.importorskip('matplotlib')
     spec = importlib.util.spec_from_file_location(

@@ -36,6 +36,7 @@ from mppi_ros.mppi.blocks import (
     look_up_pairs,
     look_up_points,
     look_up_values,
+    only_in_kernels,
     parallel_kernel,
     stack_counter,
     stack_pairs,
@@ -194,6 +195,7 @@ def approach(
         )
 
 
+@only_in_kernels
 def faces(model: Any, path: Any) -> Any:
     """Return whether the body follows the yaws of the plan; only omnidirectional robots do."""
 

@@ -183,17 +183,19 @@ class Health:
         name = self._node.resolve_topic_name('cmd_vel')
         stamped = self._controller.configuration.interface.cmd_vel_stamped
         ours = f'geometry_msgs/msg/{"TwistStamped" if stamped else "Twist"}'
+        own = self._node.get_name(), self._node.get_namespace()  # see StopsOfOthers
         bases = [
             info for info in self._node.get_subscriptions_info_by_topic(name)
             if not info.node_name.startswith(LISTENERS)
+            and (info.node_name, info.node_namespace) != own
         ]  # fmt: skip
         if not bases or any(info.topic_type == ours for info in bases):
             return ''
         types = ', '.join(sorted({info.topic_type for info in bases}))
         nodes = ', '.join(sorted({info.node_name for info in bases}))
         return (
-            f'{name} is published as {ours} and subscribed as {types} only, by {nodes}: nobody '
-            f'gets the commands; set cmd_vel_stamped to {str(not stamped).lower()}'
+            f'{name} is published as {ours} and subscribed as {types} only, by {nodes}: none '
+            f'of them gets the commands; set cmd_vel_stamped to {str(not stamped).lower()}'
         )
 
     def _narrow(self) -> str:

@@ -153,6 +153,7 @@ class MppiController(ParameterMixin[Configuration], ManagedNode):
         self._health.begin(period)
         self._last_line.expect(period, self.configuration.safety.tick_patience)
         self._steps.restart()
+        self._others.occurred()  # whoever had cmd_vel before
         self._timer = self.create_timer(period, self._tick)
         if self._action is not None:
             self._action.activate()

@@ -65,13 +65,28 @@ def _values(arguments: Sequence[str], flags: tuple[str, ...]) -> Iterator[str]:
             yield value
 
 
-def _sections(file: str) -> Iterator[tuple[str, frozenset[str]]]:
-    """Yield each pattern of node names in a file, with the names of the parameters under it."""
+class _Untagged(yaml.SafeLoader):
+    """Loads what a tag stands before as if there was none, as rcl does: launch writes tuples."""
+
+    def construct_anything(self, _: str, node: yaml.Node) -> Any:
+        """Return the value of a node of an unknown tag."""
+        if isinstance(node, yaml.MappingNode):
+            return self.construct_mapping(node, deep=True)
+        if isinstance(node, yaml.SequenceNode):
+            return self.construct_sequence(node, deep=True)
+        return self.construct_scalar(node)  # type: ignore[arg-type]
+
+
+_Untagged.add_multi_constructor('', _Untagged.construct_anything)
+
+
+def _sections(file: str) -> list[tuple[str, frozenset[str]]]:
+    """Return each pattern of node names in a file with the names of the parameters under it."""
     try:
-        content = yaml.safe_load(Path(file).read_text('utf-8'))
-        yield from list(_nodes(content, ''))
+        content = yaml.load(Path(file).read_text('utf-8'), _Untagged)
+        return list(_nodes(content, ''))
     except (OSError, ValueError, RecursionError, yaml.YAMLError):
-        return  # rclpy has complained, or reads it otherwise
+        return []  # rclpy has complained, or reads it otherwise
 
 
 def _nodes(content: Any, prefix: str) -> Iterator[tuple[str, frozenset[str]]]:

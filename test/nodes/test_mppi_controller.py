@@ -15,7 +15,7 @@ import pytest
 
 pytest.importorskip('rclpy', reason='needs ROS 2: source an installation or install the wheels')
 
-from geometry_msgs.msg import PoseStamped  # noqa: E402
+from geometry_msgs.msg import PoseStamped, TwistStamped  # noqa: E402
 from lifecycle_msgs.msg import Transition  # noqa: E402
 from lifecycle_msgs.srv import ChangeState  # noqa: E402
 from nav_msgs.msg import OccupancyGrid, Odometry  # noqa: E402
@@ -408,6 +408,30 @@ def test_goals_that_are_left_to_a_planner_are_mentioned_once(node, monkeypatch):
     assert len([words for words in said if 'goal_pose' in words]) == 2
 
 
+def test_zero_that_others_sent_before_it_was_active_is_none_of_its_faults(node):
+    node.trigger_configure()
+    other = rclpy.create_node('other')
+    publisher, arrived = other.create_publisher(TwistStamped, 'cmd_vel', 1), []
+    other.create_subscription(TwistStamped, 'cmd_vel', arrived.append, 1)
+
+    def stop():
+        arrived.clear()
+        publisher.publish(TwistStamped())
+        while not arrived:
+            rclpy.spin_once(other, timeout_sec=10.0)
+
+    while publisher.get_subscription_count() < 2:
+        time.sleep(0.01)
+    stop()
+    node.trigger_activate()
+    node._tick()
+    assert node._health._last.code is Reason.ODOMETRY_MISSING
+    stop()
+    node._tick()
+    assert node._health._last.code is Reason.TICK_LATE
+    other.destroy_node()
+
+
 def rss() -> float:
     """Return the memory of this process [MB]."""
     pages = int(FilePath('/proc/self/statm').read_text('ascii').split()[1])
@@ -436,7 +460,7 @@ def test_the_lifecycle_keeps_nothing_of_the_cycles_before(node, monkeypatch):
     before = rss()
     for _ in range(40):
         cycle()
-    assert rss() - before < 8.0  # it was 24 MB
+    assert rss() - before < 8.0  # 0.6 MB kept by each cycle would be 24 MB
     assert sum(reference() is not None for reference in made) <= 2
     assert threading.active_count() == threads
     assert len(node.default_callback_group.entities) == entities

@@ -52,6 +52,15 @@ def test_a_namespace_may_be_a_level_of_its_own(tmp_path):
     assert len(unaddressed(written(tmp_path, text), '/mppi_controller')) == 1
 
 
+def test_a_file_of_launch_with_tags_of_python_is_read_as_by_ros(tmp_path):
+    arguments = written(
+        tmp_path, section('/**', sigma='!!python/tuple [0.3, 0.5]', alpha='!!float 0.8'))
+    assert unaddressed(arguments, NODE) == []
+    assert shared_names(arguments, NODE) == {'sigma', 'alpha'}
+    arguments = written(tmp_path, section('amcl', pose='!!python/tuple [0.3, 0.5]'))
+    assert len(unaddressed(arguments, NODE)) == 1
+
+
 def test_each_file_is_looked_at_by_itself(tmp_path):
     good = written(tmp_path, section('/**', alpha=0.8), 'good.yaml')
     bad = written(tmp_path, section('amcl', alpha=0.8), 'bad.yaml')

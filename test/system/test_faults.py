@@ -272,11 +272,11 @@ def test_a_controller_that_was_stopped_for_less_than_its_own_watch_begins_from_r
         zeros = [n for n, (command, _) in enumerate(heard) if command == (0.0, 0.0)]
         assert zeros, heard
         moving = next(n for n in range(zeros[0], len(heard)) if heard[n][0] != (0.0, 0.0))
-        assert 0.0 < heard[moving][0][0] <= 0.4 + 1e-6, heard  # 1 m/s² for at most two periods
         assert all(after > before for (_, before), (_, after) in itertools.pairwise(heard)), heard
-        changes = [after[0] - before[0] for (before, _), (after, _)
-                   in itertools.pairwise(heard[moving:])]
-        assert max(changes) <= 0.4 + 1e-6, heard
+        # 1 m/s² from tick to tick, which another clock measures; the last zero may be the guard's,
+        # later than the tick before.
+        for (before, begun), (after, sent) in itertools.pairwise(heard[moving - 1:]):
+            assert after[0] - before[0] <= max(0.2, sent - begun) + 1e-3, heard
 
 
 LOST = {

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 
 import pytest
 from system import scenarios
@@ -20,8 +21,9 @@ CHANGES = {'lambda': 0.5, 'sigma': (0.3, 0.7), 'robot.footprint': (), 'horizon_s
 def param(ros_domain):
     """Offer `ros2 param`; it looks for nodes by itself, since a daemon would outlive the test."""
     def run(verb, *arguments):
-        words = [shutil.which('ros2'), 'param', verb, '--no-daemon', '--spin-time', '5',
-                 *map(str, arguments)]
+        # By the Python that runs the tests: another one on the path may lack rclpy.
+        words = [sys.executable, shutil.which('ros2'), 'param', verb, '--no-daemon',
+                 '--spin-time', '5', *map(str, arguments)]
         return subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                               check=True).stdout
 
@@ -67,7 +69,7 @@ def test_every_parameter_is_listed_described_set_and_read(processes, watcher, pa
     listed = param('list', '/mppi_controller').split()
     assert set(listed) >= {info.name for info in describe(Configuration)}
     shown = param('describe', '/mppi_controller', 'horizon_steps')
-    for words in ('steps T of the horizon', 'Min value: 2', 'Max value: 512'):
+    for words in ('steps T of the horizon', 'Min value: 1', 'Max value: 512'):
         assert words in shown
     assert 'successful' in param('set', '/mppi_controller', 'lambda', '1')
     assert 'Double value is: 1.0' in param('get', '/mppi_controller', 'lambda')
