@@ -42,14 +42,14 @@ def shared_names(arguments: Sequence[str], node: str) -> frozenset[str]:
     """
     Return the names of parameters that only sections for several nodes give to this one.
 
-    These are keys with a wildcard, such as `/**:`. A name that its own section or an argument
-    gives, too, is not among them.
+    These are keys that name no node, such as `/**:`; `/**/mppi_controller:` does. A name
+    that its own section or an argument gives, too, is not among them.
     """
     shared, own = set[str](), set[str]()
     for file in files(arguments):
         for pattern, names in _sections(file):
             if _matches(pattern, node):
-                (shared if '*' in pattern else own).update(names)
+                (shared if '*' in pattern.rpartition('/')[2] else own).update(names)
     for rule in _values(arguments, ('-p', '--param')):
         own.add(rule.split(':=', 1)[0].rpartition(':')[2])
     return frozenset(shared - own)

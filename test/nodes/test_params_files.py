@@ -61,6 +61,13 @@ def test_a_file_of_launch_with_tags_of_python_is_read_as_by_ros(tmp_path):
     assert len(unaddressed(arguments, NODE)) == 1
 
 
+@pytest.mark.parametrize(('key', 'shared'), [
+    ('/**/mppi_controller', False), ('/*/mppi_controller', False), ('/**', True),
+    ('/robot1/*', True)])
+def test_a_key_that_ends_in_the_name_of_the_node_is_its_own(tmp_path, key, shared):
+    assert bool(shared_names(written(tmp_path, section(key, lamda=0.5)), NODE)) is shared
+
+
 def test_each_file_is_looked_at_by_itself(tmp_path):
     good = written(tmp_path, section('/**', alpha=0.8), 'good.yaml')
     bad = written(tmp_path, section('amcl', alpha=0.8), 'bad.yaml')
