@@ -205,10 +205,12 @@ def test_a_plan_that_comes_again_on_a_way_round_changes_nothing():
     plan = serpentine(0.8, lanes=2)
     again = {float(n): lambda controller, now: controller.set_plan(now, plan)
              for n in range(1, 30)}
-    drive = drive_plan(plan, plan[0], posts=[(1.9, 0.0, 0.2)], events=again, seconds=40.0)
-    assert drive.coverage(plan) > 0.85
-    assert drive.travelled < 1.2 * length(plan)
-    assert drive.ticks[-1].state is State.REACHED
+    drives = [drive_plan(plan, plan[0], posts=[(1.9, 0.0, 0.2)], events=events, seconds=40.0)
+              for events in ({}, again)]
+    assert all(drive.ticks[-1].state is State.REACHED for drive in drives)
+    once, often = (drive.coverage(plan) for drive in drives)
+    assert often > once - 0.05 > 0.7
+    assert all(drive.travelled < 1.2 * length(plan) for drive in drives)
 
 
 def test_an_omnidirectional_robot_that_drives_sideways_keeps_its_yaw():

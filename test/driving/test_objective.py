@@ -177,11 +177,12 @@ def test_a_blocked_plan_is_charged_by_the_way_round_and_not_by_the_distance_from
     assert towards['progress'] < away['progress']
 
 
-def test_the_way_round_does_not_count_before_the_obstacle_is_near():
-    made = objective((3.0, 2.8, 3.5, 4.5))
-    made.look_ahead(STRAIGHT, 0.0)
-    for progress, tracked in ((0.5, True), (1.3, False)):
-        prepared(made, START._replace(x=1.0 + progress, y=3.2), progress=progress)
+def test_the_way_round_counts_on_the_straight_part_before_the_obstacle_only():
+    lanes = ReferencePath.from_poses([(1.0, 2.0), (3.0, 2.0), (3.0, 3.0), (1.0, 3.0)])
+    made = objective((1.6, 2.8, 2.0, 3.4))
+    made.look_ahead(lanes, 0.5)
+    for progress, x, y, tracked in ((1.0, 2.0, 2.2, True), (3.2, 2.8, 3.2, False)):
+        prepared(made, START._replace(x=x, y=y), progress=progress, path=lanes)
         charged = made.cost_of_each_critic(constant(0.0, 0.0))
         assert (charged['path_tracking'] > 0.0) == tracked
 
