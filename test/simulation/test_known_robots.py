@@ -46,7 +46,7 @@ def test_a_robot_that_reverses_as_fast_as_it_drives_ahead_turns_round_to_a_goal_
         world=OPEN, start=(9.0, 3.0, 0.0), goal=(2.0, 3.5, 3.1), configuration=robot,
         timeout=15.0, seed=seed).run() for seed in range(3)]
     assert all(result.success for result in results)
-    assert sum(result.reversals for result in results) <= 3
+    assert sum(result.reversals for result in results) <= 2 * len(results)
     assert all((result.trace.twist[:, 0] < -0.05).mean() < 0.2 for result in results)
 
 
