@@ -45,6 +45,8 @@ class CostToGo:
         Arc length of the last free point before the blocked part of the plan [m].
     first, last : float
         Arc lengths between which the ways lead back to the plan [m].
+    late : float
+        Arc length a braking distance and LEAVE before the blocked part [m].
     leave : float
         Arc length from which on the plan is left [m]: until there it is followed, so that no way
         cuts off a part of it that is free.
@@ -60,6 +62,7 @@ class CostToGo:
     blocked: float
     first: float
     last: float
+    late: float
     leave: float
     end: float
 
@@ -160,12 +163,10 @@ def detour(
         return NoWay(float(arc[blocked])) if blocked else None
     value[~np.isfinite(value)] = UNREACHABLE
     before = float(arc[max(blocked - 1, 0)])
-    leave = min(
-        before - LEAVE - limits.vx_max**2 / (-2.0 * limits.ax_min),
-        _straight_from(points[: max(blocked, 1)], arc[: max(blocked, 1)]),
-    )
+    late = before - LEAVE - limits.vx_max**2 / (-2.0 * limits.ax_min)
+    leave = min(late, _straight_from(points[: max(blocked, 1)], arc[: max(blocked, 1)]))
     back = float(arc[rejoin[0]]), float(arc[rejoin[-1]])
-    return CostToGo(value, res, origin_x, origin_y, before, *back, leave, float(arc[-1]))
+    return CostToGo(value, res, origin_x, origin_y, before, *back, late, leave, float(arc[-1]))
 
 
 def _straight_from(points: NDArray[np.float64], arc: NDArray[np.float64]) -> float:

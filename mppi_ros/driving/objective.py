@@ -180,7 +180,11 @@ class DrivingObjective:
         """Return the way round what blocks a path, where it counts at an arc length [m]."""
         known = self._outlook
         way = None if known is None or known.path is not path else known.detour
-        return way if way is not None and way.leave <= progress <= way.last else None
+        if way is None:
+            return None
+        # The way round knows nothing of a turning circle, so that a car follows it late.
+        first = way.late if self.turning_circle > 0.0 else way.leave
+        return way if first <= progress <= way.last else None
 
     def end(self, path: ReferencePath) -> float:
         """Return the arc length [m] at which to stand as no way leads on; inf where one does."""
