@@ -33,7 +33,7 @@ LEFT_BEHIND = 0.15  # of a side by which a robot has moved away from where a win
 def allowed_speed(way: float, deceleration: float, seconds: float) -> float:
     """Return the speed [m/s] from which a robot stops on a way [m], after driving on for t [s]."""
     t, a = seconds, deceleration
-    return a * (math.sqrt(t * t + 2.0 * max(way, 0.0) / a) - t)
+    return max(a * (math.sqrt(t * t + 2.0 * max(way, 0.0) / a) - t), 0.0)
 
 
 def needed_way(speed: float, deceleration: float, seconds: float) -> float:
