@@ -222,15 +222,19 @@ def test_simulated_time_that_begins_anew(processes, watcher, tmp_path):
     assert watcher.unsafe == []
 
 
-def test_a_stopped_controller_is_stopped_by_the_guard_and_drives_on(processes, watcher, tmp_path):
-    def heard():
-        return processes.printed('cmd_vel_guard').count('hears cmd_vel')
-
+def start_guarded_robot(processes, watcher, tmp_path):
+    """Start the robot beside a guard, and wait until each of the two hears the other."""
     processes.start('cmd_vel_guard')
     scenarios.stops_any_driver(watcher)  # so the guard's zero will be heard
     start_robot(processes, tmp_path)
     scenarios.drives(watcher)
-    watcher.wait_for(lambda: heard() == 2, 'the guard to hear the next driver')
+    watcher.wait_for(
+        lambda: processes.printed('cmd_vel_guard').count('hears cmd_vel') == 2,
+        'the guard to hear the next driver')
+
+
+def test_a_stopped_controller_is_stopped_by_the_guard_and_drives_on(processes, watcher, tmp_path):
+    start_guarded_robot(processes, watcher, tmp_path)
     # Between two ticks: a command on its way would be sent, with its old stamp, on SIGCONT.
     sent = len(watcher.commands)
     watcher.wait_for(lambda: len(watcher.commands) > sent, 'a command')
@@ -253,9 +257,7 @@ def test_a_stopped_controller_is_stopped_by_the_guard_and_drives_on(processes, w
 def test_a_controller_that_was_stopped_for_less_than_its_own_watch_begins_from_rest(
         processes, watcher, tmp_path):
     """Its watch waits five periods, 1 s at 5 Hz; the guard sends zero after 0.3 s."""
-    processes.start('cmd_vel_guard')
-    scenarios.stops_any_driver(watcher)  # so the guard's zero will be heard
-    start_robot(processes, tmp_path)
+    start_guarded_robot(processes, watcher, tmp_path)
     assert watcher.set_parameters(control_rate=5.0).successful
     for _ in range(2):
         watcher.wait_for(
