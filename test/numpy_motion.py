@@ -36,16 +36,15 @@ def over_ground(limits, wanted, last, dt):
     aim = np.stack([np.clip(wanted[:, 0], limits.vx_min, limits.vx_max),
                     np.clip(wanted[:, 1], -limits.vy_max, limits.vy_max)], axis=1)
     aim /= np.sqrt(np.maximum(excess(aim), 1.0))[:, None]
-    fast = np.stack([
-        reachable(aim[:, 0], last[:, 0], limits.ax_max * dt, -limits.ax_min * dt),
-        reachable(aim[:, 1], last[:, 1], limits.ay_max * dt, -limits.ay_min * dt)], axis=1)
-    way = aim - last[:, :2]
-    with np.errstate(invalid='ignore', divide='ignore'):
-        shares = np.where(fast == aim, 1.0, (fast - last[:, :2]) / way)
-    straight = last[:, :2] + shares.min(1)[:, None] * way
-    gap = np.maximum(excess(fast) - excess(straight), 1e-12)
-    part = np.where(excess(fast) <= 1.0, 1.0, np.clip((1.0 - excess(straight)) / gap, 0.0, 1.0))
-    return straight + part[:, None] * (fast - straight)
+    slowest = np.maximum(np.abs(last[:, 1]) + limits.ay_min * dt, 0.0) / limits.vy_max
+    left = np.sqrt(np.maximum(1.0 - slowest**2, 0.0))
+    v = reachable(np.clip(aim[:, 0], left * limits.vx_min, left * limits.vx_max),
+                  last[:, 0], limits.ax_max * dt, -limits.ax_min * dt)
+    alone = excess(np.stack([v, np.zeros_like(v)], axis=1))
+    left = limits.vy_max * np.sqrt(np.maximum(1.0 - alone, 0.0))
+    vy = reachable(np.clip(aim[:, 1], -left, left),
+                   last[:, 1], limits.ay_max * dt, -limits.ay_min * dt)
+    return np.stack([v, vy], axis=1)
 
 
 def turned(command, last, most, step):

@@ -103,33 +103,25 @@ def _excess(v: Any, vy: Any, model: Any) -> Any:
 @shared
 def _over_ground(wanted: Any, last: Any, model: Any, one: Any) -> Any:
     """
-    Return v and vy nearest to those `wanted` that the limits of both axes and the ellipse allow.
+    Return v and vy near those `wanted` that the limits of both axes and the ellipse allow.
 
-    Each axis changes as fast as it may. Where that would leave the ellipse, both change in the
-    proportion of what is wanted instead: the way there on a straight line stays within, because
-    an ellipse is convex. In between the two are mixed, which is continuous. `one` is 1 in the
-    kind of numbers to calculate with: that of a kernel would round those of Python.
+    A wanted velocity outside of the ellipse is scaled down in its own direction. Then v changes
+    as fast as it may, up to what the ellipse leaves beside the least |vy| that one step can reach,
+    and vy up to what it leaves beside that v. From within the ellipse both bounds can be kept, and
+    on its edge the robot is never stuck. `one` is 1 in the kind of numbers to calculate with: that of
+    a kernel would round those of Python.
     """
+    zero = one - one
     v = min(max(wanted[0], model.v_min), model.v_max)
     vy = min(max(wanted[1], -model.vy_max), model.vy_max)
     shrink = one / np.sqrt(max(_excess(v, vy, model), one))
-    v, vy = v * shrink, vy * shrink
-    fast_v = _reachable(v, last[0], model.rise, model.fall)
-    fast_vy = _reachable(vy, last[1], model.rise_y, model.fall_y)
-    way_v, way_vy = v - last[0], vy - last[1]
-    step_v, step_vy = fast_v - last[0], fast_vy - last[1]
-    # whether v has more steps to go; an axis that is there already has none
-    longer = way_v != one - one and abs(step_v * way_vy) <= abs(step_vy * way_v)
-    step, way = step_v if longer else step_vy, way_v if longer else way_vy
-    share = one if step == way else step / way
-    straight_v, straight_vy = last[0] + share * way_v, last[1] + share * way_vy
-    fast = _excess(fast_v, fast_vy, model)
-    straight = _excess(straight_v, straight_vy, model)
-    mixed = (one - straight) / max(fast - straight, np.float32(TINY))
-    part = one if fast <= one else min(max(mixed, one - one), one)
-    return (
-        straight_v + part * (fast_v - straight_v), straight_vy + part * (fast_vy - straight_vy)
-    )  # fmt: skip
+    slowest = max(abs(last[1]) - model.fall_y, zero) * model.inverse_vy
+    left = np.sqrt(max(one - slowest * slowest, zero))
+    v = min(max(shrink * v, left * model.v_min), left * model.v_max)
+    v = _reachable(v, last[0], model.rise, model.fall)
+    left = model.vy_max * np.sqrt(max(one - _excess(v, zero, model), zero))
+    vy = min(max(shrink * vy, -left), left)
+    return v, _reachable(vy, last[1], model.rise_y, model.fall_y)
 
 
 class DiffDrive(NamedTuple):
