@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 ROS_SETUP := $(wildcard /opt/ros/$(ROS_DISTRO)/setup.sh)
 WHEELS := $(filter jazzy kilted,$(ROS_DISTRO))
-NODES := mppi_controller kinematic_simulator path_planner cmd_vel_guard
+NODES := mppi_controller kinematic_simulator path_planner cmd_vel_watchdog
 WITH_ROS := .ci/with_ros $(VENV) "$(ROS_SETUP)"
 comma := ,
 
@@ -49,7 +49,7 @@ test-oldest:
 faults: env
 	-$(BIN)/pip install --quiet --disable-pip-version-check --only-binary :all: atheris
 	$(WITH_ROS) $(BIN)/pytest --long --timeout 7200 test/faults test/fuzz \
-	    test/control/test_promise.py test/system/test_faults.py
+	    test/control/test_guarantees.py test/system/test_faults.py
 
 docs: env
 	$(BIN)/python -m sphinx -q -W docs build/docs

@@ -63,10 +63,10 @@ setup(
     },
     entry_points={
         'console_scripts': [
-            f'mppi_controller = {NAME}.nodes.mppi_controller:main',
+            f'mppi_controller = {NAME}.nodes.controller.node:main',
             f'kinematic_simulator = {NAME}.nodes.kinematic_simulator:main',
             f'path_planner = {NAME}.nodes.path_planner:main',
-            f'cmd_vel_guard = {NAME}.nodes.cmd_vel_guard:main',
+            f'cmd_vel_watchdog = {NAME}.nodes.cmd_vel_watchdog:main',
             f'mppi_demo = {NAME}.tools.demo:main',
             f'mppi_evaluate = {NAME}.tools.evaluate:main',
             f'mppi_benchmark = {NAME}.tools.benchmark:main',

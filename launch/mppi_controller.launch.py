@@ -26,7 +26,7 @@ ARGUMENTS = (
     ('autostart', 'true', 'configure and activate at once; false leaves that to a manager'),
     *TOPICS,
     ('follow_path', 'false', "serve Nav2's action follow_path instead of plan and goal_pose"),
-    ('guard', 'false', 'a process of its own sends zero when cmd_vel falls silent'),
+    ('watchdog', 'false', 'a process of its own sends zero when cmd_vel falls silent'),
 )
 
 
@@ -62,13 +62,13 @@ def generate_launch_description():
     )
     guard = Node(
         package='mppi_ros',
-        executable='cmd_vel_guard',
-        name='cmd_vel_guard',
+        executable='cmd_vel_watchdog',
+        name='cmd_vel_watchdog',
         namespace=LaunchConfiguration('namespace'),
         output='screen',
         parameters=[LaunchConfiguration('params_file')],
         remappings=topics,
-        condition=IfCondition(LaunchConfiguration('guard')),
+        condition=IfCondition(LaunchConfiguration('watchdog')),
     )
     declared = [
         DeclareLaunchArgument(name, default_value=default, description=description)

@@ -19,7 +19,7 @@ ARGUMENTS = (
     ('cmd_vel_topic', 'cmd_vel_nav', "topic of the commands; with Nav2's velocity smoother "
      'cmd_vel_nav'),
     ('follow_path', 'true', "serve Nav2's action follow_path instead of plan and goal_pose"),
-    ('guard', 'false', 'a process of its own sends zero when the commands fall silent'),
+    ('watchdog', 'false', 'a process of its own sends zero when the commands fall silent'),
 )
 
 

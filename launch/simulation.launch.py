@@ -32,7 +32,7 @@ ARGUMENTS = (
     *TOPICS,
     ('use_sim_time', 'false', 'the simulator publishes /clock and the other nodes follow it'),
     ('autostart', 'true', 'start driving at once; false leaves that to a manager'),
-    ('guard', 'false', 'a process of its own sends zero when cmd_vel falls silent'),
+    ('watchdog', 'false', 'a process of its own sends zero when cmd_vel falls silent'),
     ('respawn', 'false', 'start the simulator again when it ends'),
     ('rviz', 'false', 'open RViz with a ready view'),
 )
@@ -89,7 +89,7 @@ def generate_launch_description():
         PathJoinSubstitution([SHARE, 'launch', 'mppi_controller.launch.py']),
         launch_arguments={
             name: LaunchConfiguration(name)
-            for name in ('params_file', 'namespace', 'use_sim_time', 'autostart', 'guard',
+            for name in ('params_file', 'namespace', 'use_sim_time', 'autostart', 'watchdog',
                          *(name for name, *_ in TOPICS))
         }.items(),
     )

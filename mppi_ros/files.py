@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from mppi_ros.mppi.errors import InputError, MppiError
+from mppi_ros.parameters.errors import InputError, MppiError
 
 LARGEST_YAML = 4_000_000  # [bytes] some tens of seconds of parsing
 LARGEST_TEXT = 256_000_000  # [bytes]

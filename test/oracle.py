@@ -7,8 +7,8 @@ import math
 import numpy as np
 
 from mppi_ros.control.inputs import Command
-from mppi_ros.control.report import Reason, State, Tick
-from mppi_ros.control.settings import Configuration
+from mppi_ros.control.parameters import ControllerParameters
+from mppi_ros.control.tick_result import ControllerState, Reason, TickResult
 from mppi_ros.driving.distance_field import DistanceField
 from mppi_ros.driving.footprint import Footprint
 
@@ -33,7 +33,7 @@ class Oracle:
         self.last = last
         self.judged = 0
 
-    def judge(self, tick: Tick, elapsed: float, configuration: Configuration) -> None:
+    def judge(self, tick: TickResult, elapsed: float, configuration: ControllerParameters) -> None:
         """
         Raise UnsafeCommandError if a command must not be sent.
 
@@ -84,16 +84,18 @@ class Oracle:
         share = share_of_top_speed(command, limits)
         if omni and not share <= max(1.0 + FINEST, share_of_top_speed(last, limits)):
             yield 'the speed over ground is beyond its limit'
-        if tick.state is State.DRIVING:
+        if tick.state is ControllerState.DRIVING:
             for age, limit in ((tick.statistics.odom_age, c.safety.odom_timeout),
                                (tick.statistics.costmap_age, c.safety.costmap_timeout)):
                 if limit and not -FUTURE - 1e-6 <= age <= limit:
                     yield 'it drives on an old input'
-        elif tick.state is not State.BRAKING and command != Command.ZERO:
+        elif tick.state is not ControllerState.BRAKING and command != Command.ZERO:
             yield 'it says that it stands and does not'
-        if not (tick.reason or tick.state in (State.DRIVING, State.REACHED)):
+        if not (tick.reason or tick.state in (ControllerState.DRIVING, ControllerState.REACHED)):
             yield 'it does not say why it does not drive'
-        if (tick.code is Reason.NONE) != (tick.reason == '') and tick.state is not State.REACHED:
+        if (tick.code is Reason.NONE) != (
+            tick.reason == ''
+        ) and tick.state is not ControllerState.REACHED:
             yield 'code and reason do not go together'
 
 
@@ -119,7 +121,7 @@ def share_of_top_speed(command: Command, limits) -> float:
 
 def complaint_of(
     last: tuple[float, float], command: tuple[float, float], elapsed: float,
-    configuration: Configuration,
+    configuration: ControllerParameters,
 ) -> str:
     """
     Say what is unsafe in a command v, w as it came over a topic; '' when nothing is.
@@ -164,7 +166,7 @@ class Body:
 
 
 def room_to_stop(
-    body: Body, pose, twist, commands, configuration: Configuration, field: DistanceField,
+    body: Body, pose, twist, commands, configuration: ControllerParameters, field: DistanceField,
     footprint: Footprint,
 ) -> bool:
     """

@@ -9,13 +9,13 @@ import numpy as np
 
 from mppi_ros.control.controller import Controller
 from mppi_ros.control.inputs import Odometry
-from mppi_ros.control.report import Tick
-from mppi_ros.control.settings import Configuration
+from mppi_ros.control.parameters import ControllerParameters
+from mppi_ros.control.tick_result import TickResult
 from mppi_ros.driving.costmap import Costmap
-from mppi_ros.mppi.parameters import replace
+from mppi_ros.parameters.declaration import replace
 
 # Enough samples to drive, few enough for thousands of ticks in a test.
-QUICK = replace(Configuration(), {'samples': 256, 'horizon_steps': 30, 'threads': 1})
+QUICK = replace(ControllerParameters(), {'samples': 256, 'horizon_steps': 30, 'threads': 1})
 
 
 def room(width: float = 10.0, height: float = 6.0, resolution: float = 0.05) -> Costmap:
@@ -49,13 +49,13 @@ class PlainRobot:
         self.twist = np.zeros(2)
         self.lag = lag
         self._acting = deque([(0.0, 0.0)] * (1 + round(delay / self.period)))
-        self.ticks: list[Tick] = []
+        self.ticks: list[TickResult] = []
 
     def odometry(self) -> Odometry:
         x, y, yaw = self.pose
         return Odometry(self.now, x, y, yaw, self.twist[0], 0.0, self.twist[1])
 
-    def tick(self, sense: bool = True) -> Tick:
+    def tick(self, sense: bool = True) -> TickResult:
         """Measure, tick, and move for one period."""
         if sense:
             self.controller.set_odometry(self.odometry())
@@ -74,7 +74,7 @@ class PlainRobot:
         self.now += self.period
         return tick
 
-    def run(self, seconds: float, sense: bool = True) -> Tick:
+    def run(self, seconds: float, sense: bool = True) -> TickResult:
         """Tick for a while and return the last tick."""
         for _ in range(round(seconds / self.period)):
             tick = self.tick(sense)

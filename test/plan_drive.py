@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from plain_robot import QUICK
 
 from mppi_ros.control.controller import Controller
-from mppi_ros.control.report import State, Tick
-from mppi_ros.control.settings import Configuration
+from mppi_ros.control.parameters import ControllerParameters
+from mppi_ros.control.tick_result import ControllerState, TickResult
 from mppi_ros.driving.costmap import Costmap
-from mppi_ros.mppi.parameters import replace
+from mppi_ros.parameters.declaration import replace
 from mppi_ros.simulation.plant import Plant, PlantParameters
 
 COSTMAP_CELL = 0.05  # [m]
@@ -38,12 +38,12 @@ class Drive:
 
     poses: NDArray[np.float64]
     progress: NDArray[np.float64]
-    ticks: list[Tick]
+    ticks: list[TickResult]
     period: float
 
     @property
     def reached(self) -> bool:
-        return self.ticks[-1].state is State.REACHED
+        return self.ticks[-1].state is ControllerState.REACHED
 
     @property
     def reason(self) -> str:
@@ -103,7 +103,7 @@ def drive_plan(
     plant: PlantParameters | None = None,
     events: dict[float, Callable[[Controller, float], None]] | None = None,
     give: str = 'plan',
-    configuration: Configuration = QUICK,
+    configuration: ControllerParameters = QUICK,
 ) -> Drive:
     """
     Drive until the goal is reached, the controller gives up, or the time is over.
@@ -112,7 +112,7 @@ def drive_plan(
     """
     poses = np.array(plan, np.float64)
     c = replace(configuration, {
-        'safety.costmap_timeout': 0.0, 'motion_model': model, 'recovery.give_up': 15.0,
+        'safety.costmap_timeout': 0.0, 'motion_model': model, 'recovery.progress_timeout': 15.0,
         **(changes or {}),
     })
     around = np.vstack([poses[:, :2], [start[:2]]])
@@ -140,7 +140,7 @@ def drive_plan(
         ticks.append(tick)
         trail.append(body.pose.copy())
         progress.append(tick.statistics.progress)
-        if not left and (tick.state is State.REACHED or 'given up' in tick.reason):
+        if not left and (tick.state is ControllerState.REACHED or 'given up' in tick.reason):
             break
         body.advance(period)
         now = round(now + period, 9)

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mppi_ros.control.controller import Controller
-from mppi_ros.control.report import Reason, State, Tick
-from mppi_ros.control.settings import Configuration
+from mppi_ros.control.parameters import ControllerParameters
+from mppi_ros.control.tick_result import ControllerState, Reason, TickResult
 from mppi_ros.driving.costmap import Costmap
 from mppi_ros.driving.distance_field import distance_field
 from mppi_ros.driving.footprint import Footprint
@@ -64,7 +64,7 @@ class Drive:
 
     """
 
-    configuration: Configuration
+    configuration: ControllerParameters
     plan: NDArray[np.float64]
     world: Costmap
     window: tuple[float, float] | None = None
@@ -77,7 +77,7 @@ class Drive:
     timeout: float = 120.0
     seed: int = 1
     until: Callable[[Drive], bool] = lambda drive: False
-    ticks: list[Tick] = field(default_factory=list)
+    ticks: list[TickResult] = field(default_factory=list)
     rows: list[tuple[float, ...]] = field(default_factory=list)
 
     def run(self) -> Drive:
@@ -111,8 +111,8 @@ class Drive:
                 plant.command(tick.command, now)
                 self.ticks.append(tick)
                 self.rows.append((now, *plant.pose, *plant.twist))
-                self.arrived = tick.state is State.REACHED
-                if tick.code is Reason.GIVEN_UP or self.until(self):
+                self.arrived = tick.state is ControllerState.REACHED
+                if tick.code is Reason.PROGRESS_TIMEOUT or self.until(self):
                     break
             count += 1
             plant.advance(count * step - now)
@@ -154,7 +154,9 @@ class Drive:
     @property
     def second_choices(self) -> int:
         """Ticks at which the plan was not safe."""
-        return sum(tick.code in (Reason.SECOND_CHOICE, Reason.NO_ROOM) for tick in self.ticks)
+        return sum(
+            tick.code in (Reason.FALLBACK_COMMAND, Reason.COLLISION_AHEAD) for tick in self.ticks
+        )
 
 
 def straight(length: float) -> NDArray[np.float64]:

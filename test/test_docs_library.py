@@ -10,7 +10,7 @@ import numba
 import numpy as np
 import pytest
 
-from mppi_ros.mppi import BlockObjective, MppiParameters, Noise, Optimizer
+from mppi_ros.mppi import BlockObjective, MppiParameters, NoiseParameters, Optimizer
 
 PAGE = Path(__file__).parents[1] / 'docs' / 'library.md'
 PLAIN, BLOCKS = re.findall(r'```python\n(.*?)```', PAGE.read_text('utf-8'), re.S)
@@ -54,7 +54,7 @@ def test_its_blocks_cost_what_the_function_costs_and_give_the_same_step(
     assert isinstance(objective, BlockObjective)
     objective.start[:] = 2.5, 0.4
     parameters = MppiParameters(
-        samples=200, horizon_steps=30, sigma=[3.0], noise=Noise(0.1, 0.05, antithetic))
+        samples=200, horizon_steps=30, sigma=[3.0], noise=NoiseParameters(0.1, 0.05, antithetic))
     ours = Optimizer(parameters, 1)
     theirs = Optimizer(parameters, 1, bounds=(-2.0, 2.0))
     cost = plain['cost_from'](objective.start.astype(float))

@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
-from mppi_ros.control.report import Reason
-from mppi_ros.control.settings import read_yaml
+from mppi_ros.control.parameters import read_yaml
+from mppi_ros.control.tick_result import Reason
 from mppi_ros.share import share_path
 
 ROOT = share_path()
@@ -76,7 +76,7 @@ def test_example_bringup_starts_executables_of_the_package():
     compile(example, 'bringup.launch.py', 'exec')
     executables = set(re.findall(r"executable='(\w+)'", example))
     setup = (ROOT / 'setup.py').read_text('utf-8')
-    assert executables == {'mppi_controller', 'cmd_vel_guard'}
+    assert executables == {'mppi_controller', 'cmd_vel_watchdog'}
     assert all(f"f'{name} = " in setup for name in executables)
     pytest.importorskip('launch_ros', reason='launch_ros comes only with an installed ROS 2')
     names: dict = {}

@@ -12,11 +12,11 @@ import pytest
 import yaml
 
 from mppi_ros.control.controller import Controller
-from mppi_ros.control.settings import Configuration
-from mppi_ros.driving.plugin import Plugin, load_plugin
-from mppi_ros.mppi.address import call
-from mppi_ros.mppi.errors import ParameterError
-from mppi_ros.mppi.parameters import replace
+from mppi_ros.control.parameters import ControllerParameters
+from mppi_ros.driving.plugin import CriticPlugin, load_plugin
+from mppi_ros.jit.function_pointer import call_pointer
+from mppi_ros.parameters.declaration import replace
+from mppi_ros.parameters.errors import ParameterError
 
 PAGE = Path(__file__).parents[1] / 'docs' / 'plugins.md'
 LAWN_RULES, SECTION, MASS = re.findall(r'```(?:python|yaml)\n(.*?)```', PAGE.read_text(), re.S)
@@ -24,7 +24,7 @@ LAWN_RULES, SECTION, MASS = re.findall(r'```(?:python|yaml)\n(.*?)```', PAGE.rea
 
 @njit
 def run(address, step, rows, values):
-    call(address, (step, rows, values))
+    call_pointer(address, (step, rows, values))
 
 
 @pytest.fixture
@@ -38,9 +38,9 @@ def lawn_rules(tmp_path, monkeypatch):
 
 def test_the_parameter_of_the_page_loads_its_plugin(lawn_rules):
     named = yaml.safe_load(SECTION)['mppi_controller']['ros__parameters']
-    configuration = replace(Configuration(), named)
+    configuration = replace(ControllerParameters(), named)
     assert load_plugin(configuration.plugin) is lawn_rules.rules
-    assert isinstance(lawn_rules.rules, Plugin)
+    assert isinstance(lawn_rules.rules, CriticPlugin)
     Controller(configuration)
 
 
@@ -73,4 +73,4 @@ def test_the_mass_of_the_page_reaches_its_goal():
 ])
 def test_a_name_that_is_no_plugin_is_refused_with_its_reason(name, said):
     with pytest.raises(ParameterError, match=said):
-        Controller(replace(Configuration(), {'plugin': name}))
+        Controller(replace(ControllerParameters(), {'plugin': name}))

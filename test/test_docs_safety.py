@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from mppi_ros.control.report import HARMLESS, Reason
+from mppi_ros.control.tick_result import NON_FAULTS, Reason
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = (ROOT / 'docs' / 'safety.md').read_text('utf-8')
@@ -27,6 +27,6 @@ def test_every_code_is_explained_once():
 
 
 def test_what_is_harmless_comes_first():
-    driving = [Reason.NONE, Reason.IN_CONTACT, Reason.NO_HEADWAY, Reason.SECOND_CHOICE]
-    first = list(Reason)[: len(driving) + len(HARMLESS)]
-    assert set(first) == {*driving, *HARMLESS}
+    driving = [Reason.NONE, Reason.IN_CONTACT, Reason.NO_PROGRESS, Reason.FALLBACK_COMMAND]
+    first = list(Reason)[: len(driving) + len(NON_FAULTS)]
+    assert set(first) == {*driving, *NON_FAULTS}

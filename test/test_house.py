@@ -11,8 +11,8 @@ import sys
 import pytest
 
 from mppi_ros import __version__
-from mppi_ros.driving import drive, motion
-from mppi_ros.nodes import use_wheels
+from mppi_ros.driving import motion_models, rollout_steps
+from mppi_ros.ros import use_wheels
 from mppi_ros.share import share_path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -50,13 +50,15 @@ def without_a_body(tree: ast.Module) -> list[str]:
             and all(isinstance(part, ast.Pass)
                     or (isinstance(part, ast.Expr) and isinstance(part.value, ast.Constant))
                     for part in node.body)
-            and not any('only_in_kernels' in ast.unparse(mark) for mark in node.decorator_list)]
+            and not any('kernel_only' in ast.unparse(mark) for mark in node.decorator_list)]
 
 
-NODES = ROOT / 'mppi_ros' / 'nodes'  # a node has steps of its life in which nothing is to be done
+NODES = {
+    ROOT / 'mppi_ros' / folder for folder in ('nodes', 'ros')
+}  # a node has steps of its life in which nothing is to be done
 
 
-@pytest.mark.parametrize('module', [path for path in MODULES if NODES not in path.parents],
+@pytest.mark.parametrize('module', [path for path in MODULES if NODES.isdisjoint(path.parents)],
                          ids=lambda path: str(path.relative_to(ROOT)))
 def test_no_function_without_a_body_returns_none_to_python(module):
     assert without_a_body(ast.parse(module.read_text('utf-8'))) == []
@@ -72,15 +74,23 @@ class Other:
 
 def stub(a): "Do it."
 
-@only_in_kernels
+@kernel_only
 def marked(a): "Do it."
 """
     assert without_a_body(ast.parse(code)) == ['stub', 'method']
 
 
-@pytest.mark.parametrize('stub', [
-    motion.acting, drive.command, drive.move, drive.hold_back, drive.show_command],
-    ids=lambda stub: stub.__name__)
+@pytest.mark.parametrize(
+    'stub',
+    [
+        motion_models.applied_command,
+        rollout_steps.command,
+        rollout_steps.move,
+        rollout_steps.apply_delay_and_dead_band,
+        rollout_steps.export_command,
+    ],
+    ids=lambda stub: stub.__name__,
+)
 def test_what_runs_in_kernels_only_raises_when_python_calls_it(stub):
     with pytest.raises(NotImplementedError, match=f'{stub.__name__} runs in kernels only'):
         stub()
@@ -120,7 +130,7 @@ def test_use_wheels_names_the_environment_only_when_nothing_is_sourced(monkeypat
 
 
 def test_use_wheels_without_rclpy_ends_with_one_clear_line(monkeypatch, capsys):
-    monkeypatch.setattr('mppi_ros.nodes.find_spec', lambda name: None)
+    monkeypatch.setattr('mppi_ros.ros.find_spec', lambda name: None)
     with pytest.raises(SystemExit) as ended:
         use_wheels()
     assert ended.value.code == 2

@@ -17,46 +17,67 @@ import time
 import numpy as np
 from numpy.typing import NDArray
 
-from mppi_ros.control import braking, rim
-from mppi_ros.control.braking import Surroundings
-from mppi_ros.control.drives import Drives
-from mppi_ros.control.frozen import Speeds
-from mppi_ros.control.headway import (
+from mppi_ros.control import rolling_window, stopping_check
+from mppi_ros.control.costmap_processing import (
+    CostmapProcessor,
+    ProcessedCostmap,
+    ProcessingFailure,
+    ProcessingRequest,
+    SynchronousProcessor,
+    parameter_key,
+    slack,
+)
+from mppi_ros.control.fallback import (
+    WIDER,
+    CheckContext,
+    CheckedCommand,
+    cheapest_constant,
+    fallback_command,
+)
+from mppi_ros.control.input_monitor import (
+    REST,
+    REST_TURN,
+    SILENCE,
+    ClockMonitor,
+    InputStatus,
+    OdometryMonitor,
+)
+from mppi_ros.control.inputs import Command, Odometry, check_stamp
+from mppi_ros.control.odometry_consistency import BodyTwist
+from mppi_ros.control.parameters import ControllerParameters
+from mppi_ros.control.plan_tracker import PlanTracker
+from mppi_ros.control.plant_estimate import PlantEstimate
+from mppi_ros.control.progress import (
     BACK_UP,
     REMEDIES,
     SEARCH_WIDER,
     SHARE,
-    Endeavour,
-    Headway,
-    remedy,
+    ProgressChecker,
+    StuckDetector,
+    next_recovery,
 )
-from mppi_ros.control.inputs import Command, Odometry, check_stamp
-from mppi_ros.control.ladder import WIDER, Choice, Scene, cheapest_constant, second_choice
-from mppi_ros.control.report import HARMLESS, Fault, Reason, State, Statistics, Tick
-from mppi_ros.control.rim import Renewals, RollingWindow, window_of
-from mppi_ros.control.route import Route
-from mppi_ros.control.settings import Configuration
-from mppi_ros.control.survey import Failure, Prompt, Request, Survey, Surveyor, basis, slack
-from mppi_ros.control.watchdog import (
-    REST,
-    REST_TURN,
-    SILENCE,
-    Clock,
-    OdometryWatch,
-    Watched,
+from mppi_ros.control.rolling_window import RollingWindow, UpdateTracker, window_of
+from mppi_ros.control.stopping_check import CollisionModel
+from mppi_ros.control.tick_result import (
+    NON_FAULTS,
+    ControllerState,
+    Fault,
+    Reason,
+    Statistics,
+    TickResult,
 )
-from mppi_ros.driving import cost_to_go, motion, plan
+from mppi_ros.driving import cost_to_go, motion_models, path_segments
 from mppi_ros.driving.costmap import LETHAL, Costmap
 from mppi_ros.driving.distance_field import DistanceField
 from mppi_ros.driving.footprint import Footprint
-from mppi_ros.driving.motion import Controls
-from mppi_ros.driving.movers import Mover, ahead_of, margins
+from mppi_ros.driving.motion_models import Controls
 from mppi_ros.driving.objective import DrivingObjective
+from mppi_ros.driving.obstacle_tracking import DynamicObstacle, margins, predict_obstacles
 from mppi_ros.driving.path import ReferencePath
 from mppi_ros.driving.plugin import load_plugin
-from mppi_ros.mppi.errors import InputError, ParameterError
+from mppi_ros.jit.threads import sleep_between_solves
 from mppi_ros.mppi.optimizer import FEW, Optimizer
-from mppi_ros.mppi.threads import sleep_between_solves
+from mppi_ros.parameters.errors import InputError, ParameterError
 
 SENT = 512  # commands remembered for the prediction
 STALE = 2.0  # [s] after which nobody knows from the odometry where the robot is
@@ -70,7 +91,12 @@ class _Stop(Exception):
     """Why a tick must not drive, and the state once at rest."""
 
     def __init__(
-        self, code: Reason, words: str, rest: State = State.STOPPED, *, over: bool = False
+        self,
+        code: Reason,
+        words: str,
+        rest: ControllerState = ControllerState.STOPPED,
+        *,
+        over: bool = False,
     ) -> None:
         super().__init__(words)
         self.fault = Fault(code, words)
@@ -95,41 +121,43 @@ class Controller:
 
     def __init__(
         self,
-        configuration: Configuration,
+        configuration: ControllerParameters,
         seed: int | None = None,
-        surveyor: Surveyor | None = None,
+        surveyor: CostmapProcessor | None = None,
     ) -> None:
         self._seed = seed
         self._configuration = configuration
         self._odometry: Odometry | None = None
         self._newest: tuple[float, Costmap] | None = None
-        self._survey: Survey | None = None  # of the newest costmap for which there is one
-        self._surveyor = surveyor or Prompt()
+        self._survey: ProcessedCostmap | None = (
+            None  # of the newest costmap for which there is one
+        )
+        self._surveyor = surveyor or SynchronousProcessor()
         self._failed: Exception | None = None  # in a survey, until a tick reports it
         self._withdrawn = False  # there was a plan or a goal
         self._asked = (math.nan, math.nan)  # [m] where the robot was when a survey was asked for
-        self._renewals = Renewals()
+        self._renewals = UpdateTracker()
         self._asked_rolls = False
-        self._movers: list[Mover] = []
-        self._era = 0
-        self._route = Route()
-        self._clock = Clock()
-        self._odometry_watch = OdometryWatch()
+        self._movers: list[DynamicObstacle] = []
+        self._generation = 0
+        self._route = PlanTracker()
+        self._clock = ClockMonitor()
+        self._odometry_watch = OdometryMonitor()
         self._held: Fault | None = None  # over, but not for long enough
         self._calm = 0.0  # [s] without a fault since
         self._solved = -math.inf
         self._latency = 0.0
         self._hold = 1.0 / configuration.control_rate  # [s] from a tick to the next
-        self._headway = Headway()
-        self._endeavour = Endeavour()
+        self._headway = StuckDetector()
+        self._endeavour = ProgressChecker()
         self._remedy = 0
         self._second = False
         self._halted = False  # by somebody else since the last tick
         self._blocked = False
-        self._state = State.WAITING
-        self._start: motion.State | None = None
+        self._state = ControllerState.WAITING
+        self._start: motion_models.MotionState | None = None
         self._pending: NDArray[np.float32] | None = None
-        self._vehicle = motion.MODELS[configuration.motion_model]
+        self._vehicle = motion_models.MODELS[configuration.motion_model]
         self._sent = np.empty((SENT, 1 + self._vehicle.controls()))
         self._drives = self._drives_of(configuration)
         self._optimizer: Optimizer | None = None
@@ -138,11 +166,11 @@ class Controller:
         self.configure(configuration)
 
     @property
-    def configuration(self) -> Configuration:
+    def configuration(self) -> ControllerParameters:
         """Return the parameters in force."""
         return self._configuration
 
-    def configure(self, configuration: Configuration) -> None:
+    def configure(self, configuration: ControllerParameters) -> None:
         """
         Take over a whole new configuration between two ticks; the warm start is kept.
 
@@ -156,7 +184,7 @@ class Controller:
 
         """
         c = configuration
-        if motion.MODELS[c.motion_model] is not self._vehicle:
+        if motion_models.MODELS[c.motion_model] is not self._vehicle:
             raise ParameterError(f'motion_model = {c.motion_model!r} is given at start')
         parameters = c.sampling
         if self._seed is not None:
@@ -171,7 +199,7 @@ class Controller:
             drives = self._drives_of(c)
         survey = self._survey
         if survey is not None:
-            around = Surroundings.of(survey.region.field, footprint, c.safety.margin)
+            around = CollisionModel.of(survey.region.field, footprint, c.safety.margin)
             self._show(objective, survey)
         # Up to here nothing has changed; from here on nothing is refused.
         if self._optimizer is None:
@@ -180,7 +208,7 @@ class Controller:
             self._optimizer.configure(parameters)
         self._configuration, self._footprint = c, footprint
         self._objective, self._drives = objective, drives
-        self._drives.take_limits(c.limits)
+        self._drives.set_limits(c.limits)
         self._believe_drives()
         if survey is not None:
             self._surroundings = around
@@ -198,10 +226,10 @@ class Controller:
 
         """
         odometry.check()
-        if self._watched()[0].gives_way_to(odometry.stamp, self._clock.now):
+        if self._watched()[0].accepts(odometry.stamp, self._clock.now):
             self._odometry = odometry
             limits = self._drives.limits
-            speeds = Speeds(
+            speeds = BodyTwist(
                 max(limits.vx_max, -limits.vx_min),
                 limits.vy_max if self._vehicle.controls() == 3 else 0.0, limits.wz_max,
             )  # fmt: skip
@@ -222,16 +250,16 @@ class Controller:
         check_stamp('costmap', stamp)
         newest = None if self._newest is None else self._newest[0]
         timeout = self._configuration.safety.costmap_timeout
-        if Watched('costmap', newest, timeout).gives_way_to(stamp, self._clock.now):
+        if InputStatus('costmap', newest, timeout).accepts(stamp, self._clock.now):
             self._newest = stamp, costmap
             self._ask()
 
     def forget_costmap(self) -> None:
         """Know nothing of the surroundings: what was known belongs to another frame."""
         self._newest = self._survey = self._failed = None
-        self._renewals = Renewals()
+        self._renewals = UpdateTracker()
         self._movers = []
-        self._era += 1
+        self._generation += 1
 
     def set_plan(self, stamp: float, poses: NDArray[np.float64]) -> None:
         """
@@ -244,9 +272,9 @@ class Controller:
 
         """
         before = self._route.goal
-        self._route.take_plan(
-            stamp, poses, turns=self._vehicle is not motion.Ackermann,
-            omni=self._vehicle is motion.Omni,
+        self._route.set_plan(
+            stamp, poses, turns=self._vehicle is not motion_models.Ackermann,
+            omni=self._vehicle is motion_models.Omni,
         )  # fmt: skip
         self._heads_for_another(before)
         if self._route.ahead is not None:
@@ -263,7 +291,7 @@ class Controller:
 
         """
         before = self._route.goal
-        self._route.take_goal(stamp, x, y, yaw, self._configuration.goal.position_tolerance)
+        self._route.set_goal(stamp, x, y, yaw, self._configuration.goal.position_tolerance)
         self._heads_for_another(before)
 
     def clear_plan(self) -> None:
@@ -293,12 +321,12 @@ class Controller:
         """
         self._assume_sent((0.0,) * self._vehicle.controls())
         self._halted = True
-        self._odometry_watch = OdometryWatch()
+        self._odometry_watch = OdometryMonitor()
 
     def warm_up(self) -> None:
         """Compile or load every kernel, serial and parallel, on a scene of its own."""
         cost_to_go.warm_up()
-        plan.warm_up()
+        path_segments.warm_up()
         for threads, samples in ((1, 64), (2, FEW)):
             parameters = dataclasses.replace(
                 self._configuration.mppi, threads=threads, samples=samples
@@ -326,7 +354,7 @@ class Controller:
         budget: float = math.inf,
         latency: float = 0.0,
         hold: float = 0.0,
-    ) -> Tick:
+    ) -> TickResult:
         """
         Compute the command for the time `now` [s]; never raises.
 
@@ -354,9 +382,11 @@ class Controller:
         except Exception as error:  # even braking failed: zero is all that is left
             words = f'{type(error).__name__}: {error}'
             self._held, self._calm = Fault(Reason.INTERNAL_ERROR, words), 0.0
-            self._state = State.STOPPED
+            self._state = ControllerState.STOPPED
             self.halt()
-            tick = Tick(Command.ZERO, State.STOPPED, Reason.INTERNAL_ERROR, words, statistics)
+            tick = TickResult(
+                Command.ZERO, ControllerState.STOPPED, Reason.INTERNAL_ERROR, words, statistics
+            )
         statistics.tick_ms = 1e3 * (time.perf_counter() - begun)
         return tick
 
@@ -369,7 +399,7 @@ class Controller:
         latency: float,
         hold: float,
         statistics: Statistics,
-    ) -> Tick:
+    ) -> TickResult:
         seconds = 1.0 / self._configuration.control_rate
         try:
             sampler = self._sampler
@@ -381,20 +411,20 @@ class Controller:
             if fault is not None and fault.code is Reason.TICK_LATE:
                 self.halt()  # the caller has sent zero meanwhile
             command, code, reason = self._drive(now, seconds, clock_fault or fault, statistics)
-            state = State.DRIVING
+            state = ControllerState.DRIVING
         except _Stop as stop:
             command, state, code, reason = self._brake(stop, now, seconds)
         except Exception as error:  # a robot must brake even for a mistake in this program
             mistake = _Stop(Reason.INTERNAL_ERROR, f'{type(error).__name__}: {error}')
             command, state, code, reason = self._brake(mistake, now, seconds)
-        if state is State.STOPPED and self._state is State.BRAKING:
+        if state is ControllerState.STOPPED and self._state is ControllerState.BRAKING:
             # What led here is a poor start for the way on.
             self._sampler.mean[:] = 0.0
         self._state = state
         self._remember(now, command)
         twist = self._braking_model.twist(tuple(self._sent[-1, 1:].tolist()))
         sent = Command(*(value + 0.0 for value in twist))  # -0.0 becomes 0.0
-        return Tick(sent, state, code, reason, statistics)
+        return TickResult(sent, state, code, reason, statistics)
 
     def _show_drives(self, statistics: Statistics) -> None:
         told = self._drives.prediction
@@ -458,36 +488,38 @@ class Controller:
     @property
     def _last(self) -> Controls:
         """Return the controls of the last command."""
-        return tuple(self._drives.made(self._sent[-1, 1:]).tolist())
+        return tuple(self._drives.achieved(self._sent[-1, 1:]).tolist())
 
-    def _drives_of(self, c: Configuration) -> Drives:
-        return Drives(c.limits, c.prediction, self._vehicle, c.identification.enabled)
+    def _drives_of(self, c: ControllerParameters) -> PlantEstimate:
+        return PlantEstimate(c.limits, c.prediction, self._vehicle, c.identification.enabled)
 
     def _believe_drives(self) -> None:
         """Plan with what is known of the drives now."""
         drives = self._drives
         self._objective.set_plant(drives.limits, drives.prediction)
-        self._braking_model = self._vehicle.of(drives.limits, drives.careful, braking.STEP)
+        self._braking_model = self._vehicle.of(
+            drives.limits, drives.conservative, stopping_check.STEP
+        )
 
     @property
     def _made(self) -> NDArray[np.float64]:
         """Return the time of each command sent [s], and what the robot makes of it."""
-        return np.column_stack([self._sent[:, 0], self._drives.made(self._sent[:, 1:])])
+        return np.column_stack([self._sent[:, 0], self._drives.achieved(self._sent[:, 1:])])
 
     @property
     def _standing(self) -> bool:
         """Tell whether the last command was to stand."""
-        return bool(motion.rests(self._last, self._braking_model))
+        return bool(motion_models.is_stop(self._last, self._braking_model))
 
-    def _watched(self) -> tuple[Watched, Watched, Watched]:
+    def _watched(self) -> tuple[InputStatus, InputStatus, InputStatus]:
         safety, survey = self._configuration.safety, self._survey
         odometry_stamp = None if self._odometry is None else self._odometry.stamp
         return (
-            Watched('odometry', odometry_stamp, safety.odom_timeout),
-            Watched(
+            InputStatus('odometry', odometry_stamp, safety.odom_timeout),
+            InputStatus(
                 'costmap', None if survey is None else survey.region.stamp, safety.costmap_timeout
             ),
-            Watched('plan', self._route.stamp, safety.plan_timeout),
+            InputStatus('plan', self._route.stamp, safety.plan_timeout),
         )
 
     def _ask(self) -> None:
@@ -500,7 +532,7 @@ class Controller:
         if (
             known is None
             or known.costmap is not costmap
-            or known.basis != basis(self._configuration)
+            or known.parameter_key != parameter_key(self._configuration)
             or known.rolls is not self._renewals.rolls
             or not known.holds(place, 0.5 * slack(self._configuration))
         ):
@@ -509,10 +541,10 @@ class Controller:
             known = dataclasses.replace(known, stamp=stamp)  # the same cells, sent once more
         self._asked, self._asked_rolls = place, self._renewals.rolls
         self._route.looked()
-        self._surveyor.ask(
-            Request(
-                self._era, self._configuration, self._footprint, stamp, costmap, place, path,
-                self._route.progress or 0.0, self._objective.sight, known,
+        self._surveyor.submit(
+            ProcessingRequest(
+                self._generation, self._configuration, self._footprint, stamp, costmap, place,
+                path, self._route.progress or 0.0, self._objective.lookahead_distance, known,
                 () if self._survey is None else self._survey.region.tracks, self._asked_rolls,
             )
         )  # fmt: skip
@@ -520,23 +552,23 @@ class Controller:
 
     def _collect(self) -> None:
         """Take over a survey that was finished since."""
-        done = self._surveyor.answer()
-        if isinstance(done, Failure):
+        done = self._surveyor.poll()
+        if isinstance(done, ProcessingFailure):
             asked = done.request
-            if asked.era == self._era and asked.configuration is self._configuration:
+            if asked.generation == self._generation and asked.configuration is self._configuration:
                 self._failed = done.error
-        elif done is not None and done.era == self._era:
+        elif done is not None and done.generation == self._generation:
             self._adopt(done)
 
-    def _adopt(self, survey: Survey) -> None:
+    def _adopt(self, survey: ProcessedCostmap) -> None:
         self._survey = survey
         self._movers = survey.region.movers
-        self._surroundings = Surroundings.of(
+        self._surroundings = CollisionModel.of(
             survey.region.field, self._footprint, self._configuration.safety.margin
         )
         self._show(self._objective, survey)
 
-    def _show(self, objective: DrivingObjective, survey: Survey) -> None:
+    def _show(self, objective: DrivingObjective, survey: ProcessedCostmap) -> None:
         objective.set_field(survey.region.still)
         if survey.outlook is not None and survey.outlook.path is self._route.ahead:
             objective.set_outlook(survey.outlook)
@@ -577,7 +609,7 @@ class Controller:
             self.halt()
             return
         measured = self._measured(odometry)
-        self._assume_sent(self._braking_model.meant(measured, self._last))
+        self._assume_sent(self._braking_model.command_from_twist(measured, self._last))
 
     def _drive(
         self, now: float, seconds: float, fault: Fault | None, statistics: Statistics
@@ -602,18 +634,18 @@ class Controller:
         self._survey_again()
         assert self._odometry is not None
         scene = self._scene(now, start, seconds)
-        if self._route.arrives(
+        if self._route.check_goal(
             start, path, c.goal, self._odometry, self._standing, lambda: scene.braked().rest
         ):
-            rest = State.REACHED if self._route.reached else State.BRAKING
+            rest = ControllerState.REACHED if self._route.reached else ControllerState.BRAKING
             self._endeavour.restart()
             raise _Stop(Reason.GOAL_REACHED, 'goal reached', rest)
         assert self._route.goal is not None
-        left, patience = self._route.left, c.recovery.give_up
+        left, patience = self._route.distance_remaining, c.recovery.progress_timeout
         pace = SHARE * c.limits.vx_max
         if self._endeavour.hopeless(now, left, self._route.goal[:2], patience, pace):
             words = f'no progress for {patience:g} s, {left:.1f} m before the goal: given up'
-            raise _Stop(Reason.GIVEN_UP, words)
+            raise _Stop(Reason.PROGRESS_TIMEOUT, words)
         self._stand_before(path)
         choice = self._choose(now, seconds, scene, path, statistics)
         clearance = choice.check.begin
@@ -622,10 +654,10 @@ class Controller:
             return choice.command, Reason.IN_CONTACT, words
         if self._second:
             words = 'the plan leaves no room to brake: second choice'
-            return choice.command, Reason.SECOND_CHOICE, words
+            return choice.command, Reason.FALLBACK_COMMAND, words
         if self._remedy:
             words = f'no headway: {REMEDIES[self._remedy - 1]}'
-            return choice.command, Reason.NO_HEADWAY, words
+            return choice.command, Reason.NO_PROGRESS, words
         return choice.command, Reason.NONE, ''
 
     def _stand_before(self, path: ReferencePath) -> None:
@@ -637,7 +669,7 @@ class Controller:
         self._blocked = ahead <= near + (LEAVE if self._blocked else 0.0)
         if self._blocked:
             words = 'no way round what blocks the plan'
-            raise _Stop(Reason.NO_WAY, words)
+            raise _Stop(Reason.PATH_BLOCKED, words)
 
     def _watch(
         self, now: float, seconds: float, fault: Fault | None, statistics: Statistics
@@ -656,7 +688,7 @@ class Controller:
         for each in watched:
             missing = each.missing()
             if missing is not None:
-                raise _Stop(*self._more_of(missing), State.WAITING)
+                raise _Stop(*self._more_of(missing), ControllerState.WAITING)
         for found in (*(each.fault(now) for each in watched), frozen, self._outside()):
             if found is not None:
                 raise _Stop(*found)
@@ -664,7 +696,7 @@ class Controller:
             return
         self._calm += seconds
         if self._calm <= safety.recovery_time:
-            words = f'{self._held.words} (gone for less than {safety.recovery_time:g} s)'
+            words = f'{self._held.message} (gone for less than {safety.recovery_time:g} s)'
             raise _Stop(self._held.code, words, over=True)
         self._held = None
 
@@ -674,7 +706,7 @@ class Controller:
             return Fault(Reason.COSTMAP_PENDING, 'the costmap is being processed')
         if missing.code is Reason.PLAN_MISSING and self._withdrawn:
             return Fault(missing.code, 'the plan was withdrawn')
-        if missing.code is Reason.COSTMAP_MISSING and self._era:
+        if missing.code is Reason.COSTMAP_MISSING and self._generation:
             return Fault(missing.code, 'no costmap in the new frame yet')
         return missing
 
@@ -698,26 +730,26 @@ class Controller:
             self._ask()
         if not self._survey.region.holds(self._place(), slack(self._configuration)):
             words = 'the costmap around the robot is being processed'
-            raise _Stop(Reason.COSTMAP_PENDING, words, State.WAITING)
+            raise _Stop(Reason.COSTMAP_PENDING, words, ControllerState.WAITING)
 
-    def _scene(self, now: float, start: motion.State, seconds: float) -> Scene:
-        hold = self._hold + self._drives.lateness
-        pending = braking.pending(self._made, self._sending(now), self._braking_model)
+    def _scene(self, now: float, start: motion_models.MotionState, seconds: float) -> CheckContext:
+        hold = self._hold + self._drives.delay_margin
+        pending = stopping_check.pending(self._made, self._sending(now), self._braking_model)
         around = self._surroundings._replace(movers=self._moved(now))
         c = self._configuration
-        return Scene(
+        return CheckContext(
             start, self._last, hold, around, self._step_of(seconds), self._braking_model, pending,
             1.0 / (c.control_rate * c.mppi.time_step),
         )  # fmt: skip
 
     def _moved(self, now: float) -> NDArray[np.float64]:
         """Return x, y, vx, vy, radius of what moves when the next command acts."""
-        return ahead_of(self._movers, self._acting(now))
+        return predict_obstacles(self._movers, self._acting(now))
 
     def _choose(
-        self, now: float, seconds: float, scene: Scene, path: ReferencePath,
+        self, now: float, seconds: float, scene: CheckContext, path: ReferencePath,
         statistics: Statistics,
-    ) -> Choice:  # fmt: skip
+    ) -> CheckedCommand:  # fmt: skip
         """Return the first safe command that the ladder finds."""
         begun = time.perf_counter()
         self._second = False
@@ -729,7 +761,7 @@ class Controller:
         if not choice.check.safe:
             choice = scene.slowed(wanted) or choice
         if not choice.check.safe:
-            other = second_choice(self._sampler, self._objective, scene, self._cooling)
+            other = fallback_command(self._sampler, self._objective, scene, self._cooling)
             self._second = other is not None
             choice = other or choice
         statistics.solve_ms = 1e3 * (time.perf_counter() - begun)
@@ -737,35 +769,38 @@ class Controller:
         if not choice.check.safe:
             limit = self._configuration.safety.margin
             raise _Stop(
-                Reason.NO_ROOM,
+                Reason.COLLISION_AHEAD,
                 f'the plan leaves no room to brake: clearance {clearance:.2f} m, '
                 f'limit {limit:g} m',
             )
         return choice
 
-    def _cap_speed(self, now: float, scene: Scene) -> None:
+    def _cap_speed(self, now: float, scene: CheckContext) -> None:
         """Sample no faster than the robot can stop before the rim of the costmap."""
         assert self._survey is not None
         field, drives, sampler = self._survey.region.field, self._drives, self._sampler
-        slowing = rim.deceleration(drives.limits, self._configuration.motion_model)
+        slowing = rolling_window.deceleration(drives.limits, self._configuration.motion_model)
         # A command acts for `hold`, so the last one before the next costmap need not be counted.
         wait = max(self._renewals.wait(now) - 1.0 / self._configuration.control_rate, 0.0)
-        seconds = wait + scene.hold + drives.careful.lag_linear
-        needed = rim.needed_way(drives.limits.vx_max, slowing, seconds) + self._footprint.reach
+        seconds = wait + scene.hold + drives.conservative.lag_linear
+        needed = (
+            rolling_window.required_distance(drives.limits.vx_max, slowing, seconds)
+            + self._footprint.reach
+        )
         place = scene.start.x, scene.start.y
         if (
             not self._survey.region.rolls
             or field.outside > 0.0
-            or rim.way_aside(*place, field) >= needed
+            or rolling_window.distance_to_side(*place, field) >= needed
         ):
             self._objective.cap_speed(math.inf)
             return
-        poses = motion.trajectory(
+        poses = motion_models.trajectory(
             sampler.mean, scene.start, self._objective.model, self._pending
         )[:, :3]
-        way = rim.way_to_rim(poses, self._footprint, field)
-        speed = rim.allowed_speed(way, slowing, seconds)
-        self._objective.cap_speed(speed, rim.leads_ahead(poses))
+        way = rolling_window.distance_to_rim(poses, self._footprint, field)
+        speed = rolling_window.allowed_speed(way, slowing, seconds)
+        self._objective.cap_speed(speed, rolling_window.leads_ahead(poses))
 
     def _backward(self, path: ReferencePath) -> Controls:
         """Return the controls that leave the path slowly, against its direction."""
@@ -777,11 +812,11 @@ class Controller:
         """Return when the command of the tick at `now` is sent."""
         return now + self._latency
 
-    def _predicted(self, now: float) -> motion.State:
+    def _predicted(self, now: float) -> motion_models.MotionState:
         """Return the state at the time the next command begins to act."""
         odometry, drives = self._odometry, self._drives
         assert odometry is not None
-        return braking.predict(
+        return stopping_check.predict(
             self._measured(odometry), odometry.stamp, self._acting(now), self._made,
             drives.prediction, self._vehicle, drives.limits,
         )  # fmt: skip
@@ -790,21 +825,21 @@ class Controller:
         """Return when the command of the tick at `now` begins to act."""
         return self._sending(now) + self._drives.prediction.first_delay
 
-    def _measured(self, odometry: Odometry) -> motion.State:
+    def _measured(self, odometry: Odometry) -> motion_models.MotionState:
         """Return what was measured, as far as the motion model has it."""
         aside = odometry.vy if self._vehicle.controls() == 3 else 0.0
         values = (odometry.x, odometry.y, odometry.yaw, odometry.vx, odometry.wz, aside)
-        return motion.State(*(float(value) for value in values))
+        return motion_models.MotionState(*(float(value) for value in values))
 
     def _solve(
-        self, now: float, seconds: float, scene: Scene, path: ReferencePath,
+        self, now: float, seconds: float, scene: CheckContext, path: ReferencePath,
         statistics: Statistics,
     ) -> Controls:  # fmt: skip
         """Return the command that the optimised sequence begins with, held for one period."""
         start = scene.start
         assert self._route.progress is not None
         sampler, objective, c = self._sampler, self._objective, self._configuration
-        self._pending = braking.pending(self._made, self._sending(now), objective.model)
+        self._pending = stopping_check.pending(self._made, self._sending(now), objective.model)
         movers = self._moved(now)
         if len(movers):
             margin, growth = margins(c.moving_obstacles.risk)
@@ -819,8 +854,8 @@ class Controller:
         sampler.shift(min(elapsed, c.mppi.horizon))
         self._cap_speed(now, scene)
         self._solved = now
-        spans = self._headway.spans(now, start, c.limits, c.recovery.patience)
-        before, self._remedy = self._remedy, remedy(spans)
+        spans = self._headway.spans(now, start, c.limits, c.recovery.stuck_timeout)
+        before, self._remedy = self._remedy, next_recovery(spans)
         if self._remedy == SEARCH_WIDER != before:
             sampler.mean[:] = cheapest_constant(objective, scene.step, len(sampler.mean))
         step = sampler.step(
@@ -845,19 +880,19 @@ class Controller:
 
     def _brake(
         self, stop: _Stop, now: float, seconds: float
-    ) -> tuple[Controls, State, Reason, str]:
+    ) -> tuple[Controls, ControllerState, Reason, str]:
         """Return the braking command, the state and the reason; zero when at rest."""
         code, words = stop.fault
-        if code not in HARMLESS and not stop.over:
+        if code not in NON_FAULTS and not stop.over:
             self._held, self._calm = stop.fault, 0.0
         last = self._last
         turn, mistake = self._safest_turn(now, seconds)
         words = f'{words}; {mistake}' if mistake else words
         model = self._step_of(seconds)
-        command = motion.plain(motion.braked(last, turn, model))
-        if not motion.rests(command, model):
-            return command, State.BRAKING, code, f'{words}: braking'
-        return command, stop.rest, code, '' if stop.rest is State.REACHED else words
+        command = motion_models.as_floats(motion_models.brake_command(last, turn, model))
+        if not motion_models.is_stop(command, model):
+            return command, ControllerState.BRAKING, code, f'{words}: braking'
+        return command, stop.rest, code, '' if stop.rest is ControllerState.REACHED else words
 
     def _safest_turn(self, now: float, seconds: float) -> tuple[float, str]:
         """
@@ -875,7 +910,7 @@ class Controller:
         except Exception as error:  # whatever brought the robot here must not keep it from braking
             return along, f'no clearest way to brake: {type(error).__name__}: {error}'
 
-    def _step_of(self, seconds: float) -> motion.Model:
+    def _step_of(self, seconds: float) -> motion_models.Model:
         """Return the motion model for the time from the last command to the next one."""
         return self._vehicle.of(
             self._drives.limits, self._drives.prediction, seconds, float
@@ -884,14 +919,14 @@ class Controller:
     def _remember(self, now: float, command: Controls) -> None:
         self._sent[:-1] = self._sent[1:]
         time_sent = self._sending(now) if math.isfinite(now) else self._sent[-2, 0]
-        self._sent[-1] = time_sent, *self._drives.sent(command)
+        self._sent[-1] = time_sent, *self._drives.commanded(command)
 
     def _assume_sent(self, command: Controls) -> None:
         """Assume that nothing but this command was ever sent."""
-        self._sent[:] = -math.inf, *self._drives.sent(command)
+        self._sent[:] = -math.inf, *self._drives.commanded(command)
         self._drives.forget_sent()
 
     def _trajectory(self, controls: NDArray[np.float32]) -> NDArray[np.float64]:
         assert self._start is not None
         model = self._objective.model
-        return motion.trajectory(controls, self._start, model, self._pending)[:, :3]
+        return motion_models.trajectory(controls, self._start, model, self._pending)[:, :3]

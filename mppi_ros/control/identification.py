@@ -50,7 +50,7 @@ PACE = (0.05, 0.1, 0.15)  # [s/s] [s/s] [1/s] at which delay, lag and gain may b
 
 
 @dataclass(frozen=True)
-class Axis:
+class FopdtModel:
     """Delay [s], lag [s] and gain of one axis of the robot."""
 
     delay: float
@@ -59,7 +59,7 @@ class Axis:
 
 
 @dataclass(frozen=True)
-class Estimate:
+class ParameterEstimate:
     """
     What the recordings of one axis say.
 
@@ -67,8 +67,8 @@ class Estimate:
     measured changes that it explains, and `excited` the time that it rests on [s].
     """
 
-    value: Axis
-    deviation: Axis
+    value: FopdtModel
+    deviation: FopdtModel
     explained: float
     excited: float
 
@@ -97,7 +97,7 @@ class Identification:
 
     def __init__(
         self,
-        configured: Sequence[Axis],
+        configured: Sequence[FopdtModel],
         full: Sequence[float],
         memory: float = MEMORY,
         spread: float = 1.0,
@@ -156,7 +156,7 @@ class Identification:
             changed |= self._follow_up(int(axis))
         return changed
 
-    def estimate(self, axis: int) -> Estimate:
+    def estimate(self, axis: int) -> ParameterEstimate:
         """Return what the measurements of an axis say, whatever has been handed out."""
         zz, zy, yy = self._zz[:, axis], self._zy[:, axis], self._yy[axis]
         count, prior = self._count[axis], self._configured[axis]
@@ -178,12 +178,12 @@ class Identification:
         left = yy - bounded * (2.0 * zy[i, j] - bounded * zz[i, j])
         slope = (gain[i + 1, j] - gain[i - 1, j]) / 2, (gain[i, j + 1] - gain[i, j - 1]) / 2
         root = max(ROOT_STEP * (j + moved[1]), 0.0)
-        return Estimate(
-            Axis(
+        return ParameterEstimate(
+            FopdtModel(
                 max(STEP * (i + moved[0]), 0.0), root**2,
                 float(gain[i, j] + slope[0] * moved[0] + slope[1] * moved[1]),
             ),
-            Axis(
+            FopdtModel(
                 STEP * spread[0], (2.0 * root + ROOT_STEP * spread[1]) * ROOT_STEP * spread[1],
                 float(math.sqrt(variance / (zz[i, j] + trust))),
             ),
@@ -240,7 +240,7 @@ class Identification:
         ):  # fmt: skip
             step = _notable(end - before, small) + before - begin
             values.append(float(begin + min(max(step, -pace * seconds), pace * seconds)))
-        self.learned[axis] = Axis(*values)
+        self.learned[axis] = FopdtModel(*values)
         return self.learned[axis] != now
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import math
 from typing import ClassVar
 
-from mppi_ros.mppi.errors import InputError
+from mppi_ros.parameters.errors import InputError
 
 FARTHEST = 1e6  # [m] no robot drives there, and beyond it float32 loses the millimetres
 FASTEST = 1e3  # [m/s] [rad/s]

@@ -27,14 +27,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mppi_ros.control.controller import Controller
+from mppi_ros.control.costmap_processing import (
+    CostmapProcessor,
+    ProcessedCostmap,
+    ProcessingFailure,
+    ProcessingRequest,
+    SynchronousProcessor,
+)
 from mppi_ros.control.inputs import Odometry
-from mppi_ros.control.report import Fault, Reason, Tick
-from mppi_ros.control.settings import Configuration
-from mppi_ros.control.survey import Failure, Prompt, Request, Survey, Surveyor
+from mppi_ros.control.parameters import ControllerParameters
+from mppi_ros.control.tick_result import Fault, Reason, TickResult
 from mppi_ros.driving.costmap import LARGEST, Costmap
 from mppi_ros.files import reading
-from mppi_ros.mppi.errors import InputError, MppiError
-from mppi_ros.mppi.parameters import flatten, replace
+from mppi_ros.parameters.declaration import flatten, replace
+from mppi_ros.parameters.errors import InputError, MppiError
 
 WAITING = 2000  # events that may wait for the disk: some 20 s of driving
 HELD = 256e6  # bytes of costmaps that may wait for the disk
@@ -152,50 +158,50 @@ class Recorder:
         return words
 
 
-class _Numbered(Request):
+class _Numbered(ProcessingRequest):
     """A request that its survey can be told by."""
 
     number = 0
 
-    def survey(self) -> Survey:
+    def survey(self) -> ProcessedCostmap:
         found = super().survey()
         object.__setattr__(found, 'number', self.number)
         return found
 
 
-class _Witness:
+class _RecordingProcessor:
     """A surveyor that records which of its surveys was taken over, and when."""
 
-    def __init__(self, surveyor: Surveyor, write: Callable[[Event], None]) -> None:
+    def __init__(self, surveyor: CostmapProcessor, write: Callable[[Event], None]) -> None:
         self._surveyor, self._write = surveyor, write
         self._asked = self._looked = 0
 
-    def ask(self, request: Request) -> None:
+    def submit(self, request: ProcessingRequest) -> None:
         numbered = _Numbered(**vars(request))
         object.__setattr__(numbered, 'number', self._asked)
         self._asked += 1
-        self._surveyor.ask(numbered)
+        self._surveyor.submit(numbered)
 
-    def answer(self) -> Survey | Failure | None:
+    def poll(self) -> ProcessedCostmap | ProcessingFailure | None:
         self._looked += 1
-        found = self._surveyor.answer()
+        found = self._surveyor.poll()
         if found is None:
             return None
         event: Event = {'event': 'survey', 'look': self._looked}
-        if isinstance(found, Failure):
+        if isinstance(found, ProcessingFailure):
             event['error'] = str(found.error)
-        numbered = found.request if isinstance(found, Failure) else found
+        numbered = found.request if isinstance(found, ProcessingFailure) else found
         event['number'] = getattr(numbered, 'number')  # noqa: B009 - a Survey knows of no number
         self._write(event)
         return found
 
 
-class _Scripted:
+class _ReplayProcessor:
     """A surveyor whose surveys come when the record says that they did."""
 
     def __init__(self) -> None:
         self._script: dict[int, Event] = {}
-        self._requests: dict[int, Request] = {}
+        self._requests: dict[int, ProcessingRequest] = {}
         self._asked = self._looked = 0
 
     def expect(self, event: Event) -> None:
@@ -204,11 +210,11 @@ class _Scripted:
             int(event['number'])
         self._script[int(event['look'])] = event
 
-    def ask(self, request: Request) -> None:
+    def submit(self, request: ProcessingRequest) -> None:
         self._requests[self._asked] = request
         self._asked += 1
 
-    def answer(self) -> Survey | Failure | None:
+    def poll(self) -> ProcessedCostmap | ProcessingFailure | None:
         self._looked += 1
         event = self._script.pop(self._looked, None)
         if event is None:
@@ -216,7 +222,7 @@ class _Scripted:
         number = event.get('number', self._asked - 1)
         request = self._requests[number]
         error = event.get('error')
-        found = Failure(request, RuntimeError(error)) if error else request.survey()
+        found = ProcessingFailure(request, RuntimeError(error)) if error else request.survey()
         self._requests = {n: each for n, each in self._requests.items() if n >= number}
         return found
 
@@ -236,21 +242,23 @@ class RecordedController(Controller):
 
     def __init__(
         self,
-        configuration: Configuration,
+        configuration: ControllerParameters,
         seed: int | None = None,
-        surveyor: Surveyor | None = None,
+        surveyor: CostmapProcessor | None = None,
         *,
         write: Callable[[Event], None],
     ) -> None:
         self._write = write
         self._inside = True  # what a controller does to itself follows from what it is told
-        super().__init__(configuration, seed, _Witness(surveyor or Prompt(), write))
+        super().__init__(
+            configuration, seed, _RecordingProcessor(surveyor or SynchronousProcessor(), write)
+        )
         self._inside = False
         self._readings: list[float] = []
         self._sampler.clock = self._read_clock
         self._tell('begin', version=VERSION, seed=seed, parameters=flatten(configuration))
 
-    def configure(self, configuration: Configuration) -> None:
+    def configure(self, configuration: ControllerParameters) -> None:
         """Record and do."""
         if not self._inside:
             self._tell('configure', parameters=flatten(configuration))
@@ -306,7 +314,7 @@ class RecordedController(Controller):
         budget: float = math.inf,
         latency: float = 0.0,
         hold: float = 0.0,
-    ) -> Tick:
+    ) -> TickResult:
         """Do and record, with the result."""
         self._readings = []
         self._inside = True
@@ -330,7 +338,7 @@ class RecordedController(Controller):
 
 
 @dataclass(frozen=True)
-class Comparison:
+class TickComparison:
     """A tick as it was recorded and as it came out again."""
 
     now: float
@@ -346,7 +354,7 @@ class Comparison:
         ]  # fmt: skip
 
 
-def repeat(path: Path) -> Iterator[Comparison]:
+def repeat(path: Path) -> Iterator[TickComparison]:
     """
     Run a record once more and compare each tick.
 
@@ -356,7 +364,7 @@ def repeat(path: Path) -> Iterator[Comparison]:
         The file is no record of a controller.
 
     """
-    surveyor = _Scripted()
+    surveyor = _ReplayProcessor()
     events = _with_surveys(path, surveyor)
     first = next(events, {})
     if first.get('event') != 'begin':
@@ -379,7 +387,7 @@ def repeat(path: Path) -> Iterator[Comparison]:
             getattr(controller, method)(*arguments)
 
 
-def _with_surveys(path: Path, surveyor: _Scripted) -> Iterator[Event]:
+def _with_surveys(path: Path, surveyor: _ReplayProcessor) -> Iterator[Event]:
     """Yield the events that are no surveys, each when the surveys that it may take are known."""
     last: Event | None = None
     for event in _read(path):
@@ -414,12 +422,12 @@ class _RecordedTick(NamedTuple):
         _triple(event['command'])
         return cls(float(event['now']), options, tuple(map(float, event['clock'])), event)
 
-    def repeat(self, controller: Controller) -> Comparison:
+    def repeat(self, controller: Controller) -> TickComparison:
         readings = iter(self.clock)
         controller._sampler.clock = lambda: next(readings, math.inf)
         repeated = _result(controller.tick(self.now, **self.options))
         recorded = {name: self.event.get(name) for name in repeated}
-        return Comparison(self.now, recorded, repeated)
+        return TickComparison(self.now, recorded, repeated)
 
 
 # Of each event the method of a Controller and how its arguments are read.
@@ -438,7 +446,7 @@ _CALLS: dict[str, tuple[str, Callable[[Event], tuple[Any, ...]]]] = {
 }  # fmt: skip
 
 
-def _result(tick: Tick) -> Event:
+def _result(tick: TickResult) -> Event:
     statistics = {name: value for name, value in vars(tick.statistics).items() if name not in WALL}
     command = tick.command
     return {
@@ -509,8 +517,8 @@ def _costmap(value: Event) -> Costmap:
     return Costmap(_array(value['data']), *place)
 
 
-def _configuration(parameters: Event) -> Configuration:
-    return replace(Configuration(), parameters)
+def _configuration(parameters: Event) -> ControllerParameters:
+    return replace(ControllerParameters(), parameters)
 
 
 def _read(path: Path) -> Iterator[Event]:

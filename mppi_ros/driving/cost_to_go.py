@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from mppi_ros.driving.distance_field import DistanceField
 from mppi_ros.driving.footprint import Footprint
+from mppi_ros.driving.parameters import CriticParameters, Limits
 from mppi_ros.driving.path import ReferencePath
-from mppi_ros.driving.settings import Critics, Limits
-from mppi_ros.mppi.blocks import kernel
+from mppi_ros.jit.simd import kernel
 
 MARGIN = 3.0  # [m] round the blocked part of the plan that is searched for a way
 REJOIN = 1.0  # [m] of the plan behind the blocked part on which it may be rejoined
@@ -104,7 +104,7 @@ def detour(
     field: DistanceField,
     footprint: Footprint,
     limits: Limits,
-    critics: Critics,
+    critics: CriticParameters,
 ) -> CostToGo | NoWay | None:
     """
     Return the cost-to-go round the first obstacle on the plan ahead, or None where it is free.
@@ -210,7 +210,10 @@ def _at_the_rim(
 
 
 def time_left(
-    arc: NDArray[np.float64], clearance: NDArray[np.float64], limits: Limits, critics: Critics
+    arc: NDArray[np.float64],
+    clearance: NDArray[np.float64],
+    limits: Limits,
+    critics: CriticParameters,
 ) -> NDArray[np.float64]:
     """
     Return the time to the last of n points of a path from each of them, float64[n + 1] [s].
@@ -238,7 +241,7 @@ def time_left(
 
 
 def slowness(
-    clearance: NDArray[np.float32], limits: Limits, critics: Critics
+    clearance: NDArray[np.float32], limits: Limits, critics: CriticParameters
 ) -> NDArray[np.float32]:
     """
     Return the cost of a metre [s/m] at each clearance [m]; inf where the robot does not fit.

@@ -8,7 +8,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from mppi_ros.mppi.errors import InputError
+from mppi_ros.parameters.errors import InputError
 
 UNKNOWN, FREE, INSCRIBED, LETHAL = -1, 0, 99, 100
 LARGEST = 10_000  # cells a side

@@ -10,13 +10,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mppi_ros.driving.settings import Critics, Limits
-from mppi_ros.mppi.blocks import inlined
+from mppi_ros.driving.parameters import CriticParameters, Limits
+from mppi_ros.jit.simd import inline_njit
 
 SLOWEST = 0.01  # share of top speed that counts as driving backward where that is forbidden
 
 
-class Weights(NamedTuple):
+class CriticWeights(NamedTuple):
     """The critics' weights, multiplied by the time step and divided by their scales."""
 
     obstacle: float
@@ -37,20 +37,20 @@ class Weights(NamedTuple):
     goal_heading: float
     goal_stop: float
     speed_per_metre: float
-    effort: float
+    twirling: float
     smoothness_linear: float
     smoothness_angular: float
     smoothness_aside: float
-    forward: float
+    prefer_forward: float
 
     @classmethod
     def of(
-        cls, critics: Critics, limits: Limits, dt: float, motion_model: str = 'diff_drive'
-    ) -> 'Weights':
+        cls, critics: CriticParameters, limits: Limits, dt: float, motion_model: str = 'diff_drive'
+    ) -> 'CriticWeights':
         """Return the weights of one step of `dt` [s]; a car is steered by its curvature."""
         smooth = critics.smoothness.weight * dt
         unturned = -limits.vx_min  # [m/s] top speed along the path without facing it
-        reversing = critics.forward.weight
+        reversing = critics.prefer_forward.weight
         if motion_model == 'omni':
             unturned, reversing = max(unturned, limits.vy_max), 0.0  # it may drive sideways
         backward = min(max(unturned, SLOWEST * limits.vx_max), limits.vx_max)
@@ -75,22 +75,24 @@ class Weights(NamedTuple):
             'goal_heading': critics.goal_heading.weight * dt,
             'goal_stop': critics.goal_stop.weight * dt,
             'speed_per_metre': critics.goal_stop.speed_per_metre,
-            'effort': critics.effort.weight * dt / limits.wz_max**2,
+            'twirling': critics.twirling.weight * dt / limits.wz_max**2,
             'smoothness_linear': smooth / (limits.ax_max * dt) ** 2,
             'smoothness_angular': smooth / (turning * dt) ** 2,
             'smoothness_aside': smooth / (limits.ay_max * dt) ** 2,
-            'forward': critics.forward.weight * dt / max(-limits.vx_min, limits.vx_max),
+            'prefer_forward': critics.prefer_forward.weight
+            * dt
+            / max(-limits.vx_min, limits.vx_max),
         }
         return cls(**values)
 
-    def only(self, *names: str) -> 'Weights':
+    def only(self, *names: str) -> 'CriticWeights':
         """Return these weights with every weight but `names` set to 0 (scales are kept)."""
         scales = (
             'margin', 'speed_at_contact', 'speed_per_clearance', 'tracking_scale',
             'speed_per_metre',
         )  # fmt: skip
         kept = {name: getattr(self, name) for name in (*names, *scales)}
-        return Weights(**{name: kept.get(name, 0.0) for name in self._fields})
+        return CriticWeights(**{name: kept.get(name, 0.0) for name in self._fields})
 
 
 # The weights of each critic as the settings name them.
@@ -103,13 +105,13 @@ CRITICS = {
     'goal_position': ('goal_position',),
     'goal_heading': ('goal_heading',),
     'goal_stop': ('goal_stop',),
-    'effort': ('effort',),
+    'twirling': ('twirling',),
     'smoothness': ('smoothness_linear', 'smoothness_angular', 'smoothness_aside'),
-    'forward': ('forward',),
+    'prefer_forward': ('prefer_forward',),
 }
 
 
-@inlined
+@inline_njit
 def obstacle(clearance: Any, weights: Any) -> Any:
     """((margin − d)⁺ / margin)² near an obstacle, and the price of a collision for d ≤ 0."""
     near = max(weights.margin - max(clearance, np.float32(0.0)), np.float32(0.0))
@@ -117,7 +119,7 @@ def obstacle(clearance: Any, weights: Any) -> Any:
     return weights.obstacle * near * near + hit
 
 
-@inlined
+@inline_njit
 def clearance_speed(clearance: Any, speed: Any, weights: Any) -> Any:
     """(|v| − free speed)⁺², where the free speed grows with the clearance."""
     gained = weights.speed_per_clearance * max(clearance, np.float32(0.0))
@@ -125,7 +127,7 @@ def clearance_speed(clearance: Any, speed: Any, weights: Any) -> Any:
     return weights.clearance_speed * excess * excess
 
 
-@inlined
+@inline_njit
 def path_tracking(squared: Any, weights: Any) -> Any:
     """
     e² / (e² + scale²) for the square e² of the distance: square near the path, at most 1 far off.
@@ -137,39 +139,39 @@ def path_tracking(squared: Any, weights: Any) -> Any:
     return weights.tracking * (q / (np.float32(1.0) + q))
 
 
-@inlined
+@inline_njit
 def path_heading(alignment: Any, near: Any, weights: Any) -> Any:
     """1 − cos of the angle between the robot and the path, fading out near the goal."""
     return weights.path_heading * (np.float32(1.0) - near) * (np.float32(1.0) - alignment)
 
 
-@inlined
+@inline_njit
 def goal_position(distance: Any, weights: Any) -> Any:
     """Distance to the goal."""
     return weights.goal_position * distance
 
 
-@inlined
+@inline_njit
 def goal_heading(alignment: Any, near: Any, weights: Any) -> Any:
     """2 sin(θ/2) of the heading error θ, growing near the goal: it pulls to the end."""
     error = max(np.float32(2.0) - np.float32(2.0) * alignment, np.float32(0.0))
     return weights.goal_heading * near * np.sqrt(error)
 
 
-@inlined
+@inline_njit
 def goal_stop(distance: Any, speed: Any, weights: Any) -> Any:
     """(|v| − free speed)⁺², where the free speed falls to 0 at the goal."""
     excess = max(abs(speed) - weights.speed_per_metre * distance, np.float32(0.0))
     return weights.goal_stop * excess * excess
 
 
-@inlined
-def effort(turning: Any, weights: Any) -> Any:
+@inline_njit
+def twirling(turning: Any, weights: Any) -> Any:
     """Square of the turning rate."""
-    return weights.effort * turning * turning
+    return weights.twirling * turning * turning
 
 
-@inlined
+@inline_njit
 def smoothness(change_v: Any, change_w: Any, weights: Any) -> Any:
     """Square of the command's change in one step, as a share of what the limits allow."""
     return (
@@ -178,32 +180,32 @@ def smoothness(change_v: Any, change_w: Any, weights: Any) -> Any:
     )
 
 
-@inlined
+@inline_njit
 def smoothness_aside(change_vy: Any, weights: Any) -> Any:
     """Do the same for the speed to the left."""
     return weights.smoothness_aside * change_vy * change_vy
 
 
-@inlined
-def forward(speed: Any, weights: Any) -> Any:
+@inline_njit
+def prefer_forward(speed: Any, weights: Any) -> Any:
     """Speed against the direction in which the path is to be driven."""
-    return weights.forward * max(-speed, np.float32(0.0))
+    return weights.prefer_forward * max(-speed, np.float32(0.0))
 
 
-@inlined
+@inline_njit
 def progress(time: Any, away: Any, alignment: Any, weights: Any) -> Any:
     """
     Time left to the end of the path at the end of the horizon, from off it and from any heading.
 
     Turning into the path costs at most what driving the rest of it backward takes longer, and is
-    charged for by `forward`: a robot that starts with the goal behind it turns round where that
-    pays, also where it reverses as fast as it drives ahead.
+    charged for by `prefer_forward`: a robot that starts with the goal behind it turns round where
+    that pays, also where it reverses as fast as it drives ahead.
     """
     turning = min(weights.turning * (np.float32(1.0) - alignment), weights.backward * time)
     return weights.progress * time + weights.sideways * away + turning
 
 
-@inlined
+@inline_njit
 def detour(time: Any, weights: Any) -> Any:
     """Time left round an obstacle on the plan, at the horizon's end; takes progress's place."""
     return weights.detour * time

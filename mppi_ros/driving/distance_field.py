@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mppi_ros.driving.costmap import Costmap
-from mppi_ros.mppi.cache import cached_njit
-from mppi_ros.mppi.errors import InputError
+from mppi_ros.jit.cache import cached_njit
+from mppi_ros.parameters.errors import InputError
 
 CELLS = 'Array(int8, 2, "C", readonly=True)'  # of a costmap, which may belong to a message
 FAR = 1e4  # [m] stands for 'no obstacle anywhere'

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mppi_ros.driving.distance_field import DistanceField
-from mppi_ros.driving.settings import Robot
-from mppi_ros.mppi.errors import InputError
+from mppi_ros.driving.parameters import RobotParameters
+from mppi_ros.parameters.errors import InputError
 
 MOST_DISCS = 6  # each disc is one more lookup per pose of every sample
 OVERHANG = 1.1  # discs are added until the largest is no wider than this times the inscribed one
@@ -41,7 +41,7 @@ class Footprint:
     circumscribed_radius: float
 
     @classmethod
-    def of(cls, robot: Robot) -> Footprint:
+    def of(cls, robot: RobotParameters) -> Footprint:
         """Return the footprint that the robot's parameters describe."""
         if robot.footprint:
             return cls.polygonal(np.reshape(robot.footprint, (-1, 2)))

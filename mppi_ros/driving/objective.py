@@ -8,28 +8,36 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mppi_ros.driving.cost_to_go import CostToGo
-from mppi_ros.driving.critics import CRITICS, Weights
+from mppi_ros.driving.critics import CRITICS, CriticWeights
 from mppi_ros.driving.distance_field import DistanceField
-from mppi_ros.driving.drive import Start
 from mppi_ros.driving.footprint import Footprint
-from mppi_ros.driving.goal_turn import GoalTurn
-from mppi_ros.driving.motion import MODELS, Controls, Model, State, first_reach, limit, waits
-from mppi_ros.driving.outlook import AHEAD, BEHIND, Outlook, look_ahead, unknown
+from mppi_ros.driving.goal_heading import GoalHeadingSelector
+from mppi_ros.driving.lookahead import AHEAD, BEHIND, PlanLookahead, look_ahead, without_costmap
+from mppi_ros.driving.motion_models import (
+    MODELS,
+    Controls,
+    Model,
+    MotionState,
+    delay_steps,
+    first_step_reach,
+    limit,
+)
+from mppi_ros.driving.parameters import CriticParameters, Limits, PredictionParameters
 from mppi_ros.driving.path import ReferencePath
-from mppi_ros.driving.plugin import Plugin
+from mppi_ros.driving.plugin import CriticPlugin
 from mppi_ros.driving.rollout import (
-    Grid,
-    Path,
-    Tables,
-    Target,
+    GoalScalars,
+    GridScalars,
+    PathScalars,
+    RolloutArrays,
     compiled_block,
     path_frames,
     roll_out_blocks,
     rollout_serial,
 )
-from mppi_ros.driving.settings import Critics, Limits, Prediction
-from mppi_ros.mppi.blocks import BLOCK
-from mppi_ros.mppi.noise import GIVEN, WHITE, Correlation, Draw
+from mppi_ros.driving.rollout_steps import RolloutStart
+from mppi_ros.jit.simd import BLOCK
+from mppi_ros.mppi.noise import REUSE_NOISE, WHITE, AR2Process, NoiseKey
 
 Floats = NDArray[np.float32]
 GOAL_REACH = 1.0  # [m] within which the distance to the goal counts
@@ -38,10 +46,19 @@ FACING = 10.0  # times the weight of the heading where the plan gives it
 FACING_AHEAD = 4.0  # times it for an omnidirectional robot, which loses nothing by turning aside
 UNBOUNDED = 1e6
 LEAST_SPREAD = 0.2  # share of Σ's square root for the speeds while the robot turns at the goal
-NOWHERE = Grid(0.0, 0.0, 0.0, 0.0, 0.0, 0.0)  # all places are in its first cell
+NOWHERE = GridScalars(0.0, 0.0, 0.0, 0.0, 0.0, 0.0)  # all places are in its first cell
 # Where the numbers of a Situation lie, float32[n]: of the tick, of the critics, of the robot.
-TICK = slice(0, len(Start._fields + Grid._fields + Path._fields + Grid._fields + Target._fields))
-WEIGHTS = slice(TICK.stop, TICK.stop + len(Weights._fields))
+TICK = slice(
+    0,
+    len(
+        RolloutStart._fields
+        + GridScalars._fields
+        + PathScalars._fields
+        + GridScalars._fields
+        + GoalScalars._fields
+    ),
+)
+WEIGHTS = slice(TICK.stop, TICK.stop + len(CriticWeights._fields))
 
 
 class DrivingObjective:
@@ -49,7 +66,7 @@ class DrivingObjective:
     The cost of control sequences for one robot in one situation, evaluated in blocks of samples.
 
     `set_field` when a costmap arrives and `set_outlook` when the plan ahead was searched, both
-    quick; `prepare` in each control tick; then the optimiser calls `costs_of_blocks` and
+    quick; `prepare` in each control tick; then the optimiser calls `evaluate_blocks` and
     `project`.
 
     Parameters
@@ -72,22 +89,24 @@ class DrivingObjective:
     def __init__(
         self,
         limits: Limits,
-        critics: Critics,
-        prediction: Prediction,
+        critics: CriticParameters,
+        prediction: PredictionParameters,
         footprint: Footprint,
         steps: int,
         time_step: float,
-        plugin: Plugin | None = None,
+        plugin: CriticPlugin | None = None,
         motion_model: str = 'diff_drive',
     ) -> None:
         self._vehicle, self._time_step = MODELS[motion_model], time_step
         self._numbers: Floats = np.zeros(WEIGHTS.stop + len(self._vehicle._fields), np.float32)
-        self._plugin = plugin or Plugin()  # keeps alive the machine code that the kernels call
+        self._plugin = (
+            plugin or CriticPlugin()
+        )  # keeps alive the machine code that the kernels call
         self._own = self._plugin.address()
         self.set_plant(limits, prediction)
         self._limits, self._critics = limits, critics
         self._footprint = footprint
-        weights = Weights.of(critics, limits, time_step, motion_model)
+        weights = CriticWeights.of(critics, limits, time_step, motion_model)
         self._round = weights._replace(
             progress=0.0, sideways=0.0, turning=0.0, backward=0.0, tracking=0.0, path_heading=0.0
         )
@@ -104,18 +123,20 @@ class DrivingObjective:
         self._padded: Floats = np.zeros(9, np.float32)
         self._field: DistanceField | None = None
         self._to_go: Floats = np.zeros(9, np.float32)
-        self._outlook: Outlook | None = None
+        self._outlook: PlanLookahead | None = None
         self._last_command: Controls = (0.0,) * self.model.controls()
         self._reach_of_first = 1.0  # [steps]
-        self._pending: Floats = np.zeros((waits(self.model), self.model.controls()), np.float32)
-        self.spread: Floats | None = None
+        self._pending: Floats = np.zeros(
+            (delay_steps(self.model), self.model.controls()), np.float32
+        )
+        self.sigma_scale: Floats | None = None
         self._movers: Floats = np.zeros((0, 6), np.float32)
-        self._tables: Tables | None = None
+        self._tables: RolloutArrays | None = None
         self._block = compiled_block(motion_model)
         # A car cannot turn on the spot: where it faces decides how it drives there.
-        self._turn = None if motion_model == 'ackermann' else GoalTurn()
+        self._turn = None if motion_model == 'ackermann' else GoalHeadingSelector()
 
-    def set_plant(self, limits: Limits, prediction: Prediction) -> None:
+    def set_plant(self, limits: Limits, prediction: PredictionParameters) -> None:
         """Take over what the robot can do and how it answers; the costs stay as they are."""
         self.model: Model = self._vehicle.of(limits, prediction, self._time_step)
         self._plant = self.model
@@ -127,11 +148,13 @@ class DrivingObjective:
 
         What the critics charge stays as it is; inf takes the cap away.
         """
-        self.model = self._plant.capped(speed, ahead) if speed < math.inf else self._plant
+        self.model = (
+            self._plant.with_speed_limit(speed, ahead) if speed < math.inf else self._plant
+        )
         self._numbers[WEIGHTS.stop :] = self.model
 
     @property
-    def sight(self) -> float:
+    def lookahead_distance(self) -> float:
         """Return how far ahead a plan is worth searching for obstacles [m]."""
         return 2.0 * self._reach + AHEAD
 
@@ -141,11 +164,11 @@ class DrivingObjective:
         self._padded = field.padded
 
     @property
-    def outlook(self) -> Outlook | None:
+    def outlook(self) -> PlanLookahead | None:
         """Return what the last search of the plan ahead has found."""
         return self._outlook
 
-    def set_outlook(self, outlook: Outlook | None) -> None:
+    def set_outlook(self, outlook: PlanLookahead | None) -> None:
         """Take over what a search of the plan ahead has found; None forgets it."""
         self._outlook = outlook
         if outlook is not None and outlook.detour is not None:
@@ -160,7 +183,13 @@ class DrivingObjective:
         if self._field is None:
             raise RuntimeError('set_field must come before look_ahead')
         found = look_ahead(
-            path, progress, self.sight, self._field, self._footprint, self._limits, self._critics
+            path,
+            progress,
+            self.lookahead_distance,
+            self._field,
+            self._footprint,
+            self._limits,
+            self._critics,
         )
         self.set_outlook(found)
         return found.detour is not None
@@ -193,7 +222,7 @@ class DrivingObjective:
 
     def prepare(
         self,
-        state: State,
+        state: MotionState,
         last_command: Controls,
         path: ReferencePath,
         progress: float,
@@ -234,15 +263,15 @@ class DrivingObjective:
         if movers is not None and len(movers):
             self._movers = (movers - [state.x, state.y, 0.0, 0.0, 0.0, 0.0]).astype(np.float32)
         self._last_command = last_command
-        self._reach_of_first = first_reach(interval or self._time_step, self._time_step)
-        spread = self.model.spread(state.v)
-        self.spread = None if spread is None else np.array(spread, np.float32)
+        self._reach_of_first = first_step_reach(interval or self._time_step, self._time_step)
+        spread = self.model.sigma_scale(state.v)
+        self.sigma_scale = None if spread is None else np.array(spread, np.float32)
         spacing = path.spacing
         first = max(0, int((progress - BEHIND) / spacing))
         last = min(len(path.arc), math.ceil((progress + self._reach + AHEAD) / spacing) + 1)
         known = self._outlook
         if known is None or not known.covers(path, first, last):
-            known = unknown(path, first, last, self._limits, self._critics)
+            known = without_costmap(path, first, last, self._limits, self._critics)
             self.set_outlook(known)
         way = self.way_round(path, progress)
         straight = self._plain if path.facing is None else self._facing
@@ -265,29 +294,29 @@ class DrivingObjective:
         ways = np.empty((0 if path.facing is None else last - first, 2), np.float32)
         path_frames(
             path.points[first:last], path.yaw[first:last], path.heading[first:last],
-            known.left[first - known.first :], spacing, state.x, state.y, table, ways, left,
+            known.time_to_go[first - known.first :], spacing, state.x, state.y, table, ways, left,
         )  # fmt: skip
         start_arc = first * spacing if len(path.arc) > 1 else 0.0
         one, two, three = (*last_command, 0.0)[:3]
         self._numbers[TICK] = (
-            Start(
+            RolloutStart(
                 math.cos(state.yaw), math.sin(state.yaw), state.v, state.w, state.vy,
                 state.curvature, one, two, three, progress - start_arc, self._reach_of_first,
             )
             + _grid(field, field.distance.shape, state)
-            + Path(1.0 / spacing, (last - first - 1) * spacing, path.direction)
+            + PathScalars(1.0 / spacing, (last - first - 1) * spacing, path.direction)
             + (NOWHERE if way is None else _grid(way, way.value.shape, state))
-            + Target(
+            + GoalScalars(
                 goal_x - state.x, goal_y - state.y, math.cos(goal_yaw), math.sin(goal_yaw),
                 GOAL_REACH if in_window else 0.0, 1.0 / GOAL_NEAR if in_window else 1e9,
             )
         )  # fmt: skip
-        self._tables = Tables(
+        self._tables = RolloutArrays(
             self._padded, self._discs, table, left, ways, self._to_go,
             self._pending, self._movers, self._own,
         )  # fmt: skip
 
-    def _aim(self, state: State, path: ReferencePath) -> float:
+    def _aim(self, state: MotionState, path: ReferencePath) -> float:
         """
         Return the heading to aim at, at the end of the path [rad].
 
@@ -304,19 +333,19 @@ class DrivingObjective:
             here, state.yaw if near else float(path.heading[-1]), yaw, self._field, self._footprint
         )
         if near and self._turn.free:
-            self.spread = np.ones(self.model.controls(), np.float32)
-            self.spread[:-1] = max(distance / GOAL_NEAR, LEAST_SPREAD)
+            self.sigma_scale = np.ones(self.model.controls(), np.float32)
+            self.sigma_scale[:-1] = max(distance / GOAL_NEAR, LEAST_SPREAD)
         return aim
 
-    def costs_of_blocks(
+    def evaluate_blocks(
         self,
         mean: Floats,
         factor: Floats,
         noise: Floats,
         costs: Floats,
         threads: int,
-        draw: Draw = GIVEN,
-        process: Correlation = WHITE,
+        draw: NoiseKey = REUSE_NOISE,
+        process: AR2Process = WHITE,
     ) -> None:
         """Fill costs, float32[blocks, BLOCK]; see mppi.optimizer.BlockObjective."""
         roll_out_blocks(
@@ -328,14 +357,14 @@ class DrivingObjective:
         """Keep mean, float32[T, m], within the limits of speed and acceleration, in place."""
         limit(mean, self._last_command, self.model, self._reach_of_first)
 
-    def costs_held(self, commands: Floats, steps: int) -> Floats:
+    def costs_of_constant(self, commands: Floats, steps: int) -> Floats:
         """Return f of holding each of at most BLOCK commands, float32[n, m], for all steps."""
         count, controls = commands.shape
         noise = np.zeros((1, steps * controls, BLOCK), np.float32)
         noise[0, :, :count] = np.tile(commands.T, (steps, 1))
         mean, factor = np.zeros((steps, controls), np.float32), np.eye(controls, dtype=np.float32)
         costs = np.empty((1, BLOCK), np.float32)
-        self.costs_of_blocks(mean, factor, noise, costs, 1)
+        self.evaluate_blocks(mean, factor, noise, costs, 1)
         return costs[0, :count]
 
     def cost_of_each_critic(self, mean: Floats) -> dict[str, float]:
@@ -354,22 +383,32 @@ class DrivingObjective:
             alone = self._numbers.copy()
             alone[WEIGHTS] = self._weights.only(*names)
             rollout_serial(
-                self._block.address, mean, factor, GIVEN, WHITE, noise, alone, self._tables, costs
+                self._block.address,
+                mean,
+                factor,
+                REUSE_NOISE,
+                WHITE,
+                noise,
+                alone,
+                self._tables,
+                costs,
             )
             charged[critic] = float(costs[0, 0])
         return charged
 
-    def _charge(self, weights: Weights) -> None:
+    def _charge(self, weights: CriticWeights) -> None:
         """Let the critics charge with these weights from now on."""
         self._weights = weights
         self._numbers[WEIGHTS] = weights
 
 
-def _grid(field: DistanceField | CostToGo, shape: tuple[int, ...], state: State) -> Grid:
+def _grid(
+    field: DistanceField | CostToGo, shape: tuple[int, ...], state: MotionState
+) -> GridScalars:
     """Return the place of a padded field relative to the robot."""
     height, width = shape
     scale = 1.0 / field.resolution
-    return Grid(
+    return GridScalars(
         scale=scale,
         x=(state.x - field.origin_x) * scale + 1.0,
         y=(state.y - field.origin_y) * scale + 1.0,

@@ -14,8 +14,8 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mppi_ros.driving.plan import Outline, outline
-from mppi_ros.mppi.errors import InputError
+from mppi_ros.driving.path_segments import PathSegments, segment_path
+from mppi_ros.parameters.errors import InputError
 
 SPACING = 0.05  # [m]
 LONGEST = 20_000.0  # [m] keeps memory bounded whatever is sent
@@ -245,7 +245,7 @@ def sections(
     """
     whole = ReferencePath.from_poses(poses, spacing)
     given = np.array(poses, dtype=np.float64)
-    found = outline(given, turns, omni)
+    found = segment_path(given, turns, omni)
     turned = sum(len(yaws) for yaws in found.rotations.values())
     if len(found.cuts) + turned >= MOST_SECTIONS:
         rotates = f' and turns in place {turned} times' if turned else ''
@@ -263,13 +263,13 @@ def sections(
     return parts
 
 
-def _rotation(found: Outline, place: int, yaw: float) -> ReferencePath:
+def _rotation(found: PathSegments, place: int, yaw: float) -> ReferencePath:
     """Return the section that turns the robot at a place to a yaw [rad]."""
     return replace(ReferencePath.from_poses([(*found.places[place], yaw)]), in_place=True)
 
 
 def _section(
-    found: Outline, begin: int, end: int, spacing: float, omni: bool
+    found: PathSegments, begin: int, end: int, spacing: float, omni: bool
 ) -> ReferencePath:
     """Return the section from one place to another."""
     places = found.places[begin : end + 1]

@@ -27,9 +27,9 @@ from numba import carray, types
 import numpy as np
 from numpy.typing import NDArray
 
-from mppi_ros.mppi.address import addressable, data_of
-from mppi_ros.mppi.blocks import BLOCK, inlined, stack_array
-from mppi_ros.mppi.errors import ParameterError
+from mppi_ros.jit.function_pointer import array_pointer, compile_cfunc
+from mppi_ros.jit.simd import BLOCK, inline_njit, stack_array
+from mppi_ros.parameters.errors import ParameterError
 
 # x, y [m] from the robot, along the axes of the planning frame; cosine and sine of the yaw; speed
 # [m/s] and turning rate [rad/s], and what is commanded; clearance [m]; way along the path and
@@ -44,11 +44,11 @@ ROWS = 16
 def block_step(function: Callable[[int, Any, Any], None]) -> Any:
     """Compile a motion model or a critic: a function (step, rows, values) as described above."""
     arguments = types.int64, types.float32[:, ::1], types.float32[::1]
-    return addressable(function, *arguments)
+    return compile_cfunc(function, *arguments)
 
 
 @dataclass(frozen=True)
-class Plugin:
+class CriticPlugin:
     """
     A user's own code for one rollout.
 
@@ -67,17 +67,17 @@ class Plugin:
     critic: Any = None
     values: Sequence[float] | NDArray[np.float32] = ()
 
-    def address(self) -> 'Address':
+    def address(self) -> 'PluginPointers':
         """Return what the rollout takes; the plugin must live as long as it is used."""
         values = np.ascontiguousarray(self.values, np.float32)
-        return Address(
+        return PluginPointers(
             self.motion.address if self.motion else 0,
             self.critic.address if self.critic else 0,
             values,
         )
 
 
-def load_plugin(name: str) -> Plugin | None:
+def load_plugin(name: str) -> CriticPlugin | None:
     """
     Return the Plugin that 'module:variable' names, or None for ''.
 
@@ -94,12 +94,12 @@ def load_plugin(name: str) -> Plugin | None:
         found = getattr(importlib.import_module(module), variable)
     except (ImportError, ValueError, AttributeError) as error:
         raise ParameterError(f'plugin = {name!r} is not module:variable: {error}') from None
-    if not isinstance(found, Plugin):
+    if not isinstance(found, CriticPlugin):
         raise ParameterError(f'plugin = {name!r} is a {type(found).__name__}, not a Plugin')
     return found
 
 
-class Address(NamedTuple):
+class PluginPointers(NamedTuple):
     """Where the machine code of a plugin begins, 0 for what it lacks, and its values."""
 
     motion: int
@@ -107,14 +107,14 @@ class Address(NamedTuple):
     values: NDArray[np.float32]
 
 
-@inlined
+@inline_njit
 def sized(rows: Any) -> Any:
     """
     Return the same rows with a shape that the compiler knows.
 
     Else each loop first checks that no two rows overlap, which can take as long as the loop.
     """
-    return carray(data_of(rows), (ROWS, BLOCK))
+    return carray(array_pointer(rows), (ROWS, BLOCK))
 
 
 stack_rows = stack_array(types.float32, ROWS, BLOCK)

@@ -14,41 +14,47 @@ from numba import prange, types
 import numpy as np
 
 from mppi_ros.driving import critics
-from mppi_ros.driving.drive import (
-    Start,
+from mppi_ros.driving.motion_models import MODELS, Omni, ground_speed, scale_rate_limits
+from mppi_ros.driving.plugin import ARC, CLEARANCE, COST, CROSS, PluginPointers, stack_rows
+from mppi_ros.driving.rollout_steps import (
+    RolloutStart,
+    apply_delay_and_dead_band,
     command,
-    hold_back,
-    is_exact,
+    export_command,
+    export_state,
+    has_no_delay,
+    import_state,
     move,
-    show_command,
-    show_state,
-    stack_ring,
-    take_state,
+    stack_delay_line,
 )
-from mppi_ros.driving.motion import MODELS, Omni, speed, stretched
-from mppi_ros.driving.plugin import ARC, CLEARANCE, COST, CROSS, Address, stack_rows
-from mppi_ros.mppi.address import address_of, addressable, call, data_of, value_at
-from mppi_ros.mppi.blocks import (
+from mppi_ros.jit.function_pointer import (
+    array_pointer,
+    call_pointer,
+    compile_cfunc,
+    load_pointer,
+    stack_address,
+)
+from mppi_ros.jit.simd import (
     BLOCK,
-    chosen_by_type,
-    inlined,
+    atomic_fetch_add,
+    gather,
+    gather2,
+    gather4,
+    inline_njit,
     kernel,
-    look_up_pairs,
-    look_up_points,
-    look_up_values,
-    only_in_kernels,
+    kernel_only,
+    overload_by_type,
     parallel_kernel,
     stack_counter,
-    stack_pairs,
-    stack_places,
-    stack_points,
+    stack_int32,
     stack_row,
-    take_number,
+    stack_row2,
+    stack_row4,
 )
 from mppi_ros.mppi.noise import draw_block
 
 
-class Grid(NamedTuple):
+class GridScalars(NamedTuple):
     """Place of the padded distance field: cells per metre, its corner in cells from the robot."""
 
     scale: float
@@ -59,7 +65,7 @@ class Grid(NamedTuple):
     last_row: float
 
 
-class Path(NamedTuple):
+class PathScalars(NamedTuple):
     """
     Points per metre and length of the path's window; direction is −1 where it is driven backward.
 
@@ -73,7 +79,7 @@ class Path(NamedTuple):
     direction: float
 
 
-class Target(NamedTuple):
+class GoalScalars(NamedTuple):
     """The goal relative to the robot; within `reach` [m] the distance to it counts."""
 
     x: float
@@ -109,8 +115,8 @@ def path_frames(
         left[i] = time[i] - time[table.shape[0] - 1]
 
 
-@inlined
-def cell_at(grid: Any, x: Any, y: Any) -> Any:
+@inline_njit
+def cell_index(grid: Any, x: Any, y: Any) -> Any:
     """
     Return the place in a padded field of the cell that holds (x, y).
 
@@ -123,8 +129,8 @@ def cell_at(grid: Any, x: Any, y: Any) -> Any:
     return max(np.int32(row * np.int32(grid.columns) + column), np.int32(0))
 
 
-@inlined
-def clear(
+@inline_njit
+def footprint_clearance(
     field: Any, grid: Any, discs: Any, model: Any, body: Any, clearance: Any
 ) -> None:
     """
@@ -135,24 +141,24 @@ def clear(
     its ends: with that as its radius it misses no obstacle between two steps, however thin.
     """
     x, y, c, s, v, _, vy, _ = body
-    cells, distance = stack_places(), stack_row()
+    cells, distance = stack_int32(), stack_row()
     for disc in range(discs.shape[0]):
         ahead, aside, radius, sweep = (
             discs[disc, 0], discs[disc, 1], discs[disc, 2], discs[disc, 3]
         )  # fmt: skip
         for j in range(BLOCK):
-            cells[j] = cell_at(
+            cells[j] = cell_index(
                 grid, x[j] + ahead * c[j] - aside * s[j], y[j] + ahead * s[j] + aside * c[j]
             )
-        look_up_values(field, cells, distance)
+        gather(field, cells, distance)
         for j in range(BLOCK):
-            moved = speed(v[j], vy[j], model)
+            moved = ground_speed(v[j], vy[j], model)
             free = distance[j] - radius - sweep * moved * moved
             clearance[j] = free if disc == 0 else min(clearance[j], free)
 
 
-@inlined
-def avoid(
+@inline_njit
+def dynamic_obstacle_clearance(
     movers: Any, time: Any, discs: Any, body: Any, clearance: Any
 ) -> None:
     """
@@ -173,8 +179,8 @@ def avoid(
                 clearance[j] = min(clearance[j], free)
 
 
-@inlined
-def approach(
+@inline_njit
+def goal_costs(
     target: Any, path: Any, weights: Any, model: Any, body: Any, arc: Any, near: Any, total: Any
 ) -> None:
     """
@@ -191,24 +197,24 @@ def approach(
         total[j] += (
             critics.goal_position(min(distance, target.reach), weights)
             + critics.goal_heading(c[j] * target.c + s[j] * target.s, near[j], weights)
-            + critics.goal_stop(distance, speed(v[j], vy[j], model), weights)
+            + critics.goal_stop(distance, ground_speed(v[j], vy[j], model), weights)
         )
 
 
-@only_in_kernels
-def faces(model: Any, path: Any) -> Any:
+@kernel_only
+def follows_plan_yaw(model: Any, path: Any) -> Any:
     """Return whether the body follows the yaws of the plan; only omnidirectional robots do."""
 
 
-@chosen_by_type(faces)
-def _faces(model: Any, path: Any) -> Any:
+@overload_by_type(follows_plan_yaw)
+def _follows_plan_yaw(model: Any, path: Any) -> Any:
     if model.instance_class is Omni:
         return lambda model, path: path.direction == np.float32(0.0)
     return lambda model, path: False
 
 
-@inlined
-def follow(
+@inline_njit
+def path_costs(
     table: Any, ways: Any, path: Any, weights: Any, model: Any, body: Any, clearance: Any,
     near: Any, arc: Any, cross: Any, total: Any, ends: Any, facing: Any,
 ) -> None:  # fmt: skip
@@ -221,14 +227,14 @@ def follow(
     its window, and is followed `facing` as it says, are constants: each has a loop of its own.
     """
     x, y, c, s, v, w, vy, _ = body
-    places, points, faced = stack_places(), stack_points(), stack_pairs()
+    places, points, faced = stack_int32(), stack_row4(), stack_row2()
     last_point = np.float32(table.shape[0] - 1)
     for j in range(BLOCK):
         place = np.int32(min(max(np.float32(0.0), arc[j] * path.per_metre), last_point))
         places[j] = max(place, np.int32(0))
-    look_up_points(table, places, points)
+    gather4(table, places, points)
     if facing:
-        look_up_pairs(ways, places, faced)
+        gather2(ways, places, faced)
     for j in range(BLOCK):
         tangent_x, tangent_y = points[j, 0], points[j, 1]
         along = x[j] * tangent_x + y[j] * tangent_y + points[j, 2]
@@ -245,23 +251,23 @@ def follow(
             squared += beyond * beyond
         total[j] += (
             critics.obstacle(clearance[j], weights)
-            + critics.clearance_speed(clearance[j], speed(v[j], vy[j], model), weights)
+            + critics.clearance_speed(clearance[j], ground_speed(v[j], vy[j], model), weights)
             + critics.path_tracking(squared, weights)
             + critics.path_heading(alignment, near[j], weights)
-            + critics.effort(w[j], weights)
-            + critics.forward(path.direction * v[j], weights)
+            + critics.twirling(w[j], weights)
+            + critics.prefer_forward(path.direction * v[j], weights)
         )
 
 
-@inlined
-def show_place(clearance: Any, arc: Any, cross: Any, rows: Any) -> None:
+@inline_njit
+def export_place(clearance: Any, arc: Any, cross: Any, rows: Any) -> None:
     """Copy the place among obstacles and on the path for a function of the user."""
     for j in range(BLOCK):
         rows[CLEARANCE, j], rows[ARC, j], rows[CROSS, j] = clearance[j], arc[j], cross[j]
 
 
-@inlined
-def begin(start: Any, body: Any, given: Any, arc: Any, near: Any, total: Any) -> None:
+@inline_njit
+def initialise(start: Any, body: Any, given: Any, arc: Any, near: Any, total: Any) -> None:
     """Set all samples to where they start, at the origin."""
     x, y, c, s, v, w, vy, curvature = body
     first, second, third = given
@@ -272,28 +278,28 @@ def begin(start: Any, body: Any, given: Any, arc: Any, near: Any, total: Any) ->
         arc[j], near[j], total[j] = start.arc, np.float32(0.0), np.float32(0.0)
 
 
-@inlined
-def arrive(
+@inline_njit
+def terminal_cost(
     table: Any, ways: Any, left: Any, path: Any, to_go: Any, to_go_grid: Any, weights: Any,
     model: Any, body: Any, arc: Any, total: Any, cost: Any,
 ) -> None:  # fmt: skip
     """Add to the total what is charged for the place at the end of the horizon."""
     x, y, c, s = body[:4]
-    cells, points, faced = stack_places(), stack_points(), stack_pairs()
+    cells, points, faced = stack_int32(), stack_row4(), stack_row2()
     detour, time, later = stack_row(), stack_row(), stack_row()
     for j in range(BLOCK):
-        cells[j] = cell_at(to_go_grid, x[j], y[j])
-    look_up_values(to_go, cells, detour)
+        cells[j] = cell_index(to_go_grid, x[j], y[j])
+    gather(to_go, cells, detour)
     for j in range(BLOCK):
         cells[j] = max(np.int32(arc[j] * path.per_metre), np.int32(0))
-    look_up_values(left, cells, time)
-    look_up_points(table, cells, points)
-    facing = faces(model, path)
+    gather(left, cells, time)
+    gather4(table, cells, points)
+    facing = follows_plan_yaw(model, path)
     if facing:
-        look_up_pairs(ways, cells, faced)
+        gather2(ways, cells, faced)
     for j in range(BLOCK):
         cells[j] += np.int32(1)
-    look_up_values(left, cells, later)
+    gather(left, cells, later)
     for j in range(BLOCK):
         between = arc[j] * path.per_metre - np.float32(cells[j] - np.int32(1))
         time[j] += between * (later[j] - time[j])
@@ -311,7 +317,7 @@ def arrive(
         )
 
 
-class Situation(NamedTuple):
+class RolloutScalars(NamedTuple):
     """
     The numbers of a situation, each float32, which lie in memory as an array of as many does.
 
@@ -319,55 +325,55 @@ class Situation(NamedTuple):
     would take 20 µs, and 100 after a pause of 50 ms.
     """
 
-    start: Start
-    grid: Grid
-    path: Path
-    to_go_grid: Grid
-    target: Target
-    weights: critics.Weights
+    start: RolloutStart
+    grid: GridScalars
+    path: PathScalars
+    to_go_grid: GridScalars
+    target: GoalScalars
+    weights: critics.CriticWeights
     model: Any
 
 
-class Tables(NamedTuple):
+class RolloutArrays(NamedTuple):
     """
     The arrays of a situation, and what a plugin brings.
 
-    field, float32[n], and discs, float32[d, 4]: see `clear`; table, float32[p, 4]: see Path; left,
-    float32[p + 1]: time [s] from a point of the path to its end; ways, float32[p, 2]: c, s of the
-    body there, see `faces`; to_go, float32[n]: time [s] left
-    round an obstacle, at the places of to_go_grid; pending, float32[waits, m]: see `hold_back`;
-    movers, float32[n, 6]: see `avoid`.
+    field, float32[n], and discs, float32[d, 4]: see `footprint_clearance`; table, float32[p, 4]:
+    see `PathScalars`; left, float32[p + 1]: time [s] from a point of the path to its end; ways,
+    float32[p, 2]: c, s of the body there, see `follows_plan_yaw`; to_go, float32[n]: time [s] left
+    round an obstacle, at the places of to_go_grid; pending, float32[waits, m]: see
+    `apply_delay_and_dead_band`; movers, float32[n, 6]: see `dynamic_obstacle_clearance`.
     """
 
     field: Any
     discs: Any
     table: Any
-    left: Any
+    time_to_go: Any
     ways: Any
     to_go: Any
     pending: Any
     movers: Any
-    own: Address
+    own: PluginPointers
 
 
 def rollout_block(
     mean: Any, factor: Any, sign: Any, noise: Any, situation: Any, tables: Any, cost: Any
 ) -> None:
     """Fill cost, float32[BLOCK], of the sequences x̄ + sign · L n of one block of noise n."""
-    start, grid, path, to_go_grid, target, weights, model = value_at(situation)
-    field, discs, table, left, ways, to_go, pending, movers, own = value_at(tables)
+    start, grid, path, to_go_grid, target, weights, model = load_pointer(situation)
+    field, discs, table, left, ways, to_go, pending, movers, own = load_pointer(tables)
     body = (
         stack_row(), stack_row(), stack_row(), stack_row(), stack_row(), stack_row(), stack_row(),
         stack_row(),
     )  # fmt: skip
     given, acts = (stack_row(), stack_row(), stack_row()), (stack_row(), stack_row(), stack_row())
     clearance, near, arc, cross = stack_row(), stack_row(), stack_row(), stack_row()
-    total, ring, rows, exact = stack_row(), stack_ring(), stack_rows(), is_exact(model)
-    ends, facing = target.reach > np.float32(0.0), faces(model, path)
-    begin(start, body, given, arc, near, total)
+    total, ring, rows, exact = stack_row(), stack_delay_line(), stack_rows(), has_no_delay(model)
+    ends, facing = target.reach > np.float32(0.0), follows_plan_yaw(model, path)
+    initialise(start, body, given, arc, near, total)
     for t in range(mean.shape[0]):
         if t == 0:
-            first = stretched(model, start.reach)
+            first = scale_rate_limits(model, start.reach)
             command(t, mean, factor, sign, noise, first, weights, given, total)
         else:
             command(t, mean, factor, sign, noise, model, weights, given, total)
@@ -375,42 +381,46 @@ def rollout_block(
             if exact:
                 move(model, given, body)
             else:
-                hold_back(t, model, pending, ring, given, acts)
+                apply_delay_and_dead_band(t, model, pending, ring, given, acts)
                 move(model, acts, body)
         else:
-            show_state(body, rows)
-            show_command(given, model, rows)
-            call(own.motion, (t, rows, own.values))
-            take_state(rows, body)
-        clear(field, grid, discs, model, body, clearance)
+            export_state(body, rows)
+            export_command(given, model, rows)
+            call_pointer(own.motion, (t, rows, own.values))
+            import_state(rows, body)
+        footprint_clearance(field, grid, discs, model, body, clearance)
         if movers.shape[0] > 0:
-            avoid(movers, np.float32(t + 1) * model.dt, discs, body, clearance)
+            dynamic_obstacle_clearance(
+                movers, np.float32(t + 1) * model.dt, discs, body, clearance
+            )
         if ends:
-            approach(target, path, weights, model, body, arc, near, total)
+            goal_costs(target, path, weights, model, body, arc, near, total)
         if facing:
-            follow(
+            path_costs(
                 table, ways, path, weights, model, body, clearance, near, arc, cross, total, True,
                 True,
             )
         elif ends:
-            follow(
+            path_costs(
                 table, ways, path, weights, model, body, clearance, near, arc, cross, total, True,
                 False,
             )
         else:
-            follow(
+            path_costs(
                 table, ways, path, weights, model, body, clearance, near, arc, cross, total, False,
                 False,
             )
         if own.critic != 0:
             if own.motion == 0:  # else they are there already
-                show_state(body, rows)
-                show_command(given, model, rows)
-            show_place(clearance, arc, cross, rows)
-            call(own.critic, (t, rows, own.values))
+                export_state(body, rows)
+                export_command(given, model, rows)
+            export_place(clearance, arc, cross, rows)
+            call_pointer(own.critic, (t, rows, own.values))
             for j in range(BLOCK):
                 total[j] += rows[COST, j]
-    arrive(table, ways, left, path, to_go, to_go_grid, weights, model, body, arc, total, cost)
+    terminal_cost(
+        table, ways, left, path, to_go, to_go_grid, weights, model, body, arc, total, cost
+    )
 
 
 @functools.cache
@@ -424,19 +434,25 @@ def compiled_block(motion_model: str) -> Any:
     parts = (
         types.NamedUniTuple(single, len(part._fields), part)
         for part in (
-            Start, Grid, Path, Grid, Target, critics.Weights, MODELS[motion_model]
+            RolloutStart,
+            GridScalars,
+            PathScalars,
+            GridScalars,
+            GoalScalars,
+            critics.CriticWeights,
+            MODELS[motion_model],
         )  # fmt: skip
     )
-    situation = types.NamedTuple(tuple(parts), Situation)
-    own = types.NamedTuple((types.int64, types.int64, row), Address)
-    tables = types.NamedTuple((row, rows, rows, row, rows, row, rows, rows, own), Tables)
-    return addressable(
+    situation = types.NamedTuple(tuple(parts), RolloutScalars)
+    own = types.NamedTuple((types.int64, types.int64, row), PluginPointers)
+    tables = types.NamedTuple((row, rows, rows, row, rows, row, rows, rows, own), RolloutArrays)
+    return compile_cfunc(
         rollout_block, rows, rows, single, rows, types.CPointer(situation),
         types.CPointer(tables), row,
     )  # fmt: skip
 
 
-@inlined
+@inline_njit
 def rollout_pair(
     block: Any, rollout: Any, mean: Any, factor: Any, draw: Any, process: Any, noise: Any,
     situation: Any, tables: Any, costs: Any,
@@ -449,7 +465,9 @@ def rollout_pair(
     for mirrored in range(costs.shape[0] // drawn):
         sign = np.float32(1 - 2 * mirrored)
         cost = costs[mirrored * drawn + block]
-        call(rollout, (mean, factor, sign, noise[block], data_of(situation), tables, cost))
+        call_pointer(
+            rollout, (mean, factor, sign, noise[block], array_pointer(situation), tables, cost)
+        )
 
 
 @kernel
@@ -462,7 +480,7 @@ def rollout_serial(
 
     `rollout` is the address of a compiled_block, `situation` a Situation as float32[n].
     """
-    place = address_of(tables)
+    place = stack_address(tables)
     for block in range(noise.shape[0]):
         rollout_pair(
             block, rollout, mean, factor, draw, process, noise, situation, place, costs
@@ -475,16 +493,16 @@ def rollout_parallel(
     tables: Any, costs: Any, threads: Any,
 ) -> None:  # fmt: skip
     """Do as rollout_serial does, on so many threads."""
-    place = address_of(tables)
+    place = stack_address(tables)
     counter = stack_counter()
     counter[0] = 0
     for _ in prange(threads):
-        block = take_number(counter)
+        block = atomic_fetch_add(counter)
         while block < noise.shape[0]:
             rollout_pair(
                 block, rollout, mean, factor, draw, process, noise, situation, place, costs
             )
-            block = take_number(counter)
+            block = atomic_fetch_add(counter)
 
 
 def roll_out_blocks(

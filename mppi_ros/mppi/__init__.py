@@ -1,19 +1,19 @@
 """The optimiser and nothing else: sampling, score, natural gradient, iteration; it sees only f."""
 
 from mppi_ros.mppi import score, theory
-from mppi_ros.mppi.errors import InputError, MppiError, ParameterError
-from mppi_ros.mppi.optimizer import BlockObjective, Optimizer, Step
-from mppi_ros.mppi.settings import MppiParameters, Noise
+from mppi_ros.mppi.optimizer import BlockObjective, IterationStatistics, Optimizer
+from mppi_ros.mppi.parameters import MppiParameters, NoiseParameters
+from mppi_ros.parameters.errors import InputError, MppiError, ParameterError
 
 __all__ = [
     'BlockObjective',
     'InputError',
     'MppiError',
     'MppiParameters',
-    'Noise',
+    'NoiseParameters',
     'Optimizer',
     'ParameterError',
-    'Step',
+    'IterationStatistics',
     'score',
     'theory',
 ]

@@ -12,10 +12,10 @@ from numba import prange
 import numpy as np
 from numpy.typing import NDArray
 
-from mppi_ros.mppi.blocks import BLOCK, inlined, kernel, parallel_kernel, stack_bits, stack_row
+from mppi_ros.jit.simd import BLOCK, inline_njit, kernel, parallel_kernel, stack_row, stack_uint32
 
 
-class Correlation(NamedTuple):
+class AR2Process(NamedTuple):
     """
     The AR(2) process n_t = first · n_{t−1} + second · n_{t−2} + gain · z_t, started stationary.
 
@@ -29,7 +29,7 @@ class Correlation(NamedTuple):
     start_gain: np.float32
 
 
-class Draw(NamedTuple):
+class NoiseKey(NamedTuple):
     """
     Which noise is drawn: it follows from seed, step and the number of the block alone.
 
@@ -42,15 +42,15 @@ class Draw(NamedTuple):
     first: int
 
 
-GIVEN = Draw(0, 0, False, 0)
+REUSE_NOISE = NoiseKey(0, 0, False, 0)
 
 
-def correlation(p: float, q: float) -> Correlation:
+def ar2_process(p: float, q: float) -> AR2Process:
     """Return the AR(2) process of unit variance with poles p, q in [0, 1); p = q = 0 is white."""
     first, second = p + q, -p * q
     start = first / (1.0 - second)
     variance = 1.0 - first * start - second * (first * start + second)
-    return Correlation(
+    return AR2Process(
         np.float32(first),
         np.float32(second),
         np.float32(np.sqrt(variance)),
@@ -59,7 +59,7 @@ def correlation(p: float, q: float) -> Correlation:
     )
 
 
-WHITE = correlation(0.0, 0.0)
+WHITE = ar2_process(0.0, 0.0)
 
 
 @kernel
@@ -75,7 +75,7 @@ def whiten(process: Any, noise: Any, out: Any) -> Any:
     return out
 
 
-def unwhiten_transposed(process: Correlation, white: NDArray[Any]) -> NDArray[Any]:
+def unwhiten_transposed(process: AR2Process, white: NDArray[Any]) -> NDArray[Any]:
     """Return A⁻ᵀ z for `white` z, float[T, m]: with z̄ = Σ w z it gives the score in unit noise."""
     scaled = white.astype(np.float64)
     scaled[1:2] /= process.start_gain
@@ -87,13 +87,13 @@ def unwhiten_transposed(process: Correlation, white: NDArray[Any]) -> NDArray[An
     return out
 
 
-def blocks_for(samples: int, antithetic: bool) -> int:
+def block_count(samples: int, antithetic: bool) -> int:
     """Return how many blocks of noise are drawn for `samples`; antithetic pairs share one."""
     drawn = (samples + 1) // 2 if antithetic else samples
     return -(-drawn // BLOCK)
 
 
-@inlined
+@inline_njit
 def _hash(x: Any) -> Any:
     """
     Mix the bits of a uint32.
@@ -108,12 +108,12 @@ def _hash(x: Any) -> Any:
     return np.uint32(x ^ (x >> np.uint32(16)))
 
 
-@inlined
+@inline_njit
 def _rotate(x: Any, k: Any) -> Any:
     return np.uint32(np.uint32(x << np.uint32(k)) | np.uint32(x >> np.uint32(32 - k)))
 
 
-@inlined
+@inline_njit
 def _next_word(s0: Any, s1: Any, s2: Any, s3: Any) -> Any:
     """Return a random uint32 and the next state of xoshiro128++ (Blackman and Vigna, 2021)."""
     word = np.uint32(_rotate(np.uint32(s0 + s3), 7) + s0)
@@ -125,7 +125,7 @@ def _next_word(s0: Any, s1: Any, s2: Any, s3: Any) -> Any:
     return word, s0, s1, np.uint32(s2 ^ shifted), _rotate(s3, 11)
 
 
-@inlined
+@inline_njit
 def _log(x: Any) -> Any:
     """Natural logarithm of a float32 in (0, 1], to 1e-5 of its value: a minimax polynomial."""
     bits = np.float32(x).view(np.int32)
@@ -139,7 +139,7 @@ def _log(x: Any) -> Any:
     return f + p * f * f + np.float32(exponent) * np.float32(0.69314718)
 
 
-@inlined
+@inline_njit
 def _normals(u: Any, v: Any) -> Any:
     """
     Return two independent normals from two random words, by Box–Muller with polynomials.
@@ -164,14 +164,14 @@ def _normals(u: Any, v: Any) -> Any:
     return x.view(np.float32), y.view(np.float32)
 
 
-@inlined
+@inline_njit
 def draw_white(seed: Any, step: Any, block: Any, out: Any) -> None:
     """
     Fill out, float32[n, BLOCK], with N(0, 1); the bits depend on seed, step and sample alone.
 
     One generator a sample, seeded by hashing; its four words stay in rows on the stack.
     """
-    a, b, c, d = stack_bits(), stack_bits(), stack_bits(), stack_bits()
+    a, b, c, d = stack_uint32(), stack_uint32(), stack_uint32(), stack_uint32()
     mixed = _hash(np.uint32(np.uint32(step) ^ np.uint32(0x9E3779B9)))
     base = _hash(np.uint32(np.uint32(seed) ^ mixed))
     for j in range(BLOCK):
@@ -191,7 +191,7 @@ def draw_white(seed: Any, step: Any, block: Any, out: Any) -> None:
             out[first, j], out[second, j] = _normals(u, v)
 
 
-@inlined
+@inline_njit
 def correlate(process: Any, controls: Any, out: Any) -> None:
     """Replace white z by n = A z in out, float32[T · m, BLOCK]."""
     if process.first == np.float32(0.0) or out.shape[0] <= controls:
@@ -211,7 +211,7 @@ def correlate(process: Any, controls: Any, out: Any) -> None:
                 out[row, j] = n
 
 
-@inlined
+@inline_njit
 def draw_block(seed: Any, step: Any, block: Any, process: Any, controls: Any, out: Any) -> None:
     """Fill out, float32[T · m, BLOCK], with the unit noise n of one block."""
     draw_white(seed, step, block, out)

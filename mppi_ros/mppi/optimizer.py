@@ -17,14 +17,14 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mppi_ros.jit.simd import BLOCK, kernel
+from mppi_ros.jit.threads import choose_threads, use_threads
 from mppi_ros.mppi import noise as sampling
 from mppi_ros.mppi import score
-from mppi_ros.mppi.blocks import BLOCK, kernel
-from mppi_ros.mppi.errors import InputError, ParameterError
-from mppi_ros.mppi.settings import MppiParameters
-from mppi_ros.mppi.threads import choose_threads, use_threads
+from mppi_ros.mppi.parameters import MppiParameters
+from mppi_ros.parameters.errors import InputError, ParameterError
 
-SLICES = 8  # of a solve that might be too slow
+MAX_SLICES = 8  # of a solve that might be too slow
 FEW = 4000  # samples: fewer are averaged sooner than another thread is awake
 SPARE = 0.5  # of the time that is left: a solve as quick as that is done in one piece
 PAST = 4  # rows of the plan that lie behind, for smoothing
@@ -41,19 +41,19 @@ class BlockObjective(Protocol):
     """
     An objective that rolls out blocks of noise itself and never forms controls (K, T, m).
 
-    It may have an attribute `spread`, float32[m] or None: the share of each control's standard
-    deviation that is worth sampling with now.
+    It may have an attribute `sigma_scale`, float32[m] or None: the factor on the standard
+    deviation of each control in this step.
     """
 
-    def costs_of_blocks(
+    def evaluate_blocks(
         self,
         mean: Floats,
         factor: Floats,
         noise: Floats,
         costs: Floats,
         threads: int,
-        draw: sampling.Draw,
-        process: sampling.Correlation,
+        draw: sampling.NoiseKey,
+        process: sampling.AR2Process,
     ) -> None:
         """
         Fill costs, float32[blocks, BLOCK], with f(x̄ ± L n).
@@ -72,7 +72,7 @@ class BlockObjective(Protocol):
 
 
 @dataclass(frozen=True)
-class Step:
+class IterationStatistics:
     """
     What one step of the optimiser saw, all at the mean before its last iteration.
 
@@ -172,9 +172,9 @@ class Optimizer:
             self.mean = self._plan[PAST:]
         self.parameters = parameters
         self._narrow = self._factor = factor
-        self._process = sampling.correlation(*parameters.poles())
+        self._process = sampling.ar2_process(*parameters.poles())
         antithetic = parameters.noise.antithetic
-        drawn = sampling.blocks_for(parameters.samples, antithetic)
+        drawn = sampling.block_count(parameters.samples, antithetic)
         blocks = 2 * drawn if antithetic else drawn
         self._all_lanes = -(-parameters.samples // 2) if antithetic else parameters.samples
         self._threads = choose_threads(parameters.threads, parameters.samples * steps)
@@ -204,14 +204,14 @@ class Optimizer:
     def step(
         self,
         objective: BlockObjective | CostFunction,
-        cooling: float = 1.0,
-        widening: float = 1.0,
-    ) -> Step:
+        ess_scale: float = 1.0,
+        extra_sigma_scale: float = 1.0,
+    ) -> IterationStatistics:
         """
         Do the configured number of iterations on f and return what the last one saw.
 
-        The wanted effective sample size, or a fixed λ, is multiplied by `cooling`, the standard
-        deviations in Σ by `widening`.
+        The wanted effective sample size, or a fixed λ, is multiplied by `ess_scale`, the standard
+        deviations in Σ by `extra_sigma_scale`.
 
         Raises
         ------
@@ -219,31 +219,36 @@ class Optimizer:
             A plain callable returned costs of a wrong shape, or a factor is not positive.
 
         """
-        if not (0.0 < cooling < math.inf and 0.0 < widening < math.inf):
+        if not (0.0 < ess_scale < math.inf and 0.0 < extra_sigma_scale < math.inf):
             raise InputError(
-                f'cooling = {cooling!r} and widening = {widening!r} must be within (0, inf)'
+                f'ess_scale = {ess_scale!r} and extra_sigma_scale = {extra_sigma_scale!r} must '
+                'be within (0, inf)'
             )
         self._clip(self.mean)
         use_threads(self._threads)
-        self._factor = self._narrow if widening == 1.0 else np.float32(widening) * self._narrow
+        self._factor = (
+            self._narrow
+            if extra_sigma_scale == 1.0
+            else np.float32(extra_sigma_scale) * self._narrow
+        )
         # a look at the protocol at each step would cost more than the weights of all samples
-        blocks = hasattr(objective, 'costs_of_blocks')
-        spread = getattr(objective, 'spread', None)
-        if spread is not None:
-            self._factor = spread[:, None] * self._factor
-        result = self._iterate(objective, blocks, cooling)
+        blocks = hasattr(objective, 'evaluate_blocks')
+        sigma_scale = getattr(objective, 'sigma_scale', None)
+        if sigma_scale is not None:
+            self._factor = sigma_scale[:, None] * self._factor
+        result = self._iterate(objective, blocks, ess_scale)
         for _ in range(self.parameters.iterations - 1):
             if self.deadline < math.inf and self.clock() > self.deadline:
                 break
-            result = self._iterate(objective, blocks, cooling)
+            result = self._iterate(objective, blocks, ess_scale)
         if self.parameters.smoothing and result.valid:
             self.mean[:] = smoothed(self._plan)
             self._project(objective)
         return result
 
-    def _iterate(self, objective: Any, blocks: bool, cooling: float) -> Step:
+    def _iterate(self, objective: Any, blocks: bool, ess_scale: float) -> IterationStatistics:
         parameters, threads = self.parameters, self._threads
-        fresh = sampling.Draw(parameters.seed, self._steps, True, 0)
+        fresh = sampling.NoiseKey(parameters.seed, self._steps, True, 0)
         self._steps += 1
         if blocks:
             self._roll_out(objective, fresh)
@@ -252,12 +257,12 @@ class Optimizer:
             draw(fresh.seed, fresh.step, self._process, self.controls, self._noise)
             self._call(objective)
         count = self.sample_count
-        temperature, ess, best, total = score.weigh(
-            self._costs, self._noise.shape[0], self._lanes, cooling * parameters.temperature,
-            cooling * parameters.ess_share * count, self._temperature_guess, self._weights,
+        temperature, ess, best, total = score.compute_weights(
+            self._costs, self._noise.shape[0], self._lanes, ess_scale * parameters.temperature,
+            ess_scale * parameters.ess_share * count, self._temperature_guess, self._weights,
         )  # fmt: skip
         if not total > 0.0:
-            return Step(temperature, -math.inf, 0.0, 0.0, 0.0, best)
+            return IterationStatistics(temperature, -math.inf, 0.0, 0.0, 0.0, best)
         self._temperature_guess = temperature
         average = score.average if self._few else score.average_parallel
         average(self._weights, self._noise, self._average.reshape(-1))
@@ -266,7 +271,7 @@ class Optimizer:
         )
         self.mean += self._ascent
         self._project(objective)
-        return Step(
+        return IterationStatistics(
             temperature=temperature,
             smoothed_objective=math.log(total / count) - best / temperature,
             ess=ess,
@@ -296,7 +301,7 @@ class Optimizer:
         self._noise = self._all_noise[:drawn]
         self._costs, self._weights = self._all_costs[:blocks], self._all_weights[:blocks]
 
-    def _roll_out(self, objective: BlockObjective, draw: sampling.Draw) -> None:
+    def _roll_out(self, objective: BlockObjective, draw: sampling.NoiseKey) -> None:
         """Fill noise and costs, as far as there is time."""
         whole = self._all_noise.shape[0]
         if self._drawn != whole:
@@ -312,12 +317,12 @@ class Optimizer:
             self._roll_out_slices(objective, draw, begun)
 
     def _roll_out_slices(
-        self, objective: BlockObjective, draw: sampling.Draw, begun: float
+        self, objective: BlockObjective, draw: sampling.NoiseKey, begun: float
     ) -> None:
         """Fill noise and costs slice by slice, until another one would come too late."""
         noise, costs, whole = self._all_noise, self._all_costs, self._all_noise.shape[0]
         signs = costs.shape[0] // whole
-        size = -(-whole // SLICES)
+        size = -(-whole // MAX_SLICES)
         done, before, longest = 0, begun, 0.0
         while done < whole and (done == 0 or before + longest <= self.deadline):
             last = min(done + size, whole)
@@ -333,9 +338,9 @@ class Optimizer:
             self._use(done)
 
     def _costs_of(
-        self, objective: BlockObjective, noise: Floats, costs: Floats, draw: sampling.Draw
+        self, objective: BlockObjective, noise: Floats, costs: Floats, draw: sampling.NoiseKey
     ) -> None:
-        objective.costs_of_blocks(
+        objective.evaluate_blocks(
             self.mean, self._factor, noise, costs, self._threads, draw, self._process
         )
 

@@ -14,16 +14,9 @@ from numba import prange, types
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mppi_ros.mppi.blocks import (
-    BLOCK,
-    inlined,
-    kernel,
-    parallel_kernel,
-    stack_array,
-    stack_row,
-)
-from mppi_ros.mppi.checks import covariance_matrix, positive
-from mppi_ros.mppi.errors import InputError
+from mppi_ros.jit.simd import BLOCK, inline_njit, kernel, parallel_kernel, stack_array, stack_row
+from mppi_ros.mppi.validation import check_covariance, check_temperature
+from mppi_ros.parameters.errors import InputError
 
 Array = NDArray[np.float64]
 
@@ -76,7 +69,7 @@ def _finite_costs(costs: ArrayLike, temperature: float) -> tuple[Array, float, f
     if not f.size:
         raise InputError(f'costs have the shape {list(f.shape)}; at least one is expected')
     f = np.where(np.isfinite(f), f, np.inf)
-    return f, float(f.min()), positive(temperature)
+    return f, float(f.min()), check_temperature(temperature)
 
 
 def effective_sample_size(w: NDArray[Any]) -> float:
@@ -92,13 +85,13 @@ def natural_gradient(w: NDArray[Any], noise: NDArray[Any]) -> Array:
 
 def score(w: NDArray[Any], noise: NDArray[Any], covariance: ArrayLike) -> Array:
     """Return ∇L_Σ ≈ Σ⁻¹ Σ_i w_i ε_i for noise ε, float[K, n], and Σ, float[n, n]."""
-    sigma = covariance_matrix(covariance, noise.shape[1])
+    sigma = check_covariance(covariance, noise.shape[1])
     return np.asarray(np.linalg.solve(sigma, natural_gradient(w, noise)))
 
 
 def kl_of_step(step: NDArray[Any], covariance: ArrayLike) -> float:
     """Return KL(N(x̄ + step, Σ) ‖ N(x̄, Σ)) = ½ stepᵀ Σ⁻¹ step, for step, float[n]."""
-    return 0.5 * float(step @ np.linalg.solve(covariance_matrix(covariance, len(step)), step))
+    return 0.5 * float(step @ np.linalg.solve(check_covariance(covariance, len(step)), step))
 
 
 def curvature(w: NDArray[Any], noise: NDArray[Any], covariance: ArrayLike) -> Array:
@@ -107,13 +100,13 @@ def curvature(w: NDArray[Any], noise: NDArray[Any], covariance: ArrayLike) -> Ar
 
     A covariance is never negative, so ∇²L_Σ ≥ −Σ⁻¹ whatever f is.
     """
-    sigma = covariance_matrix(covariance, noise.shape[1])
+    sigma = check_covariance(covariance, noise.shape[1])
     centred = noise - natural_gradient(w, noise)
     spread = (w * centred.T) @ centred - sigma
     return np.asarray(np.linalg.solve(sigma, np.linalg.solve(sigma, spread).T))
 
 
-def least_gain(alpha: float, norm: float) -> float:
+def ascent_lower_bound(alpha: float, norm: float) -> float:
     """Return α (1 − α/2) ‖∇L_Σ‖²_Σ: what L_Σ gains at least with exact expectations."""
     return alpha * (1.0 - 0.5 * alpha) * norm**2
 
@@ -137,13 +130,13 @@ def reweighted_objective(
     their costs stay, only their probabilities change. At x̄ its gradient is Σ⁻¹ Σ_i w_i ε_i, to
     rounding, for any number of samples: the estimate of the score is the score of an estimate.
     """
-    lam = positive(temperature)
-    along = np.linalg.solve(covariance_matrix(covariance, len(displacement)), displacement)
+    lam = check_temperature(temperature)
+    along = np.linalg.solve(check_covariance(covariance, len(displacement)), displacement)
     log_ratio = noise @ along - 0.5 * float(displacement @ along)
     return smoothed_objective(costs - lam * log_ratio, lam)
 
 
-@inlined
+@inline_njit
 def _exp(x: Any) -> Any:
     """Exponential of a float32 x ≤ 0, by a polynomial (Cephes expf); 0 below −87."""
     clipped = max(x, np.float32(-87.0))
@@ -160,7 +153,7 @@ def _exp(x: Any) -> Any:
     return scaled.view(np.float32) if x > np.float32(-87.0) else np.float32(0.0)
 
 
-@inlined
+@inline_njit
 def _sum(row: Any) -> Any:
     """Sum of a row in a fixed order, in four strands: an addition waits for the one before."""
     a, b, c, d = 0.0, 0.0, 0.0, 0.0
@@ -172,7 +165,7 @@ def _sum(row: Any) -> Any:
     return (a + b) + (c + d)
 
 
-@inlined
+@inline_njit
 def _moments(costs: Any, best: Any, inverse: Any) -> Any:
     """Return Σ u and Σ u² of u_i = exp(−(f_i − best)/λ)."""
     first, second = stack_row(), stack_row()
@@ -187,7 +180,7 @@ def _moments(costs: Any, best: Any, inverse: Any) -> Any:
     return _sum(first), _sum(second)
 
 
-@inlined
+@inline_njit
 def _mean_over(costs: Any, best: Any) -> Any:
     """Return the mean of f − best over the finite costs, or 1 if they are all the same."""
     total, count = 0.0, 0
@@ -200,7 +193,7 @@ def _mean_over(costs: Any, best: Any) -> Any:
 
 
 @kernel
-def weigh(
+def compute_weights(
     costs: Any, drawn: Any, lanes: Any, temperature: Any, wanted: Any, guess: Any, out: Any
 ) -> Any:
     """
@@ -257,7 +250,7 @@ def weigh(
     return chosen, first * first / second, np.float64(best), first
 
 
-@inlined
+@inline_njit
 def _average_rows(weights: Any, noise: Any, first: Any, out: Any) -> None:
     """
     Fill ROWS places of out, from `first` on, with Σ_i w_i n_i.

@@ -16,16 +16,16 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mppi_ros.mppi.checks import covariance_matrix, positive
-from mppi_ros.mppi.errors import InputError
+from mppi_ros.mppi.validation import check_covariance, check_temperature
+from mppi_ros.parameters.errors import InputError
 
 Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Target:
+class GaussianMixtureTarget:
     """
-    The low-cost target p_tar = φ/Z of a cost f with one or more valleys.
+    The low-cost target p_tar = φ/Z of a cost f with one or more from_modes.
 
     Attributes
     ----------
@@ -46,9 +46,9 @@ class Target:
     precisions: Array
 
     @classmethod
-    def valleys(
+    def from_modes(
         cls, floors: ArrayLike, centres: ArrayLike, hessians: ArrayLike, temperature: float
-    ) -> Target:
+    ) -> GaussianMixtureTarget:
         """
         Return the target of f = −λ log Σ_k exp(−f_k/λ), the soft minimum of quadratics f_k.
 
@@ -62,7 +62,7 @@ class Target:
             and positive definite: Z would be infinite.
 
         """
-        lam = positive(temperature)
+        lam = check_temperature(temperature)
         heights = -np.asarray(floors, np.float64) / lam
         points = np.asarray(centres, np.float64)
         curved = np.asarray(hessians, np.float64)
@@ -77,18 +77,20 @@ class Target:
                 f'hessians have the shape {list(curved.shape)}; {[k, n, n]} is expected'
             )
         for matrix in curved:
-            covariance_matrix(matrix, n)
+            check_covariance(matrix, n)
         return cls(lam, heights, points, curved / lam)
 
     @classmethod
-    def quadratic(cls, hessian: ArrayLike, centre: ArrayLike, temperature: float) -> Target:
+    def quadratic(
+        cls, hessian: ArrayLike, centre: ArrayLike, temperature: float
+    ) -> GaussianMixtureTarget:
         """Return the target of f = ½ (x − c)ᵀ H (x − c)."""
-        return cls.valleys(
+        return cls.from_modes(
             [0.0], np.asarray(centre)[None], np.asarray(hessian)[None], temperature
         )
 
 
-def log_density(target: Target, x: ArrayLike) -> Array:
+def log_density(target: GaussianMixtureTarget, x: ArrayLike) -> Array:
     """Return log φ(x) = −f(x)/λ, float64[...], at x, float[..., n]; of a noised target, L_Σ."""
     terms = _log_terms(target, np.asarray(x, np.float64))
     highest = terms.max(axis=-1)
@@ -96,12 +98,12 @@ def log_density(target: Target, x: ArrayLike) -> Array:
     return total
 
 
-def cost(target: Target, x: ArrayLike) -> Array:
+def cost(target: GaussianMixtureTarget, x: ArrayLike) -> Array:
     """Return f(x) = −λ log φ(x), float64[...], at x, float[..., n]."""
     return -target.temperature * log_density(target, x)
 
 
-def log_mass(target: Target) -> float:
+def log_partition(target: GaussianMixtureTarget) -> float:
     """Return log Z = log ∫ φ(x) dx; smoothing moves mass about and keeps it, so Z_Σ = Z."""
     n = target.centres.shape[1]
     _, log_determinants = np.linalg.slogdet(target.precisions)
@@ -109,13 +111,13 @@ def log_mass(target: Target) -> float:
     return float(masses.max() + np.log(np.exp(masses - masses.max()).sum()))
 
 
-def probability(target: Target, x: ArrayLike) -> Array:
+def probability(target: GaussianMixtureTarget, x: ArrayLike) -> Array:
     """Return p_tar(x) = φ(x)/Z, float64[...]; of a noised target it is p_Σ(x) = h_Σ(x)/Z_Σ."""
-    density: Array = np.exp(log_density(target, x) - log_mass(target))
+    density: Array = np.exp(log_density(target, x) - log_partition(target))
     return density
 
 
-def score(target: Target, x: ArrayLike) -> Array:
+def score(target: GaussianMixtureTarget, x: ArrayLike) -> Array:
     """Return ∇ log p_tar(x) = −∇f(x)/λ, float64[..., n]; of a noised target it is ∇L_Σ(x̄)."""
     offsets = np.asarray(x, np.float64)[..., None, :] - target.centres
     gradients = -np.einsum('kij,...kj->...ki', target.precisions, offsets)
@@ -123,7 +125,7 @@ def score(target: Target, x: ArrayLike) -> Array:
     return total
 
 
-def hessian(target: Target, x: ArrayLike) -> Array:
+def hessian(target: GaussianMixtureTarget, x: ArrayLike) -> Array:
     """Return ∇² log p_tar(x), float64[n, n], at x, float[n]; of a noised target it is ∇²L_Σ."""
     gradients = -np.einsum('kij,kj->ki', target.precisions, np.asarray(x) - target.centres)
     shares = _shares(target, x)
@@ -133,7 +135,7 @@ def hessian(target: Target, x: ArrayLike) -> Array:
     return curved
 
 
-def ascend(target: Target, x: ArrayLike, alpha: float) -> Array:
+def ascend(target: GaussianMixtureTarget, x: ArrayLike, alpha: float) -> Array:
     """
     Return x + α ∇ log p_tar(x).
 
@@ -144,18 +146,18 @@ def ascend(target: Target, x: ArrayLike, alpha: float) -> Array:
     return moved
 
 
-def noised(target: Target, covariance: ArrayLike) -> Target:
+def smoothed(target: GaussianMixtureTarget, covariance: ArrayLike) -> GaussianMixtureTarget:
     """
     Return the target of h_Σ(x̄) = E[φ(x)], x ~ N(x̄, Σ): φ smoothed with the sampling Gaussian.
 
     A valley of precision P gets (P⁻¹ + Σ)⁻¹ = P (1 + Σ P)⁻¹ and the height det(1 + Σ P)^(−½).
     As Σ → 0 the target itself comes back. A number σ² stands for σ² times the identity.
     """
-    sigma = covariance_matrix(covariance, target.centres.shape[1])
+    sigma = check_covariance(covariance, target.centres.shape[1])
     widened = np.eye(len(sigma)) + sigma @ target.precisions
     _, log_determinants = np.linalg.slogdet(widened)
     precisions = target.precisions @ np.linalg.inv(widened)
-    return Target(
+    return GaussianMixtureTarget(
         temperature=target.temperature,
         log_heights=target.log_heights - 0.5 * log_determinants,
         centres=target.centres,
@@ -171,25 +173,29 @@ def score_of_gaussian(x: ArrayLike, mean: ArrayLike, covariance: ArrayLike) -> A
     ∇h_Σ = E[φ(x) Σ⁻¹ (x − x̄)], hence ∇L_Σ = Σ⁻¹ E_w[x − x̄].
     """
     offsets = np.asarray(x, np.float64) - np.asarray(mean)
-    sigma = covariance_matrix(covariance, offsets.shape[-1])
+    sigma = check_covariance(covariance, offsets.shape[-1])
     solved: Array = np.linalg.solve(sigma, offsets[..., None])[..., 0]
     return solved
 
 
 def fisher_information(covariance: ArrayLike) -> Array:
     """Return the Fisher matrix of the mean of N(x̄, Σ): E[g gᵀ] = Σ⁻¹, g = ∇_x̄ log N(x; x̄, Σ)."""
-    sigma = covariance_matrix(covariance, len(np.atleast_2d(covariance)))
+    sigma = check_covariance(covariance, len(np.atleast_2d(covariance)))
     return np.asarray(np.linalg.inv(sigma), np.float64)
 
 
-def natural_gradient(target: Target, mean: ArrayLike, covariance: ArrayLike) -> Array:
+def natural_gradient(
+    target: GaussianMixtureTarget, mean: ArrayLike, covariance: ArrayLike
+) -> Array:
     """Return Σ ∇L_Σ(x̄): the inverse Fisher matrix times the score of the noised target."""
-    sigma = covariance_matrix(covariance, target.centres.shape[1])
-    gradient: Array = score(noised(target, sigma), mean) @ sigma
+    sigma = check_covariance(covariance, target.centres.shape[1])
+    gradient: Array = score(smoothed(target, sigma), mean) @ sigma
     return gradient
 
 
-def tilted(target: Target, mean: ArrayLike, covariance: ArrayLike) -> tuple[Array, Array]:
+def tilted(
+    target: GaussianMixtureTarget, mean: ArrayLike, covariance: ArrayLike
+) -> tuple[Array, Array]:
     """
     Return mean, float64[n], and covariance, float64[n, n], of q* ∝ N(x; x̄, Σ) exp(−f(x)/λ).
 
@@ -197,7 +203,7 @@ def tilted(target: Target, mean: ArrayLike, covariance: ArrayLike) -> tuple[Arra
     N(μ, Σ) the one nearest to q*, by KL(q* ‖ N), has μ = E_q*[x]: the update with α = 1. Each
     valley times the Gaussian is a Gaussian again; here their means and covariances are mixed.
     """
-    x, sigma = np.asarray(mean, np.float64), covariance_matrix(covariance, target.centres.shape[1])
+    x, sigma = np.asarray(mean, np.float64), check_covariance(covariance, target.centres.shape[1])
     information = fisher_information(sigma)
     joint = information + target.precisions
     pulls = information @ x + np.einsum('kij,kj->ki', target.precisions, target.centres)
@@ -220,14 +226,14 @@ def kl_of_gaussians(
 ) -> float:
     """Return KL(N(mean, covariance) ‖ N(other_mean, other_covariance))."""
     offset = np.atleast_1d(np.asarray(mean, np.float64) - np.asarray(other_mean, np.float64))
-    a = covariance_matrix(covariance, len(offset))
-    b = covariance_matrix(other_covariance, len(offset))
+    a = check_covariance(covariance, len(offset))
+    b = check_covariance(other_covariance, len(offset))
     ratio = np.linalg.solve(b, a)
     square = offset @ np.linalg.solve(b, offset)
     return 0.5 * float(np.trace(ratio) - len(a) - np.linalg.slogdet(ratio)[1] + square)
 
 
-def _log_terms(target: Target, x: Array) -> Array:
+def _log_terms(target: GaussianMixtureTarget, x: Array) -> Array:
     """Return the logarithm of each valley's part of φ, float64[..., k]."""
     offsets = x[..., None, :] - target.centres
     squares = np.einsum('...ki,kij,...kj->...k', offsets, target.precisions, offsets)
@@ -235,7 +241,7 @@ def _log_terms(target: Target, x: Array) -> Array:
     return terms
 
 
-def _shares(target: Target, x: ArrayLike) -> Array:
+def _shares(target: GaussianMixtureTarget, x: ArrayLike) -> Array:
     """Return each valley's share of φ(x), float64[..., k]."""
     terms = _log_terms(target, np.asarray(x, np.float64))
     shares = np.exp(terms - terms.max(axis=-1, keepdims=True))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import time
 from typing import Any
 
-from mppi_ros.nodes import use_wheels
+from mppi_ros.ros import use_wheels
 
 use_wheels()
 
@@ -24,18 +24,18 @@ from std_srvs.srv import Trigger
 
 from mppi_ros.control.inputs import Command
 from mppi_ros.control.inputs import Odometry as Motion
-from mppi_ros.control.settings import Configuration, read_yaml
+from mppi_ros.control.parameters import ControllerParameters, read_yaml
 from mppi_ros.driving.footprint import Footprint
-from mppi_ros.mppi.errors import InputError, ParameterError
-from mppi_ros.mppi.parameters import group, parameter
-from mppi_ros.nodes import conversions
-from mppi_ros.nodes.latched import LATCHED
-from mppi_ros.nodes.parameters import ParameterMixin
-from mppi_ros.nodes.process import freeze_garbage, run
+from mppi_ros.parameters.declaration import group, parameter
+from mppi_ros.parameters.errors import InputError, ParameterError
+from mppi_ros.ros import conversions
+from mppi_ros.ros.parameters import ParameterMixin
+from mppi_ros.ros.process import freeze_garbage, run
+from mppi_ros.ros.qos import LATCHED
 from mppi_ros.share import share_path
 from mppi_ros.simulation.lidar import Lidar
-from mppi_ros.simulation.mapping import RollingCostmap
 from mppi_ros.simulation.plant import NOMINAL, Plant, PlantParameters
+from mppi_ros.simulation.rolling_costmap import RollingCostmap
 from mppi_ros.simulation.world import World
 
 try:
@@ -45,7 +45,7 @@ except ImportError:  # the ROS 2 wheels have no tf2
 
 
 @dataclass(frozen=True)
-class PlantSettings:
+class PlantNodeParameters:
     """How the simulated robot answers a command, and how its odometry errs."""
 
     lag_linear: float = parameter(
@@ -93,7 +93,7 @@ class PlantSettings:
 
 
 @dataclass(frozen=True)
-class LidarSettings:
+class LidarNodeParameters:
     """What the simulated lidar sees."""
 
     beams: int = parameter(360, 'beams of a scan', low=8, high=4096, live=False)
@@ -111,7 +111,7 @@ class LidarSettings:
 
 
 @dataclass(frozen=True)
-class SimulatorSettings:
+class SimulatorParameters:
     """Every parameter of the simulator."""
 
     world: str = parameter(
@@ -157,8 +157,8 @@ class SimulatorSettings:
     base_frame: str = parameter(
         '', "frame of the robot; empty is the controller's", live=False
     )
-    plant: PlantSettings = group(PlantSettings)
-    lidar: LidarSettings = group(LidarSettings)
+    plant: PlantNodeParameters = group(PlantNodeParameters)
+    lidar: LidarNodeParameters = group(LidarNodeParameters)
 
     def __post_init__(self) -> None:
         if len(self.start) not in (0, 3):
@@ -171,15 +171,15 @@ OFFICE_START = (1.0, 1.0, 0.0)
 MAP_RATE = 2.0  # [Hz] at which a full map is the costmap
 
 
-class KinematicSimulator(ParameterMixin[SimulatorSettings], Node):
+class KinematicSimulator(ParameterMixin[SimulatorParameters], Node):
     """Steps a `simulation.Plant` in a `simulation.World` at a fixed rate."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__('kinematic_simulator', **options)
-        self.declare_configuration(SimulatorSettings())
+        self.declare_configuration(SimulatorParameters())
         settings = self.configuration
         file = settings.controller_params
-        controller = read_yaml(file) if file else Configuration()
+        controller = read_yaml(file) if file else ControllerParameters()
         self._base_frame = settings.base_frame or controller.interface.base_frame
         self._footprint = Footprint.of(controller.robot)
         round_body = not controller.robot.footprint
@@ -338,4 +338,4 @@ class KinematicSimulator(ParameterMixin[SimulatorSettings], Node):
 
 def main() -> None:
     """Run the node as a process."""
-    run(KinematicSimulator, SimulatorSettings)
+    run(KinematicSimulator, SimulatorParameters)

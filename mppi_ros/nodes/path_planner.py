@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from mppi_ros.nodes import use_wheels
+from mppi_ros.ros import use_wheels
 
 use_wheels()
 
@@ -19,22 +19,22 @@ from numpy.typing import NDArray
 from rclpy.node import Node
 from rclpy.qos import qos_profile_sensor_data
 
-from mppi_ros.control.settings import Configuration, read_yaml
+from mppi_ros.control.parameters import ControllerParameters, read_yaml
 from mppi_ros.driving.costmap import LETHAL, Costmap
 from mppi_ros.driving.distance_field import distance_field
 from mppi_ros.driving.footprint import Footprint
-from mppi_ros.mppi.errors import InputError, ParameterError
-from mppi_ros.mppi.parameters import parameter
-from mppi_ros.nodes import conversions
-from mppi_ros.nodes.frames import Frames
-from mppi_ros.nodes.latched import LATCHED, subscribe_latched
-from mppi_ros.nodes.parameters import ParameterMixin
-from mppi_ros.nodes.process import freeze_garbage, run
-from mppi_ros.simulation.planner import plan
+from mppi_ros.parameters.declaration import parameter
+from mppi_ros.parameters.errors import InputError, ParameterError
+from mppi_ros.ros import conversions
+from mppi_ros.ros.parameters import ParameterMixin
+from mppi_ros.ros.process import freeze_garbage, run
+from mppi_ros.ros.qos import LATCHED, subscribe_latched
+from mppi_ros.ros.transforms import TransformBuffer
+from mppi_ros.simulation.grid_planner import plan
 
 
 @dataclass(frozen=True)
-class PlannerSettings:
+class PlannerParameters:
     """Every parameter of the planner."""
 
     controller_params: str = parameter(
@@ -48,7 +48,7 @@ class PlannerSettings:
         2.0, 'how often the plan is checked against the newest costmap', unit='Hz', low=0.1,
         high=20.0, live=False,
     )
-    stray: float = parameter(
+    replan_distance: float = parameter(
         0.6, 'distance of the robot from its plan at which a new one is made', unit='m', low=0.1,
         high=10.0,
     )
@@ -58,7 +58,7 @@ class PlannerSettings:
             raise ParameterError(f'goal has {len(self.goal)} numbers; x, y, yaw are expected')
 
 
-class PathPlanner(ParameterMixin[PlannerSettings], Node):
+class PathPlanner(ParameterMixin[PlannerParameters], Node):
     """
     Keeps a plan from the robot to the goal that the newest map and costmap allow.
 
@@ -67,11 +67,11 @@ class PathPlanner(ParameterMixin[PlannerSettings], Node):
 
     def __init__(self, **options: Any) -> None:
         super().__init__('path_planner', **options)
-        self.declare_configuration(PlannerSettings())
+        self.declare_configuration(PlannerParameters())
         file = self.configuration.controller_params
-        controller = read_yaml(file) if file else Configuration()
+        controller = read_yaml(file) if file else ControllerParameters()
         self._footprint = Footprint.of(controller.robot)
-        self._frames = Frames(self)
+        self._frames = TransformBuffer(self)
         self._map: Costmap | None = None
         self._map_frame = ''
         self._costmap: Costmap | None = None
@@ -99,7 +99,7 @@ class PathPlanner(ParameterMixin[PlannerSettings], Node):
     def stop(self) -> None:
         """End; the last plan stays with the controller."""
 
-    def apply_configuration(self, configuration: PlannerSettings) -> None:
+    def apply_configuration(self, configuration: PlannerParameters) -> None:
         """Head for a goal that was set as a parameter."""
         if configuration.goal:
             self._head_for(np.array([configuration.goal]), '')
@@ -204,7 +204,7 @@ class PathPlanner(ParameterMixin[PlannerSettings], Node):
         """Tell whether the robot is on its plan, and the costmap shows nothing in the way."""
         distance = np.hypot(*(self._plan[:, :2] - pose[:2]).T)
         nearest = int(np.argmin(distance))
-        if distance[nearest] > self.configuration.stray:
+        if distance[nearest] > self.configuration.replan_distance:
             return False
         seen = self._costmap
         if seen is None or (self._map is not None and self._costmap_frame != self._map_frame):
@@ -236,4 +236,4 @@ class PathPlanner(ParameterMixin[PlannerSettings], Node):
 
 def main() -> None:
     """Run the node as a process."""
-    run(PathPlanner, PlannerSettings)
+    run(PathPlanner, PlannerParameters)

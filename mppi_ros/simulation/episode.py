@@ -12,16 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mppi_ros.control.controller import Controller
-from mppi_ros.control.report import State, Statistics, Tick
-from mppi_ros.control.settings import Configuration
+from mppi_ros.control.parameters import ControllerParameters
+from mppi_ros.control.tick_result import ControllerState, Statistics, TickResult
 from mppi_ros.driving.costmap import Costmap
 from mppi_ros.driving.footprint import Footprint
 from mppi_ros.driving.path import ReferencePath
-from mppi_ros.mppi.errors import InputError
+from mppi_ros.parameters.errors import InputError
+from mppi_ros.simulation.grid_planner import legs_cost, plan
 from mppi_ros.simulation.lidar import Lidar
-from mppi_ros.simulation.mapping import RollingCostmap
-from mppi_ros.simulation.planner import legs_cost, plan
 from mppi_ros.simulation.plant import NOMINAL, Plant, PlantParameters
+from mppi_ros.simulation.rolling_costmap import RollingCostmap
 from mppi_ros.simulation.world import World
 
 Pose = tuple[float, float, float]  # x [m], y [m], yaw [rad]
@@ -60,7 +60,7 @@ class Episode:
     path : float64[N, 3], optional
         A plan to follow as it is; without, plans are made and made anew when they have become
         dearer.
-    marks : tuple of float
+    timing_gates : tuple of float
         Arc lengths on `path` [m] at which time is taken: the clock starts at the first one, the
         episode ends well at the last. Empty: it ends at the goal.
     goal_radius : float
@@ -78,12 +78,12 @@ class Episode:
     world: World
     start: Pose
     goal: Pose
-    configuration: Configuration = field(default_factory=Configuration)
+    configuration: ControllerParameters = field(default_factory=ControllerParameters)
     plant: PlantParameters = NOMINAL
     sensing: str = 'both'
     lidar: Lidar = field(default_factory=Lidar)
     path: NDArray[np.float64] | None = None
-    marks: tuple[float, ...] = ()
+    timing_gates: tuple[float, ...] = ()
     goal_radius: float = 0.0
     clock_after: float = 0.0
     timeout: float = 60.0
@@ -96,16 +96,16 @@ class Episode:
         Raises
         ------
         InputError
-            Unknown sensing, marks without a path, the start in contact, or a start or goal that no
-            plan can have.
+            Unknown sensing, timing_gates without a path, the start in contact, or a start or goal
+            that no plan can have.
 
         """
         if self.sensing not in ('map', 'lidar', 'both'):
             raise InputError(f'sensing = {self.sensing!r} is not one of map, lidar, both')
-        if self.marks and self.path is None:
-            raise InputError('marks are arc lengths on a path, but there is no path')
+        if self.timing_gates and self.path is None:
+            raise InputError('timing_gates are arc lengths on a path, but there is no path')
         _warm_up(self.configuration)
-        return _Run(self).result()
+        return _EpisodeRun(self).result()
 
 
 @dataclass
@@ -206,7 +206,7 @@ class EpisodeResult:
     trace: Trace
 
 
-class _Guide:
+class _Replanner:
     """Keeps the plan: makes it, watches what it costs, and makes it anew."""
 
     def __init__(self, episode: Episode, footprint: Footprint) -> None:
@@ -255,7 +255,7 @@ class _Guide:
         )
 
 
-class _Run:
+class _EpisodeRun:
     """One episode while it runs."""
 
     def __init__(self, episode: Episode) -> None:
@@ -283,18 +283,18 @@ class _Run:
         )
         # The controller sees as far as it can drive within its horizon, and a little further.
         self._side = 2.0 * (c.limits.vx_max * c.mppi.horizon + 2.0)
-        self._guide = _Guide(episode, self._footprint)
+        self._guide = _Replanner(episode, self._footprint)
         self._measured = self._plant.odometry(0.0)
         self._near: Costmap = self._mapping.known((self._measured.x, self._measured.y), self._side)
         self._clock: float | None = None
-        path = episode.path if episode.marks else None
+        path = episode.path if episode.timing_gates else None
         self._course = None if path is None else ReferencePath.from_poses(path[:, :2])
         self._way = 0.0
         self._passed: list[float] = []
         self._clearance = self._least = self._measure_clearance()
         self._length = 0.0
         self._rows: list[tuple[float, ...]] = []
-        self._ticks: list[Tick] = []
+        self._ticks: list[TickResult] = []
         if self._clearance <= 0.0:
             x, y, yaw = episode.start
             raise InputError(f'start ({x:.2f}, {y:.2f}) m, {yaw:.2f} rad is in contact')
@@ -344,7 +344,7 @@ class _Run:
         """Take the time at each mark that was passed since the last check."""
         before = self._way
         self._way, _ = course.project(self._plant.pose[0], self._plant.pose[1], before)
-        for mark in self._episode.marks[len(self._passed) :]:
+        for mark in self._episode.timing_gates[len(self._passed) :]:
             if self._way < mark:
                 break
             share = (self._way - mark) / max(self._way - before, 1e-9)
@@ -390,7 +390,7 @@ class _Run:
         return np.array([self._measured.x, self._measured.y, self._measured.yaw])
 
     def _elapsed(self) -> float:
-        if self._passed and len(self._passed) == len(self._episode.marks):
+        if self._passed and len(self._passed) == len(self._episode.timing_gates):
             return self._passed[-1] - self._passed[0]
         return self._plant.time - (self._clock or 0.0)
 
@@ -399,19 +399,19 @@ class _Run:
 
     def _ended(self) -> bool:
         """Tell whether the robot is at the goal, or says so and stands."""
-        if self._episode.marks:
+        if self._episode.timing_gates:
             return self._at_goal()
         if self._episode.goal_radius > 0.0:
             return self._at_goal()
-        if not self._ticks or self._ticks[-1].state is not State.REACHED:
+        if not self._ticks or self._ticks[-1].state is not ControllerState.REACHED:
             return False
         vx, vy, w = self._plant.twist
         return bool(math.hypot(vx, vy) < STILL and abs(w) < STILL_TURN)
 
     def _at_goal(self) -> bool:
-        """Tell whether the robot truly is at the goal, or has passed all marks."""
-        if self._episode.marks:
-            return len(self._passed) == len(self._episode.marks)
+        """Tell whether the robot truly is at the goal, or has passed all timing_gates."""
+        if self._episode.timing_gates:
+            return len(self._passed) == len(self._episode.timing_gates)
         x, y, yaw = self._plant.pose
         away = math.dist((x, y), self._episode.goal[:2])
         if self._episode.goal_radius > 0.0:
@@ -489,6 +489,6 @@ def _longest_run(flags: NDArray[np.bool_]) -> int:
 
 
 @cache
-def _warm_up(configuration: Configuration) -> None:
+def _warm_up(configuration: ControllerParameters) -> None:
     """Compile before the first episode of a process, so that it is timed like any other."""
     Controller(configuration).warm_up()

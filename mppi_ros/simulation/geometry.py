@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 
-from mppi_ros.mppi.cache import cached_njit
+from mppi_ros.jit.cache import cached_njit
 
 NEAR = 3.0  # [cells] nearer than this to an obstacle a ray goes from cell to cell
 SLACK = 1.5  # [cells] two points of two cells are nearer than their centres by at most √2

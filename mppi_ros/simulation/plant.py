@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mppi_ros.control.inputs import Command, Odometry
-from mppi_ros.driving.settings import Limits
-from mppi_ros.mppi.errors import InputError
+from mppi_ros.driving.parameters import Limits
+from mppi_ros.parameters.errors import InputError
 
 STEP = 0.005  # [s] longest step of integration
 

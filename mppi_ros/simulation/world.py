@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from mppi_ros.driving.costmap import FREE, LARGEST, LETHAL, UNKNOWN, Costmap
 from mppi_ros.driving.distance_field import distance_field
 from mppi_ros.files import load_yaml, read_text, reading
-from mppi_ros.mppi.errors import InputError
+from mppi_ros.parameters.errors import InputError
 from mppi_ros.simulation.geometry import body_clearance, cast_rays
 
 MARGIN = 2.0  # [m] of free map around a world of circles

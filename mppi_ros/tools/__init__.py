@@ -1,5 +1,5 @@
 """Command lines: demo, benchmark, evaluate."""
 
-from mppi_ros.mppi.threads import sleep_between_solves
+from mppi_ros.jit.threads import sleep_between_solves
 
 sleep_between_solves()

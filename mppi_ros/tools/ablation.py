@@ -19,10 +19,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mppi_ros.control.settings import Configuration
+from mppi_ros.control.parameters import ControllerParameters
 from mppi_ros.files import load_json
-from mppi_ros.mppi.errors import InputError, MppiError
-from mppi_ros.mppi.parameters import replace
+from mppi_ros.parameters.declaration import replace
+from mppi_ros.parameters.errors import InputError, MppiError
 from mppi_ros.simulation.episode import EpisodeResult
 from mppi_ros.tools import instrument
 from mppi_ros.tools.evaluate_case import Case
@@ -40,7 +40,7 @@ WHITE: Changes = {'noise.correlation_time': 0.0, 'noise.smoothing_time': 0.0}
 # λ and Σ are the best of a search on five of the scenarios, Σ as shares of the limits.
 TEXTBOOK: Changes = {
     **WHITE, 'lambda': 0.2, 'sigma_share': (0.8, 0.53, 0.53), 'alpha': 1.0, 'iterations': 1,
-    'noise.antithetic': False, 'recovery.patience': 0.0,
+    'noise.antithetic': False, 'recovery.stuck_timeout': 0.0,
 }  # fmt: skip
 OPTIONS: dict[str, Changes] = {
     'ess_share 0.005': {'ess_share': 0.005},
@@ -66,7 +66,7 @@ OPTIONS: dict[str, Changes] = {
     'smoothing_time 0.3': {'noise.smoothing_time': 0.3},
     'no antithetic pairs': {'noise.antithetic': False},
     'no learning': {'identification.enabled': False},
-    'no recovery': {'recovery.patience': 0.0},
+    'no recovery': {'recovery.stuck_timeout': 0.0},
     'smoothing': {'smoothing': True},
 }
 BASELINES = ('textbook', 'textbook smoothed')
@@ -125,7 +125,7 @@ def _driven(case: Case, changes: Changes) -> Episode:
     }
 
 
-def excess(result: EpisodeResult, configuration: Configuration, ideal: float) -> float:
+def excess(result: EpisodeResult, configuration: ControllerParameters, ideal: float) -> float:
     """
     Return the cost of a drive over what cannot be avoided [s].
 
@@ -149,7 +149,7 @@ def excess(result: EpisodeResult, configuration: Configuration, ideal: float) ->
         critics.obstacle.weight * near**2
         + pace.weight * fast**2
         + critics.path_tracking.weight * aside / (aside + critics.path_tracking.scale**2)
-        + critics.effort.weight * (turning / limits.wz_max) ** 2
+        + critics.twirling.weight * (turning / limits.wz_max) ** 2
     )
     changes = np.diff(trace.command[:, [0, 2]], axis=0)
     most = np.array([limits.ax_max, limits.az_max]) * dt

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mppi_ros.files import load_json
-from mppi_ros.mppi.errors import InputError
+from mppi_ros.parameters.errors import InputError
 from mppi_ros.tools.ablation import COUNTS, Episode, ratio
 from mppi_ros.tools.report import MUTED
 from mppi_ros.tools.theory_figures import BLUE, ORANGE, STYLE

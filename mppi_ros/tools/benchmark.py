@@ -10,9 +10,9 @@ from pathlib import Path
 import sys
 from typing import Any
 
-from mppi_ros.control.settings import Configuration, read_yaml
+from mppi_ros.control.parameters import ControllerParameters, read_yaml
 from mppi_ros.files import reading, shortened
-from mppi_ros.mppi.errors import InputError, MppiError
+from mppi_ros.parameters.errors import InputError, MppiError
 from mppi_ros.share import share_path
 from mppi_ros.tools import instrument
 from mppi_ros.tools.instrument import integer, listed, number, show_table
@@ -209,7 +209,7 @@ def _show_closed_loop(_options: argparse.Namespace, rows: Rows) -> None:
 
 
 def _latency(options: argparse.Namespace) -> Rows:
-    from mppi_ros.nodes import use_wheels
+    from mppi_ros.ros import use_wheels
 
     use_wheels()
     from mppi_ros.tools.benchmark_latency import measure
@@ -246,7 +246,7 @@ def _show_soak(options: argparse.Namespace, rows: Rows) -> None:
 
 
 def _messages(_options: argparse.Namespace) -> Rows:
-    from mppi_ros.nodes import use_wheels
+    from mppi_ros.ros import use_wheels
 
     use_wheels()
     from mppi_ros.tools.benchmark_messages import measure
@@ -335,8 +335,8 @@ def ratios(other: Rows, this: Rows) -> Rows:
     return found
 
 
-def _configuration(options: argparse.Namespace) -> Configuration:
-    return read_yaml(options.params) if options.params else Configuration()
+def _configuration(options: argparse.Namespace) -> ControllerParameters:
+    return read_yaml(options.params) if options.params else ControllerParameters()
 
 
 def _show(title: str, columns: Sequence[str], rows: Sequence[dict[str, Any]]) -> None:

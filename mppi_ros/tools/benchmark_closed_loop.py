@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from mppi_ros.control.controller import Controller
 from mppi_ros.control.inputs import Command
-from mppi_ros.control.report import State
-from mppi_ros.control.settings import Configuration
+from mppi_ros.control.parameters import ControllerParameters
+from mppi_ros.control.tick_result import ControllerState
 from mppi_ros.driving.path import ReferencePath
-from mppi_ros.mppi.parameters import replace
+from mppi_ros.parameters.declaration import replace
 from mppi_ros.simulation.plant import IDEAL, Plant
 from mppi_ros.tools.benchmark_solve import Situation
 
@@ -34,7 +34,7 @@ NAV2: dict[str, dict[str, Any]] = {
 }
 
 
-def drive(situation: Situation, configuration: Configuration, seed: int) -> dict[str, Any]:
+def drive(situation: Situation, configuration: ControllerParameters, seed: int) -> dict[str, Any]:
     """
     Drive the plan from its first pose, at rest, to its end.
 
@@ -54,22 +54,22 @@ def drive(situation: Situation, configuration: Configuration, seed: int) -> dict
     plant = Plant(dataclasses.replace(IDEAL, limits=configuration.limits), situation.plan[0])
     period = 1.0 / configuration.control_rate
     poses, solve = [], []
-    now, state = 0.0, State.WAITING
-    while now < TIMEOUT and state is not State.REACHED:
+    now, state = 0.0, ControllerState.WAITING
+    while now < TIMEOUT and state is not ControllerState.REACHED:
         controller.set_odometry(plant.odometry(now))
         controller.set_costmap(now, situation.costmap)
         tick = controller.tick(now)
         state = tick.state
         poses.append(plant.pose.copy())
         solve.append(tick.statistics.solve_ms)
-        plant.command(Command.ZERO if state is State.REACHED else tick.command, now)
+        plant.command(Command.ZERO if state is ControllerState.REACHED else tick.command, now)
         plant.advance(period)
         now += period
     driven = np.array(poses)
     return {
         'scenario': situation.name,
         'seed': seed,
-        'reached': state is State.REACHED,
+        'reached': state is ControllerState.REACHED,
         'reason': tick.reason,
         'time_s': round(now, 3),
         'min_distance_m': round(_nearest_lethal(situation, driven), 4),
@@ -102,7 +102,7 @@ def _cross_track(situation: Situation, poses: NDArray[np.float64]) -> float:
 
 def measure(
     situations: Sequence[Situation],
-    configuration: Configuration,
+    configuration: ControllerParameters,
     runs: int,
     progress: Callable[[str, float], None],
 ) -> list[dict[str, Any]]:

@@ -29,11 +29,11 @@ from rclpy.signals import SignalHandlerOptions
 from rclpy.time import Time
 
 from mppi_ros.control.inputs import Command
-from mppi_ros.control.settings import Configuration, read_yaml
+from mppi_ros.control.parameters import ControllerParameters, read_yaml
 from mppi_ros.driving.costmap import Costmap
 from mppi_ros.driving.distance_field import distance_field
 from mppi_ros.driving.footprint import Footprint
-from mppi_ros.mppi.errors import MppiError
+from mppi_ros.parameters.errors import MppiError
 from mppi_ros.simulation.plant import NOMINAL, Plant
 from mppi_ros.tools.instrument import times
 from mppi_ros.tools.processes import Children, free_domain
@@ -156,7 +156,7 @@ class Driver(Node):
         if math.isnan(self.first_motion) and max(abs(v), abs(w)) > MOVING:
             self.first_motion = called
 
-    def unsafe(self, c: Configuration) -> int:
+    def unsafe(self, c: ControllerParameters) -> int:
         """Count the commands beyond the limits, and those that came while the robot touched."""
         cells = np.array(self._grid.data, np.int8).reshape(self._grid.info.height, -1)
         origin = self._grid.info.origin.position
@@ -246,11 +246,11 @@ class _Run:
         self._executor.add_node(self._driver)
         self._children = Children(folder)
         self._rate = rate
-        told = read_yaml(params) if params else Configuration()
+        told = read_yaml(params) if params else ControllerParameters()
         self._configuration = replace(told, control_rate=rate)
         words = ['--params-file', str(params)] if params else []
         words += ['-p', f'control_rate:={float(rate)}', '-p', 'cmd_vel_stamped:=true']
-        run = 'from mppi_ros.nodes.mppi_controller import main; main()'
+        run = 'from mppi_ros.nodes.controller.node import main; main()'
         command = [sys.executable, '-c', run, '--ros-args', *words]
         self._children.start('mppi_controller', command, environment)
         self._node = next(

@@ -20,15 +20,15 @@ from typing import Any, NamedTuple
 from numba import types
 import numpy as np
 
-from mppi_ros.control.settings import Configuration
+from mppi_ros.control.parameters import ControllerParameters
 from mppi_ros.driving.rollout import roll_out_blocks
-from mppi_ros.mppi.address import addressable, value_at
-from mppi_ros.mppi.blocks import BLOCK, inlined, look_up_values, stack_places, stack_row
-from mppi_ros.mppi.errors import InputError
-from mppi_ros.mppi.noise import Correlation, Draw
+from mppi_ros.jit.function_pointer import compile_cfunc, load_pointer
+from mppi_ros.jit.simd import BLOCK, gather, inline_njit, stack_int32, stack_row
+from mppi_ros.jit.threads import use_threads
+from mppi_ros.mppi.noise import AR2Process, NoiseKey
 from mppi_ros.mppi.optimizer import Optimizer
-from mppi_ros.mppi.parameters import replace
-from mppi_ros.mppi.threads import use_threads
+from mppi_ros.parameters.declaration import replace
+from mppi_ros.parameters.errors import InputError
 from mppi_ros.tools.benchmark_solve import PERIOD, ROUNDS, WARM_UP, Situation, Solve, timed
 from mppi_ros.tools.instrument import times
 
@@ -63,7 +63,7 @@ class Problem(NamedTuple):
     s: Any
 
 
-@inlined
+@inline_njit
 def _move(t: Any, mean: Any, factor: Any, sign: Any, noise: Any, p: Any, body: Any) -> None:
     """Limit the commands of step t, charge them, and move all samples on."""
     x, y, c, s, total, cells = body
@@ -92,7 +92,7 @@ def _move(t: Any, mean: Any, factor: Any, sign: Any, noise: Any, p: Any, body: A
         cells[j] = row * np.int32(p.columns) + column
 
 
-@inlined
+@inline_njit
 def _follow(t: Any, target: Any, p: Any, body: Any, value: Any) -> None:
     """Charge the value of the map and the distance to the point of step t."""
     x, y, c, s, total, _ = body
@@ -117,15 +117,15 @@ def _roll_out(
     mean: Any, factor: Any, sign: Any, noise: Any, problem: Any, tables: Any, cost: Any
 ) -> None:
     """Fill cost, float32[BLOCK]; see rollout.rollout_block."""
-    p, (cost_map, target) = value_at(problem), value_at(tables)
+    p, (cost_map, target) = load_pointer(problem), load_pointer(tables)
     x, y, c, s, total = stack_row(), stack_row(), stack_row(), stack_row(), stack_row()
-    cells, value = stack_places(), stack_row()
+    cells, value = stack_int32(), stack_row()
     body = x, y, c, s, total, cells
     for j in range(BLOCK):
         x[j], y[j], c[j], s[j], total[j] = p.x, p.y, p.c, p.s, np.float32(0.0)
     for t in range(mean.shape[0]):
         _move(t, mean, factor, sign, noise, p, body)
-        look_up_values(cost_map, cells, value)
+        gather(cost_map, cells, value)
         _follow(t, target, p, body, value)
     for j in range(BLOCK):
         dx, dy = x[j] - p.goal_x, y[j] - p.goal_y
@@ -140,7 +140,7 @@ def _compiled_block() -> Any:
     single, row, rows = types.float32, types.float32[::1], types.float32[:, ::1]
     problem = types.NamedUniTuple(single, len(Problem._fields), Problem)
     tables = types.NamedTuple((row, rows), Tables)
-    return addressable(
+    return compile_cfunc(
         _roll_out, rows, rows, single, rows, types.CPointer(problem), types.CPointer(tables), row
     )
 
@@ -172,9 +172,9 @@ class SimpleObjective:
         self._numbers = np.array(numbers, np.float32)
         self._block = _compiled_block()
 
-    def costs_of_blocks(
-        self, mean: Any, factor: Any, noise: Any, costs: Any, threads: int, draw: Draw,
-        process: Correlation,
+    def evaluate_blocks(
+        self, mean: Any, factor: Any, noise: Any, costs: Any, threads: int, draw: NoiseKey,
+        process: AR2Process,
     ) -> None:  # fmt: skip
         """Fill noise and costs; see BlockObjective."""
         roll_out_blocks(
@@ -198,7 +198,7 @@ def optimizer_of(
         'sigma': (float(objective.sigma_v), float(objective.sigma_w)),
         'noise.correlation_time': 0.0, 'noise.smoothing_time': 0.0, 'noise.antithetic': pairs,
     }  # fmt: skip
-    return Optimizer(replace(Configuration().mppi, values), 2)
+    return Optimizer(replace(ControllerParameters().mppi, values), 2)
 
 
 def load_yardstick(folder: Path) -> tuple[Any, Any]:
@@ -228,7 +228,7 @@ def load_yardstick(folder: Path) -> tuple[Any, Any]:
 def measure(
     folder: Path,
     situation: Situation,
-    configuration: Configuration,
+    configuration: ControllerParameters,
     samples: Sequence[int],
     threads: Sequence[int],
     calls: int,

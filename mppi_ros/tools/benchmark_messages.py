@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from rclpy.serialization import deserialize_message, serialize_message
 
 from mppi_ros.control.controller import Controller
-from mppi_ros.control.settings import Configuration
+from mppi_ros.control.parameters import ControllerParameters
 from mppi_ros.driving.costmap import Costmap
-from mppi_ros.nodes import conversions, wire
+from mppi_ros.ros import cdr, conversions
 from mppi_ros.tools.instrument import times
 
 SIDES, POSES = (200, 1000, 4000, 10_000), (200, 10_000, 100_000)
@@ -29,7 +29,7 @@ def measure() -> Iterator[dict[str, Any]]:
     """Yield rows for odometry, costmaps and plans of many sizes."""
     odometry = Odometry()
     odometry.pose.pose.orientation.w = 1.0
-    told, reader = serialize_message(odometry), wire.OdometryReader()
+    told, reader = serialize_message(odometry), cdr.OdometryReader()
     yield from _both(
         'odometry', lambda: deserialize_message(told, Odometry), lambda: reader.read(told)
     )
@@ -39,7 +39,7 @@ def measure() -> Iterator[dict[str, Any]]:
             f'costmap of {side}² cells', partial(_grid_by_rclpy, grid),
             partial(_grid_from_bytes, grid),
         )  # fmt: skip
-    controller = Controller(Configuration())
+    controller = Controller(ControllerParameters())
     for count in POSES:
         plan = _path_bytes(count)
         yield from _both(
@@ -55,7 +55,7 @@ def _grid_by_rclpy(data: bytes) -> Costmap:
 
 
 def _grid_from_bytes(data: bytes) -> Costmap:
-    return conversions.costmap_from_msg(*wire.grid_from_bytes(data))
+    return conversions.costmap_from_msg(*cdr.grid_from_bytes(data))
 
 
 def _path_by_rclpy(data: bytes) -> NDArray[np.float64]:
@@ -63,7 +63,7 @@ def _path_by_rclpy(data: bytes) -> NDArray[np.float64]:
 
 
 def _path_from_bytes(data: bytes) -> NDArray[np.float64]:
-    return conversions.path_from_msg(*wire.path_from_bytes(data))
+    return conversions.path_from_msg(*cdr.path_from_bytes(data))
 
 
 def _both(

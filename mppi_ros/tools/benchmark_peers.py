@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mppi_ros.control.settings import Configuration
+from mppi_ros.control.parameters import ControllerParameters
 from mppi_ros.driving.path import ReferencePath
-from mppi_ros.mppi.errors import InputError
-from mppi_ros.mppi.parameters import replace
+from mppi_ros.parameters.declaration import replace
+from mppi_ros.parameters.errors import InputError
 from mppi_ros.tools.benchmark_problems import Command, Problem
 from mppi_ros.tools.benchmark_solve import ROUNDS, WARM_UP, Situation, Solve, timed
 from mppi_ros.tools.instrument import times
@@ -30,7 +30,7 @@ class PytorchMppi:
     """
 
     def __init__(
-        self, situation: Situation, configuration: Configuration, samples: int, steps: int
+        self, situation: Situation, configuration: ControllerParameters, samples: int, steps: int
     ) -> None:
         import torch
 
@@ -87,7 +87,7 @@ class PytorchMppi:
 
 def measure(
     situation: Situation,
-    configuration: Configuration,
+    configuration: ControllerParameters,
     sizes: Sequence[tuple[int, int]],
     threads: Sequence[int],
     calls: int,

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mppi_ros.mppi import MppiParameters, Noise, Optimizer
+from mppi_ros.mppi import MppiParameters, NoiseParameters, Optimizer
 
 Dynamics = Callable[..., Any]
 Command = Callable[[NDArray[np.float64]], NDArray[np.float64]]
@@ -211,7 +211,7 @@ def our_programs() -> dict[str, Callable[[Problem, int], Command]]:
         return problem.ours(problem.settings(seed=seed))
 
     def textbook(problem: Problem, seed: int) -> Command:
-        white = Noise(correlation_time=0.0, smoothing_time=0.0, antithetic=False)
+        white = NoiseParameters(correlation_time=0.0, smoothing_time=0.0, antithetic=False)
         fixed = problem.settings(
             seed=seed, temperature=problem.temperature, alpha=1.0, noise=white
         )

@@ -12,10 +12,10 @@ import numpy as np
 import psutil
 
 from mppi_ros.control.controller import Controller
-from mppi_ros.control.report import Reason, State
-from mppi_ros.control.settings import Configuration
+from mppi_ros.control.parameters import ControllerParameters
+from mppi_ros.control.tick_result import ControllerState, Reason
 from mppi_ros.driving.costmap import Costmap
-from mppi_ros.mppi.parameters import replace
+from mppi_ros.parameters.declaration import replace
 from mppi_ros.simulation.plant import NOMINAL, Plant
 from mppi_ros.tools.instrument import times
 
@@ -32,7 +32,7 @@ Progress = Callable[[str, float], None]
 class Drive:
     """A robot in a room in which blocks come and go, and goals, and now and then parameters."""
 
-    def __init__(self, configuration: Configuration, seed: int = 0) -> None:
+    def __init__(self, configuration: ControllerParameters, seed: int = 0) -> None:
         self._base = configuration
         self._rng = np.random.default_rng(seed)
         self.controller = Controller(configuration, seed)
@@ -65,7 +65,7 @@ class Drive:
         took = 1e3 * (time.perf_counter() - begun), 1e3 * (time.thread_time() - worked)
         values = dataclasses.astuple(tick.command)
         self.unsafe += not all(map(math.isfinite, values)) or tick.code is Reason.INTERNAL_ERROR
-        self.driven += tick.state is State.DRIVING
+        self.driven += tick.state is ControllerState.DRIVING
         self._plant.command(tick.command, self._now)
         self._plant.advance(self._period)
         self._now += self._period
@@ -85,7 +85,9 @@ class Drive:
         return Costmap(data, RESOLUTION, -half, -half)
 
 
-def measure(ticks: int, configuration: Configuration, progress: Progress) -> list[dict[str, Any]]:
+def measure(
+    ticks: int, configuration: ControllerParameters, progress: Progress
+) -> list[dict[str, Any]]:
     """Return a row for each twentieth of the ticks, and the laws that must hold of them."""
     drive, process = Drive(configuration), psutil.Process()
     drive.controller.warm_up()

@@ -16,21 +16,21 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from mppi_ros.control.settings import Configuration
+from mppi_ros.control.parameters import ControllerParameters
 from mppi_ros.driving.costmap import Costmap
 from mppi_ros.driving.critics import CRITICS
 from mppi_ros.driving.distance_field import DistanceField, distance_field
 from mppi_ros.driving.footprint import Footprint
-from mppi_ros.driving.motion import State
+from mppi_ros.driving.motion_models import MotionState
 from mppi_ros.driving.objective import DrivingObjective
 from mppi_ros.driving.path import ReferencePath
 from mppi_ros.driving.plugin import load_plugin
 from mppi_ros.files import reading
+from mppi_ros.jit.simd import BLOCK
 from mppi_ros.mppi import noise, score
-from mppi_ros.mppi.blocks import BLOCK
-from mppi_ros.mppi.errors import InputError
 from mppi_ros.mppi.optimizer import Optimizer
-from mppi_ros.mppi.parameters import replace
+from mppi_ros.parameters.declaration import replace
+from mppi_ros.parameters.errors import InputError
 from mppi_ros.tools.instrument import times
 
 PERIOD = 0.05  # [s] of the pace '20Hz'
@@ -66,7 +66,7 @@ class Situation:
     name: str
     costmap: Costmap
     plan: NDArray[np.float64]
-    state: State
+    state: MotionState
 
 
 def load_situation(path: Path | None) -> Situation:
@@ -100,7 +100,7 @@ def load_situation(path: Path | None) -> Situation:
     costmap = Costmap(data, float(values['resolution']), float(x), float(y))
     x, y, yaw = map(float, values['robot_pose'][:3])
     speed = values['robot_speed']
-    state = State(x, y, yaw, float(speed[0]), float(speed[-1]))
+    state = MotionState(x, y, yaw, float(speed[0]), float(speed[-1]))
     return Situation(path.stem, costmap, values['plan'].astype(np.float64), state)
 
 
@@ -127,7 +127,7 @@ def _built_in() -> Situation:
     slope = 1.8 * np.cos(1.2 * arc)
     plan = np.stack([arc, 5.0 + 1.5 * np.sin(1.2 * arc), np.arctan(slope)], axis=1)
     start_x, start_y, start_yaw = map(float, plan[len(plan) // 5])
-    state = State(start_x, start_y, start_yaw, 0.45, 0.3)
+    state = MotionState(start_x, start_y, start_yaw, 0.45, 0.3)
     return Situation('built-in', Costmap(data, resolution, 0.0, 0.0), plan, state)
 
 
@@ -151,7 +151,7 @@ class Solve:
     def __init__(
         self,
         situation: Situation,
-        configuration: Configuration,
+        configuration: ControllerParameters,
         samples: int,
         steps: int,
         threads: int,
@@ -197,8 +197,8 @@ class Solve:
         serial = self.threads == 1
         mppi = self._configuration.mppi
         m = self._configuration.controls
-        process = noise.correlation(*mppi.poles())
-        drawn = noise.blocks_for(self.samples, mppi.noise.antithetic)
+        process = noise.ar2_process(*mppi.poles())
+        drawn = noise.block_count(self.samples, mppi.noise.antithetic)
         pairs = 2 if mppi.noise.antithetic else 1
         lanes = -(-self.samples // pairs)
         unit = np.empty((drawn, self.steps * m, BLOCK), np.float32)
@@ -211,17 +211,17 @@ class Solve:
         wanted = mppi.ess_share * pairs * lanes
 
         def roll(objective: DrivingObjective) -> Callable[[], object]:
-            return lambda: objective.costs_of_blocks(mean, factor, unit, costs, self.threads)
+            return lambda: objective.evaluate_blocks(mean, factor, unit, costs, self.threads)
 
         self.call()
         yield 'noise', lambda: draw(mppi.seed, 0, process, m, unit)
         yield 'noise, were it white', lambda: draw(mppi.seed, 0, noise.WHITE, m, unit)
         yield 'rollout', roll(self._objective)
-        fresh = noise.Draw(mppi.seed, 0, True, 0)
-        yield 'noise and rollout', lambda: self._objective.costs_of_blocks(
+        fresh = noise.NoiseKey(mppi.seed, 0, True, 0)
+        yield 'noise and rollout', lambda: self._objective.evaluate_blocks(
             mean, factor, unit, costs, self.threads, fresh, process
         )
-        yield 'weights', lambda: score.weigh(
+        yield 'weights', lambda: score.compute_weights(
             costs, drawn, lanes, mppi.temperature, wanted, 1.0, weights
         )
         yield 'weighted sum', lambda: score.average(weights, unit, average)
@@ -250,10 +250,10 @@ class Solve:
 
     def _prepare(self, objective: DrivingObjective) -> None:
         state = self._situation.state
-        last = objective.model.meant(state, (0.0,) * self._configuration.controls)
+        last = objective.model.command_from_twist(state, (0.0,) * self._configuration.controls)
         objective.prepare(state, last, self._path, self._progress)
 
-    def _objective_of(self, configuration: Configuration) -> DrivingObjective:
+    def _objective_of(self, configuration: ControllerParameters) -> DrivingObjective:
         mppi = configuration.mppi
         objective = DrivingObjective(
             configuration.limits, configuration.critics, configuration.prediction,
@@ -267,7 +267,7 @@ class Solve:
 
 def measure(
     situation: Situation,
-    configuration: Configuration,
+    configuration: ControllerParameters,
     sizes: Sequence[tuple[int, int]],
     paced: Sequence[tuple[int, int]],
     threads: Sequence[int],

@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 import time
 from typing import Any
 
-from mppi_ros.mppi.errors import MppiError
+from mppi_ros.parameters.errors import MppiError
 
 LEAST = 0.1  # [s] of a kernel that gets a row
 
@@ -65,10 +65,10 @@ def main() -> None:
     kind: Any = CFunc
     untold, kind._compile_uncached = kind._compile_uncached, compile_addressable
     from mppi_ros.control.controller import Controller
-    from mppi_ros.control.settings import Configuration
+    from mppi_ros.control.parameters import ControllerParameters
 
     imported = time.process_time()
-    Controller(Configuration()).warm_up()
+    Controller(ControllerParameters()).warm_up()
     told = {'import': imported - begun, 'kernels': time.process_time() - imported}
     told |= {f'kernel {name}': seconds for name, seconds in taken.items() if seconds > LEAST}
     print(json.dumps([[what, round(seconds, 3)] for what, seconds in told.items()]))

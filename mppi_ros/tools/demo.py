@@ -16,10 +16,10 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from mppi_ros.control.settings import Configuration, read_yaml
-from mppi_ros.mppi.errors import InputError, MppiError
-from mppi_ros.mppi.parameters import flatten
-from mppi_ros.nodes import use_wheels
+from mppi_ros.control.parameters import ControllerParameters, read_yaml
+from mppi_ros.parameters.declaration import flatten
+from mppi_ros.parameters.errors import InputError, MppiError
+from mppi_ros.ros import use_wheels
 from mppi_ros.share import share_path
 from mppi_ros.tools.processes import Children, free_domain
 from mppi_ros.tools.summary import Drive, summarise
@@ -48,7 +48,7 @@ class Scene:
     map_path: Path
     params_path: Path
     world: World
-    configuration: Configuration
+    configuration: ControllerParameters
     start: Pose
     goal: Pose
     timeout: float
@@ -359,7 +359,7 @@ def _scene(options: argparse.Namespace) -> Scene:
     )
 
 
-def _check_pose(name: str, pose: Pose, world: World, configuration: Configuration) -> None:
+def _check_pose(name: str, pose: Pose, world: World, configuration: ControllerParameters) -> None:
     x, y, yaw = pose
     shown = f'--{name} {x:g},{y:g},{yaw:g}'
     grid = world.occupancy
@@ -374,7 +374,7 @@ def _check_pose(name: str, pose: Pose, world: World, configuration: Configuratio
         raise InputError(f'{shown} is in an obstacle: the robot would touch it there')
 
 
-def _body(configuration: Configuration) -> Any:
+def _body(configuration: ControllerParameters) -> Any:
     """Return the body as a world measures it: corners, or the radius if it is round."""
     robot = configuration.robot
     if not robot.footprint:

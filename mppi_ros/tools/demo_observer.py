@@ -16,7 +16,7 @@ from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.serialization import deserialize_message
 from std_msgs.msg import Bool
 
-from mppi_ros.nodes import conversions
+from mppi_ros.ros import conversions
 from mppi_ros.tools.recording import Recording, offered_qos
 from mppi_ros.tools.summary import Drive
 

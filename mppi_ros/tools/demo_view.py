@@ -12,8 +12,8 @@ import numpy as np
 import rerun as rr
 
 from mppi_ros.driving.costmap import LETHAL
-from mppi_ros.mppi.errors import InputError, MppiError
-from mppi_ros.nodes import conversions
+from mppi_ros.parameters.errors import InputError, MppiError
+from mppi_ros.ros import conversions
 
 CONTROLLER = '/mppi_controller'
 NUMBERS = ('ess', 'temperature', 'kl', 'clearance', 'solve_ms', 'cross_track')

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from mppi_ros import __version__
-from mppi_ros.mppi.errors import InputError, MppiError
-from mppi_ros.mppi.parameters import flatten
+from mppi_ros.parameters.declaration import flatten
+from mppi_ros.parameters.errors import InputError, MppiError
 from mppi_ros.tools import instrument
 from mppi_ros.tools.evaluate_case import Case
 from mppi_ros.tools.evaluate_suites import SUITES, Request, cases_of

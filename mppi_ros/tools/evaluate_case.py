@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mppi_ros.control.settings import Configuration
+from mppi_ros.control.parameters import ControllerParameters
 from mppi_ros.driving.costmap import Costmap
 from mppi_ros.driving.footprint import Footprint
+from mppi_ros.driving.parameters import Limits
 from mppi_ros.driving.path import SAME, ReferencePath, sections
-from mppi_ros.driving.settings import Limits
-from mppi_ros.mppi.errors import InputError
+from mppi_ros.parameters.errors import InputError
 from mppi_ros.simulation.episode import Episode, EpisodeResult
-from mppi_ros.simulation.planner import plan
+from mppi_ros.simulation.grid_planner import plan
 from mppi_ros.simulation.plant import PLANTS
 from mppi_ros.simulation.world import MovingDisc, World
 
@@ -104,7 +104,7 @@ class Case:
     seed: int
     start: Pose
     goal: Pose
-    configuration: Configuration
+    configuration: ControllerParameters
     sensing: str = 'both'
     timeout: float = 0.0
     world: str = ''
@@ -140,7 +140,7 @@ class Case:
             plant=replace(PLANTS[self.plant], grip=self.grip),
             sensing=self.sensing,
             path=self._plan(),
-            marks=self._marks(),
+            timing_gates=self._marks(),
             goal_radius=self.goal_radius,
             clock_after=self.clock_after,
             timeout=self.timeout or 30.0 + 3.0 * ideal,

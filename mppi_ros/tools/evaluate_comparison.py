@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mppi_ros.files import shortened
-from mppi_ros.mppi.errors import InputError
+from mppi_ros.parameters.errors import InputError
 
 RESAMPLES = 10_000
 CONFIDENCE = 0.95

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mppi_ros.mppi.errors import InputError
+from mppi_ros.parameters.errors import InputError
 from mppi_ros.tools.report import write_report
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from multiprocessing import get_context
 import signal
 from typing import Any
 
-from mppi_ros.mppi.errors import InputError, MppiError
+from mppi_ros.parameters.errors import InputError, MppiError
 from mppi_ros.tools.evaluate_case import Case
 
 AT_ONCE = 4  # cases a process is handed in advance, so that thousands need no memory

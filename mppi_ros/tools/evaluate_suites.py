@@ -13,15 +13,15 @@ import zlib
 import numpy as np
 from numpy.typing import NDArray
 
-from mppi_ros.control.settings import Configuration, read_yaml
+from mppi_ros.control.parameters import ControllerParameters, read_yaml
 from mppi_ros.driving.costmap import Costmap
 from mppi_ros.driving.distance_field import distance_field
 from mppi_ros.driving.footprint import Footprint
 from mppi_ros.files import load_yaml, read_text, reading, shortened
-from mppi_ros.mppi.errors import InputError
-from mppi_ros.mppi.parameters import replace
+from mppi_ros.parameters.declaration import replace
+from mppi_ros.parameters.errors import InputError
 from mppi_ros.share import share_path
-from mppi_ros.simulation.planner import plan
+from mppi_ros.simulation.grid_planner import plan
 from mppi_ros.simulation.plant import PLANTS
 from mppi_ros.simulation.world import World
 from mppi_ros.tools.evaluate_case import RUN_UP, Case, Circle, Criteria, Pose, drawn
@@ -76,7 +76,9 @@ class Request:
     robot: str = ''
     params: Path | None = None
 
-    def configuration(self, robot: str, changes: Mapping[str, Any] | None = None) -> Configuration:
+    def configuration(
+        self, robot: str, changes: Mapping[str, Any] | None = None
+    ) -> ControllerParameters:
         """
         Return the parameters: the robot's, the suite's changes, and over them those of a file.
 
@@ -105,7 +107,7 @@ def cases_of(suite: str, request: Request) -> list[Case]:
     return list(SUITES[suite](request))
 
 
-def read_robot(name: str) -> Configuration:
+def read_robot(name: str) -> ControllerParameters:
     """
     Return the parameters of a robot: a name in config/robots, a YAML file, or '' for the defaults.
 
@@ -116,7 +118,7 @@ def read_robot(name: str) -> Configuration:
 
     """
     if not name:
-        return Configuration()
+        return ControllerParameters()
     if Path(name).suffix in ('.yaml', '.yml'):
         return read_yaml(name)
     folder = share_path('config', 'robots')

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mppi_ros.control.identification import Axis, Estimate, Identification
+from mppi_ros.control.identification import FopdtModel, Identification, ParameterEstimate
 from mppi_ros.control.inputs import FASTEST
 from mppi_ros.files import reading
-from mppi_ros.mppi.errors import InputError
+from mppi_ros.parameters.errors import InputError
 from mppi_ros.tools import instrument
 
 ODOMETRY = ('nav_msgs/msg/Odometry',)
@@ -23,12 +23,12 @@ USUAL = {'--odom': '/odom', '--cmd': '/cmd_vel'}  # preferred among several of t
 AXES = ('linear', 'lateral', 'angular')
 SEEN = 0.02  # [m/s] [rad/s] below which an axis was not driven
 SPREAD = 5.0  # how little the guess below is trusted
-GUESS = Axis(delay=0.05, lag=0.1)
+GUESS = FopdtModel(delay=0.05, lag=0.1)
 
 Floats = NDArray[np.float64]
 
 
-def identify(path: Path, odometry: str, commands: str) -> dict[str, Estimate]:
+def identify(path: Path, odometry: str, commands: str) -> dict[str, ParameterEstimate]:
     """
     Return what a recording says of each axis that was driven in it.
 
@@ -58,7 +58,7 @@ def identify(path: Path, odometry: str, commands: str) -> dict[str, Estimate]:
     return {AXES[k]: found.estimate(index) for index, k in enumerate(driven)}
 
 
-def show(path: Path, found: dict[str, Estimate]) -> None:
+def show(path: Path, found: dict[str, ParameterEstimate]) -> None:
     """Print the estimates with their standard deviations."""
     rows = []
     for name, told in found.items():
@@ -73,7 +73,7 @@ def show(path: Path, found: dict[str, Estimate]) -> None:
     )
 
 
-def content(path: Path, found: dict[str, Estimate]) -> dict[str, Any]:
+def content(path: Path, found: dict[str, ParameterEstimate]) -> dict[str, Any]:
     """Return the result file."""
     return {
         'identification': str(path),

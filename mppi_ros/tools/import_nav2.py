@@ -9,7 +9,7 @@ from pathlib import Path
 import sys
 from typing import NoReturn
 
-from mppi_ros.mppi.errors import ParameterError
+from mppi_ros.parameters.errors import ParameterError
 from mppi_ros.tools.import_nav2_convert import DISTROS, convert
 from mppi_ros.tools.import_nav2_read import read
 from mppi_ros.tools.import_nav2_report import INFO, Part, fitted, report, write

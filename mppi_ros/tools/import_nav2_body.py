@@ -8,8 +8,8 @@ from typing import Any
 import yaml
 
 from mppi_ros.driving.footprint import Footprint
-from mppi_ros.driving.settings import Robot
-from mppi_ros.mppi.errors import InputError, ParameterError
+from mppi_ros.driving.parameters import RobotParameters
+from mppi_ros.parameters.errors import InputError, ParameterError
 from mppi_ros.tools.import_nav2_find import Choice
 from mppi_ros.tools.import_nav2_read import OUTSIDE, Section
 from mppi_ros.tools.import_nav2_report import INFO, Import, Part, fitted, number
@@ -212,7 +212,7 @@ def _corners(given: Any, padding: float) -> tuple[list[float], str]:
         for each in flat:
             if abs(each) > 20.0:
                 raise ParameterError('corners farther than 20 m are not possible')
-        Footprint.of(Robot(footprint=tuple(flat)))
+        Footprint.of(RobotParameters(footprint=tuple(flat)))
     except (InputError, ParameterError) as error:
         return [], str(error)
     except (ValueError, TypeError, yaml.YAMLError, RecursionError):

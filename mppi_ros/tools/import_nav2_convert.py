@@ -6,10 +6,10 @@ from collections.abc import Mapping
 import difflib
 from typing import Any
 
-from mppi_ros.control.settings import Configuration
-from mppi_ros.driving.motion import MODELS as OUR_MODELS
-from mppi_ros.mppi.errors import ParameterError
-from mppi_ros.mppi.parameters import replace
+from mppi_ros.control.parameters import ControllerParameters
+from mppi_ros.driving.motion_models import MODELS as OUR_MODELS
+from mppi_ros.parameters.declaration import replace
+from mppi_ros.parameters.errors import ParameterError
 from mppi_ros.tools.import_nav2_body import Body
 from mppi_ros.tools.import_nav2_controllers import SHIM, UNKNOWN
 from mppi_ros.tools.import_nav2_find import Choice, choose
@@ -330,13 +330,13 @@ class _Conversion:
         """Leave out what contradicts the rest, so that the file always loads."""
         changes = self.done.changes
         try:
-            replace(Configuration(), changes)
+            replace(ControllerParameters(), changes)
             return
         except ParameterError:
             kept: dict[str, Any] = {}
         for ours in [name for name in INFO if name in changes]:
             try:
-                replace(Configuration(), {**kept, ours: changes[ours]})
+                replace(ControllerParameters(), {**kept, ours: changes[ours]})
                 kept[ours] = changes[ours]
             except ParameterError as error:
                 self.done.reject(ours, f'does not go with the rest: {error}')

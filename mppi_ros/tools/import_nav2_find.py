@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from mppi_ros.mppi.errors import ParameterError
+from mppi_ros.parameters.errors import ParameterError
 from mppi_ros.tools.import_nav2_controllers import MPPI, UNKNOWN, Kind, kind_of
 from mppi_ros.tools.import_nav2_read import OUTSIDE, Section
 from mppi_ros.tools.import_nav2_report import shown

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mppi_ros.driving.motion import MODELS as OUR_MODELS
+from mppi_ros.driving.motion_models import MODELS as OUR_MODELS
 from mppi_ros.tools.import_nav2_find import Choice
 from mppi_ros.tools.import_nav2_report import INFO, Import, Part, fitted, number, shown
 from mppi_ros.tools.import_nav2_rules import DELAYS, MODELS, STD, TRUSTED, USED_BY

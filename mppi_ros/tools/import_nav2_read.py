@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from mppi_ros.mppi.errors import ParameterError
+from mppi_ros.parameters.errors import ParameterError
 
 MAX_BYTES = 2**21
 MAX_VALUES = 50_000  # after aliases are expanded

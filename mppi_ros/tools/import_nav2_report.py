@@ -12,10 +12,10 @@ from typing import Any
 
 import yaml
 
-from mppi_ros.control.settings import Configuration
-from mppi_ros.mppi.parameters import describe
+from mppi_ros.control.parameters import ControllerParameters
+from mppi_ros.parameters.declaration import describe
 
-INFO = {info.name: info for info in describe(Configuration)}
+INFO = {info.name: info for info in describe(ControllerParameters)}
 ACCELERATIONS = ('limits.ax_max', 'limits.ay_max', 'limits.az_max')
 SUBSTITUTION = re.compile(r'\$\(|\$\{|<\w+>|\{\{')
 PLACEHOLDER = re.compile(r'[A-Z][A-Z0-9]*_[A-Z0-9_]*')

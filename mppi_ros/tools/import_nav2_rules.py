@@ -168,11 +168,11 @@ CRITICS: dict[str, Rules] = {
         'threshold_to_consider': ALWAYS,
     },
     'PreferForwardCritic': {
-        'cost_weight': Scaled('critics.forward.weight', 5.0),
+        'cost_weight': Scaled('critics.prefer_forward.weight', 5.0),
         'threshold_to_consider': ALWAYS,
     },
     'TwirlingCritic': {
-        'cost_weight': Scaled('critics.effort.weight', 10.0),
+        'cost_weight': Scaled('critics.twirling.weight', 10.0),
         'twirling_cost_weight': 'its name in Nav2 is cost_weight',
         'twirling_cost_power': POWER,
     },

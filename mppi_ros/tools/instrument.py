@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike
 
 from mppi_ros import __version__
 from mppi_ros.files import load_json
-from mppi_ros.mppi.errors import InputError
+from mppi_ros.parameters.errors import InputError
 
 UNPACKED_RATIO = 100  # how many times its size a file may unpack to
 T = TypeVar('T')
@@ -196,10 +196,10 @@ def commit() -> str:
 
 
 def _first_parallel_call() -> None:
+    from mppi_ros.jit.simd import BLOCK
     from mppi_ros.mppi import noise
-    from mppi_ros.mppi.blocks import BLOCK
 
-    process = noise.correlation(0.0, 0.0)
+    process = noise.ar2_process(0.0, 0.0)
     noise.draw_parallel(0, 0, process, 1, np.empty((1, 2, BLOCK), np.float32))
 
 

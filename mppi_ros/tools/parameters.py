@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from mppi_ros.control.settings import Configuration
-from mppi_ros.mppi.parameters import ParameterInfo, describe
+from mppi_ros.control.parameters import ControllerParameters
+from mppi_ros.parameters.declaration import ParameterInfo, describe
 from mppi_ros.share import share_path
 
 HEAD = """# Parameters of `mppi_controller`
@@ -18,7 +18,7 @@ COLUMNS = ('| name | default | range | live | meaning |', '|---|---|---|---|---|
 def table() -> str:
     """Return the page in Markdown, one table for each group of parameters."""
     groups: dict[str, list[ParameterInfo]] = {}
-    for info in describe(Configuration):
+    for info in describe(ControllerParameters):
         groups.setdefault(info.name.rpartition('.')[0].split('.')[0], []).append(info)
     parts = [HEAD.rstrip()]
     for group, members in groups.items():

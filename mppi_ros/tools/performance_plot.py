@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from mppi_ros.mppi.errors import InputError
+from mppi_ros.parameters.errors import InputError
 from mppi_ros.tools.instrument import read_json
 
 # Medians measured apart on 2 cores of Zen 4, each with its own default cost: (name, K, T, ms).

@@ -14,7 +14,7 @@ import sys
 import time
 from types import TracebackType
 
-from mppi_ros.mppi.errors import MppiError
+from mppi_ros.parameters.errors import MppiError
 
 LAST_LINES = 8
 PR_SET_PDEATHSIG = 1

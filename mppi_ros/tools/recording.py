@@ -9,7 +9,7 @@ from pathlib import Path
 import re
 from types import TracebackType
 
-from mppi_ros.mppi.errors import InputError
+from mppi_ros.parameters.errors import InputError
 
 PRIMITIVES = re.compile(r'bool|byte|char|float(32|64)|u?int(8|16|32|64)|w?string')
 SEPARATOR = '\n' + '=' * 80 + '\n'

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mppi_ros.control.recording import Comparison, repeat
-from mppi_ros.mppi.errors import InputError
+from mppi_ros.control.recording import TickComparison, repeat
+from mppi_ros.parameters.errors import InputError
 from mppi_ros.tools import instrument
 
 MOST = 40  # changes of state that are shown
@@ -46,7 +46,7 @@ def replay(path: Path, number: int | None, output: Path | None) -> int:
     return int(bool(different))
 
 
-def _show_changes(path: Path, ticks: Sequence[Comparison]) -> None:
+def _show_changes(path: Path, ticks: Sequence[TickComparison]) -> None:
     changes = [
         n for n, tick in enumerate(ticks)
         if n == 0 or any(
@@ -64,12 +64,12 @@ def _show_changes(path: Path, ticks: Sequence[Comparison]) -> None:
         print(f'... and {len(changes) - MOST} more')
 
 
-def _command(tick: Comparison) -> list[float]:
+def _command(tick: TickComparison) -> list[float]:
     vx, _, wz = tick.recorded['command']
     return [round(vx, 4), round(wz, 4)]
 
 
-def _show_tick(number: int, tick: Comparison) -> None:
+def _show_tick(number: int, tick: TickComparison) -> None:
     rows = [
         [name, str(value), str(tick.repeated[name]),
          'differs' if name in tick.differences else '']
@@ -80,7 +80,7 @@ def _show_tick(number: int, tick: Comparison) -> None:
 
 
 def _content(
-    path: Path, ticks: Sequence[Comparison], different: Sequence[int]
+    path: Path, ticks: Sequence[TickComparison], different: Sequence[int]
 ) -> dict[str, Any]:
     return {
         'record': str(path),

@@ -9,13 +9,15 @@ from typing import Any, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
-from mppi_ros.mppi import MppiParameters, Noise, Optimizer, score, theory
-from mppi_ros.mppi.noise import correlation, whiten
-from mppi_ros.mppi.theory import Target
+from mppi_ros.mppi import MppiParameters, NoiseParameters, Optimizer, score, theory
+from mppi_ros.mppi.noise import ar2_process, whiten
+from mppi_ros.mppi.theory import GaussianMixtureTarget
 
 Array = NDArray[np.float64]
 Measured = Iterator[tuple[str, float, float, float]]
-LONG_NOISE = Noise(correlation_time=2.5, smoothing_time=0.14, antithetic=False)  # a robot's
+LONG_NOISE = NoiseParameters(
+    correlation_time=2.5, smoothing_time=0.14, antithetic=False
+)  # a robot's
 
 
 class Row(TypedDict):
@@ -52,12 +54,14 @@ def random_covariance(random: np.random.Generator, n: int) -> Array:
     return product
 
 
-def random_problem(seed: int, n: int = 3, valleys: int = 2) -> tuple[Target, Array, Array]:
+def random_problem(
+    seed: int, n: int = 3, valleys: int = 2
+) -> tuple[GaussianMixtureTarget, Array, Array]:
     """Return a target with full Hessians, a full Σ and a mean x̄."""
     random = np.random.default_rng(seed)
     hessians = np.array([random_covariance(random, n) for _ in range(valleys)])
     floors, centres = random.uniform(size=valleys), random.normal(size=(valleys, n))
-    target = Target.valleys(floors, centres, hessians, temperature=0.8)
+    target = GaussianMixtureTarget.from_modes(floors, centres, hessians, temperature=0.8)
     return target, 0.3 * random_covariance(random, n), random.normal(size=n)
 
 
@@ -79,14 +83,14 @@ def _greatest(difference: NDArray[Any]) -> float:
 
 def _closed_forms() -> Measured:
     target, sigma, mean = random_problem(0, valleys=3)
-    smoothed = theory.noised(target, sigma)
+    smoothed = theory.smoothed(target, sigma)
     by_differences = _gradient(lambda x: float(theory.log_density(smoothed, x)), mean)
     gap = _greatest(theory.score(smoothed, mean) - by_differences)
     yield 'score of p_Σ − ∇L_Σ by differences', 0.0, gap, 1e-8
-    yield 'log Z_Σ = log Z', theory.log_mass(target), theory.log_mass(smoothed), 1e-9
+    yield 'log Z_Σ = log Z', theory.log_partition(target), theory.log_partition(smoothed), 1e-9
     raw = theory.score(target, mean)
     errors = [
-        float(np.linalg.norm(theory.score(theory.noised(target, s * s * sigma), mean) - raw))
+        float(np.linalg.norm(theory.score(theory.smoothed(target, s * s * sigma), mean) - raw))
         for s in (2e-2, 1e-2)
     ]
     order = math.log2(errors[0] / errors[1])
@@ -111,7 +115,7 @@ def _updates() -> Measured:
     widening = 0.5 * lam * float(np.trace(single.precisions[0] @ spread))
     price = float(theory.cost(single, best)) + widening
     price += lam * theory.kl_of_gaussians(best, spread, mean, sigma)
-    least = -lam * float(theory.log_density(theory.noised(single, sigma), mean))
+    least = -lam * float(theory.log_density(theory.smoothed(single, sigma), mean))
     yield 'least ⟨f⟩ + λ KL(q ‖ N) = −λ L_Σ', least, price, 1e-9
 
 
@@ -120,7 +124,7 @@ def _ascent() -> Measured:
     _, weighted = theory.tilted(target, mean, sigma)
     information = theory.fisher_information(sigma)
     curved = information @ (weighted - sigma) @ information
-    gap = _greatest(theory.hessian(theory.noised(target, sigma), mean) - curved)
+    gap = _greatest(theory.hessian(theory.smoothed(target, sigma), mean) - curved)
     yield '∇²L_Σ − Σ⁻¹ (Cov_w − Σ) Σ⁻¹', 0.0, gap, 1e-7
 
     random = np.random.default_rng(0)
@@ -129,19 +133,19 @@ def _ascent() -> Measured:
         target, sigma, mean = random_problem(seed, n=1 + seed % 4, valleys=1 + seed % 3)
         alpha = random.uniform(0.05, 1.95)
         gain, norm = _gain(target, sigma, mean, alpha)
-        worst = min(worst, (gain - score.least_gain(alpha, norm)) / norm**2)
+        worst = min(worst, (gain - score.ascent_lower_bound(alpha, norm)) / norm**2)
     yield 'gain below α(1 − α/2)‖∇L‖², worst of 300 f', 0.0, min(worst, 0.0), 1e-9
     _, sigma, mean = random_problem(4)
-    stiff = Target.quadratic(1e7 * np.eye(3), np.zeros(3), 1.0)
+    stiff = GaussianMixtureTarget.quadratic(1e7 * np.eye(3), np.zeros(3), 1.0)
     for alpha in (1.0, 2.0, 2.1):
         gain, norm = _gain(stiff, sigma, mean, alpha)
-        bound = score.least_gain(alpha, 1.0)
+        bound = score.ascent_lower_bound(alpha, 1.0)
         yield f'gain of a stiff f ÷ ‖∇L‖², α = {alpha:g}', bound, gain / norm**2, 1e-4
 
     target, sigma, mean = random_problem(5)
     turn = random.normal(size=(3, 3)) + 2.0 * np.eye(3)
     back = np.linalg.inv(turn)
-    mapped = Target(
+    mapped = GaussianMixtureTarget(
         temperature=target.temperature,
         log_heights=target.log_heights,
         centres=target.centres @ turn.T,
@@ -152,9 +156,11 @@ def _ascent() -> Measured:
     yield 'step in other coordinates − mapped step', 0.0, _greatest(there - turn @ here), 1e-9
 
 
-def _gain(target: Target, sigma: Array, mean: Array, alpha: float) -> tuple[float, float]:
+def _gain(
+    target: GaussianMixtureTarget, sigma: Array, mean: Array, alpha: float
+) -> tuple[float, float]:
     """Return what L_Σ gains by one step, and the Fisher norm of the natural gradient."""
-    smoothed = theory.noised(target, sigma)
+    smoothed = theory.smoothed(target, sigma)
     gradient = theory.score(smoothed, mean)
     after = theory.log_density(smoothed, mean + alpha * sigma @ gradient)
     gain = float(after - theory.log_density(smoothed, mean))
@@ -163,7 +169,7 @@ def _gain(target: Target, sigma: Array, mean: Array, alpha: float) -> tuple[floa
 
 def _estimates() -> Measured:
     target, sigma, mean = random_problem(6)
-    smoothed = theory.noised(target, sigma)
+    smoothed = theory.smoothed(target, sigma)
     lam = target.temperature
     noise = draw(np.random.default_rng(1), sigma, 500_000)
     costs = theory.cost(target, mean + noise)
@@ -266,7 +272,7 @@ def _optimiser() -> Measured:
 def _whole_covariance(parameters: MppiParameters) -> Array:
     """Return Σ, float64[T · 2, T · 2], of the optimiser's noise over time and two controls."""
     steps = parameters.horizon_steps
-    process = correlation(*parameters.poles())
+    process = ar2_process(*parameters.poles())
     whitening = whiten(process, np.eye(steps), np.empty((steps, steps)))
     over_time = np.linalg.inv(whitening.T @ whitening)
     factor = parameters.cholesky(2)

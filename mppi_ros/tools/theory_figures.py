@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mppi_ros.mppi import MppiParameters, Noise, Optimizer, score, theory
-from mppi_ros.mppi.theory import Target
+from mppi_ros.mppi import MppiParameters, NoiseParameters, Optimizer, score, theory
+from mppi_ros.mppi.theory import GaussianMixtureTarget
 from mppi_ros.tools.report import GRID, INK, MUTED
 
 if TYPE_CHECKING:
@@ -35,10 +35,10 @@ STYLE: dict[Any, Any] = {
 
 CONTENTS, POINTS = 'Comment', 24
 # A narrow deep valley, a wide one, and a shallow one.
-VALLEYS = Target.valleys(
+VALLEYS = GaussianMixtureTarget.from_modes(
     [0.0, 0.45, 0.9], [[-1.6], [1.2], [3.4]], [[[60.0]], [[2.2]], [[14.0]]], 0.5
 )
-FIELD = Target.valleys(
+FIELD = GaussianMixtureTarget.from_modes(
     [0.0, 0.3, 0.6], [[-1.2, 0.9], [1.1, -0.2], [-0.4, -1.5]],
     [[[14.0, 4.0], [4.0, 6.0]], [[2.0, -0.6], [-0.6, 3.0]], [[9.0, 0.0], [0.0, 20.0]]], 0.6,
 )  # fmt: skip
@@ -118,7 +118,7 @@ def smoothing() -> Figure:
     middle.plot(x, np.exp(theory.log_density(target, x)), color=INK, label='no noise')
     bottom.plot(x, theory.log_density(target, x), color=INK)
     for sigma, colour in widths:
-        smoothed = theory.noised(target, [[sigma**2]])
+        smoothed = theory.smoothed(target, [[sigma**2]])
         level = theory.log_density(smoothed, x)
         middle.plot(x, np.exp(level), color=colour, label=rf'$\sigma={sigma:g}$')
         bottom.plot(x, level, color=colour)
@@ -143,7 +143,7 @@ def score_field() -> Figure:
     figure = _figure(10.5, 3.9)
     panels = figure.subplots(1, 3, sharey=True)
     for axes, sigma in zip(panels, (0.0, 0.35, 0.9), strict=True):
-        shown = theory.noised(target, sigma**2 * np.eye(2)) if sigma else target
+        shown = theory.smoothed(target, sigma**2 * np.eye(2)) if sigma else target
         level = theory.log_density(shown, grid)
         low, high = max(level.min(), level.max() - 18.0), level.max()
         levels = high - (high - low) * np.linspace(1.0, 0.0, 13) ** 2
@@ -164,9 +164,9 @@ def score_field() -> Figure:
 def steps() -> Figure:
     """Draw raw descent, ordinary ascent and natural-gradient steps on an ill-scaled quadratic."""
     hessian = np.array([[1.0, 6.0], [6.0, 100.0]])
-    target = Target.quadratic(hessian, np.zeros(2), 1.0)
+    target = GaussianMixtureTarget.quadratic(hessian, np.zeros(2), 1.0)
     sigma = np.diag([1.0, 0.1]) ** 2
-    smoothed = theory.noised(target, sigma)
+    smoothed = theory.smoothed(target, sigma)
     start, count = np.array([2.6, 0.3]), 12
     top = theory.log_density(smoothed, np.zeros(2))
 
@@ -207,7 +207,9 @@ def steps() -> Figure:
     return figure
 
 
-def _sampled(target: Target, sigma: Array, samples: int) -> Callable[[Array], Array]:
+def _sampled(
+    target: GaussianMixtureTarget, sigma: Array, samples: int
+) -> Callable[[Array], Array]:
     """Return the textbook update from `samples` fresh samples a call."""
     random = np.random.default_rng(4)
 
@@ -234,17 +236,17 @@ def iterations() -> Figure:
     ascent, size, step = figure.subplots(1, 3)
     n = steps_ * m
     lam = 1.0
-    exact = Target.quadratic(2.0 * np.eye(n), centre.ravel(), lam)
+    exact = GaussianMixtureTarget.quadratic(2.0 * np.eye(n), centre.ravel(), lam)
     for label, colour, fixed in (
         (r'$\lambda$ = 1', ORANGE, 1.0),
         (f'ESS = {MppiParameters().ess_share:.2g} K', BLUE, 0.0),
     ):
         parameters = MppiParameters(
             temperature=fixed, samples=samples, horizon_steps=steps_, sigma=(0.3, 0.3), alpha=0.7,
-            noise=Noise(0.0, 0.0, antithetic=False),
+            noise=NoiseParameters(0.0, 0.0, antithetic=False),
         )  # fmt: skip
         optimizer = Optimizer(parameters, m)
-        smoothed = theory.noised(exact, 0.09 * np.eye(n))
+        smoothed = theory.smoothed(exact, 0.09 * np.eye(n))
         levels, told = [], []
         for _ in range(40):
             levels.append(float(theory.log_density(smoothed, optimizer.mean.ravel())))

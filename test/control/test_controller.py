@@ -11,11 +11,11 @@ import pytest
 
 from mppi_ros.control.controller import Controller
 from mppi_ros.control.inputs import Command, Odometry
-from mppi_ros.control.report import Fault, Reason, State
+from mppi_ros.control.tick_result import ControllerState, Fault, Reason
 from mppi_ros.driving.distance_field import distance_field
 from mppi_ros.driving.footprint import Footprint
-from mppi_ros.mppi.errors import InputError, ParameterError
-from mppi_ros.mppi.parameters import replace
+from mppi_ros.parameters.declaration import replace
+from mppi_ros.parameters.errors import InputError, ParameterError
 
 PATIENT = replace(QUICK, {'safety.costmap_timeout': 0.0})
 
@@ -52,28 +52,28 @@ def test_controller_waits_for_every_input_by_name(missing):
         controller.set_plan(0.0, np.array([[0.0, 0.0, 0.0], [1.0, 0.0, 0.0]]))
     tick = controller.tick(0.0)
     assert (tick.state, tick.reason, tick.command) == (
-        State.WAITING, f'no {missing} yet', Command.ZERO)
+        ControllerState.WAITING, f'no {missing} yet', Command.ZERO)
 
 
 def test_a_horizon_of_one_step_drives_without_a_fault():
     """Short as it is: what it cannot foresee the check of the plan stops."""
     robot = driving(replace(PATIENT, {'horizon_steps': 1, 'time_step': 0.5}))
     tick = robot.run(1.0)
-    assert tick.state is State.DRIVING, tick
+    assert tick.state is ControllerState.DRIVING, tick
     assert tick.statistics.ess > 1.0
 
 
 def test_robot_reaches_the_goal_and_stays_there():
     robot = driving()
     tick = robot.run(25.0)
-    assert tick.state is State.REACHED
+    assert tick.state is ControllerState.REACHED
     assert tick.reason == ''
     x, y, yaw = robot.pose
     assert math.hypot(x - 4.0, y) <= PATIENT.goal.position_tolerance
     assert abs(yaw) <= PATIENT.goal.heading_tolerance
     assert np.abs(robot.twist).max() < 1e-6
     robot.controller.set_odometry(dataclasses.replace(robot.odometry(), x=3.2))
-    assert robot.run(0.1, sense=False).state is State.REACHED
+    assert robot.run(0.1, sense=False).state is ControllerState.REACHED
 
 
 @pytest.mark.parametrize(('speed', 'claims'), [(0.2, True), (2.0, False)])
@@ -91,10 +91,10 @@ def test_only_a_robot_that_can_stop_at_the_goal_claims_it(speed, claims):
 def test_new_goal_after_the_first_is_driven_to():
     robot = driving(x=3.0)
     robot.run(10.0)
-    assert robot.ticks[-1].state is State.REACHED
+    assert robot.ticks[-1].state is ControllerState.REACHED
     robot.controller.set_goal(robot.now, 3.9, 1.5, math.pi / 2.0)
     robot.run(20.0)
-    assert robot.ticks[-1].state is State.REACHED
+    assert robot.ticks[-1].state is ControllerState.REACHED
     assert math.dist(robot.pose[:2], (3.9, 1.5)) <= PATIENT.goal.position_tolerance
 
 
@@ -107,13 +107,13 @@ def test_a_round_trip_is_driven_although_it_ends_where_it_begins():
     ]
     robot.controller.set_costmap(robot.now, room())
     robot.controller.set_plan(robot.now, np.array([*poses, (0.0, 0.0, -math.pi / 2)]))
-    assert robot.run(5.0).state is State.DRIVING
-    assert robot.run(15.0).state is State.REACHED
+    assert robot.run(5.0).state is ControllerState.DRIVING
+    assert robot.run(15.0).state is ControllerState.REACHED
 
 
 def test_same_goal_at_the_goal_is_reached_without_moving():
     robot = driving(x=4.0, speed=False)
-    assert robot.tick().state is State.REACHED
+    assert robot.tick().state is ControllerState.REACHED
 
 
 def test_statistics_of_a_driving_tick_are_complete():
@@ -165,35 +165,37 @@ def test_fault_brakes_within_the_limits_says_why_and_recovers(fault):
     cause, how, words = FAULTS[fault]
     before = robot.ticks[-1].command
     cause(robot)
-    ticks = [tick for tick in until_rest(robot, **how) if tick.state is not State.DRIVING]
+    ticks = [
+        tick for tick in until_rest(robot, **how) if tick.state is not ControllerState.DRIVING
+    ]
     assert words in ticks[0].reason
-    assert {tick.state for tick in ticks[:-1]} == {State.BRAKING}
-    assert ticks[-1].state in (State.STOPPED, State.WAITING)
+    assert {tick.state for tick in ticks[:-1]} == {ControllerState.BRAKING}
+    assert ticks[-1].state in (ControllerState.STOPPED, ControllerState.WAITING)
     for tick in ticks[:-1]:
         assert tick.command.vx <= max(before.vx, 0.5)
     robot.controller.set_costmap(robot.now, room())
     if fault == 'no plan':
         robot.controller.set_goal(robot.now, 4.0, 0.0, 0.0)
     robot.run(1.0)
-    assert robot.ticks[-1].state is State.DRIVING
+    assert robot.ticks[-1].state is ControllerState.DRIVING
     assert robot.ticks[-1].command.vx > 0.2
 
 
 def test_old_costmap_brakes_with_age_and_limit():
     robot = driving(QUICK)
     robot.run(0.5)
-    assert robot.ticks[-1].state is State.DRIVING
+    assert robot.ticks[-1].state is ControllerState.DRIVING
     tick = robot.run(0.1)
-    assert tick.state is State.BRAKING
+    assert tick.state is ControllerState.BRAKING
     assert tick.reason.startswith('costmap is 1.55 s old, limit 1.5 s')
     robot.controller.set_costmap(robot.now, room())
-    assert robot.run(0.3).state is State.DRIVING
+    assert robot.run(0.3).state is ControllerState.DRIVING
 
 
 def test_old_plan_brakes_only_with_a_timeout():
     robot = driving(replace(PATIENT, {'safety.plan_timeout': 2.0}))
     robot.run(1.0)
-    assert robot.ticks[-1].state is State.DRIVING
+    assert robot.ticks[-1].state is ControllerState.DRIVING
     assert 'plan is 2.05 s old, limit 2 s' in robot.run(0.1).reason
 
 
@@ -201,7 +203,7 @@ def test_fault_of_the_caller_brakes_with_its_words():
     robot = driving()
     fault = Fault(Reason.TRANSFORM_MISSING, 'no transform from odom to map')
     tick = robot.controller.tick(robot.now, fault=fault)
-    assert tick.state is State.BRAKING
+    assert tick.state is ControllerState.BRAKING
     assert tick.code is Reason.TRANSFORM_MISSING
     assert tick.reason == 'no transform from odom to map: braking'
 
@@ -225,7 +227,7 @@ def test_robot_in_contact_leaves_and_says_so():
     before = Footprint.of(PATIENT.robot).clearance(distance_field(costmap), robot.pose[None])[0]
     assert before < 0.0
     tick = robot.tick()
-    assert tick.state is State.DRIVING
+    assert tick.state is ControllerState.DRIVING
     assert tick.reason == 'in contact, clearance -0.07 m: leaving'
     robot.run(2.0)
     assert robot.ticks[-1].reason == ''
@@ -242,7 +244,7 @@ def test_unfit_odometry_is_refused_and_the_last_one_kept(odometry):
     robot = driving()
     with pytest.raises(InputError, match=next(iter(odometry))):
         robot.controller.set_odometry(dataclasses.replace(robot.odometry(), **odometry))
-    assert robot.tick(sense=False).state is State.DRIVING
+    assert robot.tick(sense=False).state is ControllerState.DRIVING
 
 
 @pytest.mark.parametrize('poses', [np.empty((0, 3)), [[0.0, math.nan, 0.0]], [[1e300, 0.0, 0.0]],
@@ -253,7 +255,7 @@ def test_unfit_plan_is_refused_and_the_last_one_kept(poses):
         robot.controller.set_plan(robot.now, poses)
     with pytest.raises(InputError, match='plan stamp'):
         robot.controller.set_plan(math.nan, [[0.0, 0.0, 0.0]])
-    assert robot.tick().state is State.DRIVING
+    assert robot.tick().state is ControllerState.DRIVING
 
 
 @pytest.mark.parametrize('goal', [(math.nan, 0.0, 0.0), (0.0, 1e300, 0.0), (0.0, 0.0, math.inf)])
@@ -261,7 +263,7 @@ def test_unfit_goal_is_refused_and_the_last_one_kept(goal):
     robot = driving()
     with pytest.raises(InputError, match='goal'):
         robot.controller.set_goal(robot.now, *goal)
-    assert robot.tick().state is State.DRIVING
+    assert robot.tick().state is ControllerState.DRIVING
 
 
 def test_goal_too_far_for_a_straight_path_stops_the_robot_with_the_reason():
@@ -291,9 +293,9 @@ def test_robot_brakes_for_a_moment_and_drives_on_after_the_clock_went_back():
     robot = driving()
     robot.now -= 60.0
     assert 'the clock went back by 59.95 s' in robot.tick().reason
-    assert robot.run(0.3).state is State.DRIVING
+    assert robot.run(0.3).state is ControllerState.DRIVING
     robot.run(1.0)
-    assert robot.ticks[-1].state is State.DRIVING
+    assert robot.ticks[-1].state is ControllerState.DRIVING
     assert robot.ticks[-1].command.vx > 0.4
 
 
@@ -302,10 +304,10 @@ def test_broken_clock_brakes(now):
     robot = driving()
     before = robot.ticks[-1].command
     tick = robot.controller.tick(now)
-    assert tick.state is State.BRAKING
+    assert tick.state is ControllerState.BRAKING
     assert 'the clock reads' in tick.reason
     assert tick.command.vx == pytest.approx(before.vx - 1.5 * robot.period)
-    assert robot.run(0.3).state is State.DRIVING
+    assert robot.run(0.3).state is ControllerState.DRIVING
 
 
 def test_mistake_in_the_program_brakes_with_its_name(monkeypatch):
@@ -313,9 +315,9 @@ def test_mistake_in_the_program_brakes_with_its_name(monkeypatch):
     monkeypatch.setattr(robot.controller._sampler, 'step', lambda *_: 1 / 0)
     ticks = until_rest(robot)
     assert ticks[0].reason == 'ZeroDivisionError: division by zero: braking'
-    assert ticks[-1].state is State.STOPPED
+    assert ticks[-1].state is ControllerState.STOPPED
     monkeypatch.undo()
-    assert robot.run(0.3).state is State.DRIVING
+    assert robot.run(0.3).state is ControllerState.DRIVING
 
 
 def test_command_that_is_not_finite_is_never_sent(monkeypatch):
@@ -332,12 +334,12 @@ def test_command_that_is_not_finite_is_never_sent(monkeypatch):
     ticks = until_rest(robot)
     assert 'no finite command' in ticks[0].reason
     monkeypatch.undo()
-    assert robot.run(0.3).state is State.DRIVING
+    assert robot.run(0.3).state is ControllerState.DRIVING
 
 
 def test_without_a_finite_cost_the_robot_brakes(monkeypatch):
     robot = driving()
-    monkeypatch.setattr(robot.controller._objective, 'costs_of_blocks',
+    monkeypatch.setattr(robot.controller._objective, 'evaluate_blocks',
                         lambda mean, factor, noise, costs, *_: costs.fill(np.nan))
     assert 'no sampled trajectory has a finite cost' in until_rest(robot)[0].reason
 
@@ -365,7 +367,7 @@ def test_way_round_a_blocked_turn_goes_on_behind_it():
     robot.controller.set_plan(
         robot.now, [[-1.0, -1.0, 0.0], [2.0, -1.0, 0.0], [2.0, 1.0, 0.0], [-1.0, 1.0, math.pi]])
     robot.run(25.0)
-    assert robot.ticks[-1].state is State.REACHED
+    assert robot.ticks[-1].state is ControllerState.REACHED
     assert math.dist(robot.pose[:2], (-1.0, 1.0)) <= PATIENT.goal.position_tolerance
 
 
@@ -380,9 +382,9 @@ def test_plan_with_a_cusp_is_driven_section_by_section():
             robot.controller.set_plan(robot.now, np.array(out + back))
         tick = robot.tick()
         furthest = max(furthest, robot.pose[0])
-        if tick.state is State.REACHED:
+        if tick.state is ControllerState.REACHED:
             break
-    assert tick.state is State.REACHED
+    assert tick.state is ControllerState.REACHED
     assert furthest > -PATIENT.goal.position_tolerance
     assert robot.pose[0] == pytest.approx(-1.0, abs=PATIENT.goal.position_tolerance)
     assert tick.statistics.progress == pytest.approx(3.0, abs=0.2)
@@ -399,7 +401,7 @@ def test_configuration_is_taken_whole_or_not_at_all():
         controller.configure(replace(before, {'lambda': 3.0, 'sigma': [1.0]}))
     assert controller.configuration is before
     np.testing.assert_array_equal(controller._sampler.mean, mean)
-    assert robot.tick().state is State.DRIVING
+    assert robot.tick().state is ControllerState.DRIVING
 
 
 def test_configuration_change_keeps_the_warm_start():
@@ -410,7 +412,7 @@ def test_configuration_change_keeps_the_warm_start():
     assert controller._sampler.mean.shape == (40, 2)
     assert controller._sampler.mean[:, 0].mean() == pytest.approx(speed, abs=0.1)
     robot.tick()
-    assert robot.ticks[-1].state is State.DRIVING
+    assert robot.ticks[-1].state is ControllerState.DRIVING
     assert robot.ticks[-1].command.vx > 0.4
 
 
@@ -483,7 +485,7 @@ def test_trajectories_begin_where_the_command_acts():
 def test_warm_up_leaves_the_controller_as_it_was():
     controller = Controller(PATIENT, 1)
     controller.warm_up()
-    assert controller.tick(0.0).state is State.WAITING
+    assert controller.tick(0.0).state is ControllerState.WAITING
     assert not controller._sampler.mean.any()
 
 
@@ -509,7 +511,7 @@ def test_without_time_a_slice_of_the_samples_decides_and_the_robot_drives_on():
         whole.append(robot.tick())
     assert {tick.statistics.samples for tick in whole} == {2048.0}
     assert {tick.statistics.samples for tick in part} == {256.0}
-    assert {tick.state for tick in (*whole, *part)} == {State.DRIVING}
+    assert {tick.state for tick in (*whole, *part)} == {ControllerState.DRIVING}
 
 
 class Coarse(PlainRobot):
@@ -559,5 +561,5 @@ def test_the_braking_check_holds_a_command_until_the_next_tick_comes():
     for hold in (0.0, 0.2):
         robot.controller.tick(robot.now, hold=hold)
         scene = robot.controller._scene(robot.now, robot.controller._start, robot.period)
-        longest = max(hold, robot.period) + robot.controller._drives.lateness
+        longest = max(hold, robot.period) + robot.controller._drives.delay_margin
         assert scene.hold == pytest.approx(longest)

@@ -10,14 +10,14 @@ import pytest
 
 from mppi_ros.control import controller as module
 from mppi_ros.control.controller import Controller
+from mppi_ros.control.costmap_processing import ProcessingFailure
 from mppi_ros.control.inputs import Command
-from mppi_ros.control.report import HARMLESS, Reason, State
-from mppi_ros.control.survey import Failure
-from mppi_ros.driving import motion
+from mppi_ros.control.tick_result import NON_FAULTS, ControllerState, Reason
+from mppi_ros.driving import motion_models
 from mppi_ros.driving.objective import DrivingObjective
-from mppi_ros.mppi.errors import InputError, ParameterError
 from mppi_ros.mppi.optimizer import Optimizer
-from mppi_ros.mppi.parameters import replace
+from mppi_ros.parameters.declaration import replace
+from mppi_ros.parameters.errors import InputError, ParameterError
 
 PATIENT = replace(QUICK, {'safety.costmap_timeout': 0.0})
 SLOWER = replace(PATIENT, {'limits.vx_max': 0.3})
@@ -29,10 +29,10 @@ class Later:
     def __init__(self):
         self.request = self.done = None
 
-    def ask(self, request):
+    def submit(self, request):
         self.request = request
 
-    def answer(self):
+    def poll(self):
         done, self.done = self.done, None
         return done
 
@@ -40,7 +40,7 @@ class Later:
         self.done = self.request.survey()
 
     def fail(self):
-        self.done = Failure(self.request, ZeroDivisionError('a mistake'))
+        self.done = ProcessingFailure(self.request, ZeroDivisionError('a mistake'))
 
 
 def driving(surveyor=None, seconds=1.0) -> PlainRobot:
@@ -98,13 +98,13 @@ def test_an_error_in_the_background_refuses_no_input_and_brakes_the_next_tick(ac
     else:
         robot.controller.set_plan(robot.now, np.array([[-3.0, 0.0, 0.0], [4.0, 0.0, 0.0]]))
     tick = robot.tick()
-    assert (tick.code, tick.state) == (Reason.INTERNAL_ERROR, State.BRAKING)
+    assert (tick.code, tick.state) == (Reason.INTERNAL_ERROR, ControllerState.BRAKING)
     assert tick.command.vx < before
 
 
 def test_a_survey_made_at_once_that_fails_brakes_the_next_tick_and_no_other(monkeypatch):
     robot = driving()
-    monkeypatch.setattr('mppi_ros.control.survey.distance_field', raises)
+    monkeypatch.setattr('mppi_ros.control.costmap_processing.distance_field', raises)
     robot.controller.set_costmap(robot.now, dataclasses.replace(room()))
     monkeypatch.undo()
     assert robot.tick().code is Reason.INTERNAL_ERROR
@@ -124,7 +124,7 @@ def state_of(controller):
     (module.Footprint, 'of', InputError('refused')),
     (DrivingObjective, '__init__', InputError('refused')),
     (DrivingObjective, 'set_field', ZeroDivisionError('a mistake')),
-    (module.Surroundings, 'of', ZeroDivisionError('a mistake')),
+    (module.CollisionModel, 'of', ZeroDivisionError('a mistake')),
     (Controller, '_drives_of', ZeroDivisionError('a mistake')),
     (Optimizer, 'configure', ParameterError('refused')),
 ])
@@ -147,7 +147,7 @@ def test_a_configuration_that_fails_anywhere_changes_nothing(monkeypatch, owner,
 @pytest.mark.parametrize(('owner', 'name', 'value'), [
     (Controller, '_elapse', raises),
     (Controller, '_show_drives', raises),
-    (module.Clock, 'read', raises),
+    (module.ClockMonitor, 'read', raises),
     (Controller, '_drive', raises),
 ])
 def test_whatever_fails_in_a_tick_brakes_the_robot(monkeypatch, owner, name, value):
@@ -160,11 +160,11 @@ def test_whatever_fails_in_a_tick_brakes_the_robot(monkeypatch, owner, name, val
     assert 0.0 < tick.command.vx < before
     monkeypatch.undo()
     robot.run(1.0)
-    assert robot.ticks[-1].state is State.DRIVING
+    assert robot.ticks[-1].state is ControllerState.DRIVING
 
 
 @pytest.mark.parametrize(('owner', 'name'), [
-    (Controller, '_brake'), (Controller, '_remember'), (motion, 'braked'),
+    (Controller, '_brake'), (Controller, '_remember'), (motion_models, 'brake_command'),
 ])
 def test_where_even_braking_fails_the_command_is_zero_and_the_next_starts_from_rest(
         monkeypatch, owner, name):
@@ -172,13 +172,13 @@ def test_where_even_braking_fails_the_command_is_zero_and_the_next_starts_from_r
     monkeypatch.setattr(Controller, '_drive', raises)
     monkeypatch.setattr(owner, name, raises)
     tick = robot.tick()
-    assert (tick.command, tick.state) == (Command.ZERO, State.STOPPED)
+    assert (tick.command, tick.state) == (Command.ZERO, ControllerState.STOPPED)
     assert tick.code is Reason.INTERNAL_ERROR
     monkeypatch.undo()
     assert robot.tick().code is Reason.INTERNAL_ERROR  # not gone for long enough
     assert abs(robot.tick().command.vx) <= PATIENT.limits.ax_max * robot.period + 1e-9
     robot.run(1.0)
-    assert robot.ticks[-1].state is State.DRIVING
+    assert robot.ticks[-1].state is ControllerState.DRIVING
 
 
 @pytest.mark.parametrize('value', ['now', None, object()])
@@ -199,7 +199,7 @@ def test_a_costmap_that_is_being_processed_is_not_missing():
     tick = robot.tick()
     assert (tick.code, tick.reason) == (
         Reason.COSTMAP_PENDING, 'the costmap is being processed')
-    assert tick.state is State.WAITING
+    assert tick.state is ControllerState.WAITING
     surveyor.work()
     assert robot.tick().code is Reason.NONE
 
@@ -218,7 +218,7 @@ def test_a_window_that_is_being_moved_is_pending_and_the_robot_drives_on_at_once
     assert code is Reason.COSTMAP_PENDING
     surveyor.work()
     assert robot.tick().code is Reason.NONE
-    assert Reason.COSTMAP_PENDING in HARMLESS
+    assert Reason.COSTMAP_PENDING in NON_FAULTS
 
 
 def test_the_costmap_of_another_frame_is_missing_until_the_first_in_the_new_one_comes():
@@ -256,13 +256,13 @@ def test_another_goal_is_given_its_time_before_there_is_no_headway():
         robot.pose[:] = stuck + 1e-4 * noise.standard_normal(3)
         robot.twist[:] = 1e-4 * noise.standard_normal(2)
 
-    patience = configuration.recovery.patience
+    patience = configuration.recovery.stuck_timeout
     for _ in range(round(1.5 * patience / robot.period)):
         robot.tick()
         blocked()
-    assert robot.ticks[-1].code is Reason.NO_HEADWAY
+    assert robot.ticks[-1].code is Reason.NO_PROGRESS
     robot.controller.set_goal(robot.now, 4.05, 0.0, 0.0)
-    assert robot.tick().code is Reason.NO_HEADWAY  # the same goal once more is no other
+    assert robot.tick().code is Reason.NO_PROGRESS  # the same goal once more is no other
     robot.controller.set_goal(robot.now, -4.0, 2.0, 0.0)
     for _ in range(round(0.9 * patience / robot.period)):
         assert robot.tick().code is Reason.NONE

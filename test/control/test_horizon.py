@@ -5,15 +5,15 @@ from plain_robot import QUICK, PlainRobot, room
 import pytest
 
 from mppi_ros.control.controller import Controller
-from mppi_ros.control.settings import Configuration, read_yaml
-from mppi_ros.mppi.parameters import replace
+from mppi_ros.control.parameters import ControllerParameters, read_yaml
+from mppi_ros.parameters.declaration import replace
 from mppi_ros.share import share_path
 
 ROBOTS = sorted(share_path('config', 'robots').glob('*.yaml'))
 
 
 def test_the_defaults_and_the_robots_of_the_package_need_no_warning():
-    assert Configuration().warnings == ()
+    assert ControllerParameters().warnings == ()
     for path in ROBOTS:
         assert read_yaml(path).warnings == (), path
 
@@ -34,7 +34,7 @@ def test_the_defaults_and_the_robots_of_the_package_need_no_warning():
      'faster than 1 m/s'),
 ])
 def test_a_horizon_that_is_too_short_is_named_with_its_numbers(changes, words):
-    found = replace(Configuration(), changes).warnings
+    found = replace(ControllerParameters(), changes).warnings
     assert any(words in warning for warning in found), found
 
 
@@ -43,7 +43,7 @@ def test_a_horizon_that_is_too_short_is_named_with_its_numbers(changes, words):
     {'motion_model': 'ackermann', 'limits.az_max': 0.01},
 ])
 def test_limits_that_a_motion_model_does_not_use_are_not_warned_of(changes):
-    assert replace(Configuration(), changes).warnings == ()
+    assert replace(ControllerParameters(), changes).warnings == ()
 
 
 def farthest_of(changes) -> float:

@@ -7,20 +7,13 @@ import math
 import numpy as np
 import pytest
 
-from mppi_ros.control.identification import (
-    DELAYS,
-    GAINS,
-    LAGS,
-    PACE,
-    Axis,
-    Identification,
-)
+from mppi_ros.control.identification import DELAYS, GAINS, LAGS, PACE, FopdtModel, Identification
 from mppi_ros.control.inputs import Command, Odometry
-from mppi_ros.driving.settings import Limits
+from mppi_ros.driving.parameters import Limits
 from mppi_ros.simulation.plant import EXTREME, HARD, HEAVY, NOMINAL, Plant
 
 LIMITS = Limits(vx_max=2.0, vx_min=-2.0, wz_max=4.0, ax_max=5.0, ax_min=-5.0, az_max=10.0)
-CONFIGURED = Axis(0.05, 0.1)
+CONFIGURED = FopdtModel(0.05, 0.1)
 PERIOD = 0.05
 
 

@@ -9,7 +9,7 @@ from plain_robot import QUICK, PlainRobot, room
 import pytest
 
 from mppi_ros.control.controller import Controller
-from mppi_ros.mppi.parameters import replace
+from mppi_ros.parameters.declaration import replace
 
 RATES, STEPS = (5.0, 10.0, 20.0, 50.0, 100.0), (0.02, 0.05, 0.1, 0.2)
 

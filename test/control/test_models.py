@@ -10,13 +10,13 @@ from plain_robot import room, with_block
 import pytest
 
 from mppi_ros.control.controller import Controller
-from mppi_ros.control.report import State, Tick
-from mppi_ros.control.settings import Configuration
+from mppi_ros.control.parameters import ControllerParameters
+from mppi_ros.control.tick_result import ControllerState, TickResult
 from mppi_ros.driving.distance_field import distance_field
 from mppi_ros.driving.footprint import Footprint
-from mppi_ros.driving.motion import MODELS
-from mppi_ros.mppi.errors import ParameterError
-from mppi_ros.mppi.parameters import replace
+from mppi_ros.driving.motion_models import MODELS
+from mppi_ros.parameters.declaration import replace
+from mppi_ros.parameters.errors import ParameterError
 from mppi_ros.simulation.plant import NOMINAL, Plant
 
 SIGMA = {'diff_drive': (0.4, 0.6), 'omni': (0.4, 0.4, 0.6), 'ackermann': (0.4, 0.6)}
@@ -24,7 +24,7 @@ SLACK = 1e-6
 
 
 def configured(name, changes=None):
-    return replace(Configuration(), {
+    return replace(ControllerParameters(), {
         'motion_model': name, 'sigma': SIGMA[name], 'samples': 512, 'horizon_steps': 40,
         'threads': 1, 'limits.vx_min': -0.4, 'limits.turning_radius_min': 0.4,
         'safety.costmap_timeout': 0.0, **(changes or {})})
@@ -41,7 +41,7 @@ class Driven:
                                 motion_model=configuration.motion_model, **plant),
             pose, seed)
         self.controller.set_costmap(0.0, room())
-        self.ticks: list[Tick] = []
+        self.ticks: list[TickResult] = []
 
     def tick(self):
         now = self.plant.time
@@ -54,7 +54,10 @@ class Driven:
     def reaches(self, goal, seconds):
         """Drive to a goal; tell whether it was reached in time."""
         self.controller.set_goal(self.plant.time, *goal)
-        return any(self.tick().state is State.REACHED for _ in range(round(seconds / self.period)))
+        return any(
+            self.tick().state is ControllerState.REACHED
+            for _ in range(round(seconds / self.period))
+        )
 
 
 def assert_limits(name, ticks, limits, period):
@@ -103,7 +106,10 @@ def test_an_omnidirectional_robot_goes_sideways_without_turning():
 def test_among_blocks_that_come_and_go_no_model_touches_one(name, seed):
     rng = np.random.default_rng(seed)
     robot = Driven(configured(name, {'samples': 256, 'limits.vx_max': 1.0}), seed=seed)
-    body, limits = Footprint.of(Configuration().robot), robot.controller.configuration.limits
+    body, limits = (
+        Footprint.of(ControllerParameters().robot),
+        robot.controller.configuration.limits,
+    )
     for n in range(400):
         if n % 60 == 0:
             costmap = room()
@@ -118,7 +124,7 @@ def test_among_blocks_that_come_and_go_no_model_touches_one(name, seed):
         robot.tick()
         assert body.clearance(field, robot.plant.pose[None])[0] > 0.0
     assert_limits(name, robot.ticks, limits, robot.period)
-    assert sum(tick.state is State.DRIVING for tick in robot.ticks) > 200
+    assert sum(tick.state is ControllerState.DRIVING for tick in robot.ticks) > 200
 
 
 @pytest.mark.parametrize('name', MODELS)
@@ -161,7 +167,9 @@ def test_sigma_must_fit_the_controls_of_the_model(name):
 @pytest.mark.parametrize(('name', 'tops'), [
     ('diff_drive', (0.5, 1.9)), ('omni', (0.5, 0.5, 1.9)), ('ackermann', (0.5, 1.0 / 0.75))])
 def test_without_sigma_the_samples_follow_the_limits_of_the_robot(name, tops):
-    robot = replace(Configuration(), {'motion_model': name, 'sigma_share': (0.5, 0.25, 0.4)})
+    robot = replace(
+        ControllerParameters(), {'motion_model': name, 'sigma_share': (0.5, 0.25, 0.4)}
+    )
     turning = 0.4 if name == 'ackermann' else 0.25
     shares = (*(0.5,) * (len(tops) - 1), turning)
     assert robot.sampling.sigma == pytest.approx(np.multiply(shares, tops))

@@ -14,8 +14,8 @@ import numpy as np
 from plan_drive import drive_plan
 import pytest
 
-from mppi_ros.control.report import State
-from mppi_ros.control.route import OFF
+from mppi_ros.control.plan_tracker import OFF
+from mppi_ros.control.tick_result import ControllerState
 from mppi_ros.driving.cost_to_go import REJOIN
 from mppi_ros.driving.path import WINDOW
 
@@ -207,7 +207,7 @@ def test_a_plan_that_comes_again_on_a_way_round_changes_nothing():
              for n in range(1, 30)}
     drives = [drive_plan(plan, plan[0], posts=[(1.9, 0.0, 0.2)], events=events, seconds=40.0)
               for events in ({}, again)]
-    assert all(drive.ticks[-1].state is State.REACHED for drive in drives)
+    assert all(drive.ticks[-1].state is ControllerState.REACHED for drive in drives)
     once, often = (drive.coverage(plan) for drive in drives)
     assert often > once - 0.05 > 0.7
     assert all(drive.travelled < 1.2 * length(plan) for drive in drives)

@@ -6,7 +6,7 @@ from plain_robot import QUICK, PlainRobot, room, with_block
 import pytest
 
 from mppi_ros.control.controller import Controller
-from mppi_ros.mppi.parameters import flatten, replace
+from mppi_ros.parameters.declaration import flatten, replace
 
 WEIGHTS = [
     name for name in flatten(QUICK)

@@ -9,8 +9,8 @@ from mppi_ros.driving.cost_to_go import REJOIN, CostToGo, NoWay, clearance_along
 from mppi_ros.driving.costmap import Costmap
 from mppi_ros.driving.distance_field import distance_field
 from mppi_ros.driving.footprint import Footprint
+from mppi_ros.driving.parameters import CriticParameters, Limits
 from mppi_ros.driving.path import ReferencePath
-from mppi_ros.driving.settings import Critics, Limits
 
 ROBOT = Footprint.round(0.2)
 LEAVES_AND_RETURNS = [(2.0, 2.0), (6.0, 2.0), (6.0, 3.0), (2.0, 3.0)]
@@ -24,7 +24,7 @@ def search(obstacle=None, *, body=ROBOT, outside=True, poses=LEAVES_AND_RETURNS)
     path = ReferencePath.from_poses(poses)
     part = path.part(0.0, 11.0)
     clearance = clearance_along(path, part, field, body)
-    return detour(path, part, clearance, 10.0, field, body, Limits(), Critics())
+    return detour(path, part, clearance, 10.0, field, body, Limits(), CriticParameters())
 
 
 def test_the_rim_of_the_costmap_blocks_no_plan():

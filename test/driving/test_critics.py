@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from mppi_ros.driving import critics
-from mppi_ros.driving.critics import CRITICS, Weights
-from mppi_ros.driving.settings import Critics, Limits
+from mppi_ros.driving.critics import CRITICS, CriticWeights
+from mppi_ros.driving.parameters import CriticParameters, Limits
 
 DT = 0.05
-SETTINGS, LIMITS = Critics(), Limits()
-WEIGHTS = Weights.of(SETTINGS, LIMITS, DT)
+SETTINGS, LIMITS = CriticParameters(), Limits()
+WEIGHTS = CriticWeights.of(SETTINGS, LIMITS, DT)
 
 
 def charged(critic, *values, weights=WEIGHTS):
@@ -30,7 +30,7 @@ def test_every_critic_of_the_settings_has_weights_and_every_weight_belongs_to_on
     assert len(set(named)) == len(named)
     scales = {
         'margin', 'speed_at_contact', 'speed_per_clearance', 'tracking_scale', 'speed_per_metre'}
-    assert set(named) | scales == set(Weights._fields)
+    assert set(named) | scales == set(CriticWeights._fields)
 
 
 @pytest.mark.parametrize('critic', CRITICS)
@@ -38,7 +38,7 @@ def test_without_weight_a_critic_has_no_weight_in_the_rollout(critic):
     off = replace(getattr(SETTINGS, critic), weight=0.0)
     if critic == 'obstacle':
         off = replace(off, collision=0.0)
-    weights = Weights.of(replace(SETTINGS, **{critic: off}), LIMITS, DT)
+    weights = CriticWeights.of(replace(SETTINGS, **{critic: off}), LIMITS, DT)
     zero = np.float32(0.0)
     wanted = WEIGHTS._replace(**dict.fromkeys(CRITICS[critic], zero))
     # `backward` only bounds what `turning` charges, whatever it is.
@@ -57,9 +57,9 @@ def test_only_keeps_the_named_weights_and_all_scales(critic):
 
 
 def test_costs_over_the_horizon_do_not_depend_on_its_step():
-    fine = Weights.of(SETTINGS, LIMITS, 0.5 * DT)
+    fine = CriticWeights.of(SETTINGS, LIMITS, 0.5 * DT)
     for critic, value in ((critics.obstacle, 0.05), (critics.path_tracking, 0.3),
-                          (critics.effort, 1.0), (critics.forward, -0.1),
+                          (critics.twirling, 1.0), (critics.prefer_forward, -0.1),
                           (critics.goal_position, 0.7)):
         assert 2.0 * charged(critic, value, weights=fine) == pytest.approx(charged(critic, value))
     half_the_change = 2.0 * charged(critics.smoothness, 0.01, 0.02, weights=fine)
@@ -138,8 +138,8 @@ def test_speed_is_free_below_what_the_distance_to_the_goal_allows():
 
 
 def test_turning_and_changing_the_command_at_their_limits_cost_their_weights():
-    assert charged(critics.effort, LIMITS.wz_max) == pytest.approx(SETTINGS.effort.weight * DT)
-    assert charged(critics.effort, -1.0) == charged(critics.effort, 1.0) > 0.0
+    assert charged(critics.twirling, LIMITS.wz_max) == pytest.approx(SETTINGS.twirling.weight * DT)
+    assert charged(critics.twirling, -1.0) == charged(critics.twirling, 1.0) > 0.0
     price = SETTINGS.smoothness.weight * DT
     linear = charged(critics.smoothness, LIMITS.ax_max * DT, 0.0)
     angular = charged(critics.smoothness, 0.0, -LIMITS.az_max * DT)
@@ -150,9 +150,9 @@ def test_turning_and_changing_the_command_at_their_limits_cost_their_weights():
 
 
 def test_only_the_wrong_direction_costs():
-    assert charged(critics.forward, 0.5) == charged(critics.forward, 0.0) == 0.0
-    price = SETTINGS.forward.weight * DT * 0.1 / LIMITS.vx_max
-    assert charged(critics.forward, -0.1) == pytest.approx(price)
+    assert charged(critics.prefer_forward, 0.5) == charged(critics.prefer_forward, 0.0) == 0.0
+    price = SETTINGS.prefer_forward.weight * DT * 0.1 / LIMITS.vx_max
+    assert charged(critics.prefer_forward, -0.1) == pytest.approx(price)
 
 
 def test_progress_is_the_time_left_and_the_time_back_to_the_path():
@@ -165,7 +165,7 @@ def test_facing_backward_costs_the_half_turn_but_no_more_than_reversing_would():
     assert far == pytest.approx(SETTINGS.progress.weight * math.pi / LIMITS.wz_max, rel=1e-4)
     close = charged(critics.progress, 0.1, 0.0, -1.0)
     reversing = 0.1 * LIMITS.vx_max / -LIMITS.vx_min  # [s], and `forward` charges for the way
-    disliked = SETTINGS.forward.weight * 0.1
+    disliked = SETTINGS.prefer_forward.weight * 0.1
     assert close == pytest.approx(SETTINGS.progress.weight * reversing + disliked)
     assert charged(critics.progress, 0.0, 0.0, -1.0) == 0.0
 
@@ -173,10 +173,10 @@ def test_facing_backward_costs_the_half_turn_but_no_more_than_reversing_would():
 def test_a_robot_as_fast_backward_as_ahead_still_turns_round_unless_it_may_drive_sideways():
     fast = replace(LIMITS, vx_min=-LIMITS.vx_max)
     turning = {
-        model: float(Weights.of(SETTINGS, fast, DT, model).backward)
+        model: float(CriticWeights.of(SETTINGS, fast, DT, model).backward)
         for model in ('diff_drive', 'ackermann', 'omni')
     }
-    assert turning['diff_drive'] == turning['ackermann'] == SETTINGS.forward.weight
+    assert turning['diff_drive'] == turning['ackermann'] == SETTINGS.prefer_forward.weight
     assert turning['omni'] == 0.0
 
 

@@ -7,7 +7,7 @@ from scipy.ndimage import distance_transform_edt
 
 from mppi_ros.driving.costmap import Costmap
 from mppi_ros.driving.distance_field import FAR, distance_field
-from mppi_ros.mppi.errors import InputError
+from mppi_ros.parameters.errors import InputError
 
 RESOLUTION = 0.05
 

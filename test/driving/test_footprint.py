@@ -7,8 +7,8 @@ import pytest
 from mppi_ros.driving.costmap import Costmap
 from mppi_ros.driving.distance_field import distance_field
 from mppi_ros.driving.footprint import Footprint
-from mppi_ros.driving.settings import Robot
-from mppi_ros.mppi.errors import InputError
+from mppi_ros.driving.parameters import RobotParameters
+from mppi_ros.parameters.errors import InputError
 
 JACKAL = [[0.254, 0.215], [-0.254, 0.215], [-0.254, -0.215], [0.254, -0.215]]
 POLYGONS = {
@@ -72,9 +72,9 @@ def test_origin_outside_of_the_body_inscribes_nothing():
 
 
 def test_parameters_choose_between_round_and_polygon():
-    assert len(Footprint.of(Robot(radius=0.4)).discs) == 1
+    assert len(Footprint.of(RobotParameters(radius=0.4)).discs) == 1
     corners = tuple(np.ravel(JACKAL))
-    np.testing.assert_array_equal(Footprint.of(Robot(footprint=corners)).polygon, JACKAL)
+    np.testing.assert_array_equal(Footprint.of(RobotParameters(footprint=corners)).polygon, JACKAL)
 
 
 @pytest.mark.parametrize(

@@ -9,21 +9,21 @@ from hypothesis import strategies as st
 import numpy as np
 import pytest
 
-from mppi_ros.control.settings import Configuration
+from mppi_ros.control.parameters import ControllerParameters
 from mppi_ros.driving.costmap import Costmap
 from mppi_ros.driving.critics import CRITICS
 from mppi_ros.driving.distance_field import distance_field
 from mppi_ros.driving.footprint import Footprint
-from mppi_ros.driving.motion import State, limit, trajectory
+from mppi_ros.driving.motion_models import MotionState, limit, trajectory
 from mppi_ros.driving.objective import DrivingObjective
+from mppi_ros.driving.parameters import CriticParameters, Limits, PredictionParameters
 from mppi_ros.driving.path import ReferencePath
-from mppi_ros.driving.settings import Critics, Limits, Prediction
+from mppi_ros.jit.simd import BLOCK
 from mppi_ros.mppi import BlockObjective, MppiParameters, Optimizer
-from mppi_ros.mppi.blocks import BLOCK
 
 STEPS, DT = 56, 0.05
 ROBOT = Footprint.round(0.22)
-START = State(1.0, 3.0, 0.0, 0.0, 0.0)
+START = MotionState(1.0, 3.0, 0.0, 0.0, 0.0)
 STRAIGHT = ReferencePath.from_poses([[1.0, 3.0], [9.0, 3.0]])
 
 
@@ -38,7 +38,13 @@ def field(*boxes):
 
 def objective(*boxes, critics=None, limits=None, prediction=None):
     made = DrivingObjective(
-        limits or Limits(), critics or Critics(), prediction or Prediction(), ROBOT, STEPS, DT)
+        limits or Limits(),
+        critics or CriticParameters(),
+        prediction or PredictionParameters(),
+        ROBOT,
+        STEPS,
+        DT,
+    )
     made.set_field(field(*boxes))
     return made
 
@@ -51,7 +57,7 @@ def prepared(made, state=START, last=(0.0, 0.0), path=STRAIGHT, progress=0.0):
 def cost(made, mean):
     costs = np.empty((1, BLOCK), np.float32)
     noise = np.zeros((1, 2 * STEPS, BLOCK), np.float32)
-    made.costs_of_blocks(mean, np.zeros((2, 2), np.float32), noise, costs, 1)
+    made.evaluate_blocks(mean, np.zeros((2, 2), np.float32), noise, costs, 1)
     assert np.ptp(costs) <= 1e-6 * abs(float(costs.mean()))  # older compilers round by lane
     return float(costs[0, 0])
 
@@ -62,14 +68,14 @@ def constant(v, w):
 
 def drive(made, ticks, path=STRAIGHT, state=START):
     """Drive by the first command of each solve; return the states, float64[ticks + 1, 5]."""
-    optimizer = Optimizer(replace(Configuration().mppi, samples=512, threads=1), 2)
+    optimizer = Optimizer(replace(ControllerParameters().mppi, samples=512, threads=1), 2)
     last, progress, states = (0.0, 0.0), 0.0, [state]
     for _ in range(ticks):
         progress, _ = path.project(state.x, state.y, progress)
         made.prepare(state, last, path, progress)
         assert optimizer.step(made).valid
         last = tuple(optimizer.mean[0].tolist())
-        state = State(*trajectory(optimizer.mean[:1], state, made.model)[1])
+        state = MotionState(*trajectory(optimizer.mean[:1], state, made.model)[1])
         optimizer.shift(DT)
         states.append(state)
     return np.array(states)
@@ -80,7 +86,7 @@ def test_it_is_what_the_optimiser_asks_for():
 
 
 def test_without_a_field_nothing_can_be_prepared():
-    made = DrivingObjective(Limits(), Critics(), Prediction(), ROBOT, STEPS, DT)
+    made = DrivingObjective(Limits(), CriticParameters(), PredictionParameters(), ROBOT, STEPS, DT)
     with pytest.raises(RuntimeError, match='set_field'):
         made.prepare(START, (0.0, 0.0), STRAIGHT, 0.0)
     with pytest.raises(RuntimeError, match='set_field'):
@@ -100,13 +106,13 @@ def test_the_costs_of_all_critics_add_up_to_the_cost(v, w):
 def test_scaling_all_critics_scales_the_cost(scale):
     scaled = {}
     for name in CRITICS:
-        critic = getattr(Critics(), name)
+        critic = getattr(CriticParameters(), name)
         scaled[name] = replace(critic, weight=scale * critic.weight)
     scaled['obstacle'] = replace(
-        scaled['obstacle'], collision=scale * Critics().obstacle.collision)
+        scaled['obstacle'], collision=scale * CriticParameters().obstacle.collision)
     box, mean = (2.0, 3.1, 2.3, 4.0), constant(0.4, 0.1)
     plain = cost(prepared(objective(box)), mean)
-    assert cost(prepared(objective(box, critics=replace(Critics(), **scaled))), mean) == (
+    assert cost(prepared(objective(box, critics=replace(CriticParameters(), **scaled))), mean) == (
         pytest.approx(scale * plain, rel=1e-5))
 
 
@@ -145,16 +151,16 @@ def test_driving_on_is_cheaper_than_standing_and_reversing_is_dearer():
 def test_the_goal_counts_within_the_window_only():
     charged = prepared(objective()).cost_of_each_critic(constant(0.5, 0.0))
     assert charged['goal_position'] == charged['goal_heading'] == 0.0
-    close = State(8.6, 3.0, 0.5, 0.0, 0.0)
+    close = MotionState(8.6, 3.0, 0.5, 0.0, 0.0)
     charged = prepared(objective(), close, progress=7.6).cost_of_each_critic(constant(0.0, 0.0))
-    expected = STEPS * DT * Critics().goal_position.weight * 0.4
+    expected = STEPS * DT * CriticParameters().goal_position.weight * 0.4
     assert charged['goal_position'] == pytest.approx(expected, rel=1e-4)
     assert charged['goal_heading'] > 0.0
 
 
 def test_a_robot_at_its_goal_stays_there():
     path = ReferencePath.from_poses([[1.0, 3.0, 0.0], [3.0, 3.0, 0.0]])
-    states = drive(objective(), 40, path, State(3.0, 3.0, 0.0, 0.0, 0.0))
+    states = drive(objective(), 40, path, MotionState(3.0, 3.0, 0.0, 0.0, 0.0))
     assert np.hypot(states[:, 0] - 3.0, states[:, 1] - 3.0).max() < 0.1
     assert np.abs(states[-1, 3:]).max() < 0.15
 
@@ -191,7 +197,7 @@ def test_the_way_round_counts_on_the_straight_part_before_the_obstacle_only():
 def test_beyond_the_ends_of_the_path_its_distance_is_charged(place):
     progress, away = STRAIGHT.project(*place)
     made = prepared(objective(), START._replace(x=place[0], y=place[1]), progress=progress)
-    tracking = Critics().path_tracking
+    tracking = CriticParameters().path_tracking
     aside = away if place[0] > 9.0 else place[1] - 3.0  # before the begin only the end is charged
     expected = STEPS * DT * tracking.weight * aside**2 / (aside**2 + tracking.scale**2)
     charged = made.cost_of_each_critic(constant(0.0, 0.0))
@@ -222,7 +228,7 @@ def test_a_plan_blocked_to_its_end_has_no_way_round():
 @given(tick=st.integers(0, 60))
 def test_progress_past_the_end_of_the_path_is_no_error(tick):
     path = ReferencePath.from_poses([[1.0, 3.0], [1.0 + 0.03 * tick, 3.0]])
-    state = State(1.0 + 0.03 * tick + 0.4, 3.1, 0.0, 0.2, 0.0)
+    state = MotionState(1.0 + 0.03 * tick + 0.4, 3.1, 0.0, 0.2, 0.0)
     made = prepared(objective(), state, path=path, progress=path.length)
     assert math.isfinite(cost(made, constant(0.2, 0.0)))
 

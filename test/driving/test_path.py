@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from mppi_ros.driving.path import LONGEST, ReferencePath, sections
-from mppi_ros.mppi.errors import InputError
+from mppi_ros.parameters.errors import InputError
 
 
 def u_turn(gap: float) -> ReferencePath:

@@ -11,8 +11,9 @@ from mppi_ros.driving.costmap import Costmap
 from mppi_ros.driving.critics import CRITICS
 from mppi_ros.driving.distance_field import distance_field
 from mppi_ros.driving.footprint import Footprint
-from mppi_ros.driving.motion import DiffDrive, State
+from mppi_ros.driving.motion_models import DiffDrive, MotionState
 from mppi_ros.driving.objective import DrivingObjective
+from mppi_ros.driving.parameters import CriticParameters, Limits, PredictionParameters
 from mppi_ros.driving.path import ReferencePath
 from mppi_ros.driving.plugin import (
     ARC,
@@ -23,7 +24,7 @@ from mppi_ros.driving.plugin import (
     COST,
     CROSS,
     SIN,
-    Plugin,
+    CriticPlugin,
     V,
     W,
     X,
@@ -31,12 +32,11 @@ from mppi_ros.driving.plugin import (
     block_step,
     sized,
 )
-from mppi_ros.driving.settings import Critics, Limits, Prediction
+from mppi_ros.jit.simd import BLOCK
 from mppi_ros.mppi import MppiParameters, Optimizer
-from mppi_ros.mppi.blocks import BLOCK
 
 STEPS, DT = 30, 0.05
-LIMITS, PREDICTION, DEFAULT = Limits(), Prediction(), Critics()
+LIMITS, PREDICTION, DEFAULT = Limits(), PredictionParameters(), CriticParameters()
 
 
 @block_step
@@ -81,7 +81,7 @@ def objective(critics=DEFAULT, plugin=None):
         LIMITS, critics, PREDICTION, Footprint.round(0.2), STEPS, DT, plugin)
     made.set_field(distance_field(Costmap(data, 0.05, 0.0, 0.0)))
     path = ReferencePath.from_poses([[1.0, 2.5, 0.0], [5.0, 2.7, 0.0]])
-    made.prepare(State(1.2, 2.5, 0.1, 0.3, 0.1), (0.3, 0.1), path, 0.2)
+    made.prepare(MotionState(1.2, 2.5, 0.1, 0.3, 0.1), (0.3, 0.1), path, 0.2)
     return made
 
 
@@ -89,27 +89,27 @@ def nothing_but(**weights):
     off = {name: replace(getattr(DEFAULT, name), weight=weights.get(name, 0.0))
            for name in CRITICS}
     off['obstacle'] = replace(off['obstacle'], collision=0.0)
-    return Critics(**off)
+    return CriticParameters(**off)
 
 
 def costs_of(made, threads=1, blocks=4):
     noise = np.random.default_rng(1).normal(size=(blocks, 2 * STEPS, BLOCK)).astype(np.float32)
     mean = np.full((STEPS, 2), [0.3, 0.1], np.float32)
     costs = np.full((2 * blocks, BLOCK), np.nan, np.float32)
-    made.costs_of_blocks(mean, np.diag([0.3, 0.7]).astype(np.float32), noise, costs, threads)
+    made.evaluate_blocks(mean, np.diag([0.3, 0.7]).astype(np.float32), noise, costs, threads)
     return costs
 
 
 def test_a_critic_of_the_user_charges_what_the_built_in_one_does():
     weight = 0.4 * DT / LIMITS.wz_max**2
-    own = Plugin(critic=turning, values=[weight])
+    own = CriticPlugin(critic=turning, values=[weight])
     np.testing.assert_allclose(
         costs_of(objective(nothing_but(), own)), costs_of(objective(nothing_but(effort=0.4))),
         rtol=1e-5)
 
 
 def test_a_critic_of_the_user_comes_on_top_of_the_others():
-    own = Plugin(critic=turning, values=[0.01])
+    own = CriticPlugin(critic=turning, values=[0.01])
     both = costs_of(objective(plugin=own))
     sum_of_both = costs_of(objective()) + costs_of(objective(nothing_but(), own))
     np.testing.assert_allclose(both, sum_of_both, rtol=1e-5)
@@ -117,7 +117,7 @@ def test_a_critic_of_the_user_comes_on_top_of_the_others():
 
 def test_a_motion_model_of_the_user_moves_as_the_built_in_one_does():
     model = DiffDrive.of(LIMITS, PREDICTION, DT)
-    own = Plugin(lagging_unicycle, values=[model.dt, model.follow_v, model.follow_w])
+    own = CriticPlugin(lagging_unicycle, values=[model.dt, model.follow_v, model.follow_w])
     theirs, ours = costs_of(objective(plugin=own)), costs_of(objective())
     # a sample at the border of a cell may fall into either
     same = np.isclose(theirs, ours, rtol=1e-4, atol=1e-4)
@@ -130,7 +130,7 @@ def test_a_motion_model_of_the_user_moves_as_the_built_in_one_does():
 def row(number, step_weight=0.0):
     values = np.zeros(COST + 1, np.float32)
     values[number], values[COST] = 1.0, step_weight
-    return Plugin(critic=weighted, values=values)
+    return CriticPlugin(critic=weighted, values=values)
 
 
 @pytest.mark.parametrize(('number', 'low', 'high'), [
@@ -144,21 +144,21 @@ def test_each_row_holds_what_it_says(number, low, high):
 
 
 def test_the_step_counts_from_zero():
-    counted = costs_of(objective(nothing_but(), Plugin(
+    counted = costs_of(objective(nothing_but(), CriticPlugin(
         critic=weighted, values=row(X, 1.0).values * np.float32([0] * COST + [1]))))
     np.testing.assert_allclose(counted, STEPS * (STEPS - 1) / 2)
 
 
 def test_values_may_be_changed_between_two_solves():
     values = np.zeros(1, np.float32)
-    made = objective(nothing_but(), Plugin(critic=turning, values=values))
+    made = objective(nothing_but(), CriticPlugin(critic=turning, values=values))
     assert not costs_of(made).any()
     values[0] = 1.0
     assert costs_of(made).all()
 
 
 def test_results_are_bit_identical_for_one_and_two_threads():
-    made = objective(plugin=Plugin(lagging_unicycle, turning, [DT, 0.3, 0.4]))
+    made = objective(plugin=CriticPlugin(lagging_unicycle, turning, [DT, 0.3, 0.4]))
     np.testing.assert_array_equal(costs_of(made, 1), costs_of(made, 2))
 
 
@@ -168,7 +168,7 @@ def test_a_critic_of_the_user_steers_the_optimiser():
     for price in (1.0, -1.0):
         values = np.zeros(COST + 1, np.float32)
         values[W] = price
-        made = objective(nothing_but(), Plugin(critic=weighted, values=values))
+        made = objective(nothing_but(), CriticPlugin(critic=weighted, values=values))
         optimizer = Optimizer(MppiParameters(samples=512, horizon_steps=STEPS), 2)
         for _ in range(10):
             optimizer.step(made)

@@ -13,11 +13,11 @@ from mppi_ros.driving.costmap import Costmap
 from mppi_ros.driving.critics import CRITICS
 from mppi_ros.driving.distance_field import DistanceField, distance_field
 from mppi_ros.driving.footprint import Footprint
-from mppi_ros.driving.motion import State, trajectory
+from mppi_ros.driving.motion_models import MotionState, trajectory
 from mppi_ros.driving.objective import AHEAD, BEHIND, GOAL_NEAR, GOAL_REACH, DrivingObjective
+from mppi_ros.driving.parameters import CriticParameters, Limits, PredictionParameters
 from mppi_ros.driving.path import ReferencePath
-from mppi_ros.driving.settings import Critics, Limits, Prediction
-from mppi_ros.mppi.blocks import BLOCK
+from mppi_ros.jit.simd import BLOCK
 
 DT, STEPS = 0.05, 40
 ROUND = Footprint.round(0.223)
@@ -56,13 +56,13 @@ class Scene:
 
     field: DistanceField
     path: ReferencePath
-    state: State
+    state: MotionState
     last: tuple[float, ...] = (0.1, -0.2)
     progress: float = 0.0
     footprint: Footprint = ROUND
     limits: Limits = Limits()
-    critics: Critics = Critics()
-    prediction: Prediction = Prediction()
+    critics: CriticParameters = CriticParameters()
+    prediction: PredictionParameters = PredictionParameters()
     looked_ahead: bool = False
     motion_model: str = 'diff_drive'
     pending: tuple[tuple[float, ...], ...] = ()
@@ -89,60 +89,70 @@ class Scene:
 
 FACING, FACING_AHEAD = 10.0, 4.0  # times path_heading: of yaws of the plan; else, for an omni
 SCENES = {
-    'start': Scene(cluttered(0), bend(), State(2.01, 3.02, 0.1, 0.2, -0.3)),
-    'reversing': Scene(cluttered(1), bend(), State(2.3, 2.9, -0.4, -0.15, 0.5), (-0.1, 0.4), 0.31),
-    'goal': Scene(cluttered(2), bend(), State(4.1, 4.3, 1.0, 0.4, 0.2), (0.45, 0.1), 2.63),
-    'long body': Scene(cluttered(3), bend(), State(2.4, 3.1, 3.0, 0.3, 0.0), footprint=LONG),
+    'start': Scene(cluttered(0), bend(), MotionState(2.01, 3.02, 0.1, 0.2, -0.3)),
+    'reversing': Scene(cluttered(1), bend(), MotionState(2.3, 2.9, -0.4, -0.15, 0.5),
+                       (-0.1, 0.4), 0.31),
+    'goal': Scene(cluttered(2), bend(), MotionState(4.1, 4.3, 1.0, 0.4, 0.2), (0.45, 0.1), 2.63),
+    'long body': Scene(cluttered(3), bend(), MotionState(2.4, 3.1, 3.0, 0.3, 0.0), footprint=LONG),
     'edge of the map': Scene(
-        cluttered(4, outside_is_obstacle=False), bend(), State(7.8, 0.1, -0.8, 0.5, 0.0)),
-    'no lag': Scene(cluttered(5), bend(), State(2.0, 3.0, 0.0, 0.0, 0.0), (0.0, 0.0),
-                    prediction=Prediction(lag_linear=0.0, lag_angular=0.0)),
-    'heavy': Scene(cluttered(6), bend(), State(2.0, 3.0, 0.5, 1.0, 0.0), (1.2, 0.0),
+        cluttered(4, outside_is_obstacle=False), bend(), MotionState(7.8, 0.1, -0.8, 0.5, 0.0)),
+    'no lag': Scene(cluttered(5), bend(), MotionState(2.0, 3.0, 0.0, 0.0, 0.0), (0.0, 0.0),
+                    prediction=PredictionParameters(lag_linear=0.0, lag_angular=0.0)),
+    'heavy': Scene(cluttered(6), bend(), MotionState(2.0, 3.0, 0.5, 1.0, 0.0), (1.2, 0.0),
                    limits=Limits(vx_max=1.5, ax_max=0.5, ax_min=-0.8, az_max=0.9),
-                   prediction=Prediction(lag_linear=0.4, lag_angular=0.25)),
+                   prediction=PredictionParameters(lag_linear=0.4, lag_angular=0.25)),
     'driven backward': Scene(cluttered(7), replace(bend(), direction=-1.0),
-                             State(2.0, 3.0, 2.9, -0.2, 0.0)),
-    'narrow': Scene(passage(), bend(), State(2.0, 3.0, 0.1, 0.2, 0.0), looked_ahead=True),
+                             MotionState(2.0, 3.0, 2.9, -0.2, 0.0)),
+    'narrow': Scene(passage(), bend(), MotionState(2.0, 3.0, 0.1, 0.2, 0.0), looked_ahead=True),
     'a point': Scene(cluttered(8), ReferencePath.from_poses([[2.4, 3.3, 1.0]]),
-                     State(2.0, 3.0, 0.5, 0.1, 0.0)),
-    'turns late': Scene(cluttered(9), bend(), State(2.0, 3.0, 0.1, 0.2, 0.3),
-                        prediction=Prediction(delay_linear=0.05, delay_angular=0.17),
+                     MotionState(2.0, 3.0, 0.5, 0.1, 0.0)),
+    'turns late': Scene(cluttered(9), bend(), MotionState(2.0, 3.0, 0.1, 0.2, 0.3),
+                        prediction=PredictionParameters(delay_linear=0.05, delay_angular=0.17),
                         pending=((0.2, 0.5), (0.2, -0.4), (0.1, -0.2))),
-    'movers': Scene(cluttered(0), bend(), State(2.0, 3.0, 0.1, 0.3, 0.1), footprint=LONG,
+    'movers': Scene(cluttered(0), bend(), MotionState(2.0, 3.0, 0.1, 0.3, 0.1), footprint=LONG,
                     movers=((3.0, 2.4, 0.1, 0.5, 0.2, 0.1), (5.0, 3.5, -0.9, -0.2, 0.3, 0.0))),
-    'dead bands': Scene(cluttered(10), bend(), State(2.0, 3.0, 0.1, 0.2, 0.3),
-                        prediction=Prediction(dead_band_linear=0.15, dead_band_angular=0.3)),
-    'omni': Scene(cluttered(11), bend(), State(2.0, 3.0, 0.4, 0.2, 0.3, -0.1), (0.2, -0.13, 0.1),
+    'dead bands': Scene(cluttered(10), bend(), MotionState(2.0, 3.0, 0.1, 0.2, 0.3),
+                        prediction=PredictionParameters(dead_band_linear=0.15,
+                                                        dead_band_angular=0.3)),
+    'omni': Scene(cluttered(11), bend(), MotionState(2.0, 3.0, 0.4, 0.2, 0.3, -0.1),
+                  (0.2, -0.13, 0.1),
                   motion_model='omni', limits=Limits(vy_max=0.4, ay_max=0.7, ay_min=-2.0)),
-    'omni late': Scene(cluttered(12), bend(), State(2.3, 3.1, 1.4, 0.2, 0.3, 0.2),
+    'omni late': Scene(cluttered(12), bend(), MotionState(2.3, 3.1, 1.4, 0.2, 0.3, 0.2),
                        (0.2, 0.1, 0.1), motion_model='omni', footprint=LONG,
-                       prediction=Prediction(delay_linear=0.22, delay_angular=0.1,
+                       prediction=PredictionParameters(delay_linear=0.22, delay_angular=0.1,
                                              lag_linear=0.2, dead_band_linear=0.1),
                        pending=((0.3, 0.0, 0.0), (0.2, 0.3, 0.4), (0.1, 0.2, 0.0))),
     'omni, yaws of the plan': Scene(
         cluttered(11), replace(bend(), direction=0.0, facing=np.linspace(1.0, -2.0, 65),
                                goal=(*bend().goal[:2], -2.0)),
-        State(2.0, 3.0, 0.4, 0.2, 0.3, -0.1), (0.2, -0.13, 0.1), motion_model='omni'),
-    'past the end': Scene(cluttered(2), bend(), State(4.4, 5.1, 1.0, 0.4, 0.2), (0.45, 0.1), 3.2),
-    'before the begin': Scene(cluttered(1), bend(), State(1.4, 2.8, 0.3, 0.4, 0.2), (0.4, 0.1)),
-    'car': Scene(cluttered(13), bend(), State(2.0, 3.0, 0.3, 0.4, 0.2, 0.0, 0.5), (0.4, 0.6),
+        MotionState(2.0, 3.0, 0.4, 0.2, 0.3, -0.1),
+                  (0.2, -0.13, 0.1), motion_model='omni'),
+    'past the end': Scene(cluttered(2), bend(), MotionState(4.4, 5.1, 1.0, 0.4, 0.2), (0.45, 0.1),
+                          3.2),
+    'before the begin': Scene(cluttered(1), bend(), MotionState(1.4, 2.8, 0.3, 0.4, 0.2),
+                              (0.4, 0.1)),
+    'car': Scene(cluttered(13), bend(), MotionState(2.0, 3.0, 0.3, 0.4, 0.2, 0.0, 0.5), (0.4, 0.6),
                  motion_model='ackermann', footprint=LONG),
-    'sliding car': Scene(cluttered(14), bend(), State(2.0, 3.0, 0.3, 1.8, 0.9, 0.0, 0.5),
+    'sliding car': Scene(cluttered(14), bend(), MotionState(2.0, 3.0, 0.3, 1.8, 0.9, 0.0, 0.5),
                          (1.9, 0.3), motion_model='ackermann',
                          limits=Limits(vx_max=2.0, wz_max=1.5, ax_max=2.0, ax_min=-3.0,
                                        ay_max=0.9, steering_rate=0.6)),
-    'car steered late': Scene(cluttered(15), bend(), State(2.2, 3.0, 0.3, 0.4, 0.2, 0.0, 0.5),
+    'car steered late': Scene(cluttered(15), bend(),
+                              MotionState(2.2, 3.0, 0.3, 0.4, 0.2, 0.0, 0.5),
                               (0.2, 0.4), motion_model='ackermann', progress=0.21,
-                              prediction=Prediction(delay_linear=0.05, delay_angular=0.15,
+                              prediction=PredictionParameters(delay_linear=0.05,
+                                                              delay_angular=0.15,
                                                     dead_band_linear=0.12),
                               pending=((0.5, 0.7), (0.4, 0.1))),
-    'sent seldom': Scene(cluttered(0), bend(), State(2.01, 3.02, 0.1, 0.2, -0.3), interval=0.2),
-    'sent often': Scene(cluttered(0), bend(), State(2.01, 3.02, 0.1, 0.2, -0.3), interval=0.01),
+    'sent seldom': Scene(cluttered(0), bend(), MotionState(2.01, 3.02, 0.1, 0.2, -0.3),
+                         interval=0.2),
+    'sent often': Scene(cluttered(0), bend(), MotionState(2.01, 3.02, 0.1, 0.2, -0.3),
+                        interval=0.01),
     'omni sent seldom': Scene(
-        cluttered(11), bend(), State(2.0, 3.0, 0.4, 0.2, 0.3, -0.1), (-0.01, 0.3, 0.1),
+        cluttered(11), bend(), MotionState(2.0, 3.0, 0.4, 0.2, 0.3, -0.1), (-0.01, 0.3, 0.1),
         motion_model='omni', limits=Limits(vy_max=0.4, ay_max=0.7, ay_min=-0.5), interval=0.1),
     'car sent seldom': Scene(
-        cluttered(13), bend(), State(2.0, 3.0, 0.3, 0.4, 0.2, 0.0, 0.5), (0.4, 0.6),
+        cluttered(13), bend(), MotionState(2.0, 3.0, 0.3, 0.4, 0.2, 0.0, 0.5), (0.4, 0.6),
         motion_model='ackermann', footprint=LONG, interval=0.1),
 }  # fmt: skip
 
@@ -281,7 +291,7 @@ def reference(scene, controls):
             stop = critics.goal_stop
             excess = np.maximum(np.hypot(v, vy) - stop.speed_per_metre * distance, 0.0)
             costs['goal_stop'] += DT * stop.weight * excess**2
-        costs['effort'] += DT * critics.effort.weight * (w / limits.wz_max) ** 2
+        costs['twirling'] += DT * critics.twirling.weight * (w / limits.wz_max) ** 2
         most = {'diff_drive': [limits.ax_max, limits.az_max],
                 'omni': [limits.ax_max, limits.ay_max, limits.az_max],
                 'ackermann': [limits.ax_max, limits.curvature_rate]}[scene.motion_model]
@@ -289,7 +299,7 @@ def reference(scene, controls):
             (change[t] / (np.array(most) * DT)) ** 2).sum(1)
         fastest = max(limits.vx_max, -limits.vx_min)
         costs['forward'] += (
-            DT * critics.forward.weight * np.maximum(-path.direction * v, 0.0) / fastest)
+            DT * critics.prefer_forward.weight * np.maximum(-path.direction * v, 0.0) / fastest)
     place = arc / spacing
     doubtful |= (place < last - 1) & (place > first) & (np.abs(place - np.round(place)) < 2e-4)
     index = np.clip(np.floor(place), first, last - 1).astype(int)
@@ -300,7 +310,7 @@ def reference(scene, controls):
     left = time_left(scene, arc, (last - 1) * spacing) + np.hypot(cross, beyond) / limits.vx_max
     turning = 0.5 * math.pi / limits.wz_max * (1.0 - np.cos(yaw - path.heading[index]))
     unturned = -limits.vx_min
-    reversing = critics.forward.weight
+    reversing = critics.prefer_forward.weight
     if scene.motion_model == 'omni':
         unturned, reversing = max(unturned, limits.vy_max), 0.0
     backward = time_left(scene, arc, (last - 1) * spacing) * (
@@ -315,7 +325,7 @@ def reference(scene, controls):
 def rolled(scene, mean, noise, threads=1, mirrored=False):
     """Return the kernel's costs, float32[blocks, BLOCK]."""
     costs = np.full((len(noise) * (2 if mirrored else 1), BLOCK), np.nan, np.float32)
-    scene.objective().costs_of_blocks(mean, FACTORS[scene.controls], noise, costs, threads)
+    scene.objective().evaluate_blocks(mean, FACTORS[scene.controls], noise, costs, threads)
     return costs
 
 
@@ -350,7 +360,7 @@ def test_costs_are_those_of_the_reference(name):
 @pytest.mark.parametrize('critic', CRITICS)
 @pytest.mark.parametrize('name', ['start', 'reversing', 'goal', 'long body', 'narrow'])
 def test_each_critic_alone_is_that_of_the_reference(name, critic):
-    scene = replace(SCENES[name], critics=only(Critics(), critic))
+    scene = replace(SCENES[name], critics=only(CriticParameters(), critic))
     mean, noise = mean_of(1), noise_of(3, 1)
     assert_same(scene, rolled(scene, mean, noise), controls_of(mean, noise))
 
@@ -425,7 +435,7 @@ def test_a_mirrored_scene_has_the_same_costs():
     factor = FACTOR * np.array([[1.0, 1.0], [-1.0, -1.0]], np.float32)
     costs = np.empty((4, BLOCK), np.float32)
     turned = (mean * [1.0, -1.0]).astype(np.float32)
-    mirrored.objective().costs_of_blocks(turned, factor, noise, costs, 1)
+    mirrored.objective().evaluate_blocks(turned, factor, noise, costs, 1)
     assert_same(scene, costs, controls)
 
 
@@ -474,7 +484,7 @@ def test_far_outside_of_the_map_the_distance_of_the_outside_holds():
     for outside, price in ((0.0, 100.0), (1e4, 0.0)):
         away = replace(
             moved_by(scene, 1e5, 0.0), field=replace(scene.field, outside=outside),
-            critics=only(Critics(), 'obstacle'))
+            critics=only(CriticParameters(), 'obstacle'))
         costs = rolled(away, mean_of(), noise_of(1))
         near = scene.critics.obstacle.weight if outside == 0.0 else 0.0
         np.testing.assert_allclose(costs, STEPS * DT * (price + near), rtol=1e-5)
@@ -505,8 +515,8 @@ def test_the_rollout_moves_as_the_motion_model_says():
             DT * scene.critics.goal_position.weight * np.minimum(distance, GOAL_REACH).sum())
         assert charged['goal_heading'] == pytest.approx(
             DT * scene.critics.goal_heading.weight * (near * error).sum(), abs=1e-5)
-        assert charged['effort'] == pytest.approx(
-            DT * scene.critics.effort.weight
+        assert charged['twirling'] == pytest.approx(
+            DT * scene.critics.twirling.weight
             * np.square(states[:, 4] / scene.limits.wz_max).sum(), rel=1e-4)
 
 
@@ -514,10 +524,16 @@ def test_no_obstacle_is_so_thin_that_it_is_missed_between_two_steps():
     field = np.zeros((120, 160), np.int8)
     field[:, 100] = 100  # a wall, 5 cm thick
     objective = DrivingObjective(
-        Limits(vx_max=2.0, ax_max=50.0), Critics(), Prediction(lag_linear=0.0), ROUND, 6, 0.4)
+        Limits(vx_max=2.0, ax_max=50.0),
+        CriticParameters(),
+        PredictionParameters(lag_linear=0.0),
+        ROUND,
+        6,
+        0.4,
+    )
     objective.set_field(distance_field(Costmap(field, 0.05, 0.0, 0.0)))
     path = ReferencePath.from_poses([[0.5, 3.0], [7.5, 3.0]])
     for x in np.linspace(1.0, 1.8, 17):  # the steps are 0.8 m long
-        objective.prepare(State(x, 3.0, 0.0, 2.0, 0.0), (2.0, 0.0), path, x - 0.5)
-        (cost,) = objective.costs_held(np.array([[2.0, 0.0]], np.float32), 6)
-        assert cost > 0.4 * Critics().obstacle.collision
+        objective.prepare(MotionState(x, 3.0, 0.0, 2.0, 0.0), (2.0, 0.0), path, x - 0.5)
+        (cost,) = objective.costs_of_constant(np.array([[2.0, 0.0]], np.float32), 6)
+        assert cost > 0.4 * CriticParameters().obstacle.collision

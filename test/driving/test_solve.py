@@ -13,10 +13,10 @@ import numpy as np
 from mppi_ros.driving.costmap import Costmap
 from mppi_ros.driving.distance_field import distance_field
 from mppi_ros.driving.footprint import Footprint
-from mppi_ros.driving.motion import State
+from mppi_ros.driving.motion_models import MotionState
 from mppi_ros.driving.objective import DrivingObjective
+from mppi_ros.driving.parameters import CriticParameters, Limits, PredictionParameters
 from mppi_ros.driving.path import ReferencePath
-from mppi_ros.driving.settings import Critics, Limits, Prediction
 from mppi_ros.mppi import MppiParameters, Optimizer
 
 
@@ -26,10 +26,16 @@ def scene(samples=256, threads=1):
     data[48:52, 50:56] = data[30:33, 60:66] = 100
     parameters = MppiParameters(samples=samples, horizon_steps=30, threads=threads)
     objective = DrivingObjective(
-        Limits(), Critics(), Prediction(), Footprint.round(0.2), 30, parameters.time_step)
+        Limits(),
+        CriticParameters(),
+        PredictionParameters(),
+        Footprint.round(0.2),
+        30,
+        parameters.time_step,
+    )
     objective.set_field(distance_field(Costmap(data, 0.05, 0.0, 0.0)))
     path = ReferencePath.from_poses([[1.0, 2.0, 0.0], [5.0, 2.2, 0.0]])
-    objective.prepare(State(1.2, 2.0, 0.1, 0.3, 0.0), (0.3, 0.0), path, 0.2)
+    objective.prepare(MotionState(1.2, 2.0, 0.1, 0.3, 0.0), (0.3, 0.0), path, 0.2)
     return Optimizer(parameters, 2), objective
 
 

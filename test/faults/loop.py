@@ -11,12 +11,12 @@ from plain_robot import QUICK, room
 
 from mppi_ros.control.controller import Controller
 from mppi_ros.control.inputs import Odometry
-from mppi_ros.control.report import Fault, Reason, Tick
+from mppi_ros.control.tick_result import Fault, Reason, TickResult
 from mppi_ros.driving.costmap import Costmap
 from mppi_ros.driving.distance_field import distance_field
 from mppi_ros.driving.footprint import Footprint
-from mppi_ros.mppi.errors import InputError
-from mppi_ros.mppi.parameters import replace
+from mppi_ros.parameters.declaration import replace
+from mppi_ros.parameters.errors import InputError
 
 SMALL = replace(QUICK, {'samples': 64, 'horizon_steps': 20})
 LAST_LINE = 0.25  # [s] without a tick after which the guard beside it sends zero
@@ -52,7 +52,7 @@ class Loop:
         self.acting = deque([(0.0, 0.0)] * 2)
         self.oracle = Oracle()
         self._shown = self.world
-        self.ticks: list[Tick] = []
+        self.ticks: list[TickResult] = []
         self.touched = self.blind = False
         self._refused: dict[str, Fault] = {}
         self._judged_at = -math.inf
@@ -102,7 +102,7 @@ class Loop:
         """Give a plan."""
         self.accept('plan', lambda: self.controller.set_plan(self.now, np.array(poses)))
 
-    def step(self, seconds: float | None = None) -> Tick:
+    def step(self, seconds: float | None = None) -> TickResult:
         """Sense, tick, judge the command, and move the true robot until the next tick."""
         controller = self.controller
         self._take('odometry', self.feel, controller.set_odometry)
@@ -115,7 +115,7 @@ class Loop:
         self._move(tick, self.period if seconds is None else seconds)
         return tick
 
-    def run(self, seconds: float) -> Tick:
+    def run(self, seconds: float) -> TickResult:
         """Step for a while and return the last tick."""
         for _ in range(max(round(seconds / self.period), 1)):
             tick = self.step()
@@ -131,7 +131,7 @@ class Loop:
         except InputError as error:
             self._refused[what] = Fault(Reason(f'{what}_refused'), str(error))
 
-    def _judge(self, tick: Tick) -> None:
+    def _judge(self, tick: TickResult) -> None:
         c = self.controller.configuration
         self.oracle.judge(tick, self.t - self._judged_at, c)
         self._judged_at = self.t
@@ -143,7 +143,7 @@ class Loop:
                             Footprint.of(c.robot)):
             raise UnsafeCommandError(f'no room to stop at {self.pose} with {self.twist}: {tick}')
 
-    def _move(self, tick: Tick, seconds: float) -> None:
+    def _move(self, tick: TickResult, seconds: float) -> None:
         self.acting.append((tick.command.vx, tick.command.wz))
         self.acting.popleft()
         footprint = Footprint.of(SMALL.robot)

@@ -9,12 +9,12 @@ from faults.loop import SMALL, Loop
 import numpy as np
 from plain_robot import room, with_block
 
-from mppi_ros.control.report import Fault, Reason
+from mppi_ros.control.tick_result import Fault, Reason
 from mppi_ros.driving.costmap import Costmap
-from mppi_ros.mppi import parameters
+from mppi_ros.parameters import declaration
 
 R = Reason
-DRIVES = frozenset({R.NONE, R.SECOND_CHOICE, R.NO_HEADWAY})
+DRIVES = frozenset({R.NONE, R.FALLBACK_COMMAND, R.NO_PROGRESS})
 
 
 @dataclass(frozen=True)
@@ -266,7 +266,7 @@ def configured(**changes):
     named = {name.replace('__', '.'): value for name, value in changes.items()}
 
     def act(loop: Loop) -> None:
-        loop.controller.configure(parameters.replace(loop.controller.configuration, named))
+        loop.controller.configure(declaration.replace(loop.controller.configuration, named))
 
     return act
 
@@ -370,69 +370,109 @@ FAULTS: dict[str, Case] = {
     'odometry too late': Case(late(0.4), {R.ODOMETRY_OLD}),
     'odometry repeated': Case(stuck_sensor, {R.ODOMETRY_OLD}),
     'odometry frozen': Case(frozen, {R.ODOMETRY_FROZEN}, seconds=3.0, blind=True),
-    'odometry pose frozen': Case(half_frozen('x', 'y', 'yaw'), {R.ODOMETRY_FROZEN},
-                                 seconds=4.0, blind=True),
-    'odometry x and y frozen': Case(half_frozen('x', 'y'), {R.ODOMETRY_FROZEN, *DRIVES},
-                                    seconds=4.0, blind=True),
-    'odometry yaw frozen': Case(half_frozen('yaw'), {R.ODOMETRY_FROZEN, *DRIVES},
-                                seconds=4.0, blind=True),
-    'odometry twist frozen': Case(half_frozen('vx', 'wz'), {R.ODOMETRY_FROZEN, *DRIVES},
-                                  seconds=4.0, blind=True),
-    'odometry twist zero': Case(half_frozen(vx=0.0, wz=0.0), {R.ODOMETRY_FROZEN},
-                                seconds=4.0, blind=True),
+    'odometry pose frozen': Case(
+        half_frozen('x', 'y', 'yaw'), {R.ODOMETRY_FROZEN}, seconds=4.0, blind=True
+    ),
+    'odometry x and y frozen': Case(
+        half_frozen('x', 'y'), {R.ODOMETRY_FROZEN, *DRIVES}, seconds=4.0, blind=True
+    ),
+    'odometry yaw frozen': Case(
+        half_frozen('yaw'), {R.ODOMETRY_FROZEN, *DRIVES}, seconds=4.0, blind=True
+    ),
+    'odometry twist frozen': Case(
+        half_frozen('vx', 'wz'), {R.ODOMETRY_FROZEN, *DRIVES}, seconds=4.0, blind=True
+    ),
+    'odometry twist zero': Case(
+        half_frozen(vx=0.0, wz=0.0), {R.ODOMETRY_FROZEN}, seconds=4.0, blind=True
+    ),
     'odometry out of order': Case(out_of_order),
     'odometry floods': Case(flood),
     'odometry noisy': Case(noisy, blind=True),
-    **{f'odometry {name} NaN': with_values(R.ODOMETRY_REFUSED, **{name: NAN})
-       for name in ('stamp', 'x', 'y', 'yaw', 'vx', 'vy', 'wz')},
-    **{f'odometry {name} infinite': with_values(R.ODOMETRY_REFUSED, **{name: -INF})
-       for name in ('stamp', 'x', 'yaw', 'vx', 'wz')},
-    **{f'odometry {name} huge': with_values(R.ODOMETRY_REFUSED, **{name: 1e300})
-       for name in ('y', 'vx', 'wz')},
+    **{
+        f'odometry {name} NaN': with_values(R.ODOMETRY_REFUSED, **{name: NAN})
+        for name in ('stamp', 'x', 'y', 'yaw', 'vx', 'vy', 'wz')
+    },
+    **{
+        f'odometry {name} infinite': with_values(R.ODOMETRY_REFUSED, **{name: -INF})
+        for name in ('stamp', 'x', 'yaw', 'vx', 'wz')
+    },
+    **{
+        f'odometry {name} huge': with_values(R.ODOMETRY_REFUSED, **{name: 1e300})
+        for name in ('y', 'vx', 'wz')
+    },
     'odometry huge heading': with_values(R.ODOMETRY_JUMPED, yaw=1e6 + 2.0, blind=True),
     'odometry far away': with_values(R.ODOMETRY_JUMPED, R.OUTSIDE_COSTMAP, x=900.0, blind=True),
-    'odometry ahead': feel(lambda odometry: replace(odometry, stamp=odometry.stamp + 5.0),
-                           R.ODOMETRY_AHEAD),
+    'odometry ahead': feel(
+        lambda odometry: replace(odometry, stamp=odometry.stamp + 5.0), R.ODOMETRY_AHEAD
+    ),
     'odometry jumps': with_values(R.ODOMETRY_JUMPED, y=2.0, blind=True),
-    'odometry turns': feel(lambda odometry: replace(odometry, yaw=odometry.yaw + 2.5),
-                           R.ODOMETRY_JUMPED, blind=True),
+    'odometry turns': feel(
+        lambda odometry: replace(odometry, yaw=odometry.yaw + 2.5), R.ODOMETRY_JUMPED, blind=True
+    ),
     'odometry to and fro': Case(to_and_fro, {R.ODOMETRY_JUMPED}, blind=True),
     # costmap
-    'costmap lost': Case(lambda loop: setattr(loop, 'show', nothing), {R.COSTMAP_OLD},
-                         seconds=2.0),
+    'costmap lost': Case(
+        lambda loop: setattr(loop, 'show', nothing), {R.COSTMAP_OLD}, seconds=2.0
+    ),
     'costmap late': show(lambda loop: (loop.now - 2.0, loop.world), R.COSTMAP_OLD, seconds=2.0),
     'costmap ahead': show(lambda loop: (loop.now + 2.0, loop.world), R.COSTMAP_AHEAD),
     'costmap floods': Case(cost_flood),
-    **{f'costmap {name} {value}': show(made(**{name: value}), R.COSTMAP_REFUSED)
-       for name in ('resolution', 'origin_x', 'origin_y') for value in (NAN, INF)},
-    **{f'costmap resolution {value}': show(made(resolution=value), R.COSTMAP_REFUSED)
-       for value in (0.0, -0.05, 1e9)},
+    **{
+        f'costmap {name} {value}': show(made(**{name: value}), R.COSTMAP_REFUSED)
+        for name in ('resolution', 'origin_x', 'origin_y')
+        for value in (NAN, INF)
+    },
+    **{
+        f'costmap resolution {value}': show(made(resolution=value), R.COSTMAP_REFUSED)
+        for value in (0.0, -0.05, 1e9)
+    },
     'costmap stamp NaN': show(lambda loop: (NAN, loop.world), R.COSTMAP_REFUSED),
     'costmap empty': show(made(data=np.zeros((0, 0), np.int8)), R.COSTMAP_REFUSED),
     'costmap flat': show(made(data=np.zeros(40, np.int8)), R.COSTMAP_REFUSED),
     'costmap of floats': show(made(data=np.zeros((9, 9))), R.COSTMAP_REFUSED),
     'costmap out of range': show(made(data=np.full((9, 9), 101, np.int8)), R.COSTMAP_REFUSED),
     'costmap elsewhere': show(made(origin_x=500.0), R.OUTSIDE_COSTMAP, blind=True),
-    'costmap tiny': show(lambda loop: (loop.now, room(0.2, 0.2)), R.OUTSIDE_COSTMAP,
-                         R.IN_CONTACT, R.NO_ROOM, blind=True),
+    'costmap tiny': show(
+        lambda loop: (loop.now, room(0.2, 0.2)),
+        R.OUTSIDE_COSTMAP,
+        R.IN_CONTACT,
+        R.COLLISION_AHEAD,
+        blind=True,
+    ),
     'costmap lethal everywhere': show(
         lambda loop: (loop.now, replace(loop.world, data=np.full_like(loop.world.data, 100))),
-        R.NO_ROOM, blind=True),
-    'costmap fills up': Case(filling_up, {R.NO_ROOM, R.SECOND_CHOICE, R.NONE}, seconds=3.0,
-                             unavoidable=True, end=clean),
+        R.COLLISION_AHEAD,
+        blind=True,
+    ),
+    'costmap fills up': Case(
+        filling_up,
+        {R.COLLISION_AHEAD, R.FALLBACK_COMMAND, R.NONE},
+        seconds=3.0,
+        unavoidable=True,
+        end=clean,
+    ),
     'costmap in every resolution': Case(every_size),
     'costmap rolls': Case(window),
     'costmap flickers': Case(flicker, seconds=2.0, end=clean),
-    'block on the robot': once(block(-0.2), R.IN_CONTACT, R.NO_ROOM, unavoidable=True, end=clean),
-    'block within the braking distance': once(block(0.25), R.NO_ROOM, R.SECOND_CHOICE, R.NONE,
-                                              unavoidable=True, end=clean),
-    'block before the braking distance': once(block(0.55), R.NONE, R.SECOND_CHOICE, R.NO_ROOM,
-                                              end=clean),
+    'block on the robot': once(
+        block(-0.2), R.IN_CONTACT, R.COLLISION_AHEAD, unavoidable=True, end=clean
+    ),
+    'block within the braking distance': once(
+        block(0.25), R.COLLISION_AHEAD, R.FALLBACK_COMMAND, R.NONE, unavoidable=True, end=clean
+    ),
+    'block before the braking distance': once(
+        block(0.55), R.NONE, R.FALLBACK_COMMAND, R.COLLISION_AHEAD, end=clean
+    ),
     'costmap repeated': Case(stuck_costmap, {R.COSTMAP_OLD}, seconds=2.0),
     'costmap out of order': Case(old_costmap_last),
     'costmap huge': show(lambda loop: (loop.now, room(60.0, 60.0)), seconds=0.2, blind=True),
-    'moving block crosses': Case(crossing, {R.NONE, R.SECOND_CHOICE, R.NO_ROOM}, seconds=3.0,
-                                 unavoidable=True, end=clean),
+    'moving block crosses': Case(
+        crossing,
+        {R.NONE, R.FALLBACK_COMMAND, R.COLLISION_AHEAD},
+        seconds=3.0,
+        unavoidable=True,
+        end=clean,
+    ),
     # plan
     'plan taken away': once(lambda loop: loop.controller.clear_plan(), R.PLAN_MISSING),
     'plan empty': once(plan(np.empty((0, 3))), R.PLAN_REFUSED),
@@ -450,26 +490,47 @@ FAULTS: dict[str, Case] = {
     'goal out of reach': once(lambda loop: loop.goal(9e5, 0.0, 0.0), R.PLAN_REFUSED),
     'goal behind the wall': once(lambda loop: loop.goal(7.0, 0.0, 0.0)),
     'plan changes all the time': Case(
-        lambda loop: setattr(loop, 'feel', lambda loop: (
-            loop.goal(3.0, 2.0 * (-1) ** len(loop.ticks), 0.0), iter([loop.odometry()]))[1])),
+        lambda loop: setattr(
+            loop,
+            'feel',
+            lambda loop: (
+                loop.goal(3.0, 2.0 * (-1) ** len(loop.ticks), 0.0),
+                iter([loop.odometry()]),
+            )[1],
+        )
+    ),
     # all inputs
     'everything lost': Case(everything_lost, {R.ODOMETRY_OLD}, seconds=2.0),
     'everything NaN': Case(everything_broken, {R.PLAN_REFUSED}),
     # clock
     'clock runs at half speed': once(clock_of_speed(0.5)),
     'clock runs at double speed': once(clock_of_speed(2.0)),
-    **{f'clock steps by {seconds} s': once(jump(seconds), code) for seconds, code in (
-        (-100.0, R.CLOCK_BACK), (-1.0, R.CLOCK_BACK), (-0.3, R.CLOCK_BACK),
-        (0.3, R.CLOCK_AHEAD), (1.0, R.CLOCK_AHEAD), (86400.0, R.CLOCK_AHEAD))},
+    **{
+        f'clock steps by {seconds} s': once(jump(seconds), code)
+        for seconds, code in (
+            (-100.0, R.CLOCK_BACK),
+            (-1.0, R.CLOCK_BACK),
+            (-0.3, R.CLOCK_BACK),
+            (0.3, R.CLOCK_AHEAD),
+            (1.0, R.CLOCK_AHEAD),
+            (86400.0, R.CLOCK_AHEAD),
+        )
+    },
     'clock steps by little': once(jump(0.05)),
-    'clock is set to zero': once(lambda loop: setattr(
-        loop, 'clock', lambda t, begun=loop.t: t - begun), R.CLOCK_BACK),
-    **{f'clock reads {value}': Case(
-        lambda loop, value=value: setattr(loop, 'clock', lambda t: value),
-        {R.CLOCK_INVALID}, end=lambda loop: setattr(loop, 'clock', lambda t: t))
-       for value in (NAN, INF, -INF)},
-    'clock stands': Case(paused_clock, {R.CLOCK_BACK, R.ODOMETRY_FROZEN, R.NONE},
-                         end=resumed_clock),
+    'clock is set to zero': once(
+        lambda loop: setattr(loop, 'clock', lambda t, begun=loop.t: t - begun), R.CLOCK_BACK
+    ),
+    **{
+        f'clock reads {value}': Case(
+            lambda loop, value=value: setattr(loop, 'clock', lambda t: value),
+            {R.CLOCK_INVALID},
+            end=lambda loop: setattr(loop, 'clock', lambda t: t),
+        )
+        for value in (NAN, INF, -INF)
+    },
+    'clock stands': Case(
+        paused_clock, {R.CLOCK_BACK, R.ODOMETRY_FROZEN, R.NONE}, end=resumed_clock
+    ),
     # ticks
     'tick late by 0.3 s': once(pause(0.3)),
     'tick late by 1 s': once(pause(1.0), R.TICK_LATE, R.ODOMETRY_OLD),
@@ -477,14 +538,29 @@ FAULTS: dict[str, Case] = {
     # the program itself
     'optimiser raises': Case(broken('step', lambda *_: 1 / 0), {R.INTERNAL_ERROR}, end=mend),
     'optimiser gives NaN': Case(poisoned, {R.NO_FINITE_PLAN}, end=mend),
-    **{f'caller says {code.value}': Case(complain(code), {code})
-       for code in (R.TRANSFORM_MISSING, R.TRANSFORM_OLD, R.ODOMETRY_REFUSED)},
+    **{
+        f'caller says {code.value}': Case(complain(code), {code})
+        for code in (R.TRANSFORM_MISSING, R.TRANSFORM_OLD, R.ODOMETRY_REFUSED)
+    },
     # parameters that do not fit the situation
-    'robot grows': once(configured(robot__radius=2.0), R.IN_CONTACT, R.NO_ROOM, R.SECOND_CHOICE,
-                        R.NONE, end=unconfigure, blind=True),
+    'robot grows': once(
+        configured(robot__radius=2.0),
+        R.IN_CONTACT,
+        R.COLLISION_AHEAD,
+        R.FALLBACK_COMMAND,
+        R.NONE,
+        end=unconfigure,
+        blind=True,
+    ),
     'robot becomes long': once(
         configured(robot__footprint=(1.0, 0.2, -1.0, 0.2, -1.0, -0.2, 1.0, -0.2)),
-        R.IN_CONTACT, R.NO_ROOM, R.SECOND_CHOICE, R.NONE, end=unconfigure, blind=True),
+        R.IN_CONTACT,
+        R.COLLISION_AHEAD,
+        R.FALLBACK_COMMAND,
+        R.NONE,
+        end=unconfigure,
+        blind=True,
+    ),
     'limits fall': once(configured(limits__vx_max=0.05, limits__wz_max=0.05), end=unconfigure),
     'brakes weaken': once(configured(limits__ax_min=-0.1), end=unconfigure),
     'horizon changes': once(configured(horizon_steps=45, time_step=0.03), end=unconfigure),

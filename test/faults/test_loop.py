@@ -9,10 +9,10 @@ from faults.matrix import FAULTS, clean, unconfigure
 import pytest
 from tally import EXTREME, FAULT, JUDGED
 
-from mppi_ros.control.report import State
-from mppi_ros.control.settings import Configuration
-from mppi_ros.mppi.errors import MppiError
-from mppi_ros.mppi.parameters import describe, replace
+from mppi_ros.control.parameters import ControllerParameters
+from mppi_ros.control.tick_result import ControllerState
+from mppi_ros.parameters.declaration import describe, replace
+from mppi_ros.parameters.errors import MppiError
 
 STATE_OF = dict(zip(FAULTS, itertools.cycle(STATES), strict=False))
 
@@ -60,13 +60,13 @@ def recovers(loop: Loop) -> None:
     x = 3.0 if loop.pose[0] < 0.0 else -3.0
     loop.goal(x, -1.0, 0.0)
     ticks = [loop.step() for _ in range(80)]
-    assert any(tick.state is State.DRIVING and (abs(tick.command.vx) > 0.05
+    assert any(tick.state is ControllerState.DRIVING and (abs(tick.command.vx) > 0.05
                or abs(tick.command.wz) > 0.05) for tick in ticks), ticks[-1]
 
 
 def extremes():
     """Yield each parameter that can be changed while driving, at each end of its range."""
-    for info in describe(Configuration):
+    for info in describe(ControllerParameters):
         if not info.live:
             continue
         if info.kind == 'bool':

@@ -13,19 +13,19 @@ from plain_robot import QUICK, room, with_block
 import pytest
 
 from mppi_ros.control.inputs import Command
-from mppi_ros.control.report import Reason, State, Statistics, Tick
+from mppi_ros.control.tick_result import ControllerState, Reason, Statistics, TickResult
 from mppi_ros.driving.distance_field import distance_field
 from mppi_ros.driving.footprint import Footprint
-from mppi_ros.mppi import parameters
+from mppi_ros.parameters import declaration
 
-OMNI = parameters.replace(QUICK, {
+OMNI = declaration.replace(QUICK, {
     'motion_model': 'omni', 'limits.vx_max': 0.9, 'limits.vy_max': 0.6})
-CAR = parameters.replace(QUICK, {'motion_model': 'ackermann'})
+CAR = declaration.replace(QUICK, {'motion_model': 'ackermann'})
 
 LAST = Command(0.3, 0.0, 0.5)
-GOOD = Tick(Command(0.35, 0.0, 0.6), State.DRIVING, Reason.NONE, '',
+GOOD = TickResult(Command(0.35, 0.0, 0.6), ControllerState.DRIVING, Reason.NONE, '',
             Statistics(odom_age=0.01, costmap_age=0.2))
-STOPPED = replace(GOOD, state=State.STOPPED, code=Reason.ODOMETRY_OLD, reason='old',
+STOPPED = replace(GOOD, state=ControllerState.STOPPED, code=Reason.ODOMETRY_OLD, reason='old',
                   command=Command.ZERO)
 
 
@@ -46,8 +46,8 @@ def test_a_good_command_passes():
     (replace(GOOD, statistics=Statistics(odom_age=0.0, costmap_age=1.6)), 'old input'),
     (replace(GOOD, statistics=Statistics()), 'old input'),
     (replace(STOPPED, command=Command(0.25, 0.0, 0.4)), 'stands and does not'),
-    (replace(GOOD, state=State.BRAKING), 'does not say why'),
-    (replace(GOOD, code=Reason.NO_ROOM), 'code and reason'),
+    (replace(GOOD, state=ControllerState.BRAKING), 'does not say why'),
+    (replace(GOOD, code=Reason.COLLISION_AHEAD), 'code and reason'),
 ])
 def test_a_bad_command_is_noticed(tick, words):
     with pytest.raises(UnsafeCommandError, match=words):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 import sys
 
-from mppi_ros.nodes import use_wheels
+from mppi_ros.ros import use_wheels
 
 use_wheels()
 
@@ -21,13 +21,13 @@ from rclpy.serialization import deserialize_message, serialize_message  # noqa: 
 from mppi_ros.control.inputs import Odometry  # noqa: E402
 from mppi_ros.driving.costmap import Costmap  # noqa: E402
 from mppi_ros.driving.path import sections  # noqa: E402
-from mppi_ros.mppi.errors import InputError  # noqa: E402
-from mppi_ros.nodes import conversions, wire  # noqa: E402
+from mppi_ros.parameters.errors import InputError  # noqa: E402
+from mppi_ros.ros import cdr, conversions  # noqa: E402
 
 
 def read_costmap(data: bytes) -> None:
     """Read a costmap; what passes is one."""
-    message, cells = wire.grid_from_bytes(data)
+    message, cells = cdr.grid_from_bytes(data)
     costmap = conversions.costmap_from_msg(message, cells)
     assert costmap.data.size <= len(data)
     assert costmap.data.min() >= -1
@@ -36,7 +36,7 @@ def read_costmap(data: bytes) -> None:
 
 def read_plan(data: bytes) -> None:
     """Read a plan; what passes is finite."""
-    message, numbers = wire.path_from_bytes(data)
+    message, numbers = cdr.path_from_bytes(data)
     assert numbers.nbytes <= 2 * len(data)
     poses = conversions.path_from_msg(message, numbers)
     assert np.isfinite(poses).all()

@@ -45,7 +45,7 @@ def generate_test_description():
             'start': ','.join(map(str, START)),
             'goal': ','.join(map(str, GOAL)),
             'namespace': 'robot1',
-            'guard': 'true',
+            'watchdog': 'true',
         }.items())
     return LaunchDescription([simulation, ReadyToTest()])
 

@@ -20,10 +20,10 @@ TOPICS = {'odom': 'odom', 'costmap': 'costmap', 'plan': 'plan', 'cmd_vel': 'cmd_
 NAV2 = TOPICS | {'costmap': 'local_costmap/costmap', 'cmd_vel': 'cmd_vel_nav'}
 # Of each launch file the topics by default, and all of its nodes with what they use of the topics.
 FILES = {
-    'mppi_controller': (TOPICS, {'mppi_controller': TOPICS, 'cmd_vel_guard': {'cmd_vel'}}),
-    'nav2_controller': (NAV2, {'mppi_controller': TOPICS, 'cmd_vel_guard': {'cmd_vel'}}),
+    'mppi_controller': (TOPICS, {'mppi_controller': TOPICS, 'cmd_vel_watchdog': {'cmd_vel'}}),
+    'nav2_controller': (NAV2, {'mppi_controller': TOPICS, 'cmd_vel_watchdog': {'cmd_vel'}}),
     'simulation': (TOPICS, {
-        'mppi_controller': TOPICS, 'cmd_vel_guard': {'cmd_vel'}, 'path_planner': TOPICS,
+        'mppi_controller': TOPICS, 'cmd_vel_watchdog': {'cmd_vel'}, 'path_planner': TOPICS,
         'kinematic_simulator': TOPICS, 'rviz2': TOPICS,
     }),
 }  # fmt: skip
@@ -53,7 +53,7 @@ def remapped(name, **arguments):
 @pytest.mark.parametrize('name', FILES)
 def test_topics_are_the_usual_ones_by_default(name):
     expected, nodes = FILES[name]
-    found = remapped(name, guard='true', rviz='true')
+    found = remapped(name, watchdog='true', rviz='true')
     assert set(found) == set(nodes)
     for node, topics in nodes.items():
         assert {topic: found[node][topic] for topic in topics} == {
@@ -65,7 +65,7 @@ def test_topics_are_the_usual_ones_by_default(name):
 def test_a_topic_that_is_given_holds_for_all_nodes_and_no_other_changes(name, topic):
     expected, nodes = FILES[name]
     found = remapped(
-        name, guard='true', rviz='true', namespace='robot', **{f'{topic}_topic': '/base/other'})
+        name, watchdog='true', rviz='true', namespace='robot', **{f'{topic}_topic': '/base/other'})
     for node, topics in nodes.items():
         assert {each: found[node][each] for each in topics} == {
             each: '/base/other' if each == topic else expected[each] for each in topics}

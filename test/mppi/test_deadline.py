@@ -7,9 +7,9 @@ import math
 import numpy as np
 import pytest
 
+from mppi_ros.jit.simd import BLOCK
 from mppi_ros.mppi import MppiParameters, Optimizer
 from mppi_ros.mppi import optimizer as module
-from mppi_ros.mppi.blocks import BLOCK
 from mppi_ros.mppi.noise import draw_serial
 
 SAMPLES = 4096
@@ -33,7 +33,7 @@ class Slow:
         self.clock = clock
         self.calls = []
 
-    def costs_of_blocks(self, mean, factor, noise, costs, threads, draw, process):
+    def evaluate_blocks(self, mean, factor, noise, costs, threads, draw, process):
         whole = np.empty((draw.first + len(noise), *noise.shape[1:]), np.float32)
         draw_serial(draw.seed, draw.step, process, mean.shape[1], whole)
         noise[:] = whole[draw.first:]
@@ -80,16 +80,16 @@ def test_slices_have_the_bits_of_the_whole(clock, antithetic):
         objective.calls.clear()
         sliced.deadline = clock.now + 1.01 * blocks * clock.per_block
         sliced.step(objective)
-        assert objective.calls == [blocks // module.SLICES] * module.SLICES
+        assert objective.calls == [blocks // module.MAX_SLICES] * module.MAX_SLICES
         assert free.mean.tobytes() == sliced.mean.tobytes()
 
 
 @pytest.mark.parametrize('antithetic', [True, False])
 def test_what_is_drawn_in_time_is_weighed_as_a_smaller_solve(clock, antithetic):
     optimizer, objective = made(antithetic), Slow(clock)
-    share = SAMPLES // module.SLICES
+    share = SAMPLES // module.MAX_SLICES
     blocks = SAMPLES // BLOCK // (2 if antithetic else 1)
-    optimizer.deadline = clock.now + 3.5 / module.SLICES * blocks * clock.per_block
+    optimizer.deadline = clock.now + 3.5 / module.MAX_SLICES * blocks * clock.per_block
     step = optimizer.step(objective)
     assert optimizer.sample_count == 3 * share
     small = made(antithetic, samples=3 * share)
@@ -104,7 +104,7 @@ def test_at_least_one_slice_is_drawn(clock):
     optimizer, objective = made(), Slow(clock)
     optimizer.deadline = clock.now - 1.0
     assert optimizer.step(objective).valid
-    assert optimizer.sample_count == SAMPLES // module.SLICES
+    assert optimizer.sample_count == SAMPLES // module.MAX_SLICES
 
 
 def test_samples_are_backed_off_while_the_machine_is_slow_and_come_back(clock):

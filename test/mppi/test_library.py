@@ -12,13 +12,13 @@ import mppi_ros.mppi as library
 from mppi_ros.mppi import (
     InputError,
     MppiParameters,
-    Noise,
+    NoiseParameters,
     Optimizer,
     ParameterError,
     score,
     theory,
 )
-from mppi_ros.mppi.noise import correlation, unwhiten_transposed, whiten
+from mppi_ros.mppi.noise import ar2_process, unwhiten_transposed, whiten
 from mppi_ros.mppi.optimizer import checked_bounds
 
 SMALL = {'samples': 256, 'horizon_steps': 8, 'sigma': (0.4, 0.8)}
@@ -156,11 +156,11 @@ def test_one_step_without_time_is_enough(correlation_time, antithetic, smoothing
     """Optimise x ∈ Rⁿ without time, as in the theory: T = 1 and m = n."""
     hessian = np.array([[2.0, 0.5, 0.0], [0.5, 1.0, 0.2], [0.0, 0.2, 3.0]])
     centre = np.array([0.5, -1.0, 0.3])
-    target = theory.Target.quadratic(hessian, centre, 1.0)
+    target = theory.GaussianMixtureTarget.quadratic(hessian, centre, 1.0)
     covariance = np.array([[0.3, 0.1, 0.0], [0.1, 0.4, 0.0], [0.0, 0.0, 0.2]])
     made = Optimizer(MppiParameters(
         temperature=1.0, alpha=1.0, sigma=covariance, samples=100_000, horizon_steps=1,
-        smoothing=smoothing, noise=Noise(correlation_time, 0.1, antithetic)), 3)
+        smoothing=smoothing, noise=NoiseParameters(correlation_time, 0.1, antithetic)), 3)
     step = made.step(lambda x: theory.cost(target, x[:, 0]))
     exact = theory.natural_gradient(target, np.zeros(3), covariance)
     assert step.ess > 1000.0
@@ -175,7 +175,7 @@ def test_one_step_without_time_is_enough(correlation_time, antithetic, smoothing
 
 @pytest.mark.parametrize('steps', [1, 2, 3, 4])
 def test_short_noise_is_whitened_and_back(steps):
-    process = correlation(0.9, 0.4)
+    process = ar2_process(0.9, 0.4)
     noise = np.random.default_rng(steps).normal(size=(steps, 2))
     white = whiten(process, noise, np.empty_like(noise))
     np.testing.assert_array_equal(white[0], noise[0])
@@ -209,22 +209,28 @@ def test_sigma_may_be_a_list_an_array_or_a_matrix(sigma):
     assert Optimizer(parameters, 2).step(bowl).valid
 
 
-@pytest.mark.parametrize(('changes', 'said'), [
-    ({'sigma': 1.0}, r'sigma = 1\.0 must be a list of numbers'),
-    ({'sigma': np.float64(1.0)}, 'must be a list of numbers'),
-    ({'sigma': np.array(1.0)}, 'must be a list of numbers'),
-    ({'sigma': np.ones((1, 4))}, r'sigma has the shape \[1, 4\]'),
-    ({'sigma': np.ones((2, 2, 2))}, r'sigma has the shape \[2, 2, 2\]'),
-    ({'sigma': [[1.0, 0.0], [1.0]]}, r'sigma = \[1\.0, 0\.0\] must be a number'),
-    ({'sigma': [1.0, math.nan]}, 'sigma = nan of the control is outside'),
-    ({'noise': 'white'}, "noise = 'white' must be of type Noise"),
-    ({'noise': Noise(correlation_time=-1.0)}, r'noise\.correlation_time = -1\.0 s is outside'),
-    ({'samples': 100.0}, r'samples = 100\.0 must be of type integer'),
-    ({'horizon_steps': 0}, r'horizon_steps = 0 is outside \[1, 512\]'),
-    ({'temperature': -1.0}, r'lambda = -1\.0 is outside'),
-    ({'temperature': 10**400}, r'is outside'),
-    ({'seed': 10**400}, r'is outside'),
-])
+@pytest.mark.parametrize(
+    ('changes', 'said'),
+    [
+        ({'sigma': 1.0}, r'sigma = 1\.0 must be a list of numbers'),
+        ({'sigma': np.float64(1.0)}, 'must be a list of numbers'),
+        ({'sigma': np.array(1.0)}, 'must be a list of numbers'),
+        ({'sigma': np.ones((1, 4))}, r'sigma has the shape \[1, 4\]'),
+        ({'sigma': np.ones((2, 2, 2))}, r'sigma has the shape \[2, 2, 2\]'),
+        ({'sigma': [[1.0, 0.0], [1.0]]}, r'sigma = \[1\.0, 0\.0\] must be a number'),
+        ({'sigma': [1.0, math.nan]}, 'sigma = nan of the control is outside'),
+        ({'noise': 'white'}, "noise = 'white' must be of type Noise"),
+        (
+            {'noise': NoiseParameters(correlation_time=-1.0)},
+            r'noise\.correlation_time = -1\.0 s is outside',
+        ),
+        ({'samples': 100.0}, r'samples = 100\.0 must be of type integer'),
+        ({'horizon_steps': 0}, r'horizon_steps = 0 is outside \[1, 512\]'),
+        ({'temperature': -1.0}, r'lambda = -1\.0 is outside'),
+        ({'temperature': 10**400}, r'is outside'),
+        ({'seed': 10**400}, r'is outside'),
+    ],
+)
 def test_a_parameter_that_is_none_is_refused_when_it_is_given(changes, said):
     with pytest.raises(ParameterError, match=said):
         MppiParameters(**changes)
@@ -245,7 +251,7 @@ def test_a_temperature_that_is_not_positive_is_refused(temperature):
         lambda: score.weights(costs, temperature),
         lambda: score.smoothed_objective(costs, temperature),
         lambda: score.reweighted_objective(np.zeros(1), costs, noise, 1.0, temperature),
-        lambda: theory.Target.quadratic(np.eye(1), [0.0], temperature),
+        lambda: theory.GaussianMixtureTarget.quadratic(np.eye(1), [0.0], temperature),
     ):
         with pytest.raises(InputError, match=r'temperature = .* is outside \(0, inf\)'):
             call()
@@ -284,12 +290,12 @@ def test_factors_of_a_step_must_be_positive(factors):
 
 
 def test_a_number_is_a_covariance_that_is_the_same_in_all_directions():
-    target = theory.Target.valleys(
+    target = theory.GaussianMixtureTarget.from_modes(
         [0.0, 0.3], [[0.0, 1.0], [1.0, 0.0]], [np.eye(2), 2.0 * np.eye(2)], 0.7)
     whole = 0.4 * np.eye(2)
     x = np.array([0.3, -0.2])
     for function in (
-        lambda sigma: theory.log_density(theory.noised(target, sigma), x),
+        lambda sigma: theory.log_density(theory.smoothed(target, sigma), x),
         lambda sigma: theory.natural_gradient(target, x, sigma),
         lambda sigma: theory.tilted(target, x, sigma)[1],
         lambda sigma: theory.score_of_gaussian(x, np.zeros(2), sigma),
@@ -306,9 +312,9 @@ def test_a_number_is_a_covariance_that_is_the_same_in_all_directions():
     np.eye(3), [1.0, 1.0], -1.0, 0.0, math.nan, [[1.0, 2.0], [2.0, 1.0]], [[1.0, 0.5], [0.0, 1.0]],
 ], ids=str)
 def test_what_is_no_covariance_is_refused(covariance):
-    target = theory.Target.quadratic(np.eye(2), np.zeros(2), 1.0)
+    target = theory.GaussianMixtureTarget.quadratic(np.eye(2), np.zeros(2), 1.0)
     for call in (
-        lambda: theory.noised(target, covariance),
+        lambda: theory.smoothed(target, covariance),
         lambda: theory.tilted(target, np.zeros(2), covariance),
         lambda: score.kl_of_step(np.zeros(2), covariance),
     ):
@@ -324,10 +330,12 @@ def test_what_is_no_covariance_is_refused(covariance):
 ])
 def test_a_target_without_a_finite_mass_is_refused(floors, centres, hessians, said):
     with pytest.raises(InputError, match=said):
-        theory.Target.valleys(floors, centres, hessians, 1.0)
+        theory.GaussianMixtureTarget.from_modes(floors, centres, hessians, 1.0)
 
 
 def test_everything_public_is_listed():
-    assert {'score', 'theory', 'Optimizer', 'MppiParameters', 'Noise'} <= set(library.__all__)
+    assert {'score', 'theory', 'Optimizer', 'MppiParameters', 'NoiseParameters'} <= set(
+        library.__all__
+    )
     for name in library.__all__:
         assert hasattr(library, name)

@@ -10,20 +10,20 @@ import numba
 import numpy as np
 import pytest
 
-from mppi_ros.mppi import MppiParameters, Noise, Optimizer
-from mppi_ros.mppi.blocks import BLOCK
+from mppi_ros.jit.simd import BLOCK
+from mppi_ros.mppi import MppiParameters, NoiseParameters, Optimizer
 from mppi_ros.mppi.noise import (
-    blocks_for,
-    correlation,
+    ar2_process,
+    block_count,
     draw_parallel,
     draw_serial,
     unwhiten_transposed,
     whiten,
 )
 
-WHITE = correlation(0.0, 0.0)
-DEFAULT = correlation(*MppiParameters().poles())
-PROCESSES = [WHITE, DEFAULT, correlation(0.98, 0.0), correlation(0.9, 0.9)]
+WHITE = ar2_process(0.0, 0.0)
+DEFAULT = ar2_process(*MppiParameters().poles())
+PROCESSES = [WHITE, DEFAULT, ar2_process(0.98, 0.0), ar2_process(0.9, 0.9)]
 poles = st.floats(0.0, 0.99)
 
 
@@ -91,7 +91,7 @@ def test_correlated_noise_is_the_recursion_applied_to_white_noise(process):
 def test_covariance_over_time_is_that_of_the_stationary_process_from_the_first_step(p, q):
     rho = autocovariance(p, q, 40)
     lag = np.abs(np.subtract.outer(np.arange(40), np.arange(40)))
-    covariance = covariance_over_time(correlation(p, q), 40)
+    covariance = covariance_over_time(ar2_process(p, q), 40)
     np.testing.assert_allclose(covariance, rho[lag], atol=2e-3)
     np.testing.assert_allclose(covariance[:2, :2], rho[lag][:2, :2], atol=1e-6)
 
@@ -108,8 +108,8 @@ def test_sampled_covariance_over_time_is_the_stated_one(process):
     time=st.floats(0.0, 100.0), smoothing=st.floats(0.0, 10.0), time_step=st.floats(0.005, 1.0)
 )
 def test_variance_stays_one_over_the_horizon_for_all_parameters(time, smoothing, time_step):
-    noise = Noise(correlation_time=time, smoothing_time=smoothing)
-    process = correlation(*MppiParameters(noise=noise, time_step=time_step).poles())
+    noise = NoiseParameters(correlation_time=time, smoothing_time=smoothing)
+    process = ar2_process(*MppiParameters(noise=noise, time_step=time_step).poles())
     n = draw(32, 128, 1, process)[:, :, 0].astype(np.float64)
     assert np.abs(n.var(axis=0) - 1.0).max() < 6.0 * math.sqrt(2.0 / len(n))
 
@@ -162,7 +162,7 @@ def test_the_same_seed_and_step_give_the_same_noise():
 
 @given(p=poles, q=poles, seed=st.integers(0, 1000))
 def test_whiten_undoes_the_correlation(p, q, seed):
-    process = correlation(p, q)
+    process = ar2_process(p, q)
     z = draw(1, 30, 2, seed=seed)[0].astype(np.float64)
     n = draw(1, 30, 2, process, seed=seed)[0].astype(np.float64)
     undone = whiten(process, n, np.empty_like(n))
@@ -172,7 +172,7 @@ def test_whiten_undoes_the_correlation(p, q, seed):
 
 @given(p=poles, q=poles, seed=st.integers(0, 1000))
 def test_unwhiten_transposed_is_the_adjoint_of_whiten(p, q, seed):
-    process = correlation(p, q)
+    process = ar2_process(p, q)
     n, z = draw(1, 30, 2, seed=seed)[:2].astype(np.float64)
     left = np.vdot(whiten(process, n, np.empty_like(n)), z)
     right = np.vdot(n, unwhiten_transposed(process, z))
@@ -182,7 +182,7 @@ def test_unwhiten_transposed_is_the_adjoint_of_whiten(p, q, seed):
 @given(samples=st.integers(1, 100_000), antithetic=st.booleans())
 def test_blocks_hold_all_samples_and_no_block_is_empty(samples, antithetic):
     drawn = -(-samples // 2) if antithetic else samples
-    blocks = blocks_for(samples, antithetic)
+    blocks = block_count(samples, antithetic)
     assert (blocks - 1) * BLOCK < drawn <= blocks * BLOCK
 
 
@@ -195,7 +195,7 @@ def sampled(**changes):
 
 @pytest.mark.parametrize('samples', [16, 100, 101, 2000])
 def test_antithetic_samples_are_mirror_images_and_average_to_nothing(samples):
-    noise = sampled(samples=samples, noise=Noise(antithetic=True))
+    noise = sampled(samples=samples, noise=NoiseParameters(antithetic=True))
     half = len(noise) // 2
     assert len(noise) == samples + samples % 2
     np.testing.assert_array_equal(noise[:half], -noise[half:])
@@ -206,7 +206,7 @@ def test_antithetic_samples_are_mirror_images_and_average_to_nothing(samples):
 @pytest.mark.parametrize(
     'sigma', [(0.4, 0.8), (0.16, 0.24, 0.24, 0.64), (4.0, -0.5, -0.5, 0.25)], ids=str)
 def test_covariance_between_controls_is_sigma(sigma, antithetic):
-    noise = sampled(samples=60_000, sigma=sigma, noise=Noise(antithetic=antithetic))
+    noise = sampled(samples=60_000, sigma=sigma, noise=NoiseParameters(antithetic=antithetic))
     factor = MppiParameters(sigma=sigma).cholesky(2)
     expected = factor @ factor.T
     scale = np.sqrt(np.outer(np.diag(expected), np.diag(expected)))

@@ -9,17 +9,17 @@ import numba
 import numpy as np
 import pytest
 
+from mppi_ros.jit.simd import BLOCK
 from mppi_ros.mppi import (
     BlockObjective,
     InputError,
     MppiParameters,
-    Noise,
+    NoiseParameters,
     Optimizer,
     ParameterError,
     score,
 )
-from mppi_ros.mppi.blocks import BLOCK
-from mppi_ros.mppi.noise import correlation, draw_serial, whiten
+from mppi_ros.mppi.noise import ar2_process, draw_serial, whiten
 from mppi_ros.mppi.optimizer import PARABOLA, PAST, resampled, smoothed
 
 SMALL = {'samples': 256, 'horizon_steps': 8, 'sigma': (0.4, 0.8)}
@@ -38,7 +38,7 @@ class BlockBowl:
     def __init__(self, greatest=np.inf):
         self.greatest = greatest
 
-    def costs_of_blocks(self, mean, factor, noise, costs, threads, draw, process):
+    def evaluate_blocks(self, mean, factor, noise, costs, threads, draw, process):
         draw_serial(draw.seed, draw.step, process, mean.shape[1], noise)
         for block, row in enumerate(costs):
             sign = 1.0 if block < len(noise) else -1.0
@@ -59,7 +59,7 @@ def optimizer(mean=None, **changes):
 def whole_covariance(made):
     """Return Σ, float64[T · m, T · m], of an optimiser's noise over time and controls."""
     steps = made.parameters.horizon_steps
-    process = correlation(*made.parameters.poles())
+    process = ar2_process(*made.parameters.poles())
     colouring = np.linalg.inv(whiten(process, np.eye(steps), np.empty((steps, steps))))
     factor = made.parameters.cholesky(made.controls)
     return np.kron(colouring @ colouring.T, factor @ factor.T)
@@ -71,7 +71,7 @@ def whole_covariance(made):
 def test_step_with_alpha_one_is_the_textbook_update(temperature, sigma, antithetic):
     start = np.random.default_rng(0).normal(size=(8, 2)).astype(np.float32)
     made = optimizer(start, temperature=temperature, sigma=sigma, alpha=1.0,
-                     noise=Noise(antithetic=antithetic))
+                     noise=NoiseParameters(antithetic=antithetic))
     step = made.step(bowl)
     noise = made.samples()[0].astype(np.float64)
     w = score.weights(bowl(start + noise), step.temperature)
@@ -84,7 +84,7 @@ def test_step_is_to_the_last_bit_the_mean_plus_alpha_times_the_weighted_noise(si
     """Of the average in single precision; the test above compares with double precision."""
     start = np.random.default_rng(1).normal(size=(8, 2)).astype(np.float32)
     for alpha in (0.25, 1.0, 1.7):
-        made = optimizer(start, sigma=sigma, alpha=alpha, noise=Noise(antithetic=False))
+        made = optimizer(start, sigma=sigma, alpha=alpha, noise=NoiseParameters(antithetic=False))
         made.step(bowl)
         noise = np.ascontiguousarray(
             made._unit_noise().reshape(-1, BLOCK, 16).transpose(0, 2, 1))
@@ -159,7 +159,11 @@ def test_cooling_multiplies_a_fixed_temperature_to_the_last_bit():
 @pytest.mark.parametrize('correlation_time', [0.0, 2.5])
 def test_step_tells_what_numpy_finds(correlation_time, antithetic):
     made = optimizer(
-        sigma=FULL, alpha=0.6, ess_share=0.05, noise=Noise(correlation_time, 0.14, antithetic))
+        sigma=FULL,
+        alpha=0.6,
+        ess_share=0.05,
+        noise=NoiseParameters(correlation_time, 0.14, antithetic),
+    )
     step = made.step(bowl)
     noise, weights = made.samples()
     noise = noise.reshape(len(noise), -1).astype(np.float64)
@@ -189,7 +193,7 @@ def test_a_callable_sees_exactly_the_samples_that_are_averaged(samples, antithet
         seen.append(controls.copy())
         return bowl(controls)
 
-    made = optimizer(samples=samples, noise=Noise(antithetic=antithetic))
+    made = optimizer(samples=samples, noise=NoiseParameters(antithetic=antithetic))
     start = made.mean.copy()
     made.step(remember)
     assert seen[0].shape == (made.sample_count, 8, 2)
@@ -204,7 +208,7 @@ def test_a_callable_sees_exactly_the_samples_that_are_averaged(samples, antithet
 def test_a_block_objective_and_a_callable_give_the_same_step(samples, antithetic):
     assert isinstance(BlockBowl(), BlockObjective)
     assert not isinstance(bowl, BlockObjective)
-    changes = {'samples': samples, 'sigma': FULL, 'noise': Noise(antithetic=antithetic)}
+    changes = {'samples': samples, 'sigma': FULL, 'noise': NoiseParameters(antithetic=antithetic)}
     blocks, plain = optimizer(**changes), optimizer(**changes)
     for _ in range(3):
         a, b = blocks.step(BlockBowl()), plain.step(bowl)
@@ -230,7 +234,9 @@ def test_several_iterations_are_as_many_steps():
 
 
 def test_iterations_find_the_minimum():
-    made = optimizer(samples=1024, iterations=30, alpha=0.5, noise=Noise(2.5, 0.14, True))
+    made = optimizer(
+        samples=1024, iterations=30, alpha=0.5, noise=NoiseParameters(2.5, 0.14, True)
+    )
     made.step(bowl)
     np.testing.assert_allclose(made.mean, np.tile(TARGET, (8, 1)), atol=0.1)
 
@@ -401,7 +407,7 @@ def test_one_control_is_enough():
 
 def test_the_spread_of_an_objective_scales_the_deviations_of_its_controls():
     class Spread(BlockBowl):
-        spread = np.array([0.5, 2.0], np.float32)
+        sigma_scale = np.array([0.5, 2.0], np.float32)
 
     wide, narrow = (optimizer(sigma=sigma) for sigma in ((0.4, 0.2), (0.2, 0.4)))
     scaled, plain = wide.step(Spread()), narrow.step(BlockBowl())

@@ -9,8 +9,8 @@ from hypothesis.extra.numpy import arrays
 import numpy as np
 import pytest
 
+from mppi_ros.jit.simd import BLOCK
 from mppi_ros.mppi import score
-from mppi_ros.mppi.blocks import BLOCK
 
 EPS = float(np.finfo(np.float32).eps)
 sizes = st.tuples(st.integers(1, 4), st.booleans(), st.integers(1, BLOCK))
@@ -22,7 +22,7 @@ def weigh(costs, temperature=0.0, wanted=0.0, guess=1.0, drawn=None, lanes=None)
     drawn = len(costs) if drawn is None else drawn
     lanes = drawn * BLOCK if lanes is None else lanes
     out = np.full_like(costs, np.nan)
-    result = score.weigh(costs.copy(), drawn, lanes, temperature, wanted, guess, out)
+    result = score.compute_weights(costs.copy(), drawn, lanes, temperature, wanted, guess, out)
     return out, *result
 
 

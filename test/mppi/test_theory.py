@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 import numpy as np
 import pytest
 
-from mppi_ros.mppi import MppiParameters, Noise, Optimizer, score, theory
-from mppi_ros.mppi.theory import Target
+from mppi_ros.mppi import MppiParameters, NoiseParameters, Optimizer, score, theory
+from mppi_ros.mppi.theory import GaussianMixtureTarget
 
 seeds = st.integers(0, 10_000)
 dimensions = st.integers(1, 4)
@@ -28,7 +28,7 @@ def problem(seed, n, temperature=1.0, valleys=1, spread=1.0):
     centres = spread * random.normal(size=(valleys, n))
     hessians = np.array([covariance(random, n) for _ in range(valleys)])
     floors = random.uniform(0.0, 1.0, valleys)
-    target = Target.valleys(floors, centres, temperature * hessians, temperature)
+    target = GaussianMixtureTarget.from_modes(floors, centres, temperature * hessians, temperature)
     return target, covariance(random, n, 0.5), centres.mean(0) + spread * random.normal(size=n)
 
 
@@ -64,7 +64,7 @@ def test_raw_score_ascent_is_gradient_descent_with_step_alpha_over_lambda(
 ):
     random = np.random.default_rng(seed)
     hessian, centre, x = covariance(random, n), random.normal(size=n), random.normal(size=n)
-    target = Target.quadratic(hessian, centre, temperature)
+    target = GaussianMixtureTarget.quadratic(hessian, centre, temperature)
     expected = x - alpha / temperature * hessian @ (x - centre)
     np.testing.assert_allclose(theory.ascend(target, x, alpha), expected, rtol=1e-9, atol=1e-9)
     assert theory.cost(target, x) == pytest.approx(0.5 * (x - centre) @ hessian @ (x - centre))
@@ -79,7 +79,7 @@ def test_f_is_the_soft_minimum_of_its_valleys(seed, n, temperature, valleys):
     each = [floor + 0.5 * (x - c) @ h @ (x - c)
             for floor, c, h in zip(floors, centres, hessians, strict=True)]
     expected = -temperature * math.log(sum(math.exp(-f / temperature) for f in each))
-    target = Target.valleys(floors, centres, hessians, temperature)
+    target = GaussianMixtureTarget.from_modes(floors, centres, hessians, temperature)
     assert theory.cost(target, x) == pytest.approx(expected, rel=1e-9, abs=1e-9)
     assert theory.log_density(target, x) == pytest.approx(-expected / temperature, rel=1e-9)
 
@@ -88,7 +88,7 @@ def test_f_is_the_soft_minimum_of_its_valleys(seed, n, temperature, valleys):
 def test_the_free_energy_is_the_cost_of_the_noised_target(seed, n, temperature):
     """−λ L_Σ, with the same λ: smoothing changes φ and no unit."""
     target, sigma, mean = problem(seed, n, temperature, valleys=3)
-    smoothed = theory.noised(target, sigma)
+    smoothed = theory.smoothed(target, sigma)
     expected = -temperature * theory.log_density(smoothed, mean)
     assert theory.cost(smoothed, mean) == pytest.approx(expected, rel=1e-12)
     assert smoothed.temperature == temperature
@@ -103,8 +103,8 @@ def test_the_mass_is_the_sum_of_the_integrals_of_gaussians(seed, n, temperature,
         math.exp(-floor / temperature)
         * (2.0 * math.pi * temperature) ** (0.5 * n) / math.sqrt(np.linalg.det(h))
         for floor, h in zip(floors, hessians, strict=True)]
-    target = Target.valleys(floors, centres, hessians, temperature)
-    assert theory.log_mass(target) == pytest.approx(math.log(sum(masses)), rel=1e-9, abs=1e-9)
+    target = GaussianMixtureTarget.from_modes(floors, centres, hessians, temperature)
+    assert theory.log_partition(target) == pytest.approx(math.log(sum(masses)), rel=1e-9, abs=1e-9)
 
 
 def test_the_mass_is_the_integral_of_phi_in_two_and_three_dimensions():
@@ -113,7 +113,7 @@ def test_the_mass_is_the_integral_of_phi_in_two_and_three_dimensions():
         side = np.linspace(-8.0, 8.0, points)
         grid = np.stack(np.meshgrid(*[side] * n, indexing='ij'), axis=-1)
         total = np.exp(theory.log_density(target, grid)).sum() * (side[1] - side[0]) ** n
-        assert theory.log_mass(target) == pytest.approx(math.log(total), abs=1e-3)
+        assert theory.log_partition(target) == pytest.approx(math.log(total), abs=1e-3)
 
 
 @given(seed=seeds, n=dimensions, temperature=temperatures)
@@ -138,7 +138,7 @@ def test_the_gradient_of_h_is_the_expectation_of_phi_times_the_score_of_the_gaus
     noise, mass = gaussian_nodes(sigma, 60)
     phi = np.exp(theory.log_density(target, mean + noise))
     scores = theory.score_of_gaussian(mean + noise, mean, sigma)
-    smoothed = theory.noised(target, sigma)
+    smoothed = theory.smoothed(target, sigma)
 
     def h(at):
         return float(np.exp(theory.log_density(smoothed, at)))
@@ -162,20 +162,22 @@ def test_the_noised_target_is_the_expectation_of_phi(seed, temperature):
     target, sigma, mean = problem(seed, 2, temperature, valleys=3)
     noise, mass = gaussian_nodes(0.2 * sigma, 60)
     smoothed = math.log(mass @ np.exp(theory.log_density(target, mean + noise)))
-    exact = theory.log_density(theory.noised(target, 0.2 * sigma), mean)
+    exact = theory.log_density(theory.smoothed(target, 0.2 * sigma), mean)
     assert exact == pytest.approx(smoothed, rel=1e-4, abs=1e-4)
 
 
 @given(seed=seeds, n=dimensions)
 def test_smoothing_keeps_the_mass(seed, n):
     target, sigma, _ = problem(seed, n, valleys=3)
-    assert theory.log_mass(theory.noised(target, sigma)) == pytest.approx(theory.log_mass(target))
+    assert theory.log_partition(theory.smoothed(target, sigma)) == pytest.approx(
+        theory.log_partition(target)
+    )
 
 
 def test_densities_have_mass_one():
-    target = Target.valleys([0.0, 0.5], [[-1.0], [2.0]], [[[4.0]], [[1.0]]], 0.7)
+    target = GaussianMixtureTarget.from_modes([0.0, 0.5], [[-1.0], [2.0]], [[[4.0]], [[1.0]]], 0.7)
     x = np.linspace(-20.0, 20.0, 20_001)[:, None]
-    for smoothed in (target, theory.noised(target, [[0.6]])):
+    for smoothed in (target, theory.smoothed(target, [[0.6]])):
         spacing = x[1, 0] - x[0, 0]
         assert spacing * theory.probability(smoothed, x).sum() == pytest.approx(1.0)
 
@@ -183,15 +185,15 @@ def test_densities_have_mass_one():
 @given(seed=seeds, n=dimensions)
 def test_smoothing_twice_is_smoothing_once_with_the_sum(seed, n):
     target, sigma, mean = problem(seed, n, valleys=2)
-    twice = theory.noised(theory.noised(target, sigma), 2.0 * sigma)
-    once = theory.noised(target, 3.0 * sigma)
+    twice = theory.smoothed(theory.smoothed(target, sigma), 2.0 * sigma)
+    once = theory.smoothed(target, 3.0 * sigma)
     assert theory.log_density(twice, mean) == pytest.approx(theory.log_density(once, mean))
 
 
 @given(seed=seeds, n=dimensions)
 def test_the_score_is_the_gradient_of_the_smoothed_objective(seed, n):
     target, sigma, mean = problem(seed, n, valleys=3)
-    smoothed = theory.noised(target, sigma)
+    smoothed = theory.smoothed(target, sigma)
     expected = gradient(lambda at: theory.log_density(smoothed, at), mean)
     np.testing.assert_allclose(theory.score(smoothed, mean), expected, rtol=1e-5, atol=1e-6)
     curved = np.array(
@@ -204,7 +206,7 @@ def test_quadratic_f_has_the_score_that_the_textbook_gives(seed, n):
     random = np.random.default_rng(seed)
     hessian, sigma = covariance(random, n), covariance(random, n)
     centre, mean = random.normal(size=(2, n))
-    smoothed = theory.noised(Target.quadratic(hessian, centre, 2.0), sigma)
+    smoothed = theory.smoothed(GaussianMixtureTarget.quadratic(hessian, centre, 2.0), sigma)
     widened = np.linalg.inv(hessian / 2.0) + sigma  # p_Σ = N(c, λ H⁻¹ + Σ)
     expected = -np.linalg.solve(widened, mean - centre)
     np.testing.assert_allclose(theory.score(smoothed, mean), expected, rtol=1e-8, atol=1e-10)
@@ -215,7 +217,7 @@ def test_without_noise_the_raw_score_comes_back_with_the_square_of_sigma(sigma):
     target, shape, mean = problem(3, 3, valleys=3)
     raw = theory.score(target, mean)
     gap, finer = (
-        np.linalg.norm(theory.score(theory.noised(target, s**2 * shape), mean) - raw)
+        np.linalg.norm(theory.score(theory.smoothed(target, s**2 * shape), mean) - raw)
         for s in (0.1 * sigma, 0.05 * sigma))
     assert gap / finer == pytest.approx(4.0, rel=0.05)
 
@@ -265,7 +267,7 @@ def test_the_tilted_distribution_pays_least_and_its_price_is_minus_lambda_l_sigm
         return expected + temperature * theory.kl_of_gaussians(at, spread, mean, sigma)
 
     best, spread = theory.tilted(target, mean, sigma)
-    least = -temperature * theory.log_density(theory.noised(target, sigma), mean)
+    least = -temperature * theory.log_density(theory.smoothed(target, sigma), mean)
     assert price(best, spread) == pytest.approx(least, rel=1e-7, abs=1e-7)
     random = np.random.default_rng(seed)
     for other, width in ((best + 0.1 * random.normal(size=n), spread), (best, 1.2 * spread),
@@ -298,7 +300,7 @@ def test_the_curvature_of_l_sigma_is_that_of_the_weighted_covariance(seed, n, va
     _, weighted = theory.tilted(target, mean, sigma)
     information = theory.fisher_information(sigma)
     expected = information @ (weighted - sigma) @ information
-    curved = theory.hessian(theory.noised(target, sigma), mean)
+    curved = theory.hessian(theory.smoothed(target, sigma), mean)
     np.testing.assert_allclose(curved, expected, rtol=1e-6, atol=1e-6 * np.abs(expected).max())
     root = np.linalg.cholesky(sigma)
     assert np.linalg.eigvalsh(root.T @ curved @ root).min() >= -1.0 - 1e-9
@@ -308,24 +310,28 @@ def test_the_curvature_of_l_sigma_is_that_of_the_weighted_covariance(seed, n, va
        spread=st.floats(0.1, 5.0))
 def test_every_alpha_below_two_gains_at_least_its_bound(seed, n, valleys, alpha, spread):
     target, sigma, mean = problem(seed, n, valleys=valleys, spread=spread)
-    smoothed = theory.noised(target, sigma)
+    smoothed = theory.smoothed(target, sigma)
     gradient_ = theory.score(smoothed, mean)
     norm = math.sqrt(gradient_ @ sigma @ gradient_)
     gain = theory.log_density(smoothed, mean + alpha * sigma @ gradient_) - theory.log_density(
         smoothed, mean)
-    assert gain >= score.least_gain(alpha, norm) - 1e-9
-    assert score.least_gain(alpha, norm) >= 0.0
+    assert gain >= score.ascent_lower_bound(alpha, norm) - 1e-9
+    assert score.ascent_lower_bound(alpha, norm) >= 0.0
 
 
 @pytest.mark.parametrize('alpha', [0.5, 1.0, 1.9, 2.0, 2.1])
 def test_the_bound_is_reached_by_a_stiff_f_so_two_is_the_limit(alpha):
     _, sigma, mean = problem(5, 3)
-    smoothed = theory.noised(Target.quadratic(1e7 * np.eye(3), np.zeros(3), 1.0), sigma)
+    smoothed = theory.smoothed(
+        GaussianMixtureTarget.quadratic(1e7 * np.eye(3), np.zeros(3), 1.0), sigma
+    )
     gradient_ = theory.score(smoothed, mean)
     norm = math.sqrt(gradient_ @ sigma @ gradient_)
     gain = theory.log_density(smoothed, mean + alpha * sigma @ gradient_) - theory.log_density(
         smoothed, mean)
-    assert gain == pytest.approx(score.least_gain(alpha, norm), rel=1e-4, abs=1e-4 * norm**2)
+    assert gain == pytest.approx(
+        score.ascent_lower_bound(alpha, norm), rel=1e-4, abs=1e-4 * norm**2
+    )
 
 
 @given(seed=seeds, n=dimensions)
@@ -336,14 +342,14 @@ def test_natural_gradient_ascent_is_the_same_in_all_coordinates_and_ordinary_asc
     random = np.random.default_rng(seed + 1)
     turn = random.normal(size=(n, n)) + 2.0 * np.eye(n)
     shift, back = random.normal(size=n), np.linalg.inv(turn)
-    mapped = Target(
+    mapped = GaussianMixtureTarget(
         target.temperature, target.log_heights, target.centres @ turn.T + shift,
         back.T @ target.precisions @ back)
     step = theory.natural_gradient(target, mean, sigma)
     other = theory.natural_gradient(mapped, turn @ mean + shift, turn @ sigma @ turn.T)
     np.testing.assert_allclose(other, turn @ step, rtol=1e-5, atol=1e-7)
-    ordinary = theory.score(theory.noised(mapped, turn @ sigma @ turn.T), turn @ mean + shift)
-    expected = back.T @ theory.score(theory.noised(target, sigma), mean)
+    ordinary = theory.score(theory.smoothed(mapped, turn @ sigma @ turn.T), turn @ mean + shift)
+    expected = back.T @ theory.score(theory.smoothed(target, sigma), mean)
     np.testing.assert_allclose(ordinary, expected, rtol=1e-5, atol=1e-7)
 
 
@@ -357,7 +363,7 @@ def test_estimates_agree_with_the_closed_forms_within_their_error(seed, n, tempe
     costs = theory.cost(target, mean + noise)
     w = score.weights(costs, temperature)
     ess = score.effective_sample_size(w)
-    smoothed = theory.noised(target, sigma)
+    smoothed = theory.smoothed(target, sigma)
     assume(ess > 100.0)  # self-normalised averages of fewer samples are biased
     error = 6.0 / math.sqrt(ess)
     estimate = score.smoothed_objective(costs, temperature)
@@ -411,7 +417,7 @@ def test_common_random_numbers_estimate_another_gradient_equal_on_average_only()
     assert np.abs(by_points - by_noise).max() > 0.01
     many = draw(np.random.default_rng(1), sigma, 400_000)
     w = score.weights(theory.cost(target, mean + many), 1.0)
-    exact = theory.score(theory.noised(target, sigma), mean)
+    exact = theory.score(theory.smoothed(target, sigma), mean)
     np.testing.assert_allclose(score.score(w, many, sigma), exact, atol=0.02)
     np.testing.assert_allclose(w @ theory.score(target, mean + many), exact, atol=0.02)
 
@@ -469,7 +475,7 @@ def test_chance_alone_adds_the_noise_floor_to_the_squared_step(stiffness):
     for antithetic in (False, True):
         made = Optimizer(
             MppiParameters(temperature=1.0, samples=samples, horizon_steps=steps,
-                           sigma=(1.0, 1.0), noise=Noise(0.0, 0.0, antithetic)), m)
+                           sigma=(1.0, 1.0), noise=NoiseParameters(0.0, 0.0, antithetic)), m)
         values, floors = [], []
         for _ in range(60):
             made.mean[:] = 0.0
@@ -493,11 +499,11 @@ def test_the_optimiser_climbs_l_sigma_of_its_own_sigma(sigma, antithetic, correl
     steps, lam = 3, 2.0
     parameters = MppiParameters(
         temperature=lam, alpha=0.7, sigma=sigma, samples=100_000, horizon_steps=steps,
-        noise=Noise(correlation_time, 0.1 if correlation_time else 0.0, antithetic))
+        noise=NoiseParameters(correlation_time, 0.1 if correlation_time else 0.0, antithetic))
     random = np.random.default_rng(2)
     hessian = covariance(random, 2 * steps)
     centre = random.normal(size=2 * steps)
-    target = Target.quadratic(hessian, centre, lam)
+    target = GaussianMixtureTarget.quadratic(hessian, centre, lam)
     p, q = parameters.poles()
     lags = np.arange(steps)
     rho = ((p ** (lags + 1) * (1.0 - q * q) - q ** (lags + 1) * (1.0 - p * p))
@@ -509,7 +515,7 @@ def test_the_optimiser_climbs_l_sigma_of_its_own_sigma(sigma, antithetic, correl
     made = Optimizer(parameters, 2)
     start = made.mean.copy().ravel()
     step = made.step(lambda controls: theory.cost(target, controls.reshape(len(controls), -1)))
-    smoothed = theory.noised(target, whole)
+    smoothed = theory.smoothed(target, whole)
     assert step.ess > 200.0
     error = 6.0 / math.sqrt(step.ess)
     assert abs(step.smoothed_objective - theory.log_density(smoothed, start)) < error

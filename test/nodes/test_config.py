@@ -3,8 +3,8 @@ from __future__ import annotations
 
 import textwrap
 
-from mppi_ros.control.settings import Configuration, read_yaml
-from mppi_ros.mppi.parameters import ParameterInfo, describe
+from mppi_ros.control.parameters import ControllerParameters, read_yaml
+from mppi_ros.parameters.declaration import ParameterInfo, describe
 from mppi_ros.share import share_path
 
 HEAD = """\
@@ -29,7 +29,7 @@ def written(info: ParameterInfo) -> str:
 def commented_yaml() -> str:
     """Write the file from the declarations."""
     lines, open_groups = [], []
-    for info in describe(Configuration):
+    for info in describe(ControllerParameters):
         *groups, name = info.name.split('.')
         for depth, group in enumerate(groups):
             if open_groups[: depth + 1] != groups[: depth + 1]:
@@ -51,7 +51,7 @@ def test_the_file_is_what_the_declarations_give():
 
 
 def test_the_file_gives_the_defaults():
-    assert read_yaml(share_path('config', 'mppi_controller.yaml')) == Configuration()
+    assert read_yaml(share_path('config', 'mppi_controller.yaml')) == ControllerParameters()
 
 
 if __name__ == '__main__':

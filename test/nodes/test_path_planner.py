@@ -12,8 +12,8 @@ import rclpy  # noqa: E402
 
 from mppi_ros.control.inputs import Odometry  # noqa: E402
 from mppi_ros.driving.costmap import Costmap  # noqa: E402
-from mppi_ros.nodes import conversions  # noqa: E402
 from mppi_ros.nodes.path_planner import PathPlanner  # noqa: E402
+from mppi_ros.ros import conversions  # noqa: E402
 
 
 @pytest.fixture

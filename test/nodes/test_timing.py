@@ -5,15 +5,20 @@ import math
 
 import pytest
 
-from mppi_ros.nodes.timing import ClockSteps, Latency, Pace, Window
+from mppi_ros.nodes.controller.timing import (
+    ClockStepMonitor,
+    DurationWindow,
+    LatencyEstimate,
+    TickPunctuality,
+)
 
 
 def test_a_window_without_values_says_so():
-    assert all(map(math.isnan, Window().summary()))
+    assert all(map(math.isnan, DurationWindow().summary()))
 
 
 def test_a_window_forgets_what_is_older_than_its_size():
-    window = Window(size=100)
+    window = DurationWindow(size=100)
     for value in [1e9] * 50 + list(range(1, 101)):
         window.add(float(value))
     median, p99, largest = window.summary()
@@ -32,7 +37,7 @@ def test_a_window_forgets_what_is_older_than_its_size():
     ([5.0, 5.05, 0.0, 0.05], 0),  # a clock that starts again
 ])
 def test_missed_ticks_are_those_that_never_came(times, missed):
-    pace = Pace(0.05)
+    pace = TickPunctuality(0.05)
     for now in times:
         pace.tick(now)
     assert pace.missed == missed
@@ -40,7 +45,7 @@ def test_missed_ticks_are_those_that_never_came(times, missed):
 
 
 def test_lateness_is_measured_from_the_most_punctual_tick():
-    pace = Pace(0.05)
+    pace = TickPunctuality(0.05)
     for slot, late in enumerate([0.02, 0.0, 0.001, 0.03, 0.0]):
         pace.tick(7.0 + 0.05 * slot + late)
     median, _, largest = pace.lateness.summary()
@@ -49,7 +54,7 @@ def test_lateness_is_measured_from_the_most_punctual_tick():
 
 
 def test_latency_is_a_slow_mean_that_accidents_do_not_change():
-    latency = Latency()
+    latency = LatencyEstimate()
     for _ in range(200):
         latency.add(0.004)
     settled = latency.value
@@ -60,7 +65,7 @@ def test_latency_is_a_slow_mean_that_accidents_do_not_change():
 
 def stepped(steps, factor=1.0):
     """Return what was seen of a clock that advances in these steps [s], `factor` times slower."""
-    clock, now, steady = ClockSteps(), 5.0, 900.0
+    clock, now, steady = ClockStepMonitor(), 5.0, 900.0
     clock.tick(now, steady)
     for step in steps:
         now, steady = now + step, steady + factor * step
@@ -91,7 +96,7 @@ def test_a_clock_that_is_too_coarse_to_drive_by_is_named_with_step_and_period(
 
 def test_a_slow_simulation_is_seen_and_one_that_hangs_is_not_waited_for():
     assert stepped([0.05] * 9, factor=6.0).wall == pytest.approx(0.3)
-    assert stepped([0.05] * 9, factor=1000.0).wall == ClockSteps.LONGEST
+    assert stepped([0.05] * 9, factor=1000.0).wall == ClockStepMonitor.LONGEST
 
 
 def test_a_clock_that_goes_back_or_is_another_one_is_no_step():

@@ -8,15 +8,15 @@ import math
 import numpy as np
 import pytest
 
-from mppi_ros.control.settings import Configuration
-from mppi_ros.mppi.errors import InputError
-from mppi_ros.mppi.parameters import replace
+from mppi_ros.control.parameters import ControllerParameters
+from mppi_ros.parameters.declaration import replace
+from mppi_ros.parameters.errors import InputError
 from mppi_ros.share import share_path
 from mppi_ros.simulation.episode import Episode
 from mppi_ros.simulation.plant import HARD, IDEAL
 from mppi_ros.simulation.world import MovingDisc, World
 
-CONFIGURATION = replace(Configuration(), {'samples': 512, 'threads': 1})
+CONFIGURATION = replace(ControllerParameters(), {'samples': 512, 'threads': 1})
 ROOM = World.from_circles([[2.0, 0.6, 0.2], [3.0, -0.6, 0.2]], (-1.5, -2.0, 6.0, 2.0))
 START, GOAL = (0.0, 0.0, 0.0), (4.0, 0.0, 0.0)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mppi_ros.control.settings import Configuration, read_yaml
-from mppi_ros.mppi.parameters import replace
+from mppi_ros.control.parameters import ControllerParameters, read_yaml
+from mppi_ros.parameters.declaration import replace
 from mppi_ros.share import share_path
 from mppi_ros.simulation.episode import Episode
 from mppi_ros.simulation.plant import HEAVY, NOMINAL
@@ -53,7 +53,7 @@ def test_a_robot_that_reverses_as_fast_as_it_drives_ahead_turns_round_to_a_goal_
 @pytest.mark.parametrize('seed', range(3))
 @pytest.mark.parametrize('aside', [0.0, 0.15])
 def test_a_heavy_robot_that_is_known_neither_weaves_nor_overshoots(aside, seed):
-    known = replace(Configuration(), {
+    known = replace(ControllerParameters(), {
         'prediction.delay_linear': HEAVY.delay_linear, 'prediction.lag_linear': HEAVY.lag_linear,
         'prediction.delay_angular': HEAVY.delay_angular,
         'prediction.lag_angular': HEAVY.lag_angular})

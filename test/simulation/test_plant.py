@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from mppi_ros.control.inputs import Command
-from mppi_ros.driving.settings import Limits
-from mppi_ros.mppi.errors import InputError
+from mppi_ros.driving.parameters import Limits
+from mppi_ros.parameters.errors import InputError
 from mppi_ros.simulation.plant import EXTREME, IDEAL, Plant, PlantParameters
 
 FREE = Limits(

@@ -6,8 +6,8 @@ import math
 import numpy as np
 import pytest
 
-from mppi_ros.control.settings import Configuration
-from mppi_ros.mppi.parameters import replace
+from mppi_ros.control.parameters import ControllerParameters
+from mppi_ros.parameters.declaration import replace
 from mppi_ros.simulation.episode import Episode
 from mppi_ros.simulation.plant import PLANTS
 from mppi_ros.simulation.world import World
@@ -26,7 +26,7 @@ BOUNDS = (-4.0, -4.0, 10.0, 4.0)
 
 def robot(name):
     if name in BODIES:
-        found = replace(Configuration(), {**HEAVY, 'robot.footprint': BODIES[name]})
+        found = replace(ControllerParameters(), {**HEAVY, 'robot.footprint': BODIES[name]})
     else:
         found = read_robot(name)
     return replace(found, {'threads': 1})
@@ -59,9 +59,16 @@ def test_robot_before_an_obstacle_without_a_way_round_stands(name, patience):
     across = wall(5.0, -4.0, 4.0)
     path = np.array([[0.0, 0.0, 0.0], [8.0, 0.0, 0.0]])
     result = Episode(
-        World.from_circles((), BOUNDS).with_discs(across), tuple(path[0]), tuple(path[1]),
-        replace(robot(name), {'recovery.patience': patience, 'recovery.give_up': 4.0}),
-        path=path, timeout=14.0, seed=2).run()
+        World.from_circles((), BOUNDS).with_discs(across),
+        tuple(path[0]),
+        tuple(path[1]),
+        replace(
+            robot(name), {'recovery.stuck_timeout': patience, 'recovery.progress_timeout': 4.0}
+        ),
+        path=path,
+        timeout=14.0,
+        seed=2,
+    ).run()
     assert not result.collision
     assert result.reversals <= 2
     assert result.longest_standing_s > 5.0

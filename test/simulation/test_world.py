@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 import pytest
 
-from mppi_ros.mppi.errors import InputError
+from mppi_ros.parameters.errors import InputError
 from mppi_ros.simulation.world import MovingDisc, World
 
 BOX = np.array([[0.3, 0.2], [-0.2, 0.2], [-0.2, -0.2], [0.3, -0.2]])

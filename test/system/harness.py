@@ -32,10 +32,10 @@ from std_msgs.msg import Bool
 
 from mppi_ros.control.controller import Controller
 from mppi_ros.control.inputs import Odometry as Motion
-from mppi_ros.control.settings import Configuration
+from mppi_ros.control.parameters import ControllerParameters
 from mppi_ros.driving.costmap import Costmap
-from mppi_ros.nodes import conversions
-from mppi_ros.nodes.latched import LATCHED
+from mppi_ros.ros import conversions
+from mppi_ros.ros.qos import LATCHED
 
 PATIENCE = 120.0  # [s] for what takes a second or two on an idle machine
 WORLD = 'x,y,radius\n2.0,0.1,0.25\n2.0,-1.6,0.3\n3.2,1.7,0.4\n'
@@ -44,7 +44,7 @@ START, GOAL = (0.0, 0.0, 0.0), (4.0, 0.5, 0.0)
 
 def compile_kernels() -> None:
     """Compile the kernels or find them in the cache, so that no process has to under test."""
-    Controller(Configuration()).warm_up()
+    Controller(ControllerParameters()).warm_up()
 
 
 class Watcher:
@@ -183,7 +183,7 @@ class Watcher:
         stamp = conversions.seconds_from_msg(message.header.stamp)
         if self.commands:
             words = complaint_of(
-                self.commands[-1], command, stamp - self.stamp, Configuration())
+                self.commands[-1], command, stamp - self.stamp, ControllerParameters())
             if words:
                 self.unsafe.append(words)
         self.commands.append(command)

@@ -10,8 +10,8 @@ from geometry_msgs.msg import TwistStamped
 from lifecycle_msgs.msg import State, Transition
 from system.harness import Watcher, distance_to
 
-from mppi_ros.control.settings import Configuration
-from mppi_ros.mppi.parameters import flatten
+from mppi_ros.control.parameters import ControllerParameters
+from mppi_ros.parameters.declaration import flatten
 
 
 def drives(watcher: Watcher) -> None:
@@ -24,7 +24,7 @@ def reaches_the_goal(watcher: Watcher, goal: Sequence[float]) -> None:
     """Check that the robot arrives without contact, within its limits, and stands."""
     watcher.wait_for(lambda: watcher.state == 'reached', 'arrival', patience=120.0)
     watcher.wait_for(lambda: watcher.commands[-1] == (0.0, 0.0), 'a command to stand')
-    configuration = Configuration()
+    configuration = ControllerParameters()
     reach = configuration.goal.position_tolerance + 0.05
     # What a watcher hears of the place may be older than what it hears of the state.
     watcher.wait_for(lambda: distance_to(watcher, goal) < reach, 'the goal', patience=10.0)
@@ -62,7 +62,7 @@ def is_tuned_all_the_time(watcher: Watcher, seconds: float = 3.0) -> None:
 
     It must neither stop nor lose its place on the plan.
     """
-    defaults = flatten(Configuration())
+    defaults = flatten(ControllerParameters())
     seen: list[dict[str, str]] = []
     watcher.on_statistics = seen.append
     first = len(watcher.commands)
@@ -88,7 +88,7 @@ def refuses_a_bad_value(watcher: Watcher) -> None:
     result = watcher.set_parameters(alpha=1.0, time_step=0.0)
     assert not result.successful
     assert result.reason == 'time_step = 0.0 s is outside [0.005, 1] s'
-    assert watcher.get_parameters('alpha')[0].double_value == Configuration().mppi.alpha
+    assert watcher.get_parameters('alpha')[0].double_value == ControllerParameters().mppi.alpha
     before = watcher.get_parameters('horizon_steps', 'time_step')
     result = watcher.set_parameters(alpha=1.0, horizon_steps=2, time_step=0.01)
     assert not result.successful

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from xml.etree import ElementTree
 
 from nav_msgs.msg import OccupancyGrid
-from nodes.test_mppi_controller import Bond
+from nodes.test_controller_node import Bond
 import psutil
 import pytest
 import rclpy
@@ -18,18 +18,19 @@ from std_msgs.msg import Float64
 from system.harness import Watcher, start_robot
 
 from mppi_ros.control.controller import Controller
-from mppi_ros.nodes import intake, managed, nav2
-from mppi_ros.nodes.mppi_controller import MppiController
+from mppi_ros.nodes.controller import follow_path_server, inputs
+from mppi_ros.nodes.controller.node import MppiController
+from mppi_ros.ros import lifecycle as ros_lifecycle
 from mppi_ros.share import share_path
 
-NODES = ('mppi_controller', 'kinematic_simulator', 'path_planner', 'cmd_vel_guard')
+NODES = ('mppi_controller', 'kinematic_simulator', 'path_planner', 'cmd_vel_watchdog')
 POLICY = Path(share_path('config', 'security', 'mppi_ros.policy.xml'))
 # What a node has only with another parameter, or where more of ROS 2 is installed than needed.
 OPTIONAL = {
     '/clock', '/tf', '/tf_static', '/bond', '/costmap_updates', '/costmap_raw', '/speed_limit',
     '/follow_path', '/mppi_controller/get_type_description',
     '/kinematic_simulator/get_type_description', '/path_planner/get_type_description',
-    '/cmd_vel_guard/get_type_description',
+    '/cmd_vel_watchdog/get_type_description',
 }
 KINDS = {
     ('topics', 'publish'): 'publisher', ('topics', 'subscribe'): 'subscriber',
@@ -63,7 +64,7 @@ def seen(watcher: Watcher, node: str) -> dict[str, set[str]]:
 def robot(processes, watcher, tmp_path) -> Iterator[Watcher]:
     """Offer all nodes, driving."""
     start_robot(processes, tmp_path)
-    processes.start('cmd_vel_guard')
+    processes.start('cmd_vel_watchdog')
     watcher.wait_for(lambda: set(NODES) <= set(watcher.node.get_node_names()), 'all nodes')
     watcher.wait_for(lambda: watcher.state == 'driving', 'driving')
     end = time.monotonic() + 2.0
@@ -85,12 +86,15 @@ def complete(ros_domain, monkeypatch) -> Iterator[MppiController]:
     actions: set[str] = set()
     server = SimpleNamespace(destroy=lambda: None)
     monkeypatch.setattr(Controller, 'warm_up', lambda controller: None)
-    monkeypatch.setattr(intake, 'OccupancyGridUpdate', OccupancyGrid)
-    monkeypatch.setattr(managed, 'bondpy', SimpleNamespace(Bond=Bond))
-    monkeypatch.setattr(nav2, 'FollowPath', SimpleNamespace(Result=None))
-    monkeypatch.setattr(nav2, 'SpeedLimit', Float64)
+    monkeypatch.setattr(inputs, 'OccupancyGridUpdate', OccupancyGrid)
+    monkeypatch.setattr(ros_lifecycle, 'bondpy', SimpleNamespace(Bond=Bond))
+    monkeypatch.setattr(follow_path_server, 'FollowPath', SimpleNamespace(Result=None))
+    monkeypatch.setattr(follow_path_server, 'SpeedLimit', Float64)
     monkeypatch.setattr(
-        nav2, 'ActionServer', lambda node, kind, name, **_: actions.add(f'/{name}') or server)
+        follow_path_server,
+        'ActionServer',
+        lambda node, kind, name, **_: actions.add(f'/{name}') or server,
+    )
     rclpy.init()
     node = MppiController(parameter_overrides=[
         Parameter('follow_path.enabled', value=True), Parameter('autostart', value=False)])

@@ -19,7 +19,7 @@ def pretended(tmp_path_factory):
         with Processes(tmp_path_factory.mktemp('alone')) as processes:
             watcher = Watcher()
             # A robot that only pretends never gets anywhere.
-            processes.start('mppi_controller', '-p', 'recovery.give_up:=0.0')
+            processes.start('mppi_controller', '-p', 'recovery.progress_timeout:=0.0')
             yield PretendedRobot(watcher)
             assert processes.runs('mppi_controller')
             watcher.close()

@@ -11,7 +11,7 @@ import pytest
 from system.harness import PretendedRobot
 
 from mppi_ros.driving.costmap import Costmap
-from mppi_ros.nodes import conversions
+from mppi_ros.ros import conversions
 from mppi_ros.share import share_path
 
 # Of the bag's 61 s; all of them: MPPI_BAG_SECONDS=61.

@@ -9,7 +9,7 @@ from std_srvs.srv import SetBool, Trigger
 from system import scenarios
 from system.harness import GOAL, PretendedRobot, Watcher, stands, start_robot
 
-from mppi_ros.nodes import conversions
+from mppi_ros.ros import conversions
 from mppi_ros.tools import evaluate
 
 

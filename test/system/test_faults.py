@@ -21,9 +21,9 @@ from system.test_bad_input import spoil
 from tally import REAL
 
 from mppi_ros.control.inputs import Odometry as Motion
-from mppi_ros.control.settings import Configuration
-from mppi_ros.mppi.parameters import describe
-from mppi_ros.nodes import conversions
+from mppi_ros.control.parameters import ControllerParameters
+from mppi_ros.parameters.declaration import describe
+from mppi_ros.ros import conversions
 from mppi_ros.tools.processes import free_domain
 
 CONTROL = '/mppi_controller: control'
@@ -39,7 +39,7 @@ def pretended(tmp_path_factory) -> Iterator[PretendedRobot]:
         with Processes(tmp_path_factory.mktemp('alone')) as processes:
             watcher = Watcher()
             # A robot that only pretends never gets anywhere.
-            processes.start('mppi_controller', '-p', 'recovery.give_up:=0.0')
+            processes.start('mppi_controller', '-p', 'recovery.progress_timeout:=0.0')
             yield PretendedRobot(watcher)
             assert processes.runs('mppi_controller')
             watcher.close()
@@ -133,7 +133,7 @@ FAULTS = {
                                     'costmap_refused'),
     'costmap of no cells': (spoiled('costmap', info__width=0, info__height=0),
                             'costmap_refused'),
-    'costmap lethal': (spoiled('costmap', data=[100] * 40000), 'no_room'),
+    'costmap lethal': (spoiled('costmap', data=[100] * 40000), 'collision_ahead'),
     'plan NaN': (plan(set_position(math.nan)), 'plan_refused'),
     'plan infinite': (plan(set_position(math.inf)), 'plan_refused'),
     'plan huge': (plan(set_position(1e300)), 'plan_refused'),
@@ -167,7 +167,7 @@ def test_a_fault_of_a_message_is_named_safe_and_recovered_from(alone, fault):
 
 EXTREMES = [
     {info.name.replace('.', '__'): end}
-    for info in describe(Configuration) if info.live and info.kind == 'double'
+    for info in describe(ControllerParameters) if info.live and info.kind == 'double'
     for end in (info.low, info.high)
     if end is not None and info.name.split('.')[0] in ('critics', 'recovery', 'lambda', 'alpha')
 ]
@@ -224,12 +224,12 @@ def test_simulated_time_that_begins_anew(processes, watcher, tmp_path):
 
 def start_guarded_robot(processes, watcher, tmp_path):
     """Start the robot beside a guard, and wait until each of the two hears the other."""
-    processes.start('cmd_vel_guard')
+    processes.start('cmd_vel_watchdog')
     scenarios.stops_any_driver(watcher)  # so the guard's zero will be heard
     start_robot(processes, tmp_path)
     scenarios.drives(watcher)
     watcher.wait_for(
-        lambda: processes.printed('cmd_vel_guard').count('hears cmd_vel') == 2,
+        lambda: processes.printed('cmd_vel_watchdog').count('hears cmd_vel') == 2,
         'the guard to hear the next driver')
 
 
@@ -310,7 +310,7 @@ def test_there_is_a_command_every_period_whatever_the_inputs_are(alone, case):
     begin, end = told[0], told[-1]
     ticks, missed, seconds, commands = np.subtract(end, begin)
     assert commands >= 0.9 * ticks - 2  # a command is not sent again where a newer one is there
-    period = 1.0 / Configuration().control_rate
+    period = 1.0 / ControllerParameters().control_rate
     assert ticks + missed == pytest.approx(seconds / period, abs=3)
     gaps = np.diff(watcher.stamps[begin[3]:end[3]])
     assert np.median(gaps) == pytest.approx(period, rel=0.1)
@@ -321,7 +321,7 @@ def test_there_is_a_command_every_period_whatever_the_inputs_are(alone, case):
 BROKEN = """
 import itertools, time
 from mppi_ros.nodes import mppi_controller
-from mppi_ros.nodes.mppi_controller import Controller, Health
+from mppi_ros.nodes.controller.node import Controller, ControllerDiagnostics
 right, count = {method}, itertools.count()
 def wrong(*arguments, **options):
     if next(count) == 250:
@@ -353,7 +353,7 @@ def test_a_tick_that_hangs_is_stopped_by_the_last_line_and_goes_on(processes, wa
 
 def test_a_crash_of_the_node_leaves_zero_behind(processes, watcher):
     PretendedRobot(watcher)
-    start_broken(processes, 'Health.note', '1 / 0')
+    start_broken(processes, 'ControllerDiagnostics.update', '1 / 0')
     scenarios.drives(watcher)
     assert processes.wait('mppi_controller') == 1
     watcher.wait_for(lambda: watcher.commands[-1] == (0.0, 0.0), 'a zero command')

@@ -14,7 +14,7 @@ from system import scenarios
 from system.harness import PretendedRobot, Processes, Watcher
 
 from mppi_ros.driving.costmap import Costmap
-from mppi_ros.nodes import conversions
+from mppi_ros.ros import conversions
 from mppi_ros.tools.processes import free_domain
 
 # A stall of the controller ages its odometry; what the sender needs itself must not count.

@@ -9,7 +9,7 @@ from rclpy.action import ActionClient
 from system import scenarios
 from system.harness import WORLD, Watcher, distance_to, stands
 
-from mppi_ros.nodes import conversions
+from mppi_ros.ros import conversions
 
 if find_spec('nav2_msgs') is not None:
     from nav2_msgs.action import FollowPath

@@ -9,7 +9,7 @@ import pytest
 from rclpy.qos import QoSProfile
 from system.harness import PretendedRobot
 
-from mppi_ros.nodes.latched import LATCHED
+from mppi_ros.ros.qos import LATCHED
 
 if find_spec('nav2_msgs') is not None:
     from nav2_msgs.msg import Costmap as Nav2Costmap
@@ -62,7 +62,7 @@ def test_a_costmap_of_nav2_is_driven_by(processes, watcher):
 
     costmaps.make = make
     processes.start('mppi_controller', '-p', 'costmap_type:=nav2_costmap',
-                    '-p', 'recovery.give_up:=0.0')
+                    '-p', 'recovery.progress_timeout:=0.0')
     costmaps.stop_the_robot_and_free_it()
 
 
@@ -80,5 +80,5 @@ def test_updates_of_a_costmap_are_driven_by(processes, watcher):
     costmaps.make = make
     whole = watcher.node.create_publisher(OccupancyGrid, 'costmap', LATCHED)
     whole.publish(costmaps.robot.costmap())  # once; what is heard later are updates
-    processes.start('mppi_controller', '-p', 'recovery.give_up:=0.0')
+    processes.start('mppi_controller', '-p', 'recovery.progress_timeout:=0.0')
     costmaps.stop_the_robot_and_free_it()

@@ -8,8 +8,8 @@ import sys
 import pytest
 from system import scenarios
 
-from mppi_ros.control.settings import Configuration, read_yaml
-from mppi_ros.mppi.parameters import describe, replace
+from mppi_ros.control.parameters import ControllerParameters, read_yaml
+from mppi_ros.parameters.declaration import describe, replace
 
 pytestmark = pytest.mark.skipif(
     shutil.which('ros2') is None, reason='needs ros2 param: source a ROS 2 installation')
@@ -30,7 +30,7 @@ def param(ros_domain):
     return run
 
 
-NAMES = [info.name for info in describe(Configuration)]
+NAMES = [info.name for info in describe(ControllerParameters)]
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def dump(processes, watcher, param, tmp_path):
 
 
 def test_a_dump_gives_the_same_controller_again(dump, processes, watcher):
-    assert read_yaml(dump) == replace(Configuration(), CHANGES)
+    assert read_yaml(dump) == replace(ControllerParameters(), CHANGES)
     values = watcher.get_parameters(*NAMES)
     assert processes.end('mppi_controller') == 0
     processes.start('mppi_controller', '--params-file', str(dump))
@@ -67,7 +67,7 @@ def test_every_parameter_is_listed_described_set_and_read(processes, watcher, pa
     processes.start('mppi_controller')
     watcher.wait_for(lambda: watcher.reason == 'no odometry yet', 'the controller')
     listed = param('list', '/mppi_controller').split()
-    assert set(listed) >= {info.name for info in describe(Configuration)}
+    assert set(listed) >= {info.name for info in describe(ControllerParameters)}
     shown = param('describe', '/mppi_controller', 'horizon_steps')
     for words in ('steps T of the horizon', 'Min value: 1', 'Max value: 512'):
         assert words in shown

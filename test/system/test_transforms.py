@@ -9,7 +9,7 @@ import pytest
 from system import scenarios
 from system.harness import PretendedRobot
 
-from mppi_ros.nodes import conversions
+from mppi_ros.ros import conversions
 
 if find_spec('tf2_ros') is not None:
     import tf2_ros
@@ -41,7 +41,7 @@ class Localisation:
 
 @pytest.fixture
 def robot(processes, watcher):
-    processes.start('mppi_controller', '-p', 'recovery.give_up:=0.0',
+    processes.start('mppi_controller', '-p', 'recovery.progress_timeout:=0.0',
                     '-p', 'transform_timeout:=0.5')
     return PretendedRobot(watcher)
 

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from mppi_ros.control.settings import Configuration
-from mppi_ros.mppi.parameters import flatten, replace
+from mppi_ros.control.parameters import ControllerParameters
+from mppi_ros.parameters.declaration import flatten, replace
 from mppi_ros.tools import ablation, ablation_figures
 from mppi_ros.tools.evaluate_suites import Request, cases_of
 
@@ -67,8 +67,8 @@ def test_avoidable_is_the_cost_over_the_best_drive_of_the_same_scenario_and_plan
 
 def test_every_variant_changes_parameters_that_exist():
     for changes in ablation.VARIANTS.values():
-        assert set(changes) <= set(flatten(Configuration()))
-        replace(Configuration(), changes)
+        assert set(changes) <= set(flatten(ControllerParameters()))
+        replace(ControllerParameters(), changes)
 
 
 def test_results_are_added_to_the_file(tmp_path, capsys):

@@ -11,10 +11,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from mppi_ros.control.settings import Configuration
-from mppi_ros.driving.motion import MODELS
+from mppi_ros.control.parameters import ControllerParameters
+from mppi_ros.driving.motion_models import MODELS
 from mppi_ros.mppi import score
-from mppi_ros.mppi.parameters import replace
+from mppi_ros.parameters.declaration import replace
 from mppi_ros.tools.benchmark import main, ratios
 from mppi_ros.tools.benchmark_closed_loop import drive
 from mppi_ros.tools.benchmark_limit import SimpleObjective, optimizer_of
@@ -85,7 +85,7 @@ def test_a_plugin_is_timed_in_turns_with_what_it_replaces(scenario, tmp_path, mo
 
 @pytest.mark.parametrize('model', MODELS)
 def test_a_solve_drives_the_motion_model_of_the_configuration(scenario, model):
-    configuration = replace(Configuration(), {'motion_model': model})
+    configuration = replace(ControllerParameters(), {'motion_model': model})
     solve = Solve(load_situation(scenario), configuration, 64, 8, 1)
     solve.call()
     assert solve.label == f'solve[K=64,T=8,{model},1 thread]'
@@ -93,7 +93,7 @@ def test_a_solve_drives_the_motion_model_of_the_configuration(scenario, model):
 
 
 def test_label_is_built_from_the_values(scenario):
-    solve = Solve(load_situation(scenario), Configuration(), 64, 8, 1)
+    solve = Solve(load_situation(scenario), ControllerParameters(), 64, 8, 1)
     assert solve.label == 'solve[K=64,T=8,diff_drive,1 thread]'
 
 
@@ -105,9 +105,9 @@ def test_a_costmap_of_nav2_means_what_it_meant(scenario):
 
 def test_built_in_situation_can_be_driven():
     situation = load_situation(None)
-    row = drive(situation, Configuration(), 0)
+    row = drive(situation, ControllerParameters(), 0)
     assert row['reached'], row['reason']
-    assert row['min_distance_m'] > Configuration().robot.radius
+    assert row['min_distance_m'] > ControllerParameters().robot.radius
 
 
 def test_times_are_quantiles():
@@ -182,7 +182,7 @@ def test_latency_rows_of_the_real_node(ros_domain, tmp_path):
     pytest.importorskip('rclpy')
     pytest.importorskip('psutil')
     program = (
-        'import json, os, sys; from pathlib import Path; from mppi_ros.nodes import use_wheels; '
+        'import json, os, sys; from pathlib import Path; from mppi_ros.ros import use_wheels; '
         'use_wheels(); import rclpy; from mppi_ros.tools import benchmark_latency as b; '
         'rclpy.init(args=[])\n'
         'with b._Run(60, 2.0, 20.0, None, Path(sys.argv[1]), dict(os.environ)) as run:\n'
@@ -221,7 +221,7 @@ def test_a_peer_takes_its_turns_and_solves_a_like_problem(scenario, tmp_path):
     assert [(row['program'].split()[0], row['threads']) for row in rows] == [
         ('mppi_ros', 1), ('pytorch_mppi', 1), ('mppi_ros', 2), ('pytorch_mppi', 2)]
     assert all(set(row) >= TIMES for row in rows)
-    peer = PytorchMppi(load_situation(scenario), Configuration(), 512, 30)
+    peer = PytorchMppi(load_situation(scenario), ControllerParameters(), 512, 30)
     for _ in range(20):
         peer.call()
     assert peer.command[0] > 0.3  # it follows the path

@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from mppi_ros.mppi.errors import MppiError
+from mppi_ros.parameters.errors import MppiError
 from mppi_ros.tools import demo
 
 
@@ -45,7 +45,7 @@ def test_every_topic_can_be_shown(tmp_path):
     from geometry_msgs.msg import TwistStamped
 
     from mppi_ros.driving.costmap import Costmap
-    from mppi_ros.nodes import conversions
+    from mppi_ros.ros import conversions
     from mppi_ros.tools.demo_view import View
 
     cells = np.zeros((4, 4), np.int8)

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 import yaml
 
-from mppi_ros.control.settings import Configuration
+from mppi_ros.control.parameters import ControllerParameters
 from mppi_ros.driving.footprint import Footprint
-from mppi_ros.driving.settings import Limits
+from mppi_ros.driving.parameters import Limits
 from mppi_ros.share import share_path
-from mppi_ros.simulation.planner import plan
+from mppi_ros.simulation.grid_planner import plan
 from mppi_ros.simulation.plant import PLANTS
 from mppi_ros.simulation.world import World
 from mppi_ros.tools.evaluate import main, summarise
@@ -409,7 +409,15 @@ def test_robot_that_reverses_as_fast_need_not_turn():
 
 
 def test_official_and_measured_times_are_no_sums_of_ours():
-    case = Case('barn', '7', 'nominal', 0, (0.0, 0.0, 2.0), (0.0, 9.0, 0.0), Configuration(),
-                optimal_time=6.0)
+    case = Case(
+        'barn',
+        '7',
+        'nominal',
+        0,
+        (0.0, 0.0, 2.0),
+        (0.0, 9.0, 0.0),
+        ControllerParameters(),
+        optimal_time=6.0,
+    )
     assert case.ideal_time() == 6.0
     assert replace(case, optimal_time=0.0, laps=2, lap_time=11.0).ideal_time() == 22.0

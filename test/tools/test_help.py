@@ -34,13 +34,13 @@ def test_help_tells_what_the_executable_does_and_how_it_ends(name):
 
 def test_the_page_of_the_controller_holds_every_parameter_with_range_and_meaning():
     pytest.importorskip('rclpy', reason='needs ROS 2')
-    from mppi_ros.control.settings import Configuration
-    from mppi_ros.mppi.parameters import describe
-    from mppi_ros.nodes.manual import manual
-    from mppi_ros.nodes.mppi_controller import MppiController
+    from mppi_ros.control.parameters import ControllerParameters
+    from mppi_ros.nodes.controller.node import MppiController
+    from mppi_ros.parameters.declaration import describe
+    from mppi_ros.ros.help import help_text
 
-    page = ' '.join(manual('mppi_controller', MppiController, Configuration).split())
-    for info in describe(Configuration):
+    page = ' '.join(help_text('mppi_controller', MppiController, ControllerParameters).split())
+    for info in describe(ControllerParameters):
         assert f'{info.name} ({info.kind}, default' in page
         assert ' '.join(info.description.split()) in page
     assert 'time_step (double, default 0.05, [0.005, 1] s)' in page

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mppi_ros.control.inputs import Command
-from mppi_ros.driving.settings import Limits
+from mppi_ros.driving.parameters import Limits
 from mppi_ros.simulation.plant import HARD, Plant
 from mppi_ros.tools.evaluate import main
 

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 import yaml
 
-from mppi_ros.control.settings import Configuration, read_yaml
+from mppi_ros.control.parameters import ControllerParameters, read_yaml
 from mppi_ros.driving.footprint import Footprint
-from mppi_ros.mppi.errors import ParameterError
-from mppi_ros.mppi.parameters import replace
+from mppi_ros.parameters.declaration import replace
+from mppi_ros.parameters.errors import ParameterError
 from mppi_ros.simulation.episode import Episode
 from mppi_ros.simulation.world import World
 from mppi_ros.tools import import_nav2_body, import_nav2_controllers, import_nav2_rules
@@ -108,8 +108,8 @@ def check_report(source, done):
     values = {}
     _flat(tree['/**/mppi_controller']['ros__parameters'] or {}, '', values)
     assert set(values) == set(done.changes)
-    configuration = replace(Configuration(), values)
-    assert configuration == replace(Configuration(), done.changes)
+    configuration = replace(ControllerParameters(), values)
+    assert configuration == replace(ControllerParameters(), done.changes)
     Footprint.of(configuration.robot)
     return configuration
 
@@ -606,7 +606,7 @@ def test_weights_go_by_their_ratio_to_what_nav2_ships():
     assert done.changes['critics.goal_position.weight'] == pytest.approx(
         6.0 / 5.0 * default['critics.goal_position.weight'])
     assert done.changes['critics.path_tracking.weight'] == pytest.approx(10.0 / 14.0, rel=1e-3)
-    assert done.changes['critics.forward.weight'] == 0.0
+    assert done.changes['critics.prefer_forward.weight'] == 0.0
     assert part_of(done, 'FollowPath.PreferForwardCritic.enabled') is Part.TAKEN
 
 

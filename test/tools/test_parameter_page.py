@@ -1,8 +1,8 @@
 """The page of parameters: as the declarations are now, and complete."""
 from __future__ import annotations
 
-from mppi_ros.control.settings import Configuration
-from mppi_ros.mppi.parameters import flatten
+from mppi_ros.control.parameters import ControllerParameters
+from mppi_ros.parameters.declaration import flatten
 from mppi_ros.share import share_path
 from mppi_ros.tools.parameters import table
 
@@ -14,4 +14,4 @@ def test_page_is_up_to_date():
 
 def test_page_names_every_parameter():
     page = table()
-    assert all(f'| `{name}` |' in page for name in flatten(Configuration()))
+    assert all(f'| `{name}` |' in page for name in flatten(ControllerParameters()))

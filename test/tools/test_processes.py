@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from mppi_ros.mppi.errors import MppiError
+from mppi_ros.parameters.errors import MppiError
 from mppi_ros.tools import processes
 from mppi_ros.tools.processes import ChildEndedError, Children
 

@@ -9,8 +9,8 @@ from PIL import Image
 import pytest
 
 from mppi_ros.driving.path import ReferencePath
-from mppi_ros.mppi.errors import InputError
-from mppi_ros.mppi.parameters import replace
+from mppi_ros.parameters.declaration import replace
+from mppi_ros.parameters.errors import InputError
 from mppi_ros.tools.evaluate_case import RUN_UP
 from mppi_ros.tools.evaluate_suites import RESERVE, Request, cases_of
 
@@ -91,8 +91,8 @@ def test_the_course_is_closed_and_begins_the_run_up_before_the_line(tracks):
     at_line = [np.interp(RUN_UP, line.arc, axis) for axis in line.points.T]
     assert math.dist(at_line, oval(0.0, [0.0])[0]) < 0.2
     episode = case.episode(case.ideal_time())
-    assert np.diff(episode.marks) == pytest.approx(AROUND, rel=2e-3)
-    assert episode.marks[-1] < ReferencePath.from_poses(episode.path[:, :2]).length
+    assert np.diff(episode.timing_gates) == pytest.approx(AROUND, rel=2e-3)
+    assert episode.timing_gates[-1] < ReferencePath.from_poses(episode.path[:, :2]).length
 
 
 def test_a_car_drives_two_flying_laps_without_contact_and_they_are_timed(tracks):

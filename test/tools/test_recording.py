@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from mppi_ros.mppi.errors import InputError
-from mppi_ros.nodes import use_wheels
+from mppi_ros.parameters.errors import InputError
+from mppi_ros.ros import use_wheels
 from mppi_ros.tools.recording import Recording, message_definition, offered_qos, type_hash
 
 pytest.importorskip('rclpy')

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 import pytest
 
-from mppi_ros.mppi import Optimizer, Step, score, theory
+from mppi_ros.mppi import IterationStatistics, Optimizer, score, theory
 from mppi_ros.tools.theory import theory_rows
 from mppi_ros.tools.theory_figures import CONTENTS, FIELD, FIGURES, VALLEYS, write_figures
 
@@ -54,7 +54,9 @@ def test_every_name_on_the_page_is_in_the_code():
         known = hasattr(theory, name) or hasattr(score, name)
         assert known or name in ('lambda', 'ess_share'), name
     for owner, name in re.findall(r'`(Step|Optimizer)\.([a-z_]+)`', page):
-        assert name in Step.__annotations__ or hasattr(Optimizer, name), f'{owner}.{name}'
+        assert name in IterationStatistics.__annotations__ or hasattr(Optimizer, name), (
+            f'{owner}.{name}'
+        )
 
 
 def shown_by(path):
@@ -89,7 +91,7 @@ def test_a_figure_of_the_page_shows_what_the_code_draws_today(figures, name):
 def best_place(sigma):
     """Return where L_Σ is greatest over one control, and how many maxima it has."""
     x = np.linspace(-3.6, 4.8, 4001)
-    level = theory.log_density(theory.noised(VALLEYS, sigma**2), x[:, None])
+    level = theory.log_density(theory.smoothed(VALLEYS, sigma**2), x[:, None])
     inner = level[1:-1]
     return x[np.argmax(level)], int(np.sum((inner > level[:-2]) & (inner > level[2:])))
 
@@ -106,7 +108,7 @@ def test_at_the_greatest_noise_all_arrows_of_the_field_lead_to_the_wide_valley()
     assert 'at σ = 0.9 all arrows lead to the wide valley' in (DOCS / 'theory.md').read_text()
     side = np.linspace(-2.6, 2.6, 9)
     at = np.stack(np.meshgrid(side, side), axis=-1).reshape(-1, 2)
-    smoothed = theory.noised(FIELD, 0.9**2)
+    smoothed = theory.smoothed(FIELD, 0.9**2)
     for _ in range(200):
         at = theory.ascend(smoothed, at, 0.5)
     assert np.ptp(at, axis=0).max() < 1e-3

@@ -1,0 +1,154 @@
+"""
+What is sent when the plan is not safe: the plan → a second choice → braking → zero.
+
+A command is sent only when the robot can still come to rest after it without touching anything
+(see `stopping_check`). Where the plan has no such command, the search restarts from the cheapest of
+a set of constant commands and with a wider Σ. If it finds none, the robot brakes to rest along the
+path with the largest clearance.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mppi_ros.control import stopping_check
+from mppi_ros.control.stopping_check import CollisionModel, StoppingCheck
+from mppi_ros.driving import motion_models
+from mppi_ros.driving.distance_field import FAR
+from mppi_ros.driving.motion_models import Controls, Model, MotionState
+from mppi_ros.driving.objective import DrivingObjective
+from mppi_ros.mppi.optimizer import Optimizer
+
+WIDER = 2.0  # times Σ's square root in the second search
+HALVINGS = 5  # of a command, to find the fastest one that the rim leaves room for
+GRID = {2: 7, 3: 3}  # constant commands tried for each of m controls; odd: rest is one of them
+
+
+class CheckedCommand(NamedTuple):
+    """The controls of a command, and the best way of braking after it."""
+
+    command: Controls
+    check: StoppingCheck
+
+
+class CheckContext(NamedTuple):
+    """
+    All that decides whether a command may be sent.
+
+    `start` is where the command begins to act, `last` the command before, `hold` the time that
+    it acts [s]; `step` is the motion model for the time that it may change in, and `model` that
+    for steps of `braking.STEP`; `waiting` is what an axis that acts late has still to obey; a
+    command is held for `rows` steps of the horizon.
+    """
+
+    start: MotionState
+    last: Controls
+    hold: float
+    surroundings: CollisionModel
+    step: Model
+    model: Model
+    waiting: NDArray[np.float32]
+    rows: float
+
+    def held(self, mean: NDArray[np.float32]) -> Controls:
+        """Return what is sent of a sequence, float32[T, m]: its mean over one control period."""
+        return motion_models.held_command(mean, self.rows)
+
+    def choose(self, wanted: Controls) -> CheckedCommand:
+        """Return the command nearest to `wanted` that the limits allow, checked."""
+        command = motion_models.as_floats(motion_models.apply_limits(wanted, self.last, self.step))
+        return CheckedCommand(command, self._checked(command, self.hold))
+
+    def slowed(self, wanted: Controls) -> CheckedCommand | None:
+        """
+        Return the fastest command along `wanted` that leaves room to stop before the rim.
+
+        None where it is not the rim of what is known that leaves no room.
+        """
+        if self.surroundings.outside >= FAR:
+            return None
+        free = self._replace(surroundings=self.surroundings._replace(outside=FAR))
+        if not free.choose(wanted).check.safe:
+            return None
+        found = self.choose(_slower(wanted, 0.0, self.step))
+        slow, fast = 0.0, 1.0
+        for _ in range(HALVINGS):
+            middle = 0.5 * (slow + fast)
+            choice = self.choose(_slower(wanted, middle, self.step))
+            if choice.check.safe:
+                found, slow = choice, middle
+            else:
+                fast = middle
+        return found if found.check.safe else None
+
+    def braked(self) -> StoppingCheck:
+        """Return what comes of braking from now on, along the curvature that stays clearest."""
+        return self._checked(self.last, 0.0)
+
+    def _checked(self, command: Controls, hold: float) -> StoppingCheck:
+        return stopping_check.check(
+            self.start, command, hold, self.surroundings, self.model, self.waiting
+        )
+
+
+def _slower(controls: Controls, share: float, model: Model) -> Controls:
+    """Return the controls that drive the same way at a share of the speed."""
+    if isinstance(model, motion_models.Ackermann):
+        return share * controls[0], *controls[1:]
+    return tuple(share * value for value in controls)
+
+
+def fallback_command(
+    sampler: Optimizer, objective: DrivingObjective, scene: CheckContext, ess_scale: float
+) -> CheckedCommand | None:
+    """
+    Search anew for a safe command, from the cheapest constant command and wider.
+
+    Where the search finds none, the cheapest constant command that is safe and moves the robot
+    is the choice; None if there is none. The mean is left at the choice, or at braking.
+    """
+    commands = _commands(scene.step)
+    mean = sampler.mean
+    order = np.argsort(objective.costs_of_constant(commands, len(mean)), kind='stable')
+    mean[:] = commands[order[0]]
+    objective.project(mean)
+    sampler.step(objective, ess_scale, WIDER)
+    first = scene.held(mean)
+    if all(map(math.isfinite, first)):
+        choice = scene.choose(first)
+        if choice.check.safe:
+            return choice
+    for command in commands[order]:
+        choice = scene.choose(tuple(command.tolist()))
+        if choice.check.safe and not motion_models.is_stop(choice.command, scene.step):
+            mean[:] = command
+            break
+    else:
+        mean[:] = 0.0
+    objective.project(mean)
+    moves = not motion_models.is_stop(choice.command, scene.step)
+    return choice if choice.check.safe and moves else None
+
+
+def cheapest_constant(
+    objective: DrivingObjective, model: Model, steps: int
+) -> NDArray[np.float32]:
+    """Return the cheapest of a grid of commands that are held for all steps, float32[m]."""
+    commands = _commands(model)
+    cheapest: NDArray[np.float32] = commands[
+        np.argmin(objective.costs_of_constant(commands, steps))
+    ]
+    return cheapest
+
+
+def _commands(model: Model) -> NDArray[np.float32]:
+    """Return a grid over the commands that the limits allow, float32[n, m]."""
+    half = GRID[model.controls()] // 2
+    share = np.arange(-half, half + 1) / half
+    axes = [np.where(share < 0.0, -low, high) * share for low, high in model.bounds]
+    return np.array(list(itertools.product(*axes)), np.float32)

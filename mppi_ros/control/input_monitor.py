@@ -1,0 +1,184 @@
+"""Whether inputs and clock may be trusted: missing, old, in the future, jumping or frozen."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+from mppi_ros.control.inputs import Odometry
+from mppi_ros.control.odometry_consistency import BodyTwist, OdometryConsistency
+from mppi_ros.control.tick_result import Fault, Reason
+
+FUTURE = 0.1  # [s] that clocks of different machines may differ
+SILENCE = 0.5  # [s] without a tick after which nobody obeys the last command any more
+STEP = 0.1  # [s] in one tick by which a clock that is being slewed never leaves a steady one
+JUMP_TURN = 1.0  # [rad] that no localisation corrects the heading by
+REST = 0.05  # [m/s] below which a command or a measurement is no motion
+REST_TURN = 0.1  # [rad/s]
+RETRY = 3.0  # [s] of rest after which frozen odometry is given another chance
+
+
+class InputStatus(NamedTuple):
+    """One input: its name, its stamp [s] or None while none came, and its time-out [s] or 0."""
+
+    name: str
+    stamp: float | None
+    timeout: float
+
+    def missing(self) -> Fault | None:
+        """Say that the input never came; None when it did."""
+        if self.stamp is not None:
+            return None
+        return Fault(Reason(f'{self.name}_missing'), f'no {self.name} yet')
+
+    def fault(self, now: float) -> Fault | None:
+        """
+        Say what is wrong with the age of the input; None when nothing is.
+
+        A time-out of 0 trusts the input for ever, whatever its stamp.
+        """
+        if self.stamp is None or self.timeout == 0.0:
+            return None
+        age = now - self.stamp
+        if age > self.timeout:
+            words = f'{self.name} is {age:.2f} s old, limit {self.timeout:g} s'
+            return Fault(Reason(f'{self.name}_old'), words)
+        if age < -FUTURE:
+            words = f'{self.name} is stamped {-age:.2f} s in the future, limit {FUTURE:g} s'
+            return Fault(Reason(f'{self.name}_ahead'), words)
+        return None
+
+    def age(self, now: float) -> float:
+        """Return the age [s], NaN while none came."""
+        return math.nan if self.stamp is None else now - self.stamp
+
+    def accepts(self, stamp: float, now: float) -> bool:
+        """
+        Tell whether an input with another stamp should take the place of this one [s].
+
+        The newer one holds, so that messages out of order do no harm; but one from the future
+        never keeps out those that follow when the clock has gone back.
+        """
+        if self.stamp is None or self.timeout == 0.0:
+            return True
+        return stamp >= self.stamp or self.stamp > now + FUTURE
+
+
+class ClockMonitor:
+    """
+    The controller's clock, held against a steady one where there is one.
+
+    Attributes
+    ----------
+    now : float
+        Time of the last tick [s]; −inf before the first.
+
+    """
+
+    def __init__(self) -> None:
+        self.now = -math.inf
+        self._steady: float | None = None
+
+    def read(self, now: float, steady: float | None) -> tuple[float, Fault | None]:
+        """
+        Return the time since the last tick [s], inf at the first, and what is wrong with it.
+
+        Parameters
+        ----------
+        now : float
+            What the clock reads [s].
+        steady : float, optional
+            What a clock reads that never jumps [s]; without one only a step back can be told
+            from a tick that is late.
+
+        """
+        if not math.isfinite(now):
+            return 0.0, Fault(Reason.CLOCK_INVALID, f'the clock reads {now} s')
+        elapsed = now - self.now
+        truly = elapsed
+        if steady is not None and self._steady is not None and math.isfinite(elapsed):
+            truly = steady - self._steady
+        self.now, self._steady = now, steady
+        ahead = elapsed - truly if math.isfinite(elapsed) else 0.0
+        if elapsed < 0.0 or ahead < -STEP:
+            words = f'the clock went back by {max(-elapsed, -ahead):.2f} s'
+            return max(truly, 0.0), Fault(Reason.CLOCK_BACK, words)
+        if ahead > STEP:
+            return truly, Fault(Reason.CLOCK_AHEAD, f'the clock jumped ahead by {ahead:.2f} s')
+        if SILENCE < truly < math.inf:
+            return truly, Fault(Reason.TICK_LATE, f'there was no tick for {truly:.2f} s')
+        return truly, None
+
+
+class OdometryMonitor:
+    """Whether successive measurements fit together and answer to the commands."""
+
+    def __init__(self) -> None:
+        self._odometry: Odometry | None = None
+        self._halves = OdometryConsistency()
+        self._moving = False  # as the last command says
+        self._seen: Odometry | None = None
+        self._jump = ''
+        self._constant = 0.0  # [s] without a change while motion was commanded
+        self._rested = 0.0  # [s] since the robot rests because of that
+
+    def take(
+        self, odometry: Odometry, longest: float, speeds: BodyTwist = BodyTwist()  # noqa: B008
+    ) -> None:
+        """Compare a measurement with the last; `longest` [m] is too far to jump, 0 is never."""
+        last, self._odometry = self._odometry, odometry
+        self._halves.take(odometry, self._moving, speeds)
+        if last is None or longest == 0.0:
+            return
+        seconds = max(odometry.stamp - last.stamp, 0.0)
+        speed = max(abs(last.vx), abs(odometry.vx)) + max(abs(last.vy), abs(odometry.vy))
+        way = math.dist((last.x, last.y), (odometry.x, odometry.y))
+        angle = abs(math.remainder(odometry.yaw - last.yaw, math.tau))
+        spin = max(abs(last.wz), abs(odometry.wz)) * seconds
+        if way > longest + 2.0 * speed * seconds:
+            self._jump = f'odometry jumped by {way:.2f} m in {seconds:.2f} s, limit {longest:g} m'
+        elif angle > JUMP_TURN + 2.0 * spin:
+            self._jump = f'odometry turned by {angle:.2f} rad in {seconds:.2f} s'
+
+    def fault(self, seconds: float, moving: bool, patience: float) -> Fault | None:
+        """
+        Say that the last measurement jumped, or that none has changed for too long.
+
+        Parameters
+        ----------
+        seconds : float
+            Time since the last tick [s].
+        moving : bool
+            The last command was one that moves the robot.
+        patience : float
+            How long odometry may stay the same, to the last bit, while the robot should move
+            [s]; 0 is for ever. One half of it may not while the other half moves.
+
+        """
+        self._moving = moving
+        if self._jump:
+            words, self._jump = self._jump, ''
+            self._halves.restart()
+            return Fault(Reason.ODOMETRY_JUMPED, words)
+        changed = _values(self._odometry) != _values(self._seen)
+        self._seen = self._odometry
+        if changed or patience == 0.0:
+            self._constant = 0.0
+        elif moving:
+            self._constant += seconds
+        half = self._halves.message if patience else ''
+        if self._constant <= patience and not half:
+            self._rested = 0.0
+            return None
+        self._rested += seconds
+        if self._rested > RETRY:
+            self._constant = self._rested = 0.0
+            self._halves.forgive()
+        words = f'odometry stays the same while the robot should move, limit {patience:g} s'
+        return Fault(Reason.ODOMETRY_FROZEN, half or words)
+
+
+def _values(odometry: Odometry | None) -> tuple[float, ...]:
+    if odometry is None:
+        return ()
+    return odometry.x, odometry.y, odometry.yaw, odometry.vx, odometry.vy, odometry.wz

@@ -1,0 +1,345 @@
+"""
+The way to go: a plan of one or more sections, the progress on it, and whether it is done.
+
+A section is driven in one direction or turns the robot in place; they are driven in order.
+Progress follows the motion of the robot along the section. It skips a part in one case only: the
+part is blocked, and the robot has come round the obstacle to the plan right behind it. A robot
+that is far from its section is led back to it by a straight part that is put before the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mppi_ros.control.input_monitor import REST, REST_TURN
+from mppi_ros.control.inputs import Odometry, check_pose, check_stamp
+from mppi_ros.control.tick_result import Statistics
+from mppi_ros.driving.cost_to_go import UNREACHABLE
+from mppi_ros.driving.lookahead import LOOK
+from mppi_ros.driving.motion_models import MotionState
+from mppi_ros.driving.objective import DrivingObjective
+from mppi_ros.driving.parameters import GoalParameters
+from mppi_ros.driving.path import WINDOW, ReferencePath, sections
+
+SAME_PLACE = 0.2  # [m] within which a new plan goes on where the old one was
+BESIDE = 0.6  # [m] from a cusp within which a robot that is level with it has passed it
+BACK = 0.3  # [m] from the plan at which a robot that went round an obstacle is on it again
+OFF = 0.75  # [m] from the plan from which a robot is led back to it
+MERGE_TIME = 1.0  # [s] at the present speed that a robot may take to join the plan
+TURNED = 0.3  # [rad] at which a rotation in place inside of a plan is done
+SLIP = 0.05  # [m] by which progress may fall behind without motion of the robot
+
+
+class PlanTracker:
+    """
+    Where the robot should go, how far it has come, and whether it has arrived.
+
+    Attributes
+    ----------
+    stamp : float or None
+        Time of the plan or goal on the controller's clock [s]; None without one.
+    progress : float or None
+        Arc length of the robot on the path that `follow` returned [m]; None before it was
+        looked for.
+    reached : bool
+        The robot has come to rest at the goal.
+
+    """
+
+    def __init__(self) -> None:
+        self.stamp: float | None = None
+        self.progress: float | None = None
+        self.reached = False
+        self._sections: list[ReferencePath] = []  # the one to drive now and those after it
+        self._driven = 0.0  # [m] length of the sections before
+        self._joined: ReferencePath | None = None  # the section, with a way onto it before it
+        self._knots = np.zeros((2, 1))  # [m] arc lengths on `_joined`, and on the section
+        self._place: tuple[float, float] | None = None  # [m] of the last projection
+        self._around: float | None = None  # [m] left on the way round an obstacle
+        self._goal: tuple[float, float, float] | None = None
+        self._looked = -math.inf  # [m] progress at which the plan ahead was searched last
+        self._arriving = False
+
+    def set_plan(
+        self,
+        stamp: float,
+        poses: NDArray[np.float64],
+        turns: bool = True,
+        omni: bool = False,
+    ) -> None:
+        """
+        Take a plan, float64[N, 3] (x, y, yaw), in the place of the old one; nothing is reset.
+
+        A plan of one pose is a goal. `turns` and `omni` say what the robot can do, see
+        `path.sections`.
+
+        Raises
+        ------
+        InputError
+            There is no pose, or one is not finite; the last plan is kept.
+
+        """
+        check_stamp('plan', stamp)
+        plan = sections(poses, turns=turns, omni=omni)
+        goal = plan[-1].goal
+        check_pose('plan', *goal)
+        if len(plan) == 1 and plan[0].length == 0.0 and not plan[0].in_place:
+            if self._goal != goal:
+                self.progress = None
+                self._take(stamp, [], 0, goal)
+            self.stamp = stamp
+            return
+        done = len(plan) - len(self._sections)
+        old = self._sections
+        on_plan = self._on_section
+        if old and done >= 0 and _same_place(old[0], plan[done], on_plan):
+            self.progress = on_plan
+            self._take(stamp, plan, done, None)
+            return
+        self.progress = None
+        self._take(stamp, plan, 0, None)
+
+    def set_goal(self, stamp: float, x: float, y: float, yaw: float, tolerance: float) -> None:
+        """
+        Go straight to a pose, unless the plan leads within `tolerance` [m] of it anyway.
+
+        Raises
+        ------
+        InputError
+            The stamp or the pose is not finite; the last plan is kept.
+
+        """
+        check_stamp('goal', stamp)
+        check_pose('goal', x, y, yaw)
+        if self._sections and math.dist(self._sections[-1].goal[:2], (x, y)) <= tolerance:
+            self.stamp = stamp
+            return
+        self.progress = None
+        self._take(stamp, [], 0, (x, y, yaw))
+
+    def clear(self) -> None:
+        """Forget plan and goal."""
+        self.progress = None
+        self._take(None, [], 0, None)
+
+    def restart(self) -> None:
+        """Forget the progress; the plan is kept."""
+        self.progress = None
+        self.look_again()
+        self._arriving = False
+        self.reached = False
+
+    def look_again(self) -> None:
+        """Search the plan ahead for obstacles at the next step, whatever the progress."""
+        self._looked = -math.inf
+
+    def follow(
+        self,
+        here: MotionState,
+        goal: GoalParameters,
+        objective: DrivingObjective,
+        statistics: Statistics,
+    ) -> ReferencePath:
+        """
+        Return the section to drive, and note the progress on it.
+
+        Raises
+        ------
+        InputError
+            The goal is too far for a straight path.
+
+        """
+        place = (here.x, here.y)
+        if not self._sections:
+            assert self._goal is not None
+            self._sections = [ReferencePath.from_poses([(*place, 0.0), self._goal])]
+        path = self._path
+        while len(self._sections) > 1 and self._at_cusp(here, path, goal):
+            self._driven += self._sections[0].length
+            self.progress, self._joined = 0.0, None
+            self.look_again()
+            del self._sections[0]
+            path = self._path
+        if self.progress is None and math.dist(path.points[0], place) < WINDOW:
+            self.progress = 0.0  # a plan from here begins at its beginning
+        self._project(place, path, objective, statistics)
+        off = OFF + objective.turning_circle  # turning round leaves the path by as much
+        if self._around is None and abs(statistics.cross_track) > off:
+            path = self._join(place, math.hypot(here.v, here.vy), statistics)
+        self._place = place
+        assert self._on_section is not None
+        statistics.progress = self._driven + self._on_section
+        statistics.distance_to_goal = math.dist(self._sections[-1].goal[:2], place)
+        return path
+
+    @property
+    def ahead(self) -> ReferencePath | None:
+        """Return the section to drive; None before a plan came and the robot was found on it."""
+        return self._path if self._sections and self.progress is not None else None
+
+    def wants_a_look(self) -> bool:
+        """Tell whether the plan ahead should be searched for obstacles again."""
+        return self.progress is not None and abs(self.progress - self._looked) > LOOK
+
+    def looked(self) -> None:
+        """Take note that the plan ahead is being searched from here on."""
+        if self.progress is not None:
+            self._looked = self.progress
+
+    @property
+    def distance_remaining(self) -> float:
+        """Return how long the way left is [m]."""
+        if not self._sections:
+            return 0.0
+        path = self._path
+        here = path.length - (self.progress or 0.0) if self._around is None else self._around
+        return here + sum(section.length for section in self._sections[1:])
+
+    @property
+    def goal(self) -> tuple[float, float, float] | None:
+        """Return where it ends: x [m], y [m], yaw [rad]; None without a plan or goal."""
+        return self._sections[-1].goal if self._sections else self._goal
+
+    def check_goal(
+        self,
+        here: MotionState,
+        path: ReferencePath,
+        goal: GoalParameters,
+        odometry: Odometry,
+        standing: bool,
+        rest: Callable[[], MotionState],
+    ) -> bool:
+        """
+        Tell whether to come to rest at the goal, or to stay there.
+
+        The goal counts as reached when the robot stands within the tolerances, as its odometry
+        says: having merely passed through them, it drives on. `standing` tells that the last
+        command was to stand, `rest` tells where the robot stands after braking now: one that is
+        too fast drives on, too.
+        """
+        within = len(self._sections) == 1 and self._within_goal(here, path, goal)
+        if self.reached:
+            return True
+        if within and not self._arriving:
+            within = self._within_goal(rest(), path, goal)
+        at_rest = (
+            standing
+            and math.hypot(odometry.vx, odometry.vy) <= REST
+            and abs(odometry.wz) <= REST_TURN
+        )
+        self._arriving = within or (self._arriving and not at_rest)
+        self.reached = within and at_rest
+        return self._arriving
+
+    def _take(
+        self,
+        stamp: float | None,
+        plan: list[ReferencePath],
+        done: int,
+        goal: tuple[float, float, float] | None,
+    ) -> None:
+        """Take a plan of which `done` sections lie behind the robot."""
+        self._joined = self._around = self._place = None
+        self._driven = sum(section.length for section in plan[:done])
+        self.stamp, self._sections, self._goal = stamp, plan[done:], goal
+        self.look_again()
+        self._arriving = False
+        self.reached = False
+
+    @property
+    def _path(self) -> ReferencePath:
+        """Return the section to drive, from where the robot joins it."""
+        return self._joined or self._sections[0]
+
+    @property
+    def _on_section(self) -> float | None:
+        """Return the progress as an arc length on the section as it was planned [m]."""
+        if self._joined is None or self.progress is None:
+            return self.progress
+        return float(np.interp(self.progress, *self._knots))
+
+    def _project(
+        self,
+        place: tuple[float, float],
+        path: ReferencePath,
+        objective: DrivingObjective,
+        statistics: Statistics,
+    ) -> None:
+        """Find the robot on the path; on the way round an obstacle it stays before that."""
+        before = self.progress
+        now, aside = path.project(*place, before)
+        if before is not None and self._place is not None:
+            now = max(now, before - SLIP - math.dist(place, self._place))
+        self.progress, statistics.cross_track = now, aside
+        self._around = None
+        way = objective.way_round(path, now if before is None else max(before, now))
+        if way is None:
+            return
+        behind, away = path.nearest(*place, way.first, way.last)
+        if away < BACK:
+            self.progress, statistics.cross_track = behind, away
+            self.look_again()
+            return
+        # Held where it was left: the way round may begin with a turn back.
+        self.progress = min(now if before is None else max(before, now), way.blocked)
+        seconds = way.time_from(*place)
+        self._around = path.length - self.progress
+        if seconds < UNREACHABLE:
+            self._around = seconds * objective.top_speed + path.length - way.end
+
+    def _join(
+        self, place: tuple[float, float], speed: float, statistics: Statistics
+    ) -> ReferencePath:
+        """Return the way onto the section that is to be driven, and on along it."""
+        section, on_section = self._sections[0], self._on_section
+        assert on_section is not None
+        on_section, aside = section.project(*place, on_section)
+        ahead = max(min(abs(aside), WINDOW), MERGE_TIME * speed)
+        path, way, at = section.joined_from(*place, on_section, ahead)
+        self._joined = path
+        self._knots = np.array([[0.0, way, path.length], [on_section, at, section.length]])
+        self.progress, statistics.cross_track = 0.0, 0.0
+        self.look_again()
+        return path
+
+    def _at_cusp(self, here: MotionState, path: ReferencePath, goal: GoalParameters) -> bool:
+        """
+        Tell whether the section is done: the robot is at its end, or can come no nearer.
+
+        A car that has missed the cusp sideways would only move to and fro beside it.
+        """
+        if path.in_place:
+            turn = abs(math.remainder(here.yaw - path.goal[2], math.tau))
+            near = math.dist(path.goal[:2], (here.x, here.y)) <= BESIDE
+            return near and turn <= min(TURNED, goal.heading_tolerance)
+        if self._within_goal(here, path, goal):
+            return True
+        if self.progress is None or path.length - self.progress > goal.position_tolerance:
+            return False
+        return math.dist(path.goal[:2], (here.x, here.y)) <= BESIDE
+
+    def _within_goal(self, here: MotionState, path: ReferencePath, goal: GoalParameters) -> bool:
+        """Tell whether the robot is at the end of the path, not where a round trip begins."""
+        if self.progress is None:
+            return False
+        if path.length - self.progress > goal.position_tolerance + WINDOW:
+            return False
+        x, y, yaw = path.goal
+        turn = abs(math.remainder(here.yaw - yaw, math.tau))
+        near = math.dist((x, y), (here.x, here.y)) <= goal.position_tolerance
+        return near and turn <= goal.heading_tolerance
+
+
+def _same_place(old: ReferencePath, new: ReferencePath, progress: float | None) -> bool:
+    """Tell whether both paths are at the same place at this arc length."""
+    if progress is None or progress > new.length:
+        return False
+    places = [
+        [float(np.interp(progress, path.arc, axis)) for axis in path.points.T]
+        for path in (old, new)
+    ]
+    return math.dist(*places) < SAME_PLACE

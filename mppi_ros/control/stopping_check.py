@@ -1,0 +1,289 @@
+"""
+Where the robot will be: the state when a command acts, and the way it takes to come to rest.
+
+A command is safe when, after it has acted for one period, at least one way of braking brings the
+robot to rest without the footprint going deeper into obstacles than it stands already. A robot
+that stays with safe commands can always stop in time.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mppi_ros.driving.distance_field import DistanceField
+from mppi_ros.driving.footprint import Footprint
+from mppi_ros.driving.motion_models import (
+    Ackermann,
+    Controls,
+    Model,
+    MotionState,
+    applied_command,
+    brake_command,
+    delay_steps,
+    integrate,
+    is_stop,
+    trajectory,
+    with_wheel_angle,
+)
+from mppi_ros.driving.parameters import Limits, PredictionParameters
+from mppi_ros.jit.cache import cached_njit
+
+STEP = 0.01  # [s] of the integration
+LONGEST = 2000  # steps: a stop that takes longer counts as none, however much room there is
+BENDS = (1.0, -1.0, 0.5, -0.5, 0.25, -0.25)  # ways of braking aside, tried in turn
+TOUCH = 1e-6  # [m] of depth that is rounding
+NONE = np.zeros((0, 5))
+
+
+class CollisionModel(NamedTuple):
+    """The distance field and the body in it, as the kernels take them."""
+
+    distance: NDArray[np.float32]
+    resolution: float
+    origin_x: float
+    origin_y: float
+    outside: float
+    discs: NDArray[np.float64]
+    margin: float
+    movers: NDArray[np.float64]
+
+    @classmethod
+    def of(
+        cls,
+        field: DistanceField,
+        footprint: Footprint,
+        margin: float,
+        movers: NDArray[np.float64] = NONE,
+    ) -> CollisionModel:
+        """
+        Return the surroundings of a footprint that must keep `margin` [m] of clearance.
+
+        A row of movers, float64[n, 5], is x, y [m], vx, vy [m/s], radius [m] of what moves.
+        """
+        return cls(
+            distance=field.distance,
+            resolution=field.resolution,
+            origin_x=field.origin_x,
+            origin_y=field.origin_y,
+            outside=field.outside,
+            discs=footprint.discs,
+            margin=margin,
+            movers=movers,
+        )
+
+
+class StoppingCheck(NamedTuple):
+    """
+    The best way of braking after a command has acted.
+
+    `added_penetration` [m] is how much deeper in obstacles any disc of the footprint gets than it
+    is at the start; `begin` and `clearance` [m] are the clearance at the start and the least on
+    the way; `turn` is the curvature [rad/m] that braking follows; `rest` is where it ends. A way
+    that has not ended after LONGEST steps is infinitely deep: the robot may come to rest anywhere.
+    """
+
+    added_penetration: float
+    begin: float
+    clearance: float
+    turn: float
+    rest: MotionState
+
+    @property
+    def safe(self) -> bool:
+        """Tell whether the robot can come to rest without going deeper into obstacles."""
+        return self.added_penetration <= TOUCH
+
+
+def predict(
+    state: MotionState,
+    since: float,
+    until: float,
+    sent: NDArray[np.float64],
+    prediction: PredictionParameters,
+    model: type[Model],
+    limits: Limits,
+) -> MotionState:
+    """
+    Roll a measured state forward with the commands that were sent meanwhile.
+
+    Parameters
+    ----------
+    state : State
+        What was measured.
+    since, until : float
+        Time of the measurement and of the prediction [s].
+    sent : float64[N, 1 + m]
+        Time [s] and controls of the commands sent, oldest first.
+    prediction : Prediction
+        The plant; a command acts on each axis its own delay after it was sent.
+    model, limits
+        How the robot moves.
+
+    """
+    span = until - since
+    steps = max(math.ceil(span / STEP), 1)
+    middles = since + (np.arange(steps) + 0.5) * (max(span, 0.0) / steps)
+    linear, angular = (
+        _sent_at(sent, middles, delay)
+        for delay in (prediction.delay_linear, prediction.delay_angular)
+    )
+    commands = np.column_stack([linear[:, :-1], angular[:, -1]]).astype(np.float32)
+    if model is Ackermann:
+        state = with_wheel_angle(state, float(commands[0, 1]))
+    if span <= 0.0:
+        return state
+    step = model.of(limits, prediction, span / steps)
+    step = step._replace(later_v=np.float32(0.0), later_w=np.float32(0.0))
+    return MotionState(*trajectory(commands, state, step)[-1].tolist())
+
+
+def pending(
+    sent: NDArray[np.float64], now: float, model: Model
+) -> NDArray[np.float32]:
+    """Return what was sent in the steps before `now` and still waits on the slower axis."""
+    count = delay_steps(model)
+    before = (np.arange(count) + 0.5 - count) * float(model.dt)
+    return _sent_at(sent, now + before).astype(np.float32)
+
+
+def _sent_at(
+    sent: NDArray[np.float64], times: NDArray[Any], delay: float = 0.0
+) -> NDArray[np.float64]:
+    """Return the controls, float64[n, m], that act at times [s], each `delay` after sending."""
+    index = np.searchsorted(sent[:, 0] + delay, times, side='right') - 1
+    return sent[np.maximum(index, 0), 1:]
+
+
+def check(
+    state: MotionState,
+    command: Controls,
+    hold: float,
+    surroundings: CollisionModel,
+    model: Model,
+    waiting: NDArray[np.float32] | None = None,
+) -> StoppingCheck:
+    """
+    Return the best of a few ways to brake after `command` has acted for `hold` [s].
+
+    They follow the curvature of the command, go straight, or bend more or less to either side.
+
+    Parameters
+    ----------
+    state : State
+        Where and how fast the robot is when the command begins to act.
+    command : (float, ...)
+        The m controls.
+    hold : float
+        Time until braking begins to act [s].
+    surroundings : Surroundings
+        What must not be touched.
+    model : Model
+        Limits and lags for steps of STEP.
+    waiting : float32[waits, m], optional
+        Commands sent before that the slower axis has still to obey; see `pending`.
+
+    """
+    if waiting is None:
+        waiting = np.zeros((delay_steps(model), len(command)), np.float32)
+    along, bend = model.curvature(command), model.evasive_curvature(state.v)
+    best = StoppingCheck(math.inf, -math.inf, -math.inf, 0.0, state)
+    for turn in (along, 0.0, *(along + share * bend for share in BENDS)):
+        deeper, begin, clearance, *rest = _brake(
+            state, command, hold, turn, waiting, surroundings, model
+        )
+        found = StoppingCheck(deeper, begin, clearance, turn, MotionState(*rest))
+        if found.safe:
+            return found
+        if (found.added_penetration, -found.clearance) < (best.added_penetration, -best.clearance):
+            best = found
+    return best
+
+
+@cached_njit(nogil=True)
+def _distance(x: Any, y: Any, around: Any) -> Any:
+    """
+    Interpolate the distance field between the centres of four cells; the rim counts, too.
+
+    A robot in contact must see the smallest motion away from the obstacle, which the value of
+    the nearest cell would hide. Where the outside is an obstacle, the distance to the rim is
+    negative beyond it.
+    """
+    height, width = around.distance.shape
+    column = (x - around.origin_x) / around.resolution
+    row = (y - around.origin_y) / around.resolution
+    rim = min(min(column, width - column), min(row, height - row)) * around.resolution
+    if around.outside > 0.0:
+        rim = around.outside
+    if not (0.0 <= column < width and 0.0 <= row < height):
+        return rim
+    column = min(max(column - 0.5, 0.0), width - 1.0)
+    row = min(max(row - 0.5, 0.0), height - 1.0)
+    j, i = int(column), int(row)
+    right, up = min(j + 1, width - 1), min(i + 1, height - 1)
+    a, b = column - j, row - i
+    low = (1.0 - a) * around.distance[i, j] + a * around.distance[i, right]
+    high = (1.0 - a) * around.distance[up, j] + a * around.distance[up, right]
+    return min((1.0 - b) * low + b * high, rim)
+
+
+@cached_njit(nogil=True)
+def _room(x: Any, y: Any, c: Any, s: Any, time: Any, around: Any, room: Any) -> None:
+    """Fill room[n] with the clearance of each disc at a pose, after `time` [s]."""
+    for n in range(around.discs.shape[0]):
+        ahead, aside = around.discs[n, 0], around.discs[n, 1]
+        disc_x, disc_y = x + ahead * c - aside * s, y + ahead * s + aside * c
+        distance = _distance(disc_x, disc_y, around)
+        for m in range(around.movers.shape[0]):
+            dx = disc_x - around.movers[m, 0] - time * around.movers[m, 2]
+            dy = disc_y - around.movers[m, 1] - time * around.movers[m, 3]
+            distance = min(distance, math.hypot(dx, dy) - around.movers[m, 4])
+        room[n] = distance - around.discs[n, 2]
+
+
+@cached_njit(nogil=True)
+def _brake(
+    start: Any, command: Any, hold: Any, curvature: Any, waiting: Any, around: Any, model: Any
+) -> Any:
+    """Hold a command, then brake to rest; see Check."""
+    first = waiting.shape[0]
+    sent = np.empty((first + LONGEST, len(command)))
+    for step in range(first):  # a slice would bring in error messages: 3 s of compilation
+        for n in range(len(command)):
+            sent[step, n] = waiting[step, n]
+    state = (
+        start.x, start.y, math.cos(start.yaw), math.sin(start.yaw), start.v, start.w, start.vy,
+        start.curvature,
+    )  # fmt: skip
+    begin, room = np.empty(around.discs.shape[0]), np.empty(around.discs.shape[0])
+    _room(state[0], state[1], state[2], state[3], 0.0, around, begin)
+    clearance = begin.min()
+    deeper = 0.0
+    rested = False
+    for step in range(LONGEST):
+        if step * STEP >= hold:
+            command = brake_command(command, curvature, model)
+        for n in range(len(command)):
+            sent[first + step, n] = command[n]
+        state = integrate(state, applied_command(sent, first + step, model), model)
+        x, y, c, s, v, w, vy, _ = state
+        _room(x, y, c, s, (step + 1) * STEP, around, room)
+        for n in range(room.size):
+            deeper = max(deeper, min(around.margin, begin[n]) - room[n])
+            clearance = min(clearance, room[n])
+        at_rest = abs(v) < 0.005 and abs(w) < 0.005 and abs(vy) < 0.005
+        if at_rest and step >= first and is_stop(command, model):
+            rested = True
+            break
+    lost = True
+    for n in range(begin.size):
+        lost = lost and begin[n] + around.discs[n, 2] <= TOUCH
+    # In the middle of an obstacle no motion seems to lead deeper. Of a robot that still moves
+    # nothing is known of what it meets later.
+    if lost or not rested:
+        deeper = math.inf
+    heading = math.atan2(state[3], state[2])
+    return deeper, begin.min(), clearance, state[0], state[1], heading, v, w

@@ -1,0 +1,225 @@
+"""
+Divide a plan: where its direction of travel changes, and where it rotates the robot in place.
+
+All rules work on places, not on poses: poses within PLACE of each other are one place. Otherwise
+the noise of a robot that stood still while its path was recorded would be hundreds of reversals.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mppi_ros.jit.simd import kernel
+
+PLACE = 0.05  # [m]
+SHORTEST = 0.1  # [m] a change of direction that is undone within less than this is noise
+CUSP = math.radians(120.0)  # [rad] a sharper bend between two steps reverses the direction
+IN_PLACE = 0.5  # [rad] a smaller change of yaw at one place is no rotation in place
+HALF_TURN = math.pi + 1e-3  # [rad] up to which a rotation needs no part
+PART_TURN = math.radians(120.0)  # [rad] longest part of a longer one: the sense stays certain
+UNEQUAL = 1e-3  # [rad] a smaller difference of yaws is rounding
+ALONG = 0.25  # sum of the cosines at both ends of a step from which its yaws state a direction
+OBLIQUE = math.radians(45.0)  # [rad] from the path at which constant yaws do not belong to it
+ASIDE = 0.5  # [rad] from the path up to which a yaw is along it
+ASIDE_SHARE = 0.1  # of the path that need not be, for its yaws to say nothing
+ROUNDED = 0.25  # [m] of the path that may be oblique to them: a cusp that a smoother has rounded
+
+Floats = NDArray[np.float64]
+
+
+class PathSegments(NamedTuple):
+    """
+    What the poses of a plan say.
+
+    Attributes
+    ----------
+    places : float64[n, 2]
+        Corners of the path [m].
+    arriving, leaving : float64[n]
+        Yaw with which the robot comes to a place and leaves it [rad].
+    oriented : bool
+        The yaws belong to the path.
+    direction : float64[n - 1]
+        Of each step from place to place: 1 forward, −1 backward.
+    cuts : int64[c]
+        Places at which the robot has to reverse.
+    rotations : {int: list of float}
+        Yaws to which the robot turns at a place, in order [rad].
+
+    """
+
+    places: Floats
+    arriving: Floats
+    leaving: Floats
+    oriented: bool
+    direction: Floats
+    cuts: NDArray[np.int64]
+    rotations: dict[int, list[float]]
+
+
+def segment_path(poses: Floats, turns: bool, omni: bool) -> PathSegments:
+    """
+    Return the outline of a plan, float64[N, 2] or float64[N, 3] of finite numbers.
+
+    With `turns` the robot can rotate in place, with `omni` it need not face along the path.
+    """
+    first = first_of_places(poses[:, :2])
+    last = np.append(first[1:], len(poses)) - 1
+    places = poses[first, :2].copy()
+    places[-1] = poses[-1, :2]
+    step = np.diff(places, axis=0)
+    way = np.arctan2(step[:, 1], step[:, 0])
+    steps = np.hypot(step[:, 0], step[:, 1])
+    oriented = poses.shape[1] == 3 and _belongs(poses[:, 2], first, way, steps, omni)
+    if oriented and omni and _along(poses[last, 2], way, steps):
+        oriented = False
+    arriving = leaving = np.zeros(len(places))
+    direction = np.ones(len(way))
+    rotations: dict[int, list[float]] = {}
+    if oriented:
+        arriving, leaving = poses[first, 2], poses[last, 2]
+        direction = _directions(way, steps, leaving, arriving)
+    bent = np.abs(_wrapped(np.diff(way))) > CUSP
+    if oriented and omni:
+        cuts = np.empty(0, np.int64)
+    else:
+        cuts = 1 + np.flatnonzero(bent | (np.diff(direction) != 0.0))
+    if oriented and turns:
+        heading = way + np.where(direction < 0.0, math.pi, 0.0)
+        turned = np.abs(_wrapped(heading[cuts] - heading[cuts - 1])) > CUSP
+        rotations = {int(cut): [float(heading[cut])] for cut in cuts[turned]}
+        rotations.update(_rotations(poses[:, 2], first, last))
+    return PathSegments(places, arriving, leaving, oriented, direction, cuts, rotations)
+
+
+def first_of_places(points: Floats) -> NDArray[np.int64]:
+    """Return the first pose of each place, from points float64[N, 2]."""
+    is_first = np.zeros(len(points), np.bool_)
+    _mark_places(np.ascontiguousarray(points), PLACE, is_first)
+    return np.flatnonzero(is_first)
+
+
+def warm_up() -> None:
+    """Compile or load the kernel before the first plan comes."""
+    first_of_places(np.zeros((1, 2)))
+
+
+@kernel
+def _mark_places(points: Any, reach: Any, is_first: Any) -> None:
+    """Mark each point, float64[N, 2], that is at least `reach` from the last marked one."""
+    is_first[0] = True
+    x, y = points[0, 0], points[0, 1]
+    for i in range(1, points.shape[0]):
+        if math.hypot(points[i, 0] - x, points[i, 1] - y) >= reach:
+            is_first[i] = True
+            x, y = points[i, 0], points[i, 1]
+
+
+def _wrapped(angle: Floats) -> Floats:
+    """Return angles in [−π, π)."""
+    return (angle + math.pi) % math.tau - math.pi
+
+
+def _belongs(
+    yaw: Floats, first: NDArray[np.int64], way: Floats, steps: Floats, omni: bool
+) -> bool:
+    """
+    Tell whether yaws, float64[N], belong to the path.
+
+    They do not where a planner left them empty: they are the same in all poses but the last,
+    which has the yaw of the goal. Then either the last one stands apart and differs by more than
+    a right angle, or, unless the robot is omnidirectional, they are oblique to more than ROUNDED
+    of the path at once.
+    """
+    if len(way) == 0:
+        return True
+    if np.abs(_wrapped(yaw[:-1] - yaw[0])).max() > UNEQUAL:
+        return True
+    alone = first[-1] == len(yaw) - 1
+    if alone and abs(math.remainder(yaw[-1] - yaw[0], math.tau)) > 0.5 * math.pi + UNEQUAL:
+        return False
+    oblique = np.abs(np.cos(yaw[0] - way)) < math.cos(OBLIQUE)
+    run = np.cumsum(np.where(oblique, steps, 0.0))
+    before = np.maximum.accumulate(np.where(oblique, 0.0, run))
+    return omni or bool((run - before).max() <= ROUNDED)
+
+
+def _along(leaving: Floats, way: Floats, steps: Floats) -> bool:
+    """
+    Tell whether yaws, float64[n], are the direction of the path, as most planners fill them in.
+
+    An omnidirectional robot then need not stop for the yaw of the start or of the goal. Those two
+    do not count.
+    """
+    if len(way) < 3:
+        return False
+    aside = np.cos(leaving[1:-1] - way[1:]) < math.cos(ASIDE)
+    return bool(steps[1:][aside].sum() <= ASIDE_SHARE * steps[1:].sum())
+
+
+def _directions(way: Floats, steps: Floats, leaving: Floats, arriving: Floats) -> Floats:
+    """
+    Return 1 or −1 for each step, float64[n - 1].
+
+    A step at both ends of which the yaws contradict each other goes on in the direction before
+    it, and so does a change of direction over less than SHORTEST.
+    """
+    stated = np.cos(leaving[:-1] - way) + np.cos(arriving[1:] - way)
+    direction = np.where(np.abs(stated) > ALONG, np.sign(stated), 0.0)
+    known = np.flatnonzero(direction)
+    if len(known) == 0:
+        return np.ones(len(way))
+    before = np.maximum.accumulate(np.where(direction != 0.0, np.arange(len(way)), -1))
+    direction = direction[np.where(before < 0, known[0], before)]
+    edges = np.concatenate([[0], 1 + np.flatnonzero(np.diff(direction)), [len(way)]])
+    lengths = np.add.reduceat(steps, edges[:-1])
+    lasting = lengths >= SHORTEST
+    if not lasting.any():
+        return np.full(len(way), direction[int(edges[np.argmax(lengths)])])
+    of_run = direction[edges[:-1]]
+    before = np.maximum.accumulate(np.where(lasting, np.arange(len(lasting)), -1))
+    of_run = of_run[np.where(before < 0, int(np.argmax(lasting)), before)]
+    return np.repeat(of_run, np.diff(edges))
+
+
+def _rotations(
+    yaw: Floats, first: NDArray[np.int64], last: NDArray[np.int64]
+) -> dict[int, list[float]]:
+    """Return the yaws to which the robot turns at each place where it rotates."""
+    found = {}
+    for place in np.flatnonzero(last > first).tolist():
+        yaws = np.unwrap(yaw[first[place] : last[place] + 1])
+        if np.ptp(yaws) >= IN_PLACE:
+            ends = _turning_points(yaws.tolist())
+            parts = [
+                float(part)
+                for begin, end in zip(ends, ends[1:], strict=False)
+                for part in np.linspace(begin, end, 1 + _parts(abs(end - begin)))[1:]
+            ]
+            if parts:
+                found[place] = parts
+    return found
+
+
+def _parts(turn: float) -> int:
+    """Return in how many parts a rotation [rad] is driven."""
+    return 1 if turn <= HALF_TURN else math.ceil(turn / PART_TURN)
+
+
+def _turning_points(yaws: list[float]) -> list[float]:
+    """Return first and last yaw and, in between, where the sense changes for IN_PLACE or more."""
+    found, sense, extreme = [yaws[0]], 0.0, yaws[0]
+    for yaw in yaws[1:]:
+        if sense == 0.0:
+            if abs(yaw - found[0]) >= IN_PLACE:
+                sense, extreme = math.copysign(1.0, yaw - found[0]), yaw
+        elif sense * (yaw - extreme) > 0.0:
+            extreme = yaw
+        elif abs(yaw - extreme) >= IN_PLACE:
+            found.append(extreme)
+            sense, extreme = -sense, yaw
+    return [*found, yaws[-1]] if sense else found

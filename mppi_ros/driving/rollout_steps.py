@@ -1,0 +1,282 @@
+"""
+How a block of 64 samples is commanded and moved: the loops around the laws of a motion model.
+
+A block's state is a tuple of rows, `body`: x, y, c, s, v, w, vy, curvature; its command is one of
+three, `given`, and what of it acts, `acts`. Rows that a model does not use are never touched, so
+the compiler leaves them out. A function
+without a body says what kernels do in its place: they choose it by the type of the model.
+"""
+
+from typing import Any, NamedTuple
+
+from numba import types
+import numpy as np
+
+from mppi_ros.driving import critics
+from mppi_ros.driving.motion_models import (
+    MAX_DELAY_STEPS,
+    Ackermann,
+    apply_dead_band,
+    apply_limits,
+    controls_at,
+    integrate,
+)
+from mppi_ros.driving.plugin import (
+    COMMAND_CURVATURE,
+    COMMAND_V,
+    COMMAND_VY,
+    COMMAND_W,
+    COS,
+    CURVATURE,
+    SIN,
+    VY,
+    V,
+    W,
+    X,
+    Y,
+)
+from mppi_ros.jit.simd import BLOCK, inline_njit, kernel_only, overload_by_type, stack_array
+
+DELAY_LINE_LENGTH = MAX_DELAY_STEPS + 1
+
+stack_delay_line = stack_array(types.float32, DELAY_LINE_LENGTH, 3, BLOCK)
+
+
+class RolloutStart(NamedTuple):
+    """
+    Where a rollout begins: heading, velocity, controls of the last command, progress.
+
+    The position is (0, 0). The first step may change the last command by what `reach` steps allow;
+    see motion.first_reach.
+    """
+
+    c: float
+    s: float
+    v: float
+    w: float
+    vy: float
+    curvature: float
+    first: float
+    second: float
+    third: float
+    arc: float
+    reach: float
+
+
+@kernel_only
+def command(
+    t: Any, mean: Any, factor: Any, sign: Any, noise: Any, model: Any, weights: Any, given: Any,
+    total: Any,
+) -> None:  # fmt: skip
+    """
+    Bring the samples x̄ + sign · L n of step t within the limits, and charge their change.
+
+    The limits belong to f; the sample itself stays Gaussian.
+    """
+
+
+@kernel_only
+def move(model: Any, acts: Any, body: Any) -> None:
+    """Move the plant, which lags behind its command, and the pose on by one step."""
+
+
+@kernel_only
+def apply_delay_and_dead_band(
+    t: Any, model: Any, pending: Any, ring: Any, given: Any, acts: Any
+) -> None:
+    """
+    Fill the rows that act in step t: each axis late, and nothing of what its dead band swallows.
+
+    `ring` keeps the commands of the steps before; see `motion.late` for the laws.
+    """
+
+
+def _command_two(
+    t: Any, mean: Any, factor: Any, sign: Any, noise: Any, model: Any, weights: Any, given: Any,
+    total: Any,
+) -> None:  # fmt: skip
+    a, b = controls_at(mean, t, model)
+    aa, ba, bb = sign * factor[0, 0], sign * factor[1, 0], sign * factor[1, 1]
+    noise_a, noise_b = noise[2 * t], noise[2 * t + 1]
+    first, second, _ = given
+    for j in range(BLOCK):
+        last = first[j], second[j]
+        now = apply_limits(
+            (a + aa * noise_a[j], b + ba * noise_a[j] + bb * noise_b[j]), last, model
+        )
+        first[j], second[j] = now
+        total[j] += critics.smoothness(now[0] - last[0], now[1] - last[1], weights)
+
+
+def _command_three(
+    t: Any, mean: Any, factor: Any, sign: Any, noise: Any, model: Any, weights: Any, given: Any,
+    total: Any,
+) -> None:  # fmt: skip
+    a, b, c = controls_at(mean, t, model)
+    aa, ba, bb = sign * factor[0, 0], sign * factor[1, 0], sign * factor[1, 1]
+    ca, cb, cc = sign * factor[2, 0], sign * factor[2, 1], sign * factor[2, 2]
+    noise_a, noise_b, noise_c = noise[3 * t], noise[3 * t + 1], noise[3 * t + 2]
+    first, second, third = given
+    for j in range(BLOCK):
+        last = first[j], second[j], third[j]
+        wanted = (
+            a + aa * noise_a[j],
+            b + ba * noise_a[j] + bb * noise_b[j],
+            c + ca * noise_a[j] + cb * noise_b[j] + cc * noise_c[j],
+        )
+        now = apply_limits(wanted, last, model)
+        first[j], second[j], third[j] = now
+        total[j] += critics.smoothness(
+            now[0] - last[0], now[2] - last[2], weights
+        ) + critics.smoothness_aside(now[1] - last[1], weights)
+
+
+def _move_two(model: Any, acts: Any, body: Any) -> None:
+    first, second, _ = acts
+    x, y, c, s, v, w, vy, curvature = body
+    for j in range(BLOCK):
+        state = x[j], y[j], c[j], s[j], v[j], w[j], vy[j], curvature[j]
+        x[j], y[j], c[j], s[j], v[j], w[j], vy[j], curvature[j] = integrate(
+            state, (first[j], second[j]), model
+        )
+
+
+def _move_three(model: Any, acts: Any, body: Any) -> None:
+    first, second, third = acts
+    x, y, c, s, v, w, vy, curvature = body
+    for j in range(BLOCK):
+        state = x[j], y[j], c[j], s[j], v[j], w[j], vy[j], curvature[j]
+        x[j], y[j], c[j], s[j], v[j], w[j], vy[j], curvature[j] = integrate(
+            state, (first[j], second[j], third[j]), model
+        )
+
+
+@inline_njit
+def has_no_delay(model: Any) -> Any:
+    """Tell whether what is commanded acts as it is: no dead band, and no axis after another."""
+    return (
+        model.dead_v == np.float32(0.0)
+        and model.dead_w == np.float32(0.0)
+        and model.later_v == np.float32(0.0)
+        and model.later_w == np.float32(0.0)
+    )
+
+
+@inline_njit
+def _delay_one(
+    t: Any, control: Any, later: Any, dead: Any, pending: Any, ring: Any, given: Any, acts: Any
+) -> None:
+    """Do as hold_back does for one control."""
+    kept = ring[t % DELAY_LINE_LENGTH, control]
+    for j in range(BLOCK):
+        kept[j] = given[j]
+    row = t - np.int64(later)
+    part = later - np.floor(later)
+    if row >= 1 or (row == 0 and part == np.float32(0.0)):
+        now, before = (
+            ring[row % DELAY_LINE_LENGTH, control],
+            ring[max(row - 1, 0) % DELAY_LINE_LENGTH, control],
+        )
+        for j in range(BLOCK):
+            acts[j] = apply_dead_band(now[j] + part * (before[j] - now[j]), dead)
+        return
+    first = pending.shape[0]
+    older = pending[max(first + row - 1, 0), control]
+    if row == 0:
+        now = ring[0, control]
+        for j in range(BLOCK):
+            acts[j] = apply_dead_band(now[j] + part * (older - now[j]), dead)
+        return
+    newer = pending[first + row, control]
+    value = apply_dead_band(newer + part * (older - newer), dead)
+    for j in range(BLOCK):
+        acts[j] = value
+
+
+def _delay_two(
+    t: Any, model: Any, pending: Any, ring: Any, given: Any, acts: Any
+) -> None:
+    _delay_one(t, 0, model.later_v, model.dead_v, pending, ring, given[0], acts[0])
+    _delay_one(t, 1, model.later_w, model.dead_w, pending, ring, given[1], acts[1])
+
+
+def _delay_three(
+    t: Any, model: Any, pending: Any, ring: Any, given: Any, acts: Any
+) -> None:
+    _delay_one(t, 0, model.later_v, model.dead_v, pending, ring, given[0], acts[0])
+    _delay_one(t, 1, model.later_v, model.dead_v, pending, ring, given[1], acts[1])
+    _delay_one(t, 2, model.later_w, model.dead_w, pending, ring, given[2], acts[2])
+
+
+@overload_by_type(apply_delay_and_dead_band)
+def _delay(
+    t: Any, model: Any, pending: Any, ring: Any, given: Any, acts: Any
+) -> Any:
+    return _delay_two if model.instance_class.controls() == 2 else _delay_three
+
+
+@overload_by_type(command)
+def _command(
+    t: Any, mean: Any, factor: Any, sign: Any, noise: Any, model: Any, weights: Any, given: Any,
+    total: Any,
+) -> Any:  # fmt: skip
+    return _command_two if model.instance_class.controls() == 2 else _command_three
+
+
+@overload_by_type(move)
+def _move(model: Any, acts: Any, body: Any) -> Any:
+    return _move_two if model.instance_class.controls() == 2 else _move_three
+
+
+@kernel_only
+def export_command(given: Any, model: Any, rows: Any) -> None:
+    """Copy the command for a function of the user."""
+
+
+def _export_command_two(given: Any, model: Any, rows: Any) -> None:
+    first, second, _ = given
+    for j in range(BLOCK):
+        rows[COMMAND_V, j], rows[COMMAND_W, j] = first[j], second[j]
+
+
+def _export_command_three(given: Any, model: Any, rows: Any) -> None:
+    first, second, third = given
+    for j in range(BLOCK):
+        rows[COMMAND_V, j], rows[COMMAND_VY, j], rows[COMMAND_W, j] = first[j], second[j], third[j]
+
+
+def _export_command_car(given: Any, model: Any, rows: Any) -> None:
+    first, second, _ = given
+    for j in range(BLOCK):
+        rows[COMMAND_V, j], rows[COMMAND_CURVATURE, j] = first[j], second[j]
+        rows[COMMAND_W, j] = first[j] * second[j]
+
+
+@overload_by_type(export_command)
+def _export_command(given: Any, model: Any, rows: Any) -> Any:
+    if model.instance_class is Ackermann:
+        return _export_command_car
+    return _export_command_two if model.instance_class.controls() == 2 else _export_command_three
+
+
+@inline_njit
+def export_state(body: Any, rows: Any) -> None:
+    """
+    Copy the state for a function of the user.
+
+    Copies, because rows that are handed out might be changed by anyone: no loop over them would
+    stay as fast.
+    """
+    x, y, c, s, v, w, vy, curvature = body
+    for j in range(BLOCK):
+        rows[X, j], rows[Y, j], rows[COS, j], rows[SIN, j] = x[j], y[j], c[j], s[j]
+        rows[V, j], rows[W, j], rows[VY, j], rows[CURVATURE, j] = v[j], w[j], vy[j], curvature[j]
+
+
+@inline_njit
+def import_state(rows: Any, body: Any) -> None:
+    """Copy back what a motion model of the user has moved."""
+    x, y, c, s, v, w, vy, curvature = body
+    for j in range(BLOCK):
+        x[j], y[j], c[j], s[j] = rows[X, j], rows[Y, j], rows[COS, j], rows[SIN, j]
+        v[j], w[j], vy[j], curvature[j] = rows[V, j], rows[W, j], rows[VY, j], rows[CURVATURE, j]

@@ -1,0 +1,215 @@
+"""
+Files of machine code that are verified before they are unpickled.
+
+A power cut can leave half of a file, a full disk an empty one, and unpickling can run any code. So
+each file is replaced atomically, verified by a digest, and read only from folders that users other
+than root and the current one cannot write to.
+"""
+
+from contextlib import suppress
+import functools
+import grp
+import hashlib
+import os
+from pathlib import Path
+import pickle
+import pwd
+import stat
+import time
+from typing import Any
+import uuid
+
+from numba.core.serialize import dumps
+
+ABANDONED_AFTER = 600.0  # [s] after which the writer of an unfinished file must have been killed
+
+
+class CacheFiles:
+    """
+    Files of one function in one folder: an index, and one file of machine code for each key.
+
+    The first line of the index is the digest of the rest, the second the stamp. The name of a file
+    of machine code holds the digest of its content, so two processes that write at the same time
+    cannot mix up their keys.
+
+    Parameters
+    ----------
+    folder : Path
+        Made when something is saved.
+    base : str
+        How the names of the files begin.
+    made_of : str
+        Stamp of what the machine code is made of; no newline.
+
+    """
+
+    def __init__(self, folder: Path, base: str, made_of: str) -> None:
+        self.folder = Path(os.path.realpath(folder))
+        self._base = base
+        self._made_of = made_of.encode()
+        self._index = self.folder / f'{base}.nbi'
+
+    def load(self, key: Any) -> Any:
+        """
+        Return what was saved under a key, or None.
+
+        Raises
+        ------
+        OSError
+            A file cannot be read, or other users may write to it.
+        ValueError
+            A file is damaged.
+
+        """
+        if not self._index.exists():
+            return None
+        check_trusted(self.folder)
+        name = self._read_index().get(key)
+        if name is None:
+            return None
+        try:
+            content = read_trusted(self.folder / name)
+        except FileNotFoundError:  # another process has just replaced it
+            return None
+        if name != self._name_of(content):
+            raise ValueError(f'{name} is damaged')
+        return pickle.loads(content)
+
+    def save(self, key: Any, value: Any) -> None:
+        """
+        Keep a value under a key.
+
+        Raises
+        ------
+        OSError
+            The folder is full, read-only, or other users may write to it.
+
+        """
+        _make_folder(self.folder)
+        check_trusted(self.folder)
+        content = dumps(value)
+        name = self._name_of(content)
+        _replace(self.folder / name, content)
+        try:
+            names = self._read_index()
+        except Exception:  # damaged: it is replaced
+            names = {}
+        self._write_index({**names, key: name})
+
+    def forget(self) -> None:
+        """Remove all entries."""
+        if self._index.exists():
+            self._write_index({})
+
+    def _name_of(self, content: bytes) -> str:
+        return f'{self._base}.{hashlib.sha256(content).hexdigest()[:32]}.nbc'
+
+    def _read_index(self) -> dict[Any, str]:
+        """Return the name of the file of each key; nothing where the sources were others."""
+        try:
+            content = read_trusted(self._index)
+        except FileNotFoundError:
+            return {}
+        digest, _, rest = content.partition(b'\n')
+        if digest != _digest(rest):
+            raise ValueError(f'{self._index.name} is damaged')
+        made_of, _, names = rest.partition(b'\n')
+        return dict(pickle.loads(names)) if made_of == self._made_of else {}
+
+    def _write_index(self, names: dict[Any, str]) -> None:
+        rest = self._made_of + b'\n' + dumps(names)
+        _replace(self._index, _digest(rest) + b'\n' + rest)
+        self._remove_all_but(set(names.values()))
+
+    def _remove_all_but(self, named: set[str]) -> None:
+        """Remove the code of older sources and the unfinished files of killed processes."""
+        for file in self.folder.iterdir():
+            own = file.name.startswith(f'{self._base}.') and file.name not in named
+            with suppress(OSError):
+                if own and (file.suffix == '.nbc' or (
+                    file.suffix == '.tmp' and file.stat().st_mtime < time.time() - ABANDONED_AFTER
+                )):  # fmt: skip
+                    file.unlink()
+
+
+def check_trusted(folder: Path) -> None:
+    """
+    Check that only root and this user can change what a folder holds.
+
+    Parameters
+    ----------
+    folder : Path
+        Absolute and without symbolic links.
+
+    Raises
+    ------
+    PermissionError
+        The folder or one above it belongs to another user, or another user may write to it.
+
+    """
+    _check_owned(folder, folder.lstat())
+    for above in folder.parents:
+        found = above.lstat()
+        # with the sticky bit, as in /tmp, others cannot replace what is not theirs
+        sticky = bool(found.st_mode & stat.S_ISVTX)
+        _check_owned(above, found, shared=sticky)
+
+
+def _check_owned(path: Path, found: os.stat_result, *, shared: bool = False) -> None:
+    """Check the owner of a file or folder and, unless it may be shared, who can write to it."""
+    user = os.geteuid()
+    if found.st_uid not in (0, user):
+        raise PermissionError(f'{path} belongs to another user')
+    by_group = found.st_mode & stat.S_IWGRP and not _is_private(found.st_gid, user)
+    if not shared and (found.st_mode & stat.S_IWOTH or by_group):
+        raise PermissionError(f'other users may write to {path}')
+
+
+@functools.cache
+def _is_private(group: int, user: int) -> bool:
+    """
+    Return whether root and a user are the only members of a group.
+
+    Ubuntu creates a group for each user and makes their folders group-writable. OpenSSH in Debian
+    applies the same rule to its files.
+    """
+    entries = pwd.getpwall()
+    own = {entry.pw_name for entry in entries if entry.pw_uid in (0, user)}
+    members = {entry.pw_name for entry in entries if entry.pw_gid == group}
+    with suppress(KeyError):
+        members.update(grp.getgrgid(group).gr_mem)
+    return bool(members) and members <= own
+
+
+def _make_folder(folder: Path) -> None:
+    """Make a folder and those above it, which only this user can write to whatever the umask."""
+    for place in (*reversed(folder.parents), folder):
+        if not place.is_dir():
+            place.mkdir(0o755, exist_ok=True)
+
+
+def read_trusted(file: Path) -> bytes:
+    """Return the content of a file that no other user can have written."""
+    with file.open('rb') as stream:
+        _check_owned(file, os.fstat(stream.fileno()))
+        return stream.read()
+
+
+def _replace(file: Path, content: bytes) -> None:
+    """Replace a file atomically: after a power cut it is the old or the new one."""
+    unfinished = file.with_name(f'{file.name}.{uuid.uuid4().hex[:16]}.tmp')
+    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+    try:
+        with open(descriptor, 'wb') as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(descriptor)
+        unfinished.replace(file)
+    except BaseException:
+        with suppress(OSError):
+            unfinished.unlink()
+        raise
+
+
+def _digest(content: bytes) -> bytes:
+    return hashlib.sha256(content).hexdigest().encode()

@@ -1,0 +1,1 @@
+"""The controller node and its parts."""

@@ -1,0 +1,241 @@
+"""How the controller is: statistics of every tick and diagnostics at 1 Hz (REP-107)."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from rclpy.clock import Clock, ClockType
+from rclpy.lifecycle import LifecycleNode
+
+from mppi_ros.control.controller import Controller
+from mppi_ros.control.tick_result import ControllerState, Fault, Reason, TickResult
+from mppi_ros.nodes.controller.inputs import ControllerInputs
+from mppi_ros.nodes.controller.timing import DurationWindow, LatencyEstimate, TickPunctuality
+from mppi_ros.ros import conversions, executor
+
+LEVELS = {
+    ControllerState.DRIVING: DiagnosticStatus.OK,
+    ControllerState.REACHED: DiagnosticStatus.OK,
+    ControllerState.WAITING: DiagnosticStatus.WARN,
+    ControllerState.BRAKING: DiagnosticStatus.WARN,
+}
+ALONE = ('cmd_vel', 'odom', 'costmap', 'plan')  # topics on which two would contradict each other
+GUARD = 'cmd_vel_watchdog'  # only fills the silence of cmd_vel
+LISTENERS = (GUARD, '_', 'rosbag2')  # begins of names of nodes that only listen to commands
+BRAKES = ': braking'  # at the end of a reason, as the state says
+HOLD = 3.0  # [s] that a level is kept after its cause is gone, so that it cannot flicker
+
+
+class ControllerDiagnostics:
+    """
+    Remembers what the ticks were like and tells it.
+
+    Attributes
+    ----------
+    state : str
+        Why no tick is expected, 'inactive' or 'disabled'; '' while one is.
+    pace : Pace
+        Counts the ticks and those missed.
+    latency : Latency
+        From the begin of a tick until its command is sent.
+    privileges : dict
+        For each real-time option that was wanted whether it is in force.
+
+    """
+
+    def __init__(
+        self, node: LifecycleNode, controller: Controller, intake: ControllerInputs
+    ) -> None:
+        """Advertise; `close` is the end."""
+        self._node, self._controller, self._intake = node, controller, intake
+        self._statistics: Any = node.create_lifecycle_publisher(
+            DiagnosticArray, '~/statistics', 1, event_callbacks=executor.PUBLISHER
+        )
+        self._diagnostics = node.create_publisher(
+            DiagnosticArray, '/diagnostics', 1, event_callbacks=executor.PUBLISHER
+        )
+        self._clock = Clock(clock_type=ClockType.STEADY_TIME)
+        self._timer = node.create_timer(1.0, self._look_and_publish, clock=self._clock)
+        self.privileges: dict[str, str] = {}
+        self._warned: tuple[float, ...] = ()  # size of the costmap that was warned of, and speed
+        self._graph: dict[str, str] = {}  # what is wrong with a topic
+        self.begin(1.0 / controller.configuration.control_rate)
+        self.state = 'inactive'
+
+    def close(self) -> None:
+        """Withdraw the topics."""
+        self._node.destroy_timer(self._timer)
+        self._node.destroy_lifecycle_publisher(self._statistics)
+        self._node.destroy_publisher(self._diagnostics)
+
+    def begin(self, period: float) -> None:
+        """Forget the ticks before; the next ones come every `period` [s]."""
+        self.state = ''
+        self.pace = TickPunctuality(period)
+        self.latency = LatencyEstimate()
+        self._last: TickResult | None = None
+        self._solve, self._cycle = DurationWindow(), DurationWindow()
+        self._worst: tuple[int, str, float] = (0, '', -math.inf)
+
+    def retime(self, period: float) -> None:
+        """Expect the ticks every `period` [s] from now on."""
+        self.pace = TickPunctuality(period)
+
+    def update(self, tick: TickResult) -> None:
+        """Tell a change at once, that of the state in the log, too; remember the worst level."""
+        last, self._last = self._last, tick
+        if last is None or tick.state is not last.state:
+            reason = tick.reason.removesuffix(BRAKES)
+            words = f'{tick.state.value}: {reason}' if reason else tick.state.value
+            logger = self._node.get_logger()
+            if tick.state is ControllerState.STOPPED:
+                logger.warning(words)
+            else:
+                logger.info(words)
+        if not math.isnan(tick.statistics.solve_ms):
+            self._solve.add(tick.statistics.solve_ms)
+        level, words = self._level(tick)
+        seconds = self._clock.now().nanoseconds * 1e-9
+        if level >= self._worst[0] or seconds > self._worst[2] + HOLD:
+            self._worst = (level, words, seconds)
+        if last is None or (tick.state, tick.code) != (last.state, last.code):
+            self._publish_diagnostics()
+
+    def publish_fault(self, fault: Fault) -> None:
+        """Tell a fault that no tick can tell; for other threads, too."""
+        now = float(self._node.get_clock().now().nanoseconds) * 1e-9
+        values: dict[str, object] = {
+            'state': ControllerState.STOPPED.value, 'code': fault.code.value,
+            'reason': fault.message,
+        }
+        self._diagnostics.publish(self._message(now, 2, fault.message, values))
+
+    def note_cycle(self, milliseconds: float) -> None:
+        """Remember how long a whole tick took, messages and views included."""
+        self._cycle.add(milliseconds)
+
+    def publish(self, now: float) -> None:
+        """Publish the statistics of the tick just noted, if someone listens."""
+        if self._statistics.get_subscription_count() and self._last is not None:
+            level, words = self._level(self._last)
+            self._statistics.publish(self._message(now, level, words, self._values(self._last)))
+
+    @staticmethod
+    def _level(tick: TickResult) -> tuple[int, str]:
+        level = LEVELS.get(tick.state, DiagnosticStatus.ERROR)
+        if tick.code is Reason.GOAL_REACHED:  # braking for the goal is driving well
+            level = DiagnosticStatus.OK
+        return level[0], tick.reason or tick.state.value
+
+    def _look_and_publish(self) -> None:
+        self.look_at_graph()
+        self._publish_diagnostics()
+
+    def look_at_graph(self) -> None:
+        """Say once in the log what is wrong with the other ends of the topics."""
+        found = {topic: self._rivals(topic) for topic in ALONE}
+        found['cmd_vel type'] = self._deaf()
+        if self.state:  # others may have cmd_vel now
+            found['cmd_vel'] = self._graph.get('cmd_vel', '') and found['cmd_vel']
+        logger = self._node.get_logger()
+        for what, words in found.items():
+            if words == self._graph.get(what, ''):
+                continue
+            if not words:
+                logger.info(f'no more: {self._graph[what]}')
+            elif what == 'cmd_vel':
+                logger.error(f'{words}: their commands contradict each other')
+            else:
+                logger.warning(words)
+        self._graph = found
+
+    def _publish_diagnostics(self) -> None:
+        now = float(self._node.get_clock().now().nanoseconds) * 1e-9
+        self._diagnostics.publish(self._status(now))
+
+    def _status(self, now: float) -> DiagnosticArray:
+        if self.state:
+            return self._message(now, 0, self.state, {})
+        if self._last is None:
+            words = 'no tick yet' if now else 'no tick yet: the clock stands at 0'
+            return self._message(now, 1, words, {})
+        level, words = self._level(self._last)
+        warning = next(filter(None, self._graph.values()), '') or self._narrow()
+        if warning and not level:
+            level, words = 1, warning
+        worst, why, seconds = self._worst
+        if worst > level:
+            ago = self._clock.now().nanoseconds * 1e-9 - seconds
+            level, words = worst, f'{words}; {ago:.1f} s ago: {why}'
+        return self._message(now, level, words, self._values(self._last))
+
+    def _rivals(self, topic: str) -> str:
+        """Say that a topic has more than one publisher, and who they are; '' where it has not."""
+        name = self._node.resolve_topic_name(topic)
+        found = self._node.get_publishers_info_by_topic(name)
+        nodes = sorted(info.node_name for info in found if info.node_name != GUARD)
+        if len(nodes) <= 1:
+            return ''
+        return f'{name} has {len(nodes)} publishers: {", ".join(nodes)}'
+
+    def _deaf(self) -> str:
+        """Say that all who listen to commands expect another type; '' where some do not."""
+        name = self._node.resolve_topic_name('cmd_vel')
+        stamped = self._controller.configuration.interface.cmd_vel_stamped
+        ours = f'geometry_msgs/msg/{"TwistStamped" if stamped else "Twist"}'
+        own = self._node.get_name(), self._node.get_namespace()  # see StopsOfOthers
+        bases = [
+            info for info in self._node.get_subscriptions_info_by_topic(name)
+            if not info.node_name.startswith(LISTENERS)
+            and (info.node_name, info.node_namespace) != own
+        ]  # fmt: skip
+        if not bases or any(info.topic_type == ours for info in bases):
+            return ''
+        types = ', '.join(sorted({info.topic_type for info in bases}))
+        nodes = ', '.join(sorted({info.node_name for info in bases}))
+        return (
+            f'{name} is published as {ours} and subscribed as {types} only, by {nodes}: none '
+            f'of them gets the commands; set cmd_vel_stamped to {str(not stamped).lower()}'
+        )
+
+    def _narrow(self) -> str:
+        """Say that the costmap is too small for the speed; in the log once for each size."""
+        window = self._controller.window
+        if window is None or not window.warning:
+            return ''
+        size = window.width, window.height, window.top_speed
+        if size != self._warned:
+            self._warned = size
+            self._node.get_logger().warning(window.warning)
+        return window.warning
+
+    def _values(self, tick: TickResult) -> dict[str, object]:
+        values: dict[str, object] = {
+            'state': tick.state.value, 'code': tick.code.value, 'reason': tick.reason
+        }
+        values.update({key: float(value) for key, value in vars(tick.statistics).items()})
+        costs = self._controller.costs()
+        values.update({f'cost.{critic}': cost for critic, cost in costs.items()})
+        windows = {
+            'solve_ms': self._solve, 'cycle_ms': self._cycle, 'period_ms': self.pace.periods,
+            'late_ms': self.pace.lateness,
+        }
+        for key, window in windows.items():
+            p50, p99, largest = window.summary()
+            values.update({f'{key}.p50': p50, f'{key}.p99': p99, f'{key}.max': largest})
+        values.update({'ticks': self.pace.ticks, 'missed_ticks': self.pace.missed})
+        if (rolling := self._controller.window) is not None:
+            values.update({f'costmap.{key}': value for key, value in vars(rolling).items()})
+        values['latency_ms'] = 1e3 * self.latency.value
+        values.update({f'realtime.{what}': words for what, words in self.privileges.items()})
+        faults = self._intake.faults
+        values.update({f'fault.{what}': fault.message for what, fault in faults.items()})
+        return values
+
+    def _message(
+        self, now: float, level: int, words: str, values: dict[str, object]
+    ) -> DiagnosticArray:
+        name = f'{self._node.get_fully_qualified_name()}: control'
+        return conversions.diagnostics_to_msg(now, name, bytes([level]), words, values)

@@ -1,0 +1,286 @@
+"""In the place of Nav2's controller_server: the action FollowPath and its speed limits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+import math
+import time
+from typing import Any, Protocol
+
+from rclpy.action import ActionServer, CancelResponse, GoalResponse
+from rclpy.lifecycle import LifecycleNode
+from rclpy.task import Future
+
+from mppi_ros.control.inputs import Command
+from mppi_ros.control.parameters import ControllerParameters
+from mppi_ros.control.tick_result import ControllerState, Reason, TickResult
+from mppi_ros.nodes.controller.inputs import ControllerInputs
+from mppi_ros.parameters.errors import ParameterError
+from mppi_ros.ros import conversions
+
+try:
+    from nav2_msgs.action import FollowPath
+    from nav2_msgs.msg import SpeedLimit
+except ImportError:  # they come with Nav2, and not everybody has Nav2
+    FollowPath = SpeedLimit = None
+
+UNTICKED = 0.5  # [s] without a tick after which a cancel waits for none
+SLOWEST = 0.01  # [m/s] a limit below it is that
+# Names of result codes. bt_navigator recovers from NO_VALID_CONTROL and FAILED_TO_MAKE_PROGRESS.
+FAILURES = {
+    Reason.COLLISION_AHEAD: 'NO_VALID_CONTROL',
+    Reason.PATH_BLOCKED: 'FAILED_TO_MAKE_PROGRESS',
+    Reason.PROGRESS_TIMEOUT: 'FAILED_TO_MAKE_PROGRESS',
+    Reason.NO_FINITE_PLAN: 'NO_VALID_CONTROL',
+    Reason.IN_CONTACT: 'NO_VALID_CONTROL',
+    Reason.TRANSFORM_MISSING: 'TF_ERROR',
+    Reason.TRANSFORM_OLD: 'TF_ERROR',
+    Reason.PLAN_REFUSED: 'INVALID_PATH',
+    Reason.PLAN_OLD: 'INVALID_PATH',
+    Reason.PLAN_AHEAD: 'INVALID_PATH',
+    Reason.ODOMETRY_MISSING: 'CONTROLLER_TIMED_OUT',
+    Reason.ODOMETRY_OLD: 'CONTROLLER_TIMED_OUT',
+    Reason.COSTMAP_MISSING: 'CONTROLLER_TIMED_OUT',
+    Reason.COSTMAP_PENDING: 'CONTROLLER_TIMED_OUT',
+    Reason.COSTMAP_OLD: 'CONTROLLER_TIMED_OUT',
+}
+
+
+class SpeedLimited(Protocol):
+    """What the action asks of the node."""
+
+    configuration: ControllerParameters
+
+    def limit_speed(self, share: float) -> None:
+        """Drive at no more than this share of the limits, 1 for all of them."""
+
+
+@dataclass
+class _ActiveGoal:
+    """A goal under way, when it last drove [s], and where and when it last got on [m] [s]."""
+
+    handle: Any
+    result: Future
+    drove: float
+    place: tuple[float, float]
+    got_on: float
+
+
+class FollowPathServer:
+    """
+    Serves one goal at a time; a new one takes over from the old one without a stop.
+
+    Everything happens in `after`, once for each tick. Any controller_id and goal_checker_id is
+    taken: there is one controller, and it checks its goal by the parameters goal.*.
+    """
+
+    def __init__(
+        self, node: LifecycleNode, driver: SpeedLimited, intake: ControllerInputs
+    ) -> None:
+        """
+        Advertise; `close` is the end.
+
+        Raises
+        ------
+        ParameterError
+            nav2_msgs is not installed.
+
+        """
+        if FollowPath is None:
+            raise ParameterError('follow_path.enabled = true needs the package nav2_msgs')
+        self._node, self._driver, self._intake = node, driver, intake
+        self._goal: _ActiveGoal | None = None
+        self._active = False
+        self._paused = False
+        self._limit_told: Any = None
+        self._ticked = time.monotonic()  # [s]
+        self._server = ActionServer(
+            node,
+            FollowPath,
+            'follow_path',
+            execute_callback=FollowPath.Result,  # each goal brings its own
+            goal_callback=self._on_goal,
+            handle_accepted_callback=self._on_accepted,
+            cancel_callback=self._on_cancel,
+        )
+        self._limit = node.create_subscription(SpeedLimit, 'speed_limit', self._keep_limit, 1)
+
+    def close(self) -> None:
+        """Withdraw action and topic."""
+        self._node.destroy_subscription(self._limit)
+        self._server.destroy()
+
+    def activate(self) -> None:
+        """Take goals from now on."""
+        self._active = True
+
+    def deactivate(self) -> None:
+        """Give up the goal under way and take no more."""
+        self._active = False
+        if self._goal is not None:
+            self._end('abort', 'UNKNOWN', 'the controller was deactivated')
+
+    def take_limit(self) -> None:
+        """Take the newest speed limit that came since the tick before."""
+        message, self._limit_told = self._limit_told, None
+        if message is not None:
+            self._on_limit(message)
+
+    def pause(self, now: float) -> None:
+        """
+        Note a tick in which somebody else drives: `~/enable` is false.
+
+        A cancel ends at once, since zero was sent. Another goal waits: the time does not count as
+        a failure, and it goes on when the controller is enabled.
+        """
+        self._ticked = time.monotonic()
+        goal = self._goal
+        if goal is None:
+            self._paused = False
+        elif goal.handle.is_cancel_requested:
+            self._end('canceled')
+        else:
+            if not self._paused:
+                words = 'follow_path waits: the controller is disabled, see ~/enable'
+                self._node.get_logger().warning(words)
+            self._paused = True
+            goal.drove = goal.got_on = now
+            goal.handle.publish_feedback(self._feedback(math.nan, math.nan, now))
+
+    def end_unticked(self) -> None:
+        """
+        End a cancelled goal while no tick comes, since a simulated clock stands.
+
+        The watchdog of the tick has sent zero.
+        """
+        goal = self._goal
+        if goal is None or not goal.handle.is_cancel_requested:
+            return
+        if time.monotonic() - self._ticked >= UNTICKED:
+            self._end('canceled')
+
+    def update(self, tick: TickResult, now: float) -> None:
+        """Tell how it goes; end the goal where it is reached, failed or given up."""
+        self._ticked, self._paused = time.monotonic(), False
+        goal = self._goal
+        if goal is None:
+            return
+        if goal.handle.is_cancel_requested:
+            if tick.command == Command.ZERO:
+                self._end('canceled')
+            return
+        numbers = tick.statistics
+        goal.handle.publish_feedback(
+            self._feedback(numbers.distance_to_goal, numbers.cross_track, now)
+        )
+        if tick.state is ControllerState.REACHED:
+            self._end('succeed')
+            return
+        # After a clock that went back, what was in time before is in time now.
+        goal.drove, goal.got_on = min(goal.drove, now), min(goal.got_on, now)
+        settings = self._driver.configuration.follow_path
+        odometry = self._intake.odometry
+        here = goal.place if odometry is None else (odometry.x, odometry.y)
+        if tick.state is ControllerState.DRIVING or tick.code is Reason.GOAL_REACHED:
+            goal.drove = now
+        if math.dist(here, goal.place) > settings.progress_radius:
+            goal.place, goal.got_on = here, now
+        if now - goal.drove > settings.failure_tolerance:
+            self._end('abort', FAILURES.get(tick.code, 'UNKNOWN'), tick.reason)
+        elif now - goal.got_on > settings.progress_time:
+            words = f'less than {settings.progress_radius:g} m in {settings.progress_time:g} s'
+            self._end('abort', 'FAILED_TO_MAKE_PROGRESS', words)
+
+    def _on_goal(self, request: Any) -> GoalResponse:
+        if self._active:
+            return GoalResponse.ACCEPT
+        self._node.get_logger().error('follow_path refused: the controller is not active')
+        return GoalResponse.REJECT
+
+    def _on_accepted(self, handle: Any) -> None:
+        if self._goal is not None:
+            how = 'canceled' if self._goal.handle.is_cancel_requested else 'abort'
+            self._end(how, 'NONE', 'another goal took over', keep_plan=True)
+        now = float(self._node.get_clock().now().nanoseconds) * 1e-9
+        odometry = self._intake.odometry
+        here = (math.inf, math.inf) if odometry is None else (odometry.x, odometry.y)
+        result = Future()
+
+        async def until_the_end(_: Any) -> Any:
+            return await result
+
+        self._goal = _ActiveGoal(handle, result, now, here, now)
+        handle.execute(until_the_end)
+        path = handle.request.path
+        if not path.poses:
+            self._end('abort', 'INVALID_PATH', 'the path has no poses')
+            return
+        fault = self._intake.follow(path)
+        if fault is not None and fault.code is Reason.PLAN_REFUSED:
+            self._end('abort', 'INVALID_PATH', fault.message)
+
+    def _on_cancel(self, handle: Any) -> CancelResponse:
+        # The robot comes to rest within its limits; then `after` says that it is done.
+        self._intake.stop_following()
+        return CancelResponse.ACCEPT
+
+    def _end(self, how: str, code: str = 'NONE', words: str = '', keep_plan: bool = False) -> None:
+        """End the goal by a method of its handle, with the name of a result code."""
+        goal, self._goal = self._goal, None
+        assert goal is not None
+        if words:
+            self._node.get_logger().warning(f'follow_path: {code}: {words}')
+        result = FollowPath.Result()
+        result.error_code = getattr(FollowPath.Result, code)
+        if hasattr(result, 'error_msg'):  # not before the Jazzy of 2025
+            result.error_msg = words
+        getattr(goal.handle, how)()
+        goal.result.set_result(result)
+        if not keep_plan:
+            self._intake.stop_following()
+
+    def _feedback(self, distance: float, aside: float, now: float) -> Any:
+        feedback = FollowPath.Feedback()
+        odometry = self._intake.odometry
+        told = getattr(feedback, 'tracking_feedback', feedback)  # so after Kilted
+        told.distance_to_goal = 0.0 if math.isnan(distance) else distance
+        told.speed = 0.0 if odometry is None else math.hypot(odometry.vx, odometry.vy)
+        if told is not feedback:
+            told.header.stamp = conversions.seconds_to_msg(now)
+            told.header.frame_id = self._intake.frame
+            told.position_tracking_error = 0.0 if math.isnan(aside) else aside
+            told.robot_pose.header = told.header
+            if odometry is not None:
+                told.robot_pose.pose = conversions.pose_to_msg(
+                    odometry.x, odometry.y, odometry.yaw
+                )
+        return feedback
+
+    def _keep_limit(self, message: Any) -> None:
+        self._limit_told = message
+
+    def _on_limit(self, message: Any) -> None:
+        top = self._driver.configuration.limits.vx_max
+        limit = message.speed_limit
+        if not (math.isfinite(limit) and limit >= 0.0):
+            self._node.get_logger().error(f'speed_limit = {limit!r} is no limit: 0 or more is')
+            return
+        share = limit / 100.0 if message.percentage else limit / top
+        self._driver.limit_speed(min(share, 1.0) if limit else 1.0)
+
+
+def scale_limits(configuration: ControllerParameters, share: float) -> ControllerParameters:
+    """Return a configuration whose top speeds are this share of what they are."""
+    if share == 1.0:
+        return configuration
+    limits = configuration.limits
+    return replace(
+        configuration,
+        limits=replace(
+            limits,
+            vx_max=max(share * limits.vx_max, SLOWEST),
+            vx_min=share * limits.vx_min,
+            vy_max=max(share * limits.vy_max, SLOWEST),
+            wz_max=max(share * limits.wz_max, SLOWEST),
+        ),
+    )

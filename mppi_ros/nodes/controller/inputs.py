@@ -1,0 +1,377 @@
+"""What comes in: messages become the controller's inputs, or are refused and named."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+import math
+from typing import Any
+
+from geometry_msgs.msg import PoseStamped
+from nav_msgs.msg import OccupancyGrid, Odometry, Path
+import numpy as np
+from numpy.typing import NDArray
+from rclpy.node import Node
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rclpy.serialization import serialize_message
+from rclpy.subscription import Subscription
+from std_msgs.msg import Header
+
+from mppi_ros.control.controller import Controller
+from mppi_ros.control.inputs import Odometry as Measured
+from mppi_ros.control.tick_result import Fault, Reason
+from mppi_ros.driving.costmap import Costmap
+from mppi_ros.parameters.errors import InputError, ParameterError
+from mppi_ros.ros import cdr, conversions, executor
+from mppi_ros.ros.qos import deliver, subscribe_latched
+from mppi_ros.ros.transforms import Transform2D, TransformBuffer, TransformError
+
+try:
+    from map_msgs.msg import OccupancyGridUpdate
+except ImportError:  # it comes with Nav2, like the other one, and not everybody has Nav2
+    OccupancyGridUpdate = None
+try:
+    from nav2_msgs.msg import Costmap as Nav2Costmap
+except ImportError:
+    Nav2Costmap = None
+
+UPDATES = 100  # parts of a costmap that may wait for a tick, before they are put together
+ODOMETRY = QoSProfile(depth=20, reliability=ReliabilityPolicy.BEST_EFFORT)
+
+
+@dataclass(frozen=True)
+class PlanMessage:
+    """Where to go: the poses of a plan, or one goal, as they came."""
+
+    frame: str
+    stamp: float
+    poses: NDArray[np.float64]
+    is_goal: bool
+
+
+class ControllerInputs:
+    """
+    Subscribes to odometry, costmap, plan and goal, and hands them to the controller.
+
+    Messages wait in the middleware, and newer ones take their place, until a tick calls `take`:
+    whatever comes in between, a tick takes one costmap, one plan and one goal.
+
+    Attributes
+    ----------
+    faults : dict
+        For each kind of input that was refused, why; a good one takes its fault away.
+    frame : str
+        Frame of the costmap, in which the controller plans.
+    odometry : Measured or None
+        The newest odometry, in that frame.
+
+    """
+
+    def __init__(self, node: Node, controller: Controller) -> None:
+        """Subscribe; `close` is the end."""
+        self.faults: dict[str, Fault] = {}
+        self.frame = ''
+        self.odometry: Measured | None = None
+        self._node = node
+        self._controller = controller
+        self._route: PlanMessage | None = None
+        self._followed: PlanMessage | None = None
+        self._shift: Transform2D | None = None  # of the route that is followed
+        self._grid: Costmap | None = None
+        self._told: Odometry | None = None
+        self._updates: list[Any] = []
+        self._whole = 0.0  # [s] stamp of the last whole costmap
+        self._planned = False  # it was said that a planner takes the goals
+        self._reader = cdr.OdometryReader()
+        self._frames = TransformBuffer(node)
+        self._odom = node.create_subscription(
+            Odometry, 'odom', self.on_odom, ODOMETRY, raw=True,
+            callback_group=executor.PolledCallbackGroup(), event_callbacks=executor.SUBSCRIPTION,
+        )  # fmt: skip
+        self._costmaps = self._subscribe_costmap()
+        self._parts: list[Subscription] = []
+        if OccupancyGridUpdate is not None:
+            # Each one counts, so these do not wait in the middleware.
+            updates = node.resolve_topic_name('costmap') + '_updates'
+            self._parts = [
+                node.create_subscription(OccupancyGridUpdate, updates, self.keep_update, 10)
+            ]
+        self._goals: list[Subscription] = []
+        self._plans: list[Subscription] = []
+        if not controller.configuration.follow_path.enabled:
+            self._goals = [
+                node.create_subscription(
+                    PoseStamped,
+                    'goal_pose',
+                    self.on_goal,
+                    1,
+                    callback_group=executor.PolledCallbackGroup(),
+                )
+            ]
+            self._plans = subscribe_latched(
+                node, Path, 'plan', self.on_plan, raw=True, group=executor.PolledCallbackGroup()
+            )
+
+    def close(self) -> None:
+        """Listen no more."""
+        self._frames.close()
+        for subscription in (
+            self._odom, *self._costmaps, *self._parts, *self._goals, *self._plans
+        ):  # fmt: skip
+            self._node.destroy_subscription(subscription)
+
+    @property
+    def fault(self) -> Fault | None:
+        """Return why the inputs must not be trusted; None when they may."""
+        return next(iter(self.faults.values()), None)
+
+    def take(self) -> None:
+        """Take what came since the tick before: the newest of each kind."""
+        self.take_odometry()
+        self._take_costmaps()
+        for subscription in self._goals:
+            message = executor.poll_message(subscription)
+            if message is not None:
+                self.on_goal(message)
+        deliver(self._plans)
+
+    def take_odometry(self) -> None:
+        """Take what has come since the tick before; at any rate the newest, and not for long."""
+        for _ in range(ODOMETRY.depth):
+            data = executor.poll_message(self._odom)
+            if data is None:
+                break
+            self.on_odom(data)
+
+    def on_odom(self, told: Odometry | bytes) -> None:
+        """Take odometry, serialised or not, in the frame of the costmap."""
+
+        def take() -> None:
+            message = self._reader.read(told) if isinstance(told, bytes) else told
+            self._told = message
+            odometry = conversions.odometry_from_msg(message, self._stamp(message.header))
+            interface = self._controller.configuration.interface
+            base, child = interface.base_frame, message.child_frame_id
+            if child not in ('', base):
+                words = f"base_frame is '{base}', the child frame of the odometry '{child}'"
+                lever = self._frames.find(words, base, child)
+                odometry = _at_base(odometry, lever)
+            source = message.header.frame_id
+            if source != (self.frame or source):
+                shift = self._find('odometry', source)
+                pose = np.array([[odometry.x, odometry.y, odometry.yaw]])
+                x, y, yaw = shift.apply(pose)[0]
+                odometry = replace(odometry, x=x, y=y, yaw=yaw)
+            self._controller.set_odometry(odometry)
+            self.odometry = odometry
+
+        self._accept('odometry', take)
+
+    def on_costmap(self, data: bytes) -> None:
+        """Take a serialised costmap; its frame is that of all planning."""
+
+        def take() -> None:
+            message, cells = cdr.grid_from_bytes(data)
+            self._take_costmap(message.header, conversions.costmap_from_msg(message, cells))
+            self._whole = conversions.seconds_from_msg(message.header.stamp)
+
+        self._accept('costmap', take)
+        self._keep_up()
+
+    def on_nav2_costmap(self, message: Any) -> None:
+        """Take Nav2's own kind of costmap."""
+        def take() -> None:
+            self._take_costmap(message.header, conversions.costmap_from_nav2_msg(message))
+            self._whole = conversions.seconds_from_msg(message.header.stamp)
+
+        self._accept('costmap', take)
+        self._keep_up()
+
+    def keep_update(self, message: Any) -> None:
+        """Keep a change of the costmap until the next tick, or until many have come."""
+        self._updates.append(message)
+        if len(self._updates) >= UPDATES:
+            self._take_costmaps()
+
+    def _take_costmaps(self) -> None:
+        deliver(self._costmaps)
+        if self._updates:
+            updates, self._updates = self._updates, []
+            self.on_costmap_updates(updates)
+
+    def on_costmap_updates(self, messages: Sequence[Any]) -> None:
+        """
+        Take what has changed since the last whole costmap; before that it means nothing.
+
+        The costmap is copied once for all of them. The last that is refused, and not followed by
+        a good one, is a fault.
+        """
+        if self._grid is None:
+            return
+        grid = self._grid
+        messages = [message for message in messages if not self._is_outdated(message)]
+        if not messages:
+            return
+
+        def take() -> None:
+            good, refused = [], None
+            for message in messages:
+                try:
+                    self._check_update(grid, message)
+                except InputError as error:
+                    refused = error
+                else:
+                    refused = None
+                    good.append(message)
+            if good:
+                newest = conversions.updated_costmap(grid, *good)
+                self._take_costmap(good[-1].header, newest)
+            if refused is not None:
+                raise refused
+
+        self._accept('costmap', take)
+        self._keep_up()
+
+    def _is_outdated(self, message: Any) -> bool:
+        # It waited longer than the whole costmap, which holds it already.
+        return 0.0 < conversions.seconds_from_msg(message.header.stamp) < self._whole
+
+    def _check_update(self, grid: Costmap, message: Any) -> None:
+        if message.header.frame_id != self.frame:
+            raise InputError(
+                f"the update is in frame '{message.header.frame_id}', not in '{self.frame}'"
+            )
+        conversions.check_update(grid, message)
+
+    def _subscribe_costmap(self) -> list[Subscription]:
+        if self._controller.configuration.interface.costmap_type == 'occupancy_grid':
+            return subscribe_latched(
+                self._node, OccupancyGrid, 'costmap', self.on_costmap, raw=True,
+                group=executor.PolledCallbackGroup(),
+            )  # fmt: skip
+        if Nav2Costmap is None:
+            raise ParameterError('costmap_type = nav2_costmap needs the package nav2_msgs')
+        return subscribe_latched(
+            self._node,
+            Nav2Costmap,
+            'costmap',
+            self.on_nav2_costmap,
+            group=executor.PolledCallbackGroup(),
+        )
+
+    def _take_costmap(self, header: Header, costmap: Costmap) -> None:
+        if header.frame_id != self.frame:
+            self._controller.forget_costmap()
+            self.frame = header.frame_id
+            if self._told is not None:
+                self.on_odom(self._told)  # where the robot is in the new frame
+        self._controller.set_costmap(self._stamp(header), costmap)
+        self._grid = costmap
+
+    def _keep_up(self) -> None:
+        """Keep a plan in another frame where it belongs: frames drift, and costmaps come often."""
+        route = self._route
+        if route is not None and (route.frame != self.frame or 'plan' in self.faults):
+            self._accept('plan', self._follow_route)
+
+    def on_plan(self, data: bytes) -> None:
+        """Take a serialised plan in the place of the one before."""
+
+        def take() -> None:
+            self._route = None
+            message, numbers = cdr.path_from_bytes(data)
+            poses = conversions.path_from_msg(message, numbers)
+            stamp = self._stamp(message.header)
+            self._route = PlanMessage(message.header.frame_id, stamp, poses, is_goal=False)
+            self._follow_route()
+
+        self._accept('plan', take)
+
+    def follow(self, message: Path) -> Fault | None:
+        """Take a plan that came with an action; return why not, if so."""
+        self.on_plan(serialize_message(message))
+        return self.faults.get('plan')
+
+    def stop_following(self) -> None:
+        """Forget the plan: the robot comes to rest and waits."""
+        self._route = self._followed = None
+        self.faults.pop('plan', None)
+        self._controller.clear_plan()
+
+    def on_goal(self, message: PoseStamped) -> None:
+        """Drive straight to a pose, where nobody publishes plans."""
+        if self._node.count_publishers(self._node.resolve_topic_name('plan')):
+            if not self._planned:
+                words = 'goal_pose is left to the planner that publishes plan, from now on'
+                self._node.get_logger().info(words)
+            self._planned = True
+            return
+        self._planned = False
+
+        def take() -> None:
+            self._route = None
+            pose = conversions.pose_from_msg(message.pose, 'goal_pose.pose')
+            stamp = self._stamp(message.header)
+            self._route = PlanMessage(
+                message.header.frame_id, stamp, np.array([pose]), is_goal=True
+            )
+            self._follow_route()
+
+        self._accept('plan', take)
+
+    def _follow_route(self) -> None:
+        """Hand the route to the controller in the frame of the costmap; an empty plan ends it."""
+        assert self._route is not None
+        route = self._route
+        if not len(route.poses):
+            self._controller.clear_plan()
+            return
+        shift = self._find('plan', route.frame)
+        if route is self._followed and shift.is_near(self._shift):
+            return
+        poses = shift.apply(route.poses)
+        if route.is_goal:
+            x, y, yaw = poses[0]
+            self._controller.set_goal(route.stamp, float(x), float(y), float(yaw))
+        else:
+            self._controller.set_plan(route.stamp, poses)
+        self._followed, self._shift = route, shift
+
+    def _find(self, what: str, source: str) -> Transform2D:
+        words = f"{what} is in frame '{source}', the costmap in '{self.frame}'"
+        timeout = self._controller.configuration.interface.transform_timeout
+        return self._frames.find(words, source, self.frame or source, timeout)
+
+    def _accept(self, what: str, take: Callable[[], None]) -> None:
+        """Take an input, or note why not: a fault brakes the robot until a good one comes."""
+        code = Reason(f'{what}_refused')
+        try:
+            take()
+        except TransformError as error:
+            code, words = error.code, str(error)
+        except InputError as error:
+            words = f'{what} refused: {error}'
+        except Exception as error:  # a mistake in this program must not end it, either
+            words = f'{what} refused: {type(error).__name__}: {error}'
+        else:
+            if self.faults.pop(what, None):
+                self._node.get_logger().info(f'{what} is good again')
+            return
+        if what not in self.faults:
+            self._node.get_logger().error(words)
+        self.faults[what] = Fault(code, words)
+
+    def _stamp(self, header: Header) -> float:
+        # A stamp of zero means 'now' throughout ROS: `ros2 topic pub` sends it.
+        now = float(self._node.get_clock().now().nanoseconds) * 1e-9
+        return conversions.seconds_from_msg(header.stamp) or now
+
+
+def _at_base(odometry: Measured, lever: Transform2D) -> Measured:
+    """Return the motion of the base, whose pose in the frame that was measured is `lever`."""
+    ((x, y, yaw),) = Transform2D(odometry.x, odometry.y, odometry.yaw).apply(np.array([lever]))
+    vx, vy = odometry.vx - odometry.wz * lever.y, odometry.vy + odometry.wz * lever.x
+    cosine, sine = math.cos(lever.yaw), math.sin(lever.yaw)
+    return replace(
+        odometry, x=x, y=y, yaw=yaw, vx=cosine * vx + sine * vy, vy=cosine * vy - sine * vx
+    )

@@ -1,0 +1,351 @@
+"""The node that drives: odometry, costmap and path in, velocity commands out at a fixed rate."""
+
+# ruff: noqa: E402 - the ROS 2 wheels must be found before rclpy is imported
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import replace
+import math
+from pathlib import Path
+import time
+from typing import Any
+
+from mppi_ros.ros import use_wheels
+
+use_wheels()
+
+from geometry_msgs.msg import Twist, TwistStamped
+from rclpy.clock import Clock, ClockType
+from rclpy.duration import Duration
+from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
+from std_srvs.srv import SetBool, Trigger
+
+from mppi_ros.control.controller import Controller
+from mppi_ros.control.costmap_processing import ThreadedProcessor
+from mppi_ros.control.inputs import Command
+from mppi_ros.control.parameters import NODE_NAME, ControllerParameters
+from mppi_ros.control.recording import RecordedController, Recorder
+from mppi_ros.control.tick_result import Fault, Reason
+from mppi_ros.nodes.controller.diagnostics import ControllerDiagnostics
+from mppi_ros.nodes.controller.follow_path_server import UNTICKED, FollowPathServer, scale_limits
+from mppi_ros.nodes.controller.inputs import ControllerInputs
+from mppi_ros.nodes.controller.tick_watchdog import ExternalStopMonitor, TickWatchdog
+from mppi_ros.nodes.controller.timing import ClockStepMonitor
+from mppi_ros.nodes.controller.visualization import Visualization
+from mppi_ros.parameters.errors import MppiError
+from mppi_ros.ros import conversions
+from mppi_ros.ros.lifecycle import ManagedNode, transition
+from mppi_ros.ros.parameters import ParameterMixin
+from mppi_ros.ros.process import interruptible, log_after, run
+from mppi_ros.ros.realtime import DONE, take_privileges
+
+TOGETHER = 1e-3  # [s] within which two clocks are read together
+READINGS = 5  # at most, of both
+LOADED = 10.0  # [s] that loading the kernels never takes; compiling them does
+COMPILES = 'compiling the kernels, which takes a minute or two: there are none of this version yet'
+LATE = Fault(Reason.TICK_LATE, 'the control tick stood still and zero was sent')
+
+STOPPED_BY_OTHERS = Fault(
+    Reason.TICK_LATE, 'another node has sent zero on cmd_vel, as the guard does in a silence'
+)
+
+
+class MppiController(ParameterMixin[ControllerParameters], ManagedNode):
+    """
+    Managed node around `control.Controller`; see the table of topics in the README.
+
+    One thread runs all callbacks: a message, a service or a parameter change is seen by the next
+    tick as a whole, without locks.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(NODE_NAME, **options)
+        self.declare_configuration(ControllerParameters())
+        self._controller: Controller | None = None
+        self._timer: Any = None
+        self._steps = ClockStepMonitor()
+        self._speed_share = 1.0  # of the limits, as Nav2 says
+        self._action: FollowPathServer | None = None
+        self._entities = ExitStack()
+        self._warned: tuple[str, ...] = ()
+
+    def start(self) -> None:
+        """Configure and activate, unless a lifecycle manager does."""
+        if not self.configuration.interface.autostart:
+            return
+        for trigger in (self.trigger_configure, self.trigger_activate):
+            if trigger() != TransitionCallbackReturn.SUCCESS:
+                raise MppiError('the controller could not be started')
+
+    def stop(self) -> None:
+        """Leave the robot standing."""
+        self._halt()
+        self._release()
+
+    @transition
+    def on_configure(self, state: LifecycleState) -> None:
+        """Make the controller and every entity; compile or load the kernels."""
+        with ExitStack() as entities:
+            surveyor = ThreadedProcessor()
+            entities.callback(surveyor.close)
+            controller = self._make_controller(surveyor, entities)
+            begun = time.monotonic()
+            self.get_logger().info('loads its kernels')
+            with interruptible(), log_after(LOADED, COMPILES, self.get_logger().info):
+                controller.warm_up()
+            self.get_logger().info(f'kernels are ready after {time.monotonic() - begun:.1f} s')
+            self._make_entities(controller, entities)
+            self._entities = entities.pop_all()
+        self._controller = controller
+        self._warn(self.configuration)
+        self._health.privileges = take_privileges(self.configuration.realtime)
+        for what, words in self._health.privileges.items():
+            if words != DONE:
+                self.get_logger().warning(f'realtime.{what} is {words}')
+
+    def _make_controller(self, surveyor: ThreadedProcessor, entities: ExitStack) -> Controller:
+        interface = self.configuration.interface
+        if not interface.record:
+            return Controller(self.configuration, surveyor=surveyor)
+        recorder = Recorder(
+            Path(interface.record), 1e6 * interface.record_limit, self.get_logger().warning
+        )
+        entities.callback(recorder.close)
+        return RecordedController(self.configuration, surveyor=surveyor, write=recorder.write)
+
+    def _make_entities(self, controller: Controller, entities: ExitStack) -> None:
+        """Make what the graph sees, each with its end on the stack: half of it never stays."""
+        stamped = self.configuration.interface.cmd_vel_stamped
+        self._command: Any = self.create_lifecycle_publisher(
+            TwistStamped if stamped else Twist, 'cmd_vel', 1
+        )
+        entities.callback(self.destroy_lifecycle_publisher, self._command)
+        self._others = ExternalStopMonitor(self, TwistStamped if stamped else Twist)
+        entities.callback(self._others.close)
+        self.intake = ControllerInputs(self, controller)
+        entities.callback(self.intake.close)
+        self._health = ControllerDiagnostics(self, controller, self.intake)
+        entities.callback(self._health.close)
+        self._watchdog = TickWatchdog(self._send_last_zero)
+        entities.callback(self._watchdog.close)
+        self._views = Visualization(self, self.intake)
+        entities.callback(self._views.close)
+        if self.configuration.follow_path.enabled:
+            self._action = FollowPathServer(self, self, self.intake)
+            entities.callback(self._action.close)
+            steady = Clock(clock_type=ClockType.STEADY_TIME)
+            timer = self.create_timer(UNTICKED, self._action.end_unticked, clock=steady)
+            entities.callback(self.destroy_timer, timer)
+        for kind, name, answer in (
+            (Trigger, '~/reset', self._on_reset), (SetBool, '~/enable', self._on_enable)
+        ):
+            entities.callback(self.destroy_service, self.create_service(kind, name, answer))
+
+    @transition
+    def on_activate(self, state: LifecycleState) -> None:
+        """Start the tick."""
+        assert self._controller is not None
+        super().on_activate(state)
+        self._controller.reset()
+        self._enabled = True
+        self.limit_speed(1.0)
+        period = 1.0 / self.configuration.control_rate
+        self._health.begin(period)
+        self._watchdog.arm(period, self.configuration.safety.watchdog_periods)
+        self._steps.restart()
+        self._others.occurred()  # whoever had cmd_vel before
+        self._timer = self.create_timer(period, self._tick)
+        if self._action is not None:
+            self._action.activate()
+        if not self.configuration.interface.autostart:
+            self.bond()
+
+    @transition
+    def on_deactivate(self, state: LifecycleState) -> None:
+        """Stop the robot and the tick."""
+        self._halt()
+        super().on_deactivate(state)
+
+    @transition
+    def on_cleanup(self, state: LifecycleState) -> None:
+        """Unmake what `on_configure` made."""
+        self._release()
+
+    @transition
+    def on_shutdown(self, state: LifecycleState) -> None:
+        """Stop the robot and unmake everything."""
+        self.stop()
+
+    @transition
+    def on_error(self, state: LifecycleState) -> None:
+        """Stop the robot and go back to unconfigured."""
+        self.stop()
+
+    def apply_configuration(self, configuration: ControllerParameters) -> None:
+        """Hand a changed configuration to the controller; the warm start is kept."""
+        if self._controller is not None:
+            self._controller.configure(scale_limits(configuration, self._speed_share))
+            self._warn(configuration)
+        if self._timer is not None:
+            period = 1.0 / configuration.control_rate
+            self._watchdog.arm(period, configuration.safety.watchdog_periods)
+            if self._health.pace.period != period:
+                self._health.retime(period)
+                # The tick under way comes when it was due: changes never put it off.
+                self._timer.timer_period_ns = round(1e9 * period)
+
+    def _warn(self, configuration: ControllerParameters) -> None:
+        """Log what is new of the warnings of a configuration."""
+        for words in configuration.warnings:
+            if words not in self._warned:
+                self.get_logger().warning(words)
+        self._warned = configuration.warnings
+
+    def limit_speed(self, share: float) -> None:
+        """Drive at no more than this share of the limits; the parameters stay what they are."""
+        if share != self._speed_share:
+            self._speed_share = share
+            self.apply_configuration(self.configuration)
+
+    def _halt(self) -> None:
+        if self._timer is None:
+            return
+        # Zero comes first: nothing that fails may keep it back.
+        self._watchdog.disarm()
+        self.destroy_timer(self._timer)
+        self._timer = None
+        self._publish_command(Command.ZERO, self._now())
+        assert self._controller is not None
+        self._controller.halt()
+        self._health.state = 'inactive'
+        if self._action is not None:
+            self._action.deactivate()
+        self.unbond()
+        self._command.wait_for_all_acked(Duration(seconds=0.5))
+
+    def _release(self) -> None:
+        self._warned = ()
+        self._controller = self._action = None
+        self._entities.close()
+        self.forget_destroyed()
+
+    def _now(self) -> float:
+        return float(self.get_clock().now().nanoseconds) * 1e-9
+
+    def _clocks(self) -> tuple[float, float | None]:
+        """
+        Return what the clock and a steady one read at one time [s].
+
+        A thread that loses the processor between both would see a jump of the clock that was
+        none, so they are read again, and those that were closest hold.
+        """
+        if self.get_clock().ros_time_is_active:
+            return self._now(), None
+        best = math.inf, 0.0, 0.0
+        for _ in range(READINGS):
+            before = time.monotonic()
+            now = self._now()
+            after = time.monotonic()
+            best = min(best, (after - before, now, 0.5 * (before + after)))
+            if best[0] <= TOGETHER:
+                break
+        return best[1:]
+
+    def _coarse(self, now: float, *, simulated: bool) -> Fault | None:
+        """
+        Say that a simulated clock is too coarse to drive by; None where it is not.
+
+        The watchdog of the tick is as patient as the simulation is slow, within reason.
+        """
+        period = self._health.pace.period
+        if not simulated:
+            if self._steps.hold:
+                self._steps.restart()
+                self._watchdog.arm(period, self.configuration.safety.watchdog_periods)
+            return None
+        self._steps.tick(now, time.monotonic())
+        longest = max(period, self._steps.wall)
+        self._watchdog.arm(longest, self.configuration.safety.watchdog_periods)
+        words = self._steps.complaint(period)
+        return Fault(Reason.TICK_LATE, words) if words else None
+
+    def _tick(self) -> None:
+        assert self._controller is not None
+        begun = time.perf_counter()
+        others = self._others.occurred()
+        self._health.pace.tick(self._now())
+        self.intake.take()
+        if self._action is not None:
+            self._action.take_limit()
+        if not self._enabled:
+            if self._action is not None:
+                self._action.pause(self._now())
+            return
+        now, steady = self._clocks()
+        coarse = self._coarse(now, simulated=steady is None)
+        late = LATE if self._watchdog.kick() else None
+        if others:
+            late = STOPPED_BY_OTHERS
+        latency = self._health.latency
+        tick = self._controller.tick(
+            now, steady=steady, fault=coarse or late or self.intake.fault, latency=latency.value,
+            hold=self._steps.hold_beyond(self._health.pace.period),
+            budget=self.configuration.realtime.solve_share * self._health.pace.period,
+        )  # fmt: skip
+        if self._watchdog.tripped:
+            tick = replace(tick, command=Command.ZERO)  # the next tick says why
+        sent = now
+        if self._others.occurred():
+            # The command goes on from what the robot was told before; zero is stamped later than
+            # what has stopped it during this tick.
+            self._controller.halt()
+            tick, sent = replace(tick, command=Command.ZERO), self._now()
+        self._publish_command(tick.command, sent)
+        latency.add(self._now() - now)
+        self._health.update(tick)
+        if self._action is not None:
+            self._action.update(tick, now)
+        self._health.publish(now)
+        self._views.publish(self._controller, now, self._health.pace.ticks)
+        self._health.note_cycle(1e3 * (time.perf_counter() - begun))
+
+    def _send_last_zero(self) -> None:
+        """Stop the robot, from the thread of the last line."""
+        self._publish_command(Command.ZERO, self._now())
+        self._health.publish_fault(LATE)
+
+    def _publish_command(self, command: Command, now: float) -> None:
+        if self.configuration.interface.cmd_vel_stamped:
+            frame = self.configuration.interface.base_frame
+            message: Any = conversions.twist_stamped_to_msg(command, now, frame)
+        else:
+            message = conversions.twist_to_msg(command)
+        self._others.add_own(message)
+        self._command.publish(message)
+
+    def _on_reset(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        assert self._controller is not None
+        self._controller.reset()
+        response.success = True
+        response.message = 'the warm start is forgotten'
+        return response
+
+    def _on_enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
+        if self._timer is None:
+            response.success, response.message = False, 'the node is not active'
+            return response
+        if self._enabled and not request.data:
+            assert self._controller is not None
+            self._watchdog.disarm()
+            self._controller.halt()
+            self._publish_command(Command.ZERO, self._now())
+        self._enabled = request.data
+        self._health.state = '' if request.data else 'disabled'
+        response.success = True
+        response.message = 'enabled' if request.data else 'disabled: cmd_vel is free'
+        return response
+
+
+def main() -> None:
+    """Run the node as a process."""
+    run(MppiController, ControllerParameters)

@@ -1,0 +1,66 @@
+"""What a person may look at: trajectories and costs, computed only while someone listens."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from geometry_msgs.msg import PolygonStamped
+from nav_msgs.msg import OccupancyGrid, Path
+from rclpy.lifecycle import LifecycleNode
+from visualization_msgs.msg import MarkerArray
+
+from mppi_ros.control.controller import Controller
+from mppi_ros.nodes.controller.inputs import ControllerInputs
+from mppi_ros.ros import conversions, executor
+
+CANDIDATES = 30  # drawn of all samples
+SLOW_RATE = 5.0  # [Hz] what takes longer to draw than the tick to compute
+
+
+class Visualization:
+    """Publishers of a managed node: silent while it is not active."""
+
+    def __init__(self, node: LifecycleNode, intake: ControllerInputs) -> None:
+        """Advertise; `close` is the end."""
+        self._node, self._intake = node, intake
+        publisher = partial(node.create_lifecycle_publisher, event_callbacks=executor.PUBLISHER)
+        self._optimal: Any = publisher(Path, '~/optimal_trajectory', 1)
+        self._footprint: Any = publisher(PolygonStamped, '~/footprint', 1)
+        self._candidates: Any = publisher(MarkerArray, '~/candidate_trajectories', 1)
+        self._costs: Any = publisher(MarkerArray, '~/critic_costs', 1)
+        self._field: Any = publisher(OccupancyGrid, '~/distance_field', 1)
+
+    def close(self) -> None:
+        """Withdraw the topics."""
+        for publisher in (
+            self._optimal, self._footprint, self._candidates, self._costs, self._field
+        ):
+            self._node.destroy_lifecycle_publisher(publisher)
+
+    def publish(self, controller: Controller, now: float, tick: int) -> None:
+        """Publish what someone listens to after the tick of that number."""
+        frame, odometry = self._intake.frame, self._intake.odometry
+        if self._optimal.get_subscription_count():
+            poses = controller.optimal_trajectory()
+            self._optimal.publish(conversions.path_to_msg(poses, now, frame))
+        if self._footprint.get_subscription_count() and odometry is not None:
+            pose = (odometry.x, odometry.y, odometry.yaw)
+            self._footprint.publish(
+                conversions.polygon_to_msg(controller.outline, pose, now, frame)
+            )
+        if tick % max(round(controller.configuration.control_rate / SLOW_RATE), 1):
+            return
+        if self._candidates.get_subscription_count():
+            trajectories, weights = controller.candidate_trajectories(CANDIDATES)
+            self._candidates.publish(
+                conversions.candidates_to_msg(trajectories, weights, stamp=now, frame=frame)
+            )
+        if self._costs.get_subscription_count() and odometry is not None:
+            place = (odometry.x, odometry.y)
+            self._costs.publish(
+                conversions.costs_to_msg(controller.costs(), place, now, frame)
+            )
+        field = controller.distance_field
+        if self._field.get_subscription_count() and field is not None:
+            self._field.publish(conversions.distance_field_to_msg(field, now, frame))

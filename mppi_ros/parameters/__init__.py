@@ -1,0 +1,1 @@
+"""Parameters declared as frozen dataclasses: default, unit, range and description."""

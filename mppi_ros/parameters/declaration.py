@@ -1,0 +1,245 @@
+"""Parameters as frozen dataclasses: default, unit, range, description beside each field."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+import dataclasses
+from dataclasses import dataclass
+import difflib
+import sys
+from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
+
+import numpy as np
+
+from mppi_ros.parameters.errors import ParameterError
+
+T = TypeVar('T')
+Value = bool | int | float | str | tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class ParameterInfo:
+    """
+    What a person or a program may know of one parameter.
+
+    `name` is dotted ('critics.obstacle.weight'); `kind` is one of 'bool', 'integer', 'double',
+    'string', 'double_array'; `low` and `high` bound a number or each element of an array.
+    """
+
+    name: str
+    kind: str
+    default: Value
+    unit: str
+    low: float | None
+    high: float | None
+    choices: tuple[str, ...]
+    description: str
+    live: bool
+
+    @property
+    def range_text(self) -> str:
+        """Return the range as a person reads it: '[0.005, 1.0] s', 'one of a, b'."""
+        if self.choices:
+            return 'one of ' + ', '.join(self.choices)
+        if self.low is None and self.high is None:
+            return 'any'
+        low = '(-inf' if self.low is None else f'[{self.low:g}'
+        high = 'inf)' if self.high is None else f'{self.high:g}]'
+        return f'{low}, {high} {self.unit}'.rstrip()
+
+
+def parameter(
+    default: Any,
+    description: str,
+    *,
+    unit: str = '',
+    low: float | None = None,
+    high: float | None = None,
+    choices: tuple[str, ...] = (),
+    name: str | None = None,
+    live: bool = True,
+) -> Any:
+    """Declare a field of a parameter dataclass; `name` is its name outside of Python."""
+    return dataclasses.field(
+        default=default,
+        metadata={
+            'description': description,
+            'unit': unit,
+            'low': low,
+            'high': high,
+            'choices': choices,
+            'name': name,
+            'live': live,
+        },
+    )
+
+
+def group(
+    cls: type[T], name: str | None = None, defaults: Mapping[str, Any] | None = None
+) -> T:
+    """
+    Declare a field that holds a group of parameters; `name=''` lifts them one level up.
+
+    `defaults`, {dotted name within the group: value}, replace those that the group declares.
+    """
+    changed = dict(defaults or {})
+    field: T = dataclasses.field(
+        default_factory=(lambda: replace(cls(), changed)) if changed else cls,
+        metadata={'name': name, 'group': True, 'defaults': changed},
+    )
+    return field
+
+
+def describe(cls: type[Any]) -> tuple[ParameterInfo, ...]:
+    """List every parameter of a parameter dataclass, groups expanded to dotted names."""
+    return tuple(info for info, _ in _walk(cls))
+
+
+def flatten(parameters: Any) -> dict[str, Value]:
+    """Return {dotted name: value} of every parameter."""
+    values = {}
+    for info, path in _walk(type(parameters)):
+        owner = parameters
+        for attribute in path:
+            owner = getattr(owner, attribute)
+        values[info.name] = owner
+    return values
+
+
+def replace(parameters: T, changes: Mapping[str, Any]) -> T:
+    """
+    Return `parameters` with all `changes` {dotted name: value}, or raise and change nothing.
+
+    Raises
+    ------
+    ParameterError
+        A name is unknown (the nearest valid one is named), a value has the wrong type or is out
+        of range, or the values contradict each other.
+
+    """
+    known = {info.name: (info, path) for info, path in _walk(type(parameters))}
+    tree: dict[str, Any] = {}
+    for name, value in changes.items():
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f'; did you mean {near[0]}?' if near else ''
+            raise ParameterError(f'unknown parameter {name}{hint}')
+        info, path = known[name]
+        branch = tree
+        for attribute in path[:-1]:
+            branch = branch.setdefault(attribute, {})
+        branch[path[-1]] = check(info, value)
+    return _rebuild(parameters, tree)
+
+
+def validate(parameters: Any) -> None:
+    """
+    Give every value of a parameter dataclass its own type: lists and arrays become tuples.
+
+    Raises
+    ------
+    ParameterError
+        A value has a wrong type or is out of range.
+
+    """
+    for info, path in _walk(type(parameters)):
+        owner = parameters
+        for attribute in path[:-1]:
+            owner = getattr(owner, attribute)
+        value = getattr(owner, path[-1])
+        checked = check(info, value)
+        if type(checked) is not type(value) or isinstance(checked, tuple):
+            object.__setattr__(owner, path[-1], checked)
+
+
+def check(info: ParameterInfo, value: Any) -> Value:
+    """Return `value` in the parameter's own type, or raise ParameterError."""
+    if info.kind == 'double_array':
+        scalar = not hasattr(value, '__iter__') or getattr(value, 'ndim', 1) == 0
+        if scalar or isinstance(value, (str, bytes)):
+            raise ParameterError(f'{info.name} = {value!r} must be a list of numbers')
+        return tuple(_number(info, element) for element in value)
+    if isinstance(value, np.generic):
+        value = value.item()
+    if info.kind == 'double':
+        return _number(info, value)
+    expected = {'bool': bool, 'integer': int, 'string': str}[info.kind]
+    if type(value) is not expected:
+        raise ParameterError(f'{info.name} = {value!r} must be of type {info.kind}')
+    if info.kind == 'integer':
+        _check_range(info, cast(int, value))
+    if info.choices and value not in info.choices:
+        raise ParameterError(f'{info.name} = {value!r} is not {info.range_text}')
+    return cast(Value, value)
+
+
+def _number(info: ParameterInfo, value: Any) -> float:
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise ParameterError(f'{info.name} = {value!r} must be a number')
+    _check_range(info, value)
+    return float(value)
+
+
+def _check_range(info: ParameterInfo, value: float) -> None:
+    inside = (info.low is None or value >= info.low) and (info.high is None or value <= info.high)
+    finite = -sys.float_info.max <= value <= sys.float_info.max  # of an integer of any length, too
+    if not (finite and inside):
+        unit = f' {info.unit}' if info.unit else ''
+        raise ParameterError(f'{info.name} = {value!r}{unit} is outside {info.range_text}')
+
+
+_KINDS = {bool: 'bool', int: 'integer', float: 'double', str: 'string'}
+
+
+_walks: dict[type[Any], tuple[tuple[ParameterInfo, tuple[str, ...]], ...]] = {}
+
+
+def _walk(cls: type[Any]) -> tuple[tuple[ParameterInfo, tuple[str, ...]], ...]:
+    """Return each parameter and where it is; to read the types takes a millisecond."""
+    if cls not in _walks:
+        _walks[cls] = tuple(_walked(cls, '', (), {}))
+    return _walks[cls]
+
+
+def _walked(
+    cls: type[Any], prefix: str, path: tuple[str, ...], defaults: Mapping[str, Any]
+) -> Iterator[tuple[ParameterInfo, tuple[str, ...]]]:
+    hints = get_type_hints(cls)
+    for field in dataclasses.fields(cls):
+        meta = field.metadata
+        name = field.name if meta.get('name') is None else meta['name']
+        if meta.get('group'):
+            inner = name + '.' if name else ''
+            changed = {
+                key.removeprefix(inner): value
+                for key, value in defaults.items() if key.startswith(inner)
+            }  # fmt: skip
+            yield from _walked(
+                hints[field.name], prefix + inner, (*path, field.name),
+                {**meta['defaults'], **changed},
+            )  # fmt: skip
+            continue
+        hint = hints[field.name]
+        array = get_origin(hint) is tuple and get_args(hint)[0] is float
+        info = ParameterInfo(
+            name=prefix + name,
+            kind='double_array' if array else _KINDS[hint],
+            default=cast(Value, defaults.get(name, field.default)),
+            unit=meta['unit'],
+            low=meta['low'],
+            high=meta['high'],
+            choices=meta['choices'],
+            description=meta['description'],
+            live=meta['live'],
+        )
+        yield info, (*path, field.name)
+
+
+def _rebuild(parameters: T, tree: Mapping[str, Any]) -> T:
+    changes = {
+        name: _rebuild(getattr(parameters, name), value) if isinstance(value, dict) else value
+        for name, value in tree.items()
+    }
+    return dataclasses.replace(parameters, **changes)  # type: ignore[type-var]

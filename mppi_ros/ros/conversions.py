@@ -1,0 +1,465 @@
+"""Between ROS messages and plain arrays, the only place that knows both; bad input ends here."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+import math
+from typing import Any, NoReturn
+
+from builtin_interfaces.msg import Duration, Time
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from geometry_msgs.msg import (
+    Point,
+    Point32,
+    PolygonStamped,
+    Pose,
+    PoseStamped,
+    Quaternion,
+    TransformStamped,
+    Twist,
+    TwistStamped,
+)
+from nav_msgs.msg import OccupancyGrid, Path
+from nav_msgs.msg import Odometry as OdometryMessage
+import numpy as np
+from numpy.typing import NDArray
+from sensor_msgs.msg import LaserScan
+from std_msgs.msg import ColorRGBA
+from visualization_msgs.msg import Marker, MarkerArray
+
+from mppi_ros.control.inputs import Command, Odometry
+from mppi_ros.driving.costmap import Costmap
+from mppi_ros.driving.distance_field import DistanceField
+from mppi_ros.parameters.errors import InputError
+
+NORM = (0.99, 1.01)  # of a quaternion: looser than float32 rounding, tighter than any mistake
+LEVEL_TOLERANCE = 1e-3  # rotation of a grid's origin [rad]
+LARGEST_PATH = 100_000  # poses
+FIELD_REACH = 2.0  # [m] distance to an obstacle that is drawn as free
+# What the cells of nav2_msgs/Costmap are in an OccupancyGrid, as Nav2 itself translates them.
+NAV2_COSTS = np.array(
+    [0, *(1 + 97 * (cost - 1) // 251 for cost in range(1, 253)), 99, 100, -1], np.int8
+)
+
+
+def seconds_from_msg(stamp: Time) -> float:
+    """Return a stamp as seconds since the epoch of its clock."""
+    return float(stamp.sec) + 1e-9 * float(stamp.nanosec)
+
+
+def seconds_to_msg(seconds: float) -> Time:
+    """Return seconds since the epoch as a stamp."""
+    whole = math.floor(seconds)
+    return Time(sec=whole, nanosec=min(int((seconds - whole) * 1e9), 999_999_999))
+
+
+def pose_from_msg(pose: Pose, name: str) -> tuple[float, float, float]:
+    """
+    Return x [m], y [m], yaw [rad] of a pose; `name` is what an error calls it.
+
+    Raises
+    ------
+    InputError
+        The position is not finite or the orientation is no unit quaternion.
+
+    """
+    position, turn = pose.position, pose.orientation
+    for axis, value in (('x', position.x), ('y', position.y)):
+        _check_finite(f'{name}.position.{axis}', value, 'm')
+    norm = math.hypot(turn.x, turn.y, turn.z, turn.w)
+    if not NORM[0] <= norm <= NORM[1]:
+        raise InputError(
+            f'{name}.orientation = ({turn.x:g}, {turn.y:g}, {turn.z:g}, {turn.w:g}) is no unit '
+            f'quaternion: its norm {norm:g} is outside {list(NORM)}'
+        )
+    return position.x, position.y, yaw_from_msg(turn)
+
+
+def yaw_from_msg(turn: Quaternion) -> float:
+    """Return the rotation about z [rad] of a unit quaternion, counter-clockwise."""
+    return math.atan2(
+        2.0 * (turn.w * turn.z + turn.x * turn.y), 1.0 - 2.0 * (turn.y**2 + turn.z**2)
+    )
+
+
+def pose_to_msg(x: float, y: float, yaw: float) -> Pose:
+    """Return a planar pose as a message."""
+    pose = Pose()
+    pose.position.x, pose.position.y = float(x), float(y)
+    pose.orientation.z, pose.orientation.w = math.sin(0.5 * yaw), math.cos(0.5 * yaw)
+    return pose
+
+
+def odometry_from_msg(message: OdometryMessage, stamp: float) -> Odometry:
+    """
+    Return the odometry in a message, taken at `stamp` [s].
+
+    Raises
+    ------
+    InputError
+        A number is not finite or the orientation is no unit quaternion.
+
+    """
+    x, y, yaw = pose_from_msg(message.pose.pose, 'odometry.pose.pose')
+    linear, angular = message.twist.twist.linear, message.twist.twist.angular
+    _check_finite('odometry.twist.twist.linear.x', linear.x, 'm/s')
+    _check_finite('odometry.twist.twist.linear.y', linear.y, 'm/s')
+    _check_finite('odometry.twist.twist.angular.z', angular.z, 'rad/s')
+    return Odometry(stamp, x, y, yaw, linear.x, linear.y, angular.z)
+
+
+def odometry_to_msg(odometry: Odometry, frame: str, child_frame: str) -> OdometryMessage:
+    """Return odometry as a message: pose in `frame`, twist in `child_frame`."""
+    message = OdometryMessage()
+    message.header.stamp = seconds_to_msg(odometry.stamp)
+    message.header.frame_id = frame
+    message.child_frame_id = child_frame
+    message.pose.pose = pose_to_msg(odometry.x, odometry.y, odometry.yaw)
+    message.twist.twist = twist_to_msg(Command(odometry.vx, odometry.vy, odometry.wz))
+    return message
+
+
+def costmap_from_msg(message: OccupancyGrid, cells: NDArray[np.int8] | None = None) -> Costmap:
+    """
+    Return the costmap in a message; its cells are shared with the message, not copied.
+
+    Parameters
+    ----------
+    message : OccupancyGrid
+        The grid.
+    cells : int8[N], optional
+        Its cells, where they were read apart from the message.
+
+    Raises
+    ------
+    InputError
+        The data has not width · height cells, a value is out of range, or the origin is
+        rotated or not finite.
+
+    """
+    info = message.info
+    if cells is None:
+        cells = np.frombuffer(message.data, dtype=np.int8)
+    if cells.size != info.width * info.height:
+        raise InputError(
+            f'costmap.data has {cells.size} cells; info.width * info.height = '
+            f'{info.width} * {info.height} = {info.width * info.height} are expected'
+        )
+    x, y, yaw = pose_from_msg(info.origin, 'costmap.info.origin')
+    if abs(yaw) > LEVEL_TOLERANCE:
+        raise InputError(
+            f'costmap.info.origin is rotated by {yaw:.3f} rad; grids parallel to their frame are '
+            f'expected (at most {LEVEL_TOLERANCE} rad)'
+        )
+    return Costmap(cells.reshape(info.height, info.width), info.resolution, x, y)
+
+
+def costmap_from_nav2_msg(message: Any) -> Costmap:
+    """
+    Return the costmap in a nav2_msgs/Costmap, whose cells are 0..252, 253, 254 and 255 (unknown).
+
+    Raises
+    ------
+    InputError
+        As for `costmap_from_msg`.
+
+    """
+    grid = OccupancyGrid(header=message.header)
+    meta = message.metadata
+    grid.info.resolution, grid.info.origin = meta.resolution, meta.origin
+    grid.info.width, grid.info.height = meta.size_x, meta.size_y
+    return costmap_from_msg(grid, NAV2_COSTS[np.frombuffer(message.data, dtype=np.uint8)])
+
+
+def updated_costmap(costmap: Costmap, *updates: Any) -> Costmap:
+    """
+    Return a costmap with the cells of each map_msgs/OccupancyGridUpdate in their place.
+
+    Raises
+    ------
+    InputError
+        An update does not fit; see check_update.
+
+    """
+    data = costmap.data.copy()
+    for update in updates:
+        check_update(costmap, update)
+        cells = np.frombuffer(update.data, dtype=np.int8).reshape(update.height, update.width)
+        rows = slice(update.y, update.y + update.height)
+        data[rows, update.x : update.x + update.width] = cells
+    return replace(costmap, data=data)
+
+
+def check_update(costmap: Costmap, update: Any) -> None:
+    """Raise InputError unless an update has width · height cells inside of the costmap."""
+    height, width = costmap.shape
+    if len(update.data) != update.width * update.height:
+        raise InputError(
+            f'costmap_updates.data has {len(update.data)} cells; width * height = '
+            f'{update.width} * {update.height} are expected'
+        )
+    right, top = update.x + update.width, update.y + update.height
+    if update.x < 0 or update.y < 0 or right > width or top > height:
+        raise InputError(
+            f'costmap_updates covers columns {update.x} to {right} and rows {update.y} to {top} '
+            f'of a costmap of {width} x {height} cells'
+        )
+
+
+def costmap_to_msg(costmap: Costmap, stamp: float, frame: str) -> OccupancyGrid:
+    """Return a costmap as a message."""
+    message = OccupancyGrid()
+    message.header.stamp = seconds_to_msg(stamp)
+    message.header.frame_id = frame
+    message.info.map_load_time = message.header.stamp
+    message.info.resolution = float(costmap.resolution)
+    message.info.height, message.info.width = costmap.shape
+    message.info.origin = pose_to_msg(costmap.origin_x, costmap.origin_y, 0.0)
+    message.data = array('b', np.ascontiguousarray(costmap.data).tobytes())
+    return message
+
+
+def path_from_msg(
+    message: Path, numbers: NDArray[np.float64] | None = None
+) -> NDArray[np.float64]:
+    """
+    Return the poses of a path, float64[N, 3] as x [m], y [m], yaw [rad].
+
+    Parameters
+    ----------
+    message : Path
+        The path.
+    numbers : float64[N, 7], optional
+        Its poses as position x, y, z and quaternion x, y, z, w, where they were read apart.
+
+    Raises
+    ------
+    InputError
+        A pose is malformed, is in another frame than the path, or there are too many poses.
+
+    """
+    if numbers is None:
+        numbers = numbers_of_poses(message)
+    count = len(numbers)
+    if count > LARGEST_PATH:
+        raise InputError(f'plan.poses has {count} poses; at most {LARGEST_PATH} are expected')
+    place, (x, y, z, w) = numbers[:, :2], numbers[:, 3:].T
+    with np.errstate(over='ignore', invalid='ignore'):
+        norm = np.sqrt(x * x + y * y + z * z + w * w)
+        good = np.isfinite(place).all(axis=1) & (norm >= NORM[0]) & (norm <= NORM[1])
+    if not good.all():
+        _refuse(numbers, int(np.argmin(good)))
+    yaw = np.arctan2(2.0 * (w * z + x * y), 1.0 - 2.0 * (y * y + z * z))
+    return np.column_stack([place, yaw])
+
+
+def numbers_of_poses(message: Path) -> NDArray[np.float64]:
+    """Return position and quaternion of each pose, float64[N, 7]; see path_from_msg."""
+    frame = message.header.frame_id
+    if len(message.poses) > LARGEST_PATH:
+        raise InputError(
+            f'plan.poses has {len(message.poses)} poses; at most {LARGEST_PATH} are expected'
+        )
+    numbers = np.empty((len(message.poses), 7))
+    for i, stamped in enumerate(message.poses):
+        if stamped.header.frame_id not in ('', frame):
+            refuse_frame(i, stamped.header.frame_id, message)
+        place, turn = stamped.pose.position, stamped.pose.orientation
+        numbers[i] = place.x, place.y, place.z, turn.x, turn.y, turn.z, turn.w
+    return numbers
+
+
+def refuse_frame(index: int, frame: str, message: Path) -> NoReturn:
+    """Say that a pose of a path is in a frame of its own."""
+    raise InputError(
+        f"plan.poses[{index}] is in frame '{frame}', the plan in '{message.header.frame_id}'"
+    )
+
+
+def _refuse(numbers: NDArray[np.float64], index: int) -> None:
+    """Say what is wrong with one pose."""
+    x, y, z, *turn = numbers[index].tolist()
+    pose = Pose(position=Point(x=x, y=y, z=z), orientation=Quaternion())
+    pose.orientation.x, pose.orientation.y, pose.orientation.z, pose.orientation.w = turn
+    pose_from_msg(pose, f'plan.poses[{index}].pose')
+
+
+def path_to_msg(poses: Iterable[Sequence[float]], stamp: float, frame: str) -> Path:
+    """Return poses x [m], y [m], yaw [rad] as a path."""
+    message = Path()
+    message.header.stamp = seconds_to_msg(stamp)
+    message.header.frame_id = frame
+    message.poses = [
+        PoseStamped(header=message.header, pose=pose_to_msg(*map(float, pose))) for pose in poses
+    ]
+    return message
+
+
+def command_from_msg(message: Twist) -> Command:
+    """
+    Return the planar part of a twist.
+
+    Raises
+    ------
+    InputError
+        A number is not finite.
+
+    """
+    _check_finite('cmd_vel.linear.x', message.linear.x, 'm/s')
+    _check_finite('cmd_vel.linear.y', message.linear.y, 'm/s')
+    _check_finite('cmd_vel.angular.z', message.angular.z, 'rad/s')
+    return Command(message.linear.x, message.linear.y, message.angular.z)
+
+
+def twist_to_msg(command: Command) -> Twist:
+    """Return a planar velocity as a twist."""
+    message = Twist()
+    message.linear.x, message.linear.y = float(command.vx), float(command.vy)
+    message.angular.z = float(command.wz)
+    return message
+
+
+def twist_stamped_to_msg(command: Command, stamp: float, frame: str) -> TwistStamped:
+    """Return a planar velocity in `frame` as a stamped twist."""
+    message = TwistStamped(twist=twist_to_msg(command))
+    message.header.stamp = seconds_to_msg(stamp)
+    message.header.frame_id = frame
+    return message
+
+
+def transform_to_msg(
+    x: float, y: float, yaw: float, stamp: float, frame: str, child_frame: str
+) -> TransformStamped:
+    """Return the pose of `child_frame` in `frame` as a transform."""
+    message = TransformStamped(child_frame_id=child_frame)
+    message.header.stamp = seconds_to_msg(stamp)
+    message.header.frame_id = frame
+    pose = pose_to_msg(x, y, yaw)
+    message.transform.translation.x = pose.position.x
+    message.transform.translation.y = pose.position.y
+    message.transform.rotation = pose.orientation
+    return message
+
+
+def scan_to_msg(
+    angles: NDArray[np.floating[Any]],
+    ranges: NDArray[np.floating[Any]],
+    *,
+    max_range: float,
+    stamp: float,
+    frame: str,
+) -> LaserScan:
+    """Return evenly spaced beams as a scan; a range beyond `max_range` [m] is no return (inf)."""
+    message = LaserScan()
+    message.header.stamp = seconds_to_msg(stamp)
+    message.header.frame_id = frame
+    message.angle_min, message.angle_max = float(angles[0]), float(angles[-1])
+    message.angle_increment = float(angles[1] - angles[0]) if len(angles) > 1 else 0.0
+    message.range_max = float(max_range)
+    seen = np.where(ranges < max_range, ranges, np.inf).astype(np.float32)
+    message.ranges = array('f', seen.tobytes())
+    return message
+
+
+def candidates_to_msg(
+    trajectories: NDArray[np.float32],
+    weights: NDArray[np.float32],
+    *,
+    stamp: float,
+    frame: str,
+    segments: int = 14,
+) -> MarkerArray:
+    """
+    Return sampled trajectories as one marker of coloured lines: blue is light, red is heavy.
+
+    Parameters
+    ----------
+    trajectories : float32[n, T+1, 3]
+        Poses x [m], y [m], yaw [rad].
+    weights : float32[n]
+        Weights of the samples.
+    stamp, frame
+        Of the header.
+    segments : int
+        Straight pieces that a trajectory is drawn with.
+
+    """
+    marker = Marker(ns='candidates', type=Marker.LINE_LIST, action=Marker.ADD)
+    marker.header.stamp = seconds_to_msg(stamp)
+    marker.header.frame_id = frame
+    marker.pose.orientation.w = 1.0
+    marker.scale.x = 0.01
+    marker.lifetime = Duration(nanosec=500_000_000)
+    steps = np.unique(np.linspace(0, trajectories.shape[1] - 1, segments + 1).astype(int))
+    heaviest = max(float(weights.max(initial=0.0)), 1e-30)
+    for trajectory, weight in zip(trajectories[:, steps, :2].tolist(), weights, strict=True):
+        share = math.sqrt(float(weight) / heaviest)
+        color = ColorRGBA(r=share, g=0.2, b=1.0 - share, a=0.25 + 0.75 * share)
+        corners = [Point(x=x, y=y) for x, y in trajectory]
+        for start, end in zip(corners[:-1], corners[1:], strict=True):
+            marker.points += (start, end)
+            marker.colors += (color, color)
+    return MarkerArray(markers=[marker])
+
+
+def polygon_to_msg(
+    corners: NDArray[np.float64], pose: Sequence[float], stamp: float, frame: str
+) -> PolygonStamped:
+    """Return a polygon, float64[p, 2] in the base frame [m], that stands at a pose."""
+    x, y, yaw = pose
+    turn = np.array([[math.cos(yaw), math.sin(yaw)], [-math.sin(yaw), math.cos(yaw)]])
+    message = PolygonStamped()
+    message.header.stamp = seconds_to_msg(stamp)
+    message.header.frame_id = frame
+    message.polygon.points = [Point32(x=x + dx, y=y + dy) for dx, dy in (corners @ turn).tolist()]
+    return message
+
+
+def costs_to_msg(
+    costs: Mapping[str, float], place: tuple[float, float], stamp: float, frame: str
+) -> MarkerArray:
+    """Return what each critic charges [s], the most expensive first, as words above a place."""
+    marker = Marker(ns='critic_costs', type=Marker.TEXT_VIEW_FACING, action=Marker.ADD)
+    marker.header.stamp = seconds_to_msg(stamp)
+    marker.header.frame_id = frame
+    marker.pose = pose_to_msg(*place, 0.0)
+    marker.pose.position.z = 0.6
+    marker.scale.z = 0.12  # height of a letter [m]
+    marker.color = ColorRGBA(r=1.0, g=1.0, b=1.0, a=0.9)
+    marker.lifetime = Duration(nanosec=500_000_000)
+    dearest = sorted(costs.items(), key=lambda item: -item[1])
+    marker.text = '\n'.join(f'{name} {cost:.2f} s' for name, cost in dearest if cost >= 0.005)
+    return MarkerArray(markers=[marker])
+
+
+def distance_field_to_msg(field: DistanceField, stamp: float, frame: str) -> OccupancyGrid:
+    """Return a distance field as a grid: 100 at an obstacle, falling to 0 at FIELD_REACH."""
+    near = np.clip(100.0 * (1.0 - field.distance / FIELD_REACH), 0.0, 100.0).astype(np.int8)
+    costmap = Costmap(near, field.resolution, field.origin_x, field.origin_y)
+    return costmap_to_msg(costmap, stamp, frame)
+
+
+def diagnostics_to_msg(
+    stamp: float, name: str, level: bytes, message: str, values: Mapping[str, object]
+) -> DiagnosticArray:
+    """
+    Return one status; floating numbers are written with six digits.
+
+    Its hardware_id (REP-107) is the namespace in the name: it tells the robots of a graph apart.
+    """
+    status = DiagnosticStatus(level=level, name=name, message=message)
+    status.hardware_id = name.split(':', 1)[0].rpartition('/')[0] or '/'
+    status.values = [
+        KeyValue(key=key, value=f'{value:.6g}' if isinstance(value, float) else str(value))
+        for key, value in values.items()
+    ]
+    array_message = DiagnosticArray(status=[status])
+    array_message.header.stamp = seconds_to_msg(stamp)
+    return array_message
+
+
+def _check_finite(name: str, value: float, unit: str) -> None:
+    if not math.isfinite(value):
+        raise InputError(f'{name} = {value!r} {unit} is not finite')

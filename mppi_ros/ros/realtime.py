@@ -1,0 +1,68 @@
+"""Real-time privileges of the process: taken where the system permits it, else named."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import resource
+
+from mppi_ros.control.parameters import RealtimeParameters
+from mppi_ros.ros.process import freeze_garbage
+
+MCL_CURRENT, MCL_FUTURE = 1, 2
+DONE = 'in force'
+
+
+def take_privileges(wanted: RealtimeParameters) -> dict[str, str]:
+    """
+    Apply what is wanted to this thread and process; call it when all kernels are loaded.
+
+    Threads that exist already keep their priority and their cores, and threads that begin later
+    do not inherit the priority: the tick comes before the surveys and the middleware.
+
+    Returns
+    -------
+    dict
+        For each option that was wanted 'in force', or why it is not.
+
+    """
+    told = {}
+    if wanted.cpus:
+        told['cpus'] = _pin(wanted.cores())
+    if wanted.priority:
+        told['priority'] = _raise_priority(wanted.priority)
+    if wanted.lock_memory:
+        told['lock_memory'] = _lock_memory()
+    if wanted.freeze_gc:
+        freeze_garbage()
+        told['freeze_gc'] = DONE
+    return told
+
+
+def _pin(cpus: set[int]) -> str:
+    try:
+        os.sched_setaffinity(0, cpus)
+    except OSError as error:
+        allowed = ','.join(map(str, sorted(os.sched_getaffinity(0))))
+        return f'not in force: {error.strerror}; the cores of this process are {allowed}'
+    return DONE
+
+
+def _raise_priority(priority: int) -> str:
+    try:
+        policy = os.SCHED_FIFO | os.SCHED_RESET_ON_FORK
+        os.sched_setscheduler(0, policy, os.sched_param(priority))
+    except OSError as error:
+        needs = f'CAP_SYS_NICE or a limit rtprio >= {priority}'
+        return f'not in force: {error.strerror}; needs {needs}'
+    return DONE
+
+
+def _lock_memory() -> str:
+    # With a limit, memory asked for later would be refused rather than left unlocked.
+    if resource.getrlimit(resource.RLIMIT_MEMLOCK)[0] != resource.RLIM_INFINITY:
+        return 'not in force: needs a limit memlock = unlimited'
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.mlockall(MCL_CURRENT | MCL_FUTURE) != 0:
+        return f'not in force: {os.strerror(ctypes.get_errno())}'
+    return DONE

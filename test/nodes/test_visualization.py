@@ -1,0 +1,131 @@
+"""Views are computed only while someone listens, and both layouts show every one of them."""
+from __future__ import annotations
+
+import json
+import math
+import re
+import time
+
+import numpy as np
+import pytest
+import yaml
+
+pytest.importorskip('rclpy', reason='needs ROS 2: source an installation or install the wheels')
+
+import rclpy  # noqa: E402
+from rclpy.parameter import Parameter  # noqa: E402
+from rclpy.serialization import serialize_message  # noqa: E402
+
+from mppi_ros.control.controller import Controller  # noqa: E402
+from mppi_ros.control.inputs import Odometry  # noqa: E402
+from mppi_ros.control.parameters import ControllerParameters  # noqa: E402
+from mppi_ros.driving.costmap import Costmap  # noqa: E402
+from mppi_ros.driving.distance_field import FAR, DistanceField  # noqa: E402
+from mppi_ros.nodes.controller.node import MppiController  # noqa: E402
+from mppi_ros.ros import conversions  # noqa: E402
+from mppi_ros.share import share_path  # noqa: E402
+
+VIEWS = ('optimal_trajectory', 'candidate_trajectories', 'footprint', 'critic_costs',
+         'distance_field')
+
+
+@pytest.fixture(scope='module')
+def kernels():
+    """Compile or load the kernels, which would make a tick late."""
+    Controller(ControllerParameters()).warm_up()
+
+
+PATIENT = {'safety.odom_timeout': 60.0, 'safety.odom_frozen': 0.0, 'safety.costmap_timeout': 0.0,
+           'safety.watchdog_periods': 0}
+
+
+@pytest.fixture
+def node(kernels, ros_domain, monkeypatch):
+    """Offer an active controller that knows its surroundings, and inputs that do not grow old."""
+    monkeypatch.setattr(Controller, 'warm_up', lambda controller: None)
+    rclpy.init()
+    controller = MppiController()
+    controller.trigger_configure()
+    controller.trigger_activate()
+    patience = [Parameter(name, value=value) for name, value in PATIENT.items()]
+    assert controller.set_parameters_atomically(patience).successful
+    now = controller._now()
+    motion = Odometry(now, 0.0, 0.0, math.pi / 2, 0.0, 0.0, 0.0)
+    controller.intake.on_odom(conversions.odometry_to_msg(motion, 'odom', 'base_link'))
+    free = Costmap(np.zeros((100, 100), np.int8), 0.1, -5.0, -5.0)
+    controller.intake.on_costmap(serialize_message(conversions.costmap_to_msg(free, now, 'odom')))
+    plan = conversions.path_to_msg([(0.0, 0.1 * i, 0.0) for i in range(30)], now, 'odom')
+    controller.intake.on_plan(serialize_message(plan))
+    end = time.monotonic() + 60.0
+    while controller._controller.distance_field is None:  # another thread makes it
+        assert time.monotonic() < end
+        time.sleep(0.01)
+        controller._tick()
+    yield controller
+    controller.stop()
+    controller.destroy_node()
+    rclpy.shutdown()
+
+
+def publishers(node):
+    views = node._views
+    return {'optimal_trajectory': views._optimal, 'candidate_trajectories': views._candidates,
+            'footprint': views._footprint, 'critic_costs': views._costs,
+            'distance_field': views._field}
+
+
+def test_views_are_made_only_for_those_that_are_listened_to(node, monkeypatch):
+    sent = {}
+    for name, publisher in publishers(node).items():
+        monkeypatch.setattr(publisher, 'publish', lambda m, name=name: sent.update({name: m}))
+    for _ in range(8):
+        node._tick()
+    assert sent == {}
+    for publisher in publishers(node).values():
+        monkeypatch.setattr(publisher, 'get_subscription_count', lambda: 1)
+    for _ in range(8):
+        node._tick()
+    assert set(sent) == set(VIEWS)
+    assert all(getattr(message, 'header', None) is None or message.header.frame_id == 'odom'
+               for message in sent.values())
+    corners = [(p.x, p.y) for p in sent['footprint'].polygon.points]
+    assert np.hypot(*np.array(corners).T) == pytest.approx(0.22)
+    assert 'progress' in sent['critic_costs'].markers[0].text
+
+
+def test_a_polygon_stands_and_turns_with_its_pose():
+    message = conversions.polygon_to_msg(
+        np.array([[1.0, 0.0], [0.0, 0.5]]), (2.0, 3.0, math.pi / 2), 0.0, 'map')
+    corners = [(point.x, point.y) for point in message.polygon.points]
+    assert np.array(corners) == pytest.approx(np.array([[2.0, 4.0], [1.5, 3.0]]))
+
+
+def test_critic_costs_begin_with_the_dearest_and_leave_out_what_is_free():
+    costs = {'twirling': 0.02, 'progress': 1.5, 'forward': 0.0}
+    (marker,) = conversions.costs_to_msg(costs, (1.0, 2.0), 0.0, 'map').markers
+    assert marker.text == 'progress 1.50 s\ntwirling 0.02 s'
+
+
+def test_a_distance_field_is_drawn_dark_at_obstacles_and_free_far_away():
+    distance = np.array([[0.0, 1.0, 2.0, FAR]], np.float32)
+    message = conversions.distance_field_to_msg(
+        DistanceField(distance, 0.1, 0.0, 0.0, 0.0), 0.0, 'map')
+    assert list(message.data) == [100, 50, 0, 0]
+
+
+def test_rviz_and_foxglove_show_every_view():
+    rviz = share_path('config', 'rviz', 'simulation.rviz').read_text('utf-8')
+    topics = {display.get('Topic', {}).get('Value') for display in
+              yaml.safe_load(rviz)['Visualization Manager']['Displays']}
+    layout = json.loads(share_path('config', 'foxglove', 'mppi.json').read_text('utf-8'))
+    shown = set(layout['configById']['3D!scene']['topics'])
+    for view in VIEWS:
+        assert f'mppi_controller/{view}' in topics
+        assert f'/mppi_controller/{view}' in shown
+
+
+def test_every_panel_of_the_foxglove_layout_is_configured():
+    text = share_path('config', 'foxglove', 'mppi.json').read_text('utf-8')
+    layout = json.loads(text)
+    panels = re.findall(r'"(\w+!\w+)"', json.dumps(layout['layout']))
+    assert sorted(panels) == sorted(layout['configById'])
