@@ -9,7 +9,7 @@ from hypothesis import settings
 import pytest
 from tally import tally
 
-from mppi_ros.tools.processes import free_domain
+from mppi_ros.evaluation.processes import free_domain
 
 # Laws are tried on the same examples in every run; the first one may compile a kernel.
 settings.register_profile('repeatable', derandomize=True, deadline=None)

@@ -2,9 +2,9 @@
 What is sent when the plan is not safe: the plan → a second choice → braking → zero.
 
 A command is sent only when the robot can still come to rest after it without touching anything
-(see `stopping_check`). Where the plan has no such command, the search restarts from the cheapest of
-a set of constant commands and with a wider Σ. If it finds none, the robot brakes to rest along the
-path with the largest clearance.
+(see `stopping_check`). Where the plan has no such command, the search restarts from the cheapest
+of a set of constant commands and with a wider Σ. If it finds none, the robot brakes to rest along
+the path with the largest clearance.
 """
 
 from __future__ import annotations

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 import math
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+
+from mppi_ros.share import share_path
 
 SEED = 7
 RESOLUTION = 0.05  # [m]
@@ -100,14 +101,5 @@ def write_worlds(folder: Path, seed: int = SEED) -> None:
     (folder / 'field.csv').write_text('\n'.join(['x,y,radius', *rows, '']), encoding='utf-8')
 
 
-def main() -> None:
-    """Write the worlds into the folder that the command line names."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('folder', type=Path, help='where to write the worlds')
-    parser.add_argument('--seed', type=int, default=SEED, help='of furniture and discs')
-    options = parser.parse_args()
-    write_worlds(options.folder, options.seed)
-
-
 if __name__ == '__main__':
-    main()
+    write_worlds(share_path('config', 'worlds'))

@@ -285,7 +285,7 @@ def test_what_is_no_event_ends_the_record(tmp_path, content):
 
 
 def test_what_says_markup_is_shown_as_it_is(tmp_path, capsys):
-    from mppi_ros.tools.evaluate import main
+    from mppi_ros.cli.evaluate import main
 
     tick = TICK | {'reason': '[/red] [bold]x :smile:', 'state': '[/]'}
     assert main(['replay', str(written(tmp_path / 'run.mcap', BEGIN, tick))]) == 1

@@ -23,9 +23,9 @@ from mppi_ros.driving.costmap import Costmap
 from mppi_ros.driving.distance_field import distance_field
 from mppi_ros.driving.footprint import Footprint
 from mppi_ros.driving.parameters import RobotParameters
+from mppi_ros.evaluation.suites import read_robot
 from mppi_ros.parameters.declaration import replace
 from mppi_ros.simulation.plant import EXTREME, IDEAL
-from mppi_ros.tools.evaluate_suites import read_robot
 
 EMPTY = world(resolution=0.1)
 JACKAL = replace(read_robot('jackal'), {'threads': 1, 'samples': 256})

@@ -60,8 +60,8 @@ def test_the_rollout_becomes_vector_code_on_arm(code):
 
 def main():
     """Print the code of the rollout of a small solve."""
+    from mppi_ros.benchmark.solve import Solve, load_situation
     from mppi_ros.control.parameters import ControllerParameters
-    from mppi_ros.tools.benchmark_solve import Solve, load_situation
 
     solve = Solve(load_situation(None), ControllerParameters(), 64, 8, 1)
     print(solve._objective._block.inspect_llvm())

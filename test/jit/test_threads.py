@@ -142,7 +142,7 @@ def of_threads():
 before = of_threads()
 import mppi_ros.mppi, mppi_ros.driving.objective, mppi_ros.control.controller
 assert of_threads() == before, 'an import changed the process'
-mppi_ros.control.controller.Controller(mppi_ros.control.controller.Configuration())
+mppi_ros.control.controller.Controller(mppi_ros.control.controller.ControllerParameters())
 print(json.dumps([os.environ['OMP_WAIT_POLICY'], numba.config.THREADING_LAYER]))
 """
 
@@ -158,6 +158,7 @@ print(os.environ['OMP_WAIT_POLICY'], 'numba.np.ufunc.omppool' in sys.modules)
 """
 
 
-@pytest.mark.parametrize('module', ['demo', 'evaluate', 'benchmark', 'evaluate_case'])
+@pytest.mark.parametrize(
+    'module', ['cli.demo', 'cli.evaluate', 'cli.benchmark', 'evaluation.case'])
 def test_every_command_line_lets_its_threads_sleep_before_their_runtime_is_loaded(module):
-    assert run(COMMAND.format(module=f'mppi_ros.tools.{module}')).split() == ['passive', 'False']
+    assert run(COMMAND.format(module=f'mppi_ros.{module}')).split() == ['passive', 'False']

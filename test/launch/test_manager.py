@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # for the command 
 from system import scenarios  # noqa: E402
 from system.harness import PretendedRobot, Watcher, compile_kernels  # noqa: E402
 
-from mppi_ros.tools.processes import free_domain  # noqa: E402
+from mppi_ros.evaluation.processes import free_domain  # noqa: E402
 
 MISSPELT = '/**/mppi_controller:\n  ros__parameters:\n    lamda: 0.5\n'
 

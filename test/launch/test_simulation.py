@@ -27,7 +27,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # for the command 
 from system import scenarios  # noqa: E402
 from system.harness import GOAL, START, WORLD, Watcher, compile_kernels  # noqa: E402
 
-from mppi_ros.tools.processes import free_domain  # noqa: E402
+from mppi_ros.evaluation.processes import free_domain  # noqa: E402
 
 
 @pytest.mark.launch_test

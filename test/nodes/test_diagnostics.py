@@ -16,12 +16,7 @@ from rclpy.node import Node  # noqa: E402
 
 from mppi_ros.control.controller import Controller  # noqa: E402
 from mppi_ros.control.inputs import Command  # noqa: E402
-from mppi_ros.control.tick_result import (
-    ControllerState,
-    Reason,
-    Statistics,
-    TickResult,
-)
+from mppi_ros.control.tick_result import ControllerState, Reason, Statistics, TickResult
 from mppi_ros.nodes.controller.node import MppiController  # noqa: E402
 
 OLD = 'costmap is 0.8 s old, limit 0.5 s: braking'

@@ -21,20 +21,10 @@ from std_srvs.srv import SetBool  # noqa: E402
 from mppi_ros.control.controller import Controller  # noqa: E402
 from mppi_ros.control.inputs import Command, Odometry  # noqa: E402
 from mppi_ros.control.parameters import ControllerParameters  # noqa: E402
-from mppi_ros.control.tick_result import (
-    ControllerState,
-    Fault,
-    Reason,
-    Statistics,
-    TickResult,
-)
+from mppi_ros.control.tick_result import ControllerState, Fault, Reason, Statistics, TickResult
 from mppi_ros.driving.costmap import Costmap  # noqa: E402
-from mppi_ros.nodes.controller import (
-    follow_path_server,
-)
-from mppi_ros.nodes.controller import (
-    inputs as controller_inputs,
-)
+from mppi_ros.nodes.controller import follow_path_server
+from mppi_ros.nodes.controller import inputs as controller_inputs
 from mppi_ros.nodes.controller.node import MppiController  # noqa: E402
 from mppi_ros.parameters.errors import InputError, ParameterError  # noqa: E402
 from mppi_ros.ros import conversions

@@ -14,10 +14,7 @@ import rclpy  # noqa: E402
 from mppi_ros.control.tick_result import Fault, Reason  # noqa: E402
 from mppi_ros.nodes import cmd_vel_watchdog  # noqa: E402
 from mppi_ros.nodes.controller.node import LATE  # noqa: E402
-from mppi_ros.nodes.controller.tick_watchdog import (
-    ExternalStopMonitor,
-    TickWatchdog,
-)
+from mppi_ros.nodes.controller.tick_watchdog import ExternalStopMonitor, TickWatchdog
 
 PERIOD = 0.02
 

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from mppi_ros.control.parameters import ControllerParameters
+from mppi_ros.evaluation.suites import read_robot
 from mppi_ros.parameters.declaration import replace
 from mppi_ros.simulation.episode import Episode
 from mppi_ros.simulation.plant import PLANTS
 from mppi_ros.simulation.world import World
-from mppi_ros.tools.evaluate_suites import read_robot
 
 HEAVY = {
     'limits.vx_max': 1.0, 'limits.vx_min': -0.3, 'limits.wz_max': 0.8, 'limits.ax_max': 0.6,

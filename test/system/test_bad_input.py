@@ -7,7 +7,7 @@ import pytest
 from system import scenarios
 from system.harness import PretendedRobot, Processes, Watcher
 
-from mppi_ros.tools.processes import free_domain
+from mppi_ros.evaluation.processes import free_domain
 
 
 @pytest.fixture(scope='module')

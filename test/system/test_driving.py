@@ -9,8 +9,8 @@ from std_srvs.srv import SetBool, Trigger
 from system import scenarios
 from system.harness import GOAL, PretendedRobot, Watcher, stands, start_robot
 
+from mppi_ros.cli import evaluate
 from mppi_ros.ros import conversions
-from mppi_ros.tools import evaluate
 
 
 def test_robot_reaches_the_goal_and_is_tuned_on_the_way(processes, watcher, tmp_path):

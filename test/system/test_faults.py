@@ -22,9 +22,9 @@ from tally import REAL
 
 from mppi_ros.control.inputs import Odometry as Motion
 from mppi_ros.control.parameters import ControllerParameters
+from mppi_ros.evaluation.processes import free_domain
 from mppi_ros.parameters.declaration import describe
 from mppi_ros.ros import conversions
-from mppi_ros.tools.processes import free_domain
 
 CONTROL = '/mppi_controller: control'
 WORLD = ('-p', 'start:=[0.0, 0.0, 0.0]')
@@ -320,16 +320,17 @@ def test_there_is_a_command_every_period_whatever_the_inputs_are(alone, case):
 
 BROKEN = """
 import itertools, time
-from mppi_ros.nodes import mppi_controller
-from mppi_ros.nodes.controller.node import Controller, ControllerDiagnostics
+from mppi_ros.nodes.controller import node
+from mppi_ros.nodes.controller.node import (
+    Controller, ControllerDiagnostics, ControllerParameters)
 right, count = {method}, itertools.count()
 def wrong(*arguments, **options):
     if next(count) == 250:
         {mistake}
     return right(*arguments, **options)
-Controller(mppi_controller.Configuration()).warm_up()
+Controller(ControllerParameters()).warm_up()
 {method} = wrong
-mppi_controller.main()
+node.main()
 """
 
 

@@ -14,8 +14,8 @@ from system import scenarios
 from system.harness import PretendedRobot, Processes, Watcher
 
 from mppi_ros.driving.costmap import Costmap
+from mppi_ros.evaluation.processes import free_domain
 from mppi_ros.ros import conversions
-from mppi_ros.tools.processes import free_domain
 
 # A stall of the controller ages its odometry; what the sender needs itself must not count.
 PATIENT = ('-p', 'safety.odom_timeout:=1.5', '-p', 'safety.costmap_timeout:=0.0')

@@ -1,0 +1,377 @@
+"""The time of one solve: the whole call and its phases, hot and at 20 Hz, on 1 and 2 threads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+import dataclasses
+from dataclasses import dataclass
+import functools
+import math
+from pathlib import Path
+import time
+from typing import Any
+from zipfile import ZipFile
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from mppi_ros.control.parameters import ControllerParameters
+from mppi_ros.driving.costmap import Costmap
+from mppi_ros.driving.critics import CRITICS
+from mppi_ros.driving.distance_field import DistanceField, distance_field
+from mppi_ros.driving.footprint import Footprint
+from mppi_ros.driving.motion_models import MotionState
+from mppi_ros.driving.objective import DrivingObjective
+from mppi_ros.driving.path import ReferencePath
+from mppi_ros.driving.plugin import load_plugin
+from mppi_ros.evaluation.results import times
+from mppi_ros.files import reading
+from mppi_ros.jit.simd import BLOCK
+from mppi_ros.mppi import noise, score
+from mppi_ros.mppi.optimizer import Optimizer
+from mppi_ros.parameters.declaration import replace
+from mppi_ros.parameters.errors import InputError
+
+PERIOD = 0.05  # [s] of the pace '20Hz'
+WARM_UP = 50  # calls before any is counted
+LARGE = 1000  # cells a side of the map, tiled, that a distance field is timed on, too
+ROUNDS = 10  # configurations take turns, so that a drift of the machine meets them all
+# Least shape of each array of a situation.
+NAV2_VALUES: dict[str, tuple[int, ...]] = {
+    'resolution': (), 'costmap': (1, 1), 'plan': (1, 3), 'robot_pose': (3,), 'robot_speed': (1,),
+    'origin': (2,),
+}  # fmt: skip
+LARGEST_FILE = 1_000_000_000  # [bytes] that an .npz file may unpack to
+
+
+@dataclass(frozen=True)
+class Situation:
+    """
+    What a solve is given.
+
+    Attributes
+    ----------
+    name : str
+        As it appears in the results.
+    costmap : Costmap
+        The surroundings.
+    plan : float64[P, 3]
+        x [m], y [m], yaw [rad] of the path.
+    state : State
+        Of the robot.
+
+    """
+
+    name: str
+    costmap: Costmap
+    plan: NDArray[np.float64]
+    state: MotionState
+
+
+def load_situation(path: Path | None) -> Situation:
+    """
+    Read a situation from an .npz file; without a file, return the built-in one.
+
+    The file holds costmap uint8[H, W] with the values of Nav2 (254 lethal, 255 unknown),
+    resolution, origin, plan [P, 3], robot_pose and robot_speed.
+
+    Raises
+    ------
+    InputError
+        The file is missing, damaged or lacks a value.
+
+    """
+    if path is None:
+        return _built_in()
+    values = _arrays(path)
+    for name, wanted in NAV2_VALUES.items():
+        shape, kind = values[name].shape, values[name].dtype.kind
+        fits = len(shape) == len(wanted) and all(map(int.__ge__, shape, wanted))
+        if not fits or kind not in 'fiu' or not np.isfinite(values[name]).all():
+            raise InputError(f'{path}: {name} has shape {list(shape)}, or is not finite numbers; '
+                             f'at least {list(wanted)} is expected')
+    cost = values['costmap'].astype(np.int64)
+    if cost.min() < 0 or cost.max() > 255:
+        raise InputError(f'{path}: costmap holds {cost.min()} to {cost.max()}, not 0 to 255')
+    known = np.where(cost >= 253, cost - 154, (98 * cost + 251) // 252)
+    data = np.where(cost == 255, -1, known).astype(np.int8)
+    x, y = values['origin'][:2]
+    costmap = Costmap(data, float(values['resolution']), float(x), float(y))
+    x, y, yaw = map(float, values['robot_pose'][:3])
+    speed = values['robot_speed']
+    state = MotionState(x, y, yaw, float(speed[0]), float(speed[-1]))
+    return Situation(path.stem, costmap, values['plan'].astype(np.float64), state)
+
+
+def _arrays(path: Path) -> dict[str, NDArray[Any]]:
+    """Return the arrays of a situation from an .npz file that holds no more than LARGEST_FILE."""
+    with reading(path, 'an .npz file of a situation'), ZipFile(path) as archive:
+        if sum(member.file_size for member in archive.infolist()) > LARGEST_FILE:
+            raise InputError(f'{path} unpacks to more than {LARGEST_FILE / 1e6:g} MB')
+        with np.load(path) as file:
+            return {name: np.asarray(file[name]) for name in NAV2_VALUES}
+
+
+def _built_in() -> Situation:
+    """Return a winding corridor with pillars, 10 × 10 m, and a robot that drives in it."""
+    size, resolution = 200, 0.05
+    x = (np.arange(size) + 0.5) * resolution
+    data = np.zeros((size, size), np.int8)
+    middle = 5.0 + 1.5 * np.sin(1.2 * x)
+    data[np.abs(x[:, None] - middle) > 1.4] = 100
+    for along in (2.0, 4.5, 7.5):
+        across = 5.0 + 1.5 * math.sin(1.2 * along) + 0.9
+        data[np.hypot(x - along, x[:, None] - across) < 0.15] = 100
+    arc = np.arange(0.5, 9.5, 0.02)
+    slope = 1.8 * np.cos(1.2 * arc)
+    plan = np.stack([arc, 5.0 + 1.5 * np.sin(1.2 * arc), np.arctan(slope)], axis=1)
+    start_x, start_y, start_yaw = map(float, plan[len(plan) // 5])
+    state = MotionState(start_x, start_y, start_yaw, 0.45, 0.3)
+    return Situation('built-in', Costmap(data, resolution, 0.0, 0.0), plan, state)
+
+
+class Solve:
+    """
+    One optimiser in one situation, and its phases as calls of their own.
+
+    Parameters
+    ----------
+    situation : Situation
+        Where the robot is.
+    configuration : Configuration
+        All parameters.
+    samples, steps, threads : int
+        K, T and the threads of the solve.
+    name : str
+        What the solve is called in the results.
+
+    """
+
+    def __init__(
+        self,
+        situation: Situation,
+        configuration: ControllerParameters,
+        samples: int,
+        steps: int,
+        threads: int,
+        name: str = 'solve',
+    ) -> None:
+        changes = {'samples': samples, 'horizon_steps': steps, 'threads': threads}
+        self._configuration = replace(configuration, changes)
+        self._situation, self.name = situation, name
+        self.samples, self.steps, self.threads = samples, steps, threads
+        self._footprint = Footprint.of(configuration.robot)
+        self.radius = self._footprint.inscribed_radius
+        self._path = ReferencePath.from_poses(situation.plan)
+        self._progress = self._path.project(situation.state.x, situation.state.y)[0]
+        self.field = self._distances(situation.costmap)
+        self._objective = self._objective_of(self._configuration)
+        self._optimizer = Optimizer(self._configuration.sampling, self._configuration.controls)
+
+    @property
+    def label(self) -> str:
+        """Return the name of the measurement, built from its values."""
+        model = self._configuration.motion_model
+        threads = f'{self.threads} thread{"" if self.threads == 1 else "s"}'
+        return f'{self.name}[K={self.samples},T={self.steps},{model},{threads}]'
+
+    def begin(self) -> None:
+        """Set the number of threads for the calls that follow; it is one for all kernels."""
+        if self.threads > 1:
+            numba.set_num_threads(self.threads)
+
+    def call(self) -> None:
+        """Do what a control tick does between measurement and command."""
+        self._prepare(self._objective)
+        self._optimizer.step(self._objective)
+        self._optimizer.shift(self._configuration.mppi.time_step)
+
+    def phases(self) -> Iterator[tuple[str, Callable[[], object]]]:
+        """
+        Yield the parts of a solve, and what precedes it, as (name, call).
+
+        In a solve noise is drawn block by block where it is rolled out: 'noise and rollout'. The
+        critics are one fused loop: 'rollout without X' is that loop with the weight of X at 0.
+        """
+        serial = self.threads == 1
+        mppi = self._configuration.mppi
+        m = self._configuration.controls
+        process = noise.ar2_process(*mppi.poles())
+        drawn = noise.block_count(self.samples, mppi.noise.antithetic)
+        pairs = 2 if mppi.noise.antithetic else 1
+        lanes = -(-self.samples // pairs)
+        unit = np.empty((drawn, self.steps * m, BLOCK), np.float32)
+        costs = np.empty((pairs * drawn, BLOCK), np.float32)
+        weights = np.empty_like(costs)
+        average = np.empty(self.steps * m, np.float32)
+        factor = mppi.cholesky(m).astype(np.float32)
+        mean = self._optimizer.mean.copy()
+        draw = noise.draw_serial if serial else noise.draw_parallel
+        wanted = mppi.ess_share * pairs * lanes
+
+        def roll(objective: DrivingObjective) -> Callable[[], object]:
+            return lambda: objective.evaluate_blocks(mean, factor, unit, costs, self.threads)
+
+        self.call()
+        yield 'noise', lambda: draw(mppi.seed, 0, process, m, unit)
+        yield 'noise, were it white', lambda: draw(mppi.seed, 0, noise.WHITE, m, unit)
+        yield 'rollout', roll(self._objective)
+        fresh = noise.NoiseKey(mppi.seed, 0, True, 0)
+        yield 'noise and rollout', lambda: self._objective.evaluate_blocks(
+            mean, factor, unit, costs, self.threads, fresh, process
+        )
+        yield 'weights', lambda: score.compute_weights(
+            costs, drawn, lanes, mppi.temperature, wanted, 1.0, weights
+        )
+        yield 'weighted sum', lambda: score.average(weights, unit, average)
+        yield 'projection', lambda: self._objective.project(mean)
+        yield 'prepare', lambda: self._prepare(self._objective)
+        yield 'path projection', lambda: self._path.project(
+            self._situation.state.x, self._situation.state.y, self._progress
+        )
+        yield 'path', lambda: ReferencePath.from_poses(self._situation.plan)
+        small = self._situation.costmap
+        repeats = [-(-LARGE // side) for side in small.data.shape]
+        tiled = np.ascontiguousarray(np.tile(small.data, repeats)[:LARGE, :LARGE])
+        for costmap in (small, dataclasses.replace(small, data=tiled)):
+            rows, columns = costmap.data.shape
+            name = f'distance field of {rows} × {columns}'
+            yield name, functools.partial(self._distances, costmap)
+        for critic in CRITICS:
+            off = replace(self._configuration, {f'critics.{critic}.weight': 0.0})
+            if critic == 'obstacle':
+                off = replace(off, {'critics.obstacle.collision': 0.0})
+            objective = self._objective_of(off)
+            yield f'rollout without {critic}', roll(objective)
+
+    def _distances(self, costmap: Costmap) -> DistanceField:
+        return distance_field(costmap, inscribed_radius=self._footprint.inscribed_radius)
+
+    def _prepare(self, objective: DrivingObjective) -> None:
+        state = self._situation.state
+        last = objective.model.command_from_twist(state, (0.0,) * self._configuration.controls)
+        objective.prepare(state, last, self._path, self._progress)
+
+    def _objective_of(self, configuration: ControllerParameters) -> DrivingObjective:
+        mppi = configuration.mppi
+        objective = DrivingObjective(
+            configuration.limits, configuration.critics, configuration.prediction,
+            self._footprint, mppi.horizon_steps, mppi.time_step,
+            load_plugin(configuration.plugin), configuration.motion_model,
+        )  # fmt: skip
+        objective.set_field(self.field)
+        self._prepare(objective)
+        return objective
+
+
+def measure(
+    situation: Situation,
+    configuration: ControllerParameters,
+    sizes: Sequence[tuple[int, int]],
+    paced: Sequence[tuple[int, int]],
+    threads: Sequence[int],
+    calls: int,
+    progress: Callable[[str, float], None],
+) -> Iterator[dict[str, Any]]:
+    """
+    Yield rows: all `sizes` (K, T) in a hot loop, those in `paced` also at 20 Hz and by phase.
+
+    Where the configuration names a plugin, each solve takes turns with one without it.
+
+    Parameters
+    ----------
+    situation, configuration : Situation, Configuration
+        What is solved, and how.
+    sizes, paced : sequence of (K, T)
+        What is measured.
+    threads : sequence of int
+        Threads of the solve.
+    calls : int
+        Counted calls of each measurement in a hot loop; a third of them at 20 Hz.
+    progress : callable
+        Told what is measured and the share that is done.
+
+    """
+    ways = {'solve': configuration}
+    if configuration.plugin:
+        ways['solve without the plugin'] = replace(configuration, {'plugin': ''})
+    solves = [
+        Solve(situation, way, k, t, n, name)
+        for n in threads for k, t in sizes for name, way in ways.items()
+    ]  # fmt: skip
+    chosen = [solve for solve in solves if (solve.samples, solve.steps) in paced]
+    yield from _hot(solves, calls, progress)
+    for index, solve in enumerate(chosen):
+        progress(f'phases of {solve.label}', index / len(chosen))
+        if solve.name == 'solve':
+            yield from _phases(solve, calls)
+    yield from _paced(chosen, max(calls // 3, 1), progress)
+
+
+def _hot(
+    solves: Sequence[Solve], calls: int, progress: Callable[[str, float], None]
+) -> Iterator[dict[str, Any]]:
+    taken: list[list[float]] = [[] for _ in solves]
+    for turn in range(ROUNDS):
+        for index, solve in enumerate(solves):
+            progress(solve.label, (turn + index / len(solves)) / ROUNDS)
+            solve.begin()
+            for _ in range(WARM_UP if turn == 0 else 3):
+                solve.call()
+            taken[index] += timed(solve.call, -(-calls // ROUNDS))
+    for solve, values in zip(solves, taken, strict=True):
+        yield _row(solve, 'hot', solve.name, values)
+
+
+def _phases(solve: Solve, calls: int) -> Iterator[dict[str, Any]]:
+    phases = list(solve.phases())
+    taken: list[list[float]] = [[] for _ in phases]
+    solve.begin()
+    for turn in range(ROUNDS):
+        for index, (_, call) in enumerate(phases):
+            for _ in range(5 if turn == 0 else 1):
+                call()
+            taken[index] += timed(call, -(-calls // (2 * ROUNDS)))
+    for (name, _), values in zip(phases, taken, strict=True):
+        yield _row(solve, 'hot', name, values)
+
+
+def _paced(
+    solves: Sequence[Solve], calls: int, progress: Callable[[str, float], None]
+) -> Iterator[dict[str, Any]]:
+    taken: list[list[float]] = [[] for _ in solves]
+    for turn in range(calls):
+        for index, solve in enumerate(solves):
+            progress(f'{solve.label} at 20 Hz', turn / calls)
+            solve.begin()
+            time.sleep(PERIOD)
+            taken[index] += timed(solve.call, 1)
+    for solve, values in zip(solves, taken, strict=True):
+        yield _row(solve, '20Hz', solve.name, values)
+
+
+def timed(call: Callable[[], object], count: int) -> list[float]:
+    """Call so often and return the time of each [ms]."""
+    taken = []
+    for _ in range(count):
+        begun = time.perf_counter()
+        call()
+        taken.append(1e3 * (time.perf_counter() - begun))
+    return taken
+
+
+def _row(solve: Solve, pace: str, phase: str, milliseconds: Sequence[float]) -> dict[str, Any]:
+    found = times(milliseconds)
+    return {
+        'samples': solve.samples,
+        'steps': solve.steps,
+        'threads': solve.threads,
+        'pace': pace,
+        'phase': phase,
+        **found,
+        'ns_per_sample_step': round(
+            1e6 * found['median_ms'] / (solve.samples * solve.steps), 4
+        ),
+        'calls': len(milliseconds),
+    }

@@ -1,0 +1,64 @@
+"""
+Compare variants of the optimiser in closed loop: `python -m mppi_ros.cli.ablation SUITE`.
+
+The result file is read, completed and written again, so variants can be added one by one.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+import json
+from pathlib import Path
+import sys
+
+from mppi_ros.cli.arguments import Parser, integer, listed
+from mppi_ros.evaluation import ablation
+from mppi_ros.evaluation.suites import SUITES, Request
+from mppi_ros.files import load_json
+from mppi_ros.parameters.errors import InputError, MppiError
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Drive the variants, compare each with the first; return 0, or 2 for wrong use."""
+    options = _parse(sys.argv[1:] if argv is None else argv)
+    try:
+        request = Request(
+            data=options.data, only=options.only, runs=options.runs, seed=options.seed,
+            plants=options.plant,
+        )
+        unknown = set(options.variants) - set(ablation.VARIANTS)
+        if unknown:
+            known = ', '.join(ablation.VARIANTS)
+            raise InputError(f'unknown variant {min(unknown)!r}; there are {known}')
+        old = load_json(options.json) if options.json and options.json.exists() else {}
+        found = old | ablation.drive(options.suite, request, options.variants)
+    except MppiError as error:
+        print(f'ablation: {error}', file=sys.stderr)
+        return 2
+    if options.json:
+        options.json.write_text(json.dumps(found, indent=1))
+    ablation.show(found)
+    return 0
+
+
+def _parse(argv: Sequence[str]) -> argparse.Namespace:
+    parser = Parser(
+        prog='python -m mppi_ros.cli.ablation',
+        description='Drive variants of the optimiser through the same episodes.',
+    )
+    parser.add_argument('suite', choices=tuple(SUITES))
+    parser.add_argument(
+        '--variants', type=listed(str), default=('default', *ablation.BASELINES), metavar='A,B'
+    )
+    parser.add_argument('--data', type=Path, metavar='DIR')
+    parser.add_argument('--only', type=listed(str), default=(), metavar='A,B')
+    parser.add_argument('--plant', type=listed(str), default=(), metavar='A,B')
+    parser.add_argument('--runs', type=integer(1, 1000), default=1, metavar='N')
+    parser.add_argument('--seed', type=integer(0, 2**31 - 1), default=0, metavar='N')
+    parser.add_argument('--json', type=Path, metavar='FILE')
+    return parser.parse_args(argv)
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())

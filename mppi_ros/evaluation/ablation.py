@@ -1,0 +1,208 @@
+"""
+What each option of the optimiser is worth in closed loop: paired episodes, bootstrap intervals.
+
+Its command line is `python -m mppi_ros.cli.ablation`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+import dataclasses
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mppi_ros.control.parameters import ControllerParameters
+from mppi_ros.evaluation.case import Case
+from mppi_ros.evaluation.results import show_table
+from mppi_ros.evaluation.suites import Request, cases_of
+from mppi_ros.parameters.declaration import replace
+from mppi_ros.simulation.episode import EpisodeResult
+
+FAILED = 10.0  # [s] that an episode without success costs, beside the way that is left
+SMALL = 0.3  # [s] below which excess costs are alike, where ratios are averaged
+RESAMPLES = 10_000
+
+Episode = dict[str, Any]
+Changes = dict[str, Any]
+
+WHITE: Changes = {'noise.correlation_time': 0.0, 'noise.smoothing_time': 0.0}
+# λ and Σ are the best of a search on five of the scenarios, Σ as shares of the limits.
+TEXTBOOK: Changes = {
+    **WHITE, 'lambda': 0.2, 'sigma_share': (0.8, 0.53, 0.53), 'alpha': 1.0, 'iterations': 1,
+    'noise.antithetic': False, 'recovery.stuck_timeout': 0.0,
+}  # fmt: skip
+OPTIONS: dict[str, Changes] = {
+    'ess_share 0.005': {'ess_share': 0.005},
+    'ess_share 0.01': {'ess_share': 0.01},
+    'ess_share 0.05': {'ess_share': 0.05},
+    'lambda 0.04': {'lambda': 0.04},
+    'lambda 0.2': {'lambda': 0.2},
+    'lambda 1': {'lambda': 1.0},
+    'alpha 0.7': {'alpha': 0.7},
+    'alpha 1': {'alpha': 1.0},
+    'two iterations of half the samples': {'iterations': 2, 'samples': 1000},
+    'sigma_share of speeds 0.3': {'sigma_share': (0.3, 0.25, 0.4)},
+    'sigma_share of speeds 0.8': {'sigma_share': (0.8, 0.25, 0.4)},
+    'sigma_share of turning 0.15': {'sigma_share': (0.5, 0.15, 0.4)},
+    'sigma_share of turning 0.4': {'sigma_share': (0.5, 0.4, 0.4)},
+    # Covariances with the default robot's σ, 0.25 m/s and 0.475 rad/s, on every robot.
+    'correlation of v and w 0.5': {'sigma': (0.0625, 0.059, 0.059, 0.2256)},
+    'correlation of v and w -0.5': {'sigma': (0.0625, -0.059, -0.059, 0.2256)},
+    'white noise': WHITE,
+    'AR(1) noise': {'noise.smoothing_time': 0.0},
+    'correlation_time 1': {'noise.correlation_time': 1.0},
+    'correlation_time 6': {'noise.correlation_time': 6.0},
+    'smoothing_time 0.3': {'noise.smoothing_time': 0.3},
+    'no antithetic pairs': {'noise.antithetic': False},
+    'no learning': {'identification.enabled': False},
+    'no recovery': {'recovery.stuck_timeout': 0.0},
+    'smoothing': {'smoothing': True},
+}
+BASELINES = ('textbook', 'textbook smoothed')
+COUNTS = (256, 512, 1000, 4000, 8192, 16000)
+# Name → changes of the parameters.
+VARIANTS: dict[str, Changes] = {
+    'default': {},
+    'textbook': TEXTBOOK,
+    'textbook smoothed': {**TEXTBOOK, 'smoothing': True},
+    **OPTIONS,
+    **{f'default of {count}': {'samples': count} for count in COUNTS},
+    **{f'textbook of {count}': {**TEXTBOOK, 'samples': count} for count in COUNTS},
+}
+
+
+def drive(
+    suite: str, request: Request, variants: Sequence[str]
+) -> dict[str, list[Episode]]:
+    """Return the episodes of each variant, in the same order."""
+    found = {}
+    for name in variants:
+        found[name] = [_driven(case, VARIANTS[name]) for case in cases_of(suite, request)]
+    return found
+
+
+def _driven(case: Case, changes: Changes) -> Episode:
+    case = dataclasses.replace(case, configuration=replace(case.configuration, changes))
+    told, result = case.run()
+    kept = ('scenario', 'plant', 'seed', 'success', 'collision', 'time_s', 'mean_jerk')
+    return {
+        **{name: told[name] for name in kept},
+        'solve_ms': told['solve_ms']['p50'],
+        'excess_s': excess(result, case.configuration, told['ideal_time_s']),
+    }
+
+
+def excess(result: EpisodeResult, configuration: ControllerParameters, ideal: float) -> float:
+    """
+    Return the cost of a drive over what cannot be avoided [s].
+
+    That is the time over the ideal one, and what the critics charge for the way truly driven:
+    nearness, speed there, distance to the plan, turning and changes of the command. An episode
+    without success costs FAILED and the way that is left, at top speed.
+    """
+    limits, critics, trace = configuration.limits, configuration.critics, result.trace
+    if not result.success:
+        left = trace.statistics['distance_to_goal']
+        return FAILED + float(left[np.isfinite(left)][-1]) / limits.vx_max
+    dt = 1.0 / configuration.control_rate
+    speed, turning = trace.twist[:, 0], trace.twist[:, 2]
+    room = np.maximum(trace.clearance, 0.0)
+    near = np.maximum(critics.obstacle.margin - room, 0.0) / critics.obstacle.margin
+    pace = critics.clearance_speed
+    at_contact, per_clearance = pace.free_speed(limits.vx_max)
+    fast = np.maximum(np.abs(speed) - at_contact - per_clearance * room, 0.0) / limits.vx_max
+    aside = np.nan_to_num(trace.statistics['cross_track']) ** 2
+    rate = (
+        critics.obstacle.weight * near**2
+        + pace.weight * fast**2
+        + critics.path_tracking.weight * aside / (aside + critics.path_tracking.scale**2)
+        + critics.twirling.weight * (turning / limits.wz_max) ** 2
+    )
+    changes = np.diff(trace.command[:, [0, 2]], axis=0)
+    most = np.array([limits.ax_max, limits.az_max]) * dt
+    smoothness = critics.smoothness.weight * ((changes / most) ** 2).sum(axis=1)
+    return result.time_s - ideal + dt * float(rate.sum() + smoothness.sum())
+
+
+def avoidable(found: Mapping[str, Sequence[Episode]]) -> dict[str, list[Episode]]:
+    """
+    Return the episodes with `avoidable_s`: the excess cost over that of the best known drive.
+
+    The best drive of any variant and seed in the same scenario with the same plant shows what an
+    obstacle that no plan knows, a turn at the goal or a lagging plant cost at least.
+    """
+    least: dict[tuple[Any, ...], float] = {}
+    for episode in (each for episodes in found.values() for each in episodes):
+        place = episode['scenario'], episode['plant']
+        least[place] = min(least.get(place, math.inf), episode['excess_s'])
+    return {
+        name: [
+            {**each, 'avoidable_s': each['excess_s'] - least[each['scenario'], each['plant']]}
+            for each in episodes
+        ]
+        for name, episodes in found.items()
+    }
+
+
+def show(found: Mapping[str, Sequence[Episode]]) -> None:
+    """Print what each variant is worth, as a share of the excess cost and jerk of the first."""
+    found = avoidable(found)
+    first = next(iter(found))
+    rows = []
+    for name, episodes in found.items():
+        cost, low, high = ratio(found[first], episodes, 'excess_s')
+        each_cost, least, most = typical(found[first], episodes, 'excess_s')
+        rest, lowest, highest = ratio(found[first], episodes, 'avoidable_s')
+        jerk, _, _ = ratio(found[first], episodes, 'mean_jerk')
+        rows.append([
+            name, len(episodes), np.mean([each['success'] for each in episodes]),
+            np.mean([each['excess_s'] for each in episodes]),
+            f'{cost:+.0%} ({low:+.0%} to {high:+.0%})',
+            f'{each_cost:+.0%} ({least:+.0%} to {most:+.0%})',
+            f'{rest:+.0%} ({lowest:+.0%} to {highest:+.0%})', f'{jerk:+.0%}',
+            np.mean([each['solve_ms'] for each in episodes]),
+        ])  # fmt: skip
+    columns = ('variant', 'episodes', 'success', 'excess s', 'Δ sum, 95 %', 'Δ typical',
+               'Δ avoidable', 'Δ jerk', 'ms')
+    show_table(f'against {first}', columns, rows)
+
+
+def ratio(
+    before: Sequence[Episode], after: Sequence[Episode], measure: str
+) -> tuple[float, float, float]:
+    """Return Σ after / Σ before − 1 over paired episodes, with its bootstrap interval."""
+    pairs = _paired(before, after, measure)
+    a, b = pairs[_resampled(len(pairs))].sum(axis=1).T
+    before_all, after_all = pairs.sum(axis=0)
+    with np.errstate(divide='ignore', invalid='ignore'):  # nothing was avoidable: nan or inf
+        low, high = np.percentile(b / a - 1.0, (2.5, 97.5))
+        return float(after_all / before_all - 1.0), float(low), float(high)
+
+
+def typical(
+    before: Sequence[Episode], after: Sequence[Episode], measure: str
+) -> tuple[float, float, float]:
+    """Return the geometric mean of after / before, less 1, with its bootstrap interval."""
+    pairs = np.log(np.maximum(_paired(before, after, measure), SMALL))
+    change = pairs[:, 1] - pairs[:, 0]
+    low, high = np.percentile(change[_resampled(len(pairs))].mean(axis=1), (2.5, 97.5))
+    return float(np.expm1(change.mean())), float(np.expm1(low)), float(np.expm1(high))
+
+
+def _paired(
+    before: Sequence[Episode], after: Sequence[Episode], measure: str
+) -> NDArray[np.float64]:
+    def place(episode: Episode) -> tuple[Any, ...]:
+        return episode['scenario'], episode['plant'], episode['seed']
+
+    known = {place(each): each[measure] for each in before}
+    return np.array(
+        [(known[place(each)], each[measure]) for each in after if place(each) in known]
+    )
+
+
+def _resampled(count: int) -> NDArray[np.int64]:
+    return np.random.default_rng(0).integers(0, count, size=(RESAMPLES, count))

@@ -1,0 +1,151 @@
+"""Show an episode: a picture of the whole drive, a film of it, or a small film for a page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mppi_ros.evaluation.report import write_report
+from mppi_ros.parameters.errors import InputError
+
+if TYPE_CHECKING:
+    from mppi_ros.simulation.episode import Trace
+
+FRAMES = 10  # [Hz] of the film
+MOST_FRAMES = 400  # a longer drive is shown faster
+SMALL = 320  # pixels of the longer side of a small film
+SMALL_STEP = 0.2  # [s] between two of its frames, shown at twice the speed
+MOST_SMALL = 80  # of its frames
+PAPER, UNSEEN, WALLS, PLANNED, GOAL, STRANGE, TRAIL, BODY = range(8)
+PALETTE = bytes.fromhex('ffffff e9ecf0 3e4c59 f0883e d9a400 c2453d 9dbcf5 2f6fde'.replace(' ', ''))
+
+
+def writer_of(path: Path) -> Callable[[Trace, Path, str], None]:
+    """
+    Return what draws an episode as a PNG picture or a GIF film, by the suffix of the file.
+
+    Raises
+    ------
+    InputError
+        The suffix is neither .png nor .gif.
+
+    """
+    if path.suffix not in WRITERS:
+        raise InputError(f'--replay {path}: the name of the file must end in .png or .gif')
+    return WRITERS[path.suffix]
+
+
+def write_film(trace: Trace, path: Path, title: str = '') -> None:
+    """Draw an episode as a GIF film of the robot on its map."""
+    from matplotlib.animation import FuncAnimation, PillowWriter
+    from matplotlib.colors import ListedColormap
+    from matplotlib.figure import Figure
+    from matplotlib.patches import Polygon
+
+    grid = trace.map
+    height, width = grid.shape
+    figure = Figure(figsize=(7.0, min(9.0, max(3.5, 7.0 * height / width + 0.6))))
+    axes = figure.add_subplot(aspect='equal')
+    shade = np.where(grid.data < 0, 1, np.where(grid.data >= 99, 2, 0))
+    left, bottom = grid.origin_x, grid.origin_y
+    extent = (
+        left, left + width * grid.resolution, bottom, bottom + height * grid.resolution
+    )
+    axes.imshow(
+        shade, origin='lower', extent=extent, cmap=ListedColormap(['white', '#e9ecf0', '#3e4c59']),
+        vmin=0, vmax=2, interpolation='nearest',
+    )
+    if len(trace.plan):
+        axes.plot(*trace.plan[:, :2].T, '--', color='#f0883e', lw=1.2)
+    axes.plot(*trace.goal[:2], '*', color='#f7c948', mec='black', ms=14)
+    (trail,) = axes.plot([], [], color='#2f6fde', lw=2.0)
+    body: Any = axes.add_patch(Polygon(trace.footprint, facecolor='#2f6fde80', edgecolor='black'))
+    axes.set_title(title, loc='left', fontsize=9)
+    told = axes.text(0.01, 0.01, '', transform=axes.transAxes, fontsize=9)
+    times = np.arange(trace.time[0], trace.time[-1] + 1.0 / FRAMES, 1.0 / FRAMES)
+    times = times[:: 1 + len(times) // MOST_FRAMES]
+
+    def draw(time: float) -> tuple[Any, ...]:
+        k = min(int(np.searchsorted(trace.time, time)), len(trace.time) - 1)
+        x, y, yaw = trace.pose[k]
+        turn = np.array([[np.cos(yaw), np.sin(yaw)], [-np.sin(yaw), np.cos(yaw)]])
+        body.set_xy(trace.footprint @ turn + (x, y))
+        trail.set_data(*trace.pose[: k + 1, :2].T)
+        told.set_text(
+            f'{trace.time[k]:5.1f} s   {trace.twist[k, 0]:5.2f} m/s   '
+            f'clearance {trace.clearance[k]:.2f} m'
+        )
+        return body, trail, told
+
+    film = FuncAnimation(figure, draw, frames=times, blit=False)
+    film.save(path, PillowWriter(fps=FRAMES), dpi=80)
+
+
+def write_small_film(
+    trace: Trace, path: Path, discs: Callable[[float], NDArray[np.float64]]
+) -> None:
+    """
+    Draw an episode as a GIF film of few colours: map, plan, what the map does not show, the robot.
+
+    Parameters
+    ----------
+    trace : Trace
+        The episode.
+    path : Path
+        The file to write.
+    discs : function of the time [s]
+        Obstacles beside the map, float64[n, 3] (x, y, radius [m]).
+
+    """
+    from PIL import Image, ImageDraw
+
+    grid = trace.map
+    height, width = grid.shape
+    scale = min(SMALL / (width * grid.resolution), SMALL / (height * grid.resolution))
+    size = round(width * grid.resolution * scale), round(height * grid.resolution * scale)
+
+    def pixels(points: NDArray[np.float64]) -> list[tuple[float, float]]:
+        x = (points[:, 0] - grid.origin_x) * scale
+        y = size[1] - (points[:, 1] - grid.origin_y) * scale
+        return list(zip(x.tolist(), y.tolist(), strict=True))
+
+    shade = np.where(grid.data >= 99, WALLS, np.where(grid.data < 0, UNSEEN, PAPER))
+    ground = Image.fromarray(np.flipud(shade).astype(np.uint8), 'P').resize(size, 0)
+    ground.putpalette(PALETTE)
+    pen = ImageDraw.Draw(ground)
+    if len(trace.plan) > 1:
+        pen.line(pixels(trace.plan[:, :2]), PLANNED, 2)
+    ((x, y),) = pixels(np.array([trace.goal[:2]]))
+    pen.ellipse((x - 4, y - 4, x + 4, y + 4), GOAL)
+    frames = []
+    duration = float(trace.time[-1])
+    times = np.arange(0.0, duration + SMALL_STEP, max(SMALL_STEP, duration / MOST_SMALL))
+    for time in times:
+        k = min(int(np.searchsorted(trace.time, time)), len(trace.time) - 1)
+        frame = ground.copy()
+        pen = ImageDraw.Draw(frame)
+        for centre_x, centre_y, radius in discs(float(time)):
+            ((x, y),) = pixels(np.array([[centre_x, centre_y]]))
+            reach = radius * scale
+            pen.ellipse((x - reach, y - reach, x + reach, y + reach), STRANGE)
+        if k:
+            pen.line(pixels(trace.pose[: k + 1, :2]), TRAIL, 2)
+        x, y, yaw = trace.pose[k]
+        turn = np.array([[np.cos(yaw), np.sin(yaw)], [-np.sin(yaw), np.cos(yaw)]])
+        pen.polygon(pixels(trace.footprint @ turn + (x, y)), BODY)
+        nose = np.array([[0.0, 0.0], [trace.footprint[:, 0].max(), 0.0]]) @ turn + (x, y)
+        pen.line(pixels(nose), PAPER, 2)
+        frames.append(frame)
+    frames[0].save(
+        path, save_all=True, append_images=frames[1:], duration=round(500 * SMALL_STEP), loop=0,
+        optimize=False,
+    )
+
+
+WRITERS: dict[str, Callable[[Trace, Path, str], None]] = {
+    '.png': write_report, '.gif': write_film,
+}  # fmt: skip

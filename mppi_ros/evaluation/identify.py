@@ -1,0 +1,153 @@
+"""mppi_evaluate identify: delay, lag and gain of each axis of a robot, from a recording."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import astuple
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mppi_ros.control.identification import FopdtModel, Identification, ParameterEstimate
+from mppi_ros.control.inputs import FASTEST
+from mppi_ros.evaluation import results
+from mppi_ros.files import reading
+from mppi_ros.parameters.errors import InputError
+
+ODOMETRY = ('nav_msgs/msg/Odometry',)
+COMMANDS = ('geometry_msgs/msg/TwistStamped', 'geometry_msgs/msg/Twist')
+USUAL = {'--odom': '/odom', '--cmd': '/cmd_vel'}  # preferred among several of the type
+AXES = ('linear', 'lateral', 'angular')
+SEEN = 0.02  # [m/s] [rad/s] below which an axis was not driven
+SPREAD = 5.0  # how little the guess below is trusted
+GUESS = FopdtModel(delay=0.05, lag=0.1)
+
+Floats = NDArray[np.float64]
+
+
+def identify(path: Path, odometry: str, commands: str) -> dict[str, ParameterEstimate]:
+    """
+    Return what a recording says of each axis that was driven in it.
+
+    Parameters
+    ----------
+    path : Path
+        ROS 1 bag, rosbag2 folder or its MCAP or SQLite file.
+    odometry, commands : str
+        Topics; '' for the usual one, or the only one of its type.
+
+    Raises
+    ------
+    InputError
+        The file cannot be read, holds no such topic, or nothing was driven.
+
+    """
+    measured, sent = _read(path, odometry, commands)
+    driven = [k for k in range(3) if np.abs(sent[:, 1 + k]).max() > SEEN]
+    if not driven:
+        raise InputError(f'{path}: no command of more than {SEEN:g} m/s or rad/s')
+    columns = [1 + k for k in driven]
+    full = np.abs(sent[:, columns]).max(axis=0)
+    found = Identification([GUESS] * len(driven), full, memory=math.inf, spread=SPREAD)
+    told = sent[:, [0, *columns]]
+    for row in measured:
+        found.observe(float(row[0]), row[columns], told)
+    return {AXES[k]: found.estimate(index) for index, k in enumerate(driven)}
+
+
+def show(path: Path, found: dict[str, ParameterEstimate]) -> None:
+    """Print the estimates with their standard deviations."""
+    rows = []
+    for name, told in found.items():
+        pairs = zip(astuple(told.value), astuple(told.deviation), strict=True)
+        values = [f'{value:.3f} ± {deviation:.3f}' for value, deviation in pairs]
+        share = f'{100.0 * told.explained:.1f} %'
+        rows.append([name, *values, share, told.excited, 'yes' if told.trusted else 'no'])
+    results.show_table(
+        str(path),
+        ('axis', 'delay s', 'lag s', 'gain', 'explained', 'from s of data', 'trusted'),
+        rows,
+    )
+
+
+def content(path: Path, found: dict[str, ParameterEstimate]) -> dict[str, Any]:
+    """Return the result file."""
+    return {
+        'identification': str(path),
+        'axes': [
+            {
+                'axis': name,
+                'delay_s': told.value.delay, 'delay_deviation_s': told.deviation.delay,
+                'lag_s': told.value.lag, 'lag_deviation_s': told.deviation.lag,
+                'gain': told.value.gain, 'gain_deviation': told.deviation.gain,
+                'explained': told.explained, 'excited_s': told.excited, 'trusted': told.trusted,
+            }
+            for name, told in found.items()
+        ],
+    }  # fmt: skip
+
+
+def _read(path: Path, odometry: str, commands: str) -> tuple[Floats, Floats]:
+    """Return odometry and commands, float64[N, 4]: time [s], vx, vy [m/s], wz [rad/s]."""
+    try:
+        from rosbags.highlevel import AnyReader
+        from rosbags.interfaces import Connection
+        from rosbags.typesys import Stores, get_typestore
+    except ImportError:
+        raise InputError('identify needs rosbags: pip install rosbags') from None
+    rows: dict[str, list[tuple[float, ...]]] = {}
+    types = get_typestore(Stores.ROS2_JAZZY)
+    with (
+        reading(path, 'a recording'),
+        results.bounded_unpacking(path),
+        AnyReader([path], default_typestore=types) as reader,
+    ):
+        known: Sequence[Connection] = reader.connections
+        chosen = [
+            _topic(path, known, odometry, ODOMETRY, '--odom'),
+            _topic(path, known, commands, COMMANDS, '--cmd'),
+        ]
+        # Without stamps in the commands both are taken at the time of their recording.
+        stamped = all(each.msgtype != COMMANDS[1] for each in chosen[1])
+        for connection, received, data in reader.messages([*chosen[0], *chosen[1]]):
+            message: Any = reader.deserialize(data, connection.msgtype)
+            time = 1e-9 * received
+            if stamped:
+                time = message.header.stamp.sec + 1e-9 * message.header.stamp.nanosec
+            twist = message if connection.msgtype == COMMANDS[1] else message.twist
+            twist = getattr(twist, 'twist', twist)
+            row = time, twist.linear.x, twist.linear.y, twist.angular.z
+            rows.setdefault(connection.topic, []).append(row)
+    found = []
+    for connections in chosen:
+        values = np.array(rows.get(connections[0].topic, []), dtype=np.float64).reshape(-1, 4)
+        sane = np.isfinite(values).all(axis=1) & (np.abs(values[:, 1:]) <= FASTEST).all(axis=1)
+        values = values[sane]
+        if len(values) < 2:
+            raise InputError(f'{path}: {connections[0].topic} holds no messages')
+        found.append(values[np.argsort(values[:, 0], kind='stable')])
+    return found[0], found[1]
+
+
+def _topic(
+    path: Path, known: Sequence[Any], wanted: str, types: Sequence[str], option: str
+) -> list[Any]:
+    """Return the connections of the topic that is asked for, or of the only one of these types."""
+    fitting = {each.topic for each in known if each.msgtype in types}
+    kind = ' or '.join(types)
+    if wanted and wanted not in fitting:
+        raise InputError(f'{path} has no topic {wanted} of type {kind}')
+    if not fitting:
+        told = ', '.join(f'{each.topic} ({each.msgtype})' for each in known) or 'nothing'
+        raise InputError(f'{path} has no topic of type {kind}; it holds {told}')
+    usual = {topic for topic in fitting if topic.endswith(USUAL[option])}
+    if not wanted and len(usual) == 1:
+        fitting = usual
+    if not wanted and len(fitting) > 1:
+        raise InputError(f'{path} has several topics of type {kind}; use {option} with one of '
+                         + ', '.join(sorted(fitting)))
+    topic = wanted or fitting.pop()
+    return [each for each in known if each.topic == topic and each.msgtype in types]

@@ -1,0 +1,212 @@
+"""Result files and tables of evaluation and benchmark, and the machine they were measured on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
+import json
+import math
+import os
+from pathlib import Path
+import platform
+import resource
+import signal
+import subprocess
+from typing import Any, NoReturn, TypeVar
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from mppi_ros import __version__
+from mppi_ros.files import load_json
+from mppi_ros.parameters.errors import InputError
+
+UNPACKED_RATIO = 100  # how many times its size a file may unpack to
+T = TypeVar('T')
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Let a request to terminate end the work in order, as Ctrl-C does."""
+
+    def interrupt(_number: int, _frame: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def check_writable(path: Path) -> None:
+    """Raise InputError when a file cannot be written at `path`, before any work is done for it."""
+    if path.is_dir() or not os.access(path.resolve().parent, os.W_OK):
+        raise InputError(f'{path} cannot be written')
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a JSON file whole or not at all; what is not finite becomes null."""
+    text = json.dumps(_finite(content), indent=1, ensure_ascii=False, allow_nan=False)
+    part = path.with_name(f'{path.name}.part')
+    part.write_text(text + '\n', encoding='utf-8')
+    os.replace(part, path)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _finite(member) for key, member in value.items()}
+    if isinstance(value, (list, tuple, np.ndarray)):
+        return [_finite(member) for member in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+@contextmanager
+def bounded_unpacking(path: Path, memory: float = 2e9) -> Iterator[None]:
+    """
+    Let the reading of a file fail that unpacks to much more than it should.
+
+    Readers of other packages unpack whatever a file holds. Here an allocation fails beyond
+    `memory` [bytes] more than are in use, and so does a file that grows beyond that or beyond
+    UNPACKED_RATIO times what lies at `path`.
+    """
+    pages = int(Path('/proc/self/statm').read_text('ascii').split()[0])
+    parts = [path, *(path.iterdir() if path.is_dir() else ())]
+    size = max((part.stat().st_size for part in parts if part.exists()), default=0)
+    limits = {
+        resource.RLIMIT_AS: pages * resource.getpagesize() + memory,
+        resource.RLIMIT_FSIZE: max(memory, UNPACKED_RATIO * size),
+    }
+    before = {kind: resource.getrlimit(kind) for kind in limits}
+    for kind, (soft, hard) in before.items():
+        most = limits[kind] if soft == resource.RLIM_INFINITY else min(limits[kind], soft)
+        resource.setrlimit(kind, (int(most), hard))
+    try:
+        yield
+    finally:
+        for kind, limit in before.items():
+            resource.setrlimit(kind, limit)
+
+
+def read_json(path: Path, *keys: str) -> dict[str, Any]:
+    """
+    Read a result file.
+
+    Raises
+    ------
+    InputError
+        The file is missing, is not JSON or lacks one of `keys`.
+
+    """
+    content = load_json(path)
+    missing = [key for key in keys if not isinstance(content, dict) or key not in content]
+    if missing:
+        raise InputError(f'{path} has no {missing[0]!r}: not a result of this program')
+    return dict(content)
+
+
+def times(milliseconds: ArrayLike) -> dict[str, float]:
+    """Return median, p90, p99, p99.9 and maximum [ms], as every table of times shows them."""
+    values = np.asarray(milliseconds, dtype=np.float64)
+    if not values.size:
+        values = np.array([math.nan])
+    quantiles = np.percentile(values, (50, 90, 99, 99.9, 100))
+    names = ('median_ms', 'p90_ms', 'p99_ms', 'p999_ms', 'max_ms')
+    return {name: round(float(value), 6) for name, value in zip(names, quantiles, strict=True)}
+
+
+def machine() -> dict[str, Any]:
+    """Describe what a measurement ran on: without it a time says nothing."""
+    import numba
+
+    # The layer is loaded by the first parallel kernel; before, the name is not known.
+    _first_parallel_call()
+    return {
+        'cpu': _cpu(),
+        'cores': len(os.sched_getaffinity(0)),
+        'load': round(os.getloadavg()[0], 2),
+        'system': f'{platform.system()} {platform.release()} {platform.machine()}',
+        'python': platform.python_version(),
+        'numpy': version('numpy'),
+        'numba': version('numba'),
+        'llvmlite': version('llvmlite'),
+        'rclpy': _version('rclpy', 'ros-jazzy-rclpy', 'ros-kilted-rclpy'),
+        'thread_layer': numba.threading_layer(),
+        'mppi_ros': __version__,
+        'commit': commit(),
+    }
+
+
+def commit() -> str:
+    """Return the commit of the code, '+' behind it when files were changed; '' without git."""
+    code = Path(__file__).resolve().parents[1]
+
+    def git(*words: str) -> str:
+        done = subprocess.run(['git', *words], cwd=code, capture_output=True, text=True)
+        return done.stdout.strip() if done.returncode == 0 else ''
+
+    try:
+        name = git('rev-parse', '--short=12', 'HEAD')
+        return name + ('+' if name and git('status', '--porcelain', '--', '.') else '')
+    except OSError:
+        return ''
+
+
+def _first_parallel_call() -> None:
+    from mppi_ros.jit.simd import BLOCK
+    from mppi_ros.mppi import noise
+
+    process = noise.ar2_process(0.0, 0.0)
+    noise.draw_parallel(0, 0, process, 1, np.empty((1, 2, BLOCK), np.float32))
+
+
+def _cpu() -> str:
+    try:
+        lines = Path('/proc/cpuinfo').read_text('utf-8').splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(':')[2].strip() for line in lines if line.startswith('model name')]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def _version(*packages: str) -> str:
+    for name in packages:
+        try:
+            return version(name)
+        except PackageNotFoundError:
+            continue
+    return ''
+
+
+def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Print a table; numbers are right-justified and short."""
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=title, box=SIMPLE_HEAD, title_justify='left', title_style='bold')
+    for index, column in enumerate(columns):
+        numeric = all(isinstance(row[index], (int, float)) or row[index] is None for row in rows)
+        last = index == len(columns) - 1  # the one that may hold words
+        table.add_column(
+            column, justify='right' if numeric and rows else 'left', no_wrap=not last
+        )
+    for row in rows:
+        table.add_row(*map(_cell, row))
+    # A file or a pipe gets whole rows, however wide.
+    width = None if Console().is_terminal else 160
+    # What a file says is no markup: an odd bracket in it would be an error.
+    Console(width=width, highlight=False, markup=False, emoji=False).print(table)
+
+
+def _cell(value: Any) -> str:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return '–'
+    if isinstance(value, bool):
+        return 'yes' if value else 'no'
+    if isinstance(value, float):
+        return f'{value:.0f}' if abs(value) >= 1000.0 else f'{value:.3g}'
+    return str(value)

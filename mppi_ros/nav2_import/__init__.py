@@ -1,0 +1,1 @@
+"""Conversion of Nav2 parameter files."""

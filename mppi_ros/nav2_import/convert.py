@@ -1,0 +1,336 @@
+"""From the parameters of Nav2's controller and local costmap to ours, leaf by leaf."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+import difflib
+from typing import Any
+
+from mppi_ros.control.parameters import ControllerParameters
+from mppi_ros.driving.motion_models import MODELS as OUR_MODELS
+from mppi_ros.nav2_import.controllers import SHIM, UNKNOWN
+from mppi_ros.nav2_import.find import Choice, choose
+from mppi_ros.nav2_import.motion import Motion
+from mppi_ros.nav2_import.read import Section, Source, sections
+from mppi_ros.nav2_import.report import ACCELERATIONS, INFO, Import, Part, fitted, number, shown
+from mppi_ros.nav2_import.robot_body import Body
+from mppi_ros.nav2_import.rules import (
+    CHECKERS,
+    COMBINED,
+    CRITICS,
+    GENUINE,
+    OPTIONAL,
+    SERVER,
+    STD,
+    TRUSTED,
+    UNITS,
+    USED_BY,
+    Rule,
+    Scaled,
+)
+from mppi_ros.parameters.declaration import replace
+from mppi_ros.parameters.errors import ParameterError
+
+DISTROS = ('humble', 'jazzy', 'kilted', 'lyrical', 'rolling')
+STAMPED = {'humble': False, 'jazzy': False}  # from kilted on Nav2 publishes TwistStamped
+ANY_HEADING = 3.15  # [rad]
+FAULT_TIME = 0.3  # [s] that a fault takes at least: safety.recovery_time and two periods
+NO_NUMBER = 'expected are parameters of a critic'
+BELIEVED = 'Nav2 has no match: drive a few bends, and mppi_evaluate identify reads it off a bag'
+BLIND = ('PositionGoalChecker', 'AxisGoalChecker')  # any heading will do
+
+
+def convert(content: Source | Mapping[str, Any], controller: str = '', distro: str = '',
+            wheelbase: float | None = None) -> Import:
+    """
+    Return what a nav2_params.yaml says about its controller in our words.
+
+    Parameters
+    ----------
+    content : Source or dict
+        The file.
+    controller : str
+        Name of the controller plugin; '' takes the one that is MPPI, or else the first.
+    distro : str
+        ROS 2 distribution whose defaults hold for what is not in the file; '' guesses.
+    wheelbase : float, optional
+        Distance between the axles of a car [m]; without it it is estimated from the footprint.
+
+    Raises
+    ------
+    ParameterError
+        There is no controller, or none of that name.
+
+    """
+    source = content if isinstance(content, Source) else Source([content])
+    found = sections(source)
+    choice = choose(found, controller)
+    return _Conversion(choice, found, distro or guess_distro(choice.section), wheelbase).run()
+
+
+def guess_distro(section: Section) -> str:
+    """Return the oldest distribution whose controller_server has these parameters."""
+    names = {name.rpartition('.')[2] for name in section.values} | set(section.values)
+    for distro, marks in (
+        ('rolling', {'path_handler_plugins', 'collision_lookahead_time', 'model_delay_vx',
+                     'sgf_order', 'search_window', 'max_linear_vel'}),
+        ('kilted', {'publish_optimal_trajectory', 'publish_critics_stats',
+                    'service_introspection_mode'}),
+        ('jazzy', {'costmap_update_timeout', 'ax_max', 'az_max', 'use_realtime_priority',
+                   'near_collision_cost', 'enable_stamped_cmd_vel', 'open_loop'}),
+    ):
+        if marks & names:
+            return distro
+    return 'humble' if 'progress_checker_plugin' in names else 'jazzy'
+
+
+class _Conversion:
+    """One import."""
+
+    def __init__(self, choice: Choice, found: list[Section], distro: str,
+                 wheelbase: float | None) -> None:
+        self.choice, self.found, self.wheelbase = choice, found, wheelbase
+        self.kind = choice.kind
+        self.mine = choice.parameters()  # of the controller, by their names without its own
+        self.done = Import(distro, choice.label, choice.kind.hint)
+        self.motion = Motion(self.done, choice, self.mine)
+        self.model = self.motion.model
+        self.body = Body(self.done, choice, found)
+
+    def run(self) -> Import:
+        """Take what can be taken, leaf by leaf, then what several leaves say together."""
+        self._server()
+        for name, value in self.mine.items():
+            self._parameter(name, value)
+        for name, value in self.choice.section.repeated:
+            self.done.leave_out(name, value, 'is given once more, and the last value holds')
+        self._in_use()
+        self.motion.take()
+        self._absent()
+        self.body.take()
+        if self.model == 'ackermann':
+            self.motion.take_car(self.wheelbase, self.body.length)
+        for ours in ('prediction.delay_linear', 'prediction.lag_linear'):
+            self.done.measure(ours, BELIEVED)
+        self._settle()
+        return self.done
+
+    def _server(self) -> None:
+        """Take the parameters of controller_server and of its checkers."""
+        values = self.choice.section.values
+        for name, value in values.items():
+            head, dot, rest = name.partition('.')
+            plugin = values.get(f'{head}.plugin')
+            if head == self.choice.name and dot:
+                continue
+            if not rest:
+                self._apply(name, value, SERVER.get(name), SERVER)
+            elif head in self.choice.others:
+                self.done.leave_out(name, value,
+                                    f'is another controller: --controller {shown(head)} takes it')
+            elif head in self.choice.checkers and rest == 'plugin' and str(value).endswith(BLIND):
+                self.done.put('goal.heading_tolerance', ANY_HEADING, f'{name} {value}')
+                self.done.add(Part.TAKEN, name, value, 'goal.heading_tolerance')
+            elif head in self.choice.checkers:
+                self._apply(name, value, CHECKERS.get(rest), CHECKERS)
+            elif name.startswith('qos_overrides.'):
+                self.done.leave_out(name, value, 'the quality of service is documented for each '
+                                    'topic')
+            else:
+                what = 'a checker that is not in use' if 'Checker' in str(plugin) else (
+                    'of a plugin that is not in use')
+                self.done.leave_out(name, value, f'is {what}')
+
+    def _parameter(self, name: str, value: Any) -> None:
+        """Take one parameter of the controller."""
+        full = f'{self.choice.name}.{name}'
+        inner = name.removeprefix('primary_controller.')
+        critic, _, rest = inner.partition('.')
+        if self.choice.is_mppi and critic in CRITICS and rest:
+            self._critic(full, critic, rest, value)
+        elif self.choice.is_mppi and critic in CRITICS:
+            self.done.leave_out(full, value, NO_NUMBER)
+        elif self.choice.is_mppi and rest and critic in self.choice.listed(self.mine):
+            self.done.leave_out(full, value, 'is a critic of your own: parameter plugin loads one '
+                                'that is written in Python')
+        elif not self.choice.is_mppi and rest:
+            self.done.leave_out(full, value, UNITS)
+        else:
+            self._apply(full, value, self._rule(name, inner), self.kind.rules)
+
+    def _rule(self, name: str, inner: str) -> Rule | None:
+        rules, last = self.kind.rules, inner.rpartition('.')[2]
+        rule = rules.get(name) or rules.get(inner)
+        if rule is None and last in ('plugin', 'min_turning_r'):  # of the motion model
+            rule = rules.get(last)
+        if rule is None and self.choice.is_wrapped:
+            rule = SHIM.get(inner)
+        if rule is None and (self.kind is UNKNOWN or self.choice.is_wrapped):
+            rule = 'is of a plugin that is not known here'
+        return rule
+
+    def _critic(self, full: str, critic: str, name: str, value: Any) -> None:
+        if not self._uses(critic):
+            off = name == 'enabled' and value is False
+            weight = CRITICS[critic].get('cost_weight')
+            if off and critic in OPTIONAL and isinstance(weight, Scaled):
+                self.done.add(Part.TAKEN, full, value, weight.name, 'the critic is not in use')
+            else:
+                self.done.leave_out(full, value, 'is of a critic that is not in use')
+        elif name == 'enabled' and isinstance(value, bool):
+            self.done.add(Part.TAKEN, full, value, why='the critic is in use')
+        else:
+            self._apply(full, value, CRITICS[critic].get(name), CRITICS[critic])
+
+    def _uses(self, critic: str) -> bool:
+        given = [self.mine.get(f'{way}{critic}.enabled') for way in ('', 'primary_controller.')]
+        return critic in self.choice.listed(self.mine) and False not in given
+
+    def _apply(self, full: str, value: Any, rule: Rule | None,
+               known: Mapping[str, Rule]) -> None:
+        """Follow the rule for one parameter."""
+        last = full.rpartition('.')[2]
+        if rule is None and last in GENUINE:
+            self.done.leave_out(full, value, 'is a parameter of Nav2 that is not read here')
+        elif rule is None and value in (None, {}, [], ''):
+            self.done.leave_out(full, value, 'is empty')
+        elif rule is None:
+            near = difflib.get_close_matches(last, known, n=1)
+            hint = f' ({near[0]} is near)' if near else ''
+            self.done.leave_out(full, value, f'is not known here: is it spelt well?{hint}')
+        elif isinstance(rule, Scaled):
+            self._weight(full, value, rule)
+        elif rule.startswith(COMBINED):
+            self._combined(full, value, last, rule.removeprefix(COMBINED))
+        elif ' ' in rule:
+            self.done.leave_out(full, value, rule)
+        elif self.model not in USED_BY.get(rule, OUR_MODELS):
+            self.done.leave_out(full, value, self._unused(rule))
+        else:
+            self.done.take(full, value, rule, TRUSTED.get(rule, ''))
+
+    def _unused(self, rule: str) -> str:
+        if rule == 'limits.ay_max' and self.model == 'ackermann':
+            return f'is not used by a car in Nav2; {rule} is its centripetal acceleration here'
+        return f'is not used by the motion model {self.model}'
+
+    def _combined(self, full: str, value: Any, name: str, ours: str) -> None:
+        """Account for a parameter that says something together with others, and is used later."""
+        if name == 'failure_tolerance':
+            self._failure(full, value)
+        elif name in ('allow_reversing', 'allow_backward'):
+            self._reversing(full, value)
+        elif name == 'costmap_update_timeout':
+            self.body.timeout = full, value
+        elif name in STD:
+            self.motion.share(full, value, name)
+        elif name.startswith('model_delay'):
+            self.motion.delay(full, value, name, ours)
+        elif name == 'critics' and not self.choice.listed(self.mine):
+            self.done.leave_out(full, value, 'is not a list of names: our critics all work')
+        elif name == 'motion_model':
+            self.motion.named(full, value)
+        else:
+            self.done.add(Part.TAKEN, full, value, '' if ' ' in ours else ours,
+                          ours if ' ' in ours else '')
+
+    def _failure(self, full: str, value: Any) -> None:
+        ours, (given, why) = 'follow_path.failure_tolerance', number(value)
+        if why:
+            self.done.leave_out(full, value, why)
+        elif given == -1.0:
+            self.done.put(ours, INFO[ours].high, full)
+            self.done.add(Part.CHANGED, full, value, ours, 'the longest that is possible')
+        elif 0.0 <= given < FAULT_TIME:
+            self.done.put(ours, FAULT_TIME, full)
+            self.done.add(Part.CHANGED, full, value, ours, 'a shorter one would end the action '
+                          'at the first fault, as recovery_time is 0.2 s')
+        else:
+            self.done.take(full, value, ours)
+
+    def _reversing(self, full: str, value: Any) -> None:
+        ours = 'limits.vx_min'
+        if not isinstance(value, bool):
+            self.done.leave_out(full, value, 'is neither true nor false')
+            return
+        top = next((number(self.mine[name])[0] for name in (
+            'max_linear_vel', 'desired_linear_vel', 'v_linear_max')
+            if name in self.mine and not number(self.mine[name])[1]), 0.5)
+        backward, _ = fitted(ours, -abs(top) if value else 0.0)
+        self.done.put(ours, backward, full)
+        self.done.add(Part.TAKEN, full, value, ours)
+
+    def _weight(self, full: str, value: Any, rule: Scaled) -> None:
+        default = INFO[rule.name].default
+        given, why = number(value)
+        if why or given < 0.0:
+            self.done.leave_out(full, value, why or 'is not a positive number')
+        elif rule.name in self.done.changes:
+            self.done.leave_out(full, value,
+                                f'{self.done.origin[rule.name]} already gives {rule.name}')
+        else:
+            assert isinstance(default, float)
+            weight, _ = fitted(rule.name, float(f'{default * given / rule.shipped:.4g}'))
+            self.done.put(rule.name, weight, f'{full} {shown(value)}, shipped {rule.shipped}')
+            self.done.add(Part.TAKEN, full, value, rule.name, f'Nav2 ships {rule.shipped}')
+
+    def _in_use(self) -> None:
+        """Switch off the critics that are not in use; of those without a weight Nav2's holds."""
+        listed = self.choice.listed(self.mine)
+        for critic in CRITICS if listed and self.choice.is_mppi else ():
+            weight = CRITICS[critic].get('cost_weight', CRITICS[critic].get('repulsion_weight'))
+            if not isinstance(weight, Scaled) or weight.name in self.done.changes:
+                continue
+            if critic in OPTIONAL and not self._uses(critic):
+                self.done.put(weight.name, 0.0, f'{critic} is not in use')
+            elif self._uses(critic) and weight.absent != weight.shipped:
+                self._weight('', weight.absent, weight)
+                self.done.origin[weight.name] = f"Nav2's default of {critic}"
+
+    def _absent(self) -> None:
+        """Of what is not in the file Nav2's own default holds, where it is not ours."""
+        absent = dict(self.kind.absent)
+        if self.done.distro == 'humble':
+            absent = {name: value for name, value in absent.items() if name not in ACCELERATIONS}
+        absent |= {'goal.position_tolerance': 0.25, 'goal.heading_tolerance': 0.25,
+                   'follow_path.failure_tolerance': FAULT_TIME,
+                   'cmd_vel_stamped': STAMPED.get(self.done.distro, True)}
+        given = {line.ours for line in self.done.lines}
+        given |= {self._meant(line.source) for line in self.done.lines}
+        for ours, value in absent.items():
+            used = self.model in USED_BY.get(ours, OUR_MODELS)
+            if used and ours not in given and value != INFO[ours].default:
+                self._default(ours, value)
+        braking = ['limits.ax_min'] + ['limits.ay_min'] * (self.model == 'omni')
+        for ours in [*ACCELERATIONS[:1], *braking, *ACCELERATIONS[2:]]:
+            if ours not in self.done.changes and self.model in USED_BY.get(ours, OUR_MODELS):
+                self.done.measure(ours, f'is not in the file; {TRUSTED[ours]}')
+
+    def _default(self, ours: str, value: Any) -> None:
+        self.done.put(ours, value, f"Nav2's default ({self.done.distro}), not in the file")
+        part = Part.MEASURE if ours in TRUSTED else Part.TAKEN
+        why = "Nav2's default, not in the file" + (f'; {TRUSTED[ours]}' if ours in TRUSTED else '')
+        self.done.add(part, '', value, ours, why)
+
+    def _meant(self, source: str) -> str:
+        """Return which of ours a parameter would have given, had its value been good."""
+        rules = self.kind.rules if source.startswith(f'{self.choice.name}.') else CHECKERS
+        rule = rules.get(source.rpartition('.')[2], '')
+        return rule if isinstance(rule, str) else rule.name
+
+    def _settle(self) -> None:
+        """Leave out what contradicts the rest, so that the file always loads."""
+        changes = self.done.changes
+        try:
+            replace(ControllerParameters(), changes)
+            return
+        except ParameterError:
+            kept: dict[str, Any] = {}
+        for ours in [name for name in INFO if name in changes]:
+            try:
+                replace(ControllerParameters(), {**kept, ours: changes[ours]})
+                kept[ours] = changes[ours]
+            except ParameterError as error:
+                self.done.reject(ours, f'does not go with the rest: {error}')
+        self.done.changes = kept
+

@@ -1,0 +1,227 @@
+"""What the local costmap of a Nav2 file says: the body, and how often a costmap comes."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import yaml
+
+from mppi_ros.driving.footprint import Footprint
+from mppi_ros.driving.parameters import RobotParameters
+from mppi_ros.nav2_import.find import Choice
+from mppi_ros.nav2_import.read import OUTSIDE, Section
+from mppi_ros.nav2_import.report import INFO, Import, Part, fitted, number
+from mppi_ros.nav2_import.rules import BODY, COMBINED, COSTMAP
+from mppi_ros.parameters.errors import InputError, ParameterError
+
+PERIODS = 3.0  # costmaps that may be lost before the robot brakes
+SETTLING = 0.45  # [s] of delay, lag and two control periods before a robot slows down
+RATES = {'publish_frequency': 1.0, 'update_frequency': 5.0}  # [Hz] Nav2's defaults
+TIMEOUT = 'safety.costmap_timeout'
+NAV2_TIMEOUT = 0.3  # [s] Nav2's default of costmap_update_timeout, from jazzy on
+GOOD_RATE = 5.0  # [Hz]
+
+
+class Body:
+    """
+    Takes the outline of the robot and the rate of the costmap.
+
+    Attributes
+    ----------
+    timeout : (str, value), optional
+        costmap_update_timeout of the controller, and what it is called.
+    length : float
+        Of the body [m]; 0 where it is not known.
+
+    """
+
+    def __init__(self, done: Import, choice: Choice, found: list[Section]) -> None:
+        self.done = done
+        self.timeout: tuple[str, Any] | None = None
+        self.length = 0.0
+        self.mine = _costmap_of(choice, found)
+        self.others = [each for each in found
+                       if each is not self.mine and each is not choice.section]
+        self.rivals = choice.rivals
+        done.costmap = self.mine.node if self.mine else ''
+        done.nodes = tuple(each.node for each in found if each is self.mine
+                           or each is choice.section or self._is_listed(each))
+        self.padding = 0.0
+
+    def take(self) -> None:
+        """Take what the local costmap says, and name the parameters of the other nodes."""
+        values = self.mine.values if self.mine else {}
+        self._outline(values)
+        self._rate(values)
+        for name, value in values.items():
+            rule = BODY.get(name)
+            if rule is None:
+                self.done.leave_out(f'local_costmap.{name}', value, self._why(name, values))
+            elif isinstance(rule, str) and ' ' not in rule:
+                self.done.take(f'local_costmap.{name}', value, rule)
+            elif isinstance(rule, str) and not rule.startswith(COMBINED):
+                self.done.leave_out(f'local_costmap.{name}', value, rule)
+        for name, value in self.mine.repeated if self.mine else ():
+            self.done.leave_out(f'local_costmap.{name}', value,
+                                'is given once more, and the last value holds')
+        for section in self.others:
+            self._other(section)
+
+    def _outline(self, values: dict[str, Any]) -> None:
+        """Take the footprint where Nav2 would, else the radius, with the padding of both."""
+        padding, bad = number(values.get('footprint_padding', 0.0))
+        padding = 0.0 if bad else max(padding, 0.0)
+        self.padding = padding
+        corners, why = _corners(values.get('footprint', '[]'), padding)
+        if 'footprint' in values:
+            name = 'local_costmap.footprint'
+            if corners:
+                self.done.put('robot.footprint', corners, name)
+                self._taken(name, values['footprint'], 'robot.footprint')
+                self.length = max(corners[::2]) - min(corners[::2])
+            else:
+                self.done.leave_out(name, values['footprint'], why)
+        if 'robot_radius' in values:
+            name, radius = 'local_costmap.robot_radius', values['robot_radius']
+            given, bad = number(radius)
+            if corners:
+                self.done.leave_out(name, radius, 'the footprint is taken, as in Nav2')
+            elif bad or given <= 0.0:
+                self.done.leave_out(name, radius, bad or 'is not a positive number')
+            else:
+                fit, _ = fitted('robot.radius', given + padding)
+                self.done.put('robot.radius', fit, name)
+                self._taken(name, radius, 'robot.radius', fit != given)
+                self.length = 2.0 * fit
+        if 'footprint_padding' in values:
+            self._padding(values['footprint_padding'], bool(corners))
+        if not self.length:
+            self.done.measure('robot.radius', 'no outline of the robot could be taken: measure '
+                              'it, and give robot.footprint or robot.radius')
+
+    def _taken(self, name: str, given: Any, ours: str, changed: bool = False) -> None:
+        changed = changed or self.padding > 0.0
+        self.done.add(Part.CHANGED if changed else Part.TAKEN, name, given, ours,
+                      f'with footprint_padding {self.padding:g}' if changed else '')
+
+    def _padding(self, given: Any, is_polygon: bool) -> None:
+        name = 'local_costmap.footprint_padding'
+        value, why = number(given)
+        if why or value < 0.0:
+            self.done.leave_out(name, given, why or 'would make the body smaller than it is')
+        elif self.length:
+            self.done.add(Part.TAKEN, name, given,
+                          'robot.footprint' if is_polygon else 'robot.radius',
+                          'is added to the outline')
+        else:
+            self.done.leave_out(name, given, 'no outline could be taken')
+
+    def _rate(self, values: dict[str, Any]) -> None:
+        """Brake for a costmap that is overdue, and not for one that comes as seldom as it does."""
+        rate = min(self._frequency(name, values) for name in RATES)
+        default = INFO[TIMEOUT].default
+        assert isinstance(default, float)
+        slowest = float(f'{PERIODS / rate:.4g}') if values else default
+        origin = f'3 / {rate:g} Hz of local_costmap' if values else 'our default'
+        wanted, why = number(self.timeout[1]) if self.timeout else (math.nan, '')
+        if self.timeout and (why or wanted < 0.0):
+            self.done.leave_out(*self.timeout, why or 'is not a positive number')
+        elif self.timeout and wanted >= slowest:
+            self.done.add(Part.TAKEN, *self.timeout, TIMEOUT)
+        elif self.timeout:
+            self.done.add(Part.CHANGED, *self.timeout, TIMEOUT,
+                          f'the robot would brake before the next costmap comes: {origin}')
+        if not wanted >= 0.0:
+            wanted = default if self.done.distro == 'humble' else NAV2_TIMEOUT
+        if wanted > slowest:
+            origin = self.timeout[0] if self.timeout else "Nav2's default"
+        value, _ = fitted(TIMEOUT, max(wanted, slowest))
+        if value != default:
+            self.done.put(TIMEOUT, value, origin)
+        if values and rate < GOOD_RATE:
+            self.done.measure(TIMEOUT, f'a costmap at {rate:g} Hz is old when it comes: set '
+                              f'publish_frequency and update_frequency of local_costmap to '
+                              f'{GOOD_RATE:g} Hz or more, then this to 3 periods')
+
+    def _frequency(self, name: str, values: dict[str, Any]) -> float:
+        """Return a rate of the costmap, and account for it."""
+        if name not in values:
+            return RATES[name]
+        rate, why = number(values[name])
+        full = f'local_costmap.{name}'
+        if why or rate <= 0.0:
+            self.done.leave_out(full, values[name], why or (
+                f'no costmap would be published: set it to {GOOD_RATE:g} Hz or more'))
+            return RATES[name]
+        self.done.add(Part.TAKEN, full, values[name], TIMEOUT)
+        return rate
+
+    def _why(self, name: str, values: dict[str, Any]) -> str:
+        if name in ('width', 'height'):
+            get = self.done.changes.get
+            speed = float(get('limits.vx_max', INFO['limits.vx_max'].default))
+            brake = -float(get('limits.ax_min', INFO['limits.ax_min'].default))
+            way = speed * SETTLING + speed * speed / (2.0 * brake) + 0.5 * self.length
+            return (f'{COSTMAP}; from {speed:g} m/s the robot ends {way:.1f} m ahead, so that '
+                    f'a window that moves along needs more than {2.0 * way:.1f} m')
+        if 'inflation' in name and name.endswith(('inflation_radius', 'cost_scaling_factor')):
+            return ('distances are measured on the costmap, inflated or not: '
+                    'critics.obstacle.margin says how near costs')
+        return COSTMAP
+
+    def _other(self, section: Section) -> None:
+        """Name the parameters of a node that is not imported, one by one where it is a costmap."""
+        node = section.node
+        if self._is_listed(section):
+            why = 'the controller uses the local costmap of its own namespace'
+            if any(section is each for each in self.rivals):
+                why = 'is of another robot, or of a controller that --controller chooses'
+            for name, value in [*section.values.items(), *section.repeated]:
+                self.done.leave_out(f'{node}.{name}', value, why)
+        elif section.values or section.repeated:
+            count = len(section.values) + len(section.repeated)
+            why = 'are no parameters of a node' if node == OUTSIDE else 'is another node'
+            self.done.leave_out(node, f'({count} values)', why)
+
+    def _is_listed(self, section: Section) -> bool:
+        """Return whether every parameter of a node belongs into the report."""
+        return section.node.endswith('costmap') or any(section is each for each in self.rivals)
+
+
+def _costmap_of(choice: Choice, found: list[Section]) -> Section | None:
+    """Return the local costmap that is nearest in its namespace."""
+    mine = [each for each in found if each.node.strip('/').endswith('local_costmap')
+            and each.values and each is not choice.section]
+    near = [each for each in mine
+            if each.node.strip('/').startswith(choice.namespace)] if choice.namespace else mine
+    return next(iter(near or ([] if choice.namespace else mine)), None)
+
+
+def _corners(given: Any, padding: float) -> tuple[list[float], str]:
+    """Return the corners of a footprint, x, y, x, y, padded as Nav2 does, or why there is none."""
+    try:
+        tree = yaml.safe_load(given) if isinstance(given, str) and len(given) < 10_000 else given
+        if isinstance(tree, list) and tree and not any(isinstance(each, list) for each in tree):
+            tree = [tree[at:at + 2] for at in range(0, len(tree), 2)]
+        if not tree:
+            return [], 'is empty: the radius is taken, as in Nav2'
+        pairs = [(_finite(x), _finite(y)) for x, y in tree]
+        flat = [round(each + math.copysign(padding, each) * (each != 0.0), 6)
+                for pair in pairs for each in pair]
+        for each in flat:
+            if abs(each) > 20.0:
+                raise ParameterError('corners farther than 20 m are not possible')
+        Footprint.of(RobotParameters(footprint=tuple(flat)))
+    except (InputError, ParameterError) as error:
+        return [], str(error)
+    except (ValueError, TypeError, yaml.YAMLError, RecursionError):
+        return [], 'is not a list of corners [[x, y], ...]: put the numbers in by hand'
+    return flat, ''
+
+
+def _finite(value: Any) -> float:
+    given, why = number(value)
+    if why:
+        raise ValueError(why)
+    return given

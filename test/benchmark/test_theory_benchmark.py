@@ -1,0 +1,126 @@
+"""Every law of the theory holds, and its page names what the code has."""
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+import re
+
+import numpy as np
+from PIL import Image
+import pytest
+from theory_figures import CONTENTS, FIELD, FIGURES, VALLEYS, write_figures
+
+from mppi_ros.benchmark.theory import theory_rows
+from mppi_ros.mppi import IterationStatistics, Optimizer, score, theory
+
+DOCS = Path(__file__).resolve().parents[2] / 'docs'
+
+
+@pytest.fixture(scope='module')
+def rows():
+    return theory_rows()
+
+
+def test_every_law_holds(rows):
+    assert len({row['law'] for row in rows}) == len(rows) > 20
+    for row in rows:
+        assert list(row) == ['law', 'predicted', 'measured', 'tolerance', 'holds']
+        assert row['holds'], row
+
+
+def test_the_page_lists_every_law(rows):
+    page = (DOCS / 'theory.md').read_text('utf-8')
+    missing = [row['law'] for row in rows if f'| {row["law"]} |' not in page]
+    assert not missing
+
+
+def test_every_function_of_the_theory_stands_on_the_page():
+    page = (DOCS / 'theory.md').read_text('utf-8')
+    for module in (theory, score):
+        public = [
+            name for name, member in vars(module).items()
+            if getattr(member, '__module__', '') == module.__name__
+            and not name.startswith('_') and name.islower() and type(member).__name__ == 'function'
+        ]
+        assert len(public) > 5
+        assert [name for name in public if f'`{name}`' not in page] == []
+
+
+def test_every_name_on_the_page_is_in_the_code():
+    page = (DOCS / 'theory.md').read_text('utf-8')
+    page = page[page.index('## From low cost'):page.index('## Predicted')]
+    for name in re.findall(r'`([a-z_]+)`', page):
+        known = hasattr(theory, name) or hasattr(score, name)
+        assert known or name in ('lambda', 'ess_share'), name
+    for owner, name in re.findall(r'`(Step|Optimizer)\.([a-z_]+)`', page):
+        assert name in IterationStatistics.__annotations__ or hasattr(Optimizer, name), (
+            f'{owner}.{name}'
+        )
+
+
+def shown_by(path):
+    """Return the words and numbers that a figure carries."""
+    return json.loads(Image.open(path).text[CONTENTS])
+
+
+@pytest.fixture(scope='module')
+def figures(tmp_path_factory):
+    return {path.name: path for path in write_figures(tmp_path_factory.mktemp('figures'))}
+
+
+def test_the_page_shows_every_figure(figures):
+    page = (DOCS / 'theory.md').read_text('utf-8')
+    assert len(figures) == len(FIGURES)
+    assert set(re.findall(r'images/(theory_\w+\.png)', page)) == set(figures)
+
+
+@pytest.mark.parametrize('name', [f'theory_{name}.png' for name in FIGURES])
+def test_a_figure_of_the_page_shows_what_the_code_draws_today(figures, name):
+    """Within 2 % of the range of each curve: another processor rounds in another way."""
+    kept, drawn = shown_by(DOCS / 'images' / name), shown_by(figures[name])
+    assert len(drawn['numbers']) > 3
+    assert kept['words'] == drawn['words'], f'{name} is out of date: draw the figures again'
+    assert len(kept['numbers']) == len(drawn['numbers'])
+    for before, now in zip(kept['numbers'], drawn['numbers'], strict=True):
+        near = 0.02 * max(np.ptp(now), 1e-6)
+        np.testing.assert_allclose(
+            before, now, rtol=0.02, atol=near, err_msg=f'{name} is out of date')
+
+
+def best_place(sigma):
+    """Return where L_Σ is greatest over one control, and how many maxima it has."""
+    x = np.linspace(-3.6, 4.8, 4001)
+    level = theory.log_density(theory.smoothed(VALLEYS, sigma**2), x[:, None])
+    inner = level[1:-1]
+    return x[np.argmax(level)], int(np.sum((inner > level[:-2]) & (inner > level[2:])))
+
+
+def test_the_caption_says_from_which_noise_on_the_wide_valley_is_best():
+    page = (DOCS / 'theory.md').read_text('utf-8')
+    (said,) = re.findall(r'from σ = ([0-9.]+) on the wide one is', page)
+    assert best_place(float(said) - 0.01)[0] < 0.0
+    assert best_place(float(said))[0] > 0.0
+    assert best_place(1.2)[1] == 1 < best_place(0.4)[1]
+
+
+def test_at_the_greatest_noise_all_arrows_of_the_field_lead_to_the_wide_valley():
+    assert 'at σ = 0.9 all arrows lead to the wide valley' in (DOCS / 'theory.md').read_text()
+    side = np.linspace(-2.6, 2.6, 9)
+    at = np.stack(np.meshgrid(side, side), axis=-1).reshape(-1, 2)
+    smoothed = theory.smoothed(FIELD, 0.9**2)
+    for _ in range(200):
+        at = theory.ascend(smoothed, at, 0.5)
+    assert np.ptp(at, axis=0).max() < 1e-3
+    assert np.linalg.norm(at[0] - [1.1, -0.2]) < 0.5
+
+
+def test_the_caption_of_the_iterations_says_what_they_show(figures):
+    numbers = shown_by(figures['theory_iterations.png'])['numbers']
+    said = re.search(
+        r'With λ = 1 (\d+) samples decide at\s+first and (\d+) in the end',
+        (DOCS / 'theory.md').read_text('utf-8'))
+    # the panels hold lines of x and y: two levels and their best, two ESS, two steps and floors
+    ess = numbers[7]
+    assert round(ess[0]) == int(said[1])
+    assert math.isclose(ess[-1], int(said[2]), rel_tol=0.1)

@@ -1,0 +1,187 @@
+"""A recording of a drive tells delay, lag and gain of the robot, whatever format it has."""
+from __future__ import annotations
+
+from dataclasses import replace
+import json
+from shutil import copy, copytree
+
+import numpy as np
+import pytest
+
+from mppi_ros.cli.evaluate import main
+from mppi_ros.control.inputs import Command
+from mppi_ros.driving.parameters import Limits
+from mppi_ros.simulation.plant import HARD, Plant
+
+rosbags = pytest.importorskip('rosbags')
+from mcap.writer import Writer as McapWriter  # noqa: E402
+from rosbags.rosbag1 import Writer as Writer1  # noqa: E402
+from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin  # noqa: E402
+from rosbags.rosbag2 import Writer as Writer2  # noqa: E402
+from rosbags.typesys import Stores, get_typestore  # noqa: E402
+
+
+def record(writer, store, stamped, odometry=True, steps=2000):
+    """Write odometry at 50 Hz and commands at 20 Hz of a simulated robot."""
+    types, nano = store.types, 10**9
+    vector, kind = types['geometry_msgs/msg/Vector3'], 'geometry_msgs/msg/Twist'
+    time, header = types['builtin_interfaces/msg/Time'], types['std_msgs/msg/Header']
+    kind += 'Stamped' * stamped
+    topics = {'/robot/cmd_vel': kind, '/odom': 'nav_msgs/msg/Odometry'}
+    connections = {
+        topic: writer.add_connection(topic, name, typestore=store)
+        for topic, name in topics.items()
+        if odometry or topic != '/odom'
+    }
+
+    def twist(v, w):
+        return types['geometry_msgs/msg/Twist'](vector(v, 0.0, 0.0), vector(0.0, 0.0, w))
+
+    def head(now):
+        stamp = time(int(now), int(now % 1.0 * nano))
+        fields = {'stamp': stamp, 'frame_id': 'base'}
+        if 'seq' in header.__dataclass_fields__:
+            fields['seq'] = 0
+        return header(**fields)
+
+    def odometry_of(now, told):
+        def of(name, **fields):
+            return types[f'geometry_msgs/msg/{name}'](**fields)
+
+        pose = of('Pose', position=of('Point', x=told.x, y=told.y, z=0.0),
+                  orientation=of('Quaternion', x=0.0, y=0.0, z=0.0, w=1.0))
+        return types['nav_msgs/msg/Odometry'](
+            head(now), 'base', of('PoseWithCovariance', pose=pose, covariance=np.zeros(36)),
+            of('TwistWithCovariance', twist=twist(told.vx, told.wz), covariance=np.zeros(36)),
+        )
+
+    def write(topic, now, message):
+        connection = connections[topic]
+        serialise = store.serialize_ros1 if writer.__module__.endswith('rosbag1.writer') else (
+            store.serialize_cdr)
+        writer.write(connection, int((100.0 + now) * nano), serialise(message, connection.msgtype))
+
+    robot = Plant(replace(HARD, limits=Limits(vx_max=2.0, wz_max=2.0)), (0.0, 0.0, 0.0), 1)
+    rng, command = np.random.default_rng(2), np.zeros(2)
+    for k in range(steps):
+        now = 0.01 * k
+        robot.advance(now - robot.time)
+        if k % 2 == 0 and odometry:
+            write('/odom', now, odometry_of(now, robot.odometry(now)))
+        if k % 5 == 0:
+            if k % 100 == 0:
+                command = rng.uniform((0.0, -0.5), (0.5, 0.5))
+            robot.command(Command(command[0], 0.0, command[1]), now)
+            told = twist(*command)
+            if stamped:
+                told = types['geometry_msgs/msg/TwistStamped'](head(now), told)
+            write('/robot/cmd_vel', now, told)
+
+
+@pytest.fixture(params=['mcap', 'sqlite', 'mcap file', 'ros 1'])
+def bag(request, tmp_path):
+    path = tmp_path / ('drive.bag' if request.param == 'ros 1' else 'drive')
+    if request.param == 'ros 1':
+        with Writer1(path) as writer:
+            record(writer, get_typestore(Stores.ROS1_NOETIC), stamped=False)
+        return path
+    plugin = StoragePlugin.SQLITE3 if request.param == 'sqlite' else StoragePlugin.MCAP
+    with Writer2(path, version=9, storage_plugin=plugin) as writer:
+        record(writer, get_typestore(Stores.ROS2_JAZZY), stamped=request.param == 'mcap')
+    return next(path.glob('*.mcap')) if request.param == 'mcap file' else path
+
+
+def test_identify_recovers_the_plant_of_a_recording(bag, tmp_path):
+    out = tmp_path / 'out.json'
+    assert main(['identify', str(bag), '--json', str(out)]) == 0
+    axes = json.loads(out.read_text())['axes']
+    assert [axis['axis'] for axis in axes] == ['linear', 'angular']
+    for axis, gain in zip(axes, (1.02, 1.02 * HARD.yaw_gain), strict=True):
+        assert axis['delay_s'] == pytest.approx(HARD.delay_linear, abs=0.015)
+        assert axis['lag_s'] == pytest.approx(HARD.lag_linear, abs=0.02)
+        assert axis['gain'] == pytest.approx(gain, abs=0.02)
+        assert abs(axis['delay_s'] - HARD.delay_linear) < 4.0 * axis['delay_deviation_s']
+
+
+def test_identify_says_what_a_recording_lacks(tmp_path, capsys):
+    path = tmp_path / 'drive'
+    with Writer2(path, version=9) as writer:
+        record(writer, get_typestore(Stores.ROS2_JAZZY), stamped=True, odometry=False)
+    assert main(['identify', str(path)]) == 2
+    error = capsys.readouterr().err
+    assert error.count('\n') == 1
+    assert '/robot/cmd_vel' in error
+    assert main(['identify', str(path), '--cmd', '/other']) == 2
+    assert main(['identify', str(tmp_path / 'none.bag')]) == 2
+
+
+def test_the_recorded_jackal_names_what_it_holds(data, capsys):
+    path = data / 'bags' / 'jackal_odom_test2.bag'
+    if not path.exists():
+        pytest.skip(f'{path} is not there')
+    assert main(['identify', str(path)]) == 2
+    assert '/jackal_velocity_controller/odom' in capsys.readouterr().err
+
+
+@pytest.fixture(scope='module')
+def bags(tmp_path_factory):
+    """Return recordings of a short drive, in each format."""
+    folder = tmp_path_factory.mktemp('bags')
+    with Writer1(folder / 'drive.bag') as writer:
+        record(writer, get_typestore(Stores.ROS1_NOETIC), stamped=False, steps=200)
+    for name, plugin, packed in (
+        ('sqlite', StoragePlugin.SQLITE3, None), ('mcap', StoragePlugin.MCAP, None),
+        ('packed', StoragePlugin.SQLITE3, CompressionMode.FILE),
+    ):
+        writer = Writer2(folder / name, version=9, storage_plugin=plugin)
+        if packed:
+            writer.set_compression(packed, CompressionFormat.ZSTD)
+        with writer:
+            record(writer, get_typestore(Stores.ROS2_JAZZY), stamped=True, steps=200)
+    return folder
+
+
+@pytest.mark.filterwarnings('error::RuntimeWarning')  # it would be another line
+@pytest.mark.parametrize('share', [0.0, 0.01, 0.1, 0.5, 0.9, 0.999])
+@pytest.mark.parametrize('damage', ['cut', 'zeros', 'noise'])
+@pytest.mark.parametrize('kind', ['drive.bag', 'sqlite', 'mcap', 'packed'])
+def test_a_damaged_recording_is_identified_or_named_in_one_line(
+    bags, tmp_path, capsys, kind, damage, share
+):
+    if (bags / kind).is_dir():
+        copytree(bags / kind, tmp_path / kind)
+        (file,) = (path for path in (tmp_path / kind).iterdir() if path.suffix != '.yaml')
+    else:
+        file = copy(bags / kind, tmp_path / kind)
+    whole = file.read_bytes()
+    at = int(share * len(whole))
+    noise = np.random.default_rng(0).bytes(1000)
+    file.write_bytes(whole[:at] + {
+        'cut': b'', 'zeros': bytes(len(whole) - at), 'noise': noise + whole[at + 1000 :]}[damage])
+    code = main(['identify', str(tmp_path / kind)])
+    lines = capsys.readouterr().err.splitlines()
+    assert code in (0, 1, 2)
+    assert len(lines) == (code == 2)
+    if share < 0.05 and damage != 'noise':
+        assert code == 2
+
+
+def test_a_recording_unpacks_to_no_more_than_it_may_hold(bags, tmp_path, capsys, monkeypatch):
+    from functools import partial
+
+    from mppi_ros.evaluation import results
+
+    copytree(bags / 'mcap', tmp_path / 'mcap')
+    (file,) = (tmp_path / 'mcap').glob('*.mcap')
+    with file.open('wb') as stream:
+        packed = McapWriter(stream, chunk_size=2**30)
+        packed.start()
+        schema = packed.register_schema('nav_msgs/msg/Odometry', 'ros2msg', b'')
+        channel = packed.register_channel('/odom', 'cdr', schema)
+        packed.add_message(channel, 0, bytes(500_000_000), 0)
+        packed.finish()
+    assert file.stat().st_size < 1_000_000
+    monkeypatch.setattr(results, 'bounded_unpacking',
+                        partial(results.bounded_unpacking, memory=2e8))
+    assert main(['identify', str(file)]) == 2
+    assert capsys.readouterr().err.count('\n') == 1
