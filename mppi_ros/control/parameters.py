@@ -84,6 +84,7 @@ class SafetyParameters:
         'control periods without a tick after which a watch in the node sends zero; 0 never does',
         low=0,
         high=1000,
+        former_name='safety.tick_patience',
     )
     margin: float = parameter(
         0.0, 'clearance that the checked plan must keep', unit='m', low=0.0, high=1.0
@@ -137,6 +138,7 @@ class RecoveryParameters:
         unit='s',
         low=0.0,
         high=60.0,
+        former_name='recovery.patience',
     )
     progress_timeout: float = parameter(
         30.0,
@@ -145,6 +147,7 @@ class RecoveryParameters:
         unit='s',
         low=0.0,
         high=3600.0,
+        former_name='recovery.give_up',
     )
     cooling: float = parameter(
         0.3,

@@ -245,10 +245,13 @@ class GoalStop:
 
 
 @dataclass(frozen=True)
-class Effort:
+class Twirling:
     """Turn no more than needed."""
 
-    weight: float = parameter(0.05, 'cost rate at full turning rate, squared', low=0.0, high=1e4)
+    weight: float = parameter(
+        0.05, 'cost rate at full turning rate, squared', low=0.0, high=1e4,
+        former_name='critics.effort.weight',
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -261,10 +264,13 @@ class Smoothness:
 
 
 @dataclass(frozen=True)
-class Forward:
+class PreferForward:
     """Prefer driving forward."""
 
-    weight: float = parameter(1.0, 'cost rate of reversing at full speed', low=0.0, high=1e4)
+    weight: float = parameter(
+        1.0, 'cost rate of reversing at full speed', low=0.0, high=1e4,
+        former_name='critics.forward.weight',
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -279,6 +285,6 @@ class CriticParameters:
     goal_position: GoalPosition = group(GoalPosition)
     goal_heading: GoalHeading = group(GoalHeading)
     goal_stop: GoalStop = group(GoalStop)
-    twirling: Effort = group(Effort)
+    twirling: Twirling = group(Twirling)
     smoothness: Smoothness = group(Smoothness)
-    prefer_forward: Forward = group(Forward)
+    prefer_forward: PreferForward = group(PreferForward)

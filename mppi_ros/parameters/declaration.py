@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 import dataclasses
 from dataclasses import dataclass
 import difflib
@@ -23,7 +23,8 @@ class ParameterInfo:
     What a person or a program may know of one parameter.
 
     `name` is dotted ('critics.obstacle.weight'); `kind` is one of 'bool', 'integer', 'double',
-    'string', 'double_array'; `low` and `high` bound a number or each element of an array.
+    'string', 'double_array'; `low` and `high` bound a number or each element of an array;
+    `former_name` is the dotted name that it had in an earlier version, '' for none.
     """
 
     name: str
@@ -35,6 +36,7 @@ class ParameterInfo:
     choices: tuple[str, ...]
     description: str
     live: bool
+    former_name: str
 
     @property
     def range_text(self) -> str:
@@ -58,8 +60,13 @@ def parameter(
     choices: tuple[str, ...] = (),
     name: str | None = None,
     live: bool = True,
+    former_name: str = '',
 ) -> Any:
-    """Declare a field of a parameter dataclass; `name` is its name outside of Python."""
+    """
+    Declare a field of a parameter dataclass; `name` is its name outside of Python.
+
+    `former_name` is the whole dotted name of an earlier version; it is refused with the new name.
+    """
     return dataclasses.field(
         default=default,
         metadata={
@@ -70,6 +77,7 @@ def parameter(
             'choices': choices,
             'name': name,
             'live': live,
+            'former_name': former_name,
         },
     )
 
@@ -121,15 +129,23 @@ def replace(parameters: T, changes: Mapping[str, Any]) -> T:
     tree: dict[str, Any] = {}
     for name, value in changes.items():
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f'; did you mean {near[0]}?' if near else ''
-            raise ParameterError(f'unknown parameter {name}{hint}')
+            infos = [info for info, _ in known.values()]
+            raise ParameterError(f'unknown parameter {name}{hint_for(name, infos)}')
         info, path = known[name]
         branch = tree
         for attribute in path[:-1]:
             branch = branch.setdefault(attribute, {})
         branch[path[-1]] = check(info, value)
     return _rebuild(parameters, tree)
+
+
+def hint_for(name: str, infos: Iterable[ParameterInfo], cutoff: float = 0.6) -> str:
+    """Return what to write in the place of an unknown name, '' where nothing is like it."""
+    names = {info.former_name: info.name for info in infos if info.former_name}
+    if name in names:
+        return f': it is named {names[name]} now'
+    near = difflib.get_close_matches(name, [info.name for info in infos], n=1, cutoff=cutoff)
+    return f'; did you mean {near[0]}?' if near else ''
 
 
 def validate(parameters: Any) -> None:
@@ -233,6 +249,7 @@ def _walked(
             choices=meta['choices'],
             description=meta['description'],
             live=meta['live'],
+            former_name=meta['former_name'],
         )
         yield info, (*path, field.name)
 

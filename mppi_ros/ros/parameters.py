@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-import difflib
 import sys
 from typing import Any, Generic, TypeVar
 
@@ -16,7 +15,7 @@ from rcl_interfaces.msg import (
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from mppi_ros.parameters.declaration import ParameterInfo, describe, flatten, replace
+from mppi_ros.parameters.declaration import ParameterInfo, describe, flatten, hint_for, replace
 from mppi_ros.parameters.errors import MppiError, ParameterError
 from mppi_ros.ros.params_files import shared_names
 
@@ -62,10 +61,10 @@ class ParameterMixin(Generic[T]):
             for name, parameter in self._parameter_overrides.items()
             if not name.startswith('qos_overrides.') and not self._is_of_rclpy(name, infos)
         }
+        former = {info.former_name for info in infos.values()}
         for name in shared_names(sys.argv, self.get_fully_qualified_name()) & given.keys():
-            if name not in infos:
-                near = difflib.get_close_matches(name, infos, n=1, cutoff=0.8)
-                hint = f'; did you mean {near[0]}?' if near else ''
+            if name not in infos and name not in former:
+                hint = hint_for(name, infos.values(), cutoff=0.8)
                 words = f'a params file gives {name} to several nodes: not a parameter here{hint}'
                 self.get_logger().warning(words)
                 del given[name]

@@ -104,7 +104,7 @@ def test_a_critic_of_the_user_charges_what_the_built_in_one_does():
     weight = 0.4 * DT / LIMITS.wz_max**2
     own = CriticPlugin(critic=turning, values=[weight])
     np.testing.assert_allclose(
-        costs_of(objective(nothing_but(), own)), costs_of(objective(nothing_but(effort=0.4))),
+        costs_of(objective(nothing_but(), own)), costs_of(objective(nothing_but(twirling=0.4))),
         rtol=1e-5)
 
 
@@ -123,8 +123,8 @@ def test_a_motion_model_of_the_user_moves_as_the_built_in_one_does():
     same = np.isclose(theirs, ours, rtol=1e-4, atol=1e-4)
     assert same.mean() > 0.9
     np.testing.assert_allclose(
-        costs_of(objective(nothing_but(effort=1.0), own)),
-        costs_of(objective(nothing_but(effort=1.0))), rtol=1e-5)
+        costs_of(objective(nothing_but(twirling=1.0), own)),
+        costs_of(objective(nothing_but(twirling=1.0))), rtol=1e-5)
 
 
 def row(number, step_weight=0.0):

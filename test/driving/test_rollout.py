@@ -298,7 +298,7 @@ def reference(scene, controls):
         costs['smoothness'] += DT * critics.smoothness.weight * (
             (change[t] / (np.array(most) * DT)) ** 2).sum(1)
         fastest = max(limits.vx_max, -limits.vx_min)
-        costs['forward'] += (
+        costs['prefer_forward'] += (
             DT * critics.prefer_forward.weight * np.maximum(-path.direction * v, 0.0) / fastest)
     place = arc / spacing
     doubtful |= (place < last - 1) & (place > first) & (np.abs(place - np.round(place)) < 2e-4)

@@ -1,10 +1,15 @@
 """The YAML file that comes along says of every parameter what the code says."""
 from __future__ import annotations
 
+import re
 import textwrap
+
+import pytest
+import yaml
 
 from mppi_ros.control.parameters import ControllerParameters, read_yaml
 from mppi_ros.parameters.declaration import ParameterInfo, describe
+from mppi_ros.parameters.errors import ParameterError
 from mppi_ros.share import share_path
 
 HEAD = """\
@@ -52,6 +57,22 @@ def test_the_file_is_what_the_declarations_give():
 
 def test_the_file_gives_the_defaults():
     assert read_yaml(share_path('config', 'mppi_controller.yaml')) == ControllerParameters()
+
+
+@pytest.mark.parametrize(
+    'info', [info for info in describe(ControllerParameters) if info.former_name],
+    ids=lambda info: info.former_name)
+def test_a_former_name_in_a_file_is_refused_with_the_new_one(tmp_path, info):
+    file = tmp_path / 'robot.yaml'
+    content = {info.former_name: info.default}
+    file.write_text(yaml.safe_dump({'mppi_controller': {'ros__parameters': content}}), 'utf-8')
+    with pytest.raises(ParameterError, match=f'it is named {re.escape(info.name)} now'):
+        read_yaml(file)
+
+
+def test_no_former_name_is_a_name_of_today():
+    infos = describe(ControllerParameters)
+    assert not {info.former_name for info in infos} & {info.name for info in infos}
 
 
 if __name__ == '__main__':

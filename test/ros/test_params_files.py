@@ -133,6 +133,12 @@ def test_a_typing_error_in_the_own_section_is_still_refused(tmp_path, start):
         start(written(tmp_path, section('/**', foreign=1) + section('holder', alhpa=0.8)))
 
 
+def test_a_former_name_in_a_shared_section_is_refused_with_the_new_one(tmp_path, start):
+    text = section('/**', **{'recovery.give_up': 5.0})
+    with pytest.raises(ParameterError, match=r'it is named recovery\.progress_timeout now'):
+        start(written(tmp_path, text))
+
+
 def test_a_bad_value_in_a_shared_section_is_still_refused(tmp_path, start):
     with pytest.raises(ParameterError, match='alpha'):
         start(written(tmp_path, section('/**', alpha=5.0)))

@@ -80,6 +80,7 @@ def test_a_value_given_at_start_is_taken(make):
 @pytest.mark.parametrize(('name', 'value', 'words'), [
     ('lamda', 0.5, 'unknown parameter lamda; did you mean lambda?'),
     ('critics.obstacle.wieght', 1.0, 'did you mean critics.obstacle.weight?'),
+    ('recovery.patience', 1.0, 'recovery.patience: it is named recovery.stuck_timeout now'),
     ('lambda', -1.0, r'lambda = -1\.0 is outside \[0, 1e\+06\]'),
     ('lambda', 'warm', "lambda = 'warm' must be a number"),
     ('samples', 2000.0, r'samples = 2000\.0 must be of type integer'),
@@ -118,6 +119,7 @@ def test_an_empty_list_is_an_empty_array_of_any_type(make, empty):
     ({'motion_model': 'boat'}, "motion_model = 'boat' is not one of diff_drive"),
     ({'sigma': [0.1, 0.2, 0.3]}, 'sigma has 3 numbers'),
     ({'horison_steps': 5}, 'unknown parameter horison_steps; did you mean horizon_steps?'),
+    ({'safety.tick_patience': 5}, 'it is named safety.watchdog_periods now'),
     ({'autostart': False}, 'read-only'),
     ({'limits.vx_max': 13.0}, '13 m/s bring bad luck'),
     ({'lambda': None}, 'lambda = None must be a number'),
