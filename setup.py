@@ -56,6 +56,8 @@ setup(
         'cluster': ['distributed'],
         # Measured beside this package by `mppi_benchmark peers`, as is hydrax from its sources.
         'peers': ['torch', 'pytorch-mppi', 'jax'],
+        # Baseline ORCA and reacting people of `mppi_evaluate people`.
+        'people': ['pyrvo'],
         # The pytest plugin of launch_testing (Jazzy) does not load into pytest 9.
         'dev': ['pytest>=7.4,<9', 'pytest-timeout', 'hypothesis', 'ruff', 'mypy', 'import-linter',
                 'types-PyYAML'],

@@ -16,6 +16,7 @@ from mppi_ros import __version__
 from mppi_ros.cli.arguments import Parser, integer, listed
 from mppi_ros.evaluation import results as result_files
 from mppi_ros.evaluation.case import Case
+from mppi_ros.evaluation.people.metrics import summary as people_summary
 from mppi_ros.evaluation.results import show_table
 from mppi_ros.evaluation.suites import SUITES, Request, cases_of
 from mppi_ros.parameters.declaration import flatten
@@ -52,6 +53,7 @@ def _evaluate(options: argparse.Namespace) -> int:
     request = Request(
         data=options.data, only=options.only, runs=options.runs, seed=options.seed,
         plants=options.plant, robot=options.robot, params=options.params,
+        baseline=getattr(options, 'baseline', ''),
     )
     for path in (options.json, options.replay):
         if path:
@@ -184,6 +186,7 @@ def summarise(episodes: Sequence[Result]) -> dict[str, Any]:
         'mean_solve_ms': mean(
             [p50 for episode in episodes if np.isfinite(p50 := episode['solve_ms']['p50'])]
         ),
+        **people_summary(episodes),
     }
 
 
@@ -364,6 +367,11 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
             '--gif', type=Path, metavar='DIR',
             help='run the episodes one by one and leave a small film of each in this folder',
         )
+    from mppi_ros.evaluation.people.baselines import BASELINES
+
+    suites.choices['people'].add_argument(
+        '--baseline', choices=BASELINES, default='', help='drive so instead of the controller'
+    )
     compare = suites.add_parser('compare', help='two results, paired episode by episode')
     compare.add_argument('a', type=Path, metavar='A.json')
     compare.add_argument('b', type=Path, metavar='B.json')

@@ -159,9 +159,14 @@ class Case:
         """
         try:
             ideal = self.ideal_time()
-            result = self.episode(ideal).run()
+            episode = self.episode(ideal)
+            result = episode.run()
         except InputError as error:
             raise InputError(f'{self.suite} {self.scenario}: {error}') from None
+        return self.told(episode, result, ideal), result
+
+    def told(self, episode: Episode, result: EpisodeResult, ideal: float) -> dict[str, Any]:
+        """Return what the results file says of an episode with this ideal time [s]."""
         failed = self._failed(result, ideal)
         return {
             'scenario': self.scenario,
@@ -186,7 +191,7 @@ class Case:
             'reason': result.reason,
             'solve_ms': result.solve_ms,
             'inputs': self.inputs(),
-        }, result
+        }
 
     def discs(self, time: float) -> NDArray[np.float64]:
         """Return x, y, radius [m] of what the map does not show at a time [s], float64[n, 3]."""

@@ -65,6 +65,8 @@ class Request:
         Name of a robot or file of its parameters; empty for the suite's own.
     params : Path, optional
         Parameters over those of the robot.
+    baseline : str
+        What drives instead of the controller, in the suite people; see evaluation.people.
 
     """
 
@@ -75,6 +77,7 @@ class Request:
     plants: tuple[str, ...] = ()
     robot: str = ''
     params: Path | None = None
+    baseline: str = ''
 
     def configuration(
         self, robot: str, changes: Mapping[str, Any] | None = None
@@ -410,6 +413,13 @@ def _read_scenario(path: Path) -> dict[str, Any]:
     return values
 
 
+def _people(request: Request) -> Iterator[Case]:
+    """Drive among moving things: cylinders, recorded test cases and tracks of pedestrians."""
+    from mppi_ros.evaluation.people.suite import people
+
+    return people(request)
+
+
 def _tuple(length: int) -> Callable[[Any], tuple[float, ...]]:
     def read(value: Any) -> tuple[float, ...]:
         if isinstance(value, str):  # '123' is not 1, 2, 3
@@ -477,4 +487,5 @@ READERS: dict[str, Callable[[Any], Any]] = {
 }  # fmt: skip
 SUITES: dict[str, Callable[[Request], Iterator[Case]]] = {
     'barn': _barn, 'f1tenth': _f1tenth, 'maps': _maps, 'scenarios': _scenarios,
+    'people': _people,
 }  # fmt: skip

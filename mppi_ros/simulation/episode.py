@@ -7,6 +7,7 @@ import dataclasses
 from dataclasses import dataclass, field
 from functools import cache
 import math
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +36,15 @@ STRAY = 0.6  # [m] from the plan at which a new one is made
 SLACK = 0.1  # [m] [rad] by which the truth may miss the goal more than the controller believes
 STILL = 0.02  # [m/s] below which the robot does not drive
 STILL_TURN = 0.05  # [rad/s] below which it does not turn
+
+
+class Reacting(Protocol):
+    """What moves and sees the robot."""
+
+    def advance(
+        self, time: float, pose: NDArray[np.float64], twist: NDArray[np.float64]
+    ) -> None:
+        """Move on to a time [s], past the robot at a true pose and twist, float64[3] each."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +82,11 @@ class Episode:
         Longest time on the clock [s].
     seed : int
         Of all noise.
+    driver : callable, optional
+        Makes, from configuration and seed, what drives in the place of the controller, with its
+        methods set_odometry, set_costmap, set_plan, clear_plan and tick.
+    crowd : Reacting, optional
+        What moves and reacts to the robot; it begins at time 0 and belongs to one run.
 
     """
 
@@ -88,6 +103,8 @@ class Episode:
     clock_after: float = 0.0
     timeout: float = 60.0
     seed: int = 0
+    driver: Callable[[ControllerParameters, int], Any] | None = None
+    crowd: Reacting | None = None
 
     def run(self) -> EpisodeResult:
         """
@@ -273,7 +290,7 @@ class _EpisodeRun:
             episode.start, int(seeds[0]),
         )
         self._rng = np.random.default_rng(int(seeds[1]))
-        self._controller = Controller(c, int(seeds[2]))
+        self._controller = (episode.driver or Controller)(c, int(seeds[2]))
         occupancy = episode.world.occupancy
         height, width = occupancy.shape
         self._mapping = RollingCostmap(
@@ -330,6 +347,8 @@ class _EpisodeRun:
 
     def _check(self, now: float) -> None:
         """Measure clearance and way, and start the clock."""
+        if self._episode.crowd is not None:
+            self._episode.crowd.advance(now, self._plant.pose, self._plant.twist)
         place = self._plant.pose[:2]
         if self._course is not None:
             self._pass_marks(now, self._course)

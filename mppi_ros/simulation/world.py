@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import csv
 import math
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 import warnings
 
 import numpy as np
@@ -24,6 +24,13 @@ PITCH = 0.15  # [m] between the cylinders of a BARN world
 BARN_BOUNDS = (-5.0, -0.5, 0.5, 14.5)  # [m] corridor, field, and the open beyond with the goal
 IMAGES = ('PNG', 'PPM', 'BMP', 'GIF', 'JPEG', 'TIFF', 'WEBP')  # for EPS Pillow starts Ghostscript
 NO_CELLS = np.zeros((0, 0), dtype=np.float32)
+
+
+class Moving(Protocol):
+    """A disc that moves, whatever tells where it is."""
+
+    def at(self, time: float) -> tuple[float, float, float] | None:
+        """Return x, y, radius [m] at a time [s], or None where there is no disc."""
 
 
 class MovingDisc(NamedTuple):
@@ -60,7 +67,7 @@ class World:
         or raw.
     circles : float64[n, 3]
         x, y, radius [m] of the obstacles at rest that are not cells.
-    movers : tuple of MovingDisc
+    movers : tuple of Moving
         The obstacles that move.
 
     """
@@ -69,7 +76,7 @@ class World:
         self,
         occupancy: Costmap,
         circles: NDArray[np.float64],
-        movers: tuple[MovingDisc, ...] = (),
+        movers: tuple[Moving, ...] = (),
         *,
         solid_cells: bool,
     ) -> None:
@@ -180,7 +187,7 @@ class World:
         world.circles = np.vstack([self.circles, _discs(discs)])
         return world
 
-    def with_movers(self, movers: Sequence[MovingDisc]) -> World:
+    def with_movers(self, movers: Sequence[Moving]) -> World:
         """Add obstacles that move; the map does not show them."""
         world = self._copy()
         world.movers = (*self.movers, *movers)
@@ -195,7 +202,8 @@ class World:
         """Return x, y, radius [m] of all circles and movers at a time [s]: float64[n, 3]."""
         if not self.movers:
             return self.circles
-        return np.vstack([self.circles, [mover.at(time) for mover in self.movers]])
+        found = [disc for mover in self.movers if (disc := mover.at(time)) is not None]
+        return np.vstack([self.circles, np.array(found).reshape(-1, 3)])
 
     def clearance(
         self,

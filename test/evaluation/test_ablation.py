@@ -7,6 +7,7 @@ import json
 import ablation_figures
 import pytest
 
+from mppi_ros.cli import ablation as ablation_command
 from mppi_ros.control.parameters import ControllerParameters
 from mppi_ros.evaluation import ablation
 from mppi_ros.evaluation.suites import Request, cases_of
@@ -75,7 +76,7 @@ def test_every_variant_changes_parameters_that_exist():
 def test_results_are_added_to_the_file(tmp_path, capsys):
     out = tmp_path / 'out.json'
     for variant in ('default', 'textbook'):
-        assert ablation.main([
+        assert ablation_command.main([
             'scenarios', '--only', 'straight_full_speed', '--plant', 'ideal',
             '--variants', variant, '--json', str(out)]) == 0
     found = json.loads(out.read_text())
@@ -85,7 +86,7 @@ def test_results_are_added_to_the_file(tmp_path, capsys):
 
 
 def test_unknown_variant_is_named(capsys):
-    assert ablation.main(['scenarios', '--variants', 'best']) == 2
+    assert ablation_command.main(['scenarios', '--variants', 'best']) == 2
     assert "unknown variant 'best'" in capsys.readouterr().err
 
 

@@ -1,0 +1,302 @@
+"""Crowd: people that react to each other and to the robot, by optimal reciprocal avoidance."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from mppi_ros.parameters.errors import MppiError
+
+Pose = tuple[float, float, float]
+Point = tuple[float, float]
+Circle = tuple[float, float, float]
+Wall = tuple[float, float, float, float]  # from x, y to x, y [m]
+
+STEP = 0.05  # [s] of the people
+TIME_HORIZON, WALL_HORIZON = 3.0, 1.0  # [s] in which people avoid each other, and walls
+NEIGHBORS, NEIGHBOR_DISTANCE = 10, 8.0  # [m]
+ARRIVED = 0.2  # [m] from a goal at which the next one counts
+FORCED = 0.2  # share of the speed that a person wants below which it is stopped
+NEAR = 1.0  # [m] between the bodies within which the robot is what stops it
+THICK = 0.05  # [m] radius of the circles that make a wall
+ROOM = 0.02  # [m] that people keep in addition
+
+
+@dataclass(frozen=True)
+class Person:
+    """
+    Somebody who walks from goal to goal.
+
+    Attributes
+    ----------
+    start : (float, float)
+        x, y [m].
+    goals : tuple of (x, y)
+        Walked to in turn [m]; at the last one the person stands.
+    speed : float
+        That it wants [m/s].
+    radius : float
+        [m]
+    pause : (float, float)
+        Time from and until which it stands [s].
+    reacts : bool
+        It avoids others; else it walks straight on.
+
+    """
+
+    start: Point
+    goals: tuple[Point, ...]
+    speed: float = 1.2
+    radius: float = 0.25
+    pause: tuple[float, float] = (math.inf, math.inf)
+    reacts: bool = True
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Where people and robot are and go, within bounds (x_min, y_min, x_max, y_max) [m]."""
+
+    start: Pose
+    goal: Pose
+    bounds: tuple[float, float, float, float]
+    people: tuple[Person, ...]
+    walls: tuple[Wall, ...] = ()
+    discs: tuple[Circle, ...] = ()
+
+    def circles(self) -> tuple[Circle, ...]:
+        """Return walls and pillars as circles x, y, radius [m]."""
+        found = list(self.discs)
+        for x0, y0, x1, y1 in self.walls:
+            count = 1 + math.ceil(math.dist((x0, y0), (x1, y1)) / THICK)
+            for share in np.linspace(0.0, 1.0, count).tolist():
+                x, y = x0 + share * (x1 - x0), y0 + share * (y1 - y0)
+                found.append((round(x, 3), round(y, 3), THICK))
+        return tuple(found)
+
+
+class Crowd:
+    """
+    The people of a scene, who see the robot.
+
+    Attributes
+    ----------
+    forced_stop_s : float
+        Time that people stood or crept because of the robot, added up over people [s]: they
+        wanted to walk, moved below FORCED of their speed and the robot was within NEAR.
+
+    """
+
+    def __init__(self, scene: Scene, robot_radius: float) -> None:
+        """
+        Place the people at their starts, at time 0.
+
+        Raises
+        ------
+        MppiError
+            pyrvo is not installed.
+
+        """
+        try:
+            import pyrvo
+        except ImportError:
+            raise MppiError('people that react need pyrvo: pip install pyrvo') from None
+        self.forced_stop_s = 0.0
+        self._people = scene.people
+        self._next = [0] * len(scene.people)
+        self._radius = robot_radius
+        self._past = [np.array([person.start for person in scene.people]).reshape(-1, 2)]
+        self._rvo = pyrvo.RVOSimulator(
+            STEP, NEIGHBOR_DISTANCE, NEIGHBORS, TIME_HORIZON, WALL_HORIZON, 0.25, 2.0
+        )
+        for person in scene.people:
+            number = self._rvo.add_agent(person.start)
+            self._rvo.set_agent_radius(number, person.radius + ROOM)
+            self._rvo.set_agent_max_speed(number, 1.3 * person.speed)
+        self._robot = self._rvo.add_agent(scene.start[:2])
+        self._rvo.set_agent_radius(self._robot, robot_radius + ROOM)
+        for wall in scene.walls:
+            self._rvo.add_obstacle(_outline(wall))
+        for x, y, radius in scene.discs:
+            corners = [(x + radius * c, y + radius * s) for c, s in
+                       ((1.0, 1.0), (-1.0, 1.0), (-1.0, -1.0), (1.0, -1.0))]
+            self._rvo.add_obstacle(corners)
+        self._rvo.process_obstacles()
+
+    def movers(self) -> tuple[Reacting, ...]:
+        """Return the people as discs that move."""
+        return tuple(Reacting(self, number) for number in range(len(self._people)))
+
+    def advance(self, time: float, pose: ArrayLike, twist: ArrayLike) -> None:
+        """Let people walk until a time [s] past the robot at a true pose with a true twist."""
+        x, y, yaw = np.asarray(pose, np.float64).tolist()
+        vx, vy, _ = np.asarray(twist, np.float64).tolist()
+        c, s = math.cos(yaw), math.sin(yaw)
+        while (len(self._past) - 1) * STEP < time - 1e-9:
+            self._step((x, y), (c * vx - s * vy, s * vx + c * vy))
+
+    def at(self, number: int, time: float) -> tuple[float, float, float]:
+        """Return x, y, radius [m] of a person at a time that was reached [s]."""
+        index = min(max(time / STEP, 0.0), len(self._past) - 1.0)
+        before = int(index)
+        here = self._past[before][number]
+        there = self._past[min(before + 1, len(self._past) - 1)][number]
+        x, y = (here + (index - before) * (there - here)).tolist()
+        return x, y, self._people[number].radius
+
+    def _step(self, robot: Point, velocity: Point) -> None:
+        rvo, now = self._rvo, (len(self._past) - 1) * STEP
+        places = self._past[-1]
+        wanted = [self._wanted(n, places[n], now) for n in range(len(self._people))]
+        for n, person in enumerate(self._people):
+            rvo.set_agent_pref_velocity(n, wanted[n])
+            if not person.reacts:
+                rvo.set_agent_position(n, tuple(places[n].tolist()))
+                rvo.set_agent_velocity(n, wanted[n])
+        rvo.set_agent_position(self._robot, robot)
+        rvo.set_agent_velocity(self._robot, velocity)
+        rvo.set_agent_pref_velocity(self._robot, velocity)
+        rvo.do_step()
+        after = np.empty_like(places)
+        for n, person in enumerate(self._people):
+            found: Any = rvo.get_agent_position(n)
+            after[n] = (found.x, found.y) if hasattr(found, 'x') else found
+            if not person.reacts:
+                after[n] = places[n] + STEP * np.array(wanted[n])
+            moved = math.dist(after[n], places[n]) / STEP
+            gap = math.dist(after[n], robot) - person.radius - self._radius
+            if moved < FORCED * math.hypot(*wanted[n]) and gap < NEAR:
+                self.forced_stop_s += STEP
+        self._past.append(after)
+
+    def _wanted(self, number: int, place: ArrayLike, now: float) -> Point:
+        """Return the velocity that a person wants [m/s]."""
+        person = self._people[number]
+        x, y = np.asarray(place, np.float64).tolist()
+        last = len(person.goals) - 1
+        while self._next[number] < last and math.dist(
+            (x, y), person.goals[self._next[number]]
+        ) < ARRIVED:
+            self._next[number] += 1
+        if person.pause[0] <= now < person.pause[1]:
+            return 0.0, 0.0
+        goal = person.goals[self._next[number]]
+        away = math.dist((x, y), goal)
+        if away < 1e-6:
+            return 0.0, 0.0
+        speed = min(person.speed, away / STEP)
+        return speed * (goal[0] - x) / away, speed * (goal[1] - y) / away
+
+
+@dataclass(frozen=True)
+class Reacting:
+    """One of a crowd, as a disc that moves."""
+
+    crowd: Crowd
+    number: int
+
+    def at(self, time: float) -> tuple[float, float, float]:
+        """Return x, y, radius [m] at a time that the crowd has reached [s]."""
+        return self.crowd.at(self.number, time)
+
+
+def _outline(wall: Wall) -> list[Point]:
+    """Return the corners of a wall, counter-clockwise [m]."""
+    x0, y0, x1, y1 = wall
+    length = max(math.dist((x0, y0), (x1, y1)), 1e-6)
+    ax, ay = THICK * (x1 - x0) / length, THICK * (y1 - y0) / length
+    return [
+        (x0 - ax + ay, y0 - ay - ax), (x1 + ax + ay, y1 + ay - ax),
+        (x1 + ax - ay, y1 + ay + ax), (x0 - ax - ay, y0 - ay + ax),
+    ]  # fmt: skip
+
+
+def _spread(rng: np.random.Generator, size: float = 0.3) -> float:
+    return round(float(rng.uniform(-size, size)), 3)
+
+
+def _corridor(rng: np.random.Generator) -> Scene:
+    """Return a corridor of 3 m with people in both directions."""
+    people: list[Person] = []
+    for n in range(3):
+        there, back = 1.1 * n - 1.1, 1.1 - 1.1 * n
+        x = 8.0 + 3.0 * n + _spread(rng, 1.0)
+        people.append(Person((x, there), ((-6.0, there),), 1.1 + _spread(rng, 0.2)))
+        x = 1.0 - 2.5 * n + _spread(rng, 0.5) - 1.5
+        people.append(Person((x, back), ((24.0, back),), 1.3 + _spread(rng, 0.2)))
+    walls = ((-8.0, 1.55, 26.0, 1.55), (-8.0, -1.55, 26.0, -1.55))
+    return Scene((2.0, 0.0, 0.0), (16.0, 0.0, 0.0), (-9.0, -2.0, 27.0, 2.0), tuple(people), walls)
+
+
+def _doorway(rng: np.random.Generator) -> Scene:
+    """Return a door of 1.2 m through which people come."""
+    people = tuple(
+        Person(
+            (9.0 + 1.6 * n + _spread(rng, 0.5), _spread(rng, 0.8)),
+            ((6.6, 0.0), (5.4, 0.0), (1.0 - n, 2.0 + _spread(rng)), (-4.0 - n, 2.0)), 1.1,
+        )
+        for n in range(3)
+    )  # fmt: skip
+    walls = ((6.0, 0.65, 6.0, 4.0), (6.0, -4.0, 6.0, -0.65))
+    return Scene((2.0, -0.5, 0.0), (10.0, 0.0, 0.0), (-6.0, -4.5, 16.0, 4.5), people, walls)
+
+
+def _crossing(rng: np.random.Generator) -> Scene:
+    """Return a stream of people across the way."""
+    people = []
+    for n in range(5):
+        x = 4.5 + 0.9 * (n % 3) + _spread(rng)
+        y = 3.0 + 1.8 * n + _spread(rng, 0.6)
+        people.append(Person((x, y), ((x, -14.0),), 1.2 + _spread(rng, 0.2)))
+    return Scene((1.0, 0.0, 0.0), (10.0, 0.0, 0.0), (-1.0, -15.0, 12.0, 15.0), tuple(people))
+
+
+def _stopping_group(rng: np.random.Generator) -> Scene:
+    """Return a group ahead in a corridor that stops to talk and then goes on."""
+    stop = 4.0 + _spread(rng, 1.0)
+    people = tuple(
+        Person((4.0 + 0.3 * n, 0.7 * n - 0.9), ((24.0, 0.7 * n - 0.9),), 0.8, 0.25,
+               (stop, stop + 5.0))
+        for n in range(3)
+    )  # fmt: skip
+    walls = ((-2.0, 1.55, 26.0, 1.55), (-2.0, -1.55, 26.0, -1.55))
+    return Scene((1.0, 0.0, 0.0), (14.0, 0.0, 0.0), (-3.0, -2.0, 27.0, 2.0), people, walls)
+
+
+def _pillar(rng: np.random.Generator) -> Scene:
+    """Return a person who steps out from behind a pillar and looks nowhere."""
+    wait = 3.2 + _spread(rng, 0.5)
+    person = Person((6.0, 1.7), ((6.0, -6.0),), 1.2, 0.25, (0.0, wait), reacts=False)
+    return Scene(
+        (1.0, 0.0, 0.0), (11.0, 0.0, 0.0), (-1.0, -7.0, 13.0, 4.0), (person,),
+        discs=((5.3, 1.1, 0.35), (6.0, 2.6, 0.3)),
+    )  # fmt: skip
+
+
+def _standing_then_going(rng: np.random.Generator) -> Scene:
+    """Return a person who stands in the way and goes when the robot is near."""
+    wait = 4.5 + _spread(rng, 0.7)
+    person = Person((6.0, 0.0), ((6.0, -8.0),), 1.2, 0.25, (0.0, wait), reacts=False)
+    return Scene((1.0, 0.0, 0.0), (11.0, 0.0, 0.0), (-1.0, -9.0, 13.0, 5.0), (person,))
+
+
+def _forklift(rng: np.random.Generator) -> Scene:
+    """Return something as large as a forklift that crosses the way and waits for nobody."""
+    start = 5.5 + _spread(rng, 1.0)
+    mover = Person((6.0, start), ((6.0, -12.0),), 1.3, 0.9, reacts=False)
+    return Scene((1.0, 0.0, 0.0), (11.0, 0.0, 0.0), (-1.0, -13.0, 13.0, 9.0), (mover,))
+
+
+SCENES = {
+    'corridor': _corridor, 'doorway': _doorway, 'crossing': _crossing,
+    'stopping_group': _stopping_group, 'pillar': _pillar,
+    'standing_then_going': _standing_then_going, 'forklift': _forklift,
+}  # fmt: skip
+
+
+def scene(name: str, seed: int) -> Scene:
+    """Return a scene of SCENES; places, speeds and times vary with the seed."""
+    return SCENES[name](np.random.default_rng([seed, list(SCENES).index(name)]))
