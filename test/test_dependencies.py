@@ -58,7 +58,9 @@ def names_of(module: str) -> tuple[str, str]:
 
 def imported(*folders: str) -> Iterator[tuple[str, Path]]:
     """Yield the modules of others that files import, wherever in the file."""
-    own = {path.stem for path in (ROOT / 'test').rglob('*')} | {'mppi_ros', 'atheris'}
+    folders_of_own = ROOT / 'test', ROOT / 'docs' / 'figures'
+    own = {path.stem for folder in folders_of_own for path in folder.rglob('*')}
+    own |= {'mppi_ros', 'atheris'}
     own -= {'launch'}  # a folder of tests, but they import the package
     for path in (path for folder in folders for path in (ROOT / folder).rglob('*.py')):
         for node in ast.walk(ast.parse(path.read_bytes())):

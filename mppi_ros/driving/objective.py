@@ -24,7 +24,7 @@ from mppi_ros.driving.motion_models import (
 )
 from mppi_ros.driving.parameters import CriticParameters, Limits, PredictionParameters
 from mppi_ros.driving.path import ReferencePath
-from mppi_ros.driving.plugin import CriticPlugin
+from mppi_ros.driving.plugin import Plugin
 from mppi_ros.driving.rollout import (
     GoalScalars,
     GridScalars,
@@ -94,13 +94,13 @@ class DrivingObjective:
         footprint: Footprint,
         steps: int,
         time_step: float,
-        plugin: CriticPlugin | None = None,
+        plugin: Plugin | None = None,
         motion_model: str = 'diff_drive',
     ) -> None:
         self._vehicle, self._time_step = MODELS[motion_model], time_step
         self._numbers: Floats = np.zeros(WEIGHTS.stop + len(self._vehicle._fields), np.float32)
         self._plugin = (
-            plugin or CriticPlugin()
+            plugin or Plugin()
         )  # keeps alive the machine code that the kernels call
         self._own = self._plugin.address()
         self.set_plant(limits, prediction)

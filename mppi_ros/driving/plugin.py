@@ -48,7 +48,7 @@ def block_step(function: Callable[[int, Any, Any], None]) -> Any:
 
 
 @dataclass(frozen=True)
-class CriticPlugin:
+class Plugin:
     """
     A user's own code for one rollout.
 
@@ -77,7 +77,7 @@ class CriticPlugin:
         )
 
 
-def load_plugin(name: str) -> CriticPlugin | None:
+def load_plugin(name: str) -> Plugin | None:
     """
     Return the Plugin that 'module:variable' names, or None for ''.
 
@@ -94,7 +94,7 @@ def load_plugin(name: str) -> CriticPlugin | None:
         found = getattr(importlib.import_module(module), variable)
     except (ImportError, ValueError, AttributeError) as error:
         raise ParameterError(f'plugin = {name!r} is not module:variable: {error}') from None
-    if not isinstance(found, CriticPlugin):
+    if not isinstance(found, Plugin):
         raise ParameterError(f'plugin = {name!r} is a {type(found).__name__}, not a Plugin')
     return found
 

@@ -24,7 +24,7 @@ from mppi_ros.driving.plugin import (
     COST,
     CROSS,
     SIN,
-    CriticPlugin,
+    Plugin,
     V,
     W,
     X,
@@ -102,14 +102,14 @@ def costs_of(made, threads=1, blocks=4):
 
 def test_a_critic_of_the_user_charges_what_the_built_in_one_does():
     weight = 0.4 * DT / LIMITS.wz_max**2
-    own = CriticPlugin(critic=turning, values=[weight])
+    own = Plugin(critic=turning, values=[weight])
     np.testing.assert_allclose(
         costs_of(objective(nothing_but(), own)), costs_of(objective(nothing_but(twirling=0.4))),
         rtol=1e-5)
 
 
 def test_a_critic_of_the_user_comes_on_top_of_the_others():
-    own = CriticPlugin(critic=turning, values=[0.01])
+    own = Plugin(critic=turning, values=[0.01])
     both = costs_of(objective(plugin=own))
     sum_of_both = costs_of(objective()) + costs_of(objective(nothing_but(), own))
     np.testing.assert_allclose(both, sum_of_both, rtol=1e-5)
@@ -117,7 +117,7 @@ def test_a_critic_of_the_user_comes_on_top_of_the_others():
 
 def test_a_motion_model_of_the_user_moves_as_the_built_in_one_does():
     model = DiffDrive.of(LIMITS, PREDICTION, DT)
-    own = CriticPlugin(lagging_unicycle, values=[model.dt, model.follow_v, model.follow_w])
+    own = Plugin(lagging_unicycle, values=[model.dt, model.follow_v, model.follow_w])
     theirs, ours = costs_of(objective(plugin=own)), costs_of(objective())
     # a sample at the border of a cell may fall into either
     same = np.isclose(theirs, ours, rtol=1e-4, atol=1e-4)
@@ -130,7 +130,7 @@ def test_a_motion_model_of_the_user_moves_as_the_built_in_one_does():
 def row(number, step_weight=0.0):
     values = np.zeros(COST + 1, np.float32)
     values[number], values[COST] = 1.0, step_weight
-    return CriticPlugin(critic=weighted, values=values)
+    return Plugin(critic=weighted, values=values)
 
 
 @pytest.mark.parametrize(('number', 'low', 'high'), [
@@ -144,21 +144,21 @@ def test_each_row_holds_what_it_says(number, low, high):
 
 
 def test_the_step_counts_from_zero():
-    counted = costs_of(objective(nothing_but(), CriticPlugin(
+    counted = costs_of(objective(nothing_but(), Plugin(
         critic=weighted, values=row(X, 1.0).values * np.float32([0] * COST + [1]))))
     np.testing.assert_allclose(counted, STEPS * (STEPS - 1) / 2)
 
 
 def test_values_may_be_changed_between_two_solves():
     values = np.zeros(1, np.float32)
-    made = objective(nothing_but(), CriticPlugin(critic=turning, values=values))
+    made = objective(nothing_but(), Plugin(critic=turning, values=values))
     assert not costs_of(made).any()
     values[0] = 1.0
     assert costs_of(made).all()
 
 
 def test_results_are_bit_identical_for_one_and_two_threads():
-    made = objective(plugin=CriticPlugin(lagging_unicycle, turning, [DT, 0.3, 0.4]))
+    made = objective(plugin=Plugin(lagging_unicycle, turning, [DT, 0.3, 0.4]))
     np.testing.assert_array_equal(costs_of(made, 1), costs_of(made, 2))
 
 
@@ -168,7 +168,7 @@ def test_a_critic_of_the_user_steers_the_optimiser():
     for price in (1.0, -1.0):
         values = np.zeros(COST + 1, np.float32)
         values[W] = price
-        made = objective(nothing_but(), CriticPlugin(critic=weighted, values=values))
+        made = objective(nothing_but(), Plugin(critic=weighted, values=values))
         optimizer = Optimizer(MppiParameters(samples=512, horizon_steps=STEPS), 2)
         for _ in range(10):
             optimizer.step(made)
