@@ -12,11 +12,11 @@ import yaml
 
 from mppi_ros.parameters.errors import InputError, MppiError
 
-LARGEST_YAML = 4_000_000  # [bytes] some tens of seconds of parsing
-LARGEST_TEXT = 256_000_000  # [bytes]
-DEEPEST = 50  # levels of a YAML file
-MOST_VALUES = 1_000_000  # of a YAML file, with its aliases expanded
-LONGEST = 300  # characters of an error that come from the file
+MAX_YAML_BYTES = 4_000_000  # [bytes] some tens of seconds of parsing
+MAX_TEXT_BYTES = 256_000_000  # [bytes]
+MAX_YAML_DEPTH = 50  # levels of a YAML file
+MAX_YAML_VALUES = 1_000_000  # of a YAML file, with its aliases expanded
+MAX_ERROR_LENGTH = 300  # characters of an error that come from the file
 
 
 @contextmanager
@@ -59,10 +59,10 @@ def shortened(value: object) -> str:
 def one_line(error: object) -> str:
     """Return the text of an error in one line of bounded length."""
     words = ' '.join(str(error).split())
-    return words if len(words) <= LONGEST else f'{words[:LONGEST]} ...'
+    return words if len(words) <= MAX_ERROR_LENGTH else f'{words[:MAX_ERROR_LENGTH]} ...'
 
 
-def read_text(path: str | Path, most: int = LARGEST_TEXT) -> str:
+def read_text(path: str | Path, most: int = MAX_TEXT_BYTES) -> str:
     """
     Return the text of a file in UTF-8.
 
@@ -90,7 +90,7 @@ def load_yaml(path: str | Path) -> Any:
 
     """
     with reading(path, 'YAML'):
-        content = yaml.safe_load(read_text(path, LARGEST_YAML))
+        content = yaml.safe_load(read_text(path, MAX_YAML_BYTES))
         _check_extent(path, content)
         return content
 
@@ -103,10 +103,10 @@ def _check_extent(path: str | Path, content: Any) -> None:
         if not isinstance(value, (dict, list, tuple, set)):
             continue
         count += len(value)
-        if depth >= DEEPEST:
-            raise InputError(f'{path} is nested more than {DEEPEST} levels deep')
-        if count > MOST_VALUES:
-            raise InputError(f'{path} holds more than {MOST_VALUES} values')
+        if depth >= MAX_YAML_DEPTH:
+            raise InputError(f'{path} is nested more than {MAX_YAML_DEPTH} levels deep')
+        if count > MAX_YAML_VALUES:
+            raise InputError(f'{path} holds more than {MAX_YAML_VALUES} values')
         members = value.values() if isinstance(value, dict) else value
         waiting += [(member, depth + 1) for member in members]
 

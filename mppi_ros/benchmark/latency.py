@@ -218,12 +218,12 @@ def measure(
             cache = {**os.environ, 'NUMBA_CACHE_DIR': str(Path(folder, 'cache'))}
             for place, name in enumerate(('cold cache', 'warm cache')):
                 progress(f'start-up, {name}', 0.1 * place)
-                with _Run(cells[0], 0.0, rate, params, Path(folder), cache) as run:
+                with _LatencyRun(cells[0], 0.0, rate, params, Path(folder), cache) as run:
                     rows.append(_value(f'start-up to first command, {name}', run.start_up, 's'))
             for place, side in enumerate(cells):
                 progress(f'costmap of {side}² cells', 0.2 + 0.8 * place / len(cells))
                 with (
-                    _Run(side, seconds, rate, params, Path(folder), cache) as run,
+                    _LatencyRun(side, seconds, rate, params, Path(folder), cache) as run,
                     _stress(stress),
                 ):
                     rows += [{**row, 'costmap_cells': side} for row in run.rows()]
@@ -232,7 +232,7 @@ def measure(
     return rows
 
 
-class _Run:
+class _LatencyRun:
     """The node as a child process, and the driver in this one; a context."""
 
     def __init__(
@@ -258,7 +258,7 @@ class _Run:
         )
         self.start_up = math.nan
 
-    def __enter__(self) -> _Run:
+    def __enter__(self) -> _LatencyRun:
         """Wait for the first command that moves the robot."""
         begun = self._children.started['mppi_controller']
         try:

@@ -33,7 +33,7 @@ from mppi_ros.parameters.declaration import replace
 from mppi_ros.parameters.errors import InputError
 
 
-class Problem(NamedTuple):
+class LimitProblem(NamedTuple):
     """The numbers of the problem: step, λ/σ², limits, map, weights; the goal, the start."""
 
     dt: Any
@@ -138,7 +138,7 @@ def _roll_out(
 @functools.cache
 def _compiled_block() -> Any:
     single, row, rows = types.float32, types.float32[::1], types.float32[:, ::1]
-    problem = types.NamedUniTuple(single, len(Problem._fields), Problem)
+    problem = types.NamedUniTuple(single, len(LimitProblem._fields), LimitProblem)
     tables = types.NamedTuple((row, rows), Tables)
     return compile_cfunc(
         _roll_out, rows, rows, single, rows, types.CPointer(problem), types.CPointer(tables), row
@@ -184,7 +184,7 @@ class SimpleObjective:
 
     def project(self, mean: Any) -> None:
         """Bring the mean within the limits."""
-        p = Problem(*self._numbers)
+        p = LimitProblem(*self._numbers)
         np.clip(mean, (p.v_min, -p.w_max), (p.v_max, p.w_max), out=mean)
 
 
@@ -248,7 +248,10 @@ def measure(
             'mppi_ros, all critics': whole.call,
         }
         groups.append(
-            [_Run({'program': name, **size}, call, [], []) for name, call in calls_of.items()]
+            [
+                _YardstickRun({'program': name, **size}, call, [], [])
+                for name, call in calls_of.items()
+            ]
         )
     runs = list(itertools.chain(*groups))
     for turn in range(ROUNDS):
@@ -275,7 +278,7 @@ def measure(
             }  # fmt: skip
 
 
-class _Run(NamedTuple):
+class _YardstickRun(NamedTuple):
     """What is measured, how, and the times so far [ms]."""
 
     row: dict[str, Any]

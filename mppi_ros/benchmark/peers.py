@@ -104,16 +104,18 @@ def measure(
     """
     _import_torch()
     theirs = f'pytorch_mppi {version("pytorch_mppi")}'
-    runs: list[_Run] = []
+    runs: list[_PeerRun] = []
     for samples, steps in sizes:
         peer = PytorchMppi(situation, configuration, samples, steps)
         for count in threads:
             ours = Solve(situation, configuration, samples, steps, count)
             size = {'samples': samples, 'steps': steps, 'threads': count, 'pace': 'hot'}
-            runs.append(_Run({'program': 'mppi_ros', **size}, ours.begin, ours.call, calls, []))
+            runs.append(
+                _PeerRun({'program': 'mppi_ros', **size}, ours.begin, ours.call, calls, [])
+            )
             begin = partial(peer.begin, count)
             few = max(calls // SLOW, ROUNDS)
-            runs.append(_Run({'program': theirs, **size}, begin, peer.call, few, []))
+            runs.append(_PeerRun({'program': theirs, **size}, begin, peer.call, few, []))
     for turn in range(ROUNDS):
         for index, run in enumerate(runs):
             label = f'{run.row["program"]}, K = {run.row["samples"]}'
@@ -252,7 +254,7 @@ def _version(package: str) -> str:
         return ''
 
 
-class _Run(NamedTuple):
+class _PeerRun(NamedTuple):
     """What is measured, how, how often, and the times so far [ms]."""
 
     row: dict[str, Any]

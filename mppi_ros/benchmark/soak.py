@@ -29,7 +29,7 @@ SETTLED = 4  # phases after which nothing may grow
 Progress = Callable[[str, float], None]
 
 
-class Drive:
+class SoakDrive:
     """A robot in a room in which blocks come and go, and goals, and now and then parameters."""
 
     def __init__(self, configuration: ControllerParameters, seed: int = 0) -> None:
@@ -89,7 +89,7 @@ def measure(
     ticks: int, configuration: ControllerParameters, progress: Progress
 ) -> list[dict[str, Any]]:
     """Return a row for each twentieth of the ticks, and the laws that must hold of them."""
-    drive, process = Drive(configuration), psutil.Process()
+    drive, process = SoakDrive(configuration), psutil.Process()
     drive.controller.warm_up()
     rows: list[dict[str, Any]] = []
     each = max(ticks // PHASES, 1)

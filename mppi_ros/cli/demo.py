@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from mppi_ros.control.parameters import ControllerParameters, read_yaml
 from mppi_ros.evaluation.processes import Children, free_domain
-from mppi_ros.evaluation.summary import Drive, summarise
+from mppi_ros.evaluation.summary import ObservedDrive, summarise
 from mppi_ros.parameters.declaration import flatten
 from mppi_ros.parameters.errors import InputError, MppiError
 from mppi_ros.ros import use_wheels
@@ -42,7 +42,7 @@ Pose = tuple[float, float, float]
 
 
 @dataclass(frozen=True)
-class Scene:
+class DemoScene:
     """Who drives where: everything that was asked for, loaded and found to be possible."""
 
     map_path: Path
@@ -91,11 +91,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     return _run(scene)
 
 
-def _run(scene: Scene) -> int:
+def _run(scene: DemoScene) -> int:
     from mppi_ros.cli.demo_display import show_result
 
     with _interruptible(), Children(scene.output / 'log') as children:
-        drive = Drive(began=time.time())
+        drive = ObservedDrive(began=time.time())
         try:
             _start(scene, children)
             _watch(scene, children, drive)
@@ -122,7 +122,7 @@ def _run(scene: Scene) -> int:
     return 0 if drive.reached and not drive.contact else 1
 
 
-def _start(scene: Scene, children: Children) -> None:
+def _start(scene: DemoScene, children: Children) -> None:
     """Start the three nodes side by side, in a ROS domain that nobody else is in."""
     # This process joins the same domain, later: the nodes start while it imports rclpy.
     os.environ['ROS_DOMAIN_ID'] = str(free_domain())
@@ -142,7 +142,7 @@ def _start(scene: Scene, children: Children) -> None:
         children.start(name, [sys.executable, '-c', run, '--ros-args', *words], os.environ)
 
 
-def _watch(scene: Scene, children: Children, drive: Drive) -> None:
+def _watch(scene: DemoScene, children: Children, drive: ObservedDrive) -> None:
     """Observe the drive until the robot has arrived, has touched something or is out of time."""
     import rclpy
     from rclpy.executors import SingleThreadedExecutor
@@ -169,7 +169,7 @@ def _watch(scene: Scene, children: Children, drive: Drive) -> None:
         rclpy.shutdown()
 
 
-def _view(scene: Scene) -> View | None:
+def _view(scene: DemoScene) -> View | None:
     if not scene.view:
         return None
     from mppi_ros.cli.demo_view import View
@@ -177,13 +177,13 @@ def _view(scene: Scene) -> View | None:
     return View(f'mppi_demo: {scene.title}')
 
 
-def _measure_clearance(scene: Scene, drive: Drive) -> None:
+def _measure_clearance(scene: DemoScene, drive: ObservedDrive) -> None:
     body = _body(scene.configuration)
     for _, x, y, yaw, *_ in drive.truth[len(drive.clearance) :]:
         drive.clearance.append(scene.world.clearance(body, (x, y, yaw)))
 
 
-def _ended(scene: Scene, drive: Drive, observer: Observer) -> bool:
+def _ended(scene: DemoScene, drive: ObservedDrive, observer: Observer) -> bool:
     if drive.contact:
         x, y = drive.truth[-1][1:3]
         drive.reason = f'contact at x = {x:.2f} m, y = {y:.2f} m'
@@ -203,7 +203,7 @@ def _ended(scene: Scene, drive: Drive, observer: Observer) -> bool:
     return drive.reached
 
 
-def _is_there(scene: Scene, drive: Drive) -> bool:
+def _is_there(scene: DemoScene, drive: ObservedDrive) -> bool:
     """Tell whether the robot really is at the goal, give or take the noise of its odometry."""
     tolerance = scene.configuration.goal
     _, x, y, yaw, *_ = drive.truth[-1]
@@ -214,7 +214,7 @@ def _is_there(scene: Scene, drive: Drive) -> bool:
     )
 
 
-def _progress(scene: Scene, drive: Drive, observer: Observer) -> dict[str, Any]:
+def _progress(scene: DemoScene, drive: ObservedDrive, observer: Observer) -> dict[str, Any]:
     latest = drive.statistics[-1][1] if drive.statistics else {}
     whole = math.dist(scene.start[:2], scene.goal[:2])
     left = math.dist(drive.truth[-1][1:3], scene.goal[:2]) if drive.truth else whole
@@ -241,7 +241,7 @@ def _shown(value: float, digits: str, unit: str = '') -> str:
     return f'{value:{digits}}{unit}' if math.isfinite(value) else '–'
 
 
-def _draw(scene: Scene, drive: Drive) -> None:
+def _draw(scene: DemoScene, drive: ObservedDrive) -> None:
     from mppi_ros.driving.footprint import Footprint
     from mppi_ros.evaluation.report import write_report
     from mppi_ros.evaluation.summary import trace_of
@@ -321,7 +321,7 @@ def _positive(text: str) -> float:
     return value
 
 
-def _scene(options: argparse.Namespace) -> Scene:
+def _scene(options: argparse.Namespace) -> DemoScene:
     """
     Load and check everything before any process starts.
 
@@ -353,7 +353,7 @@ def _scene(options: argparse.Namespace) -> Scene:
         options.output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f'--output {options.output}: {error.strerror}') from None
-    return Scene(
+    return DemoScene(
         options.map.resolve(), options.params.resolve(), world, configuration, start, goal,
         options.timeout, options.output, options.view,
     )

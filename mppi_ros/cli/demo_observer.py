@@ -16,7 +16,7 @@ from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.serialization import deserialize_message
 from std_msgs.msg import Bool
 
-from mppi_ros.evaluation.summary import Drive
+from mppi_ros.evaluation.summary import ObservedDrive
 from mppi_ros.ros import conversions
 from mppi_ros.ros.mcap_recorder import Recording, offered_qos
 
@@ -42,7 +42,9 @@ class Observer(Node):
 
     """
 
-    def __init__(self, recording: Recording, drive: Drive, view: View | None = None) -> None:
+    def __init__(
+        self, recording: Recording, drive: ObservedDrive, view: View | None = None
+    ) -> None:
         """Look for topics from now on; a view is shown those that it reads."""
         super().__init__('mppi_demo')
         self.state = self.reason = ''

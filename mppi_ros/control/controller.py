@@ -28,16 +28,16 @@ from mppi_ros.control.costmap_processing import (
     slack,
 )
 from mppi_ros.control.fallback import (
-    WIDER,
+    WIDE_SIGMA_SCALE,
     CheckContext,
     CheckedCommand,
     cheapest_constant,
     fallback_command,
 )
 from mppi_ros.control.input_monitor import (
-    REST,
-    REST_TURN,
-    SILENCE,
+    MAX_TICK_GAP,
+    REST_SPEED,
+    REST_TURN_RATE,
     ClockMonitor,
     InputStatus,
     OdometryMonitor,
@@ -49,9 +49,9 @@ from mppi_ros.control.plan_tracker import PlanTracker
 from mppi_ros.control.plant_estimate import PlantEstimate
 from mppi_ros.control.progress import (
     BACK_UP,
-    REMEDIES,
+    MIN_SPEED_SHARE,
+    RECOVERIES,
     SEARCH_WIDER,
-    SHARE,
     ProgressChecker,
     StuckDetector,
     next_recovery,
@@ -79,12 +79,14 @@ from mppi_ros.jit.threads import sleep_between_solves
 from mppi_ros.mppi.optimizer import FEW, Optimizer
 from mppi_ros.parameters.errors import InputError, ParameterError
 
-SENT = 512  # commands remembered for the prediction
-STALE = 2.0  # [s] after which nobody knows from the odometry where the robot is
-STAND = 0.05  # [m] nearness to the end of the way at which to stand where the goal is as near
-LEAVE = 0.3  # [m] by which the way must lead on again before the robot leaves
-SLOW = 0.5  # share of top speed at which the robot backs up
-ELSEWHERE = 0.3  # [m] from the goal before, a goal is another one
+COMMAND_HISTORY = 512  # commands remembered for the prediction
+MAX_STATE_AGE = 2.0  # [s] after which nobody knows from the odometry where the robot is
+END_TOLERANCE = (
+    0.05  # [m] nearness to the end of the way at which to stand where the goal is as near
+)
+LEAVE_HYSTERESIS = 0.3  # [m] by which the way must lead on again before the robot leaves
+BACK_UP_SPEED_SHARE = 0.5  # share of top speed at which the robot backs up
+NEW_GOAL_DISTANCE = 0.3  # [m] from the goal before, a goal is another one
 
 
 class _Stop(Exception):
@@ -158,7 +160,7 @@ class Controller:
         self._start: motion_models.MotionState | None = None
         self._pending: NDArray[np.float32] | None = None
         self._vehicle = motion_models.MODELS[configuration.motion_model]
-        self._sent = np.empty((SENT, 1 + self._vehicle.controls()))
+        self._sent = np.empty((COMMAND_HISTORY, 1 + self._vehicle.controls()))
         self._drives = self._drives_of(configuration)
         self._optimizer: Optimizer | None = None
         sleep_between_solves()
@@ -303,7 +305,7 @@ class Controller:
         """Count no headway from the way to another goal, now that there is a new one."""
         self._withdrawn = False
         goal = self._route.goal
-        if before is None or goal is None or math.dist(before[:2], goal[:2]) > ELSEWHERE:
+        if before is None or goal is None or math.dist(before[:2], goal[:2]) > NEW_GOAL_DISTANCE:
             self._headway.restart()
 
     def reset(self) -> None:
@@ -498,7 +500,7 @@ class Controller:
         drives = self._drives
         self._objective.set_plant(drives.limits, drives.prediction)
         self._braking_model = self._vehicle.of(
-            drives.limits, drives.conservative, stopping_check.STEP
+            drives.limits, drives.conservative, stopping_check.INTEGRATION_STEP
         )
 
     @property
@@ -593,7 +595,7 @@ class Controller:
         if fault is not None:
             self._assume_sent(self._last)
             self._solved = now
-        if elapsed > SILENCE:
+        if elapsed > MAX_TICK_GAP:
             if fault is not None and fault.code is Reason.TICK_LATE and self._standing:
                 fault = None  # a robot at rest misses no tick
             self._assume_measured(now)
@@ -642,7 +644,7 @@ class Controller:
             raise _Stop(Reason.GOAL_REACHED, 'goal reached', rest)
         assert self._route.goal is not None
         left, patience = self._route.distance_remaining, c.recovery.progress_timeout
-        pace = SHARE * c.limits.vx_max
+        pace = MIN_SPEED_SHARE * c.limits.vx_max
         if self._endeavour.hopeless(now, left, self._route.goal[:2], patience, pace):
             words = f'no progress for {patience:g} s, {left:.1f} m before the goal: given up'
             raise _Stop(Reason.PROGRESS_TIMEOUT, words)
@@ -656,7 +658,7 @@ class Controller:
             words = 'the plan leaves no room to brake: second choice'
             return choice.command, Reason.FALLBACK_COMMAND, words
         if self._remedy:
-            words = f'no headway: {REMEDIES[self._remedy - 1]}'
+            words = f'no headway: {RECOVERIES[self._remedy - 1]}'
             return choice.command, Reason.NO_PROGRESS, words
         return choice.command, Reason.NONE, ''
 
@@ -665,8 +667,8 @@ class Controller:
         assert self._route.progress is not None
         end, tolerance = self._objective.end(path), self._configuration.goal.position_tolerance
         ahead = end - self._route.progress
-        near = tolerance if path.length - end > tolerance else min(tolerance, STAND)
-        self._blocked = ahead <= near + (LEAVE if self._blocked else 0.0)
+        near = tolerance if path.length - end > tolerance else min(tolerance, END_TOLERANCE)
+        self._blocked = ahead <= near + (LEAVE_HYSTERESIS if self._blocked else 0.0)
         if self._blocked:
             words = 'no way round what blocks the plan'
             raise _Stop(Reason.PATH_BLOCKED, words)
@@ -681,7 +683,7 @@ class Controller:
         )
         safety = self._configuration.safety
         vx, vy, wz = self._braking_model.twist(self._last)
-        moving = math.hypot(vx, vy) > REST or abs(wz) > REST_TURN
+        moving = math.hypot(vx, vy) > REST_SPEED or abs(wz) > REST_TURN_RATE
         frozen = self._odometry_watch.fault(seconds, moving, safety.odom_frozen)
         if fault is not None:
             raise _Stop(*fault)
@@ -806,7 +808,7 @@ class Controller:
         """Return the controls that leave the path slowly, against its direction."""
         limits = self._drives.limits
         speed = limits.vx_min if path.direction > 0.0 else limits.vx_max
-        return (SLOW * speed, *(0.0,) * (self._vehicle.controls() - 1))
+        return (BACK_UP_SPEED_SHARE * speed, *(0.0,) * (self._vehicle.controls() - 1))
 
     def _sending(self, now: float) -> float:
         """Return when the command of the tick at `now` is sent."""
@@ -849,7 +851,7 @@ class Controller:
             start, self._last, path, self._route.progress, self._pending, movers, seconds
         )
         elapsed = now - self._solved
-        if elapsed > SILENCE:
+        if elapsed > MAX_TICK_GAP:
             self._headway.restart()
         sampler.shift(min(elapsed, c.mppi.horizon))
         self._cap_speed(now, scene)
@@ -859,7 +861,7 @@ class Controller:
         if self._remedy == SEARCH_WIDER != before:
             sampler.mean[:] = cheapest_constant(objective, scene.step, len(sampler.mean))
         step = sampler.step(
-            objective, self._cooling, WIDER if self._remedy == SEARCH_WIDER else 1.0
+            objective, self._cooling, WIDE_SIGMA_SCALE if self._remedy == SEARCH_WIDER else 1.0
         )
         statistics.samples = float(sampler.sample_count)
         statistics.smoothed_objective = step.smoothed_objective
@@ -903,7 +905,7 @@ class Controller:
         along = self._braking_model.curvature(self._last)
         if self._standing or self._survey is None or self._odometry is None:
             return along, ''
-        if not abs(now - self._odometry.stamp) < STALE:
+        if not abs(now - self._odometry.stamp) < MAX_STATE_AGE:
             return along, ''
         try:
             return self._scene(now, self._predicted(now), seconds).braked().turn, ''

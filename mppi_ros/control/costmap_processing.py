@@ -14,7 +14,7 @@ import threading
 from typing import Protocol
 
 from mppi_ros.control.parameters import ControllerParameters
-from mppi_ros.driving.cost_to_go import MARGIN, REJOIN
+from mppi_ros.driving.cost_to_go import REJOIN_DISTANCE, SEARCH_MARGIN
 from mppi_ros.driving.costmap import Costmap
 from mppi_ros.driving.costmap_crop import crop_costmap
 from mppi_ros.driving.distance_field import DistanceField, distance_field
@@ -25,8 +25,8 @@ from mppi_ros.driving.path import ReferencePath
 
 Place = tuple[float, float]
 Basis = tuple[object, ...]
-SLACK = 2.0  # [m] that a robot may move before a window of a huge costmap is moved after it
-SLACK_TIME = 1.0  # [s] at top speed, in addition
+WINDOW_SLACK = 2.0  # [m] that a robot may move before a window of a huge costmap is moved after it
+WINDOW_SLACK_TIME = 1.0  # [s] at top speed, in addition
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,7 @@ class ProcessingRequest:
         safety, limits = self.configuration.safety, self.configuration.limits
         braking = limits.vx_max**2 / (2.0 * -limits.ax_min)
         around = (
-            max(self.lookahead_distance + REJOIN + MARGIN, braking)
+            max(self.lookahead_distance + REJOIN_DISTANCE + SEARCH_MARGIN, braking)
             + self.footprint.circumscribed_radius
         )
         near, cut = crop_costmap(
@@ -188,7 +188,7 @@ def parameter_key(c: ControllerParameters) -> Basis:
 
 def slack(configuration: ControllerParameters) -> float:
     """Return how far the robot may move from the middle of a window [m]."""
-    return SLACK + SLACK_TIME * configuration.limits.vx_max
+    return WINDOW_SLACK + WINDOW_SLACK_TIME * configuration.limits.vx_max
 
 
 @dataclass(frozen=True)

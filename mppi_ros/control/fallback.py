@@ -19,14 +19,17 @@ from numpy.typing import NDArray
 from mppi_ros.control import stopping_check
 from mppi_ros.control.stopping_check import CollisionModel, StoppingCheck
 from mppi_ros.driving import motion_models
-from mppi_ros.driving.distance_field import FAR
+from mppi_ros.driving.distance_field import NO_OBSTACLE
 from mppi_ros.driving.motion_models import Controls, Model, MotionState
 from mppi_ros.driving.objective import DrivingObjective
 from mppi_ros.mppi.optimizer import Optimizer
 
-WIDER = 2.0  # times Σ's square root in the second search
-HALVINGS = 5  # of a command, to find the fastest one that the rim leaves room for
-GRID = {2: 7, 3: 3}  # constant commands tried for each of m controls; odd: rest is one of them
+WIDE_SIGMA_SCALE = 2.0  # times Σ's square root in the second search
+SPEED_BISECTIONS = 5  # of a command, to find the fastest one that the rim leaves room for
+GRID_SIZE = {
+    2: 7,
+    3: 3,
+}  # constant commands tried for each of m controls; odd: rest is one of them
 
 
 class CheckedCommand(NamedTuple):
@@ -70,14 +73,14 @@ class CheckContext(NamedTuple):
 
         None where it is not the rim of what is known that leaves no room.
         """
-        if self.surroundings.outside >= FAR:
+        if self.surroundings.outside >= NO_OBSTACLE:
             return None
-        free = self._replace(surroundings=self.surroundings._replace(outside=FAR))
+        free = self._replace(surroundings=self.surroundings._replace(outside=NO_OBSTACLE))
         if not free.choose(wanted).check.safe:
             return None
         found = self.choose(_slower(wanted, 0.0, self.step))
         slow, fast = 0.0, 1.0
-        for _ in range(HALVINGS):
+        for _ in range(SPEED_BISECTIONS):
             middle = 0.5 * (slow + fast)
             choice = self.choose(_slower(wanted, middle, self.step))
             if choice.check.safe:
@@ -117,7 +120,7 @@ def fallback_command(
     order = np.argsort(objective.costs_of_constant(commands, len(mean)), kind='stable')
     mean[:] = commands[order[0]]
     objective.project(mean)
-    sampler.step(objective, ess_scale, WIDER)
+    sampler.step(objective, ess_scale, WIDE_SIGMA_SCALE)
     first = scene.held(mean)
     if all(map(math.isfinite, first)):
         choice = scene.choose(first)
@@ -148,7 +151,7 @@ def cheapest_constant(
 
 def _commands(model: Model) -> NDArray[np.float32]:
     """Return a grid over the commands that the limits allow, float32[n, m]."""
-    half = GRID[model.controls()] // 2
+    half = GRID_SIZE[model.controls()] // 2
     share = np.arange(-half, half + 1) / half
     axes = [np.where(share < 0.0, -low, high) * share for low, high in model.bounds]
     return np.array(list(itertools.product(*axes)), np.float32)

@@ -26,27 +26,35 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-STEP = 0.02  # [s] of the grid on which both signals live, and between two delays
-DELAYS = STEP * np.arange(26)  # [s]
+GRID_STEP = 0.02  # [s] of the grid on which both signals live, and between two delays
+DELAYS = GRID_STEP * np.arange(26)  # [s]
 ROOT_STEP = 1.0 / 15.0  # [√s] between the roots of two lags: fine where they are short
 LAGS = (ROOT_STEP * np.arange(16)) ** 2  # [s]
 GAINS = (0.5, 1.5)
 HIGH_PASS = 2.0  # [s]
-PARTS = np.array([0.875, 0.625, 0.375, 0.125])  # where in a step the command is looked at
-GAP = 0.5  # [s] without odometry after which the simulated answers start anew
-SETTLE = 1.0  # [s] that they then need, unless the robot stood
-MOVING = 0.05  # share of full speed
-EXCITED = 0.03  # share of full speed by which the command must have changed
-MEMORY = 2.0  # [s] at full speed: newer excitation of this energy replaces the older
-NOISE = 0.01  # least error of a measurement, as a share of full speed
-INFLATION = 5.0  # errors of neighbouring measurements are alike
-SPREAD = (0.1, 0.2, 0.2)  # [s] [√s] [1]: σ of the configured delay, root of the lag, gain
-FITTED = 10  # measurements that so free a model fits, whatever they are
-EXPLAINED = 0.8  # share of the measured changes that the model must explain
-LEAST = 0.5  # [s] of excitation, below which chance may explain as much
-SMALL = (0.02, 0.03, 0.03)  # [s] [s] [1] off what is configured, such as nobody needs to learn
-EVERY = 10  # steps between two estimates
-PACE = (0.05, 0.1, 0.15)  # [s/s] [s/s] [1/s] at which delay, lag and gain may be learned
+STEP_FRACTIONS = np.array([0.875, 0.625, 0.375, 0.125])  # where in a step the command is looked at
+MAX_ODOMETRY_GAP = 0.5  # [s] without odometry after which the simulated answers start anew
+SETTLING_TIME = 1.0  # [s] that they then need, unless the robot stood
+MIN_SPEED_SHARE = 0.05  # share of full speed
+MIN_COMMAND_CHANGE = 0.03  # share of full speed by which the command must have changed
+EXCITATION_MEMORY = 2.0  # [s] at full speed: newer excitation of this energy replaces the older
+MEASUREMENT_NOISE = 0.01  # least error of a measurement, as a share of full speed
+ERROR_CORRELATION = 5.0  # errors of neighbouring measurements are alike
+PRIOR_STD = (0.1, 0.2, 0.2)  # [s] [√s] [1]: σ of the configured delay, root of the lag, gain
+MODEL_FREEDOM = 10  # measurements that so free a model fits, whatever they are
+MIN_EXPLAINED = 0.8  # share of the measured changes that the model must explain
+MIN_EXCITATION = 0.5  # [s] of excitation, below which chance may explain as much
+MIN_CORRECTION = (
+    0.02,
+    0.03,
+    0.03,
+)  # [s] [s] [1] off what is configured, such as nobody needs to learn
+STEPS_PER_ESTIMATE = 10  # steps between two estimates
+MAX_LEARNING_RATE = (
+    0.05,
+    0.1,
+    0.15,
+)  # [s/s] [s/s] [1/s] at which delay, lag and gain may be learned
 
 
 @dataclass(frozen=True)
@@ -75,7 +83,7 @@ class ParameterEstimate:
     @property
     def trusted(self) -> bool:
         """Tell whether the model fits what was measured, and long enough."""
-        return self.explained >= EXPLAINED and self.excited >= LEAST
+        return self.explained >= MIN_EXPLAINED and self.excited >= MIN_EXCITATION
 
 
 class Identification:
@@ -99,7 +107,7 @@ class Identification:
         self,
         configured: Sequence[FopdtModel],
         full: Sequence[float],
-        memory: float = MEMORY,
+        memory: float = EXCITATION_MEMORY,
         spread: float = 1.0,
     ) -> None:
         axes = len(configured)
@@ -107,8 +115,8 @@ class Identification:
         self._configured = tuple(configured)
         self._full = np.array(full, dtype=np.float64)
         self._memory, self._spread = memory, spread
-        self._follow = 1.0 - np.exp(-STEP / np.maximum(LAGS, 1e-9))
-        self._slow = 1.0 - math.exp(-STEP / HIGH_PASS)
+        self._follow = 1.0 - np.exp(-GRID_STEP / np.maximum(LAGS, 1e-9))
+        self._slow = 1.0 - math.exp(-GRID_STEP / HIGH_PASS)
         self._zz = np.zeros((len(DELAYS), axes, len(LAGS)))
         self._zy = np.zeros_like(self._zz)
         self._yy = np.zeros(axes)
@@ -137,22 +145,22 @@ class Identification:
 
         """
         y = np.array(measured, dtype=np.float64)
-        if self._stamp is None or not self._stamp <= stamp <= self._stamp + GAP:
+        if self._stamp is None or not self._stamp <= stamp <= self._stamp + MAX_ODOMETRY_GAP:
             self._begin(stamp, y)
             return False
-        first, last = self._step + 1, math.floor(stamp / STEP)
+        first, last = self._step + 1, math.floor(stamp / GRID_STEP)
         if last >= first:
-            times = STEP * np.arange(first, last + 1)
-            looked = (times[:, None] - STEP * PARTS).ravel()
+            times = GRID_STEP * np.arange(first, last + 1)
+            looked = (times[:, None] - GRID_STEP * STEP_FRACTIONS).ravel()
             acting = np.searchsorted(sent[:, 0], looked, side='right') - 1
-            commands = sent[np.maximum(acting, 0), 1:].reshape(len(times), len(PARTS), -1)
+            commands = sent[np.maximum(acting, 0), 1:].reshape(len(times), len(STEP_FRACTIONS), -1)
             share = (times - self._stamp) / (stamp - self._stamp)
             for u, part in zip(commands.mean(1), share, strict=True):
                 self._advance(u, self._measured + part * (y - self._measured))
             self._step = last
         self._stamp, self._measured = stamp, y
         changed = False
-        for axis in np.flatnonzero(self._since >= EVERY):
+        for axis in np.flatnonzero(self._since >= STEPS_PER_ESTIMATE):
             changed |= self._follow_up(int(axis))
         return changed
 
@@ -161,10 +169,10 @@ class Identification:
         zz, zy, yy = self._zz[:, axis], self._zy[:, axis], self._yy[axis]
         count, prior = self._count[axis], self._configured[axis]
         least = float(np.min(yy - np.maximum(zy, 0.0) ** 2 / np.maximum(zz, 1e-12)))
-        variance = (NOISE * self._full[axis]) ** 2
+        variance = (MEASUREMENT_NOISE * self._full[axis]) ** 2
         if count:
-            variance = INFLATION * max(variance, least / max(count - FITTED, 1.0))
-        delay_spread, root_spread, gain_spread = (self._spread * each for each in SPREAD)
+            variance = ERROR_CORRELATION * max(variance, least / max(count - MODEL_FREEDOM, 1.0))
+        delay_spread, root_spread, gain_spread = (self._spread * each for each in PRIOR_STD)
         trust = variance / gain_spread**2
         gain = (zy + trust * prior.gain) / (zz + trust)
         away = (DELAYS - prior.delay)[:, None] / delay_spread
@@ -180,25 +188,26 @@ class Identification:
         root = max(ROOT_STEP * (j + moved[1]), 0.0)
         return ParameterEstimate(
             FopdtModel(
-                max(STEP * (i + moved[0]), 0.0), root**2,
+                max(GRID_STEP * (i + moved[0]), 0.0), root**2,
                 float(gain[i, j] + slope[0] * moved[0] + slope[1] * moved[1]),
             ),
             FopdtModel(
-                STEP * spread[0], (2.0 * root + ROOT_STEP * spread[1]) * ROOT_STEP * spread[1],
+                GRID_STEP * spread[0],
+                (2.0 * root + ROOT_STEP * spread[1]) * ROOT_STEP * spread[1],
                 float(math.sqrt(variance / (zz[i, j] + trust))),
             ),
             explained=float(1.0 - left / yy) if yy > 0.0 else 0.0,
-            excited=STEP * float(count),
+            excited=GRID_STEP * float(count),
         )  # fmt: skip
 
     def _begin(self, stamp: float, y: Floats) -> None:
-        self._stamp, self._measured, self._step = stamp, y, math.floor(stamp / STEP)
+        self._stamp, self._measured, self._step = stamp, y, math.floor(stamp / GRID_STEP)
         self._answer = np.repeat(y[:, None], len(LAGS), axis=1)
         self._answer_low = self._answer.copy()
         self._past = np.zeros((len(DELAYS), *self._answer.shape))
         self._low, self._command_low = y.copy(), y.copy()
-        moves = bool(np.any(np.abs(y) > MOVING * self._full))
-        self._settling = round(SETTLE / STEP) * moves
+        moves = bool(np.any(np.abs(y) > MIN_SPEED_SHARE * self._full))
+        self._settling = round(SETTLING_TIME / GRID_STEP) * moves
 
     def _advance(self, u: Floats, y: Floats) -> None:
         """Move all candidates on by a step, and compare them where the command has changed."""
@@ -209,11 +218,11 @@ class Identification:
         self._past[1:] = self._past[:-1]
         self._past[0] = self._answer - self._answer_low
         change = np.abs(u - self._command_low) / self._full
-        excited = change > EXCITED
+        excited = change > MIN_COMMAND_CHANGE
         self._settling -= 1
         if self._settling >= 0 or not excited.any():
             return
-        kept = np.where(excited, np.exp(-STEP / self._memory * change**2), 1.0)
+        kept = np.where(excited, np.exp(-GRID_STEP / self._memory * change**2), 1.0)
         counted = excited.astype(np.float64)
         high = y - self._low
         self._zz *= kept[:, None]
@@ -226,7 +235,7 @@ class Identification:
 
     def _follow_up(self, axis: int) -> bool:
         """Bring what is handed out nearer to the estimate, if that can be trusted."""
-        seconds = STEP * self._since[axis]
+        seconds = GRID_STEP * self._since[axis]
         self._since[axis] = 0
         found = self.estimate(axis)
         if not found.trusted:
@@ -235,8 +244,9 @@ class Identification:
         gain = min(max(wanted.gain, GAINS[0]), GAINS[1])
         values = []
         for begin, before, end, small, pace in zip(
-            astuple(now), astuple(self._configured[axis]), (wanted.delay, wanted.lag, gain), SMALL,
-            PACE, strict=True,
+            astuple(now), astuple(self._configured[axis]), (wanted.delay, wanted.lag, gain),
+            MIN_CORRECTION,
+            MAX_LEARNING_RATE, strict=True,
         ):  # fmt: skip
             step = _notable(end - before, small) + before - begin
             values.append(float(begin + min(max(step, -pace * seconds), pace * seconds)))

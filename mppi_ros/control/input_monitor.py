@@ -9,13 +9,15 @@ from mppi_ros.control.inputs import Odometry
 from mppi_ros.control.odometry_consistency import BodyTwist, OdometryConsistency
 from mppi_ros.control.tick_result import Fault, Reason
 
-FUTURE = 0.1  # [s] that clocks of different machines may differ
-SILENCE = 0.5  # [s] without a tick after which nobody obeys the last command any more
-STEP = 0.1  # [s] in one tick by which a clock that is being slewed never leaves a steady one
-JUMP_TURN = 1.0  # [rad] that no localisation corrects the heading by
-REST = 0.05  # [m/s] below which a command or a measurement is no motion
-REST_TURN = 0.1  # [rad/s]
-RETRY = 3.0  # [s] of rest after which frozen odometry is given another chance
+MAX_CLOCK_OFFSET = 0.1  # [s] that clocks of different machines may differ
+MAX_TICK_GAP = 0.5  # [s] without a tick after which nobody obeys the last command any more
+MAX_CLOCK_STEP = (
+    0.1  # [s] in one tick by which a clock that is being slewed never leaves a steady one
+)
+MAX_YAW_JUMP = 1.0  # [rad] that no localisation corrects the heading by
+REST_SPEED = 0.05  # [m/s] below which a command or a measurement is no motion
+REST_TURN_RATE = 0.1  # [rad/s]
+RETRY_TIME = 3.0  # [s] of rest after which frozen odometry is given another chance
 
 
 class InputStatus(NamedTuple):
@@ -43,8 +45,10 @@ class InputStatus(NamedTuple):
         if age > self.timeout:
             words = f'{self.name} is {age:.2f} s old, limit {self.timeout:g} s'
             return Fault(Reason(f'{self.name}_old'), words)
-        if age < -FUTURE:
-            words = f'{self.name} is stamped {-age:.2f} s in the future, limit {FUTURE:g} s'
+        if age < -MAX_CLOCK_OFFSET:
+            words = (
+                f'{self.name} is stamped {-age:.2f} s in the future, limit {MAX_CLOCK_OFFSET:g} s'
+            )
             return Fault(Reason(f'{self.name}_ahead'), words)
         return None
 
@@ -61,7 +65,7 @@ class InputStatus(NamedTuple):
         """
         if self.stamp is None or self.timeout == 0.0:
             return True
-        return stamp >= self.stamp or self.stamp > now + FUTURE
+        return stamp >= self.stamp or self.stamp > now + MAX_CLOCK_OFFSET
 
 
 class ClockMonitor:
@@ -100,12 +104,12 @@ class ClockMonitor:
             truly = steady - self._steady
         self.now, self._steady = now, steady
         ahead = elapsed - truly if math.isfinite(elapsed) else 0.0
-        if elapsed < 0.0 or ahead < -STEP:
+        if elapsed < 0.0 or ahead < -MAX_CLOCK_STEP:
             words = f'the clock went back by {max(-elapsed, -ahead):.2f} s'
             return max(truly, 0.0), Fault(Reason.CLOCK_BACK, words)
-        if ahead > STEP:
+        if ahead > MAX_CLOCK_STEP:
             return truly, Fault(Reason.CLOCK_AHEAD, f'the clock jumped ahead by {ahead:.2f} s')
-        if SILENCE < truly < math.inf:
+        if MAX_TICK_GAP < truly < math.inf:
             return truly, Fault(Reason.TICK_LATE, f'there was no tick for {truly:.2f} s')
         return truly, None
 
@@ -137,7 +141,7 @@ class OdometryMonitor:
         spin = max(abs(last.wz), abs(odometry.wz)) * seconds
         if way > longest + 2.0 * speed * seconds:
             self._jump = f'odometry jumped by {way:.2f} m in {seconds:.2f} s, limit {longest:g} m'
-        elif angle > JUMP_TURN + 2.0 * spin:
+        elif angle > MAX_YAW_JUMP + 2.0 * spin:
             self._jump = f'odometry turned by {angle:.2f} rad in {seconds:.2f} s'
 
     def fault(self, seconds: float, moving: bool, patience: float) -> Fault | None:
@@ -171,7 +175,7 @@ class OdometryMonitor:
             self._rested = 0.0
             return None
         self._rested += seconds
-        if self._rested > RETRY:
+        if self._rested > RETRY_TIME:
             self._constant = self._rested = 0.0
             self._halves.forgive()
         words = f'odometry stays the same while the robot should move, limit {patience:g} s'

@@ -8,8 +8,8 @@ from typing import ClassVar
 
 from mppi_ros.parameters.errors import InputError
 
-FARTHEST = 1e6  # [m] no robot drives there, and beyond it float32 loses the millimetres
-FASTEST = 1e3  # [m/s] [rad/s]
+MAX_COORDINATE = 1e6  # [m] no robot drives there, and beyond it float32 loses the millimetres
+MAX_SPEED = 1e3  # [m/s] [rad/s]
 
 
 @dataclass(frozen=True)
@@ -42,11 +42,11 @@ class Odometry:
         check_pose('odometry', self.x, self.y, self.yaw)
         for name in ('vx', 'vy', 'wz'):
             value = getattr(self, name)
-            if not -FASTEST <= value <= FASTEST:
+            if not -MAX_SPEED <= value <= MAX_SPEED:
                 unit = 'rad/s' if name == 'wz' else 'm/s'
                 raise InputError(
                     f'odometry {name} = {value!r} {unit} is outside '
-                    f'[{-FASTEST:g}, {FASTEST:g}] {unit}'
+                    f'[{-MAX_SPEED:g}, {MAX_SPEED:g}] {unit}'
                 )
 
 
@@ -73,9 +73,10 @@ def check_stamp(what: str, stamp: float) -> None:
 def check_pose(what: str, x: float, y: float, yaw: float) -> None:
     """Raise InputError when a pose [m] [m] [rad] is not finite or too far away to be meant."""
     for name, value in (('x', x), ('y', y)):
-        if not -FARTHEST <= value <= FARTHEST:
+        if not -MAX_COORDINATE <= value <= MAX_COORDINATE:
             raise InputError(
-                f'{what} {name} = {value!r} m is outside [{-FARTHEST:g}, {FARTHEST:g}] m'
+                f'{what} {name} = {value!r} m is outside '
+                f'[{-MAX_COORDINATE:g}, {MAX_COORDINATE:g}] m'
             )
     if not math.isfinite(yaw):
         raise InputError(f'{what} yaw = {yaw!r} rad is not finite')

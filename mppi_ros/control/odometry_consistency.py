@@ -13,15 +13,25 @@ from typing import NamedTuple
 
 from mppi_ros.control.inputs import Odometry
 
-SHORTEST = 0.15  # [s] that a value may stay the same: pose and twist may come at unequal rates
-MESSAGES = 2.0  # by which one half may lag behind the other
-POSE = (0.05, 0.05, 0.1)  # [m] [m] [rad] of motion by the twist that a frozen pose does not show
-TWIST = (0.1, 0.1, 0.2)  # [m] [m] [rad] of motion of the pose that a frozen twist does not say
-TWIST_SHARE = 0.3  # and in addition this share of what it says: twists may be commands
-MEMORY = 2.0  # [s] so long a difference counts, so that corrections do not add up
-NOISE = 0.02  # [m/s] [rad/s] of a twist that is no motion
-GAP = 0.2  # [s] a longer silence says nothing about the motion meanwhile
-RATE = 1.5  # of top speed: what exceeds it is the correction of a localisation
+MIN_FREEZE_TIME = (
+    0.15  # [s] that a value may stay the same: pose and twist may come at unequal rates
+)
+MAX_LAG_MESSAGES = 2.0  # by which one half may lag behind the other
+POSE_TOLERANCE = (
+    0.05,
+    0.05,
+    0.1,
+)  # [m] [m] [rad] of motion by the twist that a frozen pose does not show
+TWIST_TOLERANCE = (
+    0.1,
+    0.1,
+    0.2,
+)  # [m] [m] [rad] of motion of the pose that a frozen twist does not say
+TWIST_TOLERANCE_SHARE = 0.3  # and in addition this share of what it says: twists may be commands
+COMPARISON_WINDOW = 2.0  # [s] so long a difference counts, so that corrections do not add up
+TWIST_NOISE = 0.02  # [m/s] [rad/s] of a twist that is no motion
+MAX_MESSAGE_GAP = 0.2  # [s] a longer silence says nothing about the motion meanwhile
+MAX_SPEED_RATIO = 1.5  # of top speed: what exceeds it is the correction of a localisation
 
 POSE_NAMES, TWIST_NAMES = ('x', 'y', 'yaw'), ('vx', 'vy', 'wz')
 UNITS = ('m', 'm', 'rad')
@@ -82,13 +92,13 @@ class OdometryConsistency:
         if last is None or self._frozen is not None:
             return
         seconds = odometry.stamp - last.stamp
-        if not 0.0 < seconds <= GAP:
+        if not 0.0 < seconds <= MAX_MESSAGE_GAP:
             return
         turn = math.remainder(odometry.yaw - last.yaw, math.tau)
         middle = last.yaw + 0.5 * turn
         cosine, sine = math.cos(middle), math.sin(middle)
         vx, vy, wz = (
-            value if abs(value) > NOISE else 0.0
+            value if abs(value) > TWIST_NOISE else 0.0
             for value in (odometry.vx, odometry.vy, odometry.wz)
         )  # fmt: skip
         dx, dy = odometry.x - last.x, odometry.y - last.y
@@ -97,7 +107,7 @@ class OdometryConsistency:
         for place, name in enumerate(POSE_NAMES):
             self._compare_pose(place, name, last, seconds if moving else 0.0, rates[place])
         for place, name in enumerate(TWIST_NAMES):
-            farthest = RATE * speeds[place] * seconds
+            farthest = MAX_SPEED_RATIO * speeds[place] * seconds
             way = min(max(ways[place], -farthest), farthest)
             if speeds[place]:
                 self._compare_twist(place, name, last, seconds if moving else 0.0, way)
@@ -109,8 +119,8 @@ class OdometryConsistency:
         if not self._stays(name, last, seconds):
             return
         self._unseen[name] += rate * seconds
-        limit = POSE[place] + MESSAGES * abs(rate) * seconds
-        if abs(self._unseen[name]) > limit and self._same[name] > SHORTEST:
+        limit = POSE_TOLERANCE[place] + MAX_LAG_MESSAGES * abs(rate) * seconds
+        if abs(self._unseen[name]) > limit and self._same[name] > MIN_FREEZE_TIME:
             self._say(
                 name, f'odometry {name} has stayed the same for {self._same[name]:.2f} s, while '
                 f'its twist says {self._unseen[name]:.2f} {UNITS[place]}'
@@ -124,12 +134,15 @@ class OdometryConsistency:
             self._said[name] = 0.0
             return
         value = getattr(last, name)
-        keep = math.exp(-seconds / MEMORY)
+        keep = math.exp(-seconds / COMPARISON_WINDOW)
         said = value * seconds
         self._unseen[name] = keep * self._unseen[name] + (way - said if seconds else 0.0)
         self._said[name] = keep * self._said[name] + abs(said)
-        unseen, limit = self._unseen[name], TWIST[place] + TWIST_SHARE * self._said[name]
-        if abs(unseen) > limit and self._same[name] > SHORTEST:
+        unseen, limit = (
+            self._unseen[name],
+            TWIST_TOLERANCE[place] + TWIST_TOLERANCE_SHARE * self._said[name],
+        )
+        if abs(unseen) > limit and self._same[name] > MIN_FREEZE_TIME:
             self._say(
                 name, f'odometry {name} has stayed {value:.2f} {UNITS[place]}/s for '
                 f'{self._same[name]:.2f} s, which is off by {abs(unseen):.2f} {UNITS[place]} from '

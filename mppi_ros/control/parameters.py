@@ -9,7 +9,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from mppi_ros.control.stopping_check import LONGEST, STEP
+from mppi_ros.control.stopping_check import INTEGRATION_STEP, MAX_STOP_STEPS
 from mppi_ros.driving.motion_models import MAX_DELAY_STEPS, MODELS
 from mppi_ros.driving.parameters import (
     CriticParameters,
@@ -24,15 +24,18 @@ from mppi_ros.parameters.declaration import group, parameter, replace
 from mppi_ros.parameters.errors import InputError, ParameterError
 
 NODE_NAME = 'mppi_controller'
-OF_ROS = ('start_type_description_service', 'qos_overrides.')  # `ros2 param dump` writes them, too
-MOST_TURN = 1.5  # [rad] in one step
+ROS_PARAMETERS = (
+    'start_type_description_service',
+    'qos_overrides.',
+)  # `ros2 param dump` writes them, too
+MAX_TURN_PER_STEP = 1.5  # [rad] in one step
 # What suits a robot, where the optimiser alone has other defaults: noise that holds its course
 # reaches far, pairs draw half of it, and a smaller step averages over ticks what is left of it.
 SAMPLING = {
     'alpha': 0.5, 'ess_share': 0.02, 'noise.correlation_time': 2.5, 'noise.smoothing_time': 0.14,
     'noise.antithetic': True,
 }  # fmt: skip
-QUARTER = 0.5 * math.pi  # [rad] of turning that the horizon must hold
+MIN_HORIZON_TURN = 0.5 * math.pi  # [rad] of turning that the horizon must hold
 
 
 @dataclass(frozen=True)
@@ -311,9 +314,10 @@ class ControllerParameters:
             )
         self.sampling.cholesky(self.controls)
         turn = self.limits.wz_max * self.mppi.time_step
-        if turn > MOST_TURN:
+        if turn > MAX_TURN_PER_STEP:
             raise ParameterError(
-                f'limits.wz_max · time_step = {turn:g} rad a step; at most {MOST_TURN} rad keep '
+                f'limits.wz_max · time_step = {turn:g} rad a step; at most '
+                f'{MAX_TURN_PER_STEP} rad keep '
                 f'the rollout exact'
             )
         delays = self.prediction.delay_linear, self.prediction.delay_angular
@@ -370,19 +374,19 @@ class ControllerParameters:
             speed = min(v, w * radius, math.sqrt(limits.ay_max * radius))
             steering = 1.0 / (radius * limits.curvature_rate)
             needed['a quarter turn of turning_radius_min + steering into it'] = (
-                QUARTER * radius / speed + steering
+                MIN_HORIZON_TURN * radius / speed + steering
             )
         else:
-            reached = min(w, math.sqrt(QUARTER * limits.az_max))  # [rad/s] half way
+            reached = min(w, math.sqrt(MIN_HORIZON_TURN * limits.az_max))  # [rad/s] half way
             needed['a quarter turn with wz_max and az_max'] = (
-                QUARTER / reached + reached / limits.az_max
+                MIN_HORIZON_TURN / reached + reached / limits.az_max
             )
         return needed
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """Return what is allowed but will drive badly, each with its numbers."""
-        horizon, longest = self.mppi.horizon, LONGEST * STEP
+        horizon, longest = self.mppi.horizon, MAX_STOP_STEPS * INTEGRATION_STEP
         found = [
             f'the horizon, horizon_steps · time_step = {horizon:.3g} s, is shorter than '
             f'{what} = {needed:.3g} s: the robot will overshoot or turn late'
@@ -422,7 +426,9 @@ def read_yaml(path: str | Path, base: ControllerParameters | None = None) -> Con
         if not isinstance(section, dict) or not isinstance(section.get('ros__parameters'), dict):
             raise ParameterError(f'{path}: {node} has no ros__parameters')
         changes.update(_dotted(section['ros__parameters']))
-    changes = {name: value for name, value in changes.items() if not name.startswith(OF_ROS)}
+    changes = {
+        name: value for name, value in changes.items() if not name.startswith(ROS_PARAMETERS)
+    }
     if not changes:
         raise ParameterError(f'{path} has no section {NODE_NAME}: ros__parameters:')
     try:

@@ -15,23 +15,27 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from mppi_ros.control.input_monitor import REST, REST_TURN
+from mppi_ros.control.input_monitor import REST_SPEED, REST_TURN_RATE
 from mppi_ros.control.inputs import Odometry, check_pose, check_stamp
 from mppi_ros.control.tick_result import Statistics
-from mppi_ros.driving.cost_to_go import UNREACHABLE
-from mppi_ros.driving.lookahead import LOOK
+from mppi_ros.driving.cost_to_go import UNREACHABLE_TIME
+from mppi_ros.driving.lookahead import RENEWAL_DISTANCE
 from mppi_ros.driving.motion_models import MotionState
 from mppi_ros.driving.objective import DrivingObjective
 from mppi_ros.driving.parameters import GoalParameters
-from mppi_ros.driving.path import WINDOW, ReferencePath, sections
+from mppi_ros.driving.path import PROJECTION_WINDOW, ReferencePath, sections
 
-SAME_PLACE = 0.2  # [m] within which a new plan goes on where the old one was
-BESIDE = 0.6  # [m] from a cusp within which a robot that is level with it has passed it
-BACK = 0.3  # [m] from the plan at which a robot that went round an obstacle is on it again
-OFF = 0.75  # [m] from the plan from which a robot is led back to it
+SAME_POSITION = 0.2  # [m] within which a new plan goes on where the old one was
+CUSP_PASSED_DISTANCE = (
+    0.6  # [m] from a cusp within which a robot that is level with it has passed it
+)
+REJOINED_DISTANCE = (
+    0.3  # [m] from the plan at which a robot that went round an obstacle is on it again
+)
+OFF_PLAN_DISTANCE = 0.75  # [m] from the plan from which a robot is led back to it
 MERGE_TIME = 1.0  # [s] at the present speed that a robot may take to join the plan
-TURNED = 0.3  # [rad] at which a rotation in place inside of a plan is done
-SLIP = 0.05  # [m] by which progress may fall behind without motion of the robot
+ROTATION_TOLERANCE = 0.3  # [rad] at which a rotation in place inside of a plan is done
+MAX_PROGRESS_SLIP = 0.05  # [m] by which progress may fall behind without motion of the robot
 
 
 class PlanTracker:
@@ -164,10 +168,12 @@ class PlanTracker:
             self.look_again()
             del self._sections[0]
             path = self._path
-        if self.progress is None and math.dist(path.points[0], place) < WINDOW:
+        if self.progress is None and math.dist(path.points[0], place) < PROJECTION_WINDOW:
             self.progress = 0.0  # a plan from here begins at its beginning
         self._project(place, path, objective, statistics)
-        off = OFF + objective.turning_circle  # turning round leaves the path by as much
+        off = (
+            OFF_PLAN_DISTANCE + objective.turning_circle
+        )  # turning round leaves the path by as much
         if self._around is None and abs(statistics.cross_track) > off:
             path = self._join(place, math.hypot(here.v, here.vy), statistics)
         self._place = place
@@ -183,7 +189,7 @@ class PlanTracker:
 
     def wants_a_look(self) -> bool:
         """Tell whether the plan ahead should be searched for obstacles again."""
-        return self.progress is not None and abs(self.progress - self._looked) > LOOK
+        return self.progress is not None and abs(self.progress - self._looked) > RENEWAL_DISTANCE
 
     def looked(self) -> None:
         """Take note that the plan ahead is being searched from here on."""
@@ -228,8 +234,8 @@ class PlanTracker:
             within = self._within_goal(rest(), path, goal)
         at_rest = (
             standing
-            and math.hypot(odometry.vx, odometry.vy) <= REST
-            and abs(odometry.wz) <= REST_TURN
+            and math.hypot(odometry.vx, odometry.vy) <= REST_SPEED
+            and abs(odometry.wz) <= REST_TURN_RATE
         )
         self._arriving = within or (self._arriving and not at_rest)
         self.reached = within and at_rest
@@ -273,14 +279,14 @@ class PlanTracker:
         before = self.progress
         now, aside = path.project(*place, before)
         if before is not None and self._place is not None:
-            now = max(now, before - SLIP - math.dist(place, self._place))
+            now = max(now, before - MAX_PROGRESS_SLIP - math.dist(place, self._place))
         self.progress, statistics.cross_track = now, aside
         self._around = None
         way = objective.way_round(path, now if before is None else max(before, now))
         if way is None:
             return
         behind, away = path.nearest(*place, way.first, way.last)
-        if away < BACK:
+        if away < REJOINED_DISTANCE:
             self.progress, statistics.cross_track = behind, away
             self.look_again()
             return
@@ -288,7 +294,7 @@ class PlanTracker:
         self.progress = min(now if before is None else max(before, now), way.blocked)
         seconds = way.time_from(*place)
         self._around = path.length - self.progress
-        if seconds < UNREACHABLE:
+        if seconds < UNREACHABLE_TIME:
             self._around = seconds * objective.top_speed + path.length - way.end
 
     def _join(
@@ -298,7 +304,7 @@ class PlanTracker:
         section, on_section = self._sections[0], self._on_section
         assert on_section is not None
         on_section, aside = section.project(*place, on_section)
-        ahead = max(min(abs(aside), WINDOW), MERGE_TIME * speed)
+        ahead = max(min(abs(aside), PROJECTION_WINDOW), MERGE_TIME * speed)
         path, way, at = section.joined_from(*place, on_section, ahead)
         self._joined = path
         self._knots = np.array([[0.0, way, path.length], [on_section, at, section.length]])
@@ -314,19 +320,19 @@ class PlanTracker:
         """
         if path.in_place:
             turn = abs(math.remainder(here.yaw - path.goal[2], math.tau))
-            near = math.dist(path.goal[:2], (here.x, here.y)) <= BESIDE
-            return near and turn <= min(TURNED, goal.heading_tolerance)
+            near = math.dist(path.goal[:2], (here.x, here.y)) <= CUSP_PASSED_DISTANCE
+            return near and turn <= min(ROTATION_TOLERANCE, goal.heading_tolerance)
         if self._within_goal(here, path, goal):
             return True
         if self.progress is None or path.length - self.progress > goal.position_tolerance:
             return False
-        return math.dist(path.goal[:2], (here.x, here.y)) <= BESIDE
+        return math.dist(path.goal[:2], (here.x, here.y)) <= CUSP_PASSED_DISTANCE
 
     def _within_goal(self, here: MotionState, path: ReferencePath, goal: GoalParameters) -> bool:
         """Tell whether the robot is at the end of the path, not where a round trip begins."""
         if self.progress is None:
             return False
-        if path.length - self.progress > goal.position_tolerance + WINDOW:
+        if path.length - self.progress > goal.position_tolerance + PROJECTION_WINDOW:
             return False
         x, y, yaw = path.goal
         turn = abs(math.remainder(here.yaw - yaw, math.tau))
@@ -342,4 +348,4 @@ def _same_place(old: ReferencePath, new: ReferencePath, progress: float | None) 
         [float(np.interp(progress, path.arc, axis)) for axis in path.points.T]
         for path in (old, new)
     ]
-    return math.dist(*places) < SAME_PLACE
+    return math.dist(*places) < SAME_POSITION

@@ -20,7 +20,7 @@ from mppi_ros.driving.motion_models import Ackermann, Controls, Model
 from mppi_ros.driving.parameters import Limits, PredictionParameters
 
 Floats = NDArray[np.float64]
-ALIKE = 0.04  # [s] two learnt delays differ by less without a reason
+DELAY_TOLERANCE = 0.04  # [s] two learnt delays differ by less without a reason
 
 
 class PlantEstimate:
@@ -132,7 +132,7 @@ class PlantEstimate:
             )
         delays = linear.delay, turning.delay
         configured = prediction.delay_linear - prediction.delay_angular
-        if abs(linear.delay - turning.delay - configured) < ALIKE:
+        if abs(linear.delay - turning.delay - configured) < DELAY_TOLERANCE:
             middle = 0.5 * (linear.delay + turning.delay)
             delays = middle + 0.5 * configured, middle - 0.5 * configured
         self.prediction = replace(

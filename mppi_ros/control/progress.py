@@ -12,20 +12,20 @@ import math
 from mppi_ros.driving.motion_models import MotionState
 from mppi_ros.driving.parameters import Limits
 
-SHARE = 0.25  # of what top speed would reach in the same time
-REACH = 0.3  # [m] farther away from where it was, even a fast robot gets somewhere
-TURN = 1.0  # [rad] and so does one that has turned by more
-SHORTER = 0.3  # [m] by which the way left must become shorter to be progress
-ANOTHER = 1.0  # [m] by which a way that is longer is another one
-PAUSE = 0.5  # [s] without being asked that do not count
+MIN_SPEED_SHARE = 0.25  # of what top speed would reach in the same time
+STUCK_RADIUS = 0.3  # [m] farther away from where it was, even a fast robot gets somewhere
+STUCK_ANGLE = 1.0  # [rad] and so does one that has turned by more
+MIN_PROGRESS = 0.3  # [m] by which the way left must become shorter to be progress
+NEW_PATH_LENGTH = 1.0  # [m] by which a way that is longer is another one
+MAX_PAUSE = 0.5  # [s] without being asked that do not count
 
-REMEDIES = ('fewer and better samples decide', 'a wider search', 'backing up')
+RECOVERIES = ('fewer and better samples decide', 'a wider search', 'backing up')
 SEARCH_WIDER, BACK_UP = 2, 3  # places in REMEDIES, counted from 1
 
 
 def next_recovery(spans: float) -> int:
     """Return which of the REMEDIES is in turn, counted from 1; 0 within the first patience."""
-    return 1 + int(spans - 1.0) % len(REMEDIES) if spans > 1.0 else 0
+    return 1 + int(spans - 1.0) % len(RECOVERIES) if spans > 1.0 else 0
 
 
 class StuckDetector:
@@ -45,8 +45,8 @@ class StuckDetector:
 
         That grows until the robot leaves the place. A patience of 0 never ends.
         """
-        reach = min(REACH, SHARE * limits.vx_max * patience)
-        turn = min(TURN, SHARE * limits.wz_max * patience)
+        reach = min(STUCK_RADIUS, MIN_SPEED_SHARE * limits.vx_max * patience)
+        turn = min(STUCK_ANGLE, MIN_SPEED_SHARE * limits.wz_max * patience)
         at = self._anchor
         if (
             at is None
@@ -92,17 +92,17 @@ class ProgressChecker:
         Another goal begins anew. Time in which nobody asked does not count. `speed` is the pace
         [m/s] that is expected on a longer way.
         """
-        if now - self._asked > PAUSE:
+        if now - self._asked > MAX_PAUSE:
             self._since += now - self._asked
             self._least_since += now - self._asked
         self._asked = now
-        if now < self._since or not math.dist(goal, self._goal) <= SHORTER:
+        if now < self._since or not math.dist(goal, self._goal) <= MIN_PROGRESS:
             self._goal, self._least = goal, math.inf
-        if left < self._least - SHORTER:
+        if left < self._least - MIN_PROGRESS:
             self._least, self._most, self._least_since = left, left, now
             self._left, self._since = left, now
         self._most = max(self._most, left)
-        if not self._left - SHORTER <= left <= self._left + ANOTHER:
+        if not self._left - MIN_PROGRESS <= left <= self._left + NEW_PATH_LENGTH:
             self._left, self._since = left, now
         longer = (self._most - self._least) / speed
         return seconds > 0.0 and (

@@ -37,26 +37,29 @@ from mppi_ros.control.costmap_processing import (
 from mppi_ros.control.inputs import Odometry
 from mppi_ros.control.parameters import ControllerParameters
 from mppi_ros.control.tick_result import Fault, Reason, TickResult
-from mppi_ros.driving.costmap import LARGEST, Costmap
+from mppi_ros.driving.costmap import MAX_SIDE, Costmap
 from mppi_ros.files import reading
 from mppi_ros.parameters.declaration import flatten, replace
 from mppi_ros.parameters.errors import InputError, MppiError
 
-WAITING = 2000  # events that may wait for the disk: some 20 s of driving
-HELD = 256e6  # bytes of costmaps that may wait for the disk
-CHUNK = 64 * 1024  # bytes written at once: what a killed process may lose
+MAX_QUEUED_EVENTS = 2000  # events that may wait for the disk: some 20 s of driving
+MAX_QUEUED_BYTES = 256e6  # bytes of costmaps that may wait for the disk
+CHUNK_BYTES = 64 * 1024  # bytes written at once: what a killed process may lose
 SCHEMA = b'{"type": "object"}'
-VERSION = 1
-WALL = ('solve_ms', 'tick_ms')  # statistics of the machine, not of the run
+FORMAT_VERSION = 1
+MACHINE_STATISTICS = ('solve_ms', 'tick_ms')  # statistics of the machine, not of the run
 
 Event = dict[str, Any]
 
 RECORD = 'a record of a controller'  # what a file should be
-LARGEST_ARRAY = LARGEST**2  # [bytes] of the largest costmap
-LARGEST_CHUNK = 256_000_000  # [bytes] such a costmap in base64, and more
-UNPACKED, UNPACKED_RATIO = 100_000_000, 100  # [bytes] and times its size that a file may unpack to
+MAX_ARRAY_BYTES = MAX_SIDE**2  # [bytes] of the largest costmap
+MAX_CHUNK_BYTES = 256_000_000  # [bytes] such a costmap in base64, and more
+MAX_UNPACKED_BYTES, MAX_UNPACKED_RATIO = (
+    100_000_000,
+    100,
+)  # [bytes] and times its size that a file may unpack to
 
-TOO_SLOW = 'the disk is too slow'
+DISK_TOO_SLOW = 'the disk is too slow'
 
 
 class Recorder:
@@ -91,10 +94,10 @@ class Recorder:
         except OSError as error:
             raise MppiError(f'record = {path}: {error.strerror}') from None
         self._path, self._most, self._complain = path, most, complain
-        self._events: queue.Queue[tuple[int, Event] | None] = queue.Queue(WAITING)
+        self._events: queue.Queue[tuple[int, Event] | None] = queue.Queue(MAX_QUEUED_EVENTS)
         self._lost = False
         self._in = self._out = 0  # bytes of costmaps that came and went
-        self._make: Callable[[], Any] = lambda: Writer(self._stream, chunk_size=CHUNK)
+        self._make: Callable[[], Any] = lambda: Writer(self._stream, chunk_size=CHUNK_BYTES)
         self._thread = threading.Thread(target=self._work, name='recorder', daemon=True)
         self._thread.start()
 
@@ -104,7 +107,7 @@ class Recorder:
             return
         self._in += _size(event)
         try:
-            self._lost = self._in - self._out > HELD
+            self._lost = self._in - self._out > MAX_QUEUED_BYTES
             self._events.put_nowait((time.time_ns(), event))
         except queue.Full:
             self._lost = True
@@ -142,7 +145,7 @@ class Recorder:
         while not words:
             item = self._events.get()
             if item is None:
-                words = TOO_SLOW if self._lost else ''
+                words = DISK_TOO_SLOW if self._lost else ''
                 break
             stamp, event = item
             self._out += _size(event)
@@ -153,7 +156,7 @@ class Recorder:
             if self._stream.tell() > self._most:
                 words = f'it has reached {self._most / 1e6:g} MB'
             elif self._lost and self._events.empty():
-                words = TOO_SLOW
+                words = DISK_TOO_SLOW
         writer.finish()
         return words
 
@@ -256,7 +259,7 @@ class RecordedController(Controller):
         self._inside = False
         self._readings: list[float] = []
         self._sampler.clock = self._read_clock
-        self._tell('begin', version=VERSION, seed=seed, parameters=flatten(configuration))
+        self._tell('begin', version=FORMAT_VERSION, seed=seed, parameters=flatten(configuration))
 
     def configure(self, configuration: ControllerParameters) -> None:
         """Record and do."""
@@ -370,8 +373,8 @@ def repeat(path: Path) -> Iterator[TickComparison]:
     if first.get('event') != 'begin':
         raise InputError(f'{path} is no record of a controller')
     with reading(path, RECORD):
-        if first['version'] != VERSION:
-            raise InputError(f'{path} is of version {first["version"]}; {VERSION} is known')
+        if first['version'] != FORMAT_VERSION:
+            raise InputError(f'{path} is of version {first["version"]}; {FORMAT_VERSION} is known')
         seed = None if first['seed'] is None else int(first['seed'])
         controller = Controller(_configuration(first['parameters']), seed, surveyor)
     for event in events:
@@ -447,7 +450,11 @@ _CALLS: dict[str, tuple[str, Callable[[Event], tuple[Any, ...]]]] = {
 
 
 def _result(tick: TickResult) -> Event:
-    statistics = {name: value for name, value in vars(tick.statistics).items() if name not in WALL}
+    statistics = {
+        name: value
+        for name, value in vars(tick.statistics).items()
+        if name not in MACHINE_STATISTICS
+    }
     command = tick.command
     return {
         'command': [command.vx, command.vy, command.wz], 'state': tick.state.value,
@@ -504,7 +511,7 @@ def _array(value: Any) -> NDArray[Any]:
         return np.asarray(value, dtype=np.float64)  # it was a list
     kind, shape = np.dtype(value['dtype']), tuple(map(int, value['shape']))
     size = math.prod(shape) * kind.itemsize
-    if kind.kind not in 'iuf' or min(shape, default=0) < 0 or size > LARGEST_ARRAY:
+    if kind.kind not in 'iuf' or min(shape, default=0) < 0 or size > MAX_ARRAY_BYTES:
         raise ValueError(f'an array of {kind}{list(shape)} cannot have been recorded')
     data = zlib.decompressobj().decompress(b64decode(value['zlib']), size + 1)
     if len(data) != size:
@@ -524,7 +531,7 @@ def _configuration(parameters: Event) -> ControllerParameters:
 def _read(path: Path) -> Iterator[Event]:
     """Yield the events of a file, as far as it goes: a killed process leaves half of one."""
     with reading(path, RECORD), path.open('rb') as stream:
-        messages = _messages(stream, UNPACKED + UNPACKED_RATIO * path.stat().st_size)
+        messages = _messages(stream, MAX_UNPACKED_BYTES + MAX_UNPACKED_RATIO * path.stat().st_size)
         while True:
             try:
                 event = json.loads(next(messages))
@@ -544,7 +551,9 @@ def _messages(stream: IO[bytes], left: int) -> Iterator[bytes]:
         from mcap.stream_reader import StreamReader, breakup_chunk
     except ImportError:
         raise InputError('a record is read by the Python package mcap: pip install mcap') from None
-    for record in StreamReader(stream, emit_chunks=True, record_size_limit=LARGEST_CHUNK).records:
+    for record in StreamReader(
+        stream, emit_chunks=True, record_size_limit=MAX_CHUNK_BYTES
+    ).records:
         members = [record]
         if isinstance(record, Chunk):
             data = _unpacked(record)
@@ -558,7 +567,7 @@ def _messages(stream: IO[bytes], left: int) -> Iterator[bytes]:
 def _unpacked(chunk: Any) -> bytes:
     """Return the content of a chunk, which the reader of mcap would unpack whatever its size."""
     size = chunk.uncompressed_size
-    if chunk.compression and size > LARGEST_CHUNK:
+    if chunk.compression and size > MAX_CHUNK_BYTES:
         raise InputError(f'a chunk of {size / 1e6:g} MB cannot have been recorded')
     if chunk.compression == 'zstd':
         from zstandard import ZstdDecompressor

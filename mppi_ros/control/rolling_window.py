@@ -24,10 +24,12 @@ from mppi_ros.driving.footprint import Footprint
 from mppi_ros.driving.parameters import Limits
 
 Place = tuple[float, float]
-LONGEST = 2.0  # [s] of a period: what is renewed more rarely is a map and no window
-COUNTED = 4  # renewals whose times are remembered
-CENTRED = 0.1  # of a side within which the middle of a window that rolls is from the robot
-LEFT_BEHIND = 0.15  # of a side by which a robot has moved away from where a window rolled last
+MAX_UPDATE_PERIOD = 2.0  # [s] of a period: what is renewed more rarely is a map and no window
+UPDATES_COUNTED = 4  # renewals whose times are remembered
+CENTRE_TOLERANCE = (
+    0.1  # of a side within which the middle of a window that rolls is from the robot
+)
+MAX_LAG_SHARE = 0.15  # of a side by which a robot has moved away from where a window rolled last
 
 
 def allowed_speed(way: float, deceleration: float, seconds: float) -> float:
@@ -189,7 +191,7 @@ class UpdateTracker:
     """
 
     def __init__(self) -> None:
-        self._times: deque[float] = deque(maxlen=COUNTED)
+        self._times: deque[float] = deque(maxlen=UPDATES_COUNTED)
         self._stamp = -math.inf
         self._grid: tuple[float, ...] = ()
         self._place = (0.0, 0.0)
@@ -204,7 +206,7 @@ class UpdateTracker:
         if new:
             self._stamp, self.age = stamp, max(now - stamp, 0.0)
             self._times.append(now)
-        elif self._times and now - self._times[-1] <= LONGEST:
+        elif self._times and now - self._times[-1] <= MAX_UPDATE_PERIOD:
             return
         height, width = costmap.shape
         cell = costmap.resolution
@@ -213,18 +215,18 @@ class UpdateTracker:
         if self._grid and grid[2:] == self._grid[2:]:
             if math.dist(grid[:2], self._grid[:2]) > 0.5 * cell:
                 self.rolls, self._place = True, place
-            elif math.dist(place, self._place) > LEFT_BEHIND * side:
+            elif math.dist(place, self._place) > MAX_LAG_SHARE * side:
                 self.rolls = False
         else:  # the first one, or a map that has grown
             middle = grid[0] + 0.5 * grid[2], grid[1] + 0.5 * grid[3]
-            self.rolls = math.dist(middle, place) <= CENTRED * side + 2.0 * cell
+            self.rolls = math.dist(middle, place) <= CENTRE_TOLERANCE * side + 2.0 * cell
             self._place = place
         self._grid = grid
 
     @property
     def period(self) -> float:
         """The longest time of late from one costmap to the next [s]; 0 before the second."""
-        return min(float(np.diff(self._times).max(initial=0.0)), LONGEST)
+        return min(float(np.diff(self._times).max(initial=0.0)), MAX_UPDATE_PERIOD)
 
     def wait(self, now: float) -> float:
         """Return how long it takes until a costmap shows more [s]; 0 where none will."""

@@ -32,11 +32,11 @@ from mppi_ros.driving.motion_models import (
 from mppi_ros.driving.parameters import Limits, PredictionParameters
 from mppi_ros.jit.cache import cached_njit
 
-STEP = 0.01  # [s] of the integration
-LONGEST = 2000  # steps: a stop that takes longer counts as none, however much room there is
-BENDS = (1.0, -1.0, 0.5, -0.5, 0.25, -0.25)  # ways of braking aside, tried in turn
-TOUCH = 1e-6  # [m] of depth that is rounding
-NONE = np.zeros((0, 5))
+INTEGRATION_STEP = 0.01  # [s] of the integration
+MAX_STOP_STEPS = 2000  # steps: a stop that takes longer counts as none, however much room there is
+EVASION_FACTORS = (1.0, -1.0, 0.5, -0.5, 0.25, -0.25)  # ways of braking aside, tried in turn
+CONTACT_TOLERANCE = 1e-6  # [m] of depth that is rounding
+NO_OBSTACLES = np.zeros((0, 5))
 
 
 class CollisionModel(NamedTuple):
@@ -57,7 +57,7 @@ class CollisionModel(NamedTuple):
         field: DistanceField,
         footprint: Footprint,
         margin: float,
-        movers: NDArray[np.float64] = NONE,
+        movers: NDArray[np.float64] = NO_OBSTACLES,
     ) -> CollisionModel:
         """
         Return the surroundings of a footprint that must keep `margin` [m] of clearance.
@@ -95,7 +95,7 @@ class StoppingCheck(NamedTuple):
     @property
     def safe(self) -> bool:
         """Tell whether the robot can come to rest without going deeper into obstacles."""
-        return self.added_penetration <= TOUCH
+        return self.added_penetration <= CONTACT_TOLERANCE
 
 
 def predict(
@@ -125,7 +125,7 @@ def predict(
 
     """
     span = until - since
-    steps = max(math.ceil(span / STEP), 1)
+    steps = max(math.ceil(span / INTEGRATION_STEP), 1)
     middles = since + (np.arange(steps) + 0.5) * (max(span, 0.0) / steps)
     linear, angular = (
         _sent_at(sent, middles, delay)
@@ -191,7 +191,7 @@ def check(
         waiting = np.zeros((delay_steps(model), len(command)), np.float32)
     along, bend = model.curvature(command), model.evasive_curvature(state.v)
     best = StoppingCheck(math.inf, -math.inf, -math.inf, 0.0, state)
-    for turn in (along, 0.0, *(along + share * bend for share in BENDS)):
+    for turn in (along, 0.0, *(along + share * bend for share in EVASION_FACTORS)):
         deeper, begin, clearance, *rest = _brake(
             state, command, hold, turn, waiting, surroundings, model
         )
@@ -250,7 +250,7 @@ def _brake(
 ) -> Any:
     """Hold a command, then brake to rest; see Check."""
     first = waiting.shape[0]
-    sent = np.empty((first + LONGEST, len(command)))
+    sent = np.empty((first + MAX_STOP_STEPS, len(command)))
     for step in range(first):  # a slice would bring in error messages: 3 s of compilation
         for n in range(len(command)):
             sent[step, n] = waiting[step, n]
@@ -263,14 +263,14 @@ def _brake(
     clearance = begin.min()
     deeper = 0.0
     rested = False
-    for step in range(LONGEST):
-        if step * STEP >= hold:
+    for step in range(MAX_STOP_STEPS):
+        if step * INTEGRATION_STEP >= hold:
             command = brake_command(command, curvature, model)
         for n in range(len(command)):
             sent[first + step, n] = command[n]
         state = integrate(state, applied_command(sent, first + step, model), model)
         x, y, c, s, v, w, vy, _ = state
-        _room(x, y, c, s, (step + 1) * STEP, around, room)
+        _room(x, y, c, s, (step + 1) * INTEGRATION_STEP, around, room)
         for n in range(room.size):
             deeper = max(deeper, min(around.margin, begin[n]) - room[n])
             clearance = min(clearance, room[n])
@@ -280,7 +280,7 @@ def _brake(
             break
     lost = True
     for n in range(begin.size):
-        lost = lost and begin[n] + around.discs[n, 2] <= TOUCH
+        lost = lost and begin[n] + around.discs[n, 2] <= CONTACT_TOLERANCE
     # In the middle of an obstacle no motion seems to lead deeper. Of a robot that still moves
     # nothing is known of what it meets later.
     if lost or not rested:

@@ -21,11 +21,16 @@ from mppi_ros.driving.parameters import CriticParameters, Limits
 from mppi_ros.driving.path import ReferencePath
 from mppi_ros.jit.simd import kernel
 
-MARGIN = 3.0  # [m] round the blocked part of the plan that is searched for a way
-REJOIN = 1.0  # [m] of the plan behind the blocked part on which it may be rejoined
-LEAVE = 0.5  # [m] before the blocked part, and the braking distance, from which it is left
-STRAIGHT, SHORTCUT = 0.8, 1.5  # least chord over arc, most arc less chord [m], of a straight part
-UNREACHABLE = 1e3  # [s]
+SEARCH_MARGIN = 3.0  # [m] round the blocked part of the plan that is searched for a way
+REJOIN_DISTANCE = 1.0  # [m] of the plan behind the blocked part on which it may be rejoined
+LEAVE_DISTANCE = (
+    0.5  # [m] before the blocked part, and the braking distance, from which it is left
+)
+MIN_CHORD_SHARE, MAX_SHORTCUT = (
+    0.8,
+    1.5,
+)  # least chord over arc, most arc less chord [m], of a straight part
+UNREACHABLE_TIME = 1e3  # [s]
 
 
 @dataclass(frozen=True)
@@ -144,7 +149,7 @@ def detour(
     if len(behind) == 0:
         return NoWay(float(arc[blocked])) if blocked else None
     first = behind[0]
-    rejoin = behind[arc[behind] <= arc[first] + REJOIN]
+    rejoin = behind[arc[behind] <= arc[first] + REJOIN_DISTANCE]
     low, high = _searched(field, points, points[rejoin])
     distance, origin_x, origin_y = _part(field, low, high)
     if distance.size == 0:
@@ -161,9 +166,9 @@ def detour(
     _sweep(value, slowness(room, limits, critics), np.float32(res))
     if not np.isfinite(_around(value, points[0], origin_x, origin_y, res)):
         return NoWay(float(arc[blocked])) if blocked else None
-    value[~np.isfinite(value)] = UNREACHABLE
+    value[~np.isfinite(value)] = UNREACHABLE_TIME
     before = float(arc[max(blocked - 1, 0)])
-    late = before - LEAVE - limits.vx_max**2 / (-2.0 * limits.ax_min)
+    late = before - LEAVE_DISTANCE - limits.vx_max**2 / (-2.0 * limits.ax_min)
     leave = min(late, _straight_from(points[: max(blocked, 1)], arc[: max(blocked, 1)]))
     back = float(arc[rejoin[0]]), float(arc[rejoin[-1]])
     return CostToGo(value, res, origin_x, origin_y, before, *back, late, leave, float(arc[-1]))
@@ -178,8 +183,8 @@ def _straight_from(points: NDArray[np.float64], arc: NDArray[np.float64]) -> flo
     """
     chord = np.hypot(*(points - points[-1]).T)
     left = arc[-1] - arc
-    bends = np.flatnonzero((chord < STRAIGHT * left) | (left - chord > SHORTCUT))
-    return float(arc[bends[-1] + 1] if len(bends) else arc[0] - LEAVE)
+    bends = np.flatnonzero((chord < MIN_CHORD_SHARE * left) | (left - chord > MAX_SHORTCUT))
+    return float(arc[bends[-1] + 1] if len(bends) else arc[0] - LEAVE_DISTANCE)
 
 
 def warm_up() -> None:
@@ -267,7 +272,10 @@ def _searched(
     """
     res, shape = field.resolution, np.array(field.distance.shape[::-1])
     corner = [field.origin_x, field.origin_y]
-    low, high = (points.min(0) - MARGIN - corner) / res, (points.max(0) + MARGIN - corner) / res
+    low, high = (
+        (points.min(0) - SEARCH_MARGIN - corner) / res,
+        (points.max(0) + SEARCH_MARGIN - corner) / res,
+    )
     least, most = np.zeros(2), shape
     if field.outside > 0.0:
         least = np.minimum(np.floor((rejoin.min(0) - corner) / res), 0)

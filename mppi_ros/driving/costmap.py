@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from mppi_ros.parameters.errors import InputError
 
 UNKNOWN, FREE, INSCRIBED, LETHAL = -1, 0, 99, 100
-LARGEST = 10_000  # cells a side
+MAX_SIDE = 10_000  # cells a side
 
 
 @dataclass(frozen=True)
@@ -47,10 +47,10 @@ class Costmap:
             raise InputError(
                 f'costmap data is {self.data.dtype}{list(self.data.shape)}; int8[H, W] is expected'
             )
-        if not all(1 <= side <= LARGEST for side in self.data.shape):
+        if not all(1 <= side <= MAX_SIDE for side in self.data.shape):
             raise InputError(
                 f'costmap has {self.data.shape[0]} x {self.data.shape[1]} cells; '
-                f'1 to {LARGEST} a side are expected'
+                f'1 to {MAX_SIDE} a side are expected'
             )
         if not 1e-3 <= self.resolution <= 10.0:
             raise InputError(

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mppi_ros.driving.costmap import FREE, LETHAL, Costmap
-from mppi_ros.driving.distance_field import CELLS
+from mppi_ros.driving.distance_field import COSTMAP_TYPE
 from mppi_ros.jit.cache import cached_njit
 
 MAX_CELLS_UNCROPPED = (
@@ -77,7 +77,7 @@ def crop_costmap(
     return Costmap(out, factor * res, x, y), cut
 
 
-@cached_njit(f'void({CELLS}, int64, int64, int64, boolean, int64, int8[:,::1])', nogil=True)
+@cached_njit(f'void({COSTMAP_TYPE}, int64, int64, int64, boolean, int64, int8[:,::1])', nogil=True)
 def _gather(
     data: NDArray[np.int8],
     row: int,

@@ -13,7 +13,9 @@ import numpy as np
 from mppi_ros.driving.parameters import CriticParameters, Limits
 from mppi_ros.jit.simd import inline_njit
 
-SLOWEST = 0.01  # share of top speed that counts as driving backward where that is forbidden
+MIN_REVERSE_SHARE = (
+    0.01  # share of top speed that counts as driving backward where that is forbidden
+)
 
 
 class CriticWeights(NamedTuple):
@@ -53,7 +55,7 @@ class CriticWeights(NamedTuple):
         reversing = critics.prefer_forward.weight
         if motion_model == 'omni':
             unturned, reversing = max(unturned, limits.vy_max), 0.0  # it may drive sideways
-        backward = min(max(unturned, SLOWEST * limits.vx_max), limits.vx_max)
+        backward = min(max(unturned, MIN_REVERSE_SHARE * limits.vx_max), limits.vx_max)
         turning = limits.curvature_rate if motion_model == 'ackermann' else limits.az_max
         at_contact, per_clearance = critics.clearance_speed.free_speed(limits.vx_max)
         values = {

@@ -13,8 +13,8 @@ from mppi_ros.driving.costmap import Costmap
 from mppi_ros.jit.cache import cached_njit
 from mppi_ros.parameters.errors import InputError
 
-CELLS = 'Array(int8, 2, "C", readonly=True)'  # of a costmap, which may belong to a message
-FAR = 1e4  # [m] stands for 'no obstacle anywhere'
+COSTMAP_TYPE = 'Array(int8, 2, "C", readonly=True)'  # of a costmap, which may belong to a message
+NO_OBSTACLE = 1e4  # [m] stands for 'no obstacle anywhere'
 
 
 @dataclass(frozen=True)
@@ -111,11 +111,11 @@ def distance_field(
         resolution=costmap.resolution,
         origin_x=costmap.origin_x,
         origin_y=costmap.origin_y,
-        outside=0.0 if outside_is_obstacle else FAR,
+        outside=0.0 if outside_is_obstacle else NO_OBSTACLE,
     )
 
 
-@cached_njit(f'void({CELLS}, boolean, boolean, float32[:,::1])', nogil=True)
+@cached_njit(f'void({COSTMAP_TYPE}, boolean, boolean, float32[:,::1])', nogil=True)
 def _column_distances(
     data: NDArray[np.int8],
     unknown_is_obstacle: bool,
@@ -124,7 +124,7 @@ def _column_distances(
 ) -> None:
     """Write into out[H, W] how many rows the nearest obstacle of the same column is away."""
     height, width = data.shape
-    beyond = np.float32(0.0 if outside_is_obstacle else FAR * FAR)
+    beyond = np.float32(0.0 if outside_is_obstacle else NO_OBSTACLE * NO_OBSTACLE)
     one = np.float32(1.0)
     for y in range(height):
         for x in range(width):
@@ -138,7 +138,7 @@ def _column_distances(
 
 
 @cached_njit(
-    f'void({CELLS}, float64, float64, boolean, boolean, float32[:,::1])',
+    f'void({COSTMAP_TYPE}, float64, float64, boolean, boolean, float32[:,::1])',
     nogil=True,
 )
 def _distances(
@@ -168,7 +168,7 @@ def _distances(
             rows[x + 1] = np.float64(out[y, x]) ** 2
         last = -1
         for x in range(width + 2):
-            if rows[x] >= FAR * FAR:
+            if rows[x] >= NO_OBSTACLE * NO_OBSTACLE:
                 continue
             while last >= 0:
                 v = vertex[last]
@@ -182,7 +182,7 @@ def _distances(
             vertex[last] = x
         if last < 0:
             for x in range(width):
-                out[y, x] = FAR
+                out[y, x] = NO_OBSTACLE
         else:
             until[last] = np.inf
             k = 0

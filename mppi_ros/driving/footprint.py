@@ -13,9 +13,11 @@ from mppi_ros.driving.distance_field import DistanceField
 from mppi_ros.driving.parameters import RobotParameters
 from mppi_ros.parameters.errors import InputError
 
-MOST_DISCS = 6  # each disc is one more lookup per pose of every sample
-OVERHANG = 1.1  # discs are added until the largest is no wider than this times the inscribed one
-ROUND_CORNERS = 24
+MAX_DISCS = 6  # each disc is one more lookup per pose of every sample
+MAX_DISC_RATIO = (
+    1.1  # discs are added until the largest is no wider than this times the inscribed one
+)
+CIRCLE_CORNERS = 24
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ class Footprint:
         """Return a round footprint about the base origin, radius [m]."""
         if not (math.isfinite(radius) and radius > 0.0):
             raise InputError(f'robot.radius = {radius!r} m must be positive')
-        angle = np.linspace(0.0, 2.0 * math.pi, ROUND_CORNERS, endpoint=False)
+        angle = np.linspace(0.0, 2.0 * math.pi, CIRCLE_CORNERS, endpoint=False)
         return cls(
             discs=np.array([[0.0, 0.0, radius]]),
             polygon=radius * np.stack([np.cos(angle), np.sin(angle)], axis=1),
@@ -165,8 +167,8 @@ def _covering_discs(polygon: NDArray[np.float64]) -> NDArray[np.float64]:
     extent = np.ptp(polygon, axis=0)
     axis = 0 if extent[0] >= extent[1] else 1
     low, high = polygon[:, axis].min(), polygon[:, axis].max()
-    enough = OVERHANG * 0.5 * float(extent[1 - axis])
-    for count in range(1, MOST_DISCS + 1):
+    enough = MAX_DISC_RATIO * 0.5 * float(extent[1 - axis])
+    for count in range(1, MAX_DISCS + 1):
         cuts = np.linspace(low, high, count + 1)
         slices = [
             _clip(_clip(polygon, axis, start, 1.0), axis, end, -1.0)

@@ -16,9 +16,9 @@ from mppi_ros.driving.distance_field import DistanceField
 from mppi_ros.driving.footprint import Footprint
 from mppi_ros.driving.motion_models import MotionState
 
-AHEAD = 0.5 * math.pi  # [rad] farthest that the heading to aim at lies ahead
-EVEN = 0.5 * math.pi  # [rad] difference of both ways round up to which the side is kept
-STEP = 0.15  # [rad] between two headings at which the body is laid on the costmap
+MAX_AIM_ANGLE = 0.5 * math.pi  # [rad] farthest that the heading to aim at lies ahead
+SIDE_HYSTERESIS = 0.5 * math.pi  # [rad] difference of both ways round up to which the side is kept
+CLEARANCE_STEP = 0.15  # [rad] between two headings at which the body is laid on the costmap
 
 
 class GoalHeadingSelector:
@@ -63,12 +63,12 @@ class GoalHeadingSelector:
 
         """
         short = math.remainder(goal_yaw - yaw, math.tau)
-        if abs(short) < STEP:
+        if abs(short) < CLEARANCE_STEP:
             self._side, self.free = 0.0, False
             return goal_yaw
         self._side = side = self._chosen(here, yaw, short, field, footprint)
         left = abs(short) if side * short > 0.0 else math.tau - abs(short)
-        return yaw + side * min(left, AHEAD)
+        return yaw + side * min(left, MAX_AIM_ANGLE)
 
     def _chosen(
         self,
@@ -88,7 +88,7 @@ class GoalHeadingSelector:
         self.free = free or free_other
         if free != free_other:
             return side if free else -side
-        if self._side and other - abs(short) < EVEN:
+        if self._side and other - abs(short) < SIDE_HYSTERESIS:
             return self._side
         return side
 
@@ -97,7 +97,7 @@ def _room(
     here: MotionState, yaw: float, turn: float, field: DistanceField, footprint: Footprint
 ) -> bool:
     """Tell whether the body touches nothing more on a turn [rad] than it does before it."""
-    yaws = yaw + np.linspace(0.0, turn, 2 + int(abs(turn) / STEP))
+    yaws = yaw + np.linspace(0.0, turn, 2 + int(abs(turn) / CLEARANCE_STEP))
     place = np.broadcast_to([here.x, here.y], (len(yaws), 2))
     clearance = footprint.clearance(field, np.column_stack([place, yaws]))
     return bool(clearance.min() > min(0.0, clearance[0] - 1e-9))

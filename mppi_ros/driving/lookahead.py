@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mppi_ros.driving.cost_to_go import (
-    REJOIN,
-    UNREACHABLE,
+    REJOIN_DISTANCE,
+    UNREACHABLE_TIME,
     CostToGo,
     NoWay,
     clearance_along,
@@ -23,9 +23,9 @@ from mppi_ros.driving.footprint import Footprint
 from mppi_ros.driving.parameters import CriticParameters, Limits
 from mppi_ros.driving.path import ReferencePath
 
-BEHIND = 0.5  # [m] of the path behind the robot that stays in the window
-AHEAD = 1.0  # [m] of the path beyond the reach of the horizon
-LOOK = 1.0  # [m] of progress, either way, after which the plan is searched again
+LENGTH_BEHIND = 0.5  # [m] of the path behind the robot that stays in the window
+LENGTH_BEYOND_HORIZON = 1.0  # [m] of the path beyond the reach of the horizon
+RENEWAL_DISTANCE = 1.0  # [m] of progress, either way, after which the plan is searched again
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class PlanLookahead:
     def to_go(self) -> NDArray[np.float32]:
         """Return the way round, flat and with a rim of unreachable cells."""
         assert self.detour is not None
-        return np.pad(self.detour.value, 1, constant_values=UNREACHABLE).ravel()
+        return np.pad(self.detour.value, 1, constant_values=UNREACHABLE_TIME).ravel()
 
 
 def without_costmap(
@@ -110,7 +110,9 @@ def look_ahead(
         Distance from the end of the plan at which the robot has arrived [m].
 
     """
-    seen = path.part(progress - BEHIND - LOOK, progress + distance + REJOIN)
+    seen = path.part(
+        progress - LENGTH_BEHIND - RENEWAL_DISTANCE, progress + distance + REJOIN_DISTANCE
+    )
     clearance = clearance_along(path, seen, field, footprint)
     ahead = slice(max(path.part(progress, progress).start, seen.start), seen.stop)
     found = detour(

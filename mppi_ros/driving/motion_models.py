@@ -18,7 +18,7 @@ from mppi_ros.driving.parameters import Limits, PredictionParameters
 from mppi_ros.jit.simd import inline_jit, inline_njit, kernel, kernel_only, overload_by_type
 
 Controls = tuple[float, ...]  # the controls of one step, as a command
-TINY = 1e-9  # [m/s] [1/m] keeps divisions finite
+MIN_DIVISOR = 1e-9  # [m/s] [1/m] keeps divisions finite
 MIN_REVERSE_SHARE = 1e-3  # of top speed: less in reverse is none, and bounded by v_min alone
 MAX_DELAY_STEPS = 31  # steps by which one axis may act after another
 M = TypeVar('M', 'DiffDrive', 'Omni', 'Ackermann')
@@ -82,7 +82,7 @@ def _reachable(wanted: Any, last: Any, rise: Any, fall: Any) -> Any:
     of last + rise, last + fall and (rise / fall) last + rise, and likewise below.
     """
     least, most = min(rise, fall), max(rise, fall)
-    beyond = rise / max(fall, np.float32(TINY)) * last
+    beyond = rise / max(fall, np.float32(MIN_DIVISOR)) * last
     up = max(last + least, min(last + most, beyond + rise))
     down = min(last - least, max(last - most, beyond - rise))
     return min(max(wanted, down), up)
@@ -416,11 +416,11 @@ class Ackermann(NamedTuple):
     @staticmethod
     def apply_limits(wanted: Any, last: Any, model: Any) -> Any:
         """Never faster than the least curvature allows that a step of steering can reach."""
-        least = max(abs(last[1]) - model.steer, np.float32(TINY))
+        least = max(abs(last[1]) - model.steer, np.float32(MIN_DIVISOR))
         fastest = min(model.w_max / least, np.sqrt(model.grip / least))
         v = min(max(wanted[0], -fastest), fastest)
         v = _rate_limited(v, last[0], model.v_min, model.v_max, model.rise, model.fall)
-        speed = max(abs(v), np.float32(TINY))
+        speed = max(abs(v), np.float32(MIN_DIVISOR))
         most = min(min(model.sharpest, model.w_max / speed), model.grip / (speed * speed))
         turn = min(max(wanted[1], -most), most)
         return v, min(max(turn, last[1] - model.steer), last[1] + model.steer)
@@ -456,7 +456,7 @@ class Ackermann(NamedTuple):
         half = np.float32(0.5) * model.dt
         next_v = v + model.follow_v * (command[0] - v)
         curvature = curvature + model.follow_w * (command[1] - curvature)
-        held = model.grip / max(abs(next_v), np.float32(TINY))
+        held = model.grip / max(abs(next_v), np.float32(MIN_DIVISOR))
         next_w = min(max(next_v * curvature, -held), held)
         x, y, c, s = integrate_pose(x, y, c, s, half * (v + next_v), half * (w + next_w))
         return x, y, c, s, next_v, next_w, vy, curvature
@@ -484,7 +484,7 @@ class Ackermann(NamedTuple):
 
     def evasive_curvature(self, speed: float) -> float:
         """Return a curvature [1/m] that leads well aside while braking from a speed [m/s]."""
-        return float(min(self.grip / max(speed * speed, np.float32(TINY)), self.sharpest))
+        return float(min(self.grip / max(speed * speed, np.float32(MIN_DIVISOR)), self.sharpest))
 
     def sigma_scale(self, speed: float) -> tuple[float, ...] | None:
         """
@@ -493,7 +493,7 @@ class Ackermann(NamedTuple):
         What the tyres hold shrinks with the square of the speed, and with it the curvatures that
         are worth trying.
         """
-        held = self.grip / max(speed * speed, np.float32(TINY))
+        held = self.grip / max(speed * speed, np.float32(MIN_DIVISOR))
         return 1.0, float(min(held / self.sharpest, np.float32(1.0)))
 
     @property

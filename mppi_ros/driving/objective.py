@@ -12,7 +12,13 @@ from mppi_ros.driving.critics import CRITICS, CriticWeights
 from mppi_ros.driving.distance_field import DistanceField
 from mppi_ros.driving.footprint import Footprint
 from mppi_ros.driving.goal_heading import GoalHeadingSelector
-from mppi_ros.driving.lookahead import AHEAD, BEHIND, PlanLookahead, look_ahead, without_costmap
+from mppi_ros.driving.lookahead import (
+    LENGTH_BEHIND,
+    LENGTH_BEYOND_HORIZON,
+    PlanLookahead,
+    look_ahead,
+    without_costmap,
+)
 from mppi_ros.driving.motion_models import (
     MODELS,
     Controls,
@@ -42,13 +48,15 @@ from mppi_ros.mppi.noise import REUSE_NOISE, WHITE, AR2Process, NoiseKey
 Floats = NDArray[np.float32]
 GOAL_REACH = 1.0  # [m] within which the distance to the goal counts
 GOAL_NEAR = 0.5  # [m] within which the heading at the goal counts
-FACING = 10.0  # times the weight of the heading where the plan gives it
-FACING_AHEAD = 4.0  # times it for an omnidirectional robot, which loses nothing by turning aside
-UNBOUNDED = 1e6
-LEAST_SPREAD = 0.2  # share of Σ's square root for the speeds while the robot turns at the goal
-NOWHERE = GridScalars(0.0, 0.0, 0.0, 0.0, 0.0, 0.0)  # all places are in its first cell
+PLAN_YAW_FACTOR = 10.0  # times the weight of the heading where the plan gives it
+TANGENT_YAW_FACTOR = (
+    4.0  # times it for an omnidirectional robot, which loses nothing by turning aside
+)
+NO_SPEED_LIMIT = 1e6
+MIN_SIGMA_SCALE = 0.2  # share of Σ's square root for the speeds while the robot turns at the goal
+EMPTY_GRID = GridScalars(0.0, 0.0, 0.0, 0.0, 0.0, 0.0)  # all places are in its first cell
 # Where the numbers of a Situation lie, float32[n]: of the tick, of the critics, of the robot.
-TICK = slice(
+TICK_SCALARS = slice(
     0,
     len(
         RolloutStart._fields
@@ -58,7 +66,7 @@ TICK = slice(
         + GoalScalars._fields
     ),
 )
-WEIGHTS = slice(TICK.stop, TICK.stop + len(CriticWeights._fields))
+WEIGHT_SCALARS = slice(TICK_SCALARS.stop, TICK_SCALARS.stop + len(CriticWeights._fields))
 
 
 class DrivingObjective:
@@ -98,7 +106,9 @@ class DrivingObjective:
         motion_model: str = 'diff_drive',
     ) -> None:
         self._vehicle, self._time_step = MODELS[motion_model], time_step
-        self._numbers: Floats = np.zeros(WEIGHTS.stop + len(self._vehicle._fields), np.float32)
+        self._numbers: Floats = np.zeros(
+            WEIGHT_SCALARS.stop + len(self._vehicle._fields), np.float32
+        )
         self._plugin = (
             plugin or Plugin()
         )  # keeps alive the machine code that the kernels call
@@ -110,11 +120,11 @@ class DrivingObjective:
         self._round = weights._replace(
             progress=0.0, sideways=0.0, turning=0.0, backward=0.0, tracking=0.0, path_heading=0.0
         )
-        facing = FACING_AHEAD if motion_model == 'omni' else 1.0
+        facing = TANGENT_YAW_FACTOR if motion_model == 'omni' else 1.0
         self._plain = weights._replace(detour=0.0, path_heading=facing * weights.path_heading)
         # Yaws that the plan gives are kept to: how dear it is to drive otherwise does not matter.
         self._facing = self._plain._replace(
-            path_heading=FACING * weights.path_heading, backward=UNBOUNDED
+            path_heading=PLAN_YAW_FACTOR * weights.path_heading, backward=NO_SPEED_LIMIT
         )
         self._charge(self._plain)
         sweep = time_step**2 / (8.0 * footprint.discs[:, 2:])
@@ -140,7 +150,7 @@ class DrivingObjective:
         """Take over what the robot can do and how it answers; the costs stay as they are."""
         self.model: Model = self._vehicle.of(limits, prediction, self._time_step)
         self._plant = self.model
-        self._numbers[WEIGHTS.stop :] = self.model
+        self._numbers[WEIGHT_SCALARS.stop :] = self.model
 
     def cap_speed(self, speed: float, ahead: bool = True) -> None:
         """
@@ -151,12 +161,12 @@ class DrivingObjective:
         self.model = (
             self._plant.with_speed_limit(speed, ahead) if speed < math.inf else self._plant
         )
-        self._numbers[WEIGHTS.stop :] = self.model
+        self._numbers[WEIGHT_SCALARS.stop :] = self.model
 
     @property
     def lookahead_distance(self) -> float:
         """Return how far ahead a plan is worth searching for obstacles [m]."""
-        return 2.0 * self._reach + AHEAD
+        return 2.0 * self._reach + LENGTH_BEYOND_HORIZON
 
     def set_field(self, field: DistanceField) -> None:
         """Take over a distance field."""
@@ -267,8 +277,11 @@ class DrivingObjective:
         spread = self.model.sigma_scale(state.v)
         self.sigma_scale = None if spread is None else np.array(spread, np.float32)
         spacing = path.spacing
-        first = max(0, int((progress - BEHIND) / spacing))
-        last = min(len(path.arc), math.ceil((progress + self._reach + AHEAD) / spacing) + 1)
+        first = max(0, int((progress - LENGTH_BEHIND) / spacing))
+        last = min(
+            len(path.arc),
+            math.ceil((progress + self._reach + LENGTH_BEYOND_HORIZON) / spacing) + 1,
+        )
         known = self._outlook
         if known is None or not known.covers(path, first, last):
             known = without_costmap(path, first, last, self._limits, self._critics)
@@ -298,14 +311,14 @@ class DrivingObjective:
         )  # fmt: skip
         start_arc = first * spacing if len(path.arc) > 1 else 0.0
         one, two, three = (*last_command, 0.0)[:3]
-        self._numbers[TICK] = (
+        self._numbers[TICK_SCALARS] = (
             RolloutStart(
                 math.cos(state.yaw), math.sin(state.yaw), state.v, state.w, state.vy,
                 state.curvature, one, two, three, progress - start_arc, self._reach_of_first,
             )
             + _grid(field, field.distance.shape, state)
             + PathScalars(1.0 / spacing, (last - first - 1) * spacing, path.direction)
-            + (NOWHERE if way is None else _grid(way, way.value.shape, state))
+            + (EMPTY_GRID if way is None else _grid(way, way.value.shape, state))
             + GoalScalars(
                 goal_x - state.x, goal_y - state.y, math.cos(goal_yaw), math.sin(goal_yaw),
                 GOAL_REACH if in_window else 0.0, 1.0 / GOAL_NEAR if in_window else 1e9,
@@ -334,7 +347,7 @@ class DrivingObjective:
         )
         if near and self._turn.free:
             self.sigma_scale = np.ones(self.model.controls(), np.float32)
-            self.sigma_scale[:-1] = max(distance / GOAL_NEAR, LEAST_SPREAD)
+            self.sigma_scale[:-1] = max(distance / GOAL_NEAR, MIN_SIGMA_SCALE)
         return aim
 
     def evaluate_blocks(
@@ -381,7 +394,7 @@ class DrivingObjective:
         charged = {}
         for critic, names in CRITICS.items():
             alone = self._numbers.copy()
-            alone[WEIGHTS] = self._weights.only(*names)
+            alone[WEIGHT_SCALARS] = self._weights.only(*names)
             rollout_serial(
                 self._block.address,
                 mean,
@@ -399,7 +412,7 @@ class DrivingObjective:
     def _charge(self, weights: CriticWeights) -> None:
         """Let the critics charge with these weights from now on."""
         self._weights = weights
-        self._numbers[WEIGHTS] = weights
+        self._numbers[WEIGHT_SCALARS] = weights
 
 
 def _grid(

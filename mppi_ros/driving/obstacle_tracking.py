@@ -20,20 +20,20 @@ from numpy.typing import NDArray
 from mppi_ros.driving.costmap import FREE, INSCRIBED, LETHAL, Costmap
 from mppi_ros.driving.distance_field import DistanceField
 
-MATCH_DISTANCE = 6.0  # [m] around the robot in which things are followed
+TRACKING_RANGE = 6.0  # [m] around the robot in which things are followed
 BEAM_COUNT = 720  # directions of view
-DEPTH = 0.3  # [m] behind the nearest cell of its direction in which a cell counts as seen
+VISIBLE_DEPTH = 0.3  # [m] behind the nearest cell of its direction in which a cell counts as seen
 MAX_OBSTACLE_WIDTH = 1.2  # [m] a thing that is wider is a wall
 MAX_OBSTACLE_SPEED = 3.0  # [m/s] between two costmaps
-NEAREST = 0.15  # [m] that the middle of a thing may jump
+MIN_MATCH_DISTANCE = 0.15  # [m] that the middle of a thing may jump
 TRACK_MEMORY = 1.0  # [s] of edges from which a velocity is taken
 MIN_TRACK_AGE = 0.3  # [s] that a thing must have been followed for
 MIN_SIGHTINGS = 4  # costmaps in which it must have been seen
 MIN_OBSTACLE_SPEED = 0.1  # [m/s] below which it rests
-LEAST = 0.1  # [m] that both of its edges must have moved
-WAKE = 3.0  # [m] behind a moving thing where a costmap may still show it
-UNSURE_PLACE = 0.03  # [m] standard deviation of where a thing is
-UNSURE_SPEED = 0.1  # [m/s] standard deviation of how it goes on
+MIN_EDGE_MOTION = 0.1  # [m] that both of its edges must have moved
+WAKE_LENGTH = 3.0  # [m] behind a moving thing where a costmap may still show it
+POSITION_STD = 0.03  # [m] standard deviation of where a thing is
+SPEED_STD = 0.1  # [m/s] standard deviation of how it goes on
 
 Edges = tuple[float, float, float, float]  # x and y of the low corner, x and y of the high one [m]
 
@@ -164,7 +164,7 @@ def met(
 def margins(risk: float) -> tuple[float, float]:
     """Return the margin [m] around a mover, and its growth [m/s], beyond which `risk` is left."""
     deviations = NormalDist().inv_cdf(1.0 - risk)
-    return deviations * UNSURE_PLACE, deviations * UNSURE_SPEED
+    return deviations * POSITION_STD, deviations * SPEED_STD
 
 
 def _segments(costmap: Costmap, place: tuple[float, float]) -> list[Edges]:
@@ -174,7 +174,7 @@ def _segments(costmap: Costmap, place: tuple[float, float]) -> list[Edges]:
         int((at - low) / res)
         for at, low in zip(place, (costmap.origin_x, costmap.origin_y), strict=True)
     )
-    reach = math.ceil(MATCH_DISTANCE / res)
+    reach = math.ceil(TRACKING_RANGE / res)
     first_row, first_column = max(row - reach, 0), max(column - reach, 0)
     near = costmap.data[first_row : max(row + reach, 0), first_column : max(column + reach, 0)]
     rows, columns = np.nonzero(near == LETHAL)
@@ -192,7 +192,7 @@ def _segments(costmap: Costmap, place: tuple[float, float]) -> list[Edges]:
     for aside in range(-int(wide.max()), int(wide.max()) + 1):
         covered = np.abs(aside) <= wide
         np.minimum.at(nearest, (beam[covered] + aside) % BEAM_COUNT, away[covered])
-    seen = away <= nearest[beam] + DEPTH
+    seen = away <= nearest[beam] + VISIBLE_DEPTH
     rows, columns, x, y, away, beam = (
         each[seen] for each in (rows, columns, x, y, away, beam)
     )
@@ -229,7 +229,7 @@ def _stands_free(
     if offset.max() - offset.min() + 2 * gap >= BEAM_COUNT // 2:
         return False
     sides = (beams[0] + np.array([offset.min() - gap, offset.max() + gap])) % BEAM_COUNT
-    return bool((nearest[sides] > away.max() + DEPTH).all())
+    return bool((nearest[sides] > away.max() + VISIBLE_DEPTH).all())
 
 
 def _matched(
@@ -244,7 +244,7 @@ def _matched(
     expected += gone[:, None] * np.array([track.velocity for track in before])
     off = expected[:, None] - np.array([track.centre for track in found])[None]
     distance = np.hypot(off[..., 0], off[..., 1])
-    old, new = np.nonzero(distance <= NEAREST + gone[:, None] * MAX_OBSTACLE_SPEED)
+    old, new = np.nonzero(distance <= MIN_MATCH_DISTANCE + gone[:, None] * MAX_OBSTACLE_SPEED)
     order = np.argsort(distance[old, new], kind='stable')
     taken: set[int] = set()
     result: dict[int, Track] = {}
@@ -266,7 +266,7 @@ def _velocity(seen: Sequence[tuple[float, Edges]], share: float) -> tuple[float,
     if now - began < MIN_TRACK_AGE or len(seen) < MIN_SIGHTINGS:
         return 0.0, 0.0
     moved = np.abs(np.subtract(last, first))
-    if max(min(moved[0], moved[2]), min(moved[1], moved[3])) < share * LEAST:
+    if max(min(moved[0], moved[2]), min(moved[1], moved[3])) < share * MIN_EDGE_MOTION:
         return 0.0, 0.0
     times = np.array([time for time, _ in seen])
     edges = np.array([edges for _, edges in seen])
@@ -295,7 +295,7 @@ def _without(costmap: Costmap, movers: Sequence[DynamicObstacle]) -> NDArray[np.
         behind = -((x - mover.x) * along_x + (y - mover.y) * along_y)
         aside = np.abs((y - mover.y) * along_x - (x - mover.x) * along_y)
         around = mover.radius + res
-        gone |= (behind >= -around) & (behind <= WAKE) & (aside <= around)
+        gone |= (behind >= -around) & (behind <= WAKE_LENGTH) & (aside <= around)
     gone &= data == LETHAL
     kept = data.copy()
     kept[gone] = FREE

@@ -17,11 +17,13 @@ from numpy.typing import ArrayLike, NDArray
 from mppi_ros.driving.path_segments import PathSegments, segment_path
 from mppi_ros.parameters.errors import InputError
 
-SPACING = 0.05  # [m]
-LONGEST = 20_000.0  # [m] keeps memory bounded whatever is sent
-WINDOW = 0.5  # [m] a robot moves less between two projections, and branches lie further apart
-SAME = 1e-3  # [m] a shorter path is a single point
-MOST_SECTIONS = 100  # no planner turns a robot round more often
+POINT_SPACING = 0.05  # [m]
+MAX_LENGTH = 20_000.0  # [m] keeps memory bounded whatever is sent
+PROJECTION_WINDOW = (
+    0.5  # [m] a robot moves less between two projections, and branches lie further apart
+)
+MIN_LENGTH = 1e-3  # [m] a shorter path is a single point
+MAX_SECTIONS = 100  # no planner turns a robot round more often
 MERGE_TURN = math.radians(45.0)  # [rad] by which the path may bend where a robot joins it ahead
 
 
@@ -58,7 +60,7 @@ class ReferencePath:
     in_place: bool = False
 
     @classmethod
-    def from_poses(cls, poses: ArrayLike, spacing: float = SPACING) -> ReferencePath:
+    def from_poses(cls, poses: ArrayLike, spacing: float = POINT_SPACING) -> ReferencePath:
         """
         Build a path from poses in order; repeated poses count once.
 
@@ -86,9 +88,9 @@ class ReferencePath:
         with np.errstate(over='ignore'):
             steps = np.hypot(*np.diff(corners, axis=0).T)
             length = float(steps.sum())
-        if not length <= LONGEST:
-            raise InputError(f'plan is {length:g} m long, limit {LONGEST:g} m')
-        if length < SAME:
+        if not length <= MAX_LENGTH:
+            raise InputError(f'plan is {length:g} m long, limit {MAX_LENGTH:g} m')
+        if length < MIN_LENGTH:
             corners, steps = corners[-1:], steps[:0]
         arc_of_corners = np.concatenate([[0.0], steps.cumsum()])
         length = float(arc_of_corners[-1])
@@ -156,8 +158,8 @@ class ReferencePath:
         first, last = 0, len(self.points)
         if hint is not None:
             step = self.arc[1]
-            first = max(0, min(int((hint - WINDOW) / step), last - 2))
-            last = min(last, max(int(math.ceil((hint + WINDOW) / step)) + 1, first + 2))
+            first = max(0, min(int((hint - PROJECTION_WINDOW) / step), last - 2))
+            last = min(last, max(int(math.ceil((hint + PROJECTION_WINDOW) / step)) + 1, first + 2))
         start = self.points[first : last - 1]
         edge = self.points[first + 1 : last] - start
         offset = np.array([x, y]) - start
@@ -217,7 +219,7 @@ class ReferencePath:
 
 
 def sections(
-    poses: ArrayLike, spacing: float = SPACING, turns: bool = True, omni: bool = False
+    poses: ArrayLike, spacing: float = POINT_SPACING, turns: bool = True, omni: bool = False
 ) -> list[ReferencePath]:
     """
     Divide a plan into the sections that are driven one after the other.
@@ -247,10 +249,10 @@ def sections(
     given = np.array(poses, dtype=np.float64)
     found = segment_path(given, turns, omni)
     turned = sum(len(yaws) for yaws in found.rotations.values())
-    if len(found.cuts) + turned >= MOST_SECTIONS:
+    if len(found.cuts) + turned >= MAX_SECTIONS:
         rotates = f' and turns in place {turned} times' if turned else ''
         raise InputError(
-            f'plan reverses {len(found.cuts)} times{rotates}, limit {MOST_SECTIONS - 1}'
+            f'plan reverses {len(found.cuts)} times{rotates}, limit {MAX_SECTIONS - 1}'
         )
     bounds = sorted({0, len(found.places) - 1, *found.cuts.tolist(), *found.rotations})
     parts = [_rotation(found, 0, yaw) for yaw in found.rotations.get(0, ())]

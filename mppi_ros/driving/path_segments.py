@@ -15,18 +15,24 @@ from numpy.typing import NDArray
 
 from mppi_ros.jit.simd import kernel
 
-PLACE = 0.05  # [m]
-SHORTEST = 0.1  # [m] a change of direction that is undone within less than this is noise
-CUSP = math.radians(120.0)  # [rad] a sharper bend between two steps reverses the direction
-IN_PLACE = 0.5  # [rad] a smaller change of yaw at one place is no rotation in place
-HALF_TURN = math.pi + 1e-3  # [rad] up to which a rotation needs no part
-PART_TURN = math.radians(120.0)  # [rad] longest part of a longer one: the sense stays certain
-UNEQUAL = 1e-3  # [rad] a smaller difference of yaws is rounding
-ALONG = 0.25  # sum of the cosines at both ends of a step from which its yaws state a direction
-OBLIQUE = math.radians(45.0)  # [rad] from the path at which constant yaws do not belong to it
-ASIDE = 0.5  # [rad] from the path up to which a yaw is along it
-ASIDE_SHARE = 0.1  # of the path that need not be, for its yaws to say nothing
-ROUNDED = 0.25  # [m] of the path that may be oblique to them: a cusp that a smoother has rounded
+SAME_POSITION = 0.05  # [m]
+MIN_SEGMENT_LENGTH = 0.1  # [m] a change of direction that is undone within less than this is noise
+CUSP_ANGLE = math.radians(120.0)  # [rad] a sharper bend between two steps reverses the direction
+MIN_ROTATION = 0.5  # [rad] a smaller change of yaw at one place is no rotation in place
+MAX_SINGLE_ROTATION = math.pi + 1e-3  # [rad] up to which a rotation needs no part
+ROTATION_PART = math.radians(120.0)  # [rad] longest part of a longer one: the sense stays certain
+YAW_ROUNDING = 1e-3  # [rad] a smaller difference of yaws is rounding
+MIN_ALIGNMENT = (
+    0.25  # sum of the cosines at both ends of a step from which its yaws state a direction
+)
+MAX_OBLIQUE_ANGLE = math.radians(
+    45.0
+)  # [rad] from the path at which constant yaws do not belong to it
+MAX_TANGENT_ANGLE = 0.5  # [rad] from the path up to which a yaw is along it
+MAX_OFF_TANGENT_SHARE = 0.1  # of the path that need not be, for its yaws to say nothing
+MAX_ROUNDED_CUSP = (
+    0.25  # [m] of the path that may be oblique to them: a cusp that a smoother has rounded
+)
 
 Floats = NDArray[np.float64]
 
@@ -83,14 +89,14 @@ def segment_path(poses: Floats, turns: bool, omni: bool) -> PathSegments:
     if oriented:
         arriving, leaving = poses[first, 2], poses[last, 2]
         direction = _directions(way, steps, leaving, arriving)
-    bent = np.abs(_wrapped(np.diff(way))) > CUSP
+    bent = np.abs(_wrapped(np.diff(way))) > CUSP_ANGLE
     if oriented and omni:
         cuts = np.empty(0, np.int64)
     else:
         cuts = 1 + np.flatnonzero(bent | (np.diff(direction) != 0.0))
     if oriented and turns:
         heading = way + np.where(direction < 0.0, math.pi, 0.0)
-        turned = np.abs(_wrapped(heading[cuts] - heading[cuts - 1])) > CUSP
+        turned = np.abs(_wrapped(heading[cuts] - heading[cuts - 1])) > CUSP_ANGLE
         rotations = {int(cut): [float(heading[cut])] for cut in cuts[turned]}
         rotations.update(_rotations(poses[:, 2], first, last))
     return PathSegments(places, arriving, leaving, oriented, direction, cuts, rotations)
@@ -99,7 +105,7 @@ def segment_path(poses: Floats, turns: bool, omni: bool) -> PathSegments:
 def first_of_places(points: Floats) -> NDArray[np.int64]:
     """Return the first pose of each place, from points float64[N, 2]."""
     is_first = np.zeros(len(points), np.bool_)
-    _mark_places(np.ascontiguousarray(points), PLACE, is_first)
+    _mark_places(np.ascontiguousarray(points), SAME_POSITION, is_first)
     return np.flatnonzero(is_first)
 
 
@@ -137,15 +143,15 @@ def _belongs(
     """
     if len(way) == 0:
         return True
-    if np.abs(_wrapped(yaw[:-1] - yaw[0])).max() > UNEQUAL:
+    if np.abs(_wrapped(yaw[:-1] - yaw[0])).max() > YAW_ROUNDING:
         return True
     alone = first[-1] == len(yaw) - 1
-    if alone and abs(math.remainder(yaw[-1] - yaw[0], math.tau)) > 0.5 * math.pi + UNEQUAL:
+    if alone and abs(math.remainder(yaw[-1] - yaw[0], math.tau)) > 0.5 * math.pi + YAW_ROUNDING:
         return False
-    oblique = np.abs(np.cos(yaw[0] - way)) < math.cos(OBLIQUE)
+    oblique = np.abs(np.cos(yaw[0] - way)) < math.cos(MAX_OBLIQUE_ANGLE)
     run = np.cumsum(np.where(oblique, steps, 0.0))
     before = np.maximum.accumulate(np.where(oblique, 0.0, run))
-    return omni or bool((run - before).max() <= ROUNDED)
+    return omni or bool((run - before).max() <= MAX_ROUNDED_CUSP)
 
 
 def _along(leaving: Floats, way: Floats, steps: Floats) -> bool:
@@ -157,8 +163,8 @@ def _along(leaving: Floats, way: Floats, steps: Floats) -> bool:
     """
     if len(way) < 3:
         return False
-    aside = np.cos(leaving[1:-1] - way[1:]) < math.cos(ASIDE)
-    return bool(steps[1:][aside].sum() <= ASIDE_SHARE * steps[1:].sum())
+    aside = np.cos(leaving[1:-1] - way[1:]) < math.cos(MAX_TANGENT_ANGLE)
+    return bool(steps[1:][aside].sum() <= MAX_OFF_TANGENT_SHARE * steps[1:].sum())
 
 
 def _directions(way: Floats, steps: Floats, leaving: Floats, arriving: Floats) -> Floats:
@@ -169,7 +175,7 @@ def _directions(way: Floats, steps: Floats, leaving: Floats, arriving: Floats) -
     it, and so does a change of direction over less than SHORTEST.
     """
     stated = np.cos(leaving[:-1] - way) + np.cos(arriving[1:] - way)
-    direction = np.where(np.abs(stated) > ALONG, np.sign(stated), 0.0)
+    direction = np.where(np.abs(stated) > MIN_ALIGNMENT, np.sign(stated), 0.0)
     known = np.flatnonzero(direction)
     if len(known) == 0:
         return np.ones(len(way))
@@ -177,7 +183,7 @@ def _directions(way: Floats, steps: Floats, leaving: Floats, arriving: Floats) -
     direction = direction[np.where(before < 0, known[0], before)]
     edges = np.concatenate([[0], 1 + np.flatnonzero(np.diff(direction)), [len(way)]])
     lengths = np.add.reduceat(steps, edges[:-1])
-    lasting = lengths >= SHORTEST
+    lasting = lengths >= MIN_SEGMENT_LENGTH
     if not lasting.any():
         return np.full(len(way), direction[int(edges[np.argmax(lengths)])])
     of_run = direction[edges[:-1]]
@@ -193,7 +199,7 @@ def _rotations(
     found = {}
     for place in np.flatnonzero(last > first).tolist():
         yaws = np.unwrap(yaw[first[place] : last[place] + 1])
-        if np.ptp(yaws) >= IN_PLACE:
+        if np.ptp(yaws) >= MIN_ROTATION:
             ends = _turning_points(yaws.tolist())
             parts = [
                 float(part)
@@ -207,7 +213,7 @@ def _rotations(
 
 def _parts(turn: float) -> int:
     """Return in how many parts a rotation [rad] is driven."""
-    return 1 if turn <= HALF_TURN else math.ceil(turn / PART_TURN)
+    return 1 if turn <= MAX_SINGLE_ROTATION else math.ceil(turn / ROTATION_PART)
 
 
 def _turning_points(yaws: list[float]) -> list[float]:
@@ -215,11 +221,11 @@ def _turning_points(yaws: list[float]) -> list[float]:
     found, sense, extreme = [yaws[0]], 0.0, yaws[0]
     for yaw in yaws[1:]:
         if sense == 0.0:
-            if abs(yaw - found[0]) >= IN_PLACE:
+            if abs(yaw - found[0]) >= MIN_ROTATION:
                 sense, extreme = math.copysign(1.0, yaw - found[0]), yaw
         elif sense * (yaw - extreme) > 0.0:
             extreme = yaw
-        elif abs(yaw - extreme) >= IN_PLACE:
+        elif abs(yaw - extreme) >= MIN_ROTATION:
             found.append(extreme)
             sense, extreme = -sense, yaw
     return [*found, yaws[-1]] if sense else found

@@ -21,8 +21,8 @@ from mppi_ros.evaluation.suites import Request, cases_of
 from mppi_ros.parameters.declaration import replace
 from mppi_ros.simulation.episode import EpisodeResult
 
-FAILED = 10.0  # [s] that an episode without success costs, beside the way that is left
-SMALL = 0.3  # [s] below which excess costs are alike, where ratios are averaged
+FAILURE_COST = 10.0  # [s] that an episode without success costs, beside the way that is left
+MIN_COST_FOR_RATIO = 0.3  # [s] below which excess costs are alike, where ratios are averaged
 RESAMPLES = 10_000
 
 Episode = dict[str, Any]
@@ -106,7 +106,7 @@ def excess(result: EpisodeResult, configuration: ControllerParameters, ideal: fl
     limits, critics, trace = configuration.limits, configuration.critics, result.trace
     if not result.success:
         left = trace.statistics['distance_to_goal']
-        return FAILED + float(left[np.isfinite(left)][-1]) / limits.vx_max
+        return FAILURE_COST + float(left[np.isfinite(left)][-1]) / limits.vx_max
     dt = 1.0 / configuration.control_rate
     speed, turning = trace.twist[:, 0], trace.twist[:, 2]
     room = np.maximum(trace.clearance, 0.0)
@@ -186,7 +186,7 @@ def typical(
     before: Sequence[Episode], after: Sequence[Episode], measure: str
 ) -> tuple[float, float, float]:
     """Return the geometric mean of after / before, less 1, with its bootstrap interval."""
-    pairs = np.log(np.maximum(_paired(before, after, measure), SMALL))
+    pairs = np.log(np.maximum(_paired(before, after, measure), MIN_COST_FOR_RATIO))
     change = pairs[:, 1] - pairs[:, 0]
     low, high = np.percentile(change[_resampled(len(pairs))].mean(axis=1), (2.5, 97.5))
     return float(np.expm1(change.mean())), float(np.expm1(low)), float(np.expm1(high))

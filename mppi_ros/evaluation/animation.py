@@ -15,11 +15,11 @@ from mppi_ros.parameters.errors import InputError
 if TYPE_CHECKING:
     from mppi_ros.simulation.episode import Trace
 
-FRAMES = 10  # [Hz] of the film
-MOST_FRAMES = 400  # a longer drive is shown faster
-SMALL = 320  # pixels of the longer side of a small film
-SMALL_STEP = 0.2  # [s] between two of its frames, shown at twice the speed
-MOST_SMALL = 80  # of its frames
+FRAME_RATE = 10  # [Hz] of the film
+MAX_FRAMES = 400  # a longer drive is shown faster
+SMALL_FILM_SIZE = 320  # pixels of the longer side of a small film
+SMALL_FRAME_PERIOD = 0.2  # [s] between two of its frames, shown at twice the speed
+MAX_SMALL_FRAMES = 80  # of its frames
 PAPER, UNSEEN, WALLS, PLANNED, GOAL, STRANGE, TRAIL, BODY = range(8)
 PALETTE = bytes.fromhex('ffffff e9ecf0 3e4c59 f0883e d9a400 c2453d 9dbcf5 2f6fde'.replace(' ', ''))
 
@@ -66,8 +66,8 @@ def write_film(trace: Trace, path: Path, title: str = '') -> None:
     body: Any = axes.add_patch(Polygon(trace.footprint, facecolor='#2f6fde80', edgecolor='black'))
     axes.set_title(title, loc='left', fontsize=9)
     told = axes.text(0.01, 0.01, '', transform=axes.transAxes, fontsize=9)
-    times = np.arange(trace.time[0], trace.time[-1] + 1.0 / FRAMES, 1.0 / FRAMES)
-    times = times[:: 1 + len(times) // MOST_FRAMES]
+    times = np.arange(trace.time[0], trace.time[-1] + 1.0 / FRAME_RATE, 1.0 / FRAME_RATE)
+    times = times[:: 1 + len(times) // MAX_FRAMES]
 
     def draw(time: float) -> tuple[Any, ...]:
         k = min(int(np.searchsorted(trace.time, time)), len(trace.time) - 1)
@@ -82,7 +82,7 @@ def write_film(trace: Trace, path: Path, title: str = '') -> None:
         return body, trail, told
 
     film = FuncAnimation(figure, draw, frames=times, blit=False)
-    film.save(path, PillowWriter(fps=FRAMES), dpi=80)
+    film.save(path, PillowWriter(fps=FRAME_RATE), dpi=80)
 
 
 def write_small_film(
@@ -105,7 +105,9 @@ def write_small_film(
 
     grid = trace.map
     height, width = grid.shape
-    scale = min(SMALL / (width * grid.resolution), SMALL / (height * grid.resolution))
+    scale = min(
+        SMALL_FILM_SIZE / (width * grid.resolution), SMALL_FILM_SIZE / (height * grid.resolution)
+    )
     size = round(width * grid.resolution * scale), round(height * grid.resolution * scale)
 
     def pixels(points: NDArray[np.float64]) -> list[tuple[float, float]]:
@@ -123,7 +125,9 @@ def write_small_film(
     pen.ellipse((x - 4, y - 4, x + 4, y + 4), GOAL)
     frames = []
     duration = float(trace.time[-1])
-    times = np.arange(0.0, duration + SMALL_STEP, max(SMALL_STEP, duration / MOST_SMALL))
+    times = np.arange(
+        0.0, duration + SMALL_FRAME_PERIOD, max(SMALL_FRAME_PERIOD, duration / MAX_SMALL_FRAMES)
+    )
     for time in times:
         k = min(int(np.searchsorted(trace.time, time)), len(trace.time) - 1)
         frame = ground.copy()
@@ -141,7 +145,11 @@ def write_small_film(
         pen.line(pixels(nose), PAPER, 2)
         frames.append(frame)
     frames[0].save(
-        path, save_all=True, append_images=frames[1:], duration=round(500 * SMALL_STEP), loop=0,
+        path,
+        save_all=True,
+        append_images=frames[1:],
+        duration=round(500 * SMALL_FRAME_PERIOD),
+        loop=0,
         optimize=False,
     )
 

@@ -14,7 +14,7 @@ from mppi_ros.control.parameters import ControllerParameters
 from mppi_ros.driving.costmap import Costmap
 from mppi_ros.driving.footprint import Footprint
 from mppi_ros.driving.parameters import Limits
-from mppi_ros.driving.path import SAME, ReferencePath, sections
+from mppi_ros.driving.path import MIN_LENGTH, ReferencePath, sections
 from mppi_ros.parameters.errors import InputError
 from mppi_ros.simulation.episode import Episode, EpisodeResult
 from mppi_ros.simulation.grid_planner import plan
@@ -23,8 +23,8 @@ from mppi_ros.simulation.world import MovingDisc, World
 
 Pose = tuple[float, float, float]
 Circle = tuple[float, float, float]  # x, y, radius [m]
-ACROSS = 0.5 * math.pi  # [rad] off the way; farther, driving ahead leads away from it
-RUN_UP = 40.0  # [m] of a course driven before the first flying lap
+MAX_START_BEARING = 0.5 * math.pi  # [rad] off the way; farther, driving ahead leads away from it
+RUN_UP_LENGTH = 40.0  # [m] of a course driven before the first flying lap
 
 
 @dataclass(frozen=True)
@@ -237,7 +237,7 @@ class Case:
         if not self.laps:
             return ()
         around = ReferencePath.from_poses(np.array(self.path)[:, :2]).length
-        return tuple(RUN_UP + lap * around for lap in range(self.laps + 1))
+        return tuple(RUN_UP_LENGTH + lap * around for lap in range(self.laps + 1))
 
     def _map(self) -> World:
         if self.world:
@@ -328,9 +328,9 @@ def free_time(
         quicker.
 
     """
-    parts = [part for part in sections(path) if part.length > SAME]
+    parts = [part for part in sections(path) if part.length > MIN_LENGTH]
     whole_turn = turning_time(math.remainder(goal_yaw - start_yaw, math.tau), limits)
-    moves = np.hypot(*np.diff(path[:, :2], axis=0).T) >= SAME
+    moves = np.hypot(*np.diff(path[:, :2], axis=0).T) >= MIN_LENGTH
     if not parts:
         return whole_turn
     length = ReferencePath.from_poses(path).length
@@ -348,7 +348,7 @@ def free_time(
         last = parts[-1].yaw[-1] + (math.pi if parts[-1].direction < 0.0 else 0.0) + facing
         turns = (math.remainder(first - start_yaw, math.tau),
                  math.remainder(goal_yaw - last, math.tau))  # fmt: skip
-        return sum(turning_time(max(abs(turn) - ACROSS, 0.0), limits) for turn in turns)
+        return sum(turning_time(max(abs(turn) - MAX_START_BEARING, 0.0), limits) for turn in turns)
 
     if given:
         first, last = np.flatnonzero(moves)[[0, -1]]

@@ -22,8 +22,8 @@ MEASURES = {
     'reversals': -1, 'standing_share': -1,
 }  # fmt: skip
 OF_SUCCESSES = ('time_s', 'path_length_m')  # these count where both succeeded
-LARGEST = 1e12  # no measure is
-NOTABLE = 0.02  # difference of the score that makes an episode better or worse
+MAX_MEASURE = 1e12  # no measure is
+NOTABLE_DIFFERENCE = 0.02  # difference of the score that makes an episode better or worse
 
 Episode = dict[str, Any]
 
@@ -81,7 +81,7 @@ def check_episodes(path: Path, episodes: Any) -> None:
             kinds |= {'score': number, 'time_s': number}
         for name, kind in kinds.items():
             value = episode.get(name)
-            large = isinstance(value, (int, float)) and abs(value) > LARGEST
+            large = isinstance(value, (int, float)) and abs(value) > MAX_MEASURE
             if not isinstance(value, kind) or large:
                 raise InputError(f'{path}: episode {index} has {name} = {shortened(value)}')
 
@@ -142,8 +142,8 @@ def changed(
     pairs: Sequence[tuple[Episode, Episode]],
 ) -> tuple[list[tuple[Episode, Episode]], list[tuple[Episode, Episode]]]:
     """Return the pairs that got better and those that got worse."""
-    better = [(one, two) for one, two in pairs if _merit(two) > _merit(one) + NOTABLE]
-    worse = [(one, two) for one, two in pairs if _merit(two) < _merit(one) - NOTABLE]
+    better = [(one, two) for one, two in pairs if _merit(two) > _merit(one) + NOTABLE_DIFFERENCE]
+    worse = [(one, two) for one, two in pairs if _merit(two) < _merit(one) - NOTABLE_DIFFERENCE]
     return better, worse
 
 

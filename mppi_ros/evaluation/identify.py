@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mppi_ros.control.identification import FopdtModel, Identification, ParameterEstimate
-from mppi_ros.control.inputs import FASTEST
+from mppi_ros.control.inputs import MAX_SPEED
 from mppi_ros.evaluation import results
 from mppi_ros.files import reading
 from mppi_ros.parameters.errors import InputError
@@ -21,9 +21,9 @@ ODOMETRY = ('nav_msgs/msg/Odometry',)
 COMMANDS = ('geometry_msgs/msg/TwistStamped', 'geometry_msgs/msg/Twist')
 USUAL = {'--odom': '/odom', '--cmd': '/cmd_vel'}  # preferred among several of the type
 AXES = ('linear', 'lateral', 'angular')
-SEEN = 0.02  # [m/s] [rad/s] below which an axis was not driven
-SPREAD = 5.0  # how little the guess below is trusted
-GUESS = FopdtModel(delay=0.05, lag=0.1)
+MIN_AXIS_SPEED = 0.02  # [m/s] [rad/s] below which an axis was not driven
+PRIOR_SPREAD = 5.0  # how little the guess below is trusted
+PRIOR = FopdtModel(delay=0.05, lag=0.1)
 
 Floats = NDArray[np.float64]
 
@@ -46,12 +46,12 @@ def identify(path: Path, odometry: str, commands: str) -> dict[str, ParameterEst
 
     """
     measured, sent = _read(path, odometry, commands)
-    driven = [k for k in range(3) if np.abs(sent[:, 1 + k]).max() > SEEN]
+    driven = [k for k in range(3) if np.abs(sent[:, 1 + k]).max() > MIN_AXIS_SPEED]
     if not driven:
-        raise InputError(f'{path}: no command of more than {SEEN:g} m/s or rad/s')
+        raise InputError(f'{path}: no command of more than {MIN_AXIS_SPEED:g} m/s or rad/s')
     columns = [1 + k for k in driven]
     full = np.abs(sent[:, columns]).max(axis=0)
-    found = Identification([GUESS] * len(driven), full, memory=math.inf, spread=SPREAD)
+    found = Identification([PRIOR] * len(driven), full, memory=math.inf, spread=PRIOR_SPREAD)
     told = sent[:, [0, *columns]]
     for row in measured:
         found.observe(float(row[0]), row[columns], told)
@@ -124,7 +124,7 @@ def _read(path: Path, odometry: str, commands: str) -> tuple[Floats, Floats]:
     found = []
     for connections in chosen:
         values = np.array(rows.get(connections[0].topic, []), dtype=np.float64).reshape(-1, 4)
-        sane = np.isfinite(values).all(axis=1) & (np.abs(values[:, 1:]) <= FASTEST).all(axis=1)
+        sane = np.isfinite(values).all(axis=1) & (np.abs(values[:, 1:]) <= MAX_SPEED).all(axis=1)
         values = values[sane]
         if len(values) < 2:
             raise InputError(f'{path}: {connections[0].topic} holds no messages')

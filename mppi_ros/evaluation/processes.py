@@ -23,7 +23,7 @@ DISCOVERY_PORT, PORTS_PER_DOMAIN = 7400, 250  # of DDS
 # In each domain one port is that of all participants, but of none that is limited to this machine;
 # each participant has one of the others.
 PARTICIPANTS = (0, *range(10, 50, 2))
-CLAIM = 5  # a port of each domain that DDS never uses
+CLAIM_PORT = 5  # a port of each domain that DDS never uses
 INTERRUPTS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 
 _claim = ExitStack()  # of the domain that was given last
@@ -127,7 +127,7 @@ def free_domain() -> int:
         first = DISCOVERY_PORT + PORTS_PER_DOMAIN * domain
         with ExitStack() as bound:
             try:
-                _listen(first + CLAIM, bound)
+                _listen(first + CLAIM_PORT, bound)
                 with ExitStack() as probe:
                     for port in PARTICIPANTS:
                         _listen(first + port, probe)

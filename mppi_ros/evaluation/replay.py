@@ -10,7 +10,7 @@ from mppi_ros.control.recording import TickComparison, repeat
 from mppi_ros.evaluation import results
 from mppi_ros.parameters.errors import InputError
 
-MOST = 40  # changes of state that are shown
+MAX_ROWS = 40  # changes of state that are shown
 
 
 def replay(path: Path, number: int | None, output: Path | None) -> int:
@@ -56,12 +56,12 @@ def _show_changes(path: Path, ticks: Sequence[TickComparison]) -> None:
     rows = [
         [n, round(ticks[n].now - ticks[0].now, 3), ticks[n].recorded['state'],
          ticks[n].recorded['code'], *_command(ticks[n]), ticks[n].recorded['reason']]
-        for n in changes[:MOST]
+        for n in changes[:MAX_ROWS]
     ]  # fmt: skip
     columns = ('tick', 'time_s', 'state', 'code', 'vx', 'wz', 'reason')
     results.show_table(f'{path}: changes of state', columns, rows)
-    if len(changes) > MOST:
-        print(f'... and {len(changes) - MOST} more')
+    if len(changes) > MAX_ROWS:
+        print(f'... and {len(changes) - MAX_ROWS} more')
 
 
 def _command(tick: TickComparison) -> list[float]:

@@ -27,7 +27,7 @@ ALARM = '#d64545'
 STATE_COLORS = {
     'waiting': '#cbd2d9', 'braking': '#f7c948', 'stopped': '#e66a6a', 'reached': '#7bc47f',
 }
-MARGIN = 1.2  # [m] shown around everything that the robot did
+MAP_MARGIN = 1.2  # [m] shown around everything that the robot did
 FOOTPRINTS = 24
 
 
@@ -94,9 +94,9 @@ def _view(trace: Trace) -> tuple[float, float, float, float]:
     points = np.vstack([trace.pose[:, :2], trace.plan[:, :2], np.array([trace.goal[:2]])])
     grid = trace.map
     height, width = grid.shape
-    low = np.maximum(points.min(axis=0) - MARGIN, (grid.origin_x, grid.origin_y))
+    low = np.maximum(points.min(axis=0) - MAP_MARGIN, (grid.origin_x, grid.origin_y))
     high = np.minimum(
-        points.max(axis=0) + MARGIN,
+        points.max(axis=0) + MAP_MARGIN,
         (grid.origin_x + width * grid.resolution, grid.origin_y + height * grid.resolution),
     )
     return float(low[0]), float(high[0]), float(low[1]), float(high[1])

@@ -11,8 +11,8 @@ from typing import Any
 from mppi_ros.evaluation.case import Case
 from mppi_ros.parameters.errors import InputError, MppiError
 
-AT_ONCE = 4  # cases a process is handed in advance, so that thousands need no memory
-CONNECT = 10.0  # [s]
+CASES_IN_FLIGHT = 4  # cases a process is handed in advance, so that thousands need no memory
+CONNECT_TIMEOUT = 10.0  # [s]
 
 Numbered = tuple[int, dict[str, Any]]
 
@@ -57,7 +57,7 @@ def _in_processes(cases: Sequence[Case], jobs: int) -> Iterator[Numbered]:
     try:
         for index, case in waiting:
             running[pool.submit(_result, case)] = index
-            if len(running) < AT_ONCE * jobs:
+            if len(running) < CASES_IN_FLIGHT * jobs:
                 continue
             done = next(as_completed(running))
             yield running.pop(done), done.result()
@@ -79,7 +79,7 @@ def _on_cluster(cases: Sequence[Case], address: str) -> Iterator[Numbered]:
     except ImportError:
         raise MppiError('--cluster needs Dask: pip install distributed') from None
     try:
-        client = Client(address, timeout=CONNECT)
+        client = Client(address, timeout=CONNECT_TIMEOUT)
     except (OSError, ValueError) as error:
         raise InputError(f'--cluster {address}: {error or "no scheduler answers"}') from None
     with client:

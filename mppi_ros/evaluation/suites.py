@@ -17,7 +17,7 @@ from mppi_ros.control.parameters import ControllerParameters, read_yaml
 from mppi_ros.driving.costmap import Costmap
 from mppi_ros.driving.distance_field import distance_field
 from mppi_ros.driving.footprint import Footprint
-from mppi_ros.evaluation.case import RUN_UP, Case, Circle, Criteria, Pose, drawn
+from mppi_ros.evaluation.case import RUN_UP_LENGTH, Case, Circle, Criteria, Pose, drawn
 from mppi_ros.files import load_yaml, read_text, reading, shortened
 from mppi_ros.parameters.declaration import replace
 from mppi_ros.parameters.errors import InputError
@@ -29,16 +29,16 @@ from mppi_ros.simulation.world import World
 BARN_START, BARN_GOAL = (-2.25, 3.0, 1.57), (-2.25, 13.0, 1.57)
 BARN_CAPS = {'limits.ax_max': 5.0, 'limits.ax_min': -5.0, 'limits.az_max': 10.0}
 PAIRS = 10  # start and goal pairs on each map
-APART = 5.0  # [m] least distance between start and goal
-NEAR = 25.0  # [m] greatest, so that an episode on a large map ends
-ROOM = 0.1  # [m] between the robot and an obstacle, at start and goal
-DISCS = 2  # unmapped obstacles in every other episode
+MIN_GOAL_DISTANCE = 5.0  # [m] least distance between start and goal
+MAX_GOAL_DISTANCE = 25.0  # [m] greatest, so that an episode on a large map ends
+ENDPOINT_CLEARANCE = 0.1  # [m] between the robot and an obstacle, at start and goal
+UNMAPPED_DISCS = 2  # unmapped obstacles in every other episode
 DISC_RADIUS = (0.1, 0.2)  # [m]
-WALL = 0.05  # [m] radius of the circles that make a wall of a scenario, and their spacing
+WALL_RADIUS = 0.05  # [m] radius of the circles that make a wall of a scenario, and their spacing
 LONGEST_LINE = 10_000.0  # [m] of a wall or between two corners of a path of a scenario
 LAPS = 2  # flying laps
 COURSE_SPACING = 0.1  # [m]
-RESERVE = 0.9  # share of what the tyres hold that the car is told of
+GRIP_SHARE = 0.9  # share of what the tyres hold that the car is told of
 # '': the node's defaults
 ROBOTS = {'barn': 'jackal', 'f1tenth': 'f1tenth_racing', 'maps': 'turtlebot4', 'scenarios': ''}
 SCENARIO_PLANTS = ('nominal', 'heavy')
@@ -191,7 +191,7 @@ def _f1tenth(request: Request) -> Iterator[Case]:
         World.load(world)
         course = _course(files[name])
         lap_time, grip, limits = _raceline(folder / f'{name}_raceline.csv')
-        limits['limits.ay_max'] = round(RESERVE * grip, 3)
+        limits['limits.ay_max'] = round(GRIP_SHARE * grip, 3)
         configuration = request.configuration(ROBOTS['f1tenth'], limits)
         for plant in request.plants or ('nominal',):
             for run in range(request.runs):
@@ -212,11 +212,11 @@ def _course(path: Path) -> tuple[Pose, ...]:
         points = np.vstack([points, points[:1]])
     steps = np.hypot(*np.diff(points, axis=0).T)
     arc = np.concatenate([[0.0], steps.cumsum()])
-    if not (steps.min() > 0.0 and arc[-1] > 2.0 * RUN_UP):
-        raise InputError(f'{path} is not a course of at least {2 * RUN_UP:g} m')
+    if not (steps.min() > 0.0 and arc[-1] > 2.0 * RUN_UP_LENGTH):
+        raise InputError(f'{path} is not a course of at least {2 * RUN_UP_LENGTH:g} m')
     points[-1] = points[0]
     spline = CubicSpline(arc, points, bc_type='periodic')
-    way = np.linspace(0.0, arc[-1], math.ceil(arc[-1] / COURSE_SPACING)) - RUN_UP
+    way = np.linspace(0.0, arc[-1], math.ceil(arc[-1] / COURSE_SPACING)) - RUN_UP_LENGTH
     yaw = np.arctan2(*spline(way, 1).T[::-1])
     return tuple(
         (round(float(x), 4), round(float(y), 4), round(float(turn), 4))
@@ -310,7 +310,7 @@ def _pairs(
     for _ in range(PAIRS):
         start = places[rng.integers(len(places))]
         away = np.hypot(*(places - start).T)
-        fit = np.flatnonzero((away >= APART) & (away <= NEAR))
+        fit = np.flatnonzero((away >= MIN_GOAL_DISTANCE) & (away <= MAX_GOAL_DISTANCE))
         goal = places[rng.choice(fit)] if len(fit) else places[int(np.argmax(away))]
         pairs.append((pose(*start), pose(*goal)))
     return pairs
@@ -324,9 +324,9 @@ def _discs_on_plan(
     path = plan(occupancy, start, goal, footprint) if wanted else None
     if path is None:
         return ()
-    room = footprint.circumscribed_radius + ROOM
+    room = footprint.circumscribed_radius + ENDPOINT_CLEARANCE
     discs: list[Circle] = []
-    for _ in range(DISCS):
+    for _ in range(UNMAPPED_DISCS):
         x, y = path[rng.integers(len(path) // 5, 1 + 4 * len(path) // 5), :2]
         aside, radius = rng.uniform(-0.15, 0.15, 2), rng.uniform(*DISC_RADIUS)
         disc = (round(x + aside[0], 3), round(y + aside[1], 3), round(float(radius), 3))
@@ -354,7 +354,7 @@ def _regions(occupancy: Costmap, footprint: Footprint) -> NDArray[np.int32]:
 
     field = distance_field(occupancy, unknown_is_obstacle=True)
     regions: NDArray[np.int32] = label(
-        field.distance > footprint.circumscribed_radius + ROOM
+        field.distance > footprint.circumscribed_radius + ENDPOINT_CLEARANCE
     )[0]
     return regions
 
@@ -447,9 +447,9 @@ def _walls(value: Any) -> tuple[Circle, ...]:
     """Return walls [x0, y0, x1, y1] as rows of circles, so that clearance stays exact."""
     circles: dict[Circle, None] = {}
     for x0, y0, x1, y1 in _tuples(4)(value):
-        count = _count(math.dist((x0, y0), (x1, y1)), WALL)
+        count = _count(math.dist((x0, y0), (x1, y1)), WALL_RADIUS)
         for x, y in zip(np.linspace(x0, x1, count), np.linspace(y0, y1, count), strict=True):
-            circles[round(float(x), 3), round(float(y), 3), WALL] = None
+            circles[round(float(x), 3), round(float(y), 3), WALL_RADIUS] = None
     return tuple(circles)
 
 

@@ -15,13 +15,13 @@ from mppi_ros import __version__
 from mppi_ros.driving.costmap import Costmap
 from mppi_ros.simulation.episode import Trace
 
-MOVING = 1e-3  # [m/s] or [rad/s]: a command above it moves the robot
+MIN_MOVING_COMMAND = 1e-3  # [m/s] or [rad/s]: a command above it moves the robot
 STATISTICS = ('smoothed_objective', 'ess', 'temperature', 'solve_ms')
 PACKAGES = ('numpy', 'numba', 'rclpy')
 
 
 @dataclass
-class Drive:
+class ObservedDrive:
     """
     What was observed of one drive; all times are [s] since 1970.
 
@@ -69,11 +69,11 @@ class Drive:
     @property
     def first_command(self) -> float | None:
         """Return when the robot was first told to move [s since 1970]."""
-        moving = (c[0] for c in self.commands if max(map(abs, c[1:])) > MOVING)
+        moving = (c[0] for c in self.commands if max(map(abs, c[1:])) > MIN_MOVING_COMMAND)
         return next(moving, None)
 
 
-def summarise(drive: Drive) -> dict[str, Any]:
+def summarise(drive: ObservedDrive) -> dict[str, Any]:
     """Return what summary.json says of a drive; None stands for what was not observed."""
     first = drive.first_command
     truth = np.array(drive.truth).reshape(-1, 7)
@@ -102,7 +102,10 @@ def summarise(drive: Drive) -> dict[str, Any]:
 
 
 def trace_of(
-    drive: Drive, grid: Costmap, footprint: NDArray[np.float64], goal: tuple[float, float, float]
+    drive: ObservedDrive,
+    grid: Costmap,
+    footprint: NDArray[np.float64],
+    goal: tuple[float, float, float],
 ) -> Trace:
     """
     Return a drive as the simulation keeps its own, sampled at the ticks that were told of.

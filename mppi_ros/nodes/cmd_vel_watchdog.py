@@ -28,8 +28,8 @@ from mppi_ros.ros.parameters import ParameterMixin
 from mppi_ros.ros.process import run
 
 NODE_NAME = 'cmd_vel_watchdog'
-RATE = 50.0  # [Hz] of looking and of sending zero
-REPEAT = 1.0  # [s] that zero is sent for: one message may be lost
+CHECK_RATE = 50.0  # [Hz] of looking and of sending zero
+STOP_DURATION = 1.0  # [s] that zero is sent for: one message may be lost
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class CmdVelWatchdog(ParameterMixin[CmdVelWatchdogParameters], Node):
         self._publisher = self.create_publisher(kind, 'cmd_vel', 1)
         self.create_subscription(kind, 'cmd_vel', self._on_command, 10)
         steady = Clock(clock_type=ClockType.STEADY_TIME)
-        self.create_timer(1.0 / RATE, self._look, clock=steady)
+        self.create_timer(1.0 / CHECK_RATE, self._look, clock=steady)
 
     def start(self) -> None:
         """Nothing remains to be started."""
@@ -97,7 +97,7 @@ class CmdVelWatchdog(ParameterMixin[CmdVelWatchdogParameters], Node):
             silence = now - self._moved_at
             self.get_logger().error(f'cmd_vel is silent for {silence:.2f} s: sends zero')
             self._moved_at = None
-            self._stop_until = now + REPEAT
+            self._stop_until = now + STOP_DURATION
             self._heard = False
         if now < self._stop_until:
             self._send_zero()

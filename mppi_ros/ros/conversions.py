@@ -34,10 +34,13 @@ from mppi_ros.driving.costmap import Costmap
 from mppi_ros.driving.distance_field import DistanceField
 from mppi_ros.parameters.errors import InputError
 
-NORM = (0.99, 1.01)  # of a quaternion: looser than float32 rounding, tighter than any mistake
+QUATERNION_NORM = (
+    0.99,
+    1.01,
+)  # of a quaternion: looser than float32 rounding, tighter than any mistake
 LEVEL_TOLERANCE = 1e-3  # rotation of a grid's origin [rad]
-LARGEST_PATH = 100_000  # poses
-FIELD_REACH = 2.0  # [m] distance to an obstacle that is drawn as free
+MAX_PATH_POSES = 100_000  # poses
+MAX_DRAWN_DISTANCE = 2.0  # [m] distance to an obstacle that is drawn as free
 # What the cells of nav2_msgs/Costmap are in an OccupancyGrid, as Nav2 itself translates them.
 NAV2_COSTS = np.array(
     [0, *(1 + 97 * (cost - 1) // 251 for cost in range(1, 253)), 99, 100, -1], np.int8
@@ -69,10 +72,10 @@ def pose_from_msg(pose: Pose, name: str) -> tuple[float, float, float]:
     for axis, value in (('x', position.x), ('y', position.y)):
         _check_finite(f'{name}.position.{axis}', value, 'm')
     norm = math.hypot(turn.x, turn.y, turn.z, turn.w)
-    if not NORM[0] <= norm <= NORM[1]:
+    if not QUATERNION_NORM[0] <= norm <= QUATERNION_NORM[1]:
         raise InputError(
             f'{name}.orientation = ({turn.x:g}, {turn.y:g}, {turn.z:g}, {turn.w:g}) is no unit '
-            f'quaternion: its norm {norm:g} is outside {list(NORM)}'
+            f'quaternion: its norm {norm:g} is outside {list(QUATERNION_NORM)}'
         )
     return position.x, position.y, yaw_from_msg(turn)
 
@@ -243,12 +246,16 @@ def path_from_msg(
     if numbers is None:
         numbers = numbers_of_poses(message)
     count = len(numbers)
-    if count > LARGEST_PATH:
-        raise InputError(f'plan.poses has {count} poses; at most {LARGEST_PATH} are expected')
+    if count > MAX_PATH_POSES:
+        raise InputError(f'plan.poses has {count} poses; at most {MAX_PATH_POSES} are expected')
     place, (x, y, z, w) = numbers[:, :2], numbers[:, 3:].T
     with np.errstate(over='ignore', invalid='ignore'):
         norm = np.sqrt(x * x + y * y + z * z + w * w)
-        good = np.isfinite(place).all(axis=1) & (norm >= NORM[0]) & (norm <= NORM[1])
+        good = (
+            np.isfinite(place).all(axis=1)
+            & (norm >= QUATERNION_NORM[0])
+            & (norm <= QUATERNION_NORM[1])
+        )
     if not good.all():
         _refuse(numbers, int(np.argmin(good)))
     yaw = np.arctan2(2.0 * (w * z + x * y), 1.0 - 2.0 * (y * y + z * z))
@@ -258,9 +265,9 @@ def path_from_msg(
 def numbers_of_poses(message: Path) -> NDArray[np.float64]:
     """Return position and quaternion of each pose, float64[N, 7]; see path_from_msg."""
     frame = message.header.frame_id
-    if len(message.poses) > LARGEST_PATH:
+    if len(message.poses) > MAX_PATH_POSES:
         raise InputError(
-            f'plan.poses has {len(message.poses)} poses; at most {LARGEST_PATH} are expected'
+            f'plan.poses has {len(message.poses)} poses; at most {MAX_PATH_POSES} are expected'
         )
     numbers = np.empty((len(message.poses), 7))
     for i, stamped in enumerate(message.poses):
@@ -436,7 +443,7 @@ def costs_to_msg(
 
 def distance_field_to_msg(field: DistanceField, stamp: float, frame: str) -> OccupancyGrid:
     """Return a distance field as a grid: 100 at an obstacle, falling to 0 at FIELD_REACH."""
-    near = np.clip(100.0 * (1.0 - field.distance / FIELD_REACH), 0.0, 100.0).astype(np.int8)
+    near = np.clip(100.0 * (1.0 - field.distance / MAX_DRAWN_DISTANCE), 0.0, 100.0).astype(np.int8)
     costmap = Costmap(near, field.resolution, field.origin_x, field.origin_y)
     return costmap_to_msg(costmap, stamp, frame)
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from mppi_ros.parameters.declaration import ParameterInfo, describe
 
-WIDTH = 88
-ORDER = ('NAME', 'SYNOPSIS', 'DESCRIPTION', 'PARAMETERS', 'EXIT STATUS', 'SEE ALSO')
+PAGE_WIDTH = 88
+SECTION_ORDER = ('NAME', 'SYNOPSIS', 'DESCRIPTION', 'PARAMETERS', 'EXIT STATUS', 'SEE ALSO')
 
 
 def help_text(name: str, node: type[Any], parameters: type[Any]) -> str:
@@ -27,7 +27,7 @@ def help_text(name: str, node: type[Any], parameters: type[Any]) -> str:
     }
     pages = {title: _filled(text, 4) for title, text in sections.items()}
     pages['PARAMETERS'] = '\n\n'.join(map(_parameter, describe(parameters)))
-    return '\n\n'.join(f'{title}\n{pages[title]}' for title in ORDER)
+    return '\n\n'.join(f'{title}\n{pages[title]}' for title in SECTION_ORDER)
 
 
 def _parameter(info: ParameterInfo) -> str:
@@ -42,7 +42,7 @@ def _filled(text: str, indent: int) -> str:
     """Return paragraphs, which an empty line parts, anew in lines of one width."""
     return '\n\n'.join(
         textwrap.fill(
-            ' '.join(paragraph.split()), WIDTH, initial_indent=' ' * indent,
+            ' '.join(paragraph.split()), PAGE_WIDTH, initial_indent=' ' * indent,
             subsequent_indent=' ' * indent, break_long_words=False, break_on_hyphens=False,
         )
         for paragraph in text.split('\n\n')

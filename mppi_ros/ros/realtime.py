@@ -10,7 +10,7 @@ from mppi_ros.control.parameters import RealtimeParameters
 from mppi_ros.ros.process import freeze_garbage
 
 MCL_CURRENT, MCL_FUTURE = 1, 2
-DONE = 'in force'
+IN_FORCE = 'in force'
 
 
 def take_privileges(wanted: RealtimeParameters) -> dict[str, str]:
@@ -35,7 +35,7 @@ def take_privileges(wanted: RealtimeParameters) -> dict[str, str]:
         told['lock_memory'] = _lock_memory()
     if wanted.freeze_gc:
         freeze_garbage()
-        told['freeze_gc'] = DONE
+        told['freeze_gc'] = IN_FORCE
     return told
 
 
@@ -45,7 +45,7 @@ def _pin(cpus: set[int]) -> str:
     except OSError as error:
         allowed = ','.join(map(str, sorted(os.sched_getaffinity(0))))
         return f'not in force: {error.strerror}; the cores of this process are {allowed}'
-    return DONE
+    return IN_FORCE
 
 
 def _raise_priority(priority: int) -> str:
@@ -55,7 +55,7 @@ def _raise_priority(priority: int) -> str:
     except OSError as error:
         needs = f'CAP_SYS_NICE or a limit rtprio >= {priority}'
         return f'not in force: {error.strerror}; needs {needs}'
-    return DONE
+    return IN_FORCE
 
 
 def _lock_memory() -> str:
@@ -65,4 +65,4 @@ def _lock_memory() -> str:
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.mlockall(MCL_CURRENT | MCL_FUTURE) != 0:
         return f'not in force: {os.strerror(ctypes.get_errno())}'
-    return DONE
+    return IN_FORCE

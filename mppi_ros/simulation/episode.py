@@ -31,14 +31,16 @@ CONTACT_RATE = 100.0  # [Hz]
 ODOMETRY_RATE = 50.0  # [Hz]
 COSTMAP_RATE = 10.0  # [Hz]
 PLAN_RATE = 2.0  # [Hz] how often the plan is compared with what is known
-DEARER = 1.1  # a plan is made anew when the way left costs this times what it did
-STRAY = 0.6  # [m] from the plan at which a new one is made
-SLACK = 0.1  # [m] [rad] by which the truth may miss the goal more than the controller believes
-STILL = 0.02  # [m/s] below which the robot does not drive
-STILL_TURN = 0.05  # [rad/s] below which it does not turn
+REPLAN_COST_RATIO = 1.1  # a plan is made anew when the way left costs this times what it did
+REPLAN_DISTANCE = 0.6  # [m] from the plan at which a new one is made
+GOAL_SLACK = (
+    0.1  # [m] [rad] by which the truth may miss the goal more than the controller believes
+)
+STANDING_SPEED = 0.02  # [m/s] below which the robot does not drive
+STANDING_TURN_RATE = 0.05  # [rad/s] below which it does not turn
 
 
-class Reacting(Protocol):
+class ReactiveCrowd(Protocol):
     """What moves and sees the robot."""
 
     def advance(
@@ -104,7 +106,7 @@ class Episode:
     timeout: float = 60.0
     seed: int = 0
     driver: Callable[[ControllerParameters, int], Any] | None = None
-    crowd: Reacting | None = None
+    crowd: ReactiveCrowd | None = None
 
     def run(self) -> EpisodeResult:
         """
@@ -259,12 +261,14 @@ class _Replanner:
             return True
         away = np.hypot(*(self.poses[:, :2] - pose[:2]).T)
         nearest = int(np.argmin(away))
-        if away[nearest] > STRAY:
+        if away[nearest] > REPLAN_DISTANCE:
             return True
         now = self._costs(near)[nearest:]
         # Legs that cannot be seen from here are taken to cost what they did.
         change = np.where(now > 0.0, now - self._cost[nearest:], 0.0).sum()
-        return bool(change > (DEARER - 1.0) * self._cost[nearest:].sum() + STRAY)
+        return bool(
+            change > (REPLAN_COST_RATIO - 1.0) * self._cost[nearest:].sum() + REPLAN_DISTANCE
+        )
 
     def _costs(self, costmap: Costmap) -> NDArray[np.float64]:
         return legs_cost(
@@ -425,7 +429,7 @@ class _EpisodeRun:
         if not self._ticks or self._ticks[-1].state is not ControllerState.REACHED:
             return False
         vx, vy, w = self._plant.twist
-        return bool(math.hypot(vx, vy) < STILL and abs(w) < STILL_TURN)
+        return bool(math.hypot(vx, vy) < STANDING_SPEED and abs(w) < STANDING_TURN_RATE)
 
     def _at_goal(self) -> bool:
         """Tell whether the robot truly is at the goal, or has passed all timing_gates."""
@@ -438,20 +442,21 @@ class _EpisodeRun:
         wanted = self._episode.configuration.goal
         turn = abs(math.remainder(yaw - self._episode.goal[2], math.tau))
         return (
-            away <= wanted.position_tolerance + SLACK and turn <= wanted.heading_tolerance + SLACK
+            away <= wanted.position_tolerance + GOAL_SLACK
+            and turn <= wanted.heading_tolerance + GOAL_SLACK
         )
 
     def _summary(self) -> EpisodeResult:
         collision = self._least <= 0.0
         ended = not collision and self._ended()
         trace = self._trace()
-        still = np.hypot(*trace.twist[:, :2].T) < STILL
-        still &= np.abs(trace.twist[:, 2]) < STILL_TURN
+        still = np.hypot(*trace.twist[:, :2].T) < STANDING_SPEED
+        still &= np.abs(trace.twist[:, 2]) < STANDING_TURN_RATE
         still = still[:-1][trace.time[:-1] >= (self._clock or 0.0)]
         period = 1.0 / self._episode.configuration.control_rate
         speed = trace.command[:, 0]
         jerk = np.diff(speed, n=2) / period**2
-        directions = np.sign(speed[np.abs(speed) > STILL])
+        directions = np.sign(speed[np.abs(speed) > STANDING_SPEED])
         solve = trace.statistics['solve_ms']
         solve = solve[np.isfinite(solve)]
         cross = trace.statistics['cross_track']

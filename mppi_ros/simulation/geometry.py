@@ -7,8 +7,8 @@ import numpy as np
 
 from mppi_ros.jit.cache import cached_njit
 
-NEAR = 3.0  # [cells] nearer than this to an obstacle a ray goes from cell to cell
-SLACK = 1.5  # [cells] two points of two cells are nearer than their centres by at most √2
+CELL_STEP_DISTANCE = 3.0  # [cells] nearer than this to an obstacle a ray goes from cell to cell
+CELL_SLACK = 1.5  # [cells] two points of two cells are nearer than their centres by at most √2
 
 
 @cached_njit('float64(float64, float64, float64, float64, float64, float64)', nogil=True)
@@ -134,7 +134,7 @@ def body_clearance(corners, x, y, inflation, circles, hop, resolution, origin_x,
         centre_x = origin_x + (column + 0.5) * resolution
         centre_y = origin_y + (row + 0.5) * resolution
         bound = reach + math.hypot(centre_x - x, centre_y - y)
-        bound = min(least, bound + (hop[row, column] + SLACK) * resolution)
+        bound = min(least, bound + (hop[row, column] + CELL_SLACK) * resolution)
         # Rows are searched outward from the body until none can hold anything nearer.
         for index in range(2 * height):
             offset = (index + 1) // 2 if index % 2 else -(index // 2)
@@ -193,8 +193,8 @@ def ray_to_cells(x, y, cos, sin, limit, hop):
         free = hop[i, j]
         if free <= 0.0:
             return t
-        if free > NEAR:
-            t += free - SLACK
+        if free > CELL_STEP_DISTANCE:
+            t += free - CELL_SLACK
             j = min(max(int(math.floor(x + t * cos)), 0), width - 1)
             i = min(max(int(math.floor(y + t * sin)), 0), height - 1)
             continue

@@ -14,16 +14,18 @@ from mppi_ros.driving.footprint import Footprint
 from mppi_ros.jit.cache import cached_njit
 from mppi_ros.parameters.errors import InputError
 
-MARGIN = 0.3  # [m] clearance below which a metre of path costs more
-NEARNESS = 6.0  # what it costs more at contact
-TIGHT = 0.1  # [m] clearance that two cells and their noise may take away: another way is better
-TIGHTNESS = 40.0  # what a metre costs more there, at contact
-SPACING = 0.05  # [m] between two poses of a plan
-ROUNDS = 60  # of smoothing
-CELLS = 3  # a corner may lie at every so many cells of the path found
-AHEAD = 120  # corners over which a straight line is tried
-BLOCKED = 100.0  # what a metre costs in cells too narrow for the robot, where one must
-CORNER = 0.01  # [m] what a corner costs
+PREFERRED_CLEARANCE = 0.3  # [m] clearance below which a metre of path costs more
+PROXIMITY_COST = 6.0  # what it costs more at contact
+TIGHT_CLEARANCE = (
+    0.1  # [m] clearance that two cells and their noise may take away: another way is better
+)
+TIGHT_COST = 40.0  # what a metre costs more there, at contact
+POSE_SPACING = 0.05  # [m] between two poses of a plan
+SMOOTHING_ROUNDS = 60  # of smoothing
+CELLS_PER_CORNER = 3  # a corner may lie at every so many cells of the path found
+SHORTCUT_CORNERS = 120  # corners over which a straight line is tried
+BLOCKED_COST = 100.0  # what a metre costs in cells too narrow for the robot, where one must
+CORNER_COST = 0.01  # [m] what a corner costs
 
 
 def plan(
@@ -84,13 +86,13 @@ def plan(
     points = np.vstack([begin[:2], middle[1:-1], end[:2]])
     grid = (costmap.resolution, costmap.origin_x, costmap.origin_y)
     # Every few cells are corners enough, and start and goal always are.
-    points = np.vstack([points[:-1:CELLS], points[-1:]])
+    points = np.vstack([points[:-1:CELLS_PER_CORNER], points[-1:]])
     following = _straightened(points, cost, *grid)
     kept = [0]
     while kept[-1] < len(points) - 1:
         kept.append(int(following[kept[-1]]))
     points = _spaced(points[kept])
-    _smooth(points, distance, radius + 0.5 * MARGIN, ROUNDS, *grid)
+    _smooth(points, distance, radius + 0.5 * PREFERRED_CLEARANCE, SMOOTHING_ROUNDS, *grid)
     points = _spaced(points)
     return _with_yaw(points, float(end[2]))
 
@@ -128,9 +130,9 @@ def _costs(
     ).distance
     radius = _half_width(footprint)
     clearance = distance.astype(np.float64) - radius
-    near = np.clip(1.0 - clearance / MARGIN, 0.0, 1.0)
-    tight = np.clip(1.0 - clearance / TIGHT, 0.0, 1.0)
-    cost = 1.0 + NEARNESS * near * near + TIGHTNESS * tight * tight
+    near = np.clip(1.0 - clearance / PREFERRED_CLEARANCE, 0.0, 1.0)
+    tight = np.clip(1.0 - clearance / TIGHT_CLEARANCE, 0.0, 1.0)
+    cost = 1.0 + PROXIMITY_COST * near * near + TIGHT_COST * tight * tight
     return distance, np.where(clearance < 0.0, -1.0, cost)
 
 
@@ -196,7 +198,7 @@ def _line_cost(ax, ay, bx, by, cost, resolution, origin_x, origin_y):
         share = (k + 0.5) / count
         i = int((ay + share * (by - ay) - origin_y) / resolution)
         j = int((ax + share * (bx - ax) - origin_x) / resolution)
-        total += cost[i, j] if cost[i, j] >= 0.0 else BLOCKED
+        total += cost[i, j] if cost[i, j] >= 0.0 else BLOCKED_COST
     return total * length / count
 
 
@@ -215,11 +217,11 @@ def _straightened(points, cost, resolution, origin_x, origin_y):
     following = np.arange(1, count + 1)
     least[count - 1] = 0.0
     for k in range(count - 2, -1, -1):
-        for n in range(k + 1, min(k + AHEAD, count - 1) + 1):
+        for n in range(k + 1, min(k + SHORTCUT_CORNERS, count - 1) + 1):
             dx, dy = points[n, 0] - points[k, 0], points[n, 1] - points[k, 1]
-            if math.hypot(dx, dy) + CORNER + least[n] >= least[k]:
+            if math.hypot(dx, dy) + CORNER_COST + least[n] >= least[k]:
                 continue
-            leg = CORNER + least[n] + _line_cost(
+            leg = CORNER_COST + least[n] + _line_cost(
                 points[k, 0], points[k, 1], points[n, 0], points[n, 1], cost,
                 resolution, origin_x, origin_y,
             )
@@ -252,7 +254,7 @@ def _spaced(points: NDArray[np.float64]) -> NDArray[np.float64]:
     steps = np.hypot(*np.diff(points, axis=0).T)
     points = points[np.concatenate([[True], steps > 1e-9])]
     arc = np.concatenate([[0.0], np.cumsum(steps[steps > 1e-9])])
-    marks = np.linspace(0.0, arc[-1], 1 + max(1, math.ceil(arc[-1] / SPACING - 1e-9)))
+    marks = np.linspace(0.0, arc[-1], 1 + max(1, math.ceil(arc[-1] / POSE_SPACING - 1e-9)))
     return np.stack([np.interp(marks, arc, axis) for axis in points.T], axis=1)
 
 

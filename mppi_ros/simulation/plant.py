@@ -13,7 +13,7 @@ from mppi_ros.control.inputs import Command, Odometry
 from mppi_ros.driving.parameters import Limits
 from mppi_ros.parameters.errors import InputError
 
-STEP = 0.005  # [s] longest step of integration
+MAX_INTEGRATION_STEP = 0.005  # [s] longest step of integration
 
 
 @dataclass(frozen=True)
@@ -173,7 +173,7 @@ class Plant:
                 self._speed = self._speeds.popleft()[1:]
             while self._turns and self._turns[0][0] <= due:
                 self._turn = self._turns.popleft()[1]
-            until = min(end, self.time + STEP)
+            until = min(end, self.time + MAX_INTEGRATION_STEP)
             for queue in (self._speeds, self._turns):
                 if queue:
                     until = min(until, queue[0][0])

@@ -16,8 +16,10 @@ from mppi_ros.parameters.errors import InputError
 from mppi_ros.simulation.lidar import Scan
 
 HIT, MISS, CAP = 3, 2, 12  # evidence per scan, and how much of it is kept
-SHORT = 0.06  # [m] a beam clears up to this before its hit, so that noise does not erode walls
-NEVER = -1  # evidence of a cell that no beam has crossed
+CLEARING_MARGIN = (
+    0.06  # [m] a beam clears up to this before its hit, so that noise does not erode walls
+)
+NEVER_SEEN = -1  # evidence of a cell that no beam has crossed
 
 
 class RollingCostmap:
@@ -76,7 +78,7 @@ class RollingCostmap:
         self.resolution = resolution
         self.origin_x, self.origin_y = origin or (0.0, 0.0)
         self._rolls = origin is None
-        self._evidence = np.full((height, width), NEVER, dtype=np.int8)
+        self._evidence = np.full((height, width), NEVER_SEEN, dtype=np.int8)
         self._seen = np.zeros((height, width), dtype=np.uint8)
         self._static = static
         self._underneath = self._window_of_static()
@@ -108,7 +110,7 @@ class RollingCostmap:
             (x + cos * ahead - sin * left - self.origin_x) / self.resolution,
             (y + sin * ahead + cos * left - self.origin_y) / self.resolution,
             scan.angles + yaw, scan.ranges / np.float32(self.resolution),
-            scan.max_range / self.resolution, SHORT / self.resolution,
+            scan.max_range / self.resolution, CLEARING_MARGIN / self.resolution,
             self._underneath, self._seen, self._evidence,
         )
 
@@ -137,7 +139,7 @@ class RollingCostmap:
             left, bottom, right, top = 0, 0, width, height
         part = (slice(bottom, top), slice(left, right))
         evidence = self._evidence[part]
-        data = np.where(evidence == NEVER, np.int8(UNKNOWN), np.int8(0))
+        data = np.where(evidence == NEVER_SEEN, np.int8(UNKNOWN), np.int8(0))
         data = np.maximum(data, self._underneath[part])
         data[evidence > 0] = LETHAL
         return Costmap(
@@ -168,7 +170,7 @@ class RollingCostmap:
         up = round((y - self.origin_y) / self.resolution - 0.5 * height)
         if not (right or up):
             return
-        moved = np.full_like(self._evidence, NEVER)
+        moved = np.full_like(self._evidence, NEVER_SEEN)
         if abs(right) < width and abs(up) < height:
             kept = self._evidence[
                 max(up, 0) : height + min(up, 0), max(right, 0) : width + min(right, 0)

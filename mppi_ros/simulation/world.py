@@ -12,15 +12,15 @@ import warnings
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mppi_ros.driving.costmap import FREE, LARGEST, LETHAL, UNKNOWN, Costmap
+from mppi_ros.driving.costmap import FREE, LETHAL, MAX_SIDE, UNKNOWN, Costmap
 from mppi_ros.driving.distance_field import distance_field
 from mppi_ros.files import load_yaml, read_text, reading
 from mppi_ros.parameters.errors import InputError
 from mppi_ros.simulation.geometry import body_clearance, cast_rays
 
-MARGIN = 2.0  # [m] of free map around a world of circles
+FREE_MARGIN = 2.0  # [m] of free map around a world of circles
 GREY_UNKNOWN = (205, 218)  # what map savers paint where nothing was seen
-PITCH = 0.15  # [m] between the cylinders of a BARN world
+CYLINDER_PITCH = 0.15  # [m] between the cylinders of a BARN world
 BARN_BOUNDS = (-5.0, -0.5, 0.5, 14.5)  # [m] corridor, field, and the open beyond with the goal
 IMAGES = ('PNG', 'PPM', 'BMP', 'GIF', 'JPEG', 'TIFF', 'WEBP')  # for EPS Pillow starts Ghostscript
 NO_CELLS = np.zeros((0, 0), dtype=np.float32)
@@ -160,8 +160,8 @@ class World:
         if bounds is None:
             if not len(discs):
                 raise InputError('a world without circles needs bounds')
-            low = (discs[:, :2] - discs[:, 2:]).min(axis=0) - MARGIN
-            high = (discs[:, :2] + discs[:, 2:]).max(axis=0) + MARGIN
+            low = (discs[:, :2] - discs[:, 2:]).min(axis=0) - FREE_MARGIN
+            high = (discs[:, :2] + discs[:, 2:]).max(axis=0) + FREE_MARGIN
             bounds = (float(low[0]), float(low[1]), float(high[0]), float(high[1]))
         return cls(_rasterised(discs, bounds, resolution), discs, solid_cells=False)
 
@@ -306,9 +306,9 @@ def _rasterised(
 
 def check_sides(what: str, width: int, height: int) -> None:
     """Raise InputError for a map that is too large, before anything of its size is made."""
-    if not (0 < width <= LARGEST and 0 < height <= LARGEST):
+    if not (0 < width <= MAX_SIDE and 0 < height <= MAX_SIDE):
         raise InputError(
-            f'{what} has {width} x {height} cells; 1 to {LARGEST} a side are expected'
+            f'{what} has {width} x {height} cells; 1 to {MAX_SIDE} a side are expected'
         )
 
 
@@ -346,14 +346,14 @@ def _missing_middles(field: NDArray[np.float64]) -> NDArray[np.float64]:
     from scipy.ndimage import binary_fill_holes
 
     corner = field[:, :2].min(axis=0)
-    steps = np.rint((field[:, :2] - corner) / PITCH)
+    steps = np.rint((field[:, :2] - corner) / CYLINDER_PITCH)
     check_sides('the field of a BARN world', *(1 + int(most) for most in steps.max(axis=0)))
     cells = steps.astype(int)
     filled = np.zeros(cells.max(axis=0) + 1, dtype=bool)
     filled[tuple(cells.T)] = True
     middles = np.argwhere(binary_fill_holes(filled) & ~filled)
     radius = np.full((len(middles), 1), field[0, 2])
-    return np.hstack([corner + PITCH * middles, radius])
+    return np.hstack([corner + CYLINDER_PITCH * middles, radius])
 
 
 def _map_fields(path: Path) -> dict[str, Any]:

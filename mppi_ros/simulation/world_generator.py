@@ -12,7 +12,7 @@ from mppi_ros.share import share_path
 
 SEED = 7
 RESOLUTION = 0.05  # [m]
-WALL = 0.1  # [m] thickness
+WALL_THICKNESS = 0.1  # [m] thickness
 FREE, OCCUPIED = 254, 0  # grey values
 OFFICE_SIZE = (12.0, 8.0)  # [m]
 # Walls from x, y to x, y [m]; a corridor from y = 2.6 to 4.0, three rooms below, two above.
@@ -45,7 +45,9 @@ def office(seed: int = SEED) -> NDArray[np.uint8]:
     y = ((np.arange(height) + 0.5) * RESOLUTION)[:, None]
     solid = np.zeros((height, width), dtype=bool)
     for left, bottom, right, top in OFFICE_WALLS:
-        solid |= (x > left) & (x < right + WALL) & (y > bottom) & (y < top + WALL)
+        solid |= (
+            (x > left) & (x < right + WALL_THICKNESS) & (y > bottom) & (y < top + WALL_THICKNESS)
+        )
     for px, py, radius in OFFICE_POTS:
         solid |= np.hypot(x - px, y - py) < radius
     keep = np.zeros_like(solid)

@@ -175,7 +175,7 @@ def test_a_full_disk_ends_the_recording_and_not_the_drive(tmp_path, path, most, 
 
 def test_a_disk_that_is_too_slow_ends_the_recording_and_bounds_its_memory(tmp_path, monkeypatch):
     gate = threading.Event()
-    monkeypatch.setattr(recording, 'WAITING', 10)
+    monkeypatch.setattr(recording, 'MAX_QUEUED_EVENTS', 10)
     encoded = recording._encoded
     monkeypatch.setattr(recording, '_encoded', lambda event: gate.wait() and encoded(event))
     complaints: list[str] = []

@@ -8,13 +8,13 @@ from plain_robot import QUICK, PlainRobot, room, with_block
 import pytest
 
 from mppi_ros.control.controller import Controller
-from mppi_ros.control.fallback import GRID, CheckContext, fallback_command
+from mppi_ros.control.fallback import GRID_SIZE, CheckContext, fallback_command
 from mppi_ros.control.inputs import Command
-from mppi_ros.control.stopping_check import STEP, CollisionModel
+from mppi_ros.control.stopping_check import INTEGRATION_STEP, CollisionModel
 from mppi_ros.control.tick_result import ControllerState, Reason
 from mppi_ros.driving import motion_models
 from mppi_ros.driving.costmap import Costmap
-from mppi_ros.driving.distance_field import FAR, distance_field
+from mppi_ros.driving.distance_field import NO_OBSTACLE, distance_field
 from mppi_ros.driving.footprint import Footprint
 from mppi_ros.parameters.declaration import replace
 
@@ -66,7 +66,7 @@ def heading_for_the_rim(gap, changes=None, blocked=False):
     model = motion_models.MODELS[c.motion_model]
     start = motion_models.MotionState(2.0 - gap - footprint.reach, 0.0, 0.0, 0.5, 0.0)
     last = (0.5,) + (0.0,) * (model.controls() - 1)
-    step, fine = (model.of(c.limits, c.prediction, dt, float) for dt in (0.5, STEP))
+    step, fine = (model.of(c.limits, c.prediction, dt, float) for dt in (0.5, INTEGRATION_STEP))
     waiting = np.zeros((motion_models.delay_steps(fine), model.controls()), np.float32)
     return CheckContext(start, last, 0.05, around, step, fine, waiting, 1.0)
 
@@ -96,7 +96,7 @@ def test_what_an_obstacle_forbids_is_not_slowed_for_the_rim():
     assert heading_for_the_rim(0.06, tight).slowed((0.5, 0.0)) is not None
     assert heading_for_the_rim(0.06, tight, blocked=True).slowed((0.5, 0.0)) is None
     scene = heading_for_the_rim(0.06, tight)
-    free = scene._replace(surroundings=scene.surroundings._replace(outside=FAR))
+    free = scene._replace(surroundings=scene.surroundings._replace(outside=NO_OBSTACLE))
     assert free.slowed((0.5, 0.0)) is None
 
 
@@ -151,4 +151,4 @@ def test_held_commands_cost_what_their_rollout_costs():
         held = np.tile(command, (steps, 1))
         each = controller._objective.cost_of_each_critic(held)
         assert sum(each.values()) == pytest.approx(cost, rel=1e-3, abs=1e-3)
-    assert all(side % 2 == 1 for side in GRID.values())
+    assert all(side % 2 == 1 for side in GRID_SIZE.values())

@@ -7,7 +7,14 @@ import math
 import numpy as np
 import pytest
 
-from mppi_ros.control.identification import DELAYS, GAINS, LAGS, PACE, FopdtModel, Identification
+from mppi_ros.control.identification import (
+    DELAYS,
+    GAINS,
+    LAGS,
+    MAX_LEARNING_RATE,
+    FopdtModel,
+    Identification,
+)
 from mppi_ros.control.inputs import Command, Odometry
 from mppi_ros.driving.parameters import Limits
 from mppi_ros.simulation.plant import EXTREME, HARD, HEAVY, NOMINAL, Plant
@@ -118,7 +125,9 @@ def test_learning_is_slow_and_bounded():
     drive(EXTREME, watch=lambda found: seen.append([astuple(axis) for axis in found.learned]))
     values = np.array(seen)
     steps = np.abs(np.diff(values, axis=0))
-    assert np.all(steps <= 0.23 * np.array(PACE))  # an estimate is made five times a second
+    assert np.all(
+        steps <= 0.23 * np.array(MAX_LEARNING_RATE)
+    )  # an estimate is made five times a second
     assert np.all(values >= (0.0, 0.0, GAINS[0]))
     assert np.all(values <= (DELAYS[-1], LAGS[-1], GAINS[1]))
 

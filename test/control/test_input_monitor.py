@@ -6,11 +6,11 @@ import math
 import pytest
 
 from mppi_ros.control.input_monitor import (
-    FUTURE,
-    JUMP_TURN,
-    RETRY,
-    SILENCE,
-    STEP,
+    MAX_CLOCK_OFFSET,
+    MAX_CLOCK_STEP,
+    MAX_TICK_GAP,
+    MAX_YAW_JUMP,
+    RETRY_TIME,
     ClockMonitor,
     InputStatus,
     OdometryMonitor,
@@ -40,7 +40,7 @@ def test_old_input_is_named_with_age_and_limit(name):
 @pytest.mark.parametrize('name', ['odometry', 'costmap', 'plan'])
 def test_input_from_the_future_is_named(name):
     watched = InputStatus(name, 10.0, 0.3)
-    assert watched.fault(10.0 - 0.9 * FUTURE) is None
+    assert watched.fault(10.0 - 0.9 * MAX_CLOCK_OFFSET) is None
     assert watched.fault(8.0) == (
         Reason(f'{name}_ahead'), f'{name} is stamped 2.00 s in the future, limit 0.1 s')
 
@@ -74,7 +74,7 @@ def test_a_clock_that_runs_is_no_fault_and_the_first_tick_has_none_before():
     assert read(0.0, steady=False) == (pytest.approx(PERIOD), None)
 
 
-@pytest.mark.parametrize('jump', [0.9 * STEP, -0.9 * PERIOD])
+@pytest.mark.parametrize('jump', [0.9 * MAX_CLOCK_STEP, -0.9 * PERIOD])
 def test_a_clock_that_is_slewed_is_no_fault(jump):
     assert read(jump)[1] is None
 
@@ -93,7 +93,10 @@ def test_without_a_steady_clock_a_jump_ahead_is_a_late_tick():
 
 
 def test_a_tick_that_comes_late_is_named():
-    assert read(0.0, pause=1.1 * SILENCE) == (pytest.approx(1.1 * SILENCE), Reason.TICK_LATE)
+    assert read(0.0, pause=1.1 * MAX_TICK_GAP) == (
+        pytest.approx(1.1 * MAX_TICK_GAP),
+        Reason.TICK_LATE,
+    )
 
 
 @pytest.mark.parametrize('now', [math.nan, math.inf, -math.inf])
@@ -110,8 +113,8 @@ def measured(stamp=0.0, x=0.0, yaw=0.0, vx=0.0, wz=0.0):
 
 @pytest.mark.parametrize(('second', 'jumps'), [
     (measured(0.02, x=0.9), False), (measured(0.02, x=1.1), True), (measured(0.5, x=-1.1), True),
-    (measured(0.5, x=1.5, vx=1.0), False), (measured(0.5, yaw=1.1 * JUMP_TURN), True),
-    (measured(0.5, yaw=1.1 * JUMP_TURN, wz=1.0), False), (measured(0.02, yaw=6.2), False),
+    (measured(0.5, x=1.5, vx=1.0), False), (measured(0.5, yaw=1.1 * MAX_YAW_JUMP), True),
+    (measured(0.5, yaw=1.1 * MAX_YAW_JUMP, wz=1.0), False), (measured(0.02, yaw=6.2), False),
 ])
 def test_a_pose_that_no_speed_explains_is_a_jump_told_once(second, jumps):
     watch = OdometryMonitor()
@@ -158,6 +161,6 @@ def test_the_last_bit_of_odometry_thaws_it():
 
 
 def test_frozen_odometry_gets_another_chance_after_a_rest():
-    told = frozen(1.0 + RETRY + 0.5)
-    assert told[round((0.9 + RETRY) / PERIOD)]
-    assert not told[round((1.2 + RETRY) / PERIOD)]
+    told = frozen(1.0 + RETRY_TIME + 0.5)
+    assert told[round((0.9 + RETRY_TIME) / PERIOD)]
+    assert not told[round((1.2 + RETRY_TIME) / PERIOD)]

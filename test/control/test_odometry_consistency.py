@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mppi_ros.control.inputs import Odometry
-from mppi_ros.control.odometry_consistency import SHORTEST, BodyTwist, OdometryConsistency
+from mppi_ros.control.odometry_consistency import MIN_FREEZE_TIME, BodyTwist, OdometryConsistency
 from mppi_ros.control.tick_result import Reason
 from mppi_ros.parameters import declaration
 
@@ -67,7 +67,7 @@ def test_a_pose_that_stays_while_its_twist_moves_is_named(names, motion, seconds
     speeds = OMNI if 'vy' in motion else SPEEDS
     healthy = drive(seconds=4.0, **motion)
     stamp, words = first_words(freeze(healthy, names), speeds=speeds)
-    assert 0.5 + SHORTEST - 0.02 <= stamp <= 0.5 + seconds
+    assert 0.5 + MIN_FREEZE_TIME - 0.02 <= stamp <= 0.5 + seconds
     assert any(words.startswith(f'odometry {name} has stayed') for name in names[:2])
 
 
@@ -86,7 +86,7 @@ def test_a_twist_that_stays_while_its_pose_moves_otherwise_is_named(names, motio
     speeds = OMNI if 'vy' in motion else SPEEDS
     measured = freeze(drive(seconds=4.0, **motion), names, **values)
     stamp, words = first_words(measured, speeds=speeds)
-    assert 0.5 + SHORTEST - 0.02 <= stamp <= 1.5
+    assert 0.5 + MIN_FREEZE_TIME - 0.02 <= stamp <= 1.5
     # Where the pose stays the same, too, nobody can say which of the two is wrong.
     assert any(words.startswith(f'odometry {name} has stayed') for name in (*names, *POSE))
 

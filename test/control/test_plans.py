@@ -14,10 +14,10 @@ import numpy as np
 from plan_drive import drive_plan
 import pytest
 
-from mppi_ros.control.plan_tracker import OFF
+from mppi_ros.control.plan_tracker import OFF_PLAN_DISTANCE
 from mppi_ros.control.tick_result import ControllerState
-from mppi_ros.driving.cost_to_go import REJOIN
-from mppi_ros.driving.path import WINDOW
+from mppi_ros.driving.cost_to_go import REJOIN_DISTANCE
+from mppi_ros.driving.path import PROJECTION_WINDOW
 
 TOLERANCE, TURN_TOLERANCE = 0.2, 0.25  # [m] [rad] of goal.*, and what braking adds
 STEP = 0.05  # [m] more than the robot moves in a tick, with top speeds of 0.5 m/s on each axis
@@ -122,7 +122,7 @@ def test_a_curve_is_driven_whole_and_in_order(name):
     assert_arrives(drive, plan[-1])
     assert drive.coverage(plan, 0.2) == 1.0
     assert drive.travelled == pytest.approx(length(plan), rel=0.08, abs=0.2)
-    assert np.diff(drive.progress).max() <= WINDOW + STEP
+    assert np.diff(drive.progress).max() <= PROJECTION_WINDOW + STEP
     assert np.diff(drive.progress).min() > -STEP
 
 
@@ -197,7 +197,7 @@ def test_a_plan_in_lanes_is_rejoined_behind_a_post_and_driven_whole(gap, model, 
     assert drive.coverage(plan) > 0.85
     assert drive.travelled < 1.1 * length(plan)
     blocked = 2.0 * (radius + 0.22 + 0.1)
-    assert np.diff(drive.progress).max() <= blocked + REJOIN + WINDOW
+    assert np.diff(drive.progress).max() <= blocked + REJOIN_DISTANCE + PROJECTION_WINDOW
     assert np.diff(drive.progress).min() > -STEP
 
 
@@ -255,7 +255,7 @@ def test_any_plan_is_driven_in_order_to_its_end(moves, beside):
     assert_arrives(drive, plan[-1])
     assert drive.coverage(plan, 0.6) == 1.0
     assert drive.travelled < 1.15 * length(plan) + 1.0
-    assert np.abs(np.diff(drive.progress)).max() <= WINDOW + STEP
+    assert np.abs(np.diff(drive.progress)).max() <= PROJECTION_WINDOW + STEP
 
 
 @settings(max_examples=4)
@@ -265,4 +265,4 @@ def test_from_anywhere_the_goal_is_reached(moves, x, y, yaw):
     plan = any_plan(moves)
     drive = drive_plan(plan, (x, y, yaw), seconds=80.0)
     assert_arrives(drive, plan[-1])
-    assert drive.travelled < 1.3 * (length(plan) + math.hypot(x, y)) + 2.0 * OFF
+    assert drive.travelled < 1.3 * (length(plan) + math.hypot(x, y)) + 2.0 * OFF_PLAN_DISTANCE

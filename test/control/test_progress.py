@@ -9,7 +9,13 @@ from plain_robot import QUICK, PlainRobot, room, with_block
 import pytest
 
 from mppi_ros.control.controller import Controller
-from mppi_ros.control.progress import REACH, REMEDIES, TURN, ProgressChecker, StuckDetector
+from mppi_ros.control.progress import (
+    RECOVERIES,
+    STUCK_ANGLE,
+    STUCK_RADIUS,
+    ProgressChecker,
+    StuckDetector,
+)
 from mppi_ros.control.tick_result import ControllerState, Reason
 from mppi_ros.driving.motion_models import MotionState as Place
 from mppi_ros.driving.parameters import Limits
@@ -50,7 +56,9 @@ def test_slow_robot_need_not_be_fast():
     assert not any(judged([(0.0, 0.0, 0.008 * tick) for tick in range(200)], limits=slow))
 
 
-@pytest.mark.parametrize('place', [(1.01 * REACH, 0.0, 0.0), (0.0, 0.0, 1.01 * TURN)])
+@pytest.mark.parametrize(
+    'place', [(1.01 * STUCK_RADIUS, 0.0, 0.0), (0.0, 0.0, 1.01 * STUCK_ANGLE)]
+)
 def test_stuck_robot_stays_so_until_it_leaves_the_place(place):
     fast = dataclasses.replace(LIMITS, vx_max=5.0, wz_max=9.0)
     told = judged([(0.0, 0.0, 0.0)] * 40 + [(0.2, 0.0, 0.5)] * 5 + [place] * 5, limits=fast)
@@ -96,8 +104,8 @@ def test_remedies_are_tried_in_turn_and_begin_anew():
     ticks = held({'recovery.stuck_timeout': 0.5}, seconds=3.0)
     words = [tick.reason.removeprefix('no headway: ') for tick in ticks]
     order = [word for before, word in zip(['', *words], words, strict=False) if word != before]
-    assert order[:4] == [*REMEDIES, REMEDIES[0]]
-    backing = [tick.command.vx for tick in ticks if tick.reason.endswith(REMEDIES[2])]
+    assert order[:4] == [*RECOVERIES, RECOVERIES[0]]
+    backing = [tick.command.vx for tick in ticks if tick.reason.endswith(RECOVERIES[2])]
     assert backing[-1] == pytest.approx(0.5 * QUICK.limits.vx_min)
 
 

@@ -11,7 +11,7 @@ import pytest
 from rolling import Drive, arc, straight, world
 
 from mppi_ros.control.rolling_window import (
-    LONGEST,
+    MAX_UPDATE_PERIOD,
     UpdateTracker,
     allowed_speed,
     distance_to_rim,
@@ -129,7 +129,7 @@ def test_the_wait_for_the_next_costmap_is_what_is_left_of_the_longest_period():
     assert renewals.wait(1.9) == pytest.approx(0.6)
     assert renewals.wait(3.0) == 0.0
     renewals.take(60.0, 59.9, grid(5.0, 0.0), (5.0, 0.0))
-    assert renewals.period == LONGEST
+    assert renewals.period == MAX_UPDATE_PERIOD
     renewals.take(1.0, 0.9, grid(6.0, 0.0), (6.0, 0.0))  # the clock went back
     assert renewals.period == 0.0
 

@@ -12,7 +12,7 @@ from mppi_ros.control import stopping_check
 from mppi_ros.control.stopping_check import CollisionModel
 from mppi_ros.driving import motion_models
 from mppi_ros.driving.costmap import Costmap
-from mppi_ros.driving.distance_field import FAR, distance_field
+from mppi_ros.driving.distance_field import NO_OBSTACLE, distance_field
 from mppi_ros.driving.footprint import Footprint
 from mppi_ros.driving.motion_models import DiffDrive, MotionState
 from mppi_ros.driving.parameters import Limits, PredictionParameters
@@ -22,7 +22,7 @@ PREDICTION = PredictionParameters(
     delay_linear=0.1, delay_angular=0.1, lag_linear=0.2, lag_angular=0.15
 )
 BODY = Footprint.round(0.2)
-MODEL = DiffDrive.of(LIMITS, PREDICTION, stopping_check.STEP)
+MODEL = DiffDrive.of(LIMITS, PREDICTION, stopping_check.INTEGRATION_STEP)
 WALL = 4.95  # [m] inner face of the room's right wall
 
 
@@ -39,16 +39,19 @@ def beside_the_rim(outside, body=BODY):
 @pytest.mark.parametrize('yaw', [0.0, 0.5 * math.pi, math.pi, -0.5 * math.pi])
 def test_the_rim_is_a_wall_for_the_check_as_long_as_the_outside_is_an_obstacle(yaw):
     tight = replace(LIMITS, wz_max=0.01)
-    model = DiffDrive.of(tight, PREDICTION, stopping_check.STEP)
+    model = DiffDrive.of(tight, PREDICTION, stopping_check.INTEGRATION_STEP)
     rest = stopping_check.check(
-        MotionState(0.0, 0.0, yaw, 1.0, 0.0), (1.0, 0.0), 0.05, beside_the_rim(FAR), model).rest
+        MotionState(0.0, 0.0, yaw, 1.0, 0.0), (1.0, 0.0), 0.05, beside_the_rim(NO_OBSTACLE), model
+    ).rest
     way = math.hypot(rest.x, rest.y)
     for gap, safe in ((0.01, True), (-0.01, False)):
         start = 2.0 - 0.2 - way - gap
         state = MotionState(start * math.cos(yaw), start * math.sin(yaw), yaw, 1.0, 0.0)
         found = stopping_check.check(state, (1.0, 0.0), 0.05, beside_the_rim(0.0), model)
         assert found.safe is safe
-        assert stopping_check.check(state, (1.0, 0.0), 0.05, beside_the_rim(FAR), model).safe
+        assert stopping_check.check(
+            state, (1.0, 0.0), 0.05, beside_the_rim(NO_OBSTACLE), model
+        ).safe
 
 
 def test_a_body_that_reaches_over_the_rim_may_come_back_and_go_no_further():
@@ -205,13 +208,13 @@ FIELD = with_block(room(width=400.0, height=20.0, resolution=0.2), 199.0, 0.0, 1
 def test_a_stop_of_which_the_end_is_not_seen_is_not_safe(brakes):
     """The room is free for 190 m: what counts is that the robot still moves after 20 s."""
     limits = Limits(ax_min=brakes, vx_max=2.0)
-    model = DiffDrive.of(limits, PREDICTION, stopping_check.STEP)
+    model = DiffDrive.of(limits, PREDICTION, stopping_check.INTEGRATION_STEP)
     around = surroundings(FIELD)
-    assert 2.0 / -brakes > stopping_check.STEP * stopping_check.LONGEST
+    assert 2.0 / -brakes > stopping_check.INTEGRATION_STEP * stopping_check.MAX_STOP_STEPS
     found = stopping_check.check(moving(v=2.0), (2.0, 0.0), 0.05, around, model)
     assert found.rest.v > 0.0
     assert not found.safe
-    slow = 0.8 * -brakes * stopping_check.STEP * stopping_check.LONGEST
+    slow = 0.8 * -brakes * stopping_check.INTEGRATION_STEP * stopping_check.MAX_STOP_STEPS
     found = stopping_check.check(moving(v=slow), (slow, 0.0), 0.05, around, model)
     assert found.rest.v == pytest.approx(0.0, abs=0.01)
     assert found.safe

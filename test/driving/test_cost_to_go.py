@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mppi_ros.driving.cost_to_go import REJOIN, CostToGo, NoWay, clearance_along, detour
+from mppi_ros.driving.cost_to_go import REJOIN_DISTANCE, CostToGo, NoWay, clearance_along, detour
 from mppi_ros.driving.costmap import Costmap
 from mppi_ros.driving.distance_field import distance_field
 from mppi_ros.driving.footprint import Footprint
@@ -57,7 +57,7 @@ def test_an_obstacle_on_a_plan_that_leaves_the_costmap_still_does():
     found = search(np.s_[38:42, 60:64])
     assert isinstance(found, CostToGo)
     assert 0.6 < found.blocked < 1.0 < 1.2 < found.first < 1.6
-    assert found.last - found.first == pytest.approx(REJOIN)
+    assert found.last - found.first == pytest.approx(REJOIN_DISTANCE)
     assert found.leave < found.blocked
 
 

@@ -6,7 +6,7 @@ import pytest
 from scipy.ndimage import distance_transform_edt
 
 from mppi_ros.driving.costmap import Costmap
-from mppi_ros.driving.distance_field import FAR, distance_field
+from mppi_ros.driving.distance_field import NO_OBSTACLE, distance_field
 from mppi_ros.parameters.errors import InputError
 
 RESOLUTION = 0.05
@@ -34,7 +34,7 @@ def brute_force(obstacles: np.ndarray) -> np.ndarray:
 def test_distance_equals_brute_force(seed, shape):
     grid = random_costmap(seed, shape, 0.05)
     grid.data[0, 0] = 100
-    field = distance_field(grid, inscribed_radius=FAR, outside_is_obstacle=False)
+    field = distance_field(grid, inscribed_radius=NO_OBSTACLE, outside_is_obstacle=False)
     np.testing.assert_allclose(field.distance, brute_force(grid.data == 100), rtol=1e-6)
 
 
@@ -42,7 +42,7 @@ def test_distance_equals_brute_force(seed, shape):
 @pytest.mark.parametrize('outside', [False, True])
 def test_distance_equals_scipy_on_a_large_map(unknown, outside):
     grid = random_costmap(7, (220, 340), 0.002)
-    field = distance_field(grid, inscribed_radius=FAR, unknown_is_obstacle=unknown,
+    field = distance_field(grid, inscribed_radius=NO_OBSTACLE, unknown_is_obstacle=unknown,
                            outside_is_obstacle=outside)
     obstacles = (grid.data == 100) | (unknown & (grid.data == -1))
     cells = distance_transform_edt(~np.pad(obstacles, 1, constant_values=outside))[1:-1, 1:-1]
@@ -52,8 +52,8 @@ def test_distance_equals_scipy_on_a_large_map(unknown, outside):
 
 def test_inflated_cells_are_no_obstacles():
     field = distance_field(costmap(np.full((5, 5), 98)), outside_is_obstacle=False)
-    assert (field.distance == np.float32(FAR)).all()
-    assert field.outside == FAR
+    assert (field.distance == np.float32(NO_OBSTACLE)).all()
+    assert field.outside == NO_OBSTACLE
 
 
 def test_without_obstacles_the_border_is_the_nearest():

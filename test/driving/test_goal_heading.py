@@ -9,7 +9,7 @@ import pytest
 from mppi_ros.driving.costmap import LETHAL, Costmap
 from mppi_ros.driving.distance_field import distance_field
 from mppi_ros.driving.footprint import Footprint
-from mppi_ros.driving.goal_heading import AHEAD, GoalHeadingSelector
+from mppi_ros.driving.goal_heading import MAX_AIM_ANGLE, GoalHeadingSelector
 from mppi_ros.driving.motion_models import MotionState
 
 LONG = Footprint.polygonal([(1.0, 0.3), (-0.2, 0.3), (-0.2, -0.3), (1.0, -0.3)])
@@ -39,8 +39,8 @@ def test_heading_within_a_quarter_turn_is_aimed_at_itself(left):
 
 @pytest.mark.parametrize('left', [1.6, 2.5, 3.1, -1.6, -3.1])
 def test_heading_farther_away_is_aimed_at_by_a_quarter_turn_on_its_side(left):
-    assert turned(left) == pytest.approx(math.copysign(AHEAD, left))
-    assert turned(left + math.tau) == pytest.approx(math.copysign(AHEAD, left))
+    assert turned(left) == pytest.approx(math.copysign(MAX_AIM_ANGLE, left))
+    assert turned(left + math.tau) == pytest.approx(math.copysign(MAX_AIM_ANGLE, left))
 
 
 def test_side_is_kept_where_both_are_about_as_long():
@@ -74,7 +74,7 @@ def test_robot_turns_on_the_free_side_even_if_it_is_longer(left, side):
 def test_without_room_on_either_side_the_shorter_one_is_tried_and_nothing_is_free():
     narrow = field((3.7, 3.7), (3.7, 2.3))
     turn = GoalHeadingSelector()
-    assert turned(2.0, around=narrow, turn=turn) == pytest.approx(AHEAD)
+    assert turned(2.0, around=narrow, turn=turn) == pytest.approx(MAX_AIM_ANGLE)
     assert not turn.free
     turned(2.0, turn=turn)
     assert turn.free

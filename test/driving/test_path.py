@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from mppi_ros.driving.path import LONGEST, ReferencePath, sections
+from mppi_ros.driving.path import MAX_LENGTH, ReferencePath, sections
 from mppi_ros.parameters.errors import InputError
 
 
@@ -58,7 +58,7 @@ def test_a_single_point_is_a_path(poses):
         (np.zeros((3, 4)), 'shape'),
         ([[0.0, 0.0, 0.0], [1.0, np.nan, 0.0]], 'pose 1'),
         ([[0.0, 0.0, 0.0], [1.0, 0.0, np.inf]], 'pose 1'),
-        ([[0.0, 0.0], [2.0 * LONGEST, 0.0]], 'long'),
+        ([[0.0, 0.0], [2.0 * MAX_LENGTH, 0.0]], 'long'),
         ([[-1e308, 0.0], [1e308, 0.0]], 'long'),
     ],
 )

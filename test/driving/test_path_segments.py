@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mppi_ros.driving.path import ReferencePath, sections
-from mppi_ros.driving.path_segments import PLACE
+from mppi_ros.driving.path_segments import SAME_POSITION
 from mppi_ros.parameters.errors import InputError
 
 EAST, WEST = 0.0, math.pi
@@ -159,12 +159,12 @@ corner = st.tuples(
 def test_sections_join_each_other_and_lead_from_the_first_pose_to_the_last(plan, turns, omni):
     found = sections(plan, turns=turns, omni=omni)
     whole = ReferencePath.from_poses(plan)
-    assert math.dist(found[0].points[0], plan[0][:2]) <= PLACE + 1e-3
+    assert math.dist(found[0].points[0], plan[0][:2]) <= SAME_POSITION + 1e-3
     np.testing.assert_allclose(found[-1].points[-1], plan[-1][:2], atol=1e-9)
     assert found[-1].goal == pytest.approx(whole.goal)
     for before, after in zip(found, found[1:], strict=False):
         np.testing.assert_allclose(before.points[-1], after.points[0], atol=1e-9)
-    assert sum(each.length for each in found) <= whole.length + 2.0 * PLACE
+    assert sum(each.length for each in found) <= whole.length + 2.0 * SAME_POSITION
     assert all(each.length == 0.0 for each in found if each.in_place)
     assert turns or not any(each.in_place for each in found)
 

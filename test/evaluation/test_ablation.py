@@ -38,7 +38,7 @@ def test_a_drive_without_success_costs_the_way_that_is_left(drives):
     left = result.trace.statistics['distance_to_goal'][-2]
     assert not told['success']
     assert ablation.excess(result, configuration, told['ideal_time_s']) == pytest.approx(
-        ablation.FAILED + left / configuration.limits.vx_max)
+        ablation.FAILURE_COST + left / configuration.limits.vx_max)
 
 
 def test_ratio_of_two_variants_is_that_of_their_sums():

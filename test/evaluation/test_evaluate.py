@@ -281,7 +281,7 @@ def test_a_cluster_gives_the_same_episodes(scenarios, tmp_path):
 
 @pytest.mark.skipif(find_spec('distributed') is None, reason='needs Dask: pip install distributed')
 def test_a_cluster_that_does_not_answer_ends_with_one_line(scenarios, capsys, monkeypatch):
-    monkeypatch.setattr('mppi_ros.evaluation.runner.CONNECT', 0.5)
+    monkeypatch.setattr('mppi_ros.evaluation.runner.CONNECT_TIMEOUT', 0.5)
     assert run('scenarios', '--data', scenarios, '--cluster', 'tcp://127.0.0.1:9') == 2
     assert '--cluster tcp://127.0.0.1:9' in capsys.readouterr().err.splitlines()[-1]
 

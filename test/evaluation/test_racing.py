@@ -9,8 +9,8 @@ from PIL import Image
 import pytest
 
 from mppi_ros.driving.path import ReferencePath
-from mppi_ros.evaluation.case import RUN_UP
-from mppi_ros.evaluation.suites import RESERVE, Request, cases_of
+from mppi_ros.evaluation.case import RUN_UP_LENGTH
+from mppi_ros.evaluation.suites import GRIP_SHARE, Request, cases_of
 from mppi_ros.parameters.declaration import replace
 from mppi_ros.parameters.errors import InputError
 
@@ -76,7 +76,7 @@ def test_the_car_is_told_of_the_centre_line_and_of_the_limits_of_the_race_line(t
     assert case.configuration.motion_model == 'ackermann'
     assert (limits.vx_max, limits.ax_max, limits.ax_min) == (SPEED, 3.0, -5.0)
     assert case.grip == pytest.approx(SPEED**2 / RADIUS, abs=1e-3)
-    assert limits.ay_max == pytest.approx(RESERVE * case.grip, abs=1e-3)
+    assert limits.ay_max == pytest.approx(GRIP_SHARE * case.grip, abs=1e-3)
     assert case.lap_time == pytest.approx(AROUND / SPEED, rel=1e-6)
     centre = oval(0.0, np.arange(0.0, AROUND, 0.02))
     for x, y, _ in case.path[::10]:
@@ -88,7 +88,7 @@ def test_the_course_is_closed_and_begins_the_run_up_before_the_line(tracks):
     assert case.path[0] == case.path[-1]
     line = ReferencePath.from_poses(np.array(case.path)[:, :2])
     assert line.length == pytest.approx(AROUND, rel=2e-3)
-    at_line = [np.interp(RUN_UP, line.arc, axis) for axis in line.points.T]
+    at_line = [np.interp(RUN_UP_LENGTH, line.arc, axis) for axis in line.points.T]
     assert math.dist(at_line, oval(0.0, [0.0])[0]) < 0.2
     episode = case.episode(case.ideal_time())
     assert np.diff(episode.timing_gates) == pytest.approx(AROUND, rel=2e-3)

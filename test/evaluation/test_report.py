@@ -10,15 +10,15 @@ import pytest
 from mppi_ros.driving.costmap import Costmap
 from mppi_ros.driving.footprint import Footprint
 from mppi_ros.evaluation.report import write_report
-from mppi_ros.evaluation.summary import Drive, summarise, trace_of
+from mppi_ros.evaluation.summary import ObservedDrive, summarise, trace_of
 
 BEGAN = 1000.0
 GOAL = (4.0, 1.0, 0.0)
 
 
-def straight_drive(seconds: float = 8.0, speed: float = 0.5) -> Drive:
+def straight_drive(seconds: float = 8.0, speed: float = 0.5) -> ObservedDrive:
     """Drive along x from 0: the first command comes 3 s after the start of the process."""
-    drive = Drive(began=BEGAN, plan=np.array([[0.0, 1.0, 0.0], GOAL]), reached=True)
+    drive = ObservedDrive(began=BEGAN, plan=np.array([[0.0, 1.0, 0.0], GOAL]), reached=True)
     for k in range(int(seconds * 50) + 1):
         x = 0.02 * k * speed
         drive.truth.append((BEGAN + 3.0 + 0.02 * k, x, 1.0, 0.0, speed, 0.0, 0.0))
@@ -56,7 +56,7 @@ def test_summary_of_a_straight_drive():
 
 
 def test_summary_of_nothing_says_so():
-    summary = summarise(Drive(began=BEGAN, reason='interrupted'))
+    summary = summarise(ObservedDrive(began=BEGAN, reason='interrupted'))
     assert not summary['goal_reached']
     assert summary['reason'] == 'interrupted'
     assert summary['time_s'] is summary['min_clearance_m'] is summary['first_command_s'] is None

@@ -428,7 +428,7 @@ from mppi_ros.driving.parameters import Limits, PredictionParameters
 
 field = distance_field(Costmap(np.zeros((100, 100), np.int8), 0.1, -5.0, -5.0))
 around = stopping_check.CollisionModel.of(field, Footprint.round(0.2), 0.0)
-model = DiffDrive.of(Limits(), PredictionParameters(), stopping_check.STEP)
+model = DiffDrive.of(Limits(), PredictionParameters(), stopping_check.INTEGRATION_STEP)
 start = MotionState(0.0, 0.0, 0.0, 0.5, 0.0)
 print(stopping_check.check(start, (0.5, 0.0), 0.1, around, model).rest.x)
 """

@@ -36,7 +36,7 @@ from mppi_ros.control.parameters import ControllerParameters  # noqa: E402
 from mppi_ros.control.tick_result import Reason  # noqa: E402
 from mppi_ros.driving.costmap import Costmap  # noqa: E402
 from mppi_ros.nodes.controller import node as controller_node  # noqa: E402
-from mppi_ros.nodes.controller.inputs import ODOMETRY  # noqa: E402
+from mppi_ros.nodes.controller.inputs import ODOMETRY_QOS  # noqa: E402
 from mppi_ros.nodes.controller.node import MppiController  # noqa: E402
 from mppi_ros.parameters.errors import InputError  # noqa: E402
 from mppi_ros.ros import conversions
@@ -118,7 +118,7 @@ def test_odometry_wakes_nobody_and_the_tick_takes_the_newest(node, monkeypatch):
     assert taken == []
     node.intake.take_odometry()
     assert taken[-1] == 49.0
-    assert len(taken) <= ODOMETRY.depth
+    assert len(taken) <= ODOMETRY_QOS.depth
     executor.remove_node(node)
 
 
@@ -477,7 +477,7 @@ def test_only_a_start_that_compiles_says_so(node, monkeypatch, compiles):
         if 'compiling' in words:
             told.set()
 
-    monkeypatch.setattr(controller_node, 'LOADED', 0.0 if compiles else 1000.0)
+    monkeypatch.setattr(controller_node, 'MAX_LOAD_TIME', 0.0 if compiles else 1000.0)
     monkeypatch.setattr(Controller, 'warm_up', lambda _: compiles and told.wait(20.0))
     monkeypatch.setattr(node, 'get_logger', lambda: SimpleNamespace(
         info=info, warning=said.append, error=said.append, fatal=said.append))

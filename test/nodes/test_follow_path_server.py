@@ -155,7 +155,7 @@ def test_a_robot_that_stands_too_long_fails_the_goal_with_the_code(action, code,
 
 
 def test_every_failure_is_a_code_of_nav2():
-    assert set(follow_path_server.FAILURES.values()) <= set(CODES)
+    assert set(follow_path_server.FAILURE_CODES.values()) <= set(CODES)
 
 
 def test_a_robot_that_drives_and_gets_nowhere_fails_the_goal(action):
@@ -352,7 +352,7 @@ def test_a_cancel_ends_while_no_tick_comes_and_not_before(action, monkeypatch):
     cancel(action, handle)
     action.server.end_unticked()
     assert handle.told == ['execute']  # the robot may still be braking
-    seconds[0] += follow_path_server.UNTICKED
+    seconds[0] += follow_path_server.CANCEL_TIMEOUT
     action.server.end_unticked()
     assert handle.told == ['execute', 'canceled']
     running = action.send()
@@ -420,7 +420,7 @@ def test_a_cancel_reaches_the_client_while_no_tick_comes(driver, monkeypatch):
 
 
 def test_many_updates_before_a_tick_are_applied_in_their_order_with_one_copy(node, monkeypatch):
-    monkeypatch.setattr(controller_inputs, 'UPDATES', 30)
+    monkeypatch.setattr(controller_inputs, 'MAX_PENDING_UPDATES', 30)
     controller = node()
     controller.trigger_configure()
     taken = []

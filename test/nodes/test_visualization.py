@@ -20,7 +20,7 @@ from mppi_ros.control.controller import Controller  # noqa: E402
 from mppi_ros.control.inputs import Odometry  # noqa: E402
 from mppi_ros.control.parameters import ControllerParameters  # noqa: E402
 from mppi_ros.driving.costmap import Costmap  # noqa: E402
-from mppi_ros.driving.distance_field import FAR, DistanceField  # noqa: E402
+from mppi_ros.driving.distance_field import NO_OBSTACLE, DistanceField  # noqa: E402
 from mppi_ros.nodes.controller.node import MppiController  # noqa: E402
 from mppi_ros.ros import conversions  # noqa: E402
 from mppi_ros.share import share_path  # noqa: E402
@@ -107,7 +107,7 @@ def test_critic_costs_begin_with_the_dearest_and_leave_out_what_is_free():
 
 
 def test_a_distance_field_is_drawn_dark_at_obstacles_and_free_far_away():
-    distance = np.array([[0.0, 1.0, 2.0, FAR]], np.float32)
+    distance = np.array([[0.0, 1.0, 2.0, NO_OBSTACLE]], np.float32)
     message = conversions.distance_field_to_msg(
         DistanceField(distance, 0.1, 0.0, 0.0, 0.0), 0.0, 'map')
     assert list(message.data) == [100, 50, 0, 0]

@@ -13,7 +13,7 @@ import rclpy  # noqa: E402
 
 from mppi_ros.control.tick_result import Fault, Reason  # noqa: E402
 from mppi_ros.nodes import cmd_vel_watchdog  # noqa: E402
-from mppi_ros.nodes.controller.node import LATE  # noqa: E402
+from mppi_ros.nodes.controller.node import TICK_LATE_FAULT  # noqa: E402
 from mppi_ros.nodes.controller.tick_watchdog import ExternalStopMonitor, TickWatchdog
 
 PERIOD = 0.02
@@ -80,7 +80,10 @@ def test_a_late_beat_is_late_where_the_watch_had_no_chance_to_see_it(line, zeros
 
 
 def test_the_caller_of_a_late_tick_is_believed_to_have_sent_zero():
-    assert Fault(Reason.TICK_LATE, 'the control tick stood still and zero was sent') == LATE
+    assert (
+        Fault(Reason.TICK_LATE, 'the control tick stood still and zero was sent')
+        == TICK_LATE_FAULT
+    )
 
 
 @pytest.fixture
@@ -105,8 +108,8 @@ def hear(guard, vx, wz=0.0, stamp=0.0):
 
 
 def look(guard, seconds):
-    for _ in range(round(seconds * cmd_vel_watchdog.RATE)):
-        guard.clock += 1.0 / cmd_vel_watchdog.RATE
+    for _ in range(round(seconds * cmd_vel_watchdog.CHECK_RATE)):
+        guard.clock += 1.0 / cmd_vel_watchdog.CHECK_RATE
         guard._look()
 
 
@@ -117,7 +120,9 @@ def test_guard_fills_the_silence_after_a_command_that_moves(guard, command):
     assert guard.sent == []
     look(guard, 3.0)
     assert guard.sent[0] == pytest.approx(100.0 + guard.configuration.timeout, abs=0.05)
-    assert guard.sent[-1] == pytest.approx(guard.sent[0] + cmd_vel_watchdog.REPEAT, abs=0.05)
+    assert guard.sent[-1] == pytest.approx(
+        guard.sent[0] + cmd_vel_watchdog.STOP_DURATION, abs=0.05
+    )
 
 
 def test_guard_says_which_driver_it_hears_and_not_that_it_hears_itself(guard, monkeypatch):

@@ -12,7 +12,7 @@ pytest.importorskip('rclpy', reason='needs ROS 2: source an installation or inst
 from mppi_ros.control.parameters import RealtimeParameters  # noqa: E402
 from mppi_ros.parameters.errors import ParameterError  # noqa: E402
 from mppi_ros.ros import realtime  # noqa: E402
-from mppi_ros.ros.realtime import DONE, take_privileges  # noqa: E402
+from mppi_ros.ros.realtime import IN_FORCE, take_privileges  # noqa: E402
 
 
 def test_nothing_is_taken_that_is_not_wanted(monkeypatch):
@@ -23,7 +23,7 @@ def test_nothing_is_taken_that_is_not_wanted(monkeypatch):
 
 def test_garbage_that_is_there_is_frozen():
     try:
-        assert take_privileges(RealtimeParameters()) == {'freeze_gc': DONE}
+        assert take_privileges(RealtimeParameters()) == {'freeze_gc': IN_FORCE}
         assert gc.get_freeze_count() > 1000
     finally:
         gc.unfreeze()
@@ -34,7 +34,7 @@ def test_the_thread_is_kept_on_its_cores():
     first = min(before)
     try:
         told = take_privileges(RealtimeParameters(cpus=str(first), freeze_gc=False))
-        assert told == {'cpus': DONE}
+        assert told == {'cpus': IN_FORCE}
         assert os.sched_getaffinity(0) == {first}
         told = take_privileges(RealtimeParameters(cpus='4095', freeze_gc=False))
         assert told['cpus'].endswith(f'the cores of this process are {first}')
@@ -45,7 +45,9 @@ def test_the_thread_is_kept_on_its_cores():
 def test_a_priority_is_asked_for_and_a_refusal_told(monkeypatch):
     asked = []
     monkeypatch.setattr(os, 'sched_setscheduler', lambda *words: asked.append(words))
-    assert take_privileges(RealtimeParameters(priority=7, freeze_gc=False)) == {'priority': DONE}
+    assert take_privileges(RealtimeParameters(priority=7, freeze_gc=False)) == {
+        'priority': IN_FORCE
+    }
     who, policy, parameters = asked[0]
     assert (who, policy, parameters.sched_priority) == (
         0, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, 7)

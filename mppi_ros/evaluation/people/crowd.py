@@ -57,7 +57,7 @@ class Person:
 
 
 @dataclass(frozen=True)
-class Scene:
+class CrowdScene:
     """Where people and robot are and go, within bounds (x_min, y_min, x_max, y_max) [m]."""
 
     start: Pose
@@ -90,7 +90,7 @@ class Crowd:
 
     """
 
-    def __init__(self, scene: Scene, robot_radius: float) -> None:
+    def __init__(self, scene: CrowdScene, robot_radius: float) -> None:
         """
         Place the people at their starts, at time 0.
 
@@ -126,9 +126,9 @@ class Crowd:
             self._rvo.add_obstacle(corners)
         self._rvo.process_obstacles()
 
-    def movers(self) -> tuple[Reacting, ...]:
+    def movers(self) -> tuple[OrcaCrowd, ...]:
         """Return the people as discs that move."""
-        return tuple(Reacting(self, number) for number in range(len(self._people)))
+        return tuple(OrcaCrowd(self, number) for number in range(len(self._people)))
 
     def advance(self, time: float, pose: ArrayLike, twist: ArrayLike) -> None:
         """Let people walk until a time [s] past the robot at a true pose with a true twist."""
@@ -192,7 +192,7 @@ class Crowd:
 
 
 @dataclass(frozen=True)
-class Reacting:
+class OrcaCrowd:
     """One of a crowd, as a disc that moves."""
 
     crowd: Crowd
@@ -218,7 +218,7 @@ def _spread(rng: np.random.Generator, size: float = 0.3) -> float:
     return round(float(rng.uniform(-size, size)), 3)
 
 
-def _corridor(rng: np.random.Generator) -> Scene:
+def _corridor(rng: np.random.Generator) -> CrowdScene:
     """Return a corridor of 3 m with people in both directions."""
     people: list[Person] = []
     for n in range(3):
@@ -228,10 +228,12 @@ def _corridor(rng: np.random.Generator) -> Scene:
         x = 1.0 - 2.5 * n + _spread(rng, 0.5) - 1.5
         people.append(Person((x, back), ((24.0, back),), 1.3 + _spread(rng, 0.2)))
     walls = ((-8.0, 1.55, 26.0, 1.55), (-8.0, -1.55, 26.0, -1.55))
-    return Scene((2.0, 0.0, 0.0), (16.0, 0.0, 0.0), (-9.0, -2.0, 27.0, 2.0), tuple(people), walls)
+    return CrowdScene(
+        (2.0, 0.0, 0.0), (16.0, 0.0, 0.0), (-9.0, -2.0, 27.0, 2.0), tuple(people), walls
+    )
 
 
-def _doorway(rng: np.random.Generator) -> Scene:
+def _doorway(rng: np.random.Generator) -> CrowdScene:
     """Return a door of 1.2 m through which people come."""
     people = tuple(
         Person(
@@ -241,20 +243,20 @@ def _doorway(rng: np.random.Generator) -> Scene:
         for n in range(3)
     )  # fmt: skip
     walls = ((6.0, 0.65, 6.0, 4.0), (6.0, -4.0, 6.0, -0.65))
-    return Scene((2.0, -0.5, 0.0), (10.0, 0.0, 0.0), (-6.0, -4.5, 16.0, 4.5), people, walls)
+    return CrowdScene((2.0, -0.5, 0.0), (10.0, 0.0, 0.0), (-6.0, -4.5, 16.0, 4.5), people, walls)
 
 
-def _crossing(rng: np.random.Generator) -> Scene:
+def _crossing(rng: np.random.Generator) -> CrowdScene:
     """Return a stream of people across the way."""
     people = []
     for n in range(5):
         x = 4.5 + 0.9 * (n % 3) + _spread(rng)
         y = 3.0 + 1.8 * n + _spread(rng, 0.6)
         people.append(Person((x, y), ((x, -14.0),), 1.2 + _spread(rng, 0.2)))
-    return Scene((1.0, 0.0, 0.0), (10.0, 0.0, 0.0), (-1.0, -15.0, 12.0, 15.0), tuple(people))
+    return CrowdScene((1.0, 0.0, 0.0), (10.0, 0.0, 0.0), (-1.0, -15.0, 12.0, 15.0), tuple(people))
 
 
-def _stopping_group(rng: np.random.Generator) -> Scene:
+def _stopping_group(rng: np.random.Generator) -> CrowdScene:
     """Return a group ahead in a corridor that stops to talk and then goes on."""
     stop = 4.0 + _spread(rng, 1.0)
     people = tuple(
@@ -263,31 +265,31 @@ def _stopping_group(rng: np.random.Generator) -> Scene:
         for n in range(3)
     )  # fmt: skip
     walls = ((-2.0, 1.55, 26.0, 1.55), (-2.0, -1.55, 26.0, -1.55))
-    return Scene((1.0, 0.0, 0.0), (14.0, 0.0, 0.0), (-3.0, -2.0, 27.0, 2.0), people, walls)
+    return CrowdScene((1.0, 0.0, 0.0), (14.0, 0.0, 0.0), (-3.0, -2.0, 27.0, 2.0), people, walls)
 
 
-def _pillar(rng: np.random.Generator) -> Scene:
+def _pillar(rng: np.random.Generator) -> CrowdScene:
     """Return a person who steps out from behind a pillar and looks nowhere."""
     wait = 3.2 + _spread(rng, 0.5)
     person = Person((6.0, 1.7), ((6.0, -6.0),), 1.2, 0.25, (0.0, wait), reacts=False)
-    return Scene(
+    return CrowdScene(
         (1.0, 0.0, 0.0), (11.0, 0.0, 0.0), (-1.0, -7.0, 13.0, 4.0), (person,),
         discs=((5.3, 1.1, 0.35), (6.0, 2.6, 0.3)),
     )  # fmt: skip
 
 
-def _standing_then_going(rng: np.random.Generator) -> Scene:
+def _standing_then_going(rng: np.random.Generator) -> CrowdScene:
     """Return a person who stands in the way and goes when the robot is near."""
     wait = 4.5 + _spread(rng, 0.7)
     person = Person((6.0, 0.0), ((6.0, -8.0),), 1.2, 0.25, (0.0, wait), reacts=False)
-    return Scene((1.0, 0.0, 0.0), (11.0, 0.0, 0.0), (-1.0, -9.0, 13.0, 5.0), (person,))
+    return CrowdScene((1.0, 0.0, 0.0), (11.0, 0.0, 0.0), (-1.0, -9.0, 13.0, 5.0), (person,))
 
 
-def _forklift(rng: np.random.Generator) -> Scene:
+def _forklift(rng: np.random.Generator) -> CrowdScene:
     """Return something as large as a forklift that crosses the way and waits for nobody."""
     start = 5.5 + _spread(rng, 1.0)
     mover = Person((6.0, start), ((6.0, -12.0),), 1.3, 0.9, reacts=False)
-    return Scene((1.0, 0.0, 0.0), (11.0, 0.0, 0.0), (-1.0, -13.0, 13.0, 9.0), (mover,))
+    return CrowdScene((1.0, 0.0, 0.0), (11.0, 0.0, 0.0), (-1.0, -13.0, 13.0, 9.0), (mover,))
 
 
 SCENES = {
@@ -297,6 +299,6 @@ SCENES = {
 }  # fmt: skip
 
 
-def scene(name: str, seed: int) -> Scene:
+def scene(name: str, seed: int) -> CrowdScene:
     """Return a scene of SCENES; places, speeds and times vary with the seed."""
     return SCENES[name](np.random.default_rng([seed, list(SCENES).index(name)]))

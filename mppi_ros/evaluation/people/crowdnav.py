@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mppi_ros.evaluation.people.crowd import Person, Scene
+from mppi_ros.evaluation.people.crowd import CrowdScene, Person
 from mppi_ros.evaluation.people.trajectories import Trajectory, polyline
 from mppi_ros.files import reading
 from mppi_ros.parameters.errors import InputError
@@ -59,10 +59,10 @@ def load(path: Path, case: int) -> tuple[Trajectory, ...]:
     )
 
 
-def reacting(path: Path, case: int) -> Scene:
+def reacting(path: Path, case: int) -> CrowdScene:
     """Return the people of a case as a crowd that sees the robot, each to the opposite side."""
     found, _, radius = read(path)
     people = tuple(
         Person((x, y), ((-x, -y),), SPEED, radius) for x, y in found[case, 0].tolist()
     )
-    return Scene(START, GOAL, BOUNDS, people)
+    return CrowdScene(START, GOAL, BOUNDS, people)

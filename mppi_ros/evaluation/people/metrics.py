@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mppi_ros.control.parameters import ControllerParameters
-from mppi_ros.simulation.episode import STILL, STILL_TURN, Trace
+from mppi_ros.simulation.episode import STANDING_SPEED, STANDING_TURN_RATE, Trace
 from mppi_ros.simulation.world import World
 
 STOOD = 0.5  # [s] without motion before a contact in which the robot counts as standing
@@ -81,8 +81,8 @@ def mover_distances(
 def stood(trace: Trace) -> bool:
     """Tell whether the robot stood in the last STOOD seconds."""
     last = trace.time >= trace.time[-1] - STOOD - 1e-9
-    moving = np.hypot(*trace.twist[:, :2].T) >= STILL
-    moving |= np.abs(trace.twist[:, 2]) >= STILL_TURN
+    moving = np.hypot(*trace.twist[:, :2].T) >= STANDING_SPEED
+    moving |= np.abs(trace.twist[:, 2]) >= STANDING_TURN_RATE
     return bool(trace.time[-1] - trace.time[0] >= STOOD and not moving[last].any())
 
 

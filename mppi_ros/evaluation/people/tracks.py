@@ -34,7 +34,7 @@ MARGIN = 4.0  # [m] of free map around the region of the annotations
 
 
 @dataclass(frozen=True)
-class Drive:
+class Crossing:
     """Where and when the robot drives: start and goal pose, and the time of the record [s]."""
 
     start: Pose
@@ -91,7 +91,7 @@ def bounds(people: Mapping[int, Person]) -> tuple[float, float, float, float]:
     return tuple(round(float(value), 2) for value in (*low, *high))  # type: ignore[return-value]
 
 
-def drive(people: Mapping[int, Person], name: str, way: str, number: int, seed: int) -> Drive:
+def drive(people: Mapping[int, Person], name: str, way: str, number: int, seed: int) -> Crossing:
     """
     Draw a drive across, along or against the stream.
 
@@ -122,7 +122,7 @@ def drive(people: Mapping[int, Person], name: str, way: str, number: int, seed: 
         start, goal = ends[::-1] if turned else ends
         if count >= LEAST and _is_free(people, start, time):
             yaw = math.atan2(goal[1] - start[1], goal[0] - start[0])
-            return Drive(_pose(start, yaw), _pose(goal, yaw), time)
+            return Crossing(_pose(start, yaw), _pose(goal, yaw), time)
     raise InputError(f'{name}: no time has {LEAST} people and room at the start ({way})')
 
 

@@ -21,11 +21,20 @@ LEVELS = {
     ControllerState.WAITING: DiagnosticStatus.WARN,
     ControllerState.BRAKING: DiagnosticStatus.WARN,
 }
-ALONE = ('cmd_vel', 'odom', 'costmap', 'plan')  # topics on which two would contradict each other
-GUARD = 'cmd_vel_watchdog'  # only fills the silence of cmd_vel
-LISTENERS = (GUARD, '_', 'rosbag2')  # begins of names of nodes that only listen to commands
-BRAKES = ': braking'  # at the end of a reason, as the state says
-HOLD = 3.0  # [s] that a level is kept after its cause is gone, so that it cannot flicker
+EXCLUSIVE_TOPICS = (
+    'cmd_vel',
+    'odom',
+    'costmap',
+    'plan',
+)  # topics on which two would contradict each other
+WATCHDOG_NODE = 'cmd_vel_watchdog'  # only fills the silence of cmd_vel
+LISTENERS = (
+    WATCHDOG_NODE,
+    '_',
+    'rosbag2',
+)  # begins of names of nodes that only listen to commands
+BRAKING_SUFFIX = ': braking'  # at the end of a reason, as the state says
+LEVEL_HOLD = 3.0  # [s] that a level is kept after its cause is gone, so that it cannot flicker
 
 
 class ControllerDiagnostics:
@@ -87,7 +96,7 @@ class ControllerDiagnostics:
         """Tell a change at once, that of the state in the log, too; remember the worst level."""
         last, self._last = self._last, tick
         if last is None or tick.state is not last.state:
-            reason = tick.reason.removesuffix(BRAKES)
+            reason = tick.reason.removesuffix(BRAKING_SUFFIX)
             words = f'{tick.state.value}: {reason}' if reason else tick.state.value
             logger = self._node.get_logger()
             if tick.state is ControllerState.STOPPED:
@@ -98,7 +107,7 @@ class ControllerDiagnostics:
             self._solve.add(tick.statistics.solve_ms)
         level, words = self._level(tick)
         seconds = self._clock.now().nanoseconds * 1e-9
-        if level >= self._worst[0] or seconds > self._worst[2] + HOLD:
+        if level >= self._worst[0] or seconds > self._worst[2] + LEVEL_HOLD:
             self._worst = (level, words, seconds)
         if last is None or (tick.state, tick.code) != (last.state, last.code):
             self._publish_diagnostics()
@@ -135,7 +144,7 @@ class ControllerDiagnostics:
 
     def look_at_graph(self) -> None:
         """Say once in the log what is wrong with the other ends of the topics."""
-        found = {topic: self._rivals(topic) for topic in ALONE}
+        found = {topic: self._rivals(topic) for topic in EXCLUSIVE_TOPICS}
         found['cmd_vel type'] = self._deaf()
         if self.state:  # others may have cmd_vel now
             found['cmd_vel'] = self._graph.get('cmd_vel', '') and found['cmd_vel']
@@ -175,7 +184,7 @@ class ControllerDiagnostics:
         """Say that a topic has more than one publisher, and who they are; '' where it has not."""
         name = self._node.resolve_topic_name(topic)
         found = self._node.get_publishers_info_by_topic(name)
-        nodes = sorted(info.node_name for info in found if info.node_name != GUARD)
+        nodes = sorted(info.node_name for info in found if info.node_name != WATCHDOG_NODE)
         if len(nodes) <= 1:
             return ''
         return f'{name} has {len(nodes)} publishers: {", ".join(nodes)}'

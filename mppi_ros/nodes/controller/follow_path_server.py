@@ -24,10 +24,10 @@ try:
 except ImportError:  # they come with Nav2, and not everybody has Nav2
     FollowPath = SpeedLimit = None
 
-UNTICKED = 0.5  # [s] without a tick after which a cancel waits for none
-SLOWEST = 0.01  # [m/s] a limit below it is that
+CANCEL_TIMEOUT = 0.5  # [s] without a tick after which a cancel waits for none
+MIN_SPEED_LIMIT = 0.01  # [m/s] a limit below it is that
 # Names of result codes. bt_navigator recovers from NO_VALID_CONTROL and FAILED_TO_MAKE_PROGRESS.
-FAILURES = {
+FAILURE_CODES = {
     Reason.COLLISION_AHEAD: 'NO_VALID_CONTROL',
     Reason.PATH_BLOCKED: 'FAILED_TO_MAKE_PROGRESS',
     Reason.PROGRESS_TIMEOUT: 'FAILED_TO_MAKE_PROGRESS',
@@ -156,7 +156,7 @@ class FollowPathServer:
         goal = self._goal
         if goal is None or not goal.handle.is_cancel_requested:
             return
-        if time.monotonic() - self._ticked >= UNTICKED:
+        if time.monotonic() - self._ticked >= CANCEL_TIMEOUT:
             self._end('canceled')
 
     def update(self, tick: TickResult, now: float) -> None:
@@ -186,7 +186,7 @@ class FollowPathServer:
         if math.dist(here, goal.place) > settings.progress_radius:
             goal.place, goal.got_on = here, now
         if now - goal.drove > settings.failure_tolerance:
-            self._end('abort', FAILURES.get(tick.code, 'UNKNOWN'), tick.reason)
+            self._end('abort', FAILURE_CODES.get(tick.code, 'UNKNOWN'), tick.reason)
         elif now - goal.got_on > settings.progress_time:
             words = f'less than {settings.progress_radius:g} m in {settings.progress_time:g} s'
             self._end('abort', 'FAILED_TO_MAKE_PROGRESS', words)
@@ -278,9 +278,9 @@ def scale_limits(configuration: ControllerParameters, share: float) -> Controlle
         configuration,
         limits=replace(
             limits,
-            vx_max=max(share * limits.vx_max, SLOWEST),
+            vx_max=max(share * limits.vx_max, MIN_SPEED_LIMIT),
             vx_min=share * limits.vx_min,
-            vy_max=max(share * limits.vy_max, SLOWEST),
-            wz_max=max(share * limits.wz_max, SLOWEST),
+            vy_max=max(share * limits.vy_max, MIN_SPEED_LIMIT),
+            wz_max=max(share * limits.wz_max, MIN_SPEED_LIMIT),
         ),
     )

@@ -35,8 +35,10 @@ try:
 except ImportError:
     Nav2Costmap = None
 
-UPDATES = 100  # parts of a costmap that may wait for a tick, before they are put together
-ODOMETRY = QoSProfile(depth=20, reliability=ReliabilityPolicy.BEST_EFFORT)
+MAX_PENDING_UPDATES = (
+    100  # parts of a costmap that may wait for a tick, before they are put together
+)
+ODOMETRY_QOS = QoSProfile(depth=20, reliability=ReliabilityPolicy.BEST_EFFORT)
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ class ControllerInputs:
         self._reader = cdr.OdometryReader()
         self._frames = TransformBuffer(node)
         self._odom = node.create_subscription(
-            Odometry, 'odom', self.on_odom, ODOMETRY, raw=True,
+            Odometry, 'odom', self.on_odom, ODOMETRY_QOS, raw=True,
             callback_group=executor.PolledCallbackGroup(), event_callbacks=executor.SUBSCRIPTION,
         )  # fmt: skip
         self._costmaps = self._subscribe_costmap()
@@ -137,7 +139,7 @@ class ControllerInputs:
 
     def take_odometry(self) -> None:
         """Take what has come since the tick before; at any rate the newest, and not for long."""
-        for _ in range(ODOMETRY.depth):
+        for _ in range(ODOMETRY_QOS.depth):
             data = executor.poll_message(self._odom)
             if data is None:
                 break
@@ -190,7 +192,7 @@ class ControllerInputs:
     def keep_update(self, message: Any) -> None:
         """Keep a change of the costmap until the next tick, or until many have come."""
         self._updates.append(message)
-        if len(self._updates) >= UPDATES:
+        if len(self._updates) >= MAX_PENDING_UPDATES:
             self._take_costmaps()
 
     def _take_costmaps(self) -> None:

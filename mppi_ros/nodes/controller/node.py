@@ -27,7 +27,11 @@ from mppi_ros.control.parameters import NODE_NAME, ControllerParameters
 from mppi_ros.control.recording import RecordedController, Recorder
 from mppi_ros.control.tick_result import Fault, Reason
 from mppi_ros.nodes.controller.diagnostics import ControllerDiagnostics
-from mppi_ros.nodes.controller.follow_path_server import UNTICKED, FollowPathServer, scale_limits
+from mppi_ros.nodes.controller.follow_path_server import (
+    CANCEL_TIMEOUT,
+    FollowPathServer,
+    scale_limits,
+)
 from mppi_ros.nodes.controller.inputs import ControllerInputs
 from mppi_ros.nodes.controller.tick_watchdog import ExternalStopMonitor, TickWatchdog
 from mppi_ros.nodes.controller.timing import ClockStepMonitor
@@ -37,15 +41,17 @@ from mppi_ros.ros import conversions
 from mppi_ros.ros.lifecycle import ManagedNode, transition
 from mppi_ros.ros.parameters import ParameterMixin
 from mppi_ros.ros.process import interruptible, log_after, run
-from mppi_ros.ros.realtime import DONE, take_privileges
+from mppi_ros.ros.realtime import IN_FORCE, take_privileges
 
-TOGETHER = 1e-3  # [s] within which two clocks are read together
-READINGS = 5  # at most, of both
-LOADED = 10.0  # [s] that loading the kernels never takes; compiling them does
-COMPILES = 'compiling the kernels, which takes a minute or two: there are none of this version yet'
-LATE = Fault(Reason.TICK_LATE, 'the control tick stood still and zero was sent')
+CLOCK_READ_TOLERANCE = 1e-3  # [s] within which two clocks are read together
+MAX_CLOCK_READINGS = 5  # at most, of both
+MAX_LOAD_TIME = 10.0  # [s] that loading the kernels never takes; compiling them does
+COMPILING_MESSAGE = (
+    'compiling the kernels, which takes a minute or two: there are none of this version yet'
+)
+TICK_LATE_FAULT = Fault(Reason.TICK_LATE, 'the control tick stood still and zero was sent')
 
-STOPPED_BY_OTHERS = Fault(
+STOPPED_BY_OTHERS_FAULT = Fault(
     Reason.TICK_LATE, 'another node has sent zero on cmd_vel, as the guard does in a silence'
 )
 
@@ -91,7 +97,10 @@ class MppiController(ParameterMixin[ControllerParameters], ManagedNode):
             controller = self._make_controller(surveyor, entities)
             begun = time.monotonic()
             self.get_logger().info('loads its kernels')
-            with interruptible(), log_after(LOADED, COMPILES, self.get_logger().info):
+            with (
+                interruptible(),
+                log_after(MAX_LOAD_TIME, COMPILING_MESSAGE, self.get_logger().info),
+            ):
                 controller.warm_up()
             self.get_logger().info(f'kernels are ready after {time.monotonic() - begun:.1f} s')
             self._make_entities(controller, entities)
@@ -100,7 +109,7 @@ class MppiController(ParameterMixin[ControllerParameters], ManagedNode):
         self._warn(self.configuration)
         self._health.privileges = take_privileges(self.configuration.realtime)
         for what, words in self._health.privileges.items():
-            if words != DONE:
+            if words != IN_FORCE:
                 self.get_logger().warning(f'realtime.{what} is {words}')
 
     def _make_controller(self, surveyor: ThreadedProcessor, entities: ExitStack) -> Controller:
@@ -134,7 +143,7 @@ class MppiController(ParameterMixin[ControllerParameters], ManagedNode):
             self._action = FollowPathServer(self, self, self.intake)
             entities.callback(self._action.close)
             steady = Clock(clock_type=ClockType.STEADY_TIME)
-            timer = self.create_timer(UNTICKED, self._action.end_unticked, clock=steady)
+            timer = self.create_timer(CANCEL_TIMEOUT, self._action.end_unticked, clock=steady)
             entities.callback(self.destroy_timer, timer)
         for kind, name, answer in (
             (Trigger, '~/reset', self._on_reset), (SetBool, '~/enable', self._on_enable)
@@ -242,12 +251,12 @@ class MppiController(ParameterMixin[ControllerParameters], ManagedNode):
         if self.get_clock().ros_time_is_active:
             return self._now(), None
         best = math.inf, 0.0, 0.0
-        for _ in range(READINGS):
+        for _ in range(MAX_CLOCK_READINGS):
             before = time.monotonic()
             now = self._now()
             after = time.monotonic()
             best = min(best, (after - before, now, 0.5 * (before + after)))
-            if best[0] <= TOGETHER:
+            if best[0] <= CLOCK_READ_TOLERANCE:
                 break
         return best[1:]
 
@@ -283,9 +292,9 @@ class MppiController(ParameterMixin[ControllerParameters], ManagedNode):
             return
         now, steady = self._clocks()
         coarse = self._coarse(now, simulated=steady is None)
-        late = LATE if self._watchdog.kick() else None
+        late = TICK_LATE_FAULT if self._watchdog.kick() else None
         if others:
-            late = STOPPED_BY_OTHERS
+            late = STOPPED_BY_OTHERS_FAULT
         latency = self._health.latency
         tick = self._controller.tick(
             now, steady=steady, fault=coarse or late or self.intake.fault, latency=latency.value,
@@ -312,7 +321,7 @@ class MppiController(ParameterMixin[ControllerParameters], ManagedNode):
     def _send_last_zero(self) -> None:
         """Stop the robot, from the thread of the last line."""
         self._publish_command(Command.ZERO, self._now())
-        self._health.publish_fault(LATE)
+        self._health.publish_fault(TICK_LATE_FAULT)
 
     def _publish_command(self, command: Command, now: float) -> None:
         if self.configuration.interface.cmd_vel_stamped:

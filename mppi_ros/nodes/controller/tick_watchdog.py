@@ -17,7 +17,7 @@ from rclpy.node import Node
 
 from mppi_ros.ros import conversions, executor
 
-KEPT = 64  # own commands that may still be on their way back
+MAX_OWN_COMMANDS = 64  # own commands that may still be on their way back
 
 
 class TickWatchdog:
@@ -108,10 +108,11 @@ class ExternalStopMonitor:
     def __init__(self, node: Node, kind: type[Any]) -> None:
         """Subscribe; `close` is the end."""
         self._node = node
-        self._own: deque[tuple[float, ...]] = deque(maxlen=KEPT)
+        self._own: deque[tuple[float, ...]] = deque(maxlen=MAX_OWN_COMMANDS)
         self._lock = threading.Lock()  # the thread of the watch sends, too
         self._subscription = node.create_subscription(
-            kind, 'cmd_vel', lambda _: None, KEPT, callback_group=executor.PolledCallbackGroup(),
+            kind, 'cmd_vel', lambda _: None, MAX_OWN_COMMANDS,
+            callback_group=executor.PolledCallbackGroup(),
             event_callbacks=executor.SUBSCRIPTION,
         )  # fmt: skip
 
@@ -127,7 +128,7 @@ class ExternalStopMonitor:
     def occurred(self) -> bool:
         """Tell whether another node has sent zero since the last look."""
         found = False
-        for _ in range(2 * KEPT):
+        for _ in range(2 * MAX_OWN_COMMANDS):
             message = executor.poll_message(self._subscription)
             if message is None:
                 break

@@ -14,7 +14,7 @@ from mppi_ros.control.controller import Controller
 from mppi_ros.nodes.controller.inputs import ControllerInputs
 from mppi_ros.ros import conversions, executor
 
-CANDIDATES = 30  # drawn of all samples
+CANDIDATE_COUNT = 30  # drawn of all samples
 SLOW_RATE = 5.0  # [Hz] what takes longer to draw than the tick to compute
 
 
@@ -52,7 +52,7 @@ class Visualization:
         if tick % max(round(controller.configuration.control_rate / SLOW_RATE), 1):
             return
         if self._candidates.get_subscription_count():
-            trajectories, weights = controller.candidate_trajectories(CANDIDATES)
+            trajectories, weights = controller.candidate_trajectories(CANDIDATE_COUNT)
             self._candidates.publish(
                 conversions.candidates_to_msg(trajectories, weights, stamp=now, frame=frame)
             )

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from mppi_ros.evaluation.people.crowd import SCENES, Crowd, Person, Scene, scene
+from mppi_ros.evaluation.people.crowd import SCENES, Crowd, CrowdScene, Person, scene
 from mppi_ros.evaluation.suites import Request, cases_of
 from mppi_ros.simulation.world import World
 
@@ -31,7 +31,7 @@ def walked(crowd, until, pose=AWAY, twist=REST):
 def two(**changes):
     one = Person((-3.0, 0.05), ((3.0, 0.05),), 1.0)
     other = Person((3.0, 0.0), ((-3.0, 0.0),), 1.0, **changes)
-    return Scene(AWAY, REST, BOUNDS, (one, other))
+    return CrowdScene(AWAY, REST, BOUNDS, (one, other))
 
 
 def test_two_people_pass_each_other_and_arrive():
@@ -48,16 +48,16 @@ def test_somebody_who_does_not_react_walks_straight_on_and_pauses():
 
 def test_people_walk_round_a_robot_and_stop_where_it_blocks_a_door():
     person = Person((-3.0, 0.1), ((3.0, 0.1),), 1.0)
-    free = Crowd(Scene(REST, REST, BOUNDS, (person,)), 0.3)
+    free = Crowd(CrowdScene(REST, REST, BOUNDS, (person,)), 0.3)
     places = walked(free, 9.0, REST)
     assert np.hypot(*places[:, 0].T).min() > 0.5
     assert places[-1, 0, 0] > 2.0 and free.forced_stop_s < 0.5
     door = ((0.0, 0.5, 0.0, 9.0), (0.0, -9.0, 0.0, -0.5))
-    blocked = Crowd(Scene(REST, REST, BOUNDS, (person,), door), 0.3)
+    blocked = Crowd(CrowdScene(REST, REST, BOUNDS, (person,), door), 0.3)
     assert walked(blocked, 9.0, REST)[-1, 0, 0] < -0.2
     assert blocked.forced_stop_s > 3.0
     # Without a robot nothing holds anybody up.
-    open_door = Crowd(Scene(AWAY, REST, BOUNDS, (person,), door), 0.3)
+    open_door = Crowd(CrowdScene(AWAY, REST, BOUNDS, (person,), door), 0.3)
     assert walked(open_door, 9.0)[-1, 0, 0] > 2.0 and open_door.forced_stop_s == 0.0
 
 
