@@ -1,4 +1,4 @@
-"""Start the controller alone, on a robot that brings odometry, costmap and plan."""
+"""Start the controller on a robot that provides odometry, costmap and plan."""
 from pathlib import Path
 
 from launch.actions import DeclareLaunchArgument, OpaqueFunction
@@ -10,28 +10,28 @@ from launch_ros.substitutions import FindPackageShare
 
 from launch import LaunchDescription
 
-TF = [('/tf', 'tf'), ('/tf_static', 'tf_static')]  # each robot's own, as in Nav2
+TF = [('/tf', 'tf'), ('/tf_static', 'tf_static')]  # one transform tree per namespace, as in Nav2
 TOPICS = (
-    ('odom_topic', 'odom', 'topic of the odometry'),
-    ('costmap_topic', 'costmap', 'topic of the costmap'),
-    ('plan_topic', 'plan', 'topic of the plan'),
-    ('cmd_vel_topic', 'cmd_vel', 'topic of the commands'),
+    ('odom_topic', 'odom', 'odometry topic'),
+    ('costmap_topic', 'costmap', 'costmap topic'),
+    ('plan_topic', 'plan', 'path topic'),
+    ('cmd_vel_topic', 'cmd_vel', 'velocity command topic'),
 )
 ARGUMENTS = (
     ('params_file',
      PathJoinSubstitution([FindPackageShare('mppi_ros'), 'config', 'mppi_controller.yaml']),
-     'YAML file of the parameters; its key /**/mppi_controller holds in every namespace'),
-    ('namespace', '', 'namespace of the node and of its topics'),
-    ('use_sim_time', 'false', 'take the time from /clock'),
-    ('autostart', 'true', 'configure and activate at once; false leaves that to a manager'),
+     'parameter file (YAML); the key /**/mppi_controller applies in every namespace'),
+    ('namespace', '', 'namespace of the node and its topics'),
+    ('use_sim_time', 'false', 'use the time from /clock'),
+    ('autostart', 'true', 'configure and activate at start; if false, a lifecycle manager does'),
     *TOPICS,
-    ('follow_path', 'false', "serve Nav2's action follow_path instead of plan and goal_pose"),
-    ('watchdog', 'false', 'a process of its own sends zero when cmd_vel falls silent'),
+    ('follow_path', 'false', "serve Nav2's action follow_path, not plan and goal_pose"),
+    ('watchdog', 'false', 'start a process that publishes zero when cmd_vel stops'),
 )
 
 
 def check_file(context):
-    """Stop a launch whose file of parameters is missing: launch itself would only warn."""
+    """Raise if the parameter file is missing; launch itself only warns."""
     file = LaunchConfiguration('params_file').perform(context)
     if not Path(file).is_file():
         raise FileNotFoundError(f'params_file = {file!r} is not a file')

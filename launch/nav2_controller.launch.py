@@ -1,4 +1,4 @@
-"""Start the controller in the place of Nav2's controller_server, for a Nav2 bringup to include."""
+"""Start the controller as a replacement for Nav2's controller_server, in a Nav2 bringup."""
 from launch.actions import DeclareLaunchArgument, GroupAction, IncludeLaunchDescription
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.substitutions import FindPackageShare
@@ -8,18 +8,18 @@ from launch import LaunchDescription
 SHARE = FindPackageShare('mppi_ros')
 ARGUMENTS = (
     ('params_file', PathJoinSubstitution([SHARE, 'config', 'mppi_controller.yaml']),
-     'YAML file of the controller, as mppi_import_nav2 writes it from nav2_params.yaml'),
+     'parameter file (YAML), for example the output of mppi_import_nav2'),
     ('namespace', '', 'namespace of the robot'),
-    ('use_sim_time', 'false', 'take the time from /clock'),
-    ('autostart', 'false', "false: mppi_controller is one of the node_names of Nav2's lifecycle "
-     'manager; true: it starts by itself'),
-    ('odom_topic', 'odom', 'topic of the odometry'),
-    ('costmap_topic', 'local_costmap/costmap', 'topic of the costmap, an OccupancyGrid'),
-    ('plan_topic', 'plan', 'topic of the plan, where follow_path is false'),
-    ('cmd_vel_topic', 'cmd_vel_nav', "topic of the commands; with Nav2's velocity smoother "
-     'cmd_vel_nav'),
-    ('follow_path', 'true', "serve Nav2's action follow_path instead of plan and goal_pose"),
-    ('watchdog', 'false', 'a process of its own sends zero when the commands fall silent'),
+    ('use_sim_time', 'false', 'use the time from /clock'),
+    ('autostart', 'false', "configure and activate at start; if false, add mppi_controller to "
+     "node_names of Nav2's lifecycle manager"),
+    ('odom_topic', 'odom', 'odometry topic'),
+    ('costmap_topic', 'local_costmap/costmap', 'costmap topic (OccupancyGrid)'),
+    ('plan_topic', 'plan', 'path topic, used if follow_path is false'),
+    ('cmd_vel_topic', 'cmd_vel_nav', "velocity command topic; cmd_vel_nav for Nav2's velocity "
+     'smoother'),
+    ('follow_path', 'true', "serve Nav2's action follow_path, not plan and goal_pose"),
+    ('watchdog', 'false', 'start a process that publishes zero when commands stop'),
 )
 
 
@@ -33,5 +33,5 @@ def generate_launch_description():
         DeclareLaunchArgument(name, default_value=default, description=description)
         for name, default, description in ARGUMENTS
     ]
-    # in a group, so that the arguments do not hold in what the bringup includes after this
+    # The group limits the scope of the arguments to this include.
     return LaunchDescription([*declared, GroupAction([controller])])

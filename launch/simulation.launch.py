@@ -1,4 +1,4 @@
-"""Start simulator, planner and controller: a robot drives through a map; rviz:=true shows it."""
+"""Start simulator, planner and controller; rviz:=true opens RViz."""
 from launch.actions import (
     DeclareLaunchArgument,
     IncludeLaunchDescription,
@@ -14,38 +14,38 @@ from launch import LaunchDescription
 SHARE = FindPackageShare('mppi_ros')
 OFFICE_GOAL = '8.0,5.0,0.0'
 TOPICS = (
-    ('odom_topic', 'odom', 'topic of the odometry'),
-    ('costmap_topic', 'costmap', 'topic of the costmap'),
-    ('plan_topic', 'plan', 'topic of the plan'),
-    ('cmd_vel_topic', 'cmd_vel', 'topic of the commands'),
+    ('odom_topic', 'odom', 'odometry topic'),
+    ('costmap_topic', 'costmap', 'costmap topic'),
+    ('plan_topic', 'plan', 'path topic'),
+    ('cmd_vel_topic', 'cmd_vel', 'velocity command topic'),
 )
 REMAPPED = [(name.removesuffix('_topic'), LaunchConfiguration(name)) for name, *_ in TOPICS]
 ARGUMENTS = (
-    ('map', '', 'YAML file of a map or CSV file of circles; empty is the office'),
-    ('start', '', 'pose X,Y,YAW to start from [m, m, rad]; empty is the start of the office'),
-    ('goal', '', 'pose X,Y,YAW to drive to; empty is the far room of the office, and on another '
-     'map it waits for goal_pose'),
-    ('sensing', 'lidar', 'what the costmap is made from: lidar or map'),
+    ('map', '', 'map (YAML file, or CSV file of circles); default: the office map'),
+    ('start', '', 'start pose X,Y,YAW [m, m, rad]; default: the start pose of the office map'),
+    ('goal', '', 'goal pose X,Y,YAW [m, m, rad]; default: the far room of the office map; on '
+     'other maps, the robot waits for goal_pose'),
+    ('sensing', 'lidar', 'source of the costmap: lidar or map'),
     ('params_file', PathJoinSubstitution([SHARE, 'config', 'mppi_controller.yaml']),
-     'YAML file of the controller; body and limits hold for all nodes'),
-    ('namespace', '', 'namespace of the nodes and of their topics'),
+     'parameter file (YAML); footprint and limits apply to all nodes'),
+    ('namespace', '', 'namespace of the nodes and their topics'),
     *TOPICS,
-    ('use_sim_time', 'false', 'the simulator publishes /clock and the other nodes follow it'),
-    ('autostart', 'true', 'start driving at once; false leaves that to a manager'),
-    ('watchdog', 'false', 'a process of its own sends zero when cmd_vel falls silent'),
-    ('respawn', 'false', 'start the simulator again when it ends'),
-    ('rviz', 'false', 'open RViz with a ready view'),
+    ('use_sim_time', 'false', 'the simulator publishes /clock and the other nodes use it'),
+    ('autostart', 'true', 'configure and activate at start; if false, a lifecycle manager does'),
+    ('watchdog', 'false', 'start a process that publishes zero when cmd_vel stops'),
+    ('respawn', 'false', 'restart the simulator when it exits'),
+    ('rviz', 'false', 'open RViz with the configuration of this package'),
 )
 
 
 def _nodes(context):
-    """Make the nodes; OpaqueFunction, because an empty argument must set no parameter."""
+    """Create the nodes in an OpaqueFunction, so that an empty argument sets no parameter."""
     given = {name: LaunchConfiguration(name).perform(context) for name, *_ in ARGUMENTS}
     sim_time = given['use_sim_time'].lower() in ('true', '1')
     common = {
         'namespace': given['namespace'],
         'output': 'screen',
-        # transforms: each robot's own
+        # one transform tree per namespace
         'remappings': [('/tf', 'tf'), ('/tf_static', 'tf_static'), *REMAPPED],
     }
     simulator = {
@@ -101,5 +101,5 @@ def generate_launch_description():
         arguments=['-d', PathJoinSubstitution([SHARE, 'config', 'rviz', 'simulation.rviz'])],
         condition=IfCondition(LaunchConfiguration('rviz')),
     )
-    # A bad argument ends the launch in _nodes, before anything has started.
+    # An invalid argument raises in _nodes before any process starts.
     return LaunchDescription([*declared, OpaqueFunction(function=_nodes), controller, rviz])

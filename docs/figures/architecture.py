@@ -1,9 +1,18 @@
-"""Draw docs/images/architecture.png: the layers of pyproject.toml and the steps of one tick."""
+"""
+Draw the figures of docs/architecture.md from the code.
+
+`architecture.png` shows the layers of the import contract in pyproject.toml and the packages that
+each one imports. `architecture_tick.png` shows the modules that `Controller.tick` calls.
+"""
 
 from __future__ import annotations
 
+import ast
+from fnmatch import fnmatch
 from pathlib import Path
+import re
 import sys
+import textwrap
 
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
@@ -15,59 +24,213 @@ else:
     import tomli as tomllib
 
 ROOT = Path(__file__).resolve().parents[2]
-IMAGE = ROOT / 'docs' / 'images' / 'architecture.png'
-JOBS = {
-    'nodes': 'ROS 2: messages, parameters, lifecycle',
-    'tools': 'command lines',
-    'simulation': 'worlds, lidar, plant, episodes',
-    'control': 'one control tick, without ROS 2',
-    'driving': 'objective: model, critics, costmap, path',
-    'mppi': 'optimiser: sample, weigh, step',
-}
-TICK = (
-    ('Check inputs', 'age, plausibility, clock'),
-    ('Predict', 'to the time the command acts'),
-    ('Track the plan', 'progress, goal'),
-    ('Optimise', 'sample, evaluate, weigh, step'),
-    ('Check stopping', 'room to brake'),
-    ('Command', 'or second search, brake, zero'),
+PACKAGE = ROOT / 'mppi_ros'
+IMAGES = ROOT / 'docs' / 'images'
+IMAGE = IMAGES / 'architecture.png'
+INK, EDGE, FILL, ROS = '#1f2933', '#7b8794', '#eef3fb', '#fdf1e7'
+# Steps of a tick and the calls 'module.function' that belong to them; the first match counts.
+STEPS = (
+    ('Predict the state at actuation time', ('*.predict', '*.predicted', '*.pending', 'predict*')),
+    ('Check the inputs', ('watchdog.*', 'frozen.*', 'input_monitor.*', 'odometry_*')),
+    ('Use the newest processed costmap', ('survey.*', 'costmap_processing.*')),
+    ('Track the plan and the progress', ('route.*', 'headway.*', 'plan_tracker.*', 'progress.*')),
+    ('Optimise', ('optimizer.*', 'objective.*', 'movers.*', 'obstacle_tracking.*')),
+    ('Limit the speed to the costmap size', ('rim.*', 'rolling_window.*')),
+    ('Check that the robot can stop', ('braking.*', 'stopping_check.*')),
+    ('Fall back if the check fails', ('ladder.*', 'fallback.*')),
 )
-BOX = 1.2  # height of a box
-INK, EDGE, FILL, ACCENT = '#1f2933', '#7b8794', '#eef3fb', '#fdf1e7'
+ORDER = (1, 2, 0, 3, 4, 5, 6, 7)  # of STEPS in a tick
+
+
+def contracts() -> list[dict]:
+    """Return the import contracts of pyproject.toml."""
+    settings = tomllib.loads((ROOT / 'pyproject.toml').read_text('utf-8'))
+    return settings['tool']['importlinter']['contracts']
 
 
 def layers() -> list[list[str]]:
-    """Return the folders of the package from top to bottom, as the import contract has them."""
-    contracts = tomllib.loads((ROOT / 'pyproject.toml').read_text('utf-8'))
-    (contract,) = (
-        c for c in contracts['tool']['importlinter']['contracts'] if c['type'] == 'layers'
-    )
-    return [[name.strip() for name in row.split(':')] for row in contract['layers']]
+    """Return the packages from top to bottom, as the import contract has them."""
+    (contract,) = (c for c in contracts() if c['type'] == 'layers')
+    return [[name.strip(' ()') for name in re.split('[:|]', row)] for row in contract['layers']]
 
 
-def draw(path: Path = IMAGE) -> None:
-    """Write the figure; its metadata names the layers that it shows."""
+def without_ros() -> set[str]:
+    """Return the packages that a contract forbids to import rclpy."""
+    found = [c for c in contracts() if 'rclpy' in c.get('forbidden_modules', ())]
+    return {name.rsplit('.', 1)[-1] for c in found for name in c['source_modules']}
+
+
+def purpose(name: str) -> str:
+    """Return the first line of the docstring of a package or of a module, as control.inputs."""
+    path = PACKAGE / name.replace('.', '/')
+    path = path / '__init__.py' if path.is_dir() else path.with_suffix('.py')
+    return (ast.get_docstring(ast.parse(path.read_text('utf-8'))) or '').splitlines()[0]
+
+
+def imports(package: str, names: list[str]) -> list[str]:
+    """Return those of the packages `names` that a package imports."""
+    used = set()
+    for path in (PACKAGE / package).rglob('*.py'):
+        for node in ast.walk(ast.parse(path.read_text('utf-8'))):
+            if isinstance(node, ast.ImportFrom) and (node.module or '').startswith('mppi_ros.'):
+                used.add(node.module.split('.')[1])
+            elif isinstance(node, ast.ImportFrom) and node.module == 'mppi_ros':
+                used.update(alias.name for alias in node.names)
+    return [name for name in names if name in used and name != package]
+
+
+def calls_of_tick() -> list[tuple[str, str]]:
+    """Return module and function of the calls that `Controller.tick` leads to."""
+    for path in sorted((PACKAGE / 'control').glob('*.py')):
+        tree = ast.parse(path.read_text('utf-8'))
+        for node in tree.body:
+            if isinstance(node, ast.ClassDef) and node.name == 'Controller':
+                return _Trace(tree, node).calls
+    raise LookupError('mppi_ros.control has no class Controller')
+
+
+class _Trace:
+    """Calls of `tick` and of the methods of its class that it calls, by module."""
+
+    def __init__(self, tree: ast.Module, owner: ast.ClassDef) -> None:
+        self.modules = {}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and (node.module or '').startswith('mppi_ros'):
+                for alias in node.names:
+                    name = f'{node.module}.{alias.name}'
+                    is_module = (ROOT / (name.replace('.', '/') + '.py')).exists()
+                    self.modules[alias.asname or alias.name] = name if is_module else node.module
+        self.methods = {m.name: m for m in owner.body if isinstance(m, ast.FunctionDef)}
+        self.attributes = {}
+        for name, method in self.methods.items():
+            if method.returns is not None:  # properties
+                self._note(name, method.returns)
+            for node in ast.walk(method):
+                if isinstance(node, (ast.Assign, ast.AnnAssign)):
+                    target = node.target if isinstance(node, ast.AnnAssign) else node.targets[0]
+                    value = node.annotation if isinstance(node, ast.AnnAssign) else node.value
+                    if isinstance(target, ast.Attribute) and ast.unparse(target.value) == 'self':
+                        self._note(target.attr, value)
+        self.calls: list[tuple[str, str]] = []
+        self._visited = {'tick'}
+        self._visit(self.methods['tick'], {})
+
+    def _note(self, attribute: str, value: ast.expr) -> None:
+        for node in ast.walk(value):
+            if isinstance(node, ast.Name) and node.id in self.modules:
+                self.attributes.setdefault(attribute, self.modules[node.id])
+                return
+
+    def _visit(self, node: ast.AST, variables: dict[str, str]) -> None:
+        for child in ast.iter_child_nodes(node):
+            self._visit(child, variables)
+        if isinstance(node, ast.Assign):
+            target, value = node.targets[0], node.value
+            both = isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple)
+            pairs = zip(target.elts, value.elts, strict=False) if both else [(target, value)]
+            for name, given in pairs:
+                module = self._module(given, variables)
+                if isinstance(name, ast.Name) and module is not None:
+                    variables[name.id] = module
+        elif isinstance(node, ast.Call):
+            function = ast.unparse(node.func)
+            name = function.removeprefix('self.')
+            if function != name and name in self.methods:
+                if name not in self._visited:
+                    self._visited.add(name)
+                    self._visit(self.methods[name], {})
+            elif (module := self._module(node.func, variables)) is not None:
+                self.calls.append((module, function.rsplit('.', 1)[-1]))
+
+    def _module(self, node: ast.AST, variables: dict[str, str]) -> str | None:
+        while isinstance(node, (ast.Attribute, ast.Call)):
+            if isinstance(node, ast.Call):
+                node = node.func
+            elif ast.unparse(node.value) == 'self':
+                return self.attributes.get(node.attr)
+            else:
+                node = node.value
+        if isinstance(node, ast.Name):
+            return variables.get(node.id) or self.modules.get(node.id)
+        return None
+
+
+def steps() -> list[tuple[str, list[str]]]:
+    """Return the steps of a tick, each with the modules whose functions the code calls for it."""
+    found: dict[int, list[str]] = {}
+    for module, function in calls_of_tick():
+        short = module.rsplit('.', 1)[-1]
+        for i, (_, patterns) in enumerate(STEPS):
+            if any(fnmatch(f'{short}.{function}', pattern) for pattern in patterns):
+                modules = found.setdefault(i, [])
+                if (name := module.split('.', 1)[1]) not in modules:
+                    modules.append(name)
+                break
+    return [(STEPS[i][0], found[i]) for i in ORDER if i in found]
+
+
+def draw(folder: Path = IMAGES) -> None:
+    """Write both figures."""
+    draw_layers(folder / IMAGE.name)
+    draw_tick(folder / 'architecture_tick.png')
+
+
+def draw_layers(path: Path) -> None:
+    """Write the figure of the layers; its metadata names them."""
     rows = layers()
-    figure = Figure(figsize=(11.0, 0.95 * len(rows) + 1.2), dpi=110, facecolor='white')
+    names = [name for row in rows for name in row]
+    quiet = without_ros()
+    boxes = []
+    for row in rows:
+        width = 100 // len(row) - 8
+        texts = []
+        for name in row:
+            lower = imports(name, names)
+            lines = textwrap.wrap(purpose(name), int(0.78 * width))
+            lines += textwrap.wrap(f'imports {", ".join(lower)}' if lower else 'imports no layer',
+                                   int(0.78 * width))
+            texts.append(lines)
+        boxes.append((row, texts, 1.5 + 0.95 * max(map(len, texts))))
+    gap = 0.9
+    height = sum(h + gap for *_, h in boxes) + 1.6
+    figure = Figure(figsize=(6.2, 0.19 * height), dpi=150, facecolor='white')
     axes = figure.add_axes((0, 0, 1, 1))
-    axes.set(xlim=(0, 22), ylim=(0, 2 * len(rows) + 2))
+    axes.set(xlim=(0, 100), ylim=(0, height))
     axes.axis('off')
-    top = 2 * len(rows)
-    axes.text(0.4, top + 1.1, 'Layers: imports run downward', color=INK, weight='bold', size=12)
-    axes.text(12.9, top + 1.1, 'One control tick', color=INK, weight='bold', size=12)
-    for i, row in enumerate(rows):
-        width = 11.4 / len(row)
-        for j, name in enumerate(row):
-            _box(axes, 0.4 + j * width, top - 2 * i - 0.65, width - 0.3, name, JOBS[name], FILL)
+    top = height - 0.4
+    for i, (row, texts, h) in enumerate(boxes):
+        width = 98 / len(row)
+        for j, (name, lines) in enumerate(zip(row, texts, strict=True)):
+            fill = FILL if name in quiet else ROS
+            _box(axes, 1 + j * width, top - h, width - (1 if len(row) > 1 else 0), h, name, lines,
+                 fill)
         if i:
-            _arrow(axes, (6.0, top - 2 * i + 1.35), (6.0, top - 2 * i - 0.65 + BOX))
-    step = 2 * len(rows) / len(TICK)
-    for i, (name, words) in enumerate(TICK):
-        low = top - step * i - 0.65
-        _box(axes, 12.9, low, 8.7, name, words, ACCENT, number=i + 1)
-        if i:
-            _arrow(axes, (17.2, low + step), (17.2, low + BOX))
+            _arrow(axes, (50, top + gap), (50, top))
+        top -= h + gap
+    axes.text(1, 0.7, 'blue: a contract forbids ROS imports;  arrows: imports run downward only',
+              color=INK, size=8, va='center')
     figure.savefig(path, metadata={'Layers': str(rows), 'Software': None})
+
+
+def draw_tick(path: Path) -> None:
+    """Write the figure of the tick."""
+    boxes = [(name, [line for module in modules
+                     for line in textwrap.wrap(f'{module}: {purpose(module)}', 72)])
+             for name, modules in steps()]
+    gap = 0.9
+    heights = [1.5 + 0.95 * len(lines) for _, lines in boxes]
+    height = sum(heights) + gap * len(boxes) + 0.4
+    figure = Figure(figsize=(6.2, 0.19 * height), dpi=150, facecolor='white')
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.set(xlim=(0, 100), ylim=(0, height))
+    axes.axis('off')
+    top = height - 0.4
+    for i, ((name, lines), h) in enumerate(zip(boxes, heights, strict=True)):
+        _box(axes, 1, top - h, 98, h, f'{i + 1}  {name}', lines, FILL)
+        if i:
+            _arrow(axes, (50, top + gap), (50, top))
+        top -= h + gap
+    figure.savefig(path, metadata={'Software': None})
 
 
 def shown(path: Path = IMAGE) -> str:
@@ -76,17 +239,18 @@ def shown(path: Path = IMAGE) -> str:
         return str(image.info.get('Layers'))
 
 
-def _box(axes, x, y, width, name, words, fill, number=None):
+def _box(axes, x, y, width, height, title, lines, fill):
     axes.add_patch(FancyBboxPatch(
-        (x, y), width, BOX, boxstyle='round,pad=0,rounding_size=0.2', fc=fill, ec=EDGE, lw=0.9
+        (x, y), width, height, boxstyle='round,pad=0,rounding_size=0.5', fc=fill, ec=EDGE, lw=0.9
     ))  # fmt: skip
-    title = name if number is None else f'{number}  {name}'
-    axes.text(x + 0.3, y + 0.82, title, color=INK, weight='bold', size=10.5, va='center')
-    axes.text(x + 0.3, y + 0.34, words, color=INK, size=8.5, va='center')
+    axes.text(x + 1.5, y + height - 0.85, title, color=INK, weight='bold', size=10, va='center')
+    for i, line in enumerate(lines):
+        axes.text(x + 1.5, y + height - 1.85 - 0.95 * i, line, color=INK, size=8.5, va='center')
 
 
 def _arrow(axes, begin, end):
-    axes.add_patch(FancyArrowPatch(begin, end, arrowstyle='-|>', mutation_scale=9, color=EDGE))
+    axes.add_patch(FancyArrowPatch(begin, end, arrowstyle='-|>', mutation_scale=9, color=EDGE,
+                                   shrinkA=0, shrinkB=0))
 
 
 if __name__ == '__main__':
