@@ -35,6 +35,7 @@ NAMES = {
     'numba': ('python3-numba', 'numba'),
     'numpy': ('python3-numpy', 'numpy'),
     'psutil': ('python3-psutil', 'psutil'),
+    'pyrvo': ('', 'pyrvo'),
     'pytest': ('python3-pytest', 'pytest'),
     'pytorch_mppi': ('', 'pytorch-mppi'),
     'rerun': ('', 'rerun-sdk'),

@@ -137,8 +137,9 @@ def _start(scene: DemoScene, children: Children) -> None:
         'kinematic_simulator': ['-p', robot, '-p', f'world:={world}', '-p', f'start:={start}'],
         'path_planner': ['-p', robot, '-p', f'goal:={goal}'],
     }
+    modules = {'mppi_controller': 'controller.node'}
     for name, words in arguments.items():
-        run = f'from mppi_ros.nodes.{name} import main; main()'
+        run = f'from mppi_ros.nodes.{modules.get(name, name)} import main; main()'
         children.start(name, [sys.executable, '-c', run, '--ros-args', *words], os.environ)
 
 
