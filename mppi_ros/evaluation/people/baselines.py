@@ -44,16 +44,20 @@ class Standing:
     """A driver that never moves."""
 
     def set_odometry(self, odometry: Odometry) -> None:
-        """Take a measurement."""
+        """Ignore a measurement."""
+        del odometry
 
     def set_costmap(self, stamp: float, costmap: Costmap) -> None:
-        """Take a costmap."""
+        """Ignore a costmap."""
+        del stamp, costmap
 
     def set_plan(self, stamp: float, poses: NDArray[np.float64]) -> None:
-        """Take a plan float64[N, 3]."""
+        """Ignore a plan float64[N, 3]."""
+        del stamp, poses
 
     def clear_plan(self) -> None:
-        """Forget the plan."""
+        """Ignore that the plan is withdrawn."""
+        return
 
     def tick(self, now: float) -> TickResult:
         """Return the command at a time [s]."""
