@@ -150,7 +150,7 @@ class Controller:
         self._solved = -math.inf
         self._latency = 0.0
         self._hold = 1.0 / configuration.control_rate  # [s] from a tick to the next
-        self._headway = StuckDetector()
+        self._stuck_detector = StuckDetector()
         self._endeavour = ProgressChecker()
         self._remedy = 0
         self._second = False
@@ -302,17 +302,17 @@ class Controller:
         self._route.clear()
 
     def _heads_for_another(self, before: tuple[float, float, float] | None) -> None:
-        """Count no headway from the way to another goal, now that there is a new one."""
+        """Restart the progress checks for a new goal."""
         self._withdrawn = False
         goal = self._route.goal
         if before is None or goal is None or math.dist(before[:2], goal[:2]) > NEW_GOAL_DISTANCE:
-            self._headway.restart()
+            self._stuck_detector.restart()
 
     def reset(self) -> None:
         """Forget the warm start and the progress on the path; inputs are kept."""
         self._sampler.reset()
         self._route.restart()
-        self._headway.restart()
+        self._stuck_detector.restart()
         self._endeavour.restart()
 
     def halt(self) -> None:
@@ -658,7 +658,7 @@ class Controller:
             words = 'the plan leaves no room to brake: second choice'
             return choice.command, Reason.FALLBACK_COMMAND, words
         if self._remedy:
-            words = f'no headway: {RECOVERIES[self._remedy - 1]}'
+            words = f'stuck: {RECOVERIES[self._remedy - 1]}'
             return choice.command, Reason.NO_PROGRESS, words
         return choice.command, Reason.NONE, ''
 
@@ -852,11 +852,11 @@ class Controller:
         )
         elapsed = now - self._solved
         if elapsed > MAX_TICK_GAP:
-            self._headway.restart()
+            self._stuck_detector.restart()
         sampler.shift(min(elapsed, c.mppi.horizon))
         self._cap_speed(now, scene)
         self._solved = now
-        spans = self._headway.spans(now, start, c.limits, c.recovery.stuck_timeout)
+        spans = self._stuck_detector.spans(now, start, c.limits, c.recovery.stuck_timeout)
         before, self._remedy = self._remedy, next_recovery(spans)
         if self._remedy == SEARCH_WIDER != before:
             sampler.mean[:] = cheapest_constant(objective, scene.step, len(sampler.mean))

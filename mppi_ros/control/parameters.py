@@ -136,8 +136,8 @@ class RecoveryParameters:
 
     stuck_timeout: float = parameter(
         1.5,
-        'time without headway after which λ is cooled until the robot gets away, and after which '
-        'the next remedy is tried; 0 tries none',
+        'time for which the robot may be stuck before λ is reduced, and before each further '
+        'recovery; 0 disables recoveries',
         unit='s',
         low=0.0,
         high=60.0,
@@ -145,8 +145,8 @@ class RecoveryParameters:
     )
     progress_timeout: float = parameter(
         30.0,
-        'time without progress on the way left after which the robot stops and says so, until '
-        'another way, another goal or a reset; 0 never gives up',
+        'time without a decrease of the remaining path length before the robot stops with '
+        '`progress_timeout`, until a new path, a new goal or a reset; 0 disables',
         unit='s',
         low=0.0,
         high=3600.0,
@@ -154,8 +154,8 @@ class RecoveryParameters:
     )
     cooling: float = parameter(
         0.3,
-        'factor on the wanted effective sample size, or on a fixed lambda, while there is no '
-        'headway: fewer and better samples decide',
+        'factor on the target effective sample size, or on a fixed lambda, while the robot is '
+        'stuck',
         low=0.01,
         high=1.0,
     )

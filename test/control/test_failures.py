@@ -243,7 +243,7 @@ def test_a_plan_that_was_withdrawn_is_not_one_that_never_came():
     assert robot.ticks[-1].code is Reason.PLAN_MISSING
 
 
-def test_another_goal_is_given_its_time_before_there_is_no_headway():
+def test_another_goal_is_given_its_time_before_it_counts_as_stuck():
     configuration = replace(PATIENT, {'limits.vx_max': 0.02, 'limits.wz_max': 0.05})
     robot = PlainRobot(Controller(configuration, 1), x=-4.0)
     robot.controller.set_costmap(robot.now, room())

@@ -27,9 +27,9 @@ PATIENCE = 1.5
 
 def judged(places, patience=PATIENCE, limits=LIMITS):
     """Return what is told of x, y, yaw at 20 Hz."""
-    headway = StuckDetector()
+    detector = StuckDetector()
     return [
-        headway.spans(0.05 * tick, Place(*place, 0.0, 0.0), limits, patience) > 1.0
+        detector.spans(0.05 * tick, Place(*place, 0.0, 0.0), limits, patience) > 1.0
         for tick, place in enumerate(places)
     ]
 
@@ -70,11 +70,11 @@ def test_without_patience_no_robot_is_stuck():
 
 
 def test_clock_that_goes_back_begins_anew():
-    headway = StuckDetector()
+    detector = StuckDetector()
     place = Place(0.0, 0.0, 0.0, 0.0, 0.0)
-    assert headway.spans(100.0, place, LIMITS, PATIENCE) <= 1.0
-    assert headway.spans(5.0, place, LIMITS, PATIENCE) <= 1.0
-    assert headway.spans(7.0, place, LIMITS, PATIENCE) > 1.0
+    assert detector.spans(100.0, place, LIMITS, PATIENCE) <= 1.0
+    assert detector.spans(5.0, place, LIMITS, PATIENCE) <= 1.0
+    assert detector.spans(7.0, place, LIMITS, PATIENCE) > 1.0
 
 
 def held(changes, seconds=3.0):
@@ -91,18 +91,18 @@ def held(changes, seconds=3.0):
     return robot.ticks
 
 
-def test_without_headway_the_robot_says_so_and_fewer_samples_decide():
+def test_without_progress_the_robot_says_so_and_fewer_samples_decide():
     ticks = held({'recovery.stuck_timeout': 1.5, 'recovery.cooling': 0.25})
     before, after = ticks[20], ticks[-1]
     assert (before.state, before.reason) == (ControllerState.DRIVING, '')
     assert (after.state, after.reason) == (
-        ControllerState.DRIVING, 'no headway: fewer and better samples decide')
+        ControllerState.DRIVING, 'stuck: fewer and better samples decide')
     assert after.statistics.ess == pytest.approx(0.25 * before.statistics.ess, rel=0.05)
 
 
 def test_remedies_are_tried_in_turn_and_begin_anew():
     ticks = held({'recovery.stuck_timeout': 0.5}, seconds=3.0)
-    words = [tick.reason.removeprefix('no headway: ') for tick in ticks]
+    words = [tick.reason.removeprefix('stuck: ') for tick in ticks]
     order = [word for before, word in zip(['', *words], words, strict=False) if word != before]
     assert order[:4] == [*RECOVERIES, RECOVERIES[0]]
     backing = [tick.command.vx for tick in ticks if tick.reason.endswith(RECOVERIES[2])]
@@ -220,7 +220,7 @@ def test_robot_that_is_moved_to_and_fro_along_its_plan_gives_up():
     assert robot.ticks[-1].code is Reason.PROGRESS_TIMEOUT
 
 
-def test_with_headway_cooling_changes_no_command():
+def test_with_progress_cooling_changes_no_command():
     def commands(cooling):
         robot = PlainRobot(Controller(replace(QUICK, {
             'safety.costmap_timeout': 0.0, 'recovery.cooling': cooling}), 1), x=-4.0)

@@ -300,6 +300,19 @@ def test_an_omnidirectional_robot_reaches_the_ellipse_in_every_direction(angle):
     assert share_of_top_speed(Command(*rows[-1]), limits) == pytest.approx(1.0)
 
 
+@given(angle=st.floats(-math.pi, math.pi), length=st.floats(1.0, 9.0), seed=st.integers(0, 99))
+def test_an_omnidirectional_robot_settles_in_the_direction_that_is_wanted(angle, length, seed):
+    limits = Limits(vx_max=0.9, vx_min=-0.4, vy_max=0.6, ay_min=-0.4)
+    wanted = length * math.cos(angle), length * math.sin(angle), 0.0
+    before = np.random.default_rng(seed).normal(size=(40, 3))
+    v, vy, _ = in_turn('omni', [*before, *[wanted] * 200], (0.0, 0.0, 0.0), limits)[-1]
+    # Each axis is clipped to its own limit before the velocity is scaled into the ellipse.
+    ahead = min(max(wanted[0], limits.vx_min), limits.vx_max)
+    aside = min(max(wanted[1], -limits.vy_max), limits.vy_max)
+    assert v * aside == pytest.approx(vy * ahead, abs=1e-9)
+    assert v * ahead + vy * aside > 0.0
+
+
 @given(wanted=st.tuples(*[st.floats(-2.0, 2.0)] * 3), seed=st.integers(0, 99))
 def test_an_omnidirectional_command_changes_little_where_what_is_wanted_does(wanted, seed):
     limits = Limits(vx_max=0.9, vx_min=-0.4, vy_max=0.6, ay_min=-0.4)

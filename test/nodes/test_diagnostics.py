@@ -187,9 +187,8 @@ def test_who_takes_cmd_vel_while_the_node_is_disabled_is_no_error(health, log):
     other = Node('teleop', namespace='robot1')
     publisher = other.create_publisher(TwistStamped, 'cmd_vel', 1)
     health.state = 'disabled'
-    for _ in range(20):
-        time.sleep(0.02)
-        health.look_at_graph()
+    look_until(health, lambda: health._node.count_publishers('cmd_vel') == 2)
+    health.look_at_graph()
     assert log.lines == []
     health.state = ''
     look_until(health, lambda: log.lines)

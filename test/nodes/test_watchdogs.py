@@ -37,6 +37,7 @@ def test_zero_is_sent_again_and_again_while_no_beat_comes(line, zeros):
     for _ in range(3):
         assert zeros.acquire(timeout=10.0)
     assert line.tripped
+    line.arm(PERIOD, 1000)
     assert line.kick()
     assert not line.tripped
     assert not line.kick()
@@ -75,6 +76,7 @@ def test_a_late_beat_is_late_where_the_watch_had_no_chance_to_see_it(line, zeros
     line.arm(PERIOD, 3)
     assert not line.kick()
     time.sleep(4 * PERIOD)
+    line.arm(PERIOD, 1000)
     assert line.kick()
     assert not line.kick()
 

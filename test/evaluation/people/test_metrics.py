@@ -66,7 +66,7 @@ def test_contacts_are_told_apart():
     assert none['contact_speed_m_s'] is None
 
 
-def test_frozen_is_a_second_without_headway():
+def test_frozen_is_a_second_without_progress():
     def share(speeds):
         return measures(drive(speeds), False, world(), ROBOT)['frozen_share']
 
@@ -75,7 +75,7 @@ def test_frozen_is_a_second_without_headway():
     assert share([1.0] * 20 + [0.0] * 15 + [1.0] * 20) == 0.0
     # Stands for 1.5 s of 4.5 s; what it moves by less than FROZEN_WAY counts, too.
     assert share([1.0] * 30 + [0.0] * 30 + [1.0] * 31) == pytest.approx(1.5 / 4.5, abs=0.06)
-    # To and fro is no headway.
+    # Moving to and fro is no progress.
     assert share([0.5, -0.5] * 30) == 1.0
     assert not frozen(np.array([0.0, 0.1]), np.zeros((2, 3))).any()
 
