@@ -13,8 +13,9 @@ from mppi_ros.driving.costmap import Costmap
 from mppi_ros.driving.critics import CRITICS
 from mppi_ros.driving.distance_field import DistanceField, distance_field
 from mppi_ros.driving.footprint import Footprint
+from mppi_ros.driving.lookahead import LENGTH_BEHIND, LENGTH_BEYOND_HORIZON
 from mppi_ros.driving.motion_models import MotionState, trajectory
-from mppi_ros.driving.objective import AHEAD, BEHIND, GOAL_NEAR, GOAL_REACH, DrivingObjective
+from mppi_ros.driving.objective import GOAL_NEAR, GOAL_REACH, DrivingObjective
 from mppi_ros.driving.parameters import CriticParameters, Limits, PredictionParameters
 from mppi_ros.driving.path import ReferencePath
 from mppi_ros.jit.simd import BLOCK
@@ -190,8 +191,8 @@ def time_left(scene, arc, end):
     path, critics, fastest = scene.path, scene.critics, scene.limits.vx_max
     clearance = np.full(len(path.arc), np.inf)
     if scene.looked_ahead:
-        reach = 2.0 * fastest * STEPS * DT + AHEAD
-        seen = (path.arc >= scene.progress - BEHIND) & (path.arc <= scene.progress + reach)
+        reach = 2.0 * fastest * STEPS * DT + LENGTH_BEYOND_HORIZON
+        seen = (path.arc >= scene.progress - LENGTH_BEHIND) & (path.arc <= scene.progress + reach)
         poses = np.column_stack([path.points, path.yaw])[seen]
         clearance[seen] = np.maximum(scene.footprint.clearance(scene.field, poses), 1e-3)
     near = np.maximum(1.0 - clearance / critics.obstacle.margin, 0.0)
@@ -221,8 +222,10 @@ def reference(scene, controls):
 
     spacing = path.arc[1] if len(path.arc) > 1 else 1.0
     reach = limits.vx_max * STEPS * DT
-    first = max(0, int((scene.progress - BEHIND) / spacing))
-    last = min(len(path.arc), math.ceil((scene.progress + reach + AHEAD) / spacing) + 1)
+    first = max(0, int((scene.progress - LENGTH_BEHIND) / spacing))
+    last = min(
+        len(path.arc), math.ceil((scene.progress + reach + LENGTH_BEYOND_HORIZON) / spacing) + 1
+    )
     near_end = last == len(path.arc)
     arc = np.full(count, float(scene.progress))
 
