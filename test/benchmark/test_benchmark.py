@@ -185,7 +185,7 @@ def test_latency_rows_of_the_real_node(ros_domain, tmp_path):
         'import json, os, sys; from pathlib import Path; from mppi_ros.ros import use_wheels; '
         'use_wheels(); import rclpy; from mppi_ros.benchmark import latency as b; '
         'rclpy.init(args=[])\n'
-        'with b._Run(60, 2.0, 20.0, None, Path(sys.argv[1]), dict(os.environ)) as run:\n'
+        'with b._LatencyRun(60, 2.0, 20.0, None, Path(sys.argv[1]), dict(os.environ)) as run:\n'
         '    print(json.dumps([{"start_up": run.start_up}, *run.rows()]))\n'
     )
     # A process of its own: rclpy must not stay in the one that runs all tests.

@@ -2,6 +2,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 
 import llvmlite.binding as llvm
 from numba import config, njit, prange
@@ -78,3 +80,10 @@ def test_threads_take_each_number_once():
     share(counter, took)
     assert took.min() == took.max() == 1
     assert counter[0] == took.size + 8
+
+
+def test_the_processor_features_are_set_before_any_kernel_of_the_package():
+    imported = 'import sys, mppi_ros.jit.cache; print("mppi_ros.jit.simd" in sys.modules)'
+    result = subprocess.run(
+        [sys.executable, '-c', imported], check=True, capture_output=True, text=True)
+    assert result.stdout.strip() == 'True'
