@@ -57,6 +57,8 @@ class Watcher:
         Every command received: speed [m/s], turning rate [rad/s].
     statistics : dict
         The values of the newest statistics.
+    history : list of dict
+        The values of all statistics received.
     on_statistics : callable
         Called with the values of each.
     diagnostics : dict
@@ -85,6 +87,7 @@ class Watcher:
         self.stamp = 0.0
         self.stamps: list[float] = []
         self.statistics: dict[str, str] = {}
+        self.history: list[dict[str, str]] = []
         self.on_statistics: Callable[[dict[str, str]], None] = lambda values: None
         self.diagnostics: dict[str, tuple[int, str]] = {}
         self.truth: Motion | None = None
@@ -192,6 +195,7 @@ class Watcher:
 
     def _on_statistics(self, message: DiagnosticArray) -> None:
         self.statistics = {entry.key: entry.value for entry in message.status[0].values}
+        self.history.append(self.statistics)
         self.on_statistics(self.statistics)
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:

@@ -38,15 +38,29 @@ def reaches_the_goal(watcher: Watcher, goal: Sequence[float]) -> None:
 
 def tunes_while_driving(watcher: Watcher) -> None:
     """Change λ and the horizon by the parameter service and check that the robot drives on."""
-    before = len(watcher.commands)
+    sent, heard = len(watcher.commands), len(watcher.history)
     assert watcher.set_parameters(**{'lambda': 0.5}).successful
     watcher.wait_for(
         lambda: watcher.statistics.get('temperature') == '0.5', 'λ = 0.5 in the statistics')
     assert watcher.set_parameters(horizon_steps=40).successful
     assert watcher.get_parameters('horizon_steps')[0].integer_value == 40
-    watcher.wait_for(lambda: len(watcher.commands) > before + 10, 'ten more commands')
-    assert watcher.state == 'driving'
-    assert min(speed for speed, _ in watcher.commands[before:]) > 0.0
+    watcher.wait_for(lambda: len(watcher.commands) > sent + 10, 'ten more commands')
+    drove_on(watcher, sent, heard)
+
+
+def drove_on(watcher: Watcher, sent: int, heard: int) -> None:
+    """
+    Check that the robot drove since the command `sent` and the statistics `heard`.
+
+    A machine that stalls ages the odometry and delays the tick; braking for that is right.
+    """
+    stopped = {
+        (values['code'], values['reason'])
+        for values in watcher.history[heard:] if values['state'] != 'driving'}
+    assert {code for code, _ in stopped} <= {'odometry_old', 'tick_late'}, stopped
+    if not stopped:
+        assert min(speed for speed, _ in watcher.commands[sent:]) > 0.0
+    watcher.wait_for(lambda: watcher.state == 'driving', 'driving')
 
 
 CHANGES = (
@@ -63,9 +77,7 @@ def is_tuned_all_the_time(watcher: Watcher, seconds: float = 3.0) -> None:
     It must neither stop nor lose its place on the plan.
     """
     defaults = flatten(ControllerParameters())
-    seen: list[dict[str, str]] = []
-    watcher.on_statistics = seen.append
-    first = len(watcher.commands)
+    sent, heard = len(watcher.commands), len(watcher.history)
     end = time.monotonic() + seconds
     for number, changes in enumerate(itertools.cycle(CHANGES)):
         if time.monotonic() > end:
@@ -75,10 +87,9 @@ def is_tuned_all_the_time(watcher: Watcher, seconds: float = 3.0) -> None:
         next_one = time.monotonic() + 0.05
         watcher.wait_for(lambda due=next_one: time.monotonic() > due, 'the next change')
     assert watcher.set_parameters(**{name: defaults[name] for name in changes}).successful
-    assert len(seen) > 10
-    assert {values['state'] for values in seen} == {'driving'}
-    assert min(speed for speed, _ in watcher.commands[first:]) > 0.0
-    progress = [float(values['progress']) for values in seen]
+    assert len(watcher.history) > heard + 10
+    drove_on(watcher, sent, heard)
+    progress = [float(values['progress']) for values in watcher.history[heard:]]
     assert all(after > before - 0.05 for before, after in itertools.pairwise(progress))
     assert progress[-1] > progress[0]
 

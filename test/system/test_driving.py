@@ -78,7 +78,7 @@ def test_a_goal_is_left_to_the_planner_that_publishes_plans(processes, watcher):
     publisher.publish(goal_pose(0.0, 0.0))
     watcher.wait_for(
         lambda: 'left to the planner' in processes.printed('mppi_controller'), 'a note in the log')
-    assert watcher.state == 'driving'
+    watcher.wait_for(lambda: watcher.state == 'driving', 'driving')
 
 
 def test_simulated_time_runs_as_fast_as_it_is_told(processes, watcher, tmp_path):
@@ -139,7 +139,8 @@ def test_two_robots_in_one_graph_mind_their_own_business(processes, watcher, tmp
         assert watchers['robot2'].get_parameters('lambda')[0].double_value == 0.0
         for name, goal in robots.items():
             scenarios.reaches_the_goal(watchers[name], goal)
-            assert f'/{name}/mppi_controller: control' in watchers[name].diagnostics
+            status = f'/{name}/mppi_controller: control'
+            watchers[name].wait_for(lambda: status in watchers[name].diagnostics, status)
     finally:
         for each in watchers.values():
             each.close()
