@@ -15,6 +15,7 @@ import numpy as np
 from mppi_ros import __version__
 from mppi_ros.cli.arguments import Parser, integer, listed
 from mppi_ros.evaluation import results as result_files
+from mppi_ros.evaluation.bootstrap import CONFIDENCE
 from mppi_ros.evaluation.case import Case
 from mppi_ros.evaluation.people.metrics import summary as people_summary
 from mppi_ros.evaluation.results import show_table
@@ -231,7 +232,6 @@ def _failures(episode: Result) -> list[str]:
 
 def _compare(options: argparse.Namespace) -> int:
     from mppi_ros.evaluation.comparison import (
-        CONFIDENCE,
         changed,
         check_episodes,
         differences,

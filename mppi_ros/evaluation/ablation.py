@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mppi_ros.control.parameters import ControllerParameters
+from mppi_ros.evaluation.bootstrap import percentile_interval
 from mppi_ros.evaluation.case import Case
 from mppi_ros.evaluation.results import show_table
 from mppi_ros.evaluation.suites import Request, cases_of
@@ -23,7 +24,6 @@ from mppi_ros.simulation.episode import EpisodeResult
 
 FAILURE_COST = 10.0  # [s] that an episode without success costs, beside the way that is left
 MIN_COST_FOR_RATIO = 0.3  # [s] below which excess costs are alike, where ratios are averaged
-RESAMPLES = 10_000
 
 Episode = dict[str, Any]
 Changes = dict[str, Any]
@@ -175,11 +175,17 @@ def ratio(
 ) -> tuple[float, float, float]:
     """Return Σ after / Σ before − 1 over paired episodes, with its bootstrap interval."""
     pairs = _paired(before, after, measure)
-    a, b = pairs[_resampled(len(pairs))].sum(axis=1).T
-    before_all, after_all = pairs.sum(axis=0)
-    with np.errstate(divide='ignore', invalid='ignore'):  # nothing was avoidable: nan or inf
-        low, high = np.percentile(b / a - 1.0, (2.5, 97.5))
-        return float(after_all / before_all - 1.0), float(low), float(high)
+    a, b = pairs.T
+    return float(_sum_change(a, b)), *percentile_interval(_sum_change, a, b)
+
+
+def _sum_change(
+    before: NDArray[np.float64], after: NDArray[np.float64], axis: int = -1
+) -> NDArray[np.float64]:
+    """Return Σ after / Σ before − 1, which is NaN or infinite if nothing was avoidable."""
+    with np.errstate(divide='ignore', invalid='ignore'):
+        change: NDArray[np.float64] = after.sum(axis=axis) / before.sum(axis=axis) - 1.0
+    return change
 
 
 def typical(
@@ -188,7 +194,7 @@ def typical(
     """Return the geometric mean of after / before, less 1, with its bootstrap interval."""
     pairs = np.log(np.maximum(_paired(before, after, measure), MIN_COST_FOR_RATIO))
     change = pairs[:, 1] - pairs[:, 0]
-    low, high = np.percentile(change[_resampled(len(pairs))].mean(axis=1), (2.5, 97.5))
+    low, high = percentile_interval(np.mean, change)
     return float(np.expm1(change.mean())), float(np.expm1(low)), float(np.expm1(high))
 
 
@@ -202,7 +208,3 @@ def _paired(
     return np.array(
         [(known[place(each)], each[measure]) for each in after if place(each) in known]
     )
-
-
-def _resampled(count: int) -> NDArray[np.int64]:
-    return np.random.default_rng(0).integers(0, count, size=(RESAMPLES, count))

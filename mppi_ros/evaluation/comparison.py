@@ -8,13 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from mppi_ros.evaluation.bootstrap import percentile_interval
 from mppi_ros.files import shortened
 from mppi_ros.parameters.errors import InputError
 
-RESAMPLES = 10_000
-CONFIDENCE = 0.95
 # Measure → +1 where more is better, −1 where less is.
 MEASURES = {
     'success': 1, 'collision': -1, 'timeout': -1, 'passed': 1, 'score': 1, 'time_s': -1,
@@ -116,7 +114,7 @@ def differences(pairs: Sequence[tuple[Episode, Episode]]) -> list[Difference]:
         if not both:
             continue
         before, after = np.array(both).T
-        low, high = interval(after - before)
+        low, high = percentile_interval(np.mean, after - before)
         mean = float(np.mean(after - before))
         found.append(
             Difference(
@@ -124,18 +122,6 @@ def differences(pairs: Sequence[tuple[Episode, Episode]]) -> list[Difference]:
             )
         )
     return found
-
-
-def interval(values: NDArray[np.float64], seed: int = 0) -> tuple[float, float]:
-    """Return the percentile bootstrap interval of the mean of values, float64[n]."""
-    rng = np.random.default_rng(seed)
-    means = np.empty(RESAMPLES)
-    for k in range(0, RESAMPLES, 1000):  # bounds the memory, however many episodes
-        drawn = rng.integers(0, len(values), size=(min(1000, RESAMPLES - k), len(values)))
-        means[k : k + len(drawn)] = values[drawn].mean(axis=1)
-    tail = 50.0 * (1.0 - CONFIDENCE)
-    low, high = np.percentile(means, (tail, 100.0 - tail))
-    return float(low), float(high)
 
 
 def changed(
