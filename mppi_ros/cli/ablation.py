@@ -7,12 +7,15 @@ The result file is read, completed and written again, so variants can be added o
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 import json
 from pathlib import Path
 import sys
 
+import numpy as np
+
 from mppi_ros.cli.arguments import Parser, integer, listed
+from mppi_ros.cli.console import show_table
 from mppi_ros.evaluation import ablation
 from mppi_ros.evaluation.suites import SUITES, Request
 from mppi_ros.files import load_json
@@ -38,8 +41,31 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     if options.json:
         options.json.write_text(json.dumps(found, indent=1))
-    ablation.show(found)
+    _show(found)
     return 0
+
+
+def _show(found: Mapping[str, Sequence[ablation.Episode]]) -> None:
+    """Print the excess cost and jerk of each variant relative to those of the first."""
+    found = ablation.avoidable(found)
+    first = next(iter(found))
+    rows = []
+    for name, episodes in found.items():
+        cost, low, high = ablation.ratio(found[first], episodes, 'excess_s')
+        each_cost, least, most = ablation.typical(found[first], episodes, 'excess_s')
+        rest, lowest, highest = ablation.ratio(found[first], episodes, 'avoidable_s')
+        jerk, _, _ = ablation.ratio(found[first], episodes, 'mean_jerk')
+        rows.append([
+            name, len(episodes), np.mean([each['success'] for each in episodes]),
+            np.mean([each['excess_s'] for each in episodes]),
+            f'{cost:+.0%} ({low:+.0%} to {high:+.0%})',
+            f'{each_cost:+.0%} ({least:+.0%} to {most:+.0%})',
+            f'{rest:+.0%} ({lowest:+.0%} to {highest:+.0%})', f'{jerk:+.0%}',
+            np.mean([each['solve_ms'] for each in episodes]),
+        ])  # fmt: skip
+    columns = ('variant', 'episodes', 'success', 'excess s', 'Δ sum, 95 %', 'Δ typical',
+               'Δ avoidable', 'Δ jerk', 'ms')
+    show_table(f'against {first}', columns, rows)
 
 
 def _parse(argv: Sequence[str]) -> argparse.Namespace:

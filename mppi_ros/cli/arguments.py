@@ -1,25 +1,26 @@
-"""The argument parser of all command lines and the types of their arguments."""
+"""Argument parser of all command lines, and converters for the values of arguments."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
 import math
-from typing import NoReturn, TypeVar
+from typing import NoReturn, TypeAlias, TypeVar
 
 T = TypeVar('T')
+Subparsers: TypeAlias = 'argparse._SubParsersAction[Parser]'
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that says in one line what is wrong, and exits with 2."""
+    """A parser that reports an error in one line and exits with code 2."""
 
     def error(self, message: str) -> NoReturn:
-        """Print one line and end."""
+        """Print the error and exit."""
         self.exit(2, f'{self.prog}: {message}\n')
 
 
 def integer(low: int, high: int) -> Callable[[str], int]:
-    """Return a reader of an integer within [low, high]."""
+    """Return a converter to an integer in [low, high]."""
 
     def read(text: str) -> int:
         if not text.removeprefix('-').isdecimal() or not low <= int(text) <= high:
@@ -30,7 +31,7 @@ def integer(low: int, high: int) -> Callable[[str], int]:
 
 
 def number(low: float, high: float, unit: str) -> Callable[[str], float]:
-    """Return a reader of a number within [low, high]."""
+    """Return a converter to a number in [low, high]."""
 
     def read(text: str) -> float:
         try:
@@ -45,5 +46,5 @@ def number(low: float, high: float, unit: str) -> Callable[[str], float]:
 
 
 def listed(read: Callable[[str], T]) -> Callable[[str], tuple[T, ...]]:
-    """Return a reader of values with commas between them; repeated values count once."""
+    """Return a converter to a tuple of comma-separated values without duplicates."""
     return lambda text: tuple(dict.fromkeys(read(part.strip()) for part in text.split(',')))

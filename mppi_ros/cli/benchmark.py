@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 import itertools
 from pathlib import Path
+import signal
 import sys
 from typing import Any
 
 from mppi_ros.cli.arguments import Parser, integer, listed, number
+from mppi_ros.cli.console import interruptible, show_table
 from mppi_ros.control.parameters import ControllerParameters, read_yaml
 from mppi_ros.evaluation import results
-from mppi_ros.evaluation.results import show_table
 from mppi_ros.files import reading, shortened
 from mppi_ros.parameters.errors import InputError, MppiError
 from mppi_ros.share import share_path
@@ -56,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if options.json:
             results.check_writable(options.json)
-        with results.interruptible():
+        with interruptible(signal.SIGTERM):
             if options.benchmark == 'compare':
                 return _compare(options)
             result = _measure(options, argv)

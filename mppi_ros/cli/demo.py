@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 import json
@@ -14,8 +13,10 @@ from pathlib import Path
 import signal
 import sys
 import time
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
+from mppi_ros.cli.arguments import Parser
+from mppi_ros.cli.console import interruptible
 from mppi_ros.control.parameters import ControllerParameters, read_yaml
 from mppi_ros.evaluation.processes import Children, free_domain
 from mppi_ros.evaluation.summary import ObservedDrive, summarise
@@ -94,7 +95,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(scene: DemoScene) -> int:
     from mppi_ros.cli.demo_display import show_result
 
-    with _interruptible(), Children(scene.output / 'log') as children:
+    with interruptible(signal.SIGTERM, signal.SIGHUP), Children(scene.output / 'log') as children:
         drive = ObservedDrive(began=time.time())
         try:
             _start(scene, children)
@@ -254,15 +255,8 @@ def _draw(scene: DemoScene, drive: ObservedDrive) -> None:
     write_report(trace, scene.output / 'report.png', f'{scene.title}: {how}')
 
 
-class _Parser(argparse.ArgumentParser):
-    """A parser that says in one line what is wrong."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f'{self.prog}: {message}\n')
-
-
 def _parse(argv: Sequence[str]) -> argparse.Namespace:
-    parser = _Parser(
+    parser = Parser(
         prog='mppi_demo',
         description='Drive a simulated robot over real ROS 2 and report how it went.',
         epilog='exit code: 0 goal reached without contact, 1 not so, 2 bad input',
@@ -410,18 +404,3 @@ def _open_place(world: World, reach: float, other: Pose | None) -> Pose:
     x = grid.origin_x + (column + 0.5) * grid.resolution
     y = grid.origin_y + (row + 0.5) * grid.resolution
     return float(x), float(y), 0.0
-
-
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """Let a request to terminate end the drive in order, as Ctrl-C does."""
-
-    def interrupt(number: int, frame: object) -> NoReturn:
-        raise KeyboardInterrupt
-
-    before = {name: signal.signal(name, interrupt) for name in (signal.SIGTERM, signal.SIGHUP)}
-    try:
-        yield
-    finally:
-        for name, handler in before.items():
-            signal.signal(name, handler)

@@ -1,4 +1,4 @@
-"""mppi_evaluate: drive suites of episodes and tell in numbers how well it went."""
+"""mppi_evaluate: run suites of closed-loop episodes and report their results."""
 
 from __future__ import annotations
 
@@ -7,30 +7,34 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 import os
 from pathlib import Path
+import signal
 import sys
 from typing import Any
 
-import numpy as np
-
-from mppi_ros import __version__
-from mppi_ros.cli.arguments import Parser, integer, listed
+from mppi_ros.cli import compare, identify, replay
+from mppi_ros.cli.arguments import Parser, Subparsers, integer, listed
+from mppi_ros.cli.console import interruptible, show_table
 from mppi_ros.evaluation import results as result_files
-from mppi_ros.evaluation.bootstrap import CONFIDENCE
+from mppi_ros.evaluation.aggregate import (
+    EpisodeRecord,
+    failures,
+    result_content,
+    summarise,
+    summarise_by_plant,
+)
 from mppi_ros.evaluation.case import Case
-from mppi_ros.evaluation.people.metrics import summary as people_summary
-from mppi_ros.evaluation.results import show_table
+from mppi_ros.evaluation.people.baselines import BASELINES
 from mppi_ros.evaluation.suites import SUITES, Request, cases_of
-from mppi_ros.parameters.declaration import flatten
 from mppi_ros.parameters.errors import InputError, MppiError
 
-FULL = 60  # episodes of which the table still shows each one
-
-Result = dict[str, Any]
+MAX_LISTED_EPISODES = 60  # of more episodes the table lists only those that failed
+OUTPUT_OPTIONS = ('json', 'replay', 'gif')  # they do not affect the results
+COMMANDS = {'compare': compare.run, 'identify': identify.run, 'replay': replay.run}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """
-    Run a suite, compare two results, or identify a robot.
+    Run a suite or one of the other commands.
 
     Returns
     -------
@@ -40,11 +44,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     options = _parse(sys.argv[1:] if argv is None else argv)
     try:
-        with result_files.interruptible():
-            act = {'compare': _compare, 'identify': _identify, 'replay': _repeat}.get(
-                options.suite, _evaluate
-            )
-            return act(options)
+        with interruptible(signal.SIGTERM):
+            if options.suite in COMMANDS:
+                return COMMANDS[options.suite](options)
+            return _evaluate(options)
     except MppiError as error:
         print(f'mppi_evaluate: {error}', file=sys.stderr)
         return 2
@@ -65,7 +68,7 @@ def _evaluate(options: argparse.Namespace) -> int:
         return _replay(options, cases, machine)
     if options.gif:
         return _films(options.gif, cases)
-    results: dict[int, Result] = {}
+    results: dict[int, EpisodeRecord] = {}
     whole = False
     try:
         _run(options, cases, results)
@@ -81,7 +84,9 @@ def _evaluate(options: argparse.Namespace) -> int:
     return int(not (whole and all(episode['passed'] for episode in episodes)))
 
 
-def _run(options: argparse.Namespace, cases: Sequence[Case], results: dict[int, Result]) -> None:
+def _run(
+    options: argparse.Namespace, cases: Sequence[Case], results: dict[int, EpisodeRecord]
+) -> None:
     from mppi_ros.evaluation.runner import run_cases
 
     with _progress(len(cases)) as advance:
@@ -112,7 +117,7 @@ def _replay(
 
 
 def _films(folder: Path, cases: Sequence[Case]) -> int:
-    """Run the cases one by one and leave a small film of each."""
+    """Run the cases one by one and write a small animation of each."""
     from mppi_ros.evaluation.animation import write_small_film
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -129,167 +134,38 @@ def _films(folder: Path, cases: Sequence[Case]) -> int:
 
 
 def _content(
-    options: argparse.Namespace, cases: Sequence[Case], episodes: Sequence[Result],
+    options: argparse.Namespace, cases: Sequence[Case], episodes: Sequence[EpisodeRecord],
     machine: dict[str, Any],
 ) -> dict[str, Any]:
-    flat = {each: flatten(each) for each in dict.fromkeys(case.configuration for case in cases)}
-    first, *others = flat.values()
-    shared = {
-        name: value for name, value in first.items()
-        if all(each[name] == value for each in others)
-    }  # fmt: skip
-    own = {
-        case.scenario: {
-            name: value for name, value in flat[case.configuration].items() if name not in shared
-        }
-        for case in cases
+    request = {
+        name: value for name, value in vars(options).items() if name not in OUTPUT_OPTIONS
     }
-    return {
-        'suite': options.suite,
-        'version': __version__,
-        'machine': machine,
-        'request': {
-            name: [str(each) for each in value] if isinstance(value, tuple) else
-            str(value) if isinstance(value, Path) else value
-            for name, value in vars(options).items() if name not in ('json', 'replay', 'gif')
-        },
-        'parameters': shared,
-        'parameters_of_scenario': {name: each for name, each in own.items() if each},
-        'summary': summarise(episodes),
-        'summary_of_plant': _of_plants(episodes),
-        'episodes': list(episodes),
-    }  # fmt: skip
+    return result_content(options.suite, request, cases, episodes, machine)
 
 
-def summarise(episodes: Sequence[Result]) -> dict[str, Any]:
-    """Return the rates and means over episodes; the mean time is over the successful ones."""
-
-    def rate(name: str) -> float:
-        return round(float(np.mean([bool(episode[name]) for episode in episodes])), 4)
-
-    def mean(values: Sequence[float]) -> float | None:
-        return round(float(np.mean(values)), 4) if values else None
-
-    # As BARN reports it: the mean over scenarios of the mean over their runs.
-    by_scenario: dict[str, list[float]] = {}
-    for episode in episodes:
-        by_scenario.setdefault(episode['scenario'], []).append(episode['score'])
-    succeeded = [episode for episode in episodes if episode['success']]
-    return {
-        'episodes': len(episodes),
-        'success_rate': rate('success'),
-        'collision_rate': rate('collision'),
-        'timeout_rate': rate('timeout'),
-        'pass_rate': rate('passed'),
-        'mean_score': mean([float(np.mean(scores)) for scores in by_scenario.values()]),
-        'mean_time_s': mean([episode['time_s'] for episode in succeeded]),
-        'min_clearance_m': min(episode['min_clearance_m'] for episode in episodes),
-        'mean_solve_ms': mean(
-            [p50 for episode in episodes if np.isfinite(p50 := episode['solve_ms']['p50'])]
-        ),
-        **people_summary(episodes),
-    }
-
-
-def _show(suite: str, episodes: Sequence[Result]) -> None:
+def _show(suite: str, episodes: Sequence[EpisodeRecord]) -> None:
     if not episodes:
         return
     shown_of_each = (
         'scenario', 'plant', 'seed', 'time_s', 'score', 'min_clearance_m', 'cross_track_rms_m',
         'reversals', 'longest_standing_s',
     )  # fmt: skip
-    shown = [e for e in episodes if not e['passed']] if len(episodes) > FULL else episodes
+    shown = episodes
+    if len(episodes) > MAX_LISTED_EPISODES:
+        shown = [each for each in episodes if not each['passed']]
     rows = [
         [*(episode[name] for name in shown_of_each), episode['solve_ms']['p50'],
-         ', '.join(_failures(episode)) or 'passed']
+         ', '.join(failures(episode)) or 'passed']
         for episode in shown
     ]  # fmt: skip
     if rows:
         title = suite if shown is episodes else f'{suite}: {len(rows)} of {len(episodes)} failed'
         show_table(title, (*shown_of_each, 'solve p50 ms', 'verdict'), rows)
-    summaries = _of_plants(episodes)
+    summaries = summarise_by_plant(episodes)
     if len(summaries) > 1:
         summaries['all'] = summarise(episodes)
     columns = ('plant', *next(iter(summaries.values())))
     show_table(suite, columns, [[name, *each.values()] for name, each in summaries.items()])
-
-
-def _of_plants(episodes: Sequence[Result]) -> dict[str, dict[str, Any]]:
-    plants = dict.fromkeys(episode['plant'] for episode in episodes)
-    return {
-        plant: summarise([episode for episode in episodes if episode['plant'] == plant])
-        for plant in plants
-    }
-
-
-def _failures(episode: Result) -> list[str]:
-    kind = 'contact' if episode['collision'] else 'time-out' if episode['timeout'] else ''
-    rest = [name for name in episode['failed'] if name not in ('reached', 'no contact')]
-    if not (kind or episode['success']):
-        kind = f'stopped elsewhere ({episode["reason"]})'
-    return [f'not {name}' for name in rest] if not kind else [kind]
-
-
-def _compare(options: argparse.Namespace) -> int:
-    from mppi_ros.evaluation.comparison import (
-        changed,
-        check_episodes,
-        differences,
-        name_of,
-        pair,
-    )
-
-    a, b = (result_files.read_json(path, 'suite', 'episodes') for path in (options.a, options.b))
-    for path, result in ((options.a, a), (options.b, b)):
-        check_episodes(path, result['episodes'])
-    if a['suite'] != b['suite']:
-        raise InputError(f'{options.a} holds suite {a["suite"]}, {options.b} {b["suite"]}')
-    pairs = pair(a['episodes'], b['episodes'])
-    found = differences(pairs)
-    share = f'{100 * CONFIDENCE:.0f} %'
-    show_table(
-        f'{a["suite"]}: B − A over {len(pairs)} paired episodes',
-        ('measure', 'pairs', 'A', 'B', 'B − A', f'{share} from', 'to', 'verdict'),
-        [[d.measure, d.pairs, d.before, d.after, d.mean, d.low, d.high, d.verdict] for d in found],
-    )
-    better, worse = changed(pairs)
-    for word, episodes in (('better', better), ('worse', worse)):
-        print(f'{len(episodes)} episodes got {word}')
-        for one, two in episodes:
-            print(f'  {name_of(one)}: {_told(one)} → {_told(two)}')
-    if options.json:
-        result_files.write_json(options.json, {
-            'comparison': a['suite'], 'pairs': len(pairs), 'confidence': CONFIDENCE,
-            'differences': [{**vars(d), 'verdict': d.verdict} for d in found],
-            'better': [name_of(one) for one, _ in better],
-            'worse': [name_of(one) for one, _ in worse],
-        })  # fmt: skip
-    return 0
-
-
-def _identify(options: argparse.Namespace) -> int:
-    from mppi_ros.evaluation import identify
-
-    if options.json:
-        result_files.check_writable(options.json)
-    found = identify.identify(options.bag, options.odom, options.cmd)
-    if options.json:
-        result_files.write_json(options.json, identify.content(options.bag, found))
-    identify.show(options.bag, found)
-    return int(not all(told.trusted for told in found.values()))
-
-
-def _repeat(options: argparse.Namespace) -> int:
-    from mppi_ros.evaluation.replay import replay
-
-    if options.json:
-        result_files.check_writable(options.json)
-    return replay(options.record, options.tick, options.json)
-
-
-def _told(episode: Result) -> str:
-    words = ', '.join(_failures(episode)) if episode.get('failed') else ''
-    return words or f'score {episode["score"]:.3f} in {episode["time_s"]:.1f} s'
 
 
 @contextmanager
@@ -322,70 +198,72 @@ def _progress(total: int) -> Iterator[Any]:
 def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser = Parser(
         prog='mppi_evaluate',
-        description='Drive suites of episodes without ROS, compare two results, identify a robot.',
-        epilog='exit code: 0 every episode passed, 1 one did not, 2 wrong use or bad input',
+        description='Run suites of closed-loop episodes without ROS, compare two results, '
+        'identify a robot, or replay a record.',
+        epilog='exit code: 0 all episodes passed, 1 an episode failed, 2 invalid arguments or '
+        'input',
     )
-    cores = len(os.sched_getaffinity(0))
-    suites = parser.add_subparsers(
+    commands = parser.add_subparsers(
         required=True, metavar='SUITE|compare|identify|replay', dest='suite'
     )
-    for name in SUITES:
-        words = str(SUITES[name].__doc__).split(': ')[0].splitlines()[0]
-        suite = suites.add_parser(name, help=words, description=words)
-        suite.add_argument('--data', type=Path, metavar='DIR', help="folder of the suite's files")
-        suite.add_argument(
-            '--only', type=listed(str), default=(), metavar='A,B', help='these scenarios alone'
-        )
-        suite.add_argument(
-            '--runs', type=integer(1, 100_000), default=1, metavar='N',
-            help='of each scenario, with seeds from --seed on',
-        )
-        suite.add_argument('--seed', type=integer(0, 2**31 - 1), default=0, metavar='N')
-        suite.add_argument(
-            '--jobs', type=integer(1, 1024), default=cores, metavar='N',
-            help='processes; the results do not depend on it; default: %(default)s, the cores',
-        )
-        suite.add_argument(
-            '--cluster', default='', metavar='ADDRESS', help='run on a Dask cluster, same results'
-        )
-        suite.add_argument(
-            '--plant', type=listed(str), default=(), metavar='A,B',
-            help='how the robot truly answers: nominal, hard, extreme, heavy, ideal',
-        )
-        suite.add_argument(
-            '--robot', default='', metavar='NAME', help='of config/robots, or a YAML file'
-        )
-        suite.add_argument(
-            '--params', type=Path, metavar='FILE', help="the node's ROS YAML, over the robot's"
-        )
-        suite.add_argument('--json', type=Path, metavar='OUT', help='write the results here')
-        suite.add_argument(
-            '--replay', type=Path, metavar='FILE',
-            help='run the one episode chosen and draw it: .png a picture, .gif a film',
-        )
-        suite.add_argument(
-            '--gif', type=Path, metavar='DIR',
-            help='run the episodes one by one and leave a small film of each in this folder',
-        )
-    from mppi_ros.evaluation.people.baselines import BASELINES
-
-    suites.choices['people'].add_argument(
-        '--baseline', choices=BASELINES, default='', help='drive so instead of the controller'
-    )
-    compare = suites.add_parser('compare', help='two results, paired episode by episode')
-    compare.add_argument('a', type=Path, metavar='A.json')
-    compare.add_argument('b', type=Path, metavar='B.json')
-    compare.add_argument('--json', type=Path, metavar='OUT', help='write the comparison here')
-    identify = suites.add_parser('identify', help='what a recording says of a robot')
-    identify.add_argument('bag', type=Path, metavar='BAG', help='ROS 1 bag, rosbag2 folder, MCAP')
-    identify.add_argument('--odom', default='', metavar='TOPIC', help='of the odometry')
-    identify.add_argument('--cmd', default='', metavar='TOPIC', help='of the commands')
-    identify.add_argument('--json', type=Path, metavar='OUT', help='write the result here')
-    replay = suites.add_parser('replay', help='run what a controller recorded once more')
-    replay.add_argument('record', type=Path, metavar='RECORD', help="the node's: record:=FILE")
-    replay.add_argument('--tick', type=int, metavar='N', help='show all of this tick')
-    replay.add_argument('--json', type=Path, metavar='OUT', help='write all ticks here')
+    for name, cases in SUITES.items():
+        summary = str(cases.__doc__).split(': ')[0].splitlines()[0]
+        _add_suite(commands, name, summary)
+    for command in (compare, identify, replay):
+        command.add_parser(commands)
     return parser.parse_args(argv)
+
+
+def _add_suite(commands: Subparsers, name: str, summary: str) -> None:
+    suite = commands.add_parser(name, help=summary, description=summary)
+    suite.add_argument(
+        '--data', type=Path, metavar='DIR', help='folder with the data of the suite'
+    )
+    suite.add_argument(
+        '--only', type=listed(str), default=(), metavar='A,B', help='run these scenarios only'
+    )
+    suite.add_argument(
+        '--runs', type=integer(1, 100_000), default=1, metavar='N',
+        help='runs of each scenario; the seeds start at --seed; default: %(default)s',
+    )
+    suite.add_argument(
+        '--seed', type=integer(0, 2**31 - 1), default=0, metavar='N',
+        help='seed of the first run; default: %(default)s',
+    )
+    suite.add_argument(
+        '--jobs', type=integer(1, 1024), default=len(os.sched_getaffinity(0)), metavar='N',
+        help='number of processes, which does not affect the results; default: %(default)s',
+    )
+    suite.add_argument(
+        '--cluster', default='', metavar='ADDRESS',
+        help='run on the Dask cluster of this scheduler; the results are the same',
+    )
+    suite.add_argument(
+        '--plant', type=listed(str), default=(), metavar='A,B',
+        help='dynamics of the simulated robot: nominal, hard, extreme, heavy, ideal',
+    )
+    suite.add_argument(
+        '--robot', default='', metavar='NAME', help='robot in config/robots, or a YAML file'
+    )
+    suite.add_argument(
+        '--params', type=Path, metavar='FILE',
+        help='ROS parameter file that overrides the parameters of the robot',
+    )
+    suite.add_argument('--json', type=Path, metavar='OUT', help='write the results to OUT')
+    suite.add_argument(
+        '--replay', type=Path, metavar='FILE',
+        help='run the single selected episode and draw it: .png for a picture, .gif for an '
+        'animation',
+    )
+    suite.add_argument(
+        '--gif', type=Path, metavar='DIR',
+        help='run the episodes one by one and write a small animation of each to DIR',
+    )
+    if name == 'people':
+        suite.add_argument(
+            '--baseline', choices=BASELINES, default='',
+            help='drive with this baseline instead of the controller',
+        )
 
 
 if __name__ == '__main__':

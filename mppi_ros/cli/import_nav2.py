@@ -7,21 +7,14 @@ from collections.abc import Sequence
 import os
 from pathlib import Path
 import sys
-from typing import NoReturn
 
+from mppi_ros.cli.arguments import Parser
 from mppi_ros.nav2_import.convert import DISTROS, convert
 from mppi_ros.nav2_import.read import read
 from mppi_ros.nav2_import.report import INFO, Part, fitted, report, write
 from mppi_ros.parameters.errors import ParameterError
 
 __all__ = ['convert', 'main']
-
-
-class _Parser(argparse.ArgumentParser):
-    """A parser that says in one line what is wrong."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f'{self.prog}: {message}\n')
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -57,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+    parser = Parser(
         prog='mppi_import_nav2',
         description="Write the parameters of mppi_controller from those of Nav2's controller "
         'server and local costmap (branches humble to main): limits, horizon, samples, tolerances '

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from mppi_ros.control.parameters import ControllerParameters
 from mppi_ros.evaluation.bootstrap import percentile_interval
 from mppi_ros.evaluation.case import Case
-from mppi_ros.evaluation.results import show_table
 from mppi_ros.evaluation.suites import Request, cases_of
 from mppi_ros.parameters.declaration import replace
 from mppi_ros.simulation.episode import EpisodeResult
@@ -145,29 +144,6 @@ def avoidable(found: Mapping[str, Sequence[Episode]]) -> dict[str, list[Episode]
         ]
         for name, episodes in found.items()
     }
-
-
-def show(found: Mapping[str, Sequence[Episode]]) -> None:
-    """Print what each variant is worth, as a share of the excess cost and jerk of the first."""
-    found = avoidable(found)
-    first = next(iter(found))
-    rows = []
-    for name, episodes in found.items():
-        cost, low, high = ratio(found[first], episodes, 'excess_s')
-        each_cost, least, most = typical(found[first], episodes, 'excess_s')
-        rest, lowest, highest = ratio(found[first], episodes, 'avoidable_s')
-        jerk, _, _ = ratio(found[first], episodes, 'mean_jerk')
-        rows.append([
-            name, len(episodes), np.mean([each['success'] for each in episodes]),
-            np.mean([each['excess_s'] for each in episodes]),
-            f'{cost:+.0%} ({low:+.0%} to {high:+.0%})',
-            f'{each_cost:+.0%} ({least:+.0%} to {most:+.0%})',
-            f'{rest:+.0%} ({lowest:+.0%} to {highest:+.0%})', f'{jerk:+.0%}',
-            np.mean([each['solve_ms'] for each in episodes]),
-        ])  # fmt: skip
-    columns = ('variant', 'episodes', 'success', 'excess s', 'Δ sum, 95 %', 'Δ typical',
-               'Δ avoidable', 'Δ jerk', 'ms')
-    show_table(f'against {first}', columns, rows)
 
 
 def ratio(

@@ -1,9 +1,8 @@
-"""mppi_evaluate identify: delay, lag and gain of each axis of a robot, from a recording."""
+"""Identification of a robot from a recording: delay, lag and gain of each axis."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import astuple
 import math
 from pathlib import Path
 from typing import Any
@@ -56,21 +55,6 @@ def identify(path: Path, odometry: str, commands: str) -> dict[str, ParameterEst
     for row in measured:
         found.observe(float(row[0]), row[columns], told)
     return {AXES[k]: found.estimate(index) for index, k in enumerate(driven)}
-
-
-def show(path: Path, found: dict[str, ParameterEstimate]) -> None:
-    """Print the estimates with their standard deviations."""
-    rows = []
-    for name, told in found.items():
-        pairs = zip(astuple(told.value), astuple(told.deviation), strict=True)
-        values = [f'{value:.3f} ± {deviation:.3f}' for value, deviation in pairs]
-        share = f'{100.0 * told.explained:.1f} %'
-        rows.append([name, *values, share, told.excited, 'yes' if told.trusted else 'no'])
-    results.show_table(
-        str(path),
-        ('axis', 'delay s', 'lag s', 'gain', 'explained', 'from s of data', 'trusted'),
-        rows,
-    )
 
 
 def content(path: Path, found: dict[str, ParameterEstimate]) -> dict[str, Any]:

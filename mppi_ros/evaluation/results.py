@@ -1,8 +1,8 @@
-"""Result files and tables of evaluation and benchmark, and the machine they were measured on."""
+"""Result files of evaluation and benchmark, and the machine they were measured on."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 import json
@@ -11,9 +11,8 @@ import os
 from pathlib import Path
 import platform
 import resource
-import signal
 import subprocess
-from typing import Any, NoReturn, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -22,22 +21,7 @@ from mppi_ros import __version__
 from mppi_ros.files import load_json
 from mppi_ros.parameters.errors import InputError
 
-UNPACKED_RATIO = 100  # how many times its size a file may unpack to
-T = TypeVar('T')
-
-
-@contextmanager
-def interruptible() -> Iterator[None]:
-    """Let a request to terminate end the work in order, as Ctrl-C does."""
-
-    def interrupt(_number: int, _frame: object) -> NoReturn:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+MAX_UNPACKED_RATIO = 100  # size of the unpacked content relative to that of the file
 
 
 def check_writable(path: Path) -> None:
@@ -71,14 +55,14 @@ def bounded_unpacking(path: Path, memory: float = 2e9) -> Iterator[None]:
 
     Readers of other packages unpack whatever a file holds. Here an allocation fails beyond
     `memory` [bytes] more than are in use, and so does a file that grows beyond that or beyond
-    UNPACKED_RATIO times what lies at `path`.
+    MAX_UNPACKED_RATIO times what lies at `path`.
     """
     pages = int(Path('/proc/self/statm').read_text('ascii').split()[0])
     parts = [path, *(path.iterdir() if path.is_dir() else ())]
     size = max((part.stat().st_size for part in parts if part.exists()), default=0)
     limits = {
         resource.RLIMIT_AS: pages * resource.getpagesize() + memory,
-        resource.RLIMIT_FSIZE: max(memory, UNPACKED_RATIO * size),
+        resource.RLIMIT_FSIZE: max(memory, MAX_UNPACKED_RATIO * size),
     }
     before = {kind: resource.getrlimit(kind) for kind in limits}
     for kind, (soft, hard) in before.items():
@@ -179,34 +163,3 @@ def _version(*packages: str) -> str:
         except PackageNotFoundError:
             continue
     return ''
-
-
-def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """Print a table; numbers are right-justified and short."""
-    from rich.box import SIMPLE_HEAD
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(title=title, box=SIMPLE_HEAD, title_justify='left', title_style='bold')
-    for index, column in enumerate(columns):
-        numeric = all(isinstance(row[index], (int, float)) or row[index] is None for row in rows)
-        last = index == len(columns) - 1  # the one that may hold words
-        table.add_column(
-            column, justify='right' if numeric and rows else 'left', no_wrap=not last
-        )
-    for row in rows:
-        table.add_row(*map(_cell, row))
-    # A file or a pipe gets whole rows, however wide.
-    width = None if Console().is_terminal else 160
-    # What a file says is no markup: an odd bracket in it would be an error.
-    Console(width=width, highlight=False, markup=False, emoji=False).print(table)
-
-
-def _cell(value: Any) -> str:
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return '–'
-    if isinstance(value, bool):
-        return 'yes' if value else 'no'
-    if isinstance(value, float):
-        return f'{value:.0f}' if abs(value) >= 1000.0 else f'{value:.3g}'
-    return str(value)

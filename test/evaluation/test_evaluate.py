@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 import yaml
 
-from mppi_ros.cli.evaluate import main, summarise
+from mppi_ros.cli.evaluate import main
 from mppi_ros.control.parameters import ControllerParameters
 from mppi_ros.driving.footprint import Footprint
 from mppi_ros.driving.parameters import Limits
+from mppi_ros.evaluation.aggregate import summarise
 from mppi_ros.evaluation.bootstrap import percentile_interval
 from mppi_ros.evaluation.case import Case, drawn, driving_time, free_time, turning_time
 from mppi_ros.evaluation.comparison import changed, differences, pair
