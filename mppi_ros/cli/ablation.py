@@ -17,7 +17,8 @@ import numpy as np
 from mppi_ros.cli.arguments import Parser, integer, listed
 from mppi_ros.cli.console import show_table
 from mppi_ros.evaluation import ablation
-from mppi_ros.evaluation.suites import SUITES, Request
+from mppi_ros.evaluation.request import Request
+from mppi_ros.evaluation.suites import SUITES
 from mppi_ros.files import load_json
 from mppi_ros.parameters.errors import InputError, MppiError
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+import inspect
 import os
 from pathlib import Path
 import signal
@@ -24,7 +25,8 @@ from mppi_ros.evaluation.aggregate import (
 )
 from mppi_ros.evaluation.case import Case
 from mppi_ros.evaluation.people.baselines import BASELINES
-from mppi_ros.evaluation.suites import SUITES, Request, cases_of
+from mppi_ros.evaluation.request import Request
+from mppi_ros.evaluation.suites import SUITES, cases_of
 from mppi_ros.parameters.errors import InputError, MppiError
 
 MAX_LISTED_EPISODES = 60  # of more episodes the table lists only those that failed
@@ -207,7 +209,7 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
         required=True, metavar='SUITE|compare|identify|replay', dest='suite'
     )
     for name, cases in SUITES.items():
-        summary = str(cases.__doc__).split(': ')[0].splitlines()[0]
+        summary = str(inspect.getdoc(cases)).splitlines()[0].split(': ')[0]
         _add_suite(commands, name, summary)
     for command in (compare, identify, replay):
         command.add_parser(commands)

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from mppi_ros.control.parameters import ControllerParameters
 from mppi_ros.evaluation.bootstrap import percentile_interval
 from mppi_ros.evaluation.case import Case
-from mppi_ros.evaluation.suites import Request, cases_of
+from mppi_ros.evaluation.request import Request
+from mppi_ros.evaluation.suites import cases_of
 from mppi_ros.parameters.declaration import replace
 from mppi_ros.simulation.episode import EpisodeResult
 

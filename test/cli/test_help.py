@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+from mppi_ros.cli import evaluate
+from mppi_ros.evaluation.suites import SUITES
 from mppi_ros.share import share_path
 
 ENTRIES = dict(
@@ -30,6 +32,16 @@ def test_help_tells_what_the_executable_does_and_how_it_ends(name):
     text = ' '.join(shown.stdout.lower().split())
     assert 'exit code' in text or 'exit status' in text
     assert max(map(len, shown.stdout.splitlines())) < 120
+
+
+@pytest.mark.parametrize('suite', SUITES)
+def test_help_of_each_suite_states_what_it_drives(suite, capsys):
+    with pytest.raises(SystemExit) as ended:
+        evaluate.main([suite, '--help'])
+    assert ended.value.code == 0
+    usage, summary, *_ = capsys.readouterr().out.split('\n\n')
+    assert usage.startswith(f'usage: mppi_evaluate {suite}')
+    assert len(summary.split()) > 2
 
 
 def test_the_page_of_the_controller_holds_every_parameter_with_range_and_meaning():

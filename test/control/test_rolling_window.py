@@ -23,7 +23,7 @@ from mppi_ros.driving.costmap import Costmap
 from mppi_ros.driving.distance_field import distance_field
 from mppi_ros.driving.footprint import Footprint
 from mppi_ros.driving.parameters import RobotParameters
-from mppi_ros.evaluation.suites import read_robot
+from mppi_ros.evaluation.request import read_robot
 from mppi_ros.parameters.declaration import replace
 from mppi_ros.simulation.plant import EXTREME, IDEAL
 

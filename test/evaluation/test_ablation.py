@@ -10,7 +10,8 @@ import pytest
 from mppi_ros.cli import ablation as ablation_command
 from mppi_ros.control.parameters import ControllerParameters
 from mppi_ros.evaluation import ablation
-from mppi_ros.evaluation.suites import Request, cases_of
+from mppi_ros.evaluation.request import Request
+from mppi_ros.evaluation.suites import cases_of
 from mppi_ros.parameters.declaration import flatten, replace
 
 

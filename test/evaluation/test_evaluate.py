@@ -19,7 +19,8 @@ from mppi_ros.evaluation.aggregate import summarise
 from mppi_ros.evaluation.bootstrap import percentile_interval
 from mppi_ros.evaluation.case import Case, drawn, driving_time, free_time, turning_time
 from mppi_ros.evaluation.comparison import changed, differences, pair
-from mppi_ros.evaluation.suites import Request, cases_of
+from mppi_ros.evaluation.request import Request
+from mppi_ros.evaluation.suites import cases_of
 from mppi_ros.share import share_path
 from mppi_ros.simulation.grid_planner import plan
 from mppi_ros.simulation.plant import PLANTS

@@ -10,7 +10,9 @@ import pytest
 
 from mppi_ros.driving.path import ReferencePath
 from mppi_ros.evaluation.case import RUN_UP_LENGTH
-from mppi_ros.evaluation.suites import GRIP_SHARE, Request, cases_of
+from mppi_ros.evaluation.f1tenth import GRIP_SHARE
+from mppi_ros.evaluation.request import Request
+from mppi_ros.evaluation.suites import cases_of
 from mppi_ros.parameters.declaration import replace
 from mppi_ros.parameters.errors import InputError
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from mppi_ros.control.parameters import ControllerParameters
-from mppi_ros.evaluation.suites import read_robot
+from mppi_ros.evaluation.request import read_robot
 from mppi_ros.parameters.declaration import replace
 from mppi_ros.simulation.episode import Episode
 from mppi_ros.simulation.plant import PLANTS

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from mppi_ros.evaluation.barn import LIMITS as BARN_LIMITS
 from mppi_ros.evaluation.people import crowd, crowdnav, dynabarn, tracks
 from mppi_ros.evaluation.people.baselines import BASELINES, CHANGES
 from mppi_ros.evaluation.people.case import PeopleCase
-from mppi_ros.evaluation.suites import BARN_CAPS, Request
+from mppi_ros.evaluation.request import Request
 from mppi_ros.parameters.declaration import replace as changed
 from mppi_ros.parameters.errors import InputError
 from mppi_ros.simulation.lidar import Lidar
@@ -21,8 +22,9 @@ OMNI = {'motion_model': 'omni', 'limits.vy_max': crowdnav.SPEED}
 
 def people(request: Request) -> Iterator[PeopleCase]:
     """
-    Yield the cases in a folder with dynabarn/, crowdnav/ and eth_ucy/, any of them.
+    Drive among moving obstacles: cylinders, recorded test cases and tracks of pedestrians.
 
+    The data folder holds dynabarn/, crowdnav/ and eth_ucy/, or some of them.
     Scenarios are dynabarn/N, dynabarn_gentle/N, crowdnav/N, crowdnav_omni/N, crowdnav_visible/N,
     tracks/FILE_WAY/N and crowd/NAME, of which the last need no data; a name without its last
     parts chooses all below it.
@@ -77,7 +79,7 @@ def _dynabarn(request: Request) -> Iterator[PeopleCase]:
     found = dynabarn.worlds(request.data / 'dynabarn') if request.data else {}
     if not found:
         return
-    full = {**BARN_CAPS, **ANY_HEADING}
+    full = {**BARN_LIMITS, **ANY_HEADING}
     jackal = request.configuration('jackal', full).limits
     gentle = {
         'limits.vx_max': min(dynabarn.GENTLE_SPEED, jackal.vx_max),

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from mppi_ros.evaluation.people.crowd import SCENES, Crowd, CrowdScene, Person, scene
-from mppi_ros.evaluation.suites import Request, cases_of
+from mppi_ros.evaluation.request import Request
+from mppi_ros.evaluation.suites import cases_of
 from mppi_ros.simulation.world import World
 
 pytest.importorskip('pyrvo', reason="needs pyrvo: pip install 'mppi_ros[people]'")

@@ -11,7 +11,8 @@ import pytest
 from mppi_ros.cli.evaluate import main
 from mppi_ros.evaluation.people import tracks
 from mppi_ros.evaluation.people.baselines import BASELINES, driver_of
-from mppi_ros.evaluation.suites import Request, cases_of
+from mppi_ros.evaluation.request import Request
+from mppi_ros.evaluation.suites import cases_of
 from mppi_ros.parameters.errors import InputError
 
 PEOPLE = {
