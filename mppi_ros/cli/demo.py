@@ -1,10 +1,9 @@
-"""One command that shows the robot drive: simulator, planner and controller as real processes."""
+"""mppi_demo: drive a simulated robot with simulator, planner and controller as processes."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from importlib.util import find_spec
 import json
 import math
@@ -17,50 +16,24 @@ from typing import TYPE_CHECKING, Any
 
 from mppi_ros.cli.arguments import Parser
 from mppi_ros.cli.console import interruptible
-from mppi_ros.control.parameters import ControllerParameters, read_yaml
+from mppi_ros.cli.demo_scene import DEFAULT_MAP, DemoScene, Pose, body_of, load_scene
 from mppi_ros.evaluation.processes import Children, free_domain
 from mppi_ros.evaluation.summary import ObservedDrive, summarise
 from mppi_ros.parameters.declaration import flatten
-from mppi_ros.parameters.errors import InputError, MppiError
+from mppi_ros.parameters.errors import MppiError
 from mppi_ros.ros import use_wheels
 from mppi_ros.share import share_path
 
 if TYPE_CHECKING:
     from mppi_ros.cli.demo_observer import Observer
     from mppi_ros.cli.demo_view import View
-    from mppi_ros.simulation.world import World
 
-LIBRARIES = ('matplotlib', 'mcap', 'rich')  # of the extra `tools`
-OFFICE = ('config', 'worlds', 'office.yaml')
-PARAMETERS = ('config', 'mppi_controller.yaml')
-START, GOAL = (1.0, 1.0, 0.0), (8.0, 5.0, 0.0)  # in the office
-STANDSTILL = 0.02  # [m/s] and [rad/s]
-SPIN = 0.05  # [s]
-START_LIMIT = 180.0  # [s] the first start ever compiles the kernels
-START_USUAL = 10.0  # [s]
-
-Pose = tuple[float, float, float]
-
-
-@dataclass(frozen=True)
-class DemoScene:
-    """Who drives where: everything that was asked for, loaded and found to be possible."""
-
-    map_path: Path
-    params_path: Path
-    world: World
-    configuration: ControllerParameters
-    start: Pose
-    goal: Pose
-    timeout: float
-    output: Path
-    view: bool
-
-    @property
-    def title(self) -> str:
-        """Return the name of the world; a file called map has that of its folder."""
-        stem = self.map_path.stem
-        return stem if stem != 'map' else self.map_path.parent.name
+REQUIRED_PACKAGES = ('matplotlib', 'mcap', 'rich')  # of the extra `tools`
+DEFAULT_PARAMETERS = ('config', 'mppi_controller.yaml')
+STANDSTILL_SPEED = 0.02  # [m/s] and [rad/s]
+SPIN_TIMEOUT = 0.05  # [s]
+MAX_START_DURATION = 180.0  # [s] the first start compiles the kernels
+USUAL_START_DURATION = 10.0  # [s] a longer start compiles kernels
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -70,21 +43,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0 if the goal was reached without contact, 1 if it was not, 2 for bad input.
+        0 if the goal was reached without contact, 1 if not, 2 for invalid input.
 
     """
     options = _parse(sys.argv[1:] if argv is None else argv)
-    if missing := [name for name in LIBRARIES if find_spec(name) is None]:
+    if missing := [name for name in REQUIRED_PACKAGES if find_spec(name) is None]:
         print(f"mppi_demo: needs {', '.join(missing)}: pip install '.[tools]' in the source tree",
               file=sys.stderr)
         return 2
     if options.view and find_spec('rerun') is None:
         print('mppi_demo: --view needs rerun: pip install rerun-sdk', file=sys.stderr)
         return 2
-    # The first run ever compiles kernels here: nobody should wait in front of an empty screen.
+    # The first run compiles kernels while it loads the map: print before the wait.
     print(f'loading {options.map}', flush=True)
     try:
-        scene = _scene(options)
+        scene = load_scene(options)
     except MppiError as error:
         print(f'mppi_demo: {error}', file=sys.stderr)
         return 2
@@ -124,7 +97,7 @@ def _run(scene: DemoScene) -> int:
 
 
 def _start(scene: DemoScene, children: Children) -> None:
-    """Start the three nodes side by side, in a ROS domain that nobody else is in."""
+    """Start the three nodes in parallel, in a ROS domain that is not in use."""
     # This process joins the same domain, later: the nodes start while it imports rclpy.
     os.environ['ROS_DOMAIN_ID'] = str(free_domain())
     os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
@@ -145,7 +118,7 @@ def _start(scene: DemoScene, children: Children) -> None:
 
 
 def _watch(scene: DemoScene, children: Children, drive: ObservedDrive) -> None:
-    """Observe the drive until the robot has arrived, has touched something or is out of time."""
+    """Observe the drive until the robot reaches the goal, makes contact or runs out of time."""
     import rclpy
     from rclpy.executors import SingleThreadedExecutor
     from rclpy.signals import SignalHandlerOptions
@@ -162,7 +135,7 @@ def _watch(scene: DemoScene, children: Children, drive: ObservedDrive) -> None:
             executor = SingleThreadedExecutor()
             executor.add_node(observer)
             while not _ended(scene, drive, observer):
-                executor.spin_once(timeout_sec=SPIN)
+                executor.spin_once(timeout_sec=SPIN_TIMEOUT)
                 children.check()
                 _measure_clearance(scene, drive)
                 display.update(**_progress(scene, drive, observer))
@@ -180,7 +153,7 @@ def _view(scene: DemoScene) -> View | None:
 
 
 def _measure_clearance(scene: DemoScene, drive: ObservedDrive) -> None:
-    body = _body(scene.configuration)
+    body = body_of(scene.configuration)
     for _, x, y, yaw, *_ in drive.truth[len(drive.clearance) :]:
         drive.clearance.append(scene.world.clearance(body, (x, y, yaw)))
 
@@ -191,22 +164,22 @@ def _ended(scene: DemoScene, drive: ObservedDrive, observer: Observer) -> bool:
         drive.reason = f'contact at x = {x:.2f} m, y = {y:.2f} m'
         return True
     now, first = time.time(), drive.first_command
-    state = f'controller {observer.state or "not heard of"}'
+    state = f'controller {observer.state or "not yet heard from"}'
     if observer.reason:
         state = f'{state}: {observer.reason}'
-    if first is None and now - drive.began > START_LIMIT:
-        drive.reason = f'no command in {START_LIMIT:g} s; {state}'
+    if first is None and now - drive.began > MAX_START_DURATION:
+        drive.reason = f'no command in {MAX_START_DURATION:g} s; {state}'
         return True
     if first is not None and now - first > scene.timeout:
         drive.reason = f'goal not reached in {scene.timeout:g} s; {state}'
         return True
-    standing = bool(drive.truth) and max(map(abs, drive.truth[-1][4:])) < STANDSTILL
+    standing = bool(drive.truth) and max(map(abs, drive.truth[-1][4:])) < STANDSTILL_SPEED
     drive.reached = observer.state == 'reached' and standing and _is_there(scene, drive)
     return drive.reached
 
 
 def _is_there(scene: DemoScene, drive: ObservedDrive) -> bool:
-    """Tell whether the robot really is at the goal, give or take the noise of its odometry."""
+    """Return whether the true pose is at the goal, with a margin for the noise of the odometry."""
     tolerance = scene.configuration.goal
     _, x, y, yaw, *_ = drive.truth[-1]
     off = math.hypot(x - scene.goal[0], y - scene.goal[1])
@@ -223,7 +196,7 @@ def _progress(scene: DemoScene, drive: ObservedDrive, observer: Observer) -> dic
     speed = drive.truth[-1][4] if drive.truth else math.nan
     clearance = drive.clearance[-1] if drive.clearance else math.nan
     seconds = time.time() - drive.began
-    starting = 'compiling, for once' if seconds > START_USUAL else 'starting'
+    starting = 'compiling' if seconds > USUAL_START_DURATION else 'starting'
     return {
         'state': observer.state or starting,
         'seconds': seconds,
@@ -258,29 +231,33 @@ def _draw(scene: DemoScene, drive: ObservedDrive) -> None:
 def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser = Parser(
         prog='mppi_demo',
-        description='Drive a simulated robot over real ROS 2 and report how it went.',
-        epilog='exit code: 0 goal reached without contact, 1 not so, 2 bad input',
+        description='Drive a simulated robot with the ROS 2 nodes and write a report.',
+        epilog='exit code: 0 goal reached without contact, 1 otherwise, 2 invalid arguments or '
+        'input',
     )
     parser.add_argument(
-        '--map', type=Path, default=share_path(*OFFICE), metavar='FILE',
-        help='map_server YAML or circles as CSV (x,y,radius[,kind]); default: our office',
+        '--map', type=Path, default=share_path(*DEFAULT_MAP), metavar='FILE',
+        help='map_server YAML or circles as CSV (x,y,radius[,kind]); default: an office',
     )
     parser.add_argument(
-        '--start', type=_pose, metavar='X,Y,YAW', help='[m] and [rad]; chosen in an open place '
-        'if not given',
+        '--start', type=_pose, metavar='X,Y,YAW', help='start pose [m, m, rad]; '
+        'default: a pose in free space',
     )
-    parser.add_argument('--goal', type=_pose, metavar='X,Y,YAW', help='likewise')
+    parser.add_argument(
+        '--goal', type=_pose, metavar='X,Y,YAW',
+        help='goal pose [m, m, rad]; default: a pose in free space',
+    )
     parser.add_argument(
         '--timeout', type=_positive, default=120.0, metavar='S',
-        help='time from the first command to the goal in [s]; default: %(default)g',
+        help='maximum time from the first command to the goal [s]; default: %(default)g',
     )
     parser.add_argument(
         '--output', type=Path, default=Path('demo_output'), metavar='DIR',
-        help='folder for summary.json, report.png and run.mcap; default: %(default)s',
+        help='folder of summary.json, report.png and run.mcap; default: %(default)s',
     )
     parser.add_argument(
-        '--params', type=Path, default=share_path(*PARAMETERS), metavar='FILE',
-        help='parameters of the controller as ROS YAML; the simulated robot obeys the same limits',
+        '--params', type=Path, default=share_path(*DEFAULT_PARAMETERS), metavar='FILE',
+        help='ROS parameter file of the controller; its limits apply to the simulated robot, too',
     )
     parser.add_argument(
         '--view', action='store_true', help='open a live view in Rerun (pip install rerun-sdk)'
@@ -289,7 +266,7 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
 
 
 def _joined(argv: Sequence[str]) -> Iterator[str]:
-    """Join options and poses: argparse takes `-2,3,0` after `--start` for another option."""
+    """Join options and poses: argparse would read `-2,3,0` after `--start` as an option."""
     words = iter(argv)
     for word in words:
         value = next(words, None) if word in ('--start', '--goal') else None
@@ -314,93 +291,3 @@ def _positive(text: str) -> float:
     if not 0.0 < value <= 3600.0:
         raise argparse.ArgumentTypeError(f'{text!r} is outside (0, 3600] s')
     return value
-
-
-def _scene(options: argparse.Namespace) -> DemoScene:
-    """
-    Load and check everything before any process starts.
-
-    Raises
-    ------
-    MppiError
-        A file is missing or bad, or the robot cannot stand where it should.
-
-    """
-    from mppi_ros.driving.footprint import Footprint
-    from mppi_ros.simulation.world import World
-
-    if not options.params.is_file():
-        raise InputError(f'--params {options.params}: no such file')
-    configuration = read_yaml(options.params)
-    if not options.map.is_file():
-        raise InputError(f'--map {options.map}: no such file')
-    world = World.load(options.map)
-    start, goal = options.start, options.goal
-    if options.map == share_path(*OFFICE):
-        start, goal = start or START, goal or GOAL
-    reach = Footprint.of(configuration.robot).circumscribed_radius
-    for name, pose in (('start', start), ('goal', goal)):
-        if pose is not None:
-            _check_pose(name, pose, world, configuration)
-    start = start or _open_place(world, reach, goal)
-    goal = goal or _open_place(world, reach, start)
-    try:
-        options.output.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f'--output {options.output}: {error.strerror}') from None
-    return DemoScene(
-        options.map.resolve(), options.params.resolve(), world, configuration, start, goal,
-        options.timeout, options.output, options.view,
-    )
-
-
-def _check_pose(name: str, pose: Pose, world: World, configuration: ControllerParameters) -> None:
-    x, y, yaw = pose
-    shown = f'--{name} {x:g},{y:g},{yaw:g}'
-    grid = world.occupancy
-    if not grid.contains(x, y):
-        height, width = grid.shape
-        raise InputError(
-            f'{shown} is outside the map, x in [{grid.origin_x:g}, '
-            f'{grid.origin_x + width * grid.resolution:g}] m, y in [{grid.origin_y:g}, '
-            f'{grid.origin_y + height * grid.resolution:g}] m'
-        )
-    if world.clearance(_body(configuration), pose) <= 0.0:
-        raise InputError(f'{shown} is in an obstacle: the robot would touch it there')
-
-
-def _body(configuration: ControllerParameters) -> Any:
-    """Return the body as a world measures it: corners, or the radius if it is round."""
-    robot = configuration.robot
-    if not robot.footprint:
-        return robot.radius
-    return [robot.footprint[k : k + 2] for k in range(0, len(robot.footprint), 2)]
-
-
-def _open_place(world: World, reach: float, other: Pose | None) -> Pose:
-    """Return an open place that can be driven to from `other`, about 8 m away if there is one."""
-    import numpy as np
-    from scipy.ndimage import label
-
-    from mppi_ros.driving.distance_field import distance_field
-
-    grid = world.occupancy
-    field = distance_field(grid, unknown_is_obstacle=True).distance
-    areas, _ = label(field > 1.2 * reach)
-    if other is None:
-        wanted = np.bincount(areas.ravel())[1:].argmax() + 1 if areas.any() else 0
-        away = np.zeros_like(field)
-    else:
-        column = int((other[0] - grid.origin_x) / grid.resolution)
-        row = int((other[1] - grid.origin_y) / grid.resolution)
-        inside = 0 <= row < field.shape[0] and 0 <= column < field.shape[1]
-        wanted = areas[row, column] if inside else 0
-        rows, columns = np.indices(field.shape)
-        away = np.minimum(np.hypot(rows - row, columns - column) * grid.resolution, 8.0)
-    if not wanted:
-        raise InputError(f'--start and --goal are needed: no place is {1.2 * reach:.2f} m clear')
-    score = np.where(areas == wanted, away + np.minimum(field, 1.0), -1.0)
-    row, column = divmod(int(score.argmax()), score.shape[1])
-    x = grid.origin_x + (column + 0.5) * grid.resolution
-    y = grid.origin_y + (row + 0.5) * grid.resolution
-    return float(x), float(y), 0.0

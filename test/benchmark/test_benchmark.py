@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 
 from mppi_ros.benchmark.closed_loop import drive
+from mppi_ros.benchmark.comparison import ratios
 from mppi_ros.benchmark.limit import SimpleObjective, optimizer_of
 from mppi_ros.benchmark.solve import Solve, load_situation
-from mppi_ros.cli.benchmark import main, ratios
+from mppi_ros.cli.benchmark import main
 from mppi_ros.control.parameters import ControllerParameters
 from mppi_ros.driving.motion_models import MODELS
 from mppi_ros.evaluation.results import times

@@ -93,8 +93,9 @@ def test_missing_library_is_named_in_one_line(monkeypatch, capsys):
 
 
 def test_places_chosen_for_want_of_better_are_clear_and_apart(room):
-    scene = demo._scene(demo._parse(['--map', str(room), '--output', str(room.parent / 'out')]))
-    body = demo._body(scene.configuration)
+    options = demo._parse(['--map', str(room), '--output', str(room.parent / 'out')])
+    scene = demo.load_scene(options)
+    body = demo.body_of(scene.configuration)
     assert scene.world.clearance(body, scene.start) > 0.0
     assert scene.world.clearance(body, scene.goal) > 0.0
     assert np.hypot(scene.start[0] - scene.goal[0], scene.start[1] - scene.goal[1]) > 2.0
