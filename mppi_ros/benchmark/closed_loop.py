@@ -1,4 +1,4 @@
-"""Driving in a given situation on an ideal unicycle, under the conditions Nav2 was measured in."""
+"""Closed loop of an ideal unicycle, under the conditions in which Nav2 was measured."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from mppi_ros.simulation.plant import IDEAL, Plant
 
 TIMEOUT = 120.0  # [s]
 ROBOT = 'nav2_reference'
-# Nav2's MPPI (main, a3a97043), compiled and run on the same files: 10 runs at 20 Hz each.
+# Nav2's MPPI (main, a3a97043) on the same files: 10 runs at 20 Hz each.
 NAV2: dict[str, dict[str, Any]] = {
     'map200': {
         'reached': 10, 'runs': 10, 'time_s': 31.5, 'time_range_s': [29.8, 32.3],
@@ -36,16 +36,16 @@ NAV2: dict[str, dict[str, Any]] = {
 
 def drive(situation: Situation, configuration: ControllerParameters, seed: int) -> dict[str, Any]:
     """
-    Drive the plan from its first pose, at rest, to its end.
+    Drive along the plan, from rest at its first pose to its end.
 
     Parameters
     ----------
     situation : Situation
-        Costmap and plan; the costmap holds everything, the plan need not know all of it.
-    configuration : Configuration
-        Of the controller.
+        Costmap and plan; the plan may lead through obstacles of the costmap.
+    configuration : ControllerParameters
+        Parameters of the controller.
     seed : int
-        Of the controller's noise.
+        Seed of the noise.
 
     """
     controller = Controller(configuration, seed)
@@ -79,7 +79,7 @@ def drive(situation: Situation, configuration: ControllerParameters, seed: int) 
 
 
 def _nearest_lethal(situation: Situation, poses: NDArray[np.float64]) -> float:
-    """Return the least distance [m] from the robot's centre to the centre of a lethal cell."""
+    """Return the distance [m] from the centre of the robot to the nearest lethal cell centre."""
     from scipy.spatial import cKDTree
 
     grid = situation.costmap

@@ -1,4 +1,4 @@
-"""The real node over DDS, driven from this process: latency, jitter, load, memory, start-up."""
+"""Benchmark of the node over DDS from this process: latency, jitter, load, memory, start-up."""
 
 from __future__ import annotations
 
@@ -39,15 +39,15 @@ from mppi_ros.parameters.errors import MppiError
 from mppi_ros.simulation.plant import NOMINAL, Plant
 
 RESOLUTION = 0.05  # [m]
-RADIUS = 0.9  # [m] of the circle that is driven round and round
-FASTEST = 2.0  # [m/s] for which the laps of the plan last
+CIRCLE_RADIUS = 0.9  # [m] of the circular plan
+MAX_PLAN_SPEED = 2.0  # [m/s] greatest speed at which the plan lasts for the whole measurement
 ODOMETRY_RATE, COSTMAP_RATE = 50.0, 5.0  # [Hz]
-SETTLE = 2.0  # [s] after the first command that are not counted
-PATIENCE = 300.0  # [s] for a node that compiles all its kernels
-MOVING = 1e-3  # [m/s]
+SETTLING_DURATION = 2.0  # [s] not measured, after the first command
+MAX_START_DURATION = 300.0  # [s] a first start compiles all kernels
+MIN_MOVING_SPEED = 1e-3  # [m/s]
 ROUNDING = 1e-6
-LOADED = 60.0  # [s] at most that the load of the node is measured for
-MOST_LAPS = 700  # more than two hours at the default speed, in less poses than a plan may have
+MAX_LOAD_DURATION = 60.0  # [s] for which the load of the node is measured
+MAX_LAPS = 700  # two hours at the default speed, below the maximum number of poses of a plan
 TOLD = ('odom_age', 'solve_ms', 'tick_ms')
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
@@ -56,30 +56,30 @@ Progress = Callable[[str, float], None]
 
 class Driver(Node):
     """
-    A robot that drives as it is told, on a circular plan, and notes when it was told.
+    Simulated robot on a circular plan that records the time of each command.
 
     Attributes
     ----------
     commands : list of (called, stamp, sent, received)
-        When each command was seen by this program, the stamp in it, and when the middleware sent
-        it and received it [s].
+        For each command the time of the callback, its stamp, and the times at which the
+        middleware sent and received it [s].
     driven : list of (x, y, yaw, v, w)
-        Where the robot was when each command came, and the command.
+        Pose of the robot when each command arrived, and the command.
     ticks : dict of {stamp: {name: value}}
-        What the controller told of the tick of each stamp.
+        Published statistics of the tick of each stamp.
     first_motion : float
-        When the first command that moves the robot arrived [s]; NaN before.
+        Time of arrival of the first nonzero command [s]; NaN before.
 
     """
 
     def __init__(self, cells: int, laps: int) -> None:
-        """Publish at once; the node may not be there yet."""
+        """Create the publishers; the node may start later."""
         super().__init__('latency_driver')
         self.commands: list[tuple[float, float, float, float]] = []
         self.driven: list[tuple[float, float, float, float, float]] = []
         self.ticks: dict[float, dict[str, float]] = {}
         self.first_motion = math.nan
-        self._plant = Plant(NOMINAL, (RADIUS, 0.0, 0.5 * math.pi))
+        self._plant = Plant(NOMINAL, (CIRCLE_RADIUS, 0.0, 0.5 * math.pi))
         self._odometry = self.create_publisher(Odometry, 'odom', qos_profile_sensor_data)
         self._costmap = self.create_publisher(OccupancyGrid, 'costmap', LATCHED)
         self._plan = self.create_publisher(Plan, 'plan', LATCHED)
@@ -93,11 +93,11 @@ class Driver(Node):
         self._publish_plan(laps)
 
     def be_silent(self) -> None:
-        """Ask for no more statistics: telling them is a load of its own."""
+        """Unsubscribe from the statistics, whose publication is a load."""
         self.destroy_subscription(self._statistics)
 
     def _grid_of(self, cells: int) -> OccupancyGrid:
-        """Return a walled square with a pillar in the middle of the circle."""
+        """Return a square room with a pillar at the centre of the circle."""
         data = np.zeros((cells, cells), np.int8)
         data[[0, -1], :] = data[:, [0, -1]] = 100
         along = (np.arange(cells) + 0.5 - 0.5 * cells) * RESOLUTION
@@ -114,8 +114,9 @@ class Driver(Node):
         plan = Plan()
         plan.header.frame_id = 'map'
         angles = np.arange(0.0, laps * math.tau, 0.05)
-        # The goal lies aside of the circle, or the robot would be there in every lap.
-        for angle, radius in [*((angle, RADIUS) for angle in angles), (0.0, 0.6 * RADIUS)]:
+        # The goal is beside the circle, so that a lap does not reach it.
+        goal = 0.0, 0.6 * CIRCLE_RADIUS
+        for angle, radius in [*((angle, CIRCLE_RADIUS) for angle in angles), goal]:
             pose = PoseStamped()
             pose.header.frame_id = 'map'
             pose.pose.position.x = radius * math.cos(angle)
@@ -153,23 +154,23 @@ class Driver(Node):
         at = self._plant.odometry(0.0)
         self.driven.append((at.x, at.y, at.yaw, v, w))
         self._plant.command(Command(v, 0.0, w), self._plant.time)
-        if math.isnan(self.first_motion) and max(abs(v), abs(w)) > MOVING:
+        if math.isnan(self.first_motion) and max(abs(v), abs(w)) > MIN_MOVING_SPEED:
             self.first_motion = called
 
     def unsafe(self, c: ControllerParameters) -> int:
-        """Count the commands beyond the limits, and those that came while the robot touched."""
+        """Count the commands beyond the limits, and those during contact."""
         cells = np.array(self._grid.data, np.int8).reshape(self._grid.info.height, -1)
         origin = self._grid.info.origin.position
         field = distance_field(Costmap(cells, RESOLUTION, origin.x, origin.y))
         x, y, yaw, v, w = np.array(self.driven).T
         touched = Footprint.of(c.robot).clearance(field, np.stack([x, y, yaw], axis=1)) <= 0.0
         stamps = np.array([stamp for _, stamp, *_ in self.commands])
-        most = np.diff(stamps) + 1.0 / c.control_rate  # a stamp is not quite when it was sent
+        most = np.diff(stamps) + 1.0 / c.control_rate  # a stamp precedes the transmission
         hasty = np.abs(np.diff(v)) > max(c.limits.ax_max, -c.limits.ax_min) * most + ROUNDING
         hasty |= np.abs(np.diff(w)) > c.limits.az_max * most + ROUNDING
         unsafe = touched | ~np.isfinite(v) | ~np.isfinite(w) | (np.abs(w) > c.limits.wz_max)
         unsafe |= (v < c.limits.vx_min) | (v > c.limits.vx_max)
-        unsafe[1:] |= hasty & ((v[1:] != 0.0) | (w[1:] != 0.0))  # zero may be sent at once
+        unsafe[1:] |= hasty & ((v[1:] != 0.0) | (w[1:] != 0.0))  # zero may be sent without delay
         return int(unsafe.sum())
 
     def _on_statistics(self, message: DiagnosticArray) -> None:
@@ -186,27 +187,27 @@ def measure(
     stress: int = 0,
 ) -> list[dict[str, Any]]:
     """
-    Start the node for each size of the costmap and return the rows of all.
+    Run the node with each size of the costmap and return the rows of all runs.
 
     Parameters
     ----------
     rate : float
-        Of the control tick [Hz].
+        Control rate [Hz].
     seconds : float
-        Counted time for each size [s].
+        Measured time for each size [s].
     cells : sequence of int
-        Sides of the square costmaps.
+        Side lengths of the square costmaps.
     params : Path, optional
-        The node's ROS YAML.
+        ROS parameter file of the node.
     progress : callable
-        Told what is measured and the share that is done.
+        Called with the current measurement and the completed fraction.
     stress : int
-        Processes that keep a core busy each, while the node is timed.
+        Number of processes that each keep a core busy during the measurement.
 
     Raises
     ------
     MppiError
-        The node ended or never moved the robot.
+        The node ended or did not move the robot.
 
     """
     os.environ.setdefault('ROS_DOMAIN_ID', str(free_domain()))
@@ -233,14 +234,14 @@ def measure(
 
 
 class _LatencyRun:
-    """The node as a child process, and the driver in this one; a context."""
+    """Context manager of the node as a child process and of the driver in this process."""
 
     def __init__(
         self, cells: int, seconds: float, rate: float, params: Path | None, folder: Path,
         environment: dict[str, str],
     ) -> None:
-        way = FASTEST * (SETTLE + 2.0 * seconds + 10.0)
-        self._driver = Driver(cells, min(math.ceil(way / (math.tau * RADIUS)), MOST_LAPS))
+        way = MAX_PLAN_SPEED * (SETTLING_DURATION + 2.0 * seconds + 10.0)
+        self._driver = Driver(cells, min(math.ceil(way / (math.tau * CIRCLE_RADIUS)), MAX_LAPS))
         self._seconds = seconds
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self._driver)
@@ -264,8 +265,8 @@ class _LatencyRun:
         try:
             while math.isnan(self._driver.first_motion):
                 self._spin(0.05)
-                if time.time() - begun > PATIENCE:
-                    raise MppiError(f'the node did not move the robot in {PATIENCE:g} s')
+                if time.time() - begun > MAX_START_DURATION:
+                    raise MppiError(f'the node did not move the robot in {MAX_START_DURATION:g} s')
         except BaseException:
             self.__exit__()
             raise
@@ -273,15 +274,15 @@ class _LatencyRun:
         return self
 
     def __exit__(self, *_error: object) -> None:
-        """End the node and the driver."""
+        """Stop the node and the driver."""
         self._children.stop()
         self._executor.remove_node(self._driver)
         self._driver.destroy_node()
 
     def rows(self) -> Iterator[dict[str, Any]]:
-        """Measure the times, and then the load for half as long again, a minute at most."""
+        """Measure the times, then the load for half as long, at most MAX_LOAD_DURATION."""
         seconds = self._seconds
-        self._spin(SETTLE)
+        self._spin(SETTLING_DURATION)
         self._driver.commands.clear()
         self._driver.driven.clear()
         self._driver.ticks.clear()
@@ -316,7 +317,7 @@ class _LatencyRun:
         self._driver.be_silent()
         self._spin(0.5)
         before, begun = self._node.cpu_times(), time.monotonic()
-        self._spin(min(max(2.0, 0.5 * seconds), LOADED))
+        self._spin(min(max(2.0, 0.5 * seconds), MAX_LOAD_DURATION))
         after, passed = self._node.cpu_times(), time.monotonic() - begun
         used = after.user + after.system - before.user - before.system
         yield _value('CPU share of the node', round(100.0 * used / passed, 2), '% of a core')

@@ -1,8 +1,8 @@
 """
-The time of an MPPI step beside one by hand in C++, in turns, on the problem of that.
+Computing time of an MPPI step relative to a hand-written C++ step on the same problem.
 
-The step here is also the least that the blocks of this package can be put together to: a unicycle,
-one value of a map, a point to follow, effort, heading and a goal.
+The step is a minimal use of the building blocks of this package: a unicycle, one map value, a
+point to follow, effort, heading and a goal.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 from numba import types
 import numpy as np
 
-from mppi_ros.benchmark.solve import PERIOD, ROUNDS, WARM_UP, Situation, Solve, timed
+from mppi_ros.benchmark.solve import PERIOD, ROUNDS, WARM_UP_CALLS, Situation, Solve, timed
 from mppi_ros.control.parameters import ControllerParameters
 from mppi_ros.driving.rollout import roll_out_blocks
 from mppi_ros.evaluation.results import times
@@ -34,7 +34,7 @@ from mppi_ros.parameters.errors import InputError
 
 
 class LimitProblem(NamedTuple):
-    """The numbers of the problem: step, λ/σ², limits, map, weights; the goal, the start."""
+    """Parameters of the problem: step, λ/σ², limits, map, weights, goal and start."""
 
     dt: Any
     per_v: Any
@@ -65,7 +65,7 @@ class LimitProblem(NamedTuple):
 
 @inline_njit
 def _move(t: Any, mean: Any, factor: Any, sign: Any, noise: Any, p: Any, body: Any) -> None:
-    """Limit the commands of step t, charge them, and move all samples on."""
+    """Limit the commands of step t, add their cost, and integrate all samples."""
     x, y, c, s, total, cells = body
     a, b = mean[t, 0], mean[t, 1]
     sigma_a, sigma_b = sign * factor[0, 0], sign * factor[1, 1]
@@ -94,7 +94,7 @@ def _move(t: Any, mean: Any, factor: Any, sign: Any, noise: Any, p: Any, body: A
 
 @inline_njit
 def _follow(t: Any, target: Any, p: Any, body: Any, value: Any) -> None:
-    """Charge the value of the map and the distance to the point of step t."""
+    """Add the map value and the distance to the reference point of step t."""
     x, y, c, s, total, _ = body
     at_x, at_y, at_c, at_s = target[0, t], target[1, t], target[2, t], target[3, t]
     for j in range(BLOCK):
@@ -107,7 +107,7 @@ def _follow(t: Any, target: Any, p: Any, body: Any, value: Any) -> None:
 
 
 class Tables(NamedTuple):
-    """The map, float32[n], and the points to follow, float32[4, T]."""
+    """Map, float32[n], and reference points, float32[4, T]."""
 
     cost_map: Any
     target: Any
@@ -147,12 +147,12 @@ def _compiled_block() -> Any:
 
 class SimpleObjective:
     """
-    The cost of the yardstick, as an objective of the optimiser.
+    Cost of the hand-written step as an objective of the optimiser.
 
     Parameters
     ----------
     module : module
-        limit_problem of the yardstick: PARAMS, the numbers, and make(), map, start, points, goal
+        limit_problem of the yardstick: PARAMS, and make(), which returns map, start, points, goal
         and mean.
 
     """
@@ -183,7 +183,7 @@ class SimpleObjective:
         )  # fmt: skip
 
     def project(self, mean: Any) -> None:
-        """Bring the mean within the limits."""
+        """Clip the mean to the limits."""
         p = LimitProblem(*self._numbers)
         np.clip(mean, (p.v_min, -p.w_max), (p.v_max, p.w_max), out=mean)
 
@@ -191,7 +191,7 @@ class SimpleObjective:
 def optimizer_of(
     objective: SimpleObjective, samples: int, steps: int, threads: int, pairs: bool
 ) -> Optimizer:
-    """Return an optimiser that does as the yardstick does: white noise, fixed λ, α = 1."""
+    """Return an optimiser with the settings of the yardstick: white noise, fixed λ, α = 1."""
     values = {
         'samples': samples, 'horizon_steps': steps, 'threads': threads, 'alpha': 1.0,
         'lambda': float(objective.temperature),
@@ -208,7 +208,7 @@ def load_yardstick(folder: Path) -> tuple[Any, Any]:
     Raises
     ------
     InputError
-        The folder holds no yardstick, or it cannot be compiled here.
+        The folder has no yardstick, or it cannot be compiled.
 
     """
     sys.path.insert(0, str(folder.resolve()))
@@ -258,7 +258,7 @@ def measure(
         progress('in a hot loop', turn / ROUNDS)
         for run in runs:
             use_threads(run.row['threads'])
-            timed(run.call, WARM_UP if turn == 0 else 3)
+            timed(run.call, WARM_UP_CALLS if turn == 0 else 3)
             run.hot.extend(timed(run.call, -(-calls // ROUNDS)))
     paced = max(calls // 3, 1)
     for turn in range(paced):
@@ -279,7 +279,7 @@ def measure(
 
 
 class _YardstickRun(NamedTuple):
-    """What is measured, how, and the times so far [ms]."""
+    """Program of a measurement, its call, and the times so far [ms]."""
 
     row: dict[str, Any]
     call: Callable[[], object]

@@ -1,4 +1,4 @@
-"""How long long messages keep the thread of the node busy: by rclpy, and from their bytes."""
+"""Processing time of long messages in the node: by rclpy, and from their serialised bytes."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from mppi_ros.evaluation.results import times
 from mppi_ros.ros import cdr, conversions
 
 SIDES, POSES = (200, 1000, 4000, 10_000), (200, 10_000, 100_000)
-SPACING = 0.05  # [m] of the poses
-LONG = 0.5  # [s] that a measurement takes at most, but one call
+POSE_SPACING = 0.05  # [m]
+MAX_DURATION = 0.5  # [s] of a measurement with more than one call
 
 
 def measure() -> Iterator[dict[str, Any]]:
@@ -76,7 +76,7 @@ def _both(
 def _times(call: Callable[[], object]) -> list[float]:
     """Return the times of up to 200 calls [ms]."""
     taken: list[float] = []
-    end = time.perf_counter() + LONG
+    end = time.perf_counter() + MAX_DURATION
     while len(taken) < 200 and (not taken or time.perf_counter() < end):
         begun = time.perf_counter()
         call()
@@ -97,6 +97,6 @@ def _path_bytes(count: int) -> bytes:
     path = Path()
     for i in range(count):
         pose = PoseStamped()
-        pose.pose.position.x, pose.pose.orientation.w = SPACING * i, 1.0
+        pose.pose.position.x, pose.pose.orientation.w = POSE_SPACING * i, 1.0
         path.poses.append(pose)
     return bytes(serialize_message(path))

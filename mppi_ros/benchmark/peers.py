@@ -1,4 +1,4 @@
-"""The solve beside other MPPI libraries for Python: time on a like problem, cost on five more."""
+"""Comparison with other MPPI libraries for Python: time of a solve, cost on five problems."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mppi_ros.benchmark.problems import Command, Problem
-from mppi_ros.benchmark.solve import ROUNDS, WARM_UP, Situation, Solve, timed
+from mppi_ros.benchmark.solve import ROUNDS, WARM_UP_CALLS, Situation, Solve, timed
 from mppi_ros.control.parameters import ControllerParameters
 from mppi_ros.driving.path import ReferencePath
 from mppi_ros.evaluation.results import times
 from mppi_ros.parameters.declaration import replace
 from mppi_ros.parameters.errors import InputError
 
-SLOW = 4  # times fewer calls of a peer, and at least one in each round
+PEER_CALL_DIVISOR = 4  # a peer is called less often, at least once in each round
 
 
 class PytorchMppi:
     """
-    A solve by pytorch_mppi: a unicycle, and a cost that is simpler than the default critics.
+    Solve by pytorch_mppi of a unicycle with a cost that is simpler than the default critics.
 
-    It looks up the distance field, squares the distance to a point that moves along the path at
-    top speed, and charges heading and effort.
+    The cost consists of the distance field, the squared distance to a point that moves along the
+    path at top speed, heading and effort.
     """
 
     def __init__(
@@ -77,11 +77,11 @@ class PytorchMppi:
         self._state = torch.tensor([state.x, state.y, state.yaw], dtype=torch.float32)
 
     def begin(self, threads: int) -> None:
-        """Set the number of threads for the calls that follow."""
+        """Set the number of threads of the following calls."""
         self._torch.set_num_threads(threads)
 
     def call(self) -> None:
-        """Shift, sample, roll out, weigh and average."""
+        """Shift the mean, sample, roll out, weight and average."""
         self.command = self._solver.command(self._state)
 
 
@@ -114,21 +114,21 @@ def measure(
                 _PeerRun({'program': 'mppi_ros', **size}, ours.begin, ours.call, calls, [])
             )
             begin = partial(peer.begin, count)
-            few = max(calls // SLOW, ROUNDS)
+            few = max(calls // PEER_CALL_DIVISOR, ROUNDS)
             runs.append(_PeerRun({'program': theirs, **size}, begin, peer.call, few, []))
     for turn in range(ROUNDS):
         for index, run in enumerate(runs):
             label = f'{run.row["program"]}, K = {run.row["samples"]}'
             progress(label, (turn + index / len(runs)) / ROUNDS)
             run.begin()
-            timed(run.call, WARM_UP if turn == 0 and run.row['program'] == 'mppi_ros' else 3)
+            timed(run.call, WARM_UP_CALLS if turn == 0 and run.row['program'] == 'mppi_ros' else 3)
             run.taken.extend(timed(run.call, -(-run.calls // ROUNDS)))
     for run in runs:
         yield {**run.row, 'phase': 'solve', **times(run.taken), 'calls': len(run.taken)}
 
 
 def peers_on_problems() -> dict[str, Callable[[Problem, int], Command]]:
-    """Return the peers that are installed, with the settings of the textbook."""
+    """Return the installed peers with textbook parameters."""
     found: dict[str, Callable[[Problem, int], Command]] = {}
     try:
         _import_torch()
@@ -151,7 +151,7 @@ def peers_on_problems() -> dict[str, Callable[[Problem, int], Command]]:
 
 
 def jax_command(problem: Problem, seed: int) -> Command:
-    """Return this package with its defaults and the rollout that hydrax has, compiled by JAX."""
+    """Return this package with its defaults and a rollout that is compiled by JAX."""
     return problem.ours(problem.settings(seed=seed), _jax_rollout(problem))
 
 
@@ -164,11 +164,11 @@ def _jax_rollout(problem: Problem) -> Any:
 
 
 def pytorch_command(problem: Problem, seed: int) -> Command:
-    """Return pytorch_mppi on a problem, in double precision like its own examples."""
+    """Return pytorch_mppi on a problem, in double precision as in its examples."""
     from pytorch_mppi import MPPI
     import torch
 
-    torch.set_num_threads(1)  # as many as the others use
+    torch.set_num_threads(1)  # as for the other programs
     torch.manual_seed(seed)
     m, high = len(problem.sigma), torch.full((len(problem.sigma),), problem.bounds).double()
     last = problem.terminal
@@ -184,10 +184,9 @@ def pytorch_command(problem: Problem, seed: int) -> Command:
 
 def hydrax_command(problem: Problem, seed: int) -> Command:
     """
-    Return hydrax's MPPI on a problem: its sampling, warm start and update, compiled by JAX.
+    Return the MPPI of hydrax on a problem: its sampling, warm start and update in JAX.
 
-    Its rollout is that of MuJoCo; here the problem's own dynamics take its place. Each step has a
-    knot of its own.
+    The dynamics of the problem replace its MuJoCo rollout. Each step has its own knot.
     """
     import jax.numpy as jnp
 
@@ -198,7 +197,7 @@ def hydrax_command(problem: Problem, seed: int) -> Command:
         nonlocal parameters, time
         parameters, _ = optimize(state_of(time, state), parameters)
         control = action(parameters, jnp.float32(time + 0.25))
-        time += 1.001  # steps: a little past the next knot, which rounding could miss
+        time += 1.001  # [steps] past the next knot in spite of rounding
         return np.asarray(control, np.float64)
 
     return command
@@ -206,7 +205,7 @@ def hydrax_command(problem: Problem, seed: int) -> Command:
 
 @cache
 def _hydrax_solver(problem: Problem) -> Any:
-    """Return hydrax's solver of a problem, its compiled step and action, and its kind of state."""
+    """Return the hydrax solver of a problem, its compiled step and action, and its state type."""
     from types import SimpleNamespace
 
     from hydrax.algs.mppi import MPPI
@@ -250,12 +249,12 @@ def _hydrax_solver(problem: Problem) -> Any:
 def _version(package: str) -> str:
     try:
         return version(package)
-    except PackageNotFoundError:  # its sources are on the path
+    except PackageNotFoundError:  # run from its sources
         return ''
 
 
 class _PeerRun(NamedTuple):
-    """What is measured, how, how often, and the times so far [ms]."""
+    """Program and size of a measurement, its call, and the times so far [ms]."""
 
     row: dict[str, Any]
     begin: Callable[[], None]
@@ -265,7 +264,7 @@ class _PeerRun(NamedTuple):
 
 
 def _import_torch() -> None:
-    """Import the peers; their threads wait as they do by default, not as those of the solve."""
+    """Import the peers with the default waiting policy of their threads."""
     policy = os.environ.pop('OMP_WAIT_POLICY', '')
     try:
         import pytorch_mppi  # noqa: F401

@@ -1,9 +1,9 @@
 """
-Five well-known control problems, to compare samplers on: `mppi_benchmark peers --problems`.
+Five standard control problems for the comparison of samplers.
 
-Dynamics and costs are written once for NumPy, PyTorch and JAX, whose functions have the same
-names: `xp` is the module. A state is float[..., n] and a control float[..., m]; the cost of a step
-is that of the state after it. The plant is the model, so the optimiser alone makes the difference.
+Dynamics and costs are array-API style functions for NumPy, PyTorch and JAX: `xp` is the module. A
+state is float[..., n] and a control float[..., m]; the cost of a step is that of the state after
+it. The plant equals the model, so that differences are due to the optimiser alone.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ Command = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 @dataclass(frozen=True)
 class Problem:
     """
-    One problem: where it starts, how it moves, what it costs, and with what MPPI samples.
+    Control problem: initial state, dynamics, cost, and parameters of the sampling.
 
-    `sigma` holds a standard deviation for each control and `bounds` the greatest magnitude; it is
-    driven for `steps` steps; λ, `temperature`, is that of every program that fixes it.
+    `sigma` has the standard deviation of each control and `bounds` its maximum magnitude. An
+    episode has `steps` steps. `temperature` is λ of all programs with a fixed λ.
     """
 
     name: str
@@ -64,7 +64,7 @@ class Problem:
         return total
 
     def settings(self, **changes: Any) -> MppiParameters:
-        """Return parameters with this problem's K, T and Σ; λ and the rest are the defaults."""
+        """Return parameters with K, T and Σ of this problem; all others are the defaults."""
         values: dict[str, Any] = {
             'samples': self.samples, 'horizon_steps': self.horizon_steps, 'sigma': self.sigma,
             'time_step': self.time_step,
@@ -179,9 +179,9 @@ def measure(
     progress: Callable[[str, float], None],
 ) -> Iterator[dict[str, Any]]:
     """
-    Yield the cost that each program reaches, mean and standard error over seeds, and its times.
+    Yield the mean cost of each program, its standard error over seeds, and its times.
 
-    All have the same K, T, Σ and bounds and begin with zero controls; they drive in turns.
+    All programs use the same K, T, Σ and bounds and start with zero controls; they alternate.
     """
     for place, name in enumerate(names):
         problem = PROBLEMS[name]
@@ -205,7 +205,7 @@ def measure(
 
 
 def our_programs() -> dict[str, Callable[[Problem, int], Command]]:
-    """Return this package with its defaults, and with the settings of the textbook."""
+    """Return this package with its defaults, and with textbook parameters."""
 
     def defaults(problem: Problem, seed: int) -> Command:
         return problem.ours(problem.settings(seed=seed))
@@ -221,7 +221,7 @@ def our_programs() -> dict[str, Callable[[Problem, int], Command]]:
 
 
 class _Timed:
-    """A command that notes how long it takes, but for the first calls, which may compile."""
+    """Command that records its duration, except for the first calls, which may compile."""
 
     def __init__(self, command: Command, taken: list[float]) -> None:
         self._command, self._taken, self._calls = command, taken, 0

@@ -1,4 +1,4 @@
-"""A controller that drives and drives: whether its memory and its time for a tick stay."""
+"""Soak test of the controller: growth of its memory and drift of its computing time."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from mppi_ros.simulation.plant import NOMINAL, Plant
 
 PHASES = 20
 CELLS, RESOLUTION = 200, 0.05  # of the room
-BLOCKS = 6  # at a time
-GROWTH = 8.0  # [MiB] that memory may grow by after the first phases
-DRIFT = 0.25  # by which the processor time of the median tick may change
-SETTLED = 4  # phases after which nothing may grow
+BLOCKS = 6  # obstacles in the room
+MAX_GROWTH = 8.0  # [MiB] of memory after SETTLING_PHASES
+MAX_DRIFT = 0.25  # relative change of the processor time of the median tick
+SETTLING_PHASES = 4  # phases before growth and drift are measured
 
 Progress = Callable[[str, float], None]
 
 
 class SoakDrive:
-    """A robot in a room in which blocks come and go, and goals, and now and then parameters."""
+    """Robot in a room whose obstacles, goals and parameters change."""
 
     def __init__(self, configuration: ControllerParameters, seed: int = 0) -> None:
         self._base = configuration
@@ -47,7 +47,7 @@ class SoakDrive:
         self.unsafe = 0
 
     def tick(self) -> tuple[float, float]:
-        """Do one tick; return the time and the processor time it took, inputs included [ms]."""
+        """Run one tick with its inputs; return its duration and processor time [ms]."""
         controller, count = self.controller, self._count
         odometry = self._plant.odometry(self._now)
         if count % 200 == 0:
@@ -73,7 +73,7 @@ class SoakDrive:
         return took
 
     def _draw(self) -> Costmap:
-        """Return a walled room with blocks away from the robot."""
+        """Return a room with obstacles away from the robot."""
         data = np.zeros((CELLS, CELLS), np.int8)
         data[[0, -1]] = 100
         data[:, [0, -1]] = 100
@@ -88,7 +88,7 @@ class SoakDrive:
 def measure(
     ticks: int, configuration: ControllerParameters, progress: Progress
 ) -> list[dict[str, Any]]:
-    """Return a row for each twentieth of the ticks, and the laws that must hold of them."""
+    """Return a row for each phase of the ticks, and the requirements on all of them."""
     drive, process = SoakDrive(configuration), psutil.Process()
     drive.controller.warm_up()
     rows: list[dict[str, Any]] = []
@@ -104,13 +104,16 @@ def measure(
         })  # fmt: skip
     resident = [row['resident_mib'] for row in rows]
     median = [row['processor_ms'] for row in rows]
-    growth = resident[-1] - max(resident[:SETTLED])
-    drift = float(np.median(median[-SETTLED:]) / np.median(median[:SETTLED])) - 1.0
+    growth = resident[-1] - max(resident[:SETTLING_PHASES])
+    drift = float(np.median(median[-SETTLING_PHASES:]) / np.median(median[:SETTLING_PHASES])) - 1.0
     shares = drive.driven / (each * PHASES)
     return [
         *rows,
-        _law('memory grows no more [MiB]', growth, GROWTH, growth <= GROWTH),
-        _law('the processor time of the median tick does not drift', drift, DRIFT, drift <= DRIFT),
+        _law('memory grows no more [MiB]', growth, MAX_GROWTH, growth <= MAX_GROWTH),
+        _law(
+            'the processor time of the median tick does not drift', drift, MAX_DRIFT,
+            drift <= MAX_DRIFT,
+        ),
         _law('ticks that went wrong', drive.unsafe, 0, drive.unsafe == 0),
         _law('share of ticks that drive', shares, 0.3, shares >= 0.3),
     ]

@@ -1,4 +1,4 @@
-"""The time of one solve: the whole call and its phases, hot and at 20 Hz, on 1 and 2 threads."""
+"""Computing time of one solve and its phases, in a hot loop and at 20 Hz, on several threads."""
 
 from __future__ import annotations
 
@@ -34,32 +34,32 @@ from mppi_ros.parameters.declaration import replace
 from mppi_ros.parameters.errors import InputError
 
 PERIOD = 0.05  # [s] of the pace '20Hz'
-WARM_UP = 50  # calls before any is counted
-LARGE = 1000  # cells a side of the map, tiled, that a distance field is timed on, too
-ROUNDS = 10  # configurations take turns, so that a drift of the machine meets them all
-# Least shape of each array of a situation.
-NAV2_VALUES: dict[str, tuple[int, ...]] = {
+WARM_UP_CALLS = 50  # calls before the measurement
+LARGE_MAP_CELLS = 1000  # side of the tiled map for the distance field
+ROUNDS = 10  # configurations alternate, so that drift of the machine affects all of them
+# Minimum shape of each array of a situation.
+MIN_SHAPES: dict[str, tuple[int, ...]] = {
     'resolution': (), 'costmap': (1, 1), 'plan': (1, 3), 'robot_pose': (3,), 'robot_speed': (1,),
     'origin': (2,),
 }  # fmt: skip
-LARGEST_FILE = 1_000_000_000  # [bytes] that an .npz file may unpack to
+MAX_UNPACKED_BYTES = 1_000_000_000  # [bytes] unpacked size of an .npz file
 
 
 @dataclass(frozen=True)
 class Situation:
     """
-    What a solve is given.
+    Inputs of a solve.
 
     Attributes
     ----------
     name : str
-        As it appears in the results.
+        Name in the results.
     costmap : Costmap
-        The surroundings.
+        Costmap around the robot.
     plan : float64[P, 3]
         x [m], y [m], yaw [rad] of the path.
-    state : State
-        Of the robot.
+    state : MotionState
+        State of the robot.
 
     """
 
@@ -79,13 +79,13 @@ def load_situation(path: Path | None) -> Situation:
     Raises
     ------
     InputError
-        The file is missing, damaged or lacks a value.
+        The file is missing, invalid or lacks a value.
 
     """
     if path is None:
         return _built_in()
     values = _arrays(path)
-    for name, wanted in NAV2_VALUES.items():
+    for name, wanted in MIN_SHAPES.items():
         shape, kind = values[name].shape, values[name].dtype.kind
         fits = len(shape) == len(wanted) and all(map(int.__ge__, shape, wanted))
         if not fits or kind not in 'fiu' or not np.isfinite(values[name]).all():
@@ -105,16 +105,16 @@ def load_situation(path: Path | None) -> Situation:
 
 
 def _arrays(path: Path) -> dict[str, NDArray[Any]]:
-    """Return the arrays of a situation from an .npz file that holds no more than LARGEST_FILE."""
+    """Return the arrays of an .npz file of at most MAX_UNPACKED_BYTES."""
     with reading(path, 'an .npz file of a situation'), ZipFile(path) as archive:
-        if sum(member.file_size for member in archive.infolist()) > LARGEST_FILE:
-            raise InputError(f'{path} unpacks to more than {LARGEST_FILE / 1e6:g} MB')
+        if sum(member.file_size for member in archive.infolist()) > MAX_UNPACKED_BYTES:
+            raise InputError(f'{path} unpacks to more than {MAX_UNPACKED_BYTES / 1e6:g} MB')
         with np.load(path) as file:
-            return {name: np.asarray(file[name]) for name in NAV2_VALUES}
+            return {name: np.asarray(file[name]) for name in MIN_SHAPES}
 
 
 def _built_in() -> Situation:
-    """Return a winding corridor with pillars, 10 × 10 m, and a robot that drives in it."""
+    """Return a winding corridor with pillars, 10 × 10 m, and a moving robot in it."""
     size, resolution = 200, 0.05
     x = (np.arange(size) + 0.5) * resolution
     data = np.zeros((size, size), np.int8)
@@ -133,18 +133,18 @@ def _built_in() -> Situation:
 
 class Solve:
     """
-    One optimiser in one situation, and its phases as calls of their own.
+    One optimiser in one situation, with its phases as separate calls.
 
     Parameters
     ----------
     situation : Situation
-        Where the robot is.
+        Situation of the robot.
     configuration : Configuration
         All parameters.
     samples, steps, threads : int
         K, T and the threads of the solve.
     name : str
-        What the solve is called in the results.
+        Name of the solve in the results.
 
     """
 
@@ -177,21 +177,21 @@ class Solve:
         return f'{self.name}[K={self.samples},T={self.steps},{model},{threads}]'
 
     def begin(self) -> None:
-        """Set the number of threads for the calls that follow; it is one for all kernels."""
+        """Set the number of threads of all kernels for the following calls."""
         if self.threads > 1:
             numba.set_num_threads(self.threads)
 
     def call(self) -> None:
-        """Do what a control tick does between measurement and command."""
+        """Run the solve as a control tick does between measurement and command."""
         self._prepare(self._objective)
         self._optimizer.step(self._objective)
         self._optimizer.shift(self._configuration.mppi.time_step)
 
     def phases(self) -> Iterator[tuple[str, Callable[[], object]]]:
         """
-        Yield the parts of a solve, and what precedes it, as (name, call).
+        Yield the phases of a solve and of its preparation as (name, call).
 
-        In a solve noise is drawn block by block where it is rolled out: 'noise and rollout'. The
+        A solve draws the noise of a block when it rolls the block out: 'noise and rollout'. The
         critics are one fused loop: 'rollout without X' is that loop with the weight of X at 0.
         """
         serial = self.threads == 1
@@ -232,8 +232,9 @@ class Solve:
         )
         yield 'path', lambda: ReferencePath.from_poses(self._situation.plan)
         small = self._situation.costmap
-        repeats = [-(-LARGE // side) for side in small.data.shape]
-        tiled = np.ascontiguousarray(np.tile(small.data, repeats)[:LARGE, :LARGE])
+        repeats = [-(-LARGE_MAP_CELLS // side) for side in small.data.shape]
+        part = slice(LARGE_MAP_CELLS)
+        tiled = np.ascontiguousarray(np.tile(small.data, repeats)[part, part])
         for costmap in (small, dataclasses.replace(small, data=tiled)):
             rows, columns = costmap.data.shape
             name = f'distance field of {rows} × {columns}'
@@ -277,20 +278,20 @@ def measure(
     """
     Yield rows: all `sizes` (K, T) in a hot loop, those in `paced` also at 20 Hz and by phase.
 
-    Where the configuration names a plugin, each solve takes turns with one without it.
+    If the configuration names a plugin, each solve alternates with one without it.
 
     Parameters
     ----------
     situation, configuration : Situation, Configuration
-        What is solved, and how.
+        Problem and parameters of the solve.
     sizes, paced : sequence of (K, T)
-        What is measured.
+        Sizes to measure.
     threads : sequence of int
         Threads of the solve.
     calls : int
-        Counted calls of each measurement in a hot loop; a third of them at 20 Hz.
+        Measured calls in a hot loop; a third of them at 20 Hz.
     progress : callable
-        Told what is measured and the share that is done.
+        Called with the current measurement and the completed fraction.
 
     """
     ways = {'solve': configuration}
@@ -317,7 +318,7 @@ def _hot(
         for index, solve in enumerate(solves):
             progress(solve.label, (turn + index / len(solves)) / ROUNDS)
             solve.begin()
-            for _ in range(WARM_UP if turn == 0 else 3):
+            for _ in range(WARM_UP_CALLS if turn == 0 else 3):
                 solve.call()
             taken[index] += timed(solve.call, -(-calls // ROUNDS))
     for solve, values in zip(solves, taken, strict=True):
@@ -352,7 +353,7 @@ def _paced(
 
 
 def timed(call: Callable[[], object], count: int) -> list[float]:
-    """Call so often and return the time of each [ms]."""
+    """Return the durations of repeated calls [ms]."""
     taken = []
     for _ in range(count):
         begun = time.perf_counter()

@@ -1,4 +1,4 @@
-"""Processor time of a first start: what each kernel takes to compile, what all take to load."""
+"""Processor time of a start: compilation of each kernel, and loading of all from the cache."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from typing import Any
 
 from mppi_ros.parameters.errors import MppiError
 
-LEAST = 0.1  # [s] of a kernel that gets a row
+MIN_LISTED_DURATION = 0.1  # [s] least compile time that is listed
 
 
 def measure() -> list[dict[str, Any]]:
-    """Return rows of processor seconds: of a first start with an empty cache, then of a second."""
+    """Return processor times [s] of a first start with an empty cache and of a second one."""
     rows = []
     with TemporaryDirectory(prefix='mppi_start_') as cache:
         for name in ('first', 'second'):
@@ -33,7 +33,7 @@ def measure() -> list[dict[str, Any]]:
 
 
 def main() -> None:
-    """Import and warm up in this process; print [what, seconds], the kernels without the inner."""
+    """Import and warm up in this process; print [name, seconds], without nested kernels."""
     begun = time.process_time()
     from numba.core import event
     from numba.core.ccallback import CFunc
@@ -61,7 +61,7 @@ def main() -> None:
             end(function.__qualname__)
 
     event.register('numba:compile', Compilations())
-    # Numba tells nobody of these.
+    # Numba emits no event for these.
     kind: Any = CFunc
     untold, kind._compile_uncached = kind._compile_uncached, compile_addressable
     from mppi_ros.control.controller import Controller
@@ -69,9 +69,12 @@ def main() -> None:
 
     imported = time.process_time()
     Controller(ControllerParameters()).warm_up()
-    told = {'import': imported - begun, 'kernels': time.process_time() - imported}
-    told |= {f'kernel {name}': seconds for name, seconds in taken.items() if seconds > LEAST}
-    print(json.dumps([[what, round(seconds, 3)] for what, seconds in told.items()]))
+    found = {'import': imported - begun, 'kernels': time.process_time() - imported}
+    found |= {
+        f'kernel {name}': seconds for name, seconds in taken.items()
+        if seconds > MIN_LISTED_DURATION
+    }  # fmt: skip
+    print(json.dumps([[what, round(seconds, 3)] for what, seconds in found.items()]))
 
 
 if __name__ == '__main__':

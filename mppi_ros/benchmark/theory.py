@@ -1,4 +1,4 @@
-"""The laws of the score-ascent view, each predicted and measured: `mppi_benchmark theory`."""
+"""Laws of the score-ascent view: prediction of the theory and measurement of the code."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LONG_NOISE = NoiseParameters(
 
 
 class Row(TypedDict):
-    """One law: what the theory says, what the code does, and how far they may differ."""
+    """Prediction and measurement of one law, and the tolerance of their difference."""
 
     law: str
     predicted: float
@@ -159,7 +159,7 @@ def _ascent() -> Measured:
 def _gain(
     target: GaussianMixtureTarget, sigma: Array, mean: Array, alpha: float
 ) -> tuple[float, float]:
-    """Return what L_Σ gains by one step, and the Fisher norm of the natural gradient."""
+    """Return the gain of L_Σ by one step, and the Fisher norm of the natural gradient."""
     smoothed = theory.smoothed(target, sigma)
     gradient = theory.score(smoothed, mean)
     after = theory.log_density(smoothed, mean + alpha * sigma @ gradient)

@@ -1,4 +1,4 @@
-"""What the demo shows while the robot drives and when it has arrived."""
+"""Display of the demo: live progress of the drive, and its result."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-REFRESH = 8.0  # [Hz] in a terminal
-LINE_EVERY = 2.0  # [s] elsewhere
+REFRESH_RATE = 8.0  # [Hz] of the live display in a terminal
+LOG_PERIOD = 2.0  # [s] between lines of a log file
 
 
 class Display:
     """
-    Live progress in a terminal, and a line now and then in a log file.
+    Live progress in a terminal, or a line every LOG_PERIOD in a log file.
 
-    Use it as a context around the drive.
+    Use it as a context manager around the drive.
     """
 
     def __init__(self, title: str, console: Console | None = None) -> None:
-        """Show `title` with the progress."""
+        """Create a display with this title."""
         self._console = console or Console(highlight=False)
         self._title = title
         self._live = Live(console=self._console, auto_refresh=False, transient=True)
@@ -32,29 +32,29 @@ class Display:
 
     def update(self, state: str, seconds: float, share: float, values: Mapping[str, str]) -> None:
         """
-        Show where the drive stands.
+        Show the progress of the drive.
 
         Parameters
         ----------
         state : str
-            What the controller does.
+            State of the controller.
         seconds : float
             Time since the start [s].
         share : float
-            Part of the way that is done, 0 to 1.
+            Completed fraction of the distance, 0 to 1.
         values : mapping
-            Names and readings, in the order to be shown.
+            Names and values, in the order of display.
 
         """
         now = time.monotonic()
         if now < self._next:
             return
         if self._console.is_terminal:
-            self._next = now + 1.0 / REFRESH
+            self._next = now + 1.0 / REFRESH_RATE
             picture = self._picture(state, seconds, share, values)
             self._live.update(picture, refresh=True)
         else:
-            self._next = now + LINE_EVERY
+            self._next = now + LOG_PERIOD
             readings = ', '.join(f'{name} {value}' for name, value in values.items())
             self._console.print(
                 f'{seconds:5.1f} s {state}: {readings}', soft_wrap=True, markup=False)
@@ -75,18 +75,18 @@ class Display:
         return Group(head, body)
 
     def __enter__(self) -> Display:
-        """Begin to show."""
+        """Print the title and start the live display."""
         self._console.print(self._title, style='bold')
         self._live.__enter__()
         return self
 
     def __exit__(self, *error: Any) -> None:
-        """Clear the live part; what follows is written below."""
+        """Clear the live display."""
         self._live.__exit__(*error)
 
 
 def show_result(summary: Mapping[str, Any], console: Console | None = None) -> None:
-    """Show the end of a drive as a table of a summary."""
+    """Print the result of a drive and a table of its summary."""
     console = console or Console(highlight=False)
     good = summary['goal_reached'] and not summary['contact']
     verdict = 'goal reached without contact' if good else f'failed: {summary["reason"]}'

@@ -1,4 +1,4 @@
-"""What the demo sees of a running robot: it records every topic and keeps what tells the story."""
+"""Observer of the demo: records every topic and collects the signals of the drive."""
 
 from __future__ import annotations
 
@@ -26,26 +26,26 @@ if TYPE_CHECKING:
 TRUTH, CONTACT = '/kinematic_simulator/ground_truth', '/kinematic_simulator/contact'
 STATISTICS = '/mppi_controller/statistics'
 COMMAND, PLAN = '/cmd_vel', '/plan'
-LOOK_FOR_TOPICS = 0.2  # [s]
+DISCOVERY_PERIOD = 0.2  # [s] between searches for new topics
 
 
 class Observer(Node):
     """
-    Subscribes to every topic as soon as it appears and writes its messages to a recording.
+    Node that subscribes to every topic when it appears and records its messages.
 
-    What belongs to the drive is kept there, with the time of reception.
+    The signals of the drive are stored in `drive` with their time of reception.
 
     Attributes
     ----------
     state, reason : str
-        What the controller does now, and why.
+        Current state of the controller, and its reason.
 
     """
 
     def __init__(
         self, recording: Recording, drive: ObservedDrive, view: View | None = None
     ) -> None:
-        """Look for topics from now on; a view is shown those that it reads."""
+        """Start to search for topics; a view receives the topics that it displays."""
         super().__init__('mppi_demo')
         self.state = self.reason = ''
         self._drive = drive
@@ -55,7 +55,7 @@ class Observer(Node):
         self._announced: set[str] = set()
         reliable = QoSProfile(depth=100)
         latched = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-        # What the story needs is waited for: topics that are found later lose their beginning.
+        # Subscribe to the required topics at once: those that are discovered miss first messages.
         for topic, message_type, read, qos in (
             (TRUTH, Odometry, self._on_truth, reliable),
             (CONTACT, Bool, self._on_contact, latched),
@@ -64,9 +64,9 @@ class Observer(Node):
             (PLAN, Path, self._on_plan, latched),
         ):
             self._subscribe(topic, message_type, qos, read)
-        self.create_timer(LOOK_FOR_TOPICS, self._look_for_topics)
+        self.create_timer(DISCOVERY_PERIOD, self._discover_topics)
 
-    def _look_for_topics(self) -> None:
+    def _discover_topics(self) -> None:
         for topic, (name, *_) in self.get_topic_names_and_types():
             publishers = self.get_publishers_info_by_topic(topic)
             if topic not in self._subscribed and publishers:
@@ -146,7 +146,7 @@ def _policies(profile: QoSProfile) -> dict[str, int]:
 
 
 def _request(offered: list[QoSProfile]) -> QoSProfile:
-    """Return a quality of service with which all publishers can serve, latched ones fully."""
+    """Return a quality of service that is compatible with that of all publishers."""
 
     def all_offer(policy: ReliabilityPolicy | DurabilityPolicy, name: str) -> bool:
         return all(getattr(profile, name) == policy for profile in offered)

@@ -1,4 +1,4 @@
-"""The live view of a drive in Rerun: obstacles, plan, samples, robot, and numbers over time."""
+"""Live view of a drive in Rerun: obstacles, plan, samples, robot, and signals over time."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ GREEN, ORANGE, BLUE, GREY = (25, 255, 0), (255, 85, 0), (0, 170, 255), (150, 150
 
 class View:
     """
-    Shows messages as they come; it opens a window, or writes a file where one is named.
+    View of messages in a Rerun window, or in a file if one is given.
 
     Attributes
     ----------
     readers : dict
-        For each topic, who shows its messages.
+        Function that displays the messages of each topic.
 
     """
 
@@ -38,7 +38,7 @@ class View:
         Raises
         ------
         MppiError
-            The viewer does not start.
+            The viewer cannot be started.
 
         """
         rr.init(title)
@@ -73,7 +73,7 @@ class View:
         try:
             grid = conversions.costmap_from_msg(message)
         except InputError:
-            return  # the controller says so; there is nothing to see
+            return  # the controller reports it
         rows, columns = np.nonzero(grid.data >= LETHAL)
         centres = np.stack([
             grid.origin_x + (columns + 0.5) * grid.resolution,
@@ -123,7 +123,7 @@ class View:
 
 
 def _open_window() -> None:
-    """Start the viewer, which is installed beside the interpreter, where no shell may look."""
+    """Start the viewer, which is installed in the folder of the interpreter."""
     folders = [str(Path(sys.executable).parent), os.environ.get('PATH', os.defpath)]
     os.environ['PATH'] = os.pathsep.join(folders)
     try:

@@ -120,7 +120,7 @@ def _replay(
 
 def _films(folder: Path, cases: Sequence[Case]) -> int:
     """Run the cases one by one and write a small animation of each."""
-    from mppi_ros.evaluation.animation import write_small_film
+    from mppi_ros.evaluation.animation import write_small_animation
 
     folder.mkdir(parents=True, exist_ok=True)
     passed = True
@@ -130,7 +130,7 @@ def _films(folder: Path, cases: Sequence[Case]) -> int:
         more = [case.plant] * (len({each.plant for each in cases}) > 1)
         more += [str(case.seed)] * (len({each.seed for each in cases}) > 1)
         path = folder / ('_'.join([case.scenario.replace('/', '_'), *more]) + '.gif')
-        write_small_film(episode.trace, path, case.discs)
+        write_small_animation(episode.trace, path, case.discs)
         print(f'{path}: {", ".join(result["failed"]) or "passed"}, {path.stat().st_size} bytes')
     return int(not passed)
 

@@ -1,4 +1,4 @@
-"""mppi_import_nav2: our parameters from those of Nav2's controllers, and what has no match."""
+"""mppi_import_nav2: convert the parameters of a Nav2 controller, and report the differences."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0 if the file was written, 2 if nothing can be taken from it.
+        0 if the file was written, 2 if the input cannot be converted.
 
     """
     options = _parser().parse_args(argv)
@@ -34,45 +34,48 @@ def main(argv: Sequence[str] | None = None) -> int:
         text = write(done, options.file.name)
         lines = [f'{done.controller}, ROS 2 {done.distro}', *filter(None, [done.hint]),
                  *(line for part in Part for line in report(done, part))]
-        said = '\n'.join(lines) + '\n'
+        summary = '\n'.join(lines) + '\n'
         if options.report:
-            options.report.write_text(said, 'utf-8')
+            options.report.write_text(summary, 'utf-8')
         if options.output:
             options.output.write_text(text, 'utf-8')
-            print(said, end='', file=sys.stderr)
+            print(summary, end='', file=sys.stderr)
         else:
             print(text, end='')
     except OSError as error:
-        return _complain(f'{error.filename}: {error.strerror}')
+        return _fail(f'{error.filename}: {error.strerror}')
     except ParameterError as error:
-        return _complain(f'{options.file}: {error}')
+        return _fail(f'{options.file}: {error}')
     return 0
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(
         prog='mppi_import_nav2',
-        description="Write the parameters of mppi_controller from those of Nav2's controller "
-        'server and local costmap (branches humble to main): limits, horizon, samples, tolerances '
-        'and the outline of the robot; of MPPI the weights, too, in proportion to what Nav2 '
-        'ships. A report says what was taken, changed and left out, and what has to be measured '
-        'on the robot; it is in the comments of the file that is written.',
-        epilog='exit code: 0 written, with whatever could be taken; 2 the file cannot be read, is '
-        'not YAML or has no controller',
+        description="Convert the parameters of Nav2's controller server and local costmap "
+        '(branches humble to main) to those of mppi_controller: limits, horizon, samples, '
+        'tolerances and footprint; for MPPI also the weights, relative to the defaults of '
+        'Nav2. A report lists the parameters that were converted, changed and left out, and '
+        'those to be measured on the robot. It is included in the output as comments.',
+        epilog='exit code: 0 the output was written, 2 the file cannot be read, is not YAML or '
+        'has no controller',
     )
     parser.add_argument('file', type=Path, metavar='nav2_params.yaml')
     parser.add_argument('--output', type=Path, metavar='FILE',
-                        help='default: standard output; with it the report goes to standard error')
-    parser.add_argument('--report', type=Path, metavar='FILE', help='the report alone, as text')
+                        help='write to FILE and print the report to standard error; default: '
+                        'standard output')
+    parser.add_argument('--report', type=Path, metavar='FILE',
+                        help='write the report to FILE as text')
     parser.add_argument('--controller', default='', metavar='NAME',
-                        help='the controller plugin, as in FollowPath; default: the one that is '
-                        'MPPI, or the first')
+                        help='name of the controller plugin, such as FollowPath; default: the '
+                        'MPPI controller, or else the first')
     parser.add_argument('--distro', choices=DISTROS, default='',
-                        help='whose defaults hold for what is not in the file, Twist or '
-                        'TwistStamped among them; default: $ROS_DISTRO, or what the file looks '
-                        'like')
+                        help='distribution whose defaults apply to parameters that the file '
+                        'does not set, and that selects Twist or TwistStamped; default: '
+                        '$ROS_DISTRO, or a guess from the file')
     parser.add_argument('--wheelbase', type=_wheelbase, metavar='M',
-                        help='distance between the axles of a car [m]; default: an estimate')
+                        help='distance between the axles of a car [m]; default: an estimate from '
+                        'the footprint')
     return parser
 
 
@@ -89,6 +92,6 @@ def _wheelbase(text: str) -> float:
     return float(value)
 
 
-def _complain(message: str) -> int:
+def _fail(message: str) -> int:
     print(f'mppi_import_nav2: {" ".join(message.split())}', file=sys.stderr)
     return 2

@@ -1,5 +1,5 @@
 """
-What each option of the optimiser is worth in closed loop: paired episodes, bootstrap intervals.
+Ablation: the effect of each optimiser option in closed loop, with bootstrap intervals.
 
 Its command line is `python -m mppi_ros.cli.ablation`.
 """
@@ -22,14 +22,14 @@ from mppi_ros.evaluation.suites import cases_of
 from mppi_ros.parameters.declaration import replace
 from mppi_ros.simulation.episode import EpisodeResult
 
-FAILURE_COST = 10.0  # [s] that an episode without success costs, beside the way that is left
-MIN_COST_FOR_RATIO = 0.3  # [s] below which excess costs are alike, where ratios are averaged
+FAILURE_COST = 10.0  # [s] cost of a failed episode, beside the remaining distance
+MIN_COST_FOR_RATIO = 0.3  # [s] smaller excess costs count as equal in ratios
 
 Episode = dict[str, Any]
 Changes = dict[str, Any]
 
 WHITE: Changes = {'noise.correlation_time': 0.0, 'noise.smoothing_time': 0.0}
-# λ and Σ are the best of a search on five of the scenarios, Σ as shares of the limits.
+# λ and Σ are the best found by a search on five scenarios; Σ as shares of the limits.
 TEXTBOOK: Changes = {
     **WHITE, 'lambda': 0.2, 'sigma_share': (0.8, 0.53, 0.53), 'alpha': 1.0, 'iterations': 1,
     'noise.antithetic': False, 'recovery.stuck_timeout': 0.0,
@@ -63,7 +63,7 @@ OPTIONS: dict[str, Changes] = {
 }
 BASELINES = ('textbook', 'textbook smoothed')
 COUNTS = (256, 512, 1000, 4000, 8192, 16000)
-# Name → changes of the parameters.
+# Parameter changes of each variant.
 VARIANTS: dict[str, Changes] = {
     'default': {},
     'textbook': TEXTBOOK,
@@ -80,28 +80,28 @@ def drive(
     """Return the episodes of each variant, in the same order."""
     found = {}
     for name in variants:
-        found[name] = [_driven(case, VARIANTS[name]) for case in cases_of(suite, request)]
+        found[name] = [_run(case, VARIANTS[name]) for case in cases_of(suite, request)]
     return found
 
 
-def _driven(case: Case, changes: Changes) -> Episode:
+def _run(case: Case, changes: Changes) -> Episode:
     case = dataclasses.replace(case, configuration=replace(case.configuration, changes))
-    told, result = case.run()
+    record, result = case.run()
     kept = ('scenario', 'plant', 'seed', 'success', 'collision', 'time_s', 'mean_jerk')
     return {
-        **{name: told[name] for name in kept},
-        'solve_ms': told['solve_ms']['p50'],
-        'excess_s': excess(result, case.configuration, told['ideal_time_s']),
+        **{name: record[name] for name in kept},
+        'solve_ms': record['solve_ms']['p50'],
+        'excess_s': excess(result, case.configuration, record['ideal_time_s']),
     }
 
 
 def excess(result: EpisodeResult, configuration: ControllerParameters, ideal: float) -> float:
     """
-    Return the cost of a drive over what cannot be avoided [s].
+    Return the excess cost of a drive [s].
 
-    That is the time over the ideal one, and what the critics charge for the way truly driven:
-    nearness, speed there, distance to the plan, turning and changes of the command. An episode
-    without success costs FAILED and the way that is left, at top speed.
+    It is the time beyond the ideal time, plus the costs that the critics assign to the driven
+    trajectory: obstacle distance, speed near obstacles, cross-track distance, turning and command
+    changes. A failed episode costs FAILURE_COST plus the remaining distance at top speed.
     """
     limits, critics, trace = configuration.limits, configuration.critics, result.trace
     if not result.success:
@@ -129,10 +129,10 @@ def excess(result: EpisodeResult, configuration: ControllerParameters, ideal: fl
 
 def avoidable(found: Mapping[str, Sequence[Episode]]) -> dict[str, list[Episode]]:
     """
-    Return the episodes with `avoidable_s`: the excess cost over that of the best known drive.
+    Return the episodes with `avoidable_s`: the excess cost beyond that of the best drive.
 
-    The best drive of any variant and seed in the same scenario with the same plant shows what an
-    obstacle that no plan knows, a turn at the goal or a lagging plant cost at least.
+    The best drive of all variants and seeds in a scenario with a plant bounds the cost of what
+    cannot be avoided: an unmapped obstacle, a turn at the goal, the lag of the plant.
     """
     least: dict[tuple[Any, ...], float] = {}
     for episode in (each for episodes in found.values() for each in episodes):

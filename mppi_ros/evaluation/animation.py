@@ -1,4 +1,4 @@
-"""Show an episode: a picture of the whole drive, a film of it, or a small film for a page."""
+"""Drawings of an episode: a picture, an animation, or a small animation for a web page."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from mppi_ros.parameters.errors import InputError
 if TYPE_CHECKING:
     from mppi_ros.simulation.episode import Trace
 
-FRAME_RATE = 10  # [Hz] of the film
-MAX_FRAMES = 400  # a longer drive is shown faster
-SMALL_FILM_SIZE = 320  # pixels of the longer side of a small film
-SMALL_FRAME_PERIOD = 0.2  # [s] between two of its frames, shown at twice the speed
-MAX_SMALL_FRAMES = 80  # of its frames
+FRAME_RATE = 10  # [Hz] of an animation
+MAX_FRAMES = 400  # longer drives are shown faster
+SMALL_FILM_SIZE = 320  # pixels of the longer side of a small animation
+SMALL_FRAME_PERIOD = 0.2  # [s] simulated time between its frames, shown at twice the speed
+MAX_SMALL_FRAMES = 80
 PAPER, UNSEEN, WALLS, PLANNED, GOAL, STRANGE, TRAIL, BODY = range(8)
 PALETTE = bytes.fromhex('ffffff e9ecf0 3e4c59 f0883e d9a400 c2453d 9dbcf5 2f6fde'.replace(' ', ''))
 
 
 def writer_of(path: Path) -> Callable[[Trace, Path, str], None]:
     """
-    Return what draws an episode as a PNG picture or a GIF film, by the suffix of the file.
+    Return the function that draws an episode as PNG or GIF, by the suffix of the file.
 
     Raises
     ------
@@ -39,8 +39,8 @@ def writer_of(path: Path) -> Callable[[Trace, Path, str], None]:
     return WRITERS[path.suffix]
 
 
-def write_film(trace: Trace, path: Path, title: str = '') -> None:
-    """Draw an episode as a GIF film of the robot on its map."""
+def write_animation(trace: Trace, path: Path, title: str = '') -> None:
+    """Draw an episode as a GIF animation of the robot on its map."""
     from matplotlib.animation import FuncAnimation, PillowWriter
     from matplotlib.colors import ListedColormap
     from matplotlib.figure import Figure
@@ -65,7 +65,7 @@ def write_film(trace: Trace, path: Path, title: str = '') -> None:
     (trail,) = axes.plot([], [], color='#2f6fde', lw=2.0)
     body: Any = axes.add_patch(Polygon(trace.footprint, facecolor='#2f6fde80', edgecolor='black'))
     axes.set_title(title, loc='left', fontsize=9)
-    told = axes.text(0.01, 0.01, '', transform=axes.transAxes, fontsize=9)
+    caption = axes.text(0.01, 0.01, '', transform=axes.transAxes, fontsize=9)
     times = np.arange(trace.time[0], trace.time[-1] + 1.0 / FRAME_RATE, 1.0 / FRAME_RATE)
     times = times[:: 1 + len(times) // MAX_FRAMES]
 
@@ -75,21 +75,21 @@ def write_film(trace: Trace, path: Path, title: str = '') -> None:
         turn = np.array([[np.cos(yaw), np.sin(yaw)], [-np.sin(yaw), np.cos(yaw)]])
         body.set_xy(trace.footprint @ turn + (x, y))
         trail.set_data(*trace.pose[: k + 1, :2].T)
-        told.set_text(
+        caption.set_text(
             f'{trace.time[k]:5.1f} s   {trace.twist[k, 0]:5.2f} m/s   '
             f'clearance {trace.clearance[k]:.2f} m'
         )
-        return body, trail, told
+        return body, trail, caption
 
     film = FuncAnimation(figure, draw, frames=times, blit=False)
     film.save(path, PillowWriter(fps=FRAME_RATE), dpi=80)
 
 
-def write_small_film(
+def write_small_animation(
     trace: Trace, path: Path, discs: Callable[[float], NDArray[np.float64]]
 ) -> None:
     """
-    Draw an episode as a GIF film of few colours: map, plan, what the map does not show, the robot.
+    Draw an episode as a GIF animation of few colours: map, plan, unmapped obstacles, robot.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ def write_small_film(
     path : Path
         The file to write.
     discs : function of the time [s]
-        Obstacles beside the map, float64[n, 3] (x, y, radius [m]).
+        Obstacles that the map does not show, float64[n, 3] (x, y, radius [m]).
 
     """
     from PIL import Image, ImageDraw
@@ -155,5 +155,5 @@ def write_small_film(
 
 
 WRITERS: dict[str, Callable[[Trace, Path, str], None]] = {
-    '.png': write_report, '.gif': write_film,
+    '.png': write_report, '.gif': write_animation,
 }  # fmt: skip

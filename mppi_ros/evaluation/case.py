@@ -1,4 +1,4 @@
-"""One episode as data: where, with which robot and plant, and what counts as passed."""
+"""Case: the inputs of one episode as data, and the criteria it has to meet."""
 
 from __future__ import annotations
 
@@ -23,25 +23,25 @@ from mppi_ros.simulation.world import MovingDisc, World
 
 Pose = tuple[float, float, float]
 Circle = tuple[float, float, float]  # x, y, radius [m]
-MAX_START_BEARING = 0.5 * math.pi  # [rad] off the way; farther, driving ahead leads away from it
+MAX_START_BEARING = 0.5 * math.pi  # [rad] from the path; beyond it, driving ahead leads away
 RUN_UP_LENGTH = 40.0  # [m] of a course driven before the first flying lap
 
 
 @dataclass(frozen=True)
 class Criteria:
     """
-    What counts as passed, beside reaching the goal without contact.
+    Criteria of a passed episode, in addition to reaching the goal without contact.
 
     Attributes
     ----------
     time_ratio : float
-        Longest time as a multiple of the ideal one.
+        Maximum time as a multiple of the ideal time.
     standing_s : float
-        Longest time without motion [s].
+        Maximum duration of a standstill [s].
     reversals : int
-        Most changes of the direction of driving.
+        Maximum number of changes of the driving direction.
     jerk : float
-        Largest mean squared jerk of the commanded speed [m²/s⁶].
+        Maximum mean squared jerk of the commanded speed [m²/s⁶].
 
     """
 
@@ -54,47 +54,47 @@ class Criteria:
 @dataclass(frozen=True)
 class Case:
     """
-    All inputs of an episode as plain values: they travel to other processes and into the results.
+    All inputs of an episode as plain values, for other processes and the result file.
 
     Attributes
     ----------
     suite, scenario, plant : str
         Names; the plant is one of simulation.plant.PLANTS.
     seed : int
-        Of all noise.
+        Seed of all noise.
     start, goal : (float, float, float)
         x [m], y [m], yaw [rad].
-    configuration : Configuration
-        Of the controller.
+    configuration : ControllerParameters
+        Parameters of the controller.
     sensing : str
-        'map', 'lidar' or 'both', as Episode has it.
+        'map', 'lidar' or 'both'; see Episode.
     timeout : float
-        [s]; 0: 30 s and three times the ideal time.
+        Maximum duration [s]; 0 selects 30 s plus three times the ideal time.
     world : str
-        File of a map or of circles; empty where `circles` and `bounds` say it all.
+        File of a map or of circles; empty if `circles` and `bounds` define the world.
     circles : tuple of (x, y, radius)
         Obstacles that the map shows [m].
     bounds : (x_min, y_min, x_max, y_max), optional
-        Of the map of `circles` [m].
+        Bounds of the map of `circles` [m].
     hidden : tuple of (x, y, radius)
         Obstacles that the map does not show [m].
     movers : tuple of (x, y, radius, vx, vy, turn)
         Moving obstacles, see simulation.world.MovingDisc.
     path : tuple of (x, y, yaw)
-        A plan to follow as it is; empty where plans are made.
+        Plan to follow without replanning; empty if the planner computes it.
     laps : int
-        Flying laps to drive on `path`, which is then a closed course and begins RUN_UP before the
-        line; 0 drives the path from end to end.
+        Flying laps on `path`, a closed course that begins RUN_UP_LENGTH before the line; 0 for a
+        path that is driven from end to end.
     lap_time : float
-        Time of the reference for one lap [s].
+        Lap time of the reference [s].
     grip : float
-        As PlantParameters have it [m/s²].
+        Maximum lateral acceleration of the plant [m/s²]; see PlantParameters.
     goal_radius, clock_after : float
-        As Episode has them [m].
+        See Episode [m].
     optimal_time : float
-        OT of BARN [s]; 0 in other suites.
+        Optimal time OT of the BARN challenge [s]; 0 in other suites.
     criteria : Criteria
-        What counts as passed.
+        Criteria of a passed episode.
 
     """
 
@@ -149,12 +149,12 @@ class Case:
 
     def run(self) -> tuple[dict[str, Any], EpisodeResult]:
         """
-        Run the episode; return what the results file says of it, and all of it.
+        Run the episode; return its record for the result file, and the complete result.
 
         Raises
         ------
         InputError
-            The world cannot be read, or start or goal are impossible; the message names the case.
+            The world cannot be read, or start or goal is invalid; the message names the case.
 
         """
         try:
@@ -163,10 +163,10 @@ class Case:
             result = episode.run()
         except InputError as error:
             raise InputError(f'{self.suite} {self.scenario}: {error}') from None
-        return self.told(episode, result, ideal), result
+        return self.to_record(episode, result, ideal), result
 
-    def told(self, episode: Episode, result: EpisodeResult, ideal: float) -> dict[str, Any]:
-        """Return what the results file says of an episode with this ideal time [s]."""
+    def to_record(self, episode: Episode, result: EpisodeResult, ideal: float) -> dict[str, Any]:
+        """Return the record of an episode with this ideal time [s] for the result file."""
         failed = self._failed(result, ideal)
         return {
             'scenario': self.scenario,
@@ -194,12 +194,12 @@ class Case:
         }
 
     def discs(self, time: float) -> NDArray[np.float64]:
-        """Return x, y, radius [m] of what the map does not show at a time [s], float64[n, 3]."""
+        """Return x, y, radius [m] of the unmapped obstacles at a time [s], float64[n, 3]."""
         moving = [MovingDisc(*mover).at(time) for mover in self.movers]
         return np.array([*self.hidden, *moving]).reshape(-1, 3)
 
     def inputs(self) -> dict[str, Any]:
-        """Return everything needed to run this case again, apart from the parameters of all."""
+        """Return all inputs of this case except for the parameters of the controller."""
         values = asdict(self)
         del values['configuration']
         return {name: value for name, value in values.items() if value not in ((), None, '')}
@@ -208,10 +208,9 @@ class Case:
         """
         Return the time [s] at top speed along the shortest sensible path, from and to rest.
 
-        Turns in place are part of it where no way of driving the path does without them.
-
-        Of BARN it is OT, of laps that of the reference; else the path is the given one, or a plan
-        that knows all obstacles at rest. Infinite where there is no way at all.
+        It includes the turns in place that the path requires. BARN cases return OT, laps the time
+        of the reference. Other cases use the given path, or a plan around all static obstacles;
+        the time is infinite if there is none.
         """
         if self.optimal_time:
             return self.optimal_time
@@ -227,13 +226,13 @@ class Case:
         return free_time(path, self.start[2], self.goal[2], limits, turns, given=bool(self.path))
 
     def _plan(self) -> NDArray[np.float64] | None:
-        """Return the plan to follow; of a course one lap more, which holds run-up and way out."""
+        """Return the plan to follow; a course has one more lap for run-up and run-out."""
         if not self.path:
             return None
         return np.array(self.path + self.path[1:] * self.laps)
 
     def _marks(self) -> tuple[float, ...]:
-        """Return where on the plan laps begin and end [m]."""
+        """Return the positions on the plan at which laps begin and end [m]."""
         if not self.laps:
             return ()
         around = ReferencePath.from_poses(np.array(self.path)[:, :2]).length
@@ -249,7 +248,7 @@ class Case:
         return plan(known, self.start, self.goal, Footprint.of(self.configuration.robot))
 
     def _failed(self, result: EpisodeResult, ideal: float) -> list[str]:
-        """Name the criteria that do not hold."""
+        """Return the names of the criteria that are not met."""
         wanted = self.criteria
         held = {
             'reached': result.success,
@@ -264,7 +263,7 @@ class Case:
         return [name for name, holds in held.items() if not holds]
 
     def _score(self, result: EpisodeResult, ideal: float) -> float:
-        """Return BARN's score of at most 0.5, or elsewhere the share of the ideal speed."""
+        """Return the BARN score, at most 0.5, or in other suites the share of the ideal speed."""
         if not result.success:
             return 0.0
         if self.laps:
@@ -276,7 +275,7 @@ class Case:
 
 
 def drawn(occupancy: Costmap, discs: Sequence[Circle]) -> Costmap:
-    """Return a map on which discs are drawn, too."""
+    """Return the map with discs drawn into it."""
     if not discs:
         return occupancy
     height, width = occupancy.shape
@@ -311,21 +310,21 @@ def free_time(
     given: bool,
 ) -> float:
     """
-    Return the time [s] to drive a path and to turn where it has to be done in place.
+    Return the time [s] to drive a path, including the turns in place that it requires.
 
     Parameters
     ----------
     path : float64[N, 3]
         x [m], y [m], yaw [rad].
     start_yaw, goal_yaw : float
-        Heading before and after [rad].
+        Heading at the start and at the goal [rad].
     limits : Limits
         Speeds and accelerations.
     heads_along : bool
-        The robot has to face along the path or against it; else it turns while it drives.
+        Whether the heading has to be along the path or against it; else it is free.
     given : bool
-        The path is to be driven in the direction of its yaws; else also backward, if that is
-        quicker.
+        Whether the yaws of the path are to be followed; else it may be driven backward, if that
+        is faster.
 
     """
     parts = [part for part in sections(path) if part.length > MIN_LENGTH]
@@ -342,7 +341,7 @@ def free_time(
         """
         Return the time of both turns for a path driven forward (0) or backward (π).
 
-        What is less than ACROSS is turned while driving.
+        The first MAX_START_BEARING of a turn is made while driving.
         """
         first = parts[0].yaw[0] + (math.pi if parts[0].direction < 0.0 else 0.0) + facing
         last = parts[-1].yaw[-1] + (math.pi if parts[-1].direction < 0.0 else 0.0) + facing

@@ -1,4 +1,4 @@
-"""Did driving get better? Two results, paired episode by episode, with bootstrap intervals."""
+"""Comparison of two results: paired episodes, mean differences with bootstrap intervals."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from mppi_ros.evaluation.bootstrap import percentile_interval
 from mppi_ros.files import shortened
 from mppi_ros.parameters.errors import InputError
 
-# Measure → +1 where more is better, −1 where less is.
+# +1 if a greater value is better, −1 if a smaller value is better.
 MEASURES = {
     'success': 1, 'collision': -1, 'timeout': -1, 'passed': 1, 'score': 1, 'time_s': -1,
     'path_length_m': -1, 'min_clearance_m': 1, 'cross_track_rms_m': -1, 'mean_jerk': -1,
     'reversals': -1, 'standing_share': -1,
 }  # fmt: skip
-OF_SUCCESSES = ('time_s', 'path_length_m')  # these count where both succeeded
-MAX_MEASURE = 1e12  # no measure is
-NOTABLE_DIFFERENCE = 0.02  # difference of the score that makes an episode better or worse
+SUCCESS_MEASURES = ('time_s', 'path_length_m')  # compared only if both episodes succeeded
+MAX_MEASURE = 1e12  # a greater absolute value is invalid
+NOTABLE_DIFFERENCE = 0.02  # score difference beyond which an episode is better or worse
 
 Episode = dict[str, Any]
 
@@ -45,7 +45,7 @@ class Difference:
 
     @property
     def verdict(self) -> str:
-        """Say what the interval says."""
+        """Return the direction of the difference, if the interval excludes 0."""
         sign = MEASURES[self.measure]
         if self.low <= 0.0 <= self.high:
             return 'no difference seen'
@@ -54,12 +54,12 @@ class Difference:
 
 def check_episodes(path: Path, episodes: Any) -> None:
     """
-    Check that episodes from a file hold what a comparison reads.
+    Check that episodes of a file have the values that a comparison reads.
 
     Raises
     ------
     InputError
-        They are no list of episodes, or a value is missing or of another kind.
+        They are not a list of episodes, or a value is missing or has the wrong type.
 
     """
     number, text = (bool, int, float), (str,)
@@ -86,7 +86,7 @@ def check_episodes(path: Path, episodes: Any) -> None:
 
 def pair(a: Sequence[Episode], b: Sequence[Episode]) -> list[tuple[Episode, Episode]]:
     """
-    Return the episodes that both results hold, in the order of A.
+    Return the episodes that are in both results, in the order of A.
 
     Raises
     ------
@@ -102,14 +102,14 @@ def pair(a: Sequence[Episode], b: Sequence[Episode]) -> list[tuple[Episode, Epis
 
 
 def differences(pairs: Sequence[tuple[Episode, Episode]]) -> list[Difference]:
-    """Return one Difference for each measure that both results hold."""
+    """Return one Difference for each measure that is in both results."""
     found = []
     for measure in MEASURES:
         both = [
             (float(one[measure]), float(two[measure]))
             for one, two in pairs
             if one.get(measure) is not None and two.get(measure) is not None
-            and (measure not in OF_SUCCESSES or (one['success'] and two['success']))
+            and (measure not in SUCCESS_MEASURES or (one['success'] and two['success']))
         ]  # fmt: skip
         if not both:
             continue
@@ -134,7 +134,7 @@ def changed(
 
 
 def name_of(episode: Episode) -> str:
-    """Return the name by which an episode is found again."""
+    """Return scenario, plant and seed of an episode as text."""
     return f'{episode["scenario"]}, {episode.get("plant", "nominal")}, seed {episode["seed"]}'
 
 
@@ -143,7 +143,7 @@ def _key(episode: Episode) -> tuple[Any, ...]:
 
 
 def _merit(episode: Episode) -> float:
-    """Return what an episode is worth: passing counts more than any score, contact least."""
+    """Return a value that orders episodes: passed, then by score, contact last."""
     success, collision = bool(episode['success']), bool(episode['collision'])
     passed = bool(episode.get('passed', success))
     return 2.0 * passed + success - collision + float(episode['score'] or 0.0)

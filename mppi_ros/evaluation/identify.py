@@ -18,10 +18,10 @@ from mppi_ros.parameters.errors import InputError
 
 ODOMETRY = ('nav_msgs/msg/Odometry',)
 COMMANDS = ('geometry_msgs/msg/TwistStamped', 'geometry_msgs/msg/Twist')
-USUAL = {'--odom': '/odom', '--cmd': '/cmd_vel'}  # preferred among several of the type
+DEFAULT_TOPICS = {'--odom': '/odom', '--cmd': '/cmd_vel'}  # if there are several of a type
 AXES = ('linear', 'lateral', 'angular')
-MIN_AXIS_SPEED = 0.02  # [m/s] [rad/s] below which an axis was not driven
-PRIOR_SPREAD = 5.0  # how little the guess below is trusted
+MIN_AXIS_SPEED = 0.02  # [m/s] [rad/s] greatest command below which an axis is not identified
+PRIOR_SPREAD = 5.0  # standard deviation of the prior, relative to PRIOR
 PRIOR = FopdtModel(delay=0.05, lag=0.1)
 
 Floats = NDArray[np.float64]
@@ -29,19 +29,19 @@ Floats = NDArray[np.float64]
 
 def identify(path: Path, odometry: str, commands: str) -> dict[str, ParameterEstimate]:
     """
-    Return what a recording says of each axis that was driven in it.
+    Identify each axis that is driven in a recording.
 
     Parameters
     ----------
     path : Path
         ROS 1 bag, rosbag2 folder or its MCAP or SQLite file.
     odometry, commands : str
-        Topics; '' for the usual one, or the only one of its type.
+        Topics; '' selects the default topic, or the only topic of the type.
 
     Raises
     ------
     InputError
-        The file cannot be read, holds no such topic, or nothing was driven.
+        The file cannot be read, has no such topic, or no axis is driven.
 
     """
     measured, sent = _read(path, odometry, commands)
@@ -58,7 +58,7 @@ def identify(path: Path, odometry: str, commands: str) -> dict[str, ParameterEst
 
 
 def content(path: Path, found: dict[str, ParameterEstimate]) -> dict[str, Any]:
-    """Return the result file."""
+    """Return the content of the result file."""
     return {
         'identification': str(path),
         'axes': [
@@ -94,7 +94,7 @@ def _read(path: Path, odometry: str, commands: str) -> tuple[Floats, Floats]:
             _topic(path, known, odometry, ODOMETRY, '--odom'),
             _topic(path, known, commands, COMMANDS, '--cmd'),
         ]
-        # Without stamps in the commands both are taken at the time of their recording.
+        # If the commands have no stamps, both use the time of recording.
         stamped = all(each.msgtype != COMMANDS[1] for each in chosen[1])
         for connection, received, data in reader.messages([*chosen[0], *chosen[1]]):
             message: Any = reader.deserialize(data, connection.msgtype)
@@ -119,7 +119,7 @@ def _read(path: Path, odometry: str, commands: str) -> tuple[Floats, Floats]:
 def _topic(
     path: Path, known: Sequence[Any], wanted: str, types: Sequence[str], option: str
 ) -> list[Any]:
-    """Return the connections of the topic that is asked for, or of the only one of these types."""
+    """Return the connections of the requested topic, or of the only topic of these types."""
     fitting = {each.topic for each in known if each.msgtype in types}
     kind = ' or '.join(types)
     if wanted and wanted not in fitting:
@@ -127,7 +127,7 @@ def _topic(
     if not fitting:
         told = ', '.join(f'{each.topic} ({each.msgtype})' for each in known) or 'nothing'
         raise InputError(f'{path} has no topic of type {kind}; it holds {told}')
-    usual = {topic for topic in fitting if topic.endswith(USUAL[option])}
+    usual = {topic for topic in fitting if topic.endswith(DEFAULT_TOPICS[option])}
     if not wanted and len(usual) == 1:
         fitting = usual
     if not wanted and len(fitting) > 1:

@@ -1,4 +1,4 @@
-"""Child processes that never outlive their parent and whose end is noticed at once."""
+"""Child processes that end with their parent, and free ROS domains for them."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ from mppi_ros.parameters.errors import MppiError
 
 LAST_LINES = 8
 PR_SET_PDEATHSIG = 1
-DOMAINS = range(1, 102)  # ids whose ports no system gives away to others
+DOMAINS = range(1, 102)  # ids whose ports are outside the ephemeral ranges
 DISCOVERY_PORT, PORTS_PER_DOMAIN = 7400, 250  # of DDS
-# In each domain one port is that of all participants, but of none that is limited to this machine;
-# each participant has one of the others.
+# Ports of a domain: the discovery port that all participants share unless they are restricted to
+# the local host, and one port of each participant.
 PARTICIPANTS = (0, *range(10, 50, 2))
-CLAIM_PORT = 5  # a port of each domain that DDS never uses
+CLAIM_PORT = 5  # a port of each domain that DDS does not use
 INTERRUPTS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 
-_claim = ExitStack()  # of the domain that was given last
+_claim = ExitStack()  # holds the claim of the domain that was returned last
 
 
 class ChildEndedError(MppiError):
-    """A child process ended before it was asked to."""
+    """A child process ended unexpectedly."""
 
 
 class Children:
     """
-    Processes that run side by side, each with a log file of its own in `folder`.
+    Processes that run in parallel, each with its own log file in `folder`.
 
-    Use it as a context: leaving it stops all of them, politely first.
+    Use it as a context manager: leaving it interrupts all processes, then kills the rest.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -46,14 +46,14 @@ class Children:
         self.started: dict[str, float] = {}
 
     def start(self, name: str, command: Sequence[str], environment: Mapping[str, str]) -> None:
-        """Start a process; its start is noted in `started` [s since 1970]."""
+        """Start a process; `started` records the start time [s since 1970]."""
         self._folder.mkdir(parents=True, exist_ok=True)
         self.started[name] = time.time()
-        # An interrupt between the start and the note of it would leave a child behind.
+        # An interrupt before the process is registered would leave it running.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, INTERRUPTS)
         try:
             with self._log(name).open('wb') as log:
-                # A session of its own: Ctrl-C in a terminal reaches the children by `stop` only.
+                # In its own session a child receives Ctrl-C of the terminal through `stop` only.
                 self._running[name] = subprocess.Popen(
                     command, env=dict(environment), stdin=subprocess.DEVNULL, stdout=log,
                     stderr=subprocess.STDOUT, start_new_session=True, preexec_fn=_prepare,
@@ -63,12 +63,12 @@ class Children:
 
     def check(self) -> None:
         """
-        Do nothing while all processes run.
+        Check that all processes are running.
 
         Raises
         ------
         ChildEndedError
-            One has ended; the message gives its exit code and last lines.
+            A process has ended; the message has its exit code and last lines of output.
 
         """
         for name, process in self._running.items():
@@ -96,7 +96,7 @@ class Children:
         return self._folder / f'{name}.log'
 
     def __enter__(self) -> Children:
-        """Return the children, none of them started yet."""
+        """Return this object; no process is started yet."""
         return self
 
     def __exit__(
@@ -105,12 +105,12 @@ class Children:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Stop all processes, whatever happened."""
+        """Stop all processes."""
         self.stop()
 
 
 def _prepare() -> None:
-    """Let the child be interrupted, and ended by Linux should its parent be killed."""
+    """Unblock interrupts, and let Linux terminate the child if its parent is killed."""
     signal.pthread_sigmask(signal.SIG_UNBLOCK, INTERRUPTS)
     if sys.platform == 'linux':
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
@@ -118,10 +118,10 @@ def _prepare() -> None:
 
 def free_domain() -> int:
     """
-    Return the id of a ROS domain in which nobody on this machine listens.
+    Return the id of a ROS domain without participants on this machine.
 
-    Nobody else gets it from here until this process asks for another one or ends: it may take
-    long until the first participant listens.
+    The id stays claimed until this process requests another one or ends, since the first
+    participant may start much later.
     """
     for domain in random.sample(DOMAINS, len(DOMAINS)):
         first = DISCOVERY_PORT + PORTS_PER_DOMAIN * domain

@@ -1,4 +1,4 @@
-"""One picture of a drive: the path on its map, and what the controller did against time."""
+"""Report of a drive as a picture: path on the map, and signals of the controller over time."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ PLAN = '#f0883e'
 LINE = '#2f6fde'
 COMMAND = '#f0883e'
 ALARM = '#d64545'
-# Background of the panels while the controller is in a state; driving has none.
+# Background of the panels by state of the controller; none for driving.
 STATE_COLORS = {
     'waiting': '#cbd2d9', 'braking': '#f7c948', 'stopped': '#e66a6a', 'reached': '#7bc47f',
 }
-MAP_MARGIN = 1.2  # [m] shown around everything that the robot did
+MAP_MARGIN = 1.2  # [m] around the driven path and the plan
 FOOTPRINTS = 24
 
 
@@ -38,11 +38,11 @@ def write_report(trace: Trace, path: Path, title: str = '') -> None:
     Parameters
     ----------
     trace : Trace
-        What happened, sampled at the control ticks.
+        Drive, sampled at the control ticks.
     path : Path
         File to write.
     title : str
-        One line over the picture: who drove where, and how it ended.
+        Title of the picture.
 
     """
     from matplotlib import rc_context
@@ -82,7 +82,7 @@ def _draw(trace: Trace, title: str) -> Figure:
         axes = figure.add_subplot(panels[k // columns, k % columns], sharex=axes)
         draw(axes, trace)
         _shade_states(axes, trace)
-        # The last cell holds the legend, so the axis above it is labelled, too.
+        # The last cell holds the legend, so the axis above it needs labels.
         _finish(axes, trace, last=k >= len(PANELS) - columns)
     _draw_legend(figure.add_subplot(panels[-1, -1]), trace)
     if title:
@@ -121,7 +121,7 @@ def _draw_map(
         cmap=ListedColormap([FREE, UNKNOWN, OCCUPIED]),
     )
     if len(trace.plan):
-        # Wide and pale, so that it shows where the robot kept to it, too.
+        # Wide and pale, so that it stays visible below the driven path.
         axes.plot(
             *trace.plan[:, :2].T, color=PLAN, lw=7.0, alpha=0.35, label='plan', zorder=2,
             solid_capstyle='round',
@@ -163,7 +163,7 @@ def _draw_map(
 
 
 def _spaced(pose: NDArray[np.float64]) -> list[int]:
-    """Pick the ticks between which the robot has moved on by equal lengths."""
+    """Select ticks at equal distances along the driven path."""
     arc = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(pose[:, :2], axis=0).T))])
     marks = np.linspace(0.0, arc[-1], FOOTPRINTS)
     return sorted(set(np.searchsorted(arc, marks).clip(max=len(arc) - 1).tolist()))
@@ -186,7 +186,7 @@ def _finish(axes: Axes, trace: Trace, last: bool) -> None:
 
 
 def _states(trace: Trace) -> list[tuple[str, float, float]]:
-    """Return the state of the controller as runs of (state, first time, last time [s])."""
+    """Return the intervals (state, first time, last time [s]) of constant state."""
     runs: list[tuple[str, float, float]] = []
     for reason, begin, end in zip(trace.reasons, trace.time[:-1], trace.time[1:], strict=False):
         state = reason.split(':')[0]
@@ -203,7 +203,7 @@ def _shade_states(axes: Axes, trace: Trace) -> None:
 
 
 def _draw_legend(axes: Axes, trace: Trace) -> None:
-    """Explain lines and backgrounds of the panels, with the time spent in each state."""
+    """Draw the legend of lines and backgrounds, with the time spent in each state."""
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 

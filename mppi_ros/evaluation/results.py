@@ -1,4 +1,4 @@
-"""Result files of evaluation and benchmark, and the machine they were measured on."""
+"""Result files of evaluation and benchmark, and the description of the machine."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ MAX_UNPACKED_RATIO = 100  # size of the unpacked content relative to that of the
 
 
 def check_writable(path: Path) -> None:
-    """Raise InputError when a file cannot be written at `path`, before any work is done for it."""
+    """Raise InputError if a file cannot be written at `path`."""
     if path.is_dir() or not os.access(path.resolve().parent, os.W_OK):
         raise InputError(f'{path} cannot be written')
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write a JSON file whole or not at all; what is not finite becomes null."""
+    """Write a JSON file atomically; values that are not finite become null."""
     text = json.dumps(_finite(content), indent=1, ensure_ascii=False, allow_nan=False)
     part = path.with_name(f'{path.name}.part')
     part.write_text(text + '\n', encoding='utf-8')
@@ -51,11 +51,11 @@ def _finite(value: Any) -> Any:
 @contextmanager
 def bounded_unpacking(path: Path, memory: float = 2e9) -> Iterator[None]:
     """
-    Let the reading of a file fail that unpacks to much more than it should.
+    Limit the memory and file size available while a file is read.
 
-    Readers of other packages unpack whatever a file holds. Here an allocation fails beyond
-    `memory` [bytes] more than are in use, and so does a file that grows beyond that or beyond
-    MAX_UNPACKED_RATIO times what lies at `path`.
+    Readers of other packages unpack files of any size. Within this context an allocation fails
+    beyond `memory` [bytes] in addition to those in use; so does a file that exceeds that size and
+    MAX_UNPACKED_RATIO times the size of `path`.
     """
     pages = int(Path('/proc/self/statm').read_text('ascii').split()[0])
     parts = [path, *(path.iterdir() if path.is_dir() else ())]
@@ -93,7 +93,7 @@ def read_json(path: Path, *keys: str) -> dict[str, Any]:
 
 
 def times(milliseconds: ArrayLike) -> dict[str, float]:
-    """Return median, p90, p99, p99.9 and maximum [ms], as every table of times shows them."""
+    """Return median, p90, p99, p99.9 and maximum [ms]."""
     values = np.asarray(milliseconds, dtype=np.float64)
     if not values.size:
         values = np.array([math.nan])
@@ -103,10 +103,10 @@ def times(milliseconds: ArrayLike) -> dict[str, float]:
 
 
 def machine() -> dict[str, Any]:
-    """Describe what a measurement ran on: without it a time says nothing."""
+    """Describe the machine and the versions of the packages."""
     import numba
 
-    # The layer is loaded by the first parallel kernel; before, the name is not known.
+    # The name of the threading layer is known after the first parallel kernel only.
     _first_parallel_call()
     return {
         'cpu': _cpu(),
@@ -125,7 +125,7 @@ def machine() -> dict[str, Any]:
 
 
 def commit() -> str:
-    """Return the commit of the code, '+' behind it when files were changed; '' without git."""
+    """Return the commit of the code, with '+' appended if files are changed; '' without git."""
     code = Path(__file__).resolve().parents[1]
 
     def git(*words: str) -> str:

@@ -1,4 +1,4 @@
-"""Run cases in this process, in several, or on a Dask cluster: the results are the same."""
+"""Run cases in this process, in several processes, or on a Dask cluster, with equal results."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from mppi_ros.evaluation.case import Case
 from mppi_ros.parameters.errors import InputError, MppiError
 
-CASES_IN_FLIGHT = 4  # cases a process is handed in advance, so that thousands need no memory
+CASES_IN_FLIGHT = 4  # cases submitted in advance per process; bounds the memory
 CONNECT_TIMEOUT = 10.0  # [s]
 
 Numbered = tuple[int, dict[str, Any]]
@@ -24,16 +24,16 @@ def run_cases(cases: Sequence[Case], jobs: int, cluster: str) -> Iterator[Number
     Parameters
     ----------
     cases : sequence of Case
-        What to run.
+        Cases to run.
     jobs : int
-        Processes; 1 runs in this one.
+        Number of processes; 1 runs the cases in this process.
     cluster : str
         Address of a Dask scheduler; empty for this machine.
 
     Raises
     ------
     MppiError
-        A case is impossible, or the cluster cannot be reached.
+        A case is invalid, or the cluster cannot be reached.
 
     """
     if cluster:
@@ -50,7 +50,7 @@ def _result(case: Case) -> dict[str, Any]:
 
 
 def _in_processes(cases: Sequence[Case], jobs: int) -> Iterator[Numbered]:
-    # A forked child would inherit the threads of Numba as they are, and hang.
+    # A forked child would inherit the state of the Numba threads and hang.
     pool = ProcessPoolExecutor(jobs, get_context('spawn'), _leave_signals_to_the_parent)
     waiting = iter(enumerate(cases))
     running = {}
@@ -83,7 +83,7 @@ def _on_cluster(cases: Sequence[Case], address: str) -> Iterator[Numbered]:
     except (OSError, ValueError) as error:
         raise InputError(f'--cluster {address}: {error or "no scheduler answers"}') from None
     with client:
-        # Results are never taken from another run: the code on the workers may have changed.
+        # Do not reuse results of another run: the code on the workers may have changed.
         futures = client.map(_result, cases, pure=False)
         index_of = {future.key: index for index, future in enumerate(futures)}
         try:

@@ -21,12 +21,12 @@ SUITES: dict[str, Callable[[Request], Iterator[Case]]] = {
 
 def cases_of(suite: str, request: Request) -> list[Case]:
     """
-    Return the cases of a suite, in an order that depends on nothing but the request.
+    Return the cases of a suite, in an order that the request determines.
 
     Raises
     ------
     MppiError
-        Unknown suite, robot, plant or scenario; missing or damaged data; bad parameters.
+        Unknown suite, robot, plant or scenario; missing or invalid data or parameters.
 
     """
     for plant in request.plants:

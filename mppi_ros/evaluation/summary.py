@@ -1,4 +1,4 @@
-"""A drive in numbers: what was observed, lined up by time, and its summary."""
+"""Observed drive: its signals over time, and their summary."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mppi_ros import __version__
 from mppi_ros.driving.costmap import Costmap
 from mppi_ros.simulation.episode import Trace
 
-MIN_MOVING_COMMAND = 1e-3  # [m/s] or [rad/s]: a command above it moves the robot
+MIN_MOVING_COMMAND = 1e-3  # [m/s] or [rad/s] least command that moves the robot
 STATISTICS = ('smoothed_objective', 'ess', 'temperature', 'solve_ms')
 PACKAGES = ('numpy', 'numba', 'rclpy')
 
@@ -23,30 +23,30 @@ PACKAGES = ('numpy', 'numba', 'rclpy')
 @dataclass
 class ObservedDrive:
     """
-    What was observed of one drive; all times are [s] since 1970.
+    Observations of one drive; all times are in [s] since 1970.
 
     Attributes
     ----------
     began : float
-        When the process of the controller was started.
+        Start time of the controller process.
     truth : list of (time, x, y, yaw, vx, vy, wz)
-        Where the robot really was and how it moved.
+        True pose and velocity of the robot.
     clearance : list of float
         True clearance [m] at each of `truth`, 0 in contact.
     commands : list of (time, vx, vy, wz)
         Velocities sent to the robot.
     statistics : list of (time, {name: value})
-        What the controller told of each tick.
+        Published statistics of each tick.
     states : list of str
         State of the controller at each of `statistics`.
     plan : float64[P, 3]
         The last plan.
     touched : bool
-        The simulator told of a contact.
+        The simulator reported a contact.
     reached : bool
         The robot came to rest at the goal.
     reason : str
-        Why it did not.
+        Why the goal was not reached.
 
     """
 
@@ -63,18 +63,18 @@ class ObservedDrive:
 
     @property
     def contact(self) -> bool:
-        """Tell whether the body ever touched an obstacle."""
+        """Return whether the robot was in contact with an obstacle."""
         return self.touched or min(self.clearance, default=1.0) <= 0.0
 
     @property
     def first_command(self) -> float | None:
-        """Return when the robot was first told to move [s since 1970]."""
+        """Return the time of the first nonzero command [s since 1970]."""
         moving = (c[0] for c in self.commands if max(map(abs, c[1:])) > MIN_MOVING_COMMAND)
         return next(moving, None)
 
 
 def summarise(drive: ObservedDrive) -> dict[str, Any]:
-    """Return what summary.json says of a drive; None stands for what was not observed."""
+    """Return the content of summary.json; None marks values that were not observed."""
     first = drive.first_command
     truth = np.array(drive.truth).reshape(-1, 7)
     last = drive.statistics[-1][1] if drive.statistics else {}
@@ -108,11 +108,11 @@ def trace_of(
     goal: tuple[float, float, float],
 ) -> Trace:
     """
-    Return a drive as the simulation keeps its own, sampled at the ticks that were told of.
+    Return the drive as a Trace of the simulation, sampled at the published ticks.
 
     Parameters
     ----------
-    drive : Drive
+    drive : ObservedDrive
         With at least one tick and one true pose.
     grid : Costmap
         Map to draw it on.
@@ -145,14 +145,14 @@ def trace_of(
 
 
 def _held(rows: NDArray[np.float64], time: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return for each time the last of the rows (time, ...) before it, or the first of all."""
+    """Return for each time the last row (time, ...) up to it, or the first row."""
     before = np.searchsorted(rows[:, 0], time, side='right') - 1
     held: NDArray[np.float64] = rows[np.maximum(before, 0)]
     return held
 
 
 def versions() -> dict[str, str]:
-    """Return what this ran on."""
+    """Return the versions of the packages, the ROS distribution and the machine."""
     found = {'mppi_ros': __version__, 'python': platform.python_version()}
     for name in PACKAGES:
         try:

@@ -1,4 +1,4 @@
-"""Tables of mppi_import_nav2 for Nav2's other controllers: their limits are the robot's, too."""
+"""Conversion tables for the other controllers of Nav2, which have the same limits."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ BACKWARD = COMBINED + 'limits.vx_min'
 @dataclass(frozen=True)
 class Kind:
     """
-    What is known of one controller plugin.
+    Conversion table of one controller plugin.
 
     Attributes
     ----------
     name : str
-        As people say it.
+        Common name.
     rules : dict
-        Of its parameters.
+        Rules of its parameters.
     absent : dict
-        Our parameters for which Nav2's own default holds where the file gives none.
+        Parameters for which Nav2's default applies if the file does not set them.
     hint : str
-        What its user should know.
+        Note for the user.
 
     """
 
@@ -167,7 +167,7 @@ LIMITS: Rules = {
     if isinstance(rule, str) and (rule.startswith('limits.') and ' ' not in rule)
 }
 
-# Limits of acceleration came to Nav2's MPPI with jazzy; deceleration is left to be measured.
+# Nav2's MPPI has acceleration limits since jazzy; deceleration has to be measured.
 MPPI_ABSENT = {
     'samples': 1000, 'limits.vx_min': -0.35, 'limits.ax_max': 3.0, 'limits.ay_max': 3.0,
     'limits.az_max': 3.5, 'limits.turning_radius_min': 0.2,
@@ -190,6 +190,6 @@ UNKNOWN = Kind('a plugin that is not known here', LIMITS, {}, (
 
 
 def kind_of(plugin: str) -> Kind | None:
-    """Return what is known of a plugin, by the class at the end of its name."""
+    """Return the table of a plugin, selected by the class at the end of its name."""
     return KINDS.get(plugin.replace('/', '::').rpartition('::')[2])
 

@@ -1,4 +1,4 @@
-"""From the parameters of Nav2's controller and local costmap to ours, leaf by leaf."""
+"""Conversion of the parameters of a Nav2 controller and local costmap, one by one."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from mppi_ros.nav2_import.rules import (
     CRITICS,
     GENUINE,
     OPTIONAL,
+    SAFETY_RELEVANT,
     SERVER,
     STD,
-    TRUSTED,
     UNITS,
     USED_BY,
     Rule,
@@ -32,34 +32,34 @@ from mppi_ros.parameters.declaration import replace
 from mppi_ros.parameters.errors import ParameterError
 
 DISTROS = ('humble', 'jazzy', 'kilted', 'lyrical', 'rolling')
-STAMPED = {'humble': False, 'jazzy': False}  # from kilted on Nav2 publishes TwistStamped
+PUBLISHES_STAMPED = {'humble': False, 'jazzy': False}  # from kilted on Nav2 publishes TwistStamped
 ANY_HEADING = 3.15  # [rad]
-FAULT_TIME = 0.3  # [s] that a fault takes at least: safety.recovery_time and two periods
+FAULT_TIME = 0.3  # [s] minimum duration of a fault: safety.recovery_time and two periods
 NO_NUMBER = 'expected are parameters of a critic'
-BELIEVED = 'Nav2 has no match: drive a few bends, and mppi_evaluate identify reads it off a bag'
-BLIND = ('PositionGoalChecker', 'AxisGoalChecker')  # any heading will do
+IDENTIFY_HINT = 'Nav2 has no equivalent: record a drive with bends and run mppi_evaluate identify'
+POSITION_ONLY_CHECKERS = ('PositionGoalChecker', 'AxisGoalChecker')  # they accept any heading
 
 
 def convert(content: Source | Mapping[str, Any], controller: str = '', distro: str = '',
             wheelbase: float | None = None) -> Import:
     """
-    Return what a nav2_params.yaml says about its controller in our words.
+    Convert the parameters of the controller in a nav2_params.yaml.
 
     Parameters
     ----------
     content : Source or dict
-        The file.
+        Content of the file.
     controller : str
-        Name of the controller plugin; '' takes the one that is MPPI, or else the first.
+        Name of the controller plugin; '' selects the MPPI controller, or else the first.
     distro : str
-        ROS 2 distribution whose defaults hold for what is not in the file; '' guesses.
+        ROS 2 distribution whose defaults apply to missing parameters; '' derives it from the file.
     wheelbase : float, optional
-        Distance between the axles of a car [m]; without it it is estimated from the footprint.
+        Distance between the axles of a car [m]; default: an estimate from the footprint.
 
     Raises
     ------
     ParameterError
-        There is no controller, or none of that name.
+        There is no controller, or no controller of that name.
 
     """
     source = content if isinstance(content, Source) else Source([content])
@@ -85,7 +85,7 @@ def guess_distro(section: Section) -> str:
 
 
 class _Conversion:
-    """One import."""
+    """Conversion of one controller."""
 
     def __init__(self, choice: Choice, found: list[Section], distro: str,
                  wheelbase: float | None) -> None:
@@ -98,7 +98,7 @@ class _Conversion:
         self.body = Body(self.done, choice, found)
 
     def run(self) -> Import:
-        """Take what can be taken, leaf by leaf, then what several leaves say together."""
+        """Convert single parameters, then those that depend on several parameters."""
         self._server()
         for name, value in self.mine.items():
             self._parameter(name, value)
@@ -111,12 +111,12 @@ class _Conversion:
         if self.model == 'ackermann':
             self.motion.take_car(self.wheelbase, self.body.length)
         for ours in ('prediction.delay_linear', 'prediction.lag_linear'):
-            self.done.measure(ours, BELIEVED)
+            self.done.measure(ours, IDENTIFY_HINT)
         self._settle()
         return self.done
 
     def _server(self) -> None:
-        """Take the parameters of controller_server and of its checkers."""
+        """Convert the parameters of controller_server and of its checkers."""
         values = self.choice.section.values
         for name, value in values.items():
             head, dot, rest = name.partition('.')
@@ -128,7 +128,10 @@ class _Conversion:
             elif head in self.choice.others:
                 self.done.leave_out(name, value,
                                     f'is another controller: --controller {shown(head)} takes it')
-            elif head in self.choice.checkers and rest == 'plugin' and str(value).endswith(BLIND):
+            elif (
+                head in self.choice.checkers and rest == 'plugin'
+                and str(value).endswith(POSITION_ONLY_CHECKERS)
+            ):
                 self.done.put('goal.heading_tolerance', ANY_HEADING, f'{name} {value}')
                 self.done.add(Part.TAKEN, name, value, 'goal.heading_tolerance')
             elif head in self.choice.checkers:
@@ -142,7 +145,7 @@ class _Conversion:
                 self.done.leave_out(name, value, f'is {what}')
 
     def _parameter(self, name: str, value: Any) -> None:
-        """Take one parameter of the controller."""
+        """Convert one parameter of the controller."""
         full = f'{self.choice.name}.{name}'
         inner = name.removeprefix('primary_controller.')
         critic, _, rest = inner.partition('.')
@@ -188,7 +191,7 @@ class _Conversion:
 
     def _apply(self, full: str, value: Any, rule: Rule | None,
                known: Mapping[str, Rule]) -> None:
-        """Follow the rule for one parameter."""
+        """Apply the rule of one parameter."""
         last = full.rpartition('.')[2]
         if rule is None and last in GENUINE:
             self.done.leave_out(full, value, 'is a parameter of Nav2 that is not read here')
@@ -207,7 +210,7 @@ class _Conversion:
         elif self.model not in USED_BY.get(rule, OUR_MODELS):
             self.done.leave_out(full, value, self._unused(rule))
         else:
-            self.done.take(full, value, rule, TRUSTED.get(rule, ''))
+            self.done.take(full, value, rule, SAFETY_RELEVANT.get(rule, ''))
 
     def _unused(self, rule: str) -> str:
         if rule == 'limits.ay_max' and self.model == 'ackermann':
@@ -215,7 +218,7 @@ class _Conversion:
         return f'is not used by the motion model {self.model}'
 
     def _combined(self, full: str, value: Any, name: str, ours: str) -> None:
-        """Account for a parameter that says something together with others, and is used later."""
+        """Report a parameter that is converted together with others."""
         if name == 'failure_tolerance':
             self._failure(full, value)
         elif name in ('allow_reversing', 'allow_backward'):
@@ -275,7 +278,7 @@ class _Conversion:
             self.done.add(Part.TAKEN, full, value, rule.name, f'Nav2 ships {rule.shipped}')
 
     def _in_use(self) -> None:
-        """Switch off the critics that are not in use; of those without a weight Nav2's holds."""
+        """Disable the critics that are not in use; use Nav2's default for missing weights."""
         listed = self.choice.listed(self.mine)
         for critic in CRITICS if listed and self.choice.is_mppi else ():
             weight = CRITICS[critic].get('cost_weight', CRITICS[critic].get('repulsion_weight'))
@@ -288,13 +291,13 @@ class _Conversion:
                 self.done.origin[weight.name] = f"Nav2's default of {critic}"
 
     def _absent(self) -> None:
-        """Of what is not in the file Nav2's own default holds, where it is not ours."""
+        """Use Nav2's default for missing parameters where it differs from that of this package."""
         absent = dict(self.kind.absent)
         if self.done.distro == 'humble':
             absent = {name: value for name, value in absent.items() if name not in ACCELERATIONS}
         absent |= {'goal.position_tolerance': 0.25, 'goal.heading_tolerance': 0.25,
                    'follow_path.failure_tolerance': FAULT_TIME,
-                   'cmd_vel_stamped': STAMPED.get(self.done.distro, True)}
+                   'cmd_vel_stamped': PUBLISHES_STAMPED.get(self.done.distro, True)}
         given = {line.ours for line in self.done.lines}
         given |= {self._meant(line.source) for line in self.done.lines}
         for ours, value in absent.items():
@@ -304,22 +307,24 @@ class _Conversion:
         braking = ['limits.ax_min'] + ['limits.ay_min'] * (self.model == 'omni')
         for ours in [*ACCELERATIONS[:1], *braking, *ACCELERATIONS[2:]]:
             if ours not in self.done.changes and self.model in USED_BY.get(ours, OUR_MODELS):
-                self.done.measure(ours, f'is not in the file; {TRUSTED[ours]}')
+                self.done.measure(ours, f'is not in the file; {SAFETY_RELEVANT[ours]}')
 
     def _default(self, ours: str, value: Any) -> None:
         self.done.put(ours, value, f"Nav2's default ({self.done.distro}), not in the file")
-        part = Part.MEASURE if ours in TRUSTED else Part.TAKEN
-        why = "Nav2's default, not in the file" + (f'; {TRUSTED[ours]}' if ours in TRUSTED else '')
+        part = Part.MEASURE if ours in SAFETY_RELEVANT else Part.TAKEN
+        why = "Nav2's default, not in the file"
+        if ours in SAFETY_RELEVANT:
+            why += f'; {SAFETY_RELEVANT[ours]}'
         self.done.add(part, '', value, ours, why)
 
     def _meant(self, source: str) -> str:
-        """Return which of ours a parameter would have given, had its value been good."""
+        """Return the parameter that an invalid parameter would have set."""
         rules = self.kind.rules if source.startswith(f'{self.choice.name}.') else CHECKERS
         rule = rules.get(source.rpartition('.')[2], '')
         return rule if isinstance(rule, str) else rule.name
 
     def _settle(self) -> None:
-        """Leave out what contradicts the rest, so that the file always loads."""
+        """Leave out parameters that contradict others, so that the output can be loaded."""
         changes = self.done.changes
         try:
             replace(ControllerParameters(), changes)

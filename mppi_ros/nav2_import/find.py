@@ -1,4 +1,4 @@
-"""Find the controller of a Nav2 parameter file, whatever its plugin and however it is written."""
+"""Search for the controller in a Nav2 parameter file, for any plugin and notation."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from mppi_ros.nav2_import.report import shown
 from mppi_ros.parameters.errors import ParameterError
 
 WRAPPED = ('primary_controller', 'primary_controller.plugin', 'inner_plugin')
-NAME, SERVER = 'FollowPath', 'controller_server'  # in Nav2 without other names
+NAME, SERVER = 'FollowPath', 'controller_server'  # defaults of Nav2
 LIKE_MPPI = {'batch_size', 'time_steps', 'model_dt', 'CostCritic', 'PathAlignCritic'}
 
 
 @dataclass
 class Choice:
     """
-    The controller whose parameters are taken.
+    Controller whose parameters are converted.
 
     Attributes
     ----------
     section : Section
-        The node that it is in.
+        Node of the controller.
     name : str
-        Of the plugin, as in FollowPath.
+        Name of the plugin, such as FollowPath.
     kind : Kind
-        What is known of it.
+        Conversion table of the plugin.
     is_wrapped : bool
-        Another plugin, as RotationShim, stands before it.
+        Whether another plugin wraps it, such as RotationShim.
     others : tuple of str
-        Controllers of the same node that are not taken.
+        Controllers of the same node that are not converted.
     rivals : list of Section
         Other nodes with controllers.
 
@@ -46,17 +46,17 @@ class Choice:
 
     @property
     def is_mppi(self) -> bool:
-        """Return whether it is Nav2's MPPI controller, or made from it."""
+        """Return whether it is Nav2's MPPI controller or derived from it."""
         return self.kind is MPPI
 
     @property
     def label(self) -> str:
-        """Return its name with that of its node."""
+        """Return the names of node and controller."""
         return f'{self.section.node.strip("/")}/{self.name} ({self.kind.name})'.lstrip('/')
 
     @property
     def namespace(self) -> str:
-        """Return the namespace of its node."""
+        """Return the namespace of the node."""
         return self.section.node.strip('/').rpartition('/')[0]
 
     @property
@@ -74,7 +74,7 @@ class Choice:
         return tuple(found)
 
     def parameters(self) -> dict[str, Any]:
-        """Return its own parameters, by the names that follow its own."""
+        """Return its parameters, without the name of the controller."""
         start = f'{self.name}.'
         return {name.removeprefix(start): value for name, value in self.section.values.items()
                 if name.startswith(start)}
@@ -86,7 +86,7 @@ class Choice:
 
 def choose(found: list[Section], wanted: str) -> Choice:
     """
-    Return the controller of that name, or the one that is MPPI, or else the first.
+    Return the controller of that name, or the MPPI controller, or else the first.
 
     Raises
     ------
@@ -96,7 +96,7 @@ def choose(found: list[Section], wanted: str) -> Choice:
     """
     every = [choice for section in found if section.node != OUTSIDE
              for choice in _controllers(section)]
-    if not every:  # a server without a plugin still has rates and checkers
+    if not every:  # a server without a plugin has rates and checkers
         every = [Choice(section, NAME, UNKNOWN, False) for section in found
                  if section.node.rpartition('/')[2] == SERVER]
     fits = [choice for choice in every

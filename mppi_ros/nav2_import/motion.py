@@ -1,4 +1,4 @@
-"""What several parameters of a Nav2 controller say together: motion model, Σ, delays, a car."""
+"""Conversion that depends on several parameters: motion model, Σ, delays, wheelbase."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from typing import Any
 from mppi_ros.driving.motion_models import MODELS as OUR_MODELS
 from mppi_ros.nav2_import.find import Choice
 from mppi_ros.nav2_import.report import INFO, Import, Part, fitted, number, shown
-from mppi_ros.nav2_import.rules import DELAYS, MODELS, STD, TRUSTED, USED_BY
+from mppi_ros.nav2_import.rules import DELAYS, MODELS, SAFETY_RELEVANT, STD, USED_BY
 
-WIDEST = 2.5  # times our sigma_share; far beyond the limits all samples drive at them
-LENGTH = 0.6  # of a car lies between its axles
+MAX_SIGMA_RATIO = 2.5  # of our sigma_share; greater Σ saturates all samples at the limits
+WHEELBASE_RATIO = 0.6  # wheelbase of a car relative to its length
 
 
 class Motion:
     """
-    Takes what says how the robot moves.
+    Converter of the parameters of the motion.
 
     Attributes
     ----------
     model : str
-        Our motion model.
+        Motion model of this package.
 
     """
 
@@ -34,7 +34,7 @@ class Motion:
         self.ratios = self._ratios()
 
     def uses(self, name: str) -> bool:
-        """Return whether the motion model uses a limit of ours or a parameter of one axis."""
+        """Return whether the motion model uses a limit or a parameter of one axis."""
         return self.model in USED_BY.get(name, OUR_MODELS)
 
     def _model_of_others(self) -> str:
@@ -43,7 +43,7 @@ class Motion:
         return 'omni' if not why and speed > 0.0 else 'diff_drive'
 
     def _model_of_mppi(self) -> str:
-        """Return the model that is named; an omnidirectional one without vy_max is none."""
+        """Return the named model; a robot without vy_max is not omnidirectional."""
         given = self.mine.get('motion_model', self.mine.get('primary_controller.motion_model'))
         if given is None:
             return 'diff_drive'
@@ -57,12 +57,12 @@ class Motion:
         return 'diff_drive' if self.doubt else ours
 
     def named(self, full: str, value: Any) -> None:
-        """Account for motion_model."""
+        """Report motion_model."""
         part = Part.TAKEN if not self.doubt else Part.CHANGED if self.is_known else Part.MEASURE
         self.done.add(part, full, value, 'motion_model', self.doubt)
 
     def _ratios(self) -> dict[str, float]:
-        """Return each standard deviation as a share of its limit, over that of what Nav2 ships."""
+        """Return each standard deviation over its limit, relative to the defaults of Nav2."""
         ratios = {}
         for name, (limit, std, top) in STD.items():
             value, why = number(self.mine.get(name))
@@ -72,7 +72,7 @@ class Motion:
         return ratios
 
     def share(self, full: str, value: Any, name: str) -> None:
-        """Account for a standard deviation."""
+        """Report a standard deviation."""
         why = number(value)[1] or 'is not a positive share of its limit'
         if not self.uses(name):
             why = f'is not used by the motion model {self.model}'
@@ -82,7 +82,7 @@ class Motion:
             self.done.leave_out(full, value, why)
 
     def delay(self, full: str, value: Any, name: str, ours: str) -> None:
-        """Account for a delay."""
+        """Report a delay."""
         given, why = number(value)
         if not self.uses(name):
             why = f'is not used by the motion model {self.model}'
@@ -94,19 +94,19 @@ class Motion:
             self.done.add(Part.TAKEN, full, value, ours)
 
     def take(self) -> None:
-        """Take Σ and the delays."""
+        """Convert Σ and the delays."""
         self._sigma()
         self._delays()
 
     def _sigma(self) -> None:
-        """Take Σ as shares of the limits, in proportion to what Nav2 ships."""
+        """Convert Σ to shares of the limits, relative to the defaults of Nav2."""
         if not self.ratios:
             return
         speeds = max((each for name, each in self.ratios.items() if name != 'wz_std'), default=1.0)
         turning = self.ratios.get('wz_std', 1.0)
         info = INFO['sigma_share']
         assert isinstance(info.default, tuple) and info.low is not None
-        shares = [max(float(f'{share * min(each, WIDEST):.4g}'), info.low)
+        shares = [max(float(f'{share * min(each, MAX_SIGMA_RATIO):.4g}'), info.low)
                   for share, each in zip(info.default, (speeds, turning, turning), strict=True)]
         said = [f'{name} / {STD[name][0]} x {each:.3g}' for name, each in self.ratios.items()]
         self.done.put('sigma_share', shares, ', '.join(said) + ' of what Nav2 ships')
@@ -121,13 +121,14 @@ class Motion:
                               f'the longest of {", ".join(given)}')
 
     def take_car(self, wheelbase: float | None, length: float) -> None:
-        """Estimate what a car needs and Nav2 does not know; `length` of the body [m], or 0."""
+        """Estimate the parameters of a car that Nav2 lacks; `length` [m] of the body, or 0."""
         ours = 'limits.wheelbase'
         if wheelbase is not None:
             self.done.put(ours, wheelbase, '--wheelbase')
         elif length:
-            self.done.put(ours, fitted(ours, float(f'{LENGTH * length:.3g}'))[0],
-                          f'{LENGTH} of the length of the body, {length:.3g} m: an estimate')
+            self.done.put(ours, fitted(ours, float(f'{WHEELBASE_RATIO * length:.3g}'))[0],
+                          f'{WHEELBASE_RATIO} of the length of the body, {length:.3g} m: '
+                          'an estimate')
             self.done.measure(ours, 'is estimated from the length of the body: measure the '
                               'distance between the axles, or give it by --wheelbase')
         else:
@@ -136,4 +137,4 @@ class Motion:
         self.done.measure('limits.steering_rate', 'time the wheels from lock to lock')
         if 'limits.turning_radius_min' not in self.done.changes:
             self.done.measure('limits.turning_radius_min',
-                              f'our default; {TRUSTED["limits.turning_radius_min"]}')
+                              f'our default; {SAFETY_RELEVANT["limits.turning_radius_min"]}')

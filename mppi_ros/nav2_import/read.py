@@ -1,4 +1,4 @@
-"""Read a Nav2 parameter file that may hold anything: bounded, without a value lost silently."""
+"""Reading of a Nav2 parameter file with bounded size, in which no value is lost silently."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ Path_ = tuple[str, ...]
 @dataclass
 class Source:
     """
-    What a file holds.
+    Content of a file.
 
     Attributes
     ----------
     trees : list
         The documents, as dictionaries, lists and scalars.
     repeated : list of (tuple of str, value)
-        Values that the same key, given once more, replaces, and where they are.
+        Values that a repeated key replaces, and their location.
 
     """
 
@@ -51,7 +51,7 @@ class Section:
 
 def read(path: Path) -> Source:
     """
-    Return what a YAML file holds; tags construct nothing, aliases are expanded within bounds.
+    Return the content of a YAML file; tags are ignored, aliases are expanded within bounds.
 
     Raises
     ------
@@ -78,7 +78,7 @@ def read(path: Path) -> Source:
 
 
 class _Reader:
-    """Turns nodes into values, counting them."""
+    """Converter of YAML nodes to values, which counts the values."""
 
     def __init__(self) -> None:
         self.source = Source()
@@ -99,7 +99,7 @@ class _Reader:
         return self.scalar(node)
 
     def mapping(self, node: yaml.MappingNode, path: Path_) -> dict[str, Any]:
-        """Return a mapping; of a key that is given twice the last value holds, as in ROS."""
+        """Return a mapping; the last value of a repeated key applies, as in ROS."""
         merged: dict[str, Any] = {}
         own: dict[str, Any] = {}
         for key, each in node.value:
@@ -117,7 +117,7 @@ class _Reader:
         return {**merged, **own}
 
     def scalar(self, node: Any) -> Any:
-        """Return a scalar; what is none of YAML's own types stays text."""
+        """Return a scalar; a type that is not part of YAML stays text."""
         text = str(node.value)
         kind = node.tag.removeprefix(STANDARD)
         if kind in ('bool', 'int', 'float', 'null'):
@@ -134,7 +134,7 @@ class _Reader:
 
 
 def leaves(tree: Any, path: Path_ = ()) -> Iterator[tuple[Path_, Any]]:
-    """List the values of a tree; a list and an empty mapping are one value each."""
+    """List the values of a tree; a list or an empty mapping is one value."""
     if isinstance(tree, Mapping) and tree:
         for key, value in tree.items():
             yield from leaves(value, (*path, str(key)))
@@ -144,9 +144,9 @@ def leaves(tree: Any, path: Path_ = ()) -> Iterator[tuple[Path_, Any]]:
 
 def sections(source: Source) -> list[Section]:
     """
-    List the parameters of every node, with the name that leads to it.
+    List the parameters of every node, with the path to the node.
 
-    A file without any ros__parameters is taken as the parameters of one node.
+    A file without ros__parameters has the parameters of one node.
     """
     found = [each for tree in source.trees for each in _sections(tree)]
     if not found:
@@ -176,7 +176,7 @@ def _sections(tree: Any, path: Path_ = ()) -> Iterator[Section]:
 
 
 def _section(node: str, tree: Any, whole: Source | None = None) -> Section:
-    """Make a section of a tree; `whole` gives the repeated keys of a file that is one section."""
+    """Return the section of a tree; `whole` has the repeated keys of a file with one section."""
     section = Section(node, {})
     if whole is not None:
         section.repeated += [('.'.join(path) or NAMELESS, value) for path, value in whole.repeated]

@@ -1,4 +1,4 @@
-"""What came of an import: what is taken, changed, left out and to be measured; its YAML file."""
+"""Report of a conversion: parameters converted, changed, left out, to be measured; YAML output."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ PLACEHOLDER = re.compile(r'[A-Z][A-Z0-9]*_[A-Z0-9_]*')
 FILLED_IN = 'is filled in by a launch file: put the value in by hand'
 FRAME = re.compile(r'[A-Za-z_][\w./-]{0,99}', re.ASCII)
 WIDTH = 97
-SHOWN = 100  # characters of a value or a name
+MAX_SHOWN_LENGTH = 100  # characters of a value or a name in the report
 
 
 class Part(enum.Enum):
-    """Where a parameter of the file ends up."""
+    """Part of the report that lists a parameter."""
 
     TAKEN = 'Taken'
     CHANGED = 'Changed'
@@ -36,7 +36,7 @@ class Part(enum.Enum):
 
 @dataclass(frozen=True)
 class Line:
-    """One line of the report; `source` is empty for what does not stand in the file."""
+    """Line of the report; `source` is empty for a parameter that is not in the file."""
 
     part: Part
     source: str
@@ -48,20 +48,20 @@ class Line:
 @dataclass
 class Import:
     """
-    What came of an import.
+    Result of a conversion.
 
     Attributes
     ----------
     distro, controller, hint : str
-        Of which distribution the file is, whose parameters were taken, and what to know of it.
+        Distribution of the file, controller that was converted, and a note about it.
     costmap, nodes : str, tuple of str
-        Which node is the local costmap, and of which nodes every parameter is in the report.
+        Node of the local costmap, and nodes whose parameters are all in the report.
     changes : dict
-        Our parameters and their values.
+        Parameters of this package and their values.
     origin : dict
-        For each of them, where it comes from.
+        Origin of each of them.
     lines : list of Line
-        The report: every parameter of the controller and of the costmap is in one line.
+        Report; each parameter of the controller and of the costmap has one line.
 
     """
 
@@ -76,7 +76,7 @@ class Import:
 
     @property
     def reasons(self) -> dict[str, str]:
-        """Return why each parameter that is left out is left out."""
+        """Return the reason for each parameter that is left out."""
         return {line.source: line.why for line in self.lines if line.part is Part.LEFT_OUT}
 
     def add(self, part: Part, source: str, given: Any, ours: str = '', why: str = '') -> None:
@@ -84,20 +84,20 @@ class Import:
         self.lines.append(Line(part, source, shown(given), ours, why))
 
     def leave_out(self, source: str, given: Any, why: str) -> None:
-        """Say why a parameter is left out."""
+        """Report why a parameter is left out."""
         self.add(Part.LEFT_OUT, source, given, why=why)
 
     def measure(self, ours: str, why: str) -> None:
-        """Name one of our parameters that no file can give."""
+        """Report a parameter that has to be measured."""
         value = self.changes.get(ours, INFO[ours].default)
         self.add(Part.MEASURE, '', value, ours, why)
 
     def put(self, ours: str, value: Any, origin: str) -> None:
-        """Set one of our parameters, and where it comes from."""
+        """Set a parameter and its origin."""
         self.changes[ours], self.origin[ours] = value, shown(origin)
 
     def reject(self, ours: str, why: str) -> None:
-        """Leave out one of our parameters after all, with all that went into it."""
+        """Remove a parameter and report its sources as left out."""
         self.lines = [
             Line(Part.LEFT_OUT, line.source, line.given, '', why) if line.ours == ours else line
             for line in self.lines if line.ours != ours or line.source
@@ -105,9 +105,9 @@ class Import:
 
     def take(self, source: str, given: Any, ours: str, trusted: str = '') -> None:
         """
-        Take the value of a parameter into one of ours, as near as its range allows.
+        Convert the value of a parameter, clipped to the range of the target.
 
-        `trusted` says how to measure what the controller believes of the robot.
+        `trusted` describes how to measure a parameter on which the safety of the robot depends.
         """
         value, why = fitted(ours, given)
         if value is None:
@@ -124,13 +124,13 @@ class Import:
 
 
 def is_filled_in(given: Any) -> bool:
-    """Return whether a value is a place that a launch file fills in."""
+    """Return whether a value is a placeholder for a launch file."""
     return isinstance(given, str) and bool(
         SUBSTITUTION.search(given) or PLACEHOLDER.fullmatch(given))
 
 
 def number(given: Any) -> tuple[float, str]:
-    """Return a finite number, or NaN and why it is none."""
+    """Return a finite number, or NaN and the reason."""
     if isinstance(given, str):
         if is_filled_in(given):
             return math.nan, FILLED_IN
@@ -148,7 +148,7 @@ def number(given: Any) -> tuple[float, str]:
 
 
 def fitted(ours: str, given: Any) -> tuple[Any, str]:
-    """Return the value of our parameter that fits best and why it differs, or None and why."""
+    """Return the nearest valid value and why it differs, or None and the reason."""
     info = INFO[ours]
     if info.kind == 'bool':
         if isinstance(given, bool):
@@ -184,14 +184,17 @@ def _within(ours: str, value: float) -> tuple[Any, str]:
 
 
 def shown(value: Any) -> str:
-    """Return a value as one short line that is harmless in a comment of YAML."""
+    """Return a value as one short line that is safe in a YAML comment."""
     text = value if isinstance(value, str) else str(value)
-    text = ''.join(each if each.isprintable() else ascii(each)[1:-1] for each in text[:SHOWN + 1])
-    return text if len(text) <= SHOWN else f'{text[:SHOWN]}...'
+    text = ''.join(
+        each if each.isprintable() else ascii(each)[1:-1]
+        for each in text[: MAX_SHOWN_LENGTH + 1]
+    )
+    return text if len(text) <= MAX_SHOWN_LENGTH else f'{text[:MAX_SHOWN_LENGTH]}...'
 
 
 def write(done: Import, source: str) -> str:
-    """Return the YAML file: every value with its origin, and the report."""
+    """Return the YAML output: each value with its origin, and the report."""
     lines = [f'# Written by mppi_import_nav2 from {shown(source)}, controller '
              f'{shown(done.controller)}, ROS 2 {done.distro}.',
              '# What is not here keeps the defaults of config/mppi_controller.yaml.',
@@ -215,7 +218,7 @@ def _values(done: Import) -> Iterator[str]:
 
 
 def report(done: Import, part: Part) -> Iterator[str]:
-    """List the lines of one part of the report; what is left out, by reason."""
+    """List the lines of one part of the report, grouped by reason if left out."""
     lines = [line for line in done.lines if line.part is part]
     yield ''
     yield f'{part.value} ({len(lines)}):'

@@ -1,4 +1,4 @@
-"""What the local costmap of a Nav2 file says: the body, and how often a costmap comes."""
+"""Conversion of the local costmap: footprint of the robot and rate of the costmap."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from mppi_ros.nav2_import.report import INFO, Import, Part, fitted, number
 from mppi_ros.nav2_import.rules import BODY, COMBINED, COSTMAP
 from mppi_ros.parameters.errors import InputError, ParameterError
 
-PERIODS = 3.0  # costmaps that may be lost before the robot brakes
-SETTLING = 0.45  # [s] of delay, lag and two control periods before a robot slows down
+TIMEOUT_PERIODS = 3.0  # timeout of the costmap in periods
+RESPONSE_TIME = 0.45  # [s] delay, lag and two control periods before braking
 RATES = {'publish_frequency': 1.0, 'update_frequency': 5.0}  # [Hz] Nav2's defaults
 TIMEOUT = 'safety.costmap_timeout'
 NAV2_TIMEOUT = 0.3  # [s] Nav2's default of costmap_update_timeout, from jazzy on
-GOOD_RATE = 5.0  # [Hz]
+RECOMMENDED_RATE = 5.0  # [Hz]
 
 
 class Body:
     """
-    Takes the outline of the robot and the rate of the costmap.
+    Converter of the footprint and of the rate of the costmap.
 
     Attributes
     ----------
     timeout : (str, value), optional
-        costmap_update_timeout of the controller, and what it is called.
+        Name and value of costmap_update_timeout of the controller.
     length : float
-        Of the body [m]; 0 where it is not known.
+        Length of the body [m]; 0 if unknown.
 
     """
 
@@ -50,7 +50,7 @@ class Body:
         self.padding = 0.0
 
     def take(self) -> None:
-        """Take what the local costmap says, and name the parameters of the other nodes."""
+        """Convert the local costmap, and report the parameters of the other nodes."""
         values = self.mine.values if self.mine else {}
         self._outline(values)
         self._rate(values)
@@ -69,7 +69,7 @@ class Body:
             self._other(section)
 
     def _outline(self, values: dict[str, Any]) -> None:
-        """Take the footprint where Nav2 would, else the radius, with the padding of both."""
+        """Convert the footprint if Nav2 uses it, else the radius, with padding."""
         padding, bad = number(values.get('footprint_padding', 0.0))
         padding = 0.0 if bad else max(padding, 0.0)
         self.padding = padding
@@ -118,11 +118,11 @@ class Body:
             self.done.leave_out(name, given, 'no outline could be taken')
 
     def _rate(self, values: dict[str, Any]) -> None:
-        """Brake for a costmap that is overdue, and not for one that comes as seldom as it does."""
+        """Set the costmap timeout according to the rate of the costmap."""
         rate = min(self._frequency(name, values) for name in RATES)
         default = INFO[TIMEOUT].default
         assert isinstance(default, float)
-        slowest = float(f'{PERIODS / rate:.4g}') if values else default
+        slowest = float(f'{TIMEOUT_PERIODS / rate:.4g}') if values else default
         origin = f'3 / {rate:g} Hz of local_costmap' if values else 'our default'
         wanted, why = number(self.timeout[1]) if self.timeout else (math.nan, '')
         if self.timeout and (why or wanted < 0.0):
@@ -139,20 +139,20 @@ class Body:
         value, _ = fitted(TIMEOUT, max(wanted, slowest))
         if value != default:
             self.done.put(TIMEOUT, value, origin)
-        if values and rate < GOOD_RATE:
+        if values and rate < RECOMMENDED_RATE:
             self.done.measure(TIMEOUT, f'a costmap at {rate:g} Hz is old when it comes: set '
                               f'publish_frequency and update_frequency of local_costmap to '
-                              f'{GOOD_RATE:g} Hz or more, then this to 3 periods')
+                              f'{RECOMMENDED_RATE:g} Hz or more, then this to 3 periods')
 
     def _frequency(self, name: str, values: dict[str, Any]) -> float:
-        """Return a rate of the costmap, and account for it."""
+        """Return a rate of the costmap, and report it."""
         if name not in values:
             return RATES[name]
         rate, why = number(values[name])
         full = f'local_costmap.{name}'
         if why or rate <= 0.0:
             self.done.leave_out(full, values[name], why or (
-                f'no costmap would be published: set it to {GOOD_RATE:g} Hz or more'))
+                f'no costmap would be published: set it to {RECOMMENDED_RATE:g} Hz or more'))
             return RATES[name]
         self.done.add(Part.TAKEN, full, values[name], TIMEOUT)
         return rate
@@ -162,7 +162,7 @@ class Body:
             get = self.done.changes.get
             speed = float(get('limits.vx_max', INFO['limits.vx_max'].default))
             brake = -float(get('limits.ax_min', INFO['limits.ax_min'].default))
-            way = speed * SETTLING + speed * speed / (2.0 * brake) + 0.5 * self.length
+            way = speed * RESPONSE_TIME + speed * speed / (2.0 * brake) + 0.5 * self.length
             return (f'{COSTMAP}; from {speed:g} m/s the robot ends {way:.1f} m ahead, so that '
                     f'a window that moves along needs more than {2.0 * way:.1f} m')
         if 'inflation' in name and name.endswith(('inflation_radius', 'cost_scaling_factor')):
@@ -171,7 +171,7 @@ class Body:
         return COSTMAP
 
     def _other(self, section: Section) -> None:
-        """Name the parameters of a node that is not imported, one by one where it is a costmap."""
+        """Report the parameters of a node that is not converted; those of a costmap one by one."""
         node = section.node
         if self._is_listed(section):
             why = 'the controller uses the local costmap of its own namespace'
@@ -185,12 +185,12 @@ class Body:
             self.done.leave_out(node, f'({count} values)', why)
 
     def _is_listed(self, section: Section) -> bool:
-        """Return whether every parameter of a node belongs into the report."""
+        """Return whether the report lists every parameter of a node."""
         return section.node.endswith('costmap') or any(section is each for each in self.rivals)
 
 
 def _costmap_of(choice: Choice, found: list[Section]) -> Section | None:
-    """Return the local costmap that is nearest in its namespace."""
+    """Return the local costmap with the nearest namespace."""
     mine = [each for each in found if each.node.strip('/').endswith('local_costmap')
             and each.values and each is not choice.section]
     near = [each for each in mine
@@ -199,7 +199,7 @@ def _costmap_of(choice: Choice, found: list[Section]) -> Section | None:
 
 
 def _corners(given: Any, padding: float) -> tuple[list[float], str]:
-    """Return the corners of a footprint, x, y, x, y, padded as Nav2 does, or why there is none."""
+    """Return the corners x, y, x, y of a footprint with the padding of Nav2, or the reason."""
     try:
         tree = yaml.safe_load(given) if isinstance(given, str) and len(given) < 10_000 else given
         if isinstance(tree, list) and tree and not any(isinstance(each, list) for each in tree):

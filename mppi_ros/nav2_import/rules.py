@@ -1,27 +1,27 @@
-"""Tables of mppi_import_nav2: what each parameter of Nav2 is here, or why it has no match."""
+"""Conversion tables: the equivalent of each Nav2 parameter, or why there is none."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-# A rule is the name of our parameter, which takes the value as it is; a `Scaled`, for which the
-# value of Nav2's shipped nav2_params.yaml means our default; or the reason why there is no match,
-# recognised by its blanks. The names are those of the branches humble to main.
+# A rule is the name of our parameter, which is assigned the value; a `Scaled`, which maps the
+# value of the nav2_params.yaml of Nav2 to our default; or the reason why there is no equivalent,
+# recognised by its spaces. The names are those of the branches humble to main.
 
 ANY = ('diff_drive', 'omni', 'ackermann')
 
 
 @dataclass(frozen=True)
 class Scaled:
-    """A weight without a unit: what matters is how it differs from what Nav2 ships."""
+    """Dimensionless weight, converted by its ratio to the default file of Nav2."""
 
     name: str
     shipped: float
-    default: float | None = None  # without the parameter, where that differs from what is shipped
+    default: float | None = None  # default in the code of Nav2, if it differs from the file
 
     @property
     def absent(self) -> float:
-        """Return what holds in Nav2 where the parameter is not given."""
+        """Return the value that Nav2 uses if the parameter is not set."""
         return self.shipped if self.default is None else self.default
 
 
@@ -270,12 +270,12 @@ MODELS = {
     for name in (ours, theirs, f'mppi::{theirs}MotionModel')
 }
 STD = {'vx_std': ('vx_max', 0.2, 0.5), 'vy_std': ('vy_max', 0.2, 0.5),
-       'wz_std': ('wz_max', 0.4, 1.9)}  # its limit, shipped std and limit [m/s] [m/s] [rad/s]
+       'wz_std': ('wz_max', 0.4, 1.9)}  # limit, std and limit of Nav2 [m/s] [m/s] [rad/s]
 GENUINE = {name for rules in (CONTROLLER, SERVER, CHECKERS, BODY, *CRITICS.values())
            for name in rules}
 DELAYS = {'prediction.delay_linear': ('model_delay_vx', 'model_delay_vy'),
           'prediction.delay_angular': ('model_delay_wz',)}
-# Which motion models use a limit of ours, and which parameters say something of one axis only.
+# Motion models that use a limit or a parameter of one axis.
 USED_BY = {
     'limits.vy_max': ('omni',),
     'limits.ay_max': ('omni',),
@@ -285,7 +285,8 @@ USED_BY = {
     'vy_std': ('omni',),
     'model_delay_vy': ('omni',),
 }
-TRUSTED = {  # what the safety check or the prediction believes of the robot, and how to measure it
+# Parameters on which stopping check and prediction rely, and how to measure them.
+SAFETY_RELEVANT = {
     'limits.ax_min': 'the stopping check trusts this deceleration: brake from top speed, loaded, '
                      'on the smoothest floor, and give what is always reached',
     'limits.ay_min': 'the stopping check trusts this deceleration: brake from top speed sideways '

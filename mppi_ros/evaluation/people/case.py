@@ -88,15 +88,15 @@ class PeopleCase(Case):
             sensing='map' if self.baseline in UNSEEING else episode.sensing,
         )
 
-    def told(self, episode: Episode, result: EpisodeResult, ideal: float) -> dict[str, Any]:
-        """Return what the results file says of an episode; see Case and `metrics.measures`."""
-        told = super().told(episode, result, ideal)
-        inputs = told.pop('inputs')
-        told |= metrics.measures(
+    def to_record(self, episode: Episode, result: EpisodeResult, ideal: float) -> dict[str, Any]:
+        """Return the record of an episode for the result file; see `metrics.measures`."""
+        record = super().to_record(episode, result, ideal)
+        inputs = record.pop('inputs')
+        record |= metrics.measures(
             result.trace, result.collision, episode.world, self.configuration,
             PLANTS[self.plant].inflation,
         )
-        return told | {
+        return record | {
             'time_over_ideal': result.time_s / ideal,
             'forced_stop_s': getattr(episode.crowd, 'forced_stop_s', None),
             'winnable': self._winnable(episode, result),

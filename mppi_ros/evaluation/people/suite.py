@@ -60,7 +60,7 @@ def people(request: Request) -> Iterator[PeopleCase]:
         if request.only and not _is_below(case.scenario, request.only):
             continue
         if case.kind == 'dynabarn':
-            case.people()  # damaged data is told of before anything runs
+            case.people()  # damaged data is reported before any episode runs
         configuration = changed(case.configuration, CHANGES.get(baseline, {}))
         yield replace(case, configuration=configuration, baseline=baseline)
 
