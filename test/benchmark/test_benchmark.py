@@ -1,4 +1,4 @@
-"""Benchmarks: rows as promised, labels that tell the truth, ratios; bad input ends in one line."""
+"""Benchmarks: rows, labels, ratios of two results, errors in one line."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def scenario(tmp_path):
     return path
 
 
-def test_solve_gives_rows_of_every_size_pace_and_phase(scenario, tmp_path):
+def test_solve_yields_rows_of_every_size_pace_and_phase(scenario, tmp_path):
     out = tmp_path / 'out.json'
     code = run('solve', '--scenario', scenario, '--samples', '64,128', '--steps', '8', '--threads',
                '1,2', '--calls', 10, '--json', out)
@@ -64,7 +64,7 @@ def test_solve_gives_rows_of_every_size_pace_and_phase(scenario, tmp_path):
     assert any(row['phase'] == 'rollout without obstacle' for row in rows)
 
 
-def test_a_plugin_is_timed_in_turns_with_what_it_replaces(scenario, tmp_path, monkeypatch):
+def test_plugin_is_timed_alternately_with_the_solve_without_it(scenario, tmp_path, monkeypatch):
     (tmp_path / 'calm_rules.py').write_text(
         'from mppi_ros.driving.plugin import BLOCK, COST, Plugin, block_step\n\n\n'
         '@block_step\ndef calm(step, rows, values):\n'
@@ -85,7 +85,7 @@ def test_a_plugin_is_timed_in_turns_with_what_it_replaces(scenario, tmp_path, mo
 
 
 @pytest.mark.parametrize('model', MODELS)
-def test_a_solve_drives_the_motion_model_of_the_configuration(scenario, model):
+def test_solve_uses_the_motion_model_of_the_configuration(scenario, model):
     configuration = replace(ControllerParameters(), {'motion_model': model})
     solve = Solve(load_situation(scenario), configuration, 64, 8, 1)
     solve.call()
@@ -98,13 +98,13 @@ def test_label_is_built_from_the_values(scenario):
     assert solve.label == 'solve[K=64,T=8,diff_drive,1 thread]'
 
 
-def test_a_costmap_of_nav2_means_what_it_meant(scenario):
+def test_costmap_values_of_nav2_keep_their_meaning(scenario):
     grid = load_situation(scenario).costmap.data
     assert (grid[0, 5], grid[10, 0], grid[5, 5], grid[10, 10]) == (100, -1, 99, 0)
     assert 0 < grid[6, 6] < 99
 
 
-def test_built_in_situation_can_be_driven():
+def test_built_in_situation_is_feasible():
     situation = load_situation(None)
     row = drive(situation, ControllerParameters(), 0)
     assert row['reached'], row['reason']
@@ -118,7 +118,7 @@ def test_times_are_quantiles():
     assert found['p999_ms'] == 1000.0
 
 
-def test_ratios_pair_rows_by_what_they_measure():
+def test_ratios_pair_rows_by_their_identity():
     other = [{'phase': 'solve', 'samples': 10, 'median_ms': 2.0, 'p99_ms': 4.0},
              {'phase': 'noise', 'samples': 10, 'median_ms': 1.0}]
     this = [{'phase': 'solve', 'samples': 10, 'median_ms': 1.0, 'p99_ms': 4.0},
@@ -167,7 +167,7 @@ def test_bad_input_ends_with_one_line_and_code_2(words, told, capsys):
     assert error.count('\n') == 1
 
 
-def test_damaged_scenarios_are_refused(tmp_path, capsys):
+def test_invalid_scenarios_are_rejected(tmp_path, capsys):
     path = tmp_path / 'bad.npz'
     path.write_text('not a zip')
     assert run('solve', '--scenario', path) == 2
@@ -211,7 +211,7 @@ def test_peers_that_are_not_installed_are_named_in_one_line(monkeypatch, capsys)
     assert 'not installed; pip install torch pytorch-mppi' in capsys.readouterr().err
 
 
-def test_a_peer_takes_its_turns_and_solves_a_like_problem(scenario, tmp_path):
+def test_peer_alternates_and_solves_a_similar_problem(scenario, tmp_path):
     pytest.importorskip('pytorch_mppi', reason="needs the extra 'peers'")
     from mppi_ros.benchmark.peers import PytorchMppi
 
@@ -267,7 +267,7 @@ def cost_of_the_yardstick(problem, controls):
 
 @pytest.mark.parametrize('threads', [1, 2])
 @pytest.mark.parametrize('pairs', [False, True])
-def test_beside_the_yardstick_its_own_cost_is_solved(threads, pairs):
+def test_limit_benchmark_solves_the_cost_of_the_yardstick(threads, pairs):
     problem = made_problem()
     objective = SimpleObjective(problem)
     made = optimizer_of(objective, 500, problem.T, threads, pairs)
@@ -284,7 +284,7 @@ def test_a_folder_without_yardstick_is_named_in_one_line(tmp_path, capsys):
     assert f'{tmp_path} holds no yardstick' in capsys.readouterr().err
 
 
-def test_a_yardstick_takes_its_turns(tmp_path, scenario):
+def test_yardstick_alternates_with_the_solve(tmp_path, scenario):
     (tmp_path / 'mppi_limit.py').write_text(YARDSTICK)
     out = tmp_path / 'out.json'
     assert run('limit', '--yardstick', tmp_path, '--scenario', scenario, '--samples', '64',
@@ -317,7 +317,7 @@ class Limit:
 """
 
 
-def test_soak_tells_time_and_memory_of_each_phase_and_what_must_hold(tmp_path):
+def test_soak_yields_time_and_memory_of_each_phase_and_the_requirements(tmp_path):
     out = tmp_path / 'soak.json'
     assert main(['soak', '--ticks', '2000', '--json', str(out)]) in (0, 1)
     rows = json.loads(out.read_text('utf-8'))['rows']
@@ -330,7 +330,7 @@ def test_soak_tells_time_and_memory_of_each_phase_and_what_must_hold(tmp_path):
         [], ['the processor time of the median tick does not drift'])
 
 
-def test_start_tells_what_each_kernel_takes_to_compile(monkeypatch, tmp_path):
+def test_start_yields_the_compile_time_of_each_kernel(monkeypatch, tmp_path):
     from mppi_ros.benchmark import startup
 
     told = iter(['[["kernels", 12.5], ["kernel roll", 9.0]]', '[["kernels", 0.5]]'])

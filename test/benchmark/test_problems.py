@@ -1,4 +1,4 @@
-"""The five problems: their plants are the known ones, and the defaults beat the textbook."""
+"""Benchmark problems: plants equal the published ones, defaults cost less than the textbook."""
 from __future__ import annotations
 
 import json
@@ -13,7 +13,7 @@ from mppi_ros.cli.benchmark import main
 
 
 @pytest.mark.parametrize('name', PROBLEMS)
-def test_a_rollout_is_the_sum_of_the_steps_of_the_plant(name):
+def test_rollout_cost_is_the_sum_of_the_step_costs_of_the_plant(name):
     problem = PROBLEMS[name]
     random = np.random.default_rng(0)
     controls = random.uniform(-1.0, 1.0, (3, problem.horizon_steps, len(problem.sigma)))
@@ -42,7 +42,7 @@ def test_the_pendulum_and_the_car_move_as_those_of_gymnasium():
     np.testing.assert_allclose(wall, [-1.2, 0.0])
 
 
-def test_the_pole_without_a_push_keeps_its_energy_but_for_the_length_of_a_step():
+def test_unforced_pole_conserves_energy_up_to_the_integration_error():
     dynamics, state = PROBLEMS['cart-pole'].dynamics, np.array([0.0, 2.5, 0.0, 0.0])
 
     def energy(x):
@@ -67,7 +67,7 @@ def test_the_defaults_cost_less_than_the_settings_of_the_textbook(name):
     assert ours['seeds'] == 4
 
 
-def test_a_pole_that_hangs_straight_down_is_moved_by_the_defaults():
+def test_defaults_move_a_pole_that_hangs_straight_down():
     problem = PROBLEMS['cart-pole']
     command = problem.ours(problem.settings(samples=100))
     assert abs(command(np.array(problem.start))[0]) > 0.01

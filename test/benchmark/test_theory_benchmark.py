@@ -1,4 +1,4 @@
-"""Every law of the theory holds, and its page names what the code has."""
+"""Every law of the theory holds, and docs/theory.md agrees with the code."""
 from __future__ import annotations
 
 import json

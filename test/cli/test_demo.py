@@ -1,4 +1,4 @@
-"""The demo: bad input ends in one clear line, a drive ends with its report, nothing is left."""
+"""Demo: errors in one line, a drive with its report, no process is left running."""
 from __future__ import annotations
 
 import json
@@ -92,7 +92,7 @@ def test_missing_library_is_named_in_one_line(monkeypatch, capsys):
     assert "needs mcap: pip install '.[tools]'" in one_line_of_error(capsys)
 
 
-def test_places_chosen_for_want_of_better_are_clear_and_apart(room):
+def test_default_start_and_goal_are_free_and_apart(room):
     options = demo._parse(['--map', str(room), '--output', str(room.parent / 'out')])
     scene = demo.load_scene(options)
     body = demo.body_of(scene.configuration)
@@ -143,7 +143,7 @@ def test_demo_drives_around_a_pillar_and_reports(room):
 
 @pytest.mark.skipif(sys.platform != 'linux', reason='looks for children in /proc')
 @pytest.mark.parametrize('what', ['interrupt', 'crash'])
-def test_early_end_is_told_and_leaves_no_node(room, what):
+def test_early_end_is_reported_and_leaves_no_node(room, what):
     process = drive(room)
     end = time.monotonic() + 30.0
     while len(nodes := nodes_of(process)) < 3:

@@ -1,4 +1,4 @@
-"""The live view takes every message it asks for; without Rerun one line says what to install."""
+"""Live view: every subscribed message is displayed; a missing Rerun is reported in one line."""
 from __future__ import annotations
 
 import os
@@ -12,7 +12,7 @@ from mppi_ros.cli import demo
 from mppi_ros.parameters.errors import MppiError
 
 
-def test_a_view_without_rerun_is_refused_with_one_clear_line(monkeypatch, capsys):
+def test_view_without_rerun_is_rejected_in_one_line(monkeypatch, capsys):
     find = demo.find_spec
     monkeypatch.setattr(demo, 'find_spec', lambda name: None if name == 'rerun' else find(name))
     assert demo.main(['--view']) == 2

@@ -1,4 +1,4 @@
-"""Every executable answers --help with what it is for, its options and its exit codes."""
+"""Help of every executable: purpose, options and exit codes."""
 from __future__ import annotations
 
 import re
@@ -22,7 +22,7 @@ def help_of(name, module):
 
 
 @pytest.mark.parametrize('name', ENTRIES)
-def test_help_tells_what_the_executable_does_and_how_it_ends(name):
+def test_help_states_purpose_and_exit_codes(name):
     if ENTRIES[name].startswith('nodes.'):
         pytest.importorskip('rclpy', reason='needs ROS 2')
     shown = help_of(name, ENTRIES[name])

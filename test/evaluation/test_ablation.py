@@ -1,4 +1,4 @@
-"""The price of a drive is what could have been avoided; variants are compared drive by drive."""
+"""Ablation: excess and avoidable costs, paired ratios of variants, the command and its figures."""
 from __future__ import annotations
 
 import dataclasses
@@ -27,14 +27,14 @@ def drives():
     return drives
 
 
-def test_a_straight_drive_costs_little_over_its_ideal_time(drives):
+def test_excess_cost_of_a_straight_drive_is_small(drives):
     configuration, told, result = drives['whole']
     excess = ablation.excess(result, configuration, told['ideal_time_s'])
     late = told['time_s'] - told['ideal_time_s']
     assert late < excess < late + 2.0
 
 
-def test_a_drive_without_success_costs_the_way_that_is_left(drives):
+def test_failed_drive_costs_the_remaining_distance(drives):
     configuration, told, result = drives['cut']
     left = result.trace.statistics['distance_to_goal'][-2]
     assert not told['success']
@@ -42,7 +42,7 @@ def test_a_drive_without_success_costs_the_way_that_is_left(drives):
         ablation.FAILURE_COST + left / configuration.limits.vx_max)
 
 
-def test_ratio_of_two_variants_is_that_of_their_sums():
+def test_ratio_of_two_variants_is_the_ratio_of_their_sums():
     def episodes(*costs):
         return [{'scenario': 'a', 'plant': 'nominal', 'seed': seed, 'excess_s': cost}
                 for seed, cost in enumerate(costs)]
@@ -57,7 +57,7 @@ def test_ratio_of_two_variants_is_that_of_their_sums():
         pytest.approx(2.0**0.5 - 1.0))
 
 
-def test_avoidable_is_the_cost_over_the_best_drive_of_the_same_scenario_and_plant():
+def test_avoidable_cost_is_relative_to_the_best_drive_of_the_same_scenario_and_plant():
     def drive(scenario, plant, cost):
         return {'scenario': scenario, 'plant': plant, 'seed': 0, 'excess_s': cost}
 

@@ -1,4 +1,4 @@
-"""Suites of episodes: same seed, same bits; results as promised; bad input ends with one line."""
+"""Suites: deterministic results, content of the result file, comparison, errors in one line."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_same_seed_gives_identical_episodes_for_one_and_two_jobs(scenarios, tmp_
     assert [e['scenario'] for e in results[0]] == ['far', 'far', 'near', 'near']
 
 
-def test_result_holds_what_is_promised_and_the_inputs_to_run_it_again(scenarios, tmp_path):
+def test_result_has_all_documented_keys_and_the_inputs_to_repeat_it(scenarios, tmp_path):
     out = tmp_path / 'out.json'
     run('scenarios', '--data', scenarios, '--only', 'near', '--plant', 'hard', '--jobs', 1,
         '--seed', 5, '--json', out)
@@ -122,7 +122,7 @@ def test_result_holds_what_is_promised_and_the_inputs_to_run_it_again(scenarios,
     assert 'vx_max' in str(content['parameters'])
 
 
-def test_barn_is_scored_by_the_official_formula_and_standing_times_out(barn, tmp_path):
+def test_barn_score_is_the_official_formula_and_a_standing_robot_times_out(barn, tmp_path):
     cases = cases_of('barn', Request(barn))
     assert [case.scenario for case in cases] == ['7', '8']
     free, result = cases[0].run()
@@ -135,7 +135,7 @@ def test_barn_is_scored_by_the_official_formula_and_standing_times_out(barn, tmp
     assert (case.timeout, case.sensing) == (100.0, 'lidar')
 
 
-def test_maps_gives_ten_pairs_apart_and_every_other_one_meets_something_new(maps):
+def test_maps_yields_ten_distant_pairs_and_every_other_one_has_unmapped_obstacles(maps):
     cases = cases_of('maps', Request(maps))
     assert [case.scenario for case in cases] == [f'hall/hall/{n}' for n in range(10)]
     for number, case in enumerate(cases):
@@ -147,7 +147,7 @@ def test_maps_gives_ten_pairs_apart_and_every_other_one_meets_something_new(maps
     assert cases_of('maps', Request(maps, ('hall/hall/3',))) == [cases[3]]
 
 
-def test_what_the_map_does_not_show_leaves_a_way_with_room_for_a_costmap_to_err(maps):
+def test_unmapped_obstacles_leave_a_path_with_endpoint_clearance(maps):
     from PIL import Image
 
     grey = np.array(Image.open(maps / 'hall' / 'hall.pgm'))
@@ -162,7 +162,7 @@ def test_what_the_map_does_not_show_leaves_a_way_with_room_for_a_costmap_to_err(
 
 @pytest.mark.parametrize('path', sorted(share_path('config', 'scenarios').glob('*.yaml')),
                          ids=lambda path: path.stem)
-def test_every_shipped_scenario_is_possible_and_says_what_passes(path):
+def test_every_shipped_scenario_is_feasible_and_has_criteria(path):
     nominal, heavy = cases_of('scenarios', Request(only=(path.stem,)))
     assert (nominal.plant, heavy.plant) == ('nominal', 'heavy')
     assert PLANTS['heavy'].delay_linear == 0.15
@@ -186,7 +186,7 @@ def test_failed_criteria_are_named_and_the_exit_code_is_1(scenarios, tmp_path):
     assert episode['failed'] == ['time within 0.1 × ideal', 'jerk at most 1e-06 m²/s⁶']
 
 
-def test_driving_time_is_that_of_a_trapezoid_or_a_triangle():
+def test_driving_time_is_that_of_a_trapezoidal_or_triangular_profile():
     limits = cases_of('scenarios', Request(only=('u_turn',)))[0].configuration.limits
     assert driving_time(0.0, limits) == 0.0
     ramps = limits.vx_max / limits.ax_max - limits.vx_max / limits.ax_min
@@ -220,7 +220,7 @@ def test_bad_input_ends_with_one_line_and_code_2(words, told, capsys):
     assert error.count('\n') == 1
 
 
-def test_params_with_an_unknown_key_are_refused_and_nothing_is_written(tmp_path, capsys):
+def test_parameter_file_with_an_unknown_key_is_rejected_and_nothing_is_written(tmp_path, capsys):
     params, out = tmp_path / 'p.yaml', tmp_path / 'out.json'
     params.write_text('mppi_controller:\n  ros__parameters:\n    lambada: 1.0\n')
     assert run('scenarios', '--params', params, '--json', out) == 2
@@ -234,7 +234,7 @@ def test_params_with_an_unknown_key_are_refused_and_nothing_is_written(tmp_path,
     ({'criteria': {'time': 1.0}}, 'criteria'),
     ({'start': [0.1, 0.1, 0.0]}, 'start'),
 ])
-def test_a_damaged_scenario_is_named(scenarios, capsys, change, told):
+def test_invalid_scenario_is_named(scenarios, capsys, change, told):
     (scenarios / 'bad.yaml').write_text(yaml.safe_dump({**SHORT, **change}))
     assert run('scenarios', '--data', scenarios, '--only', 'bad', '--jobs', 1) == 2
     error = capsys.readouterr().err
@@ -242,13 +242,13 @@ def test_a_damaged_scenario_is_named(scenarios, capsys, change, told):
     assert told in error
 
 
-def test_damaged_barn_data_is_named_before_anything_runs(barn, capsys):
+def test_invalid_barn_data_is_named_before_any_episode_runs(barn, capsys):
     (barn / 'circles' / 'circles_8.csv').write_text('x,y,radius,kind\n1,2\n')
     assert run('barn', '--data', barn) == 2
     assert 'circles_8.csv: line 2' in capsys.readouterr().err
 
 
-def test_replay_draws_a_picture_and_a_film(scenarios, tmp_path):
+def test_replay_draws_a_picture_and_an_animation(scenarios, tmp_path):
     for suffix, magic in (('png', b'\x89PNG'), ('gif', b'GIF8')):
         out = tmp_path / f'out.{suffix}'
         assert run('scenarios', '--data', scenarios, '--only', 'near', '--plant', 'nominal',
@@ -256,7 +256,7 @@ def test_replay_draws_a_picture_and_a_film(scenarios, tmp_path):
         assert out.read_bytes()[:4] == magic
 
 
-def test_interruption_keeps_what_has_finished(scenarios, tmp_path, monkeypatch, capsys):
+def test_interruption_keeps_finished_episodes(scenarios, tmp_path, monkeypatch, capsys):
     def interrupted(cases, jobs, cluster):
         yield 1, cases[1].run()[0]
         raise KeyboardInterrupt
@@ -269,7 +269,7 @@ def test_interruption_keeps_what_has_finished(scenarios, tmp_path, monkeypatch, 
 
 
 @pytest.mark.skipif(find_spec('distributed') is None, reason='needs Dask: pip install distributed')
-def test_a_cluster_gives_the_same_episodes(scenarios, tmp_path):
+def test_cluster_gives_the_same_episodes(scenarios, tmp_path):
     from distributed import LocalCluster
 
     results = []
@@ -283,7 +283,7 @@ def test_a_cluster_gives_the_same_episodes(scenarios, tmp_path):
 
 
 @pytest.mark.skipif(find_spec('distributed') is None, reason='needs Dask: pip install distributed')
-def test_a_cluster_that_does_not_answer_ends_with_one_line(scenarios, capsys, monkeypatch):
+def test_unreachable_cluster_ends_with_one_line(scenarios, capsys, monkeypatch):
     monkeypatch.setattr('mppi_ros.evaluation.runner.CONNECT_TIMEOUT', 0.5)
     assert run('scenarios', '--data', scenarios, '--cluster', 'tcp://127.0.0.1:9') == 2
     assert '--cluster tcp://127.0.0.1:9' in capsys.readouterr().err.splitlines()[-1]
@@ -302,7 +302,7 @@ def test_comparison_pairs_by_scenario_plant_and_seed():
     assert [one['scenario'] for one, _ in pair(a, b)] == ['one', 'two']
 
 
-def test_comparison_sees_a_constant_gain_and_not_a_zero_one():
+def test_comparison_detects_a_constant_gain_and_no_zero_gain():
     a = [episode('one', seed, time_s=10.0 + seed) for seed in range(20)]
     b = [episode('one', seed, time_s=9.0 + seed) for seed in range(20)]
     found = {d.measure: d for d in differences(pair(a, b))}
@@ -312,7 +312,7 @@ def test_comparison_sees_a_constant_gain_and_not_a_zero_one():
     assert found['score'].verdict == 'no difference seen'
 
 
-def test_bootstrap_interval_is_that_of_the_normal_theory_for_many_values():
+def test_bootstrap_interval_of_many_values_equals_that_of_the_normal_approximation():
     values = np.random.default_rng(3).normal(2.0, 1.5, 400)
     low, high = percentile_interval(np.mean, values)
     half = 1.96 * values.std() / np.sqrt(400)
@@ -328,7 +328,7 @@ def test_time_is_compared_only_where_both_succeed():
     assert found['success'].mean == -0.5
 
 
-def test_changed_names_what_got_better_and_worse():
+def test_changed_returns_better_and_worse_episodes():
     a = [episode('one', 0), episode('two', 0, success=False, score=0.0), episode('three', 0)]
     b = [episode('one', 0, success=False, collision=True, score=0.0), episode('two', 0),
          episode('three', 0, score=0.51)]
@@ -337,13 +337,13 @@ def test_changed_names_what_got_better_and_worse():
     assert [one['scenario'] for one, _ in worse] == ['one']
 
 
-def test_mean_score_weighs_scenarios_alike_however_many_runs():
+def test_mean_score_weights_scenarios_equally_for_any_number_of_runs():
     episodes = [episode('one', seed, score=0.4) for seed in range(9)]
     episodes.append(episode('two', 0, score=0.2))
     assert summarise(episodes)['mean_score'] == pytest.approx(0.3)
 
 
-def test_cases_travel_to_other_processes(scenarios):
+def test_cases_can_be_pickled(scenarios):
     import pickle
 
     (case, *_) = cases_of('scenarios', Request(scenarios))
@@ -351,7 +351,7 @@ def test_cases_travel_to_other_processes(scenarios):
     assert pickle.loads(pickle.dumps(case)) == case
 
 
-def test_official_worlds_are_all_there(data):
+def test_all_official_worlds_are_found(data):
     cases = cases_of('barn', Request(data / 'barn'))
     assert len(cases) == len({case.scenario for case in cases}) >= 25
     assert all(5.0 < case.optimal_time < 10.0 for case in cases)
@@ -381,7 +381,7 @@ QUARTER_TURN, HALF_TURN = 0.5 * math.pi + 1.0, math.pi + 1.0  # [s]
     (STRAIGHT, 0.0, -math.pi, QUARTER_TURN),
     (STRAIGHT, math.pi, math.pi, 2.0 * QUARTER_TURN),
 ])  # fmt: skip
-def test_ideal_time_holds_the_turns_that_cannot_be_done_while_driving(path, start, goal, turning):
+def test_ideal_time_includes_turns_that_cannot_be_made_while_driving(path, start, goal, turning):
     driving = driving_time(4.0, TURNER)
     for given in (False, True):
         time = free_time(path, start, goal, TURNER, True, given=given)
@@ -390,14 +390,14 @@ def test_ideal_time_holds_the_turns_that_cannot_be_done_while_driving(path, star
     assert on_the_way == pytest.approx(max(driving, HALF_TURN if start != goal and turning else 0))
 
 
-def test_ideal_time_of_a_turn_at_one_place_is_that_of_the_turn():
+def test_ideal_time_of_a_turn_in_place_is_the_turning_time():
     spot = np.array([[1.0, 2.0, 0.0], [1.0, 2.0, math.pi]])
     for heads_along in (False, True):
         time = free_time(spot, 0.0, math.pi, TURNER, heads_along, given=False)
         assert time == pytest.approx(HALF_TURN)
 
 
-def test_ideal_time_holds_a_turn_in_place_inside_of_a_given_plan():
+def test_ideal_time_includes_a_turn_in_place_within_a_given_plan():
     docking = np.array([
         [0.0, 0.0, 0.0], [1.0, 0.0, 0.0], [2.0, 0.0, 0.0], [2.0, 0.0, math.pi],
         [3.0, 0.0, math.pi], [4.0, 0.0, math.pi]])  # fmt: skip
@@ -405,13 +405,13 @@ def test_ideal_time_holds_a_turn_in_place_inside_of_a_given_plan():
     assert driving_time(4.0, TURNER) + HALF_TURN <= time + 1e-9
 
 
-def test_robot_that_reverses_as_fast_need_not_turn():
+def test_ideal_time_without_turns_if_the_robot_reverses_as_fast():
     quick = Limits(vx_max=1.0, vx_min=-1.0, wz_max=1.0, az_max=1.0)
     time = free_time(STRAIGHT, math.pi, math.pi, quick, True, given=False)
     assert time == pytest.approx(driving_time(4.0, quick))
 
 
-def test_official_and_measured_times_are_no_sums_of_ours():
+def test_official_and_reference_times_replace_the_computed_ideal_time():
     case = Case(
         'barn',
         '7',

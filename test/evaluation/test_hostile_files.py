@@ -1,7 +1,7 @@
 """
-Whatever is in a file that a program is given, it answers with one line and exit code 2.
+Invalid and hostile files end with one line and exit code 2.
 
-It unpacks no more than the file may hold, and it never ends in a traceback.
+No file unpacks beyond its limit or causes a traceback.
 """
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def answer(capsys, program, words):
 
 @pytest.mark.parametrize('content', CONTENTS)
 @pytest.mark.parametrize('kind', PROGRAMS)
-def test_a_file_of_another_kind_is_named_in_one_line(capsys, tmp_path, monkeypatch, kind, content):
+def test_file_of_another_type_is_named_in_one_line(capsys, tmp_path, monkeypatch, kind, content):
     program, words, ending = PROGRAMS[kind]
     monkeypatch.chdir(tmp_path)
     file = tmp_path / 'given' / (ending if ending[0] != '.' else f'given{ending}')
@@ -95,7 +95,7 @@ def test_a_file_of_another_kind_is_named_in_one_line(capsys, tmp_path, monkeypat
 
 @pytest.mark.parametrize('kind', PROGRAMS)
 @pytest.mark.parametrize('place', ['missing', 'folder', 'endless'])
-def test_what_is_no_file_is_named_in_one_line(capsys, tmp_path, kind, place):
+def test_path_that_is_not_a_file_is_named_in_one_line(capsys, tmp_path, kind, place):
     program, words, ending = PROGRAMS[kind]
     file = tmp_path / 'given' / (ending if ending[0] != '.' else f'given{ending}')
     file.parent.mkdir()
@@ -116,7 +116,7 @@ def test_what_is_no_file_is_named_in_one_line(capsys, tmp_path, kind, place):
     'mppi_controller:\n  ros__parameters: 5\n',
     '1: {2: 3}\n/**: {ros__parameters: {4: 5}}\n',
 ])  # fmt: skip
-def test_parameters_of_no_use_are_named_in_one_line(capsys, tmp_path, text):
+def test_invalid_parameters_are_named_in_one_line(capsys, tmp_path, text):
     file = tmp_path / 'given.yaml'
     file.write_text(text)
     for kind in ('parameters', 'parameters of the demo', 'parameters of the benchmark'):
@@ -131,7 +131,7 @@ def test_parameters_of_no_use_are_named_in_one_line(capsys, tmp_path, text):
     'parameters: [1]', 'parameters: {lambda: {}}', 'robot: [1]', 'hidden: [[a, b, c]]',
     'start: "123"', 'unknown: 1', '1: 2', 'goal: {1: 2, 3: 4, 5: 6}\nstart: abc',
 ])  # fmt: skip
-def test_a_scenario_of_no_use_is_named_in_one_line(capsys, tmp_path, line):
+def test_invalid_scenario_line_is_named_in_one_line(capsys, tmp_path, line):
     (tmp_path / 'given.yaml').write_text(SCENARIO.format(line))
     answer(capsys, evaluate.main, ['scenarios', '--data', tmp_path, '--jobs', '1'])
 
@@ -139,7 +139,7 @@ def test_a_scenario_of_no_use_is_named_in_one_line(capsys, tmp_path, line):
 @pytest.mark.parametrize('rows', [
     '1e9,0,0.1\n0,0,0.1', 'nan,0,1', '0,0,1e300', '0,0,-1', '0,0', '0,0,0,0', 'a,b,c', '',
     '0,0,"' + 200_000 * 'a'])
-def test_circles_of_no_use_are_named_in_one_line(capsys, tmp_path, rows):
+def test_invalid_circles_are_named_in_one_line(capsys, tmp_path, rows):
     file = tmp_path / 'given.csv'
     for head in ('x,y,radius\n', 'x,y,radius,kind\n'):
         field = '\n'.join(f'{row},field' for row in rows.split('\n') if row)
@@ -174,7 +174,7 @@ PICTURES = {
 
 @pytest.mark.filterwarnings('error')  # it would be another line
 @pytest.mark.parametrize('picture', PICTURES)
-def test_an_image_of_no_use_is_named_in_one_line(capsys, tmp_path, picture):
+def test_invalid_image_is_named_in_one_line(capsys, tmp_path, picture):
     (tmp_path / 'map.png').write_bytes(PICTURES[picture])
     (tmp_path / 'given.yaml').write_text(MAP.format(image='map.png'))
     line = answer(capsys, demo.main, ['--map', tmp_path / 'given.yaml'])
@@ -200,13 +200,13 @@ def good_situation():
     {'origin': np.zeros(1)}, {'resolution': np.zeros(3)}, {'resolution': np.float64(-1.0)},
     {'plan': np.array([[object()] * 3])}, {'costmap': np.array([['a']])},
 ])  # fmt: skip
-def test_a_situation_of_no_use_is_named_in_one_line(capsys, tmp_path, changes):
+def test_invalid_situation_is_named_in_one_line(capsys, tmp_path, changes):
     file = tmp_path / 'given.npz'
     np.savez(file, **(good_situation() | changes))
     answer(capsys, benchmark.main, ['solve', '--scenario', file])
 
 
-def test_a_situation_that_unpacks_to_too_much_is_refused(capsys, tmp_path, monkeypatch):
+def test_situation_that_unpacks_beyond_the_limit_is_rejected(capsys, tmp_path, monkeypatch):
     monkeypatch.setattr('mppi_ros.benchmark.solve.MAX_UNPACKED_BYTES', 1_000_000)
     file = tmp_path / 'given.npz'
     np.savez_compressed(file, **good_situation())
@@ -226,7 +226,7 @@ EPISODE = {'scenario': 'a', 'seed': 0, 'success': True, 'collision': False, 'tim
     [EPISODE | {'failed': 5}], [EPISODE | {'score': 10**400}], [EPISODE | {'reversals': []}],
     [EPISODE | {'failed': ['reached'], 'reason': None}],
 ])  # fmt: skip
-def test_a_result_of_no_use_is_named_in_one_line(capsys, tmp_path, episodes):
+def test_invalid_result_is_named_in_one_line(capsys, tmp_path, episodes):
     file = tmp_path / 'given.json'
     file.write_text(json.dumps({'suite': 'scenarios', 'episodes': episodes}))
     assert 'given.json' in answer(capsys, evaluate.main, ['compare', file, file])
@@ -236,7 +236,7 @@ def test_a_result_of_no_use_is_named_in_one_line(capsys, tmp_path, episodes):
     {'rows': 5}, {'rows': [5]}, {'machine': 5}, {'machine': {}}, {'arguments': 5},
     {'rows': []}, {'rows': [{'what': 'a', 'value': 'b'}]},
 ])  # fmt: skip
-def test_measurements_of_no_use_are_named_in_one_line(capsys, tmp_path, changes):
+def test_invalid_measurements_are_named_in_one_line(capsys, tmp_path, changes):
     machine = {'cpu': 'a', 'cores': 1, 'commit': 'b'}
     content = {'benchmark': 'solve', 'arguments': [], 'machine': machine, 'rows': []}
     file = tmp_path / 'given.json'

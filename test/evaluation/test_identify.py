@@ -1,4 +1,4 @@
-"""A recording of a drive tells delay, lag and gain of the robot, whatever format it has."""
+"""Identification of delay, lag and gain from recordings of every supported format."""
 from __future__ import annotations
 
 from dataclasses import replace
@@ -103,7 +103,7 @@ def test_identify_recovers_the_plant_of_a_recording(bag, tmp_path):
         assert abs(axis['delay_s'] - HARD.delay_linear) < 4.0 * axis['delay_deviation_s']
 
 
-def test_identify_says_what_a_recording_lacks(tmp_path, capsys):
+def test_identify_names_what_a_recording_lacks(tmp_path, capsys):
     path = tmp_path / 'drive'
     with Writer2(path, version=9) as writer:
         record(writer, get_typestore(Stores.ROS2_JAZZY), stamped=True, odometry=False)
@@ -115,7 +115,7 @@ def test_identify_says_what_a_recording_lacks(tmp_path, capsys):
     assert main(['identify', str(tmp_path / 'none.bag')]) == 2
 
 
-def test_the_recorded_jackal_names_what_it_holds(data, capsys):
+def test_recording_of_a_jackal_is_rejected_with_its_topics(data, capsys):
     path = data / 'bags' / 'jackal_odom_test2.bag'
     if not path.exists():
         pytest.skip(f'{path} is not there')
@@ -166,7 +166,7 @@ def test_a_damaged_recording_is_identified_or_named_in_one_line(
         assert code == 2
 
 
-def test_a_recording_unpacks_to_no_more_than_it_may_hold(bags, tmp_path, capsys, monkeypatch):
+def test_recording_that_unpacks_beyond_the_limit_is_rejected(bags, tmp_path, capsys, monkeypatch):
     from functools import partial
 
     from mppi_ros.evaluation import results

@@ -1,4 +1,4 @@
-"""Child processes: none outlives its parent, and an early end is told with its last words."""
+"""Child processes end with their parent; an early end is reported with the last output."""
 from __future__ import annotations
 
 import os
@@ -62,7 +62,7 @@ def test_leaving_stops_every_child_even_one_that_ignores_interrupts(tmp_path):
     assert not any(alive(pid) for pid in processes)
 
 
-def test_early_end_is_told_with_exit_code_and_last_lines(tmp_path):
+def test_early_end_is_reported_with_exit_code_and_last_lines(tmp_path):
     with Children(tmp_path) as children:
         children.start(
             'brief', [sys.executable, '-c', 'print("the disc is full"); raise SystemExit(3)'],
@@ -83,7 +83,7 @@ def test_children_end_when_their_parent_is_killed(tmp_path):
     wait_for(lambda: not alive(child))
 
 
-def test_no_other_process_gets_a_domain_before_anybody_listens_in_it(monkeypatch):
+def test_claimed_domain_is_not_given_to_another_process(monkeypatch):
     monkeypatch.setattr(processes, 'DOMAINS', range(95, 97))
     mine = processes.free_domain()
     other = subprocess.run(
@@ -94,7 +94,7 @@ def test_no_other_process_gets_a_domain_before_anybody_listens_in_it(monkeypatch
 
 
 @pytest.mark.parametrize('place', [(), ('LOCALHOST',)])
-def test_a_domain_in_which_a_node_lives_is_not_free(monkeypatch, place):
+def test_domain_with_a_participant_is_not_free(monkeypatch, place):
     rclpy = pytest.importorskip('rclpy', reason='needs ROS 2')
     for value in place:
         monkeypatch.setenv('ROS_AUTOMATIC_DISCOVERY_RANGE', value)

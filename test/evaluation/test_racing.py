@@ -1,4 +1,4 @@
-"""Flying laps: the suite reads tracks as they are published, and a car drives them."""
+"""Suite f1tenth: published tracks are read, and a car drives flying laps on them."""
 from __future__ import annotations
 
 import dataclasses
@@ -72,7 +72,7 @@ def case_of(tracks):
     return case
 
 
-def test_the_car_is_told_of_the_centre_line_and_of_the_limits_of_the_race_line(tracks):
+def test_car_knows_the_centre_line_and_the_limits_of_the_race_line(tracks):
     case = case_of(tracks)
     limits = case.configuration.limits
     assert case.configuration.motion_model == 'ackermann'
@@ -85,7 +85,7 @@ def test_the_car_is_told_of_the_centre_line_and_of_the_limits_of_the_race_line(t
         assert np.hypot(*(centre - (x, y)).T).min() < 0.03
 
 
-def test_the_course_is_closed_and_begins_the_run_up_before_the_line(tracks):
+def test_course_is_closed_and_begins_the_run_up_before_the_line(tracks):
     case = case_of(tracks)
     assert case.path[0] == case.path[-1]
     line = ReferencePath.from_poses(np.array(case.path)[:, :2])
@@ -125,14 +125,14 @@ def test_a_car_drives_two_flying_laps_without_contact_and_they_are_timed(tracks)
         ('Oval_map.yaml', None, 'Oval_map.yaml'),
     ],
 )
-def test_a_damaged_track_is_named_before_anything_runs(tracks, name, text, told):
+def test_invalid_track_is_named_before_any_episode_runs(tracks, name, text, told):
     path = tracks / 'Oval' / name
     path.unlink() if text is None else path.write_text(text)
     with pytest.raises(InputError, match=told):
         case_of(tracks)
 
 
-def test_a_folder_without_tracks_is_refused(tmp_path):
+def test_folder_without_tracks_is_rejected(tmp_path):
     with pytest.raises(InputError, match='no track'):
         cases_of('f1tenth', Request(data=tmp_path))
 

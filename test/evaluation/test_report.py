@@ -1,4 +1,4 @@
-"""Summary and report: what a synthetic drive must say, and that it can be drawn."""
+"""Summary and report of synthetic drives."""
 from __future__ import annotations
 
 import math
@@ -55,7 +55,7 @@ def test_summary_of_a_straight_drive():
     assert summary['solve_ms']['max'] == pytest.approx(0.46)
 
 
-def test_summary_of_nothing_says_so():
+def test_summary_without_observations_has_no_values():
     summary = summarise(ObservedDrive(began=BEGAN, reason='interrupted'))
     assert not summary['goal_reached']
     assert summary['reason'] == 'interrupted'
@@ -64,7 +64,7 @@ def test_summary_of_nothing_says_so():
 
 
 @pytest.mark.parametrize('how', ['measured', 'told'])
-def test_contact_is_believed_to_either_witness(how):
+def test_contact_is_detected_by_simulator_or_clearance(how):
     drive = straight_drive()
     if how == 'measured':
         drive.clearance[7] = 0.0
@@ -73,7 +73,7 @@ def test_contact_is_believed_to_either_witness(how):
     assert summarise(drive)['contact']
 
 
-def test_trace_holds_for_each_tick_what_was_last_known():
+def test_trace_has_the_last_known_values_of_each_tick():
     drive = straight_drive()
     trace = trace_of(drive, room(), Footprint.round(0.22).polygon, GOAL)
     assert len(trace.time) == 161
@@ -114,7 +114,7 @@ def test_report_shades_the_time_in_which_the_robot_did_not_drive(tmp_path):
     assert stopped > driving + 10_000
 
 
-def test_report_is_drawn_of_a_drive_that_never_was_told_of_a_plan(tmp_path):
+def test_report_is_drawn_without_a_plan(tmp_path):
     drive = straight_drive(seconds=0.1)
     drive.plan = np.empty((0, 3))
     for _, values in drive.statistics:

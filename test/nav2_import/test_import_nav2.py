@@ -1,4 +1,4 @@
-"""mppi_import_nav2: whatever a file holds, nothing is lost silently, and what is written loads."""
+"""mppi_import_nav2: every parameter is converted or reported, and the output can be loaded."""
 from __future__ import annotations
 
 from collections import Counter
@@ -240,7 +240,7 @@ BOMB = 'a0: &a0 [x, x, x, x, x, x, x, x, x]\n' + ''.join(
     (b'{a: ' * 60 + b'1' + b'}' * 60, 'nested deeper'),
     (b'#' * (2**21 + 1), 'larger than'),
 ], ids=lambda each: str(each)[:30])
-def test_what_is_no_file_of_nav2_is_refused_in_one_line(text, words, tmp_path, capsys):
+def test_file_that_is_not_of_nav2_is_rejected_in_one_line(text, words, tmp_path, capsys):
     path = tmp_path / 'nav2_params.yaml'
     path.write_bytes(text)
     assert main([str(path)]) == 2
@@ -250,7 +250,7 @@ def test_what_is_no_file_of_nav2_is_refused_in_one_line(text, words, tmp_path, c
     assert error.count('\n') == 1
 
 
-def test_a_missing_file_and_a_folder_are_refused(tmp_path, capsys):
+def test_missing_file_and_folder_are_rejected(tmp_path, capsys):
     assert main([str(tmp_path / 'none.yaml')]) == 2
     assert main([str(tmp_path)]) == 2
     assert capsys.readouterr().err.count('\n') == 2
@@ -282,7 +282,7 @@ def test_text_of_a_file_cannot_leave_the_comments(tmp_path):
 # --- tables
 
 
-def test_every_rule_leads_to_a_parameter_of_ours_or_is_a_reason():
+def test_every_rule_names_a_parameter_of_this_package_or_a_reason():
     tables = [rules.CONTROLLER, rules.SERVER, rules.CHECKERS,
               rules.BODY, controllers.SHIM,
               *rules.CRITICS.values(), *(kind.rules for kind in KINDS.values())]
@@ -336,7 +336,7 @@ def test_every_parameter_of_nav2s_mppi_has_a_rule():
             rules.CRITICS[critic])
 
 
-def test_names_of_nav2_are_not_asked_for_their_spelling():
+def test_names_of_nav2_are_not_reported_as_misspelt():
     for path in FILES:
         if path.stem in ('unicode', 'extreme_numbers', 'only_the_plugin'):
             continue
@@ -367,14 +367,14 @@ def test_limits_that_the_motion_model_does_not_use_are_left_out_with_the_reason(
     assert done.changes['limits.vx_max' if name != 'ay_max_zero' else 'limits.ax_max'] > 0.5
 
 
-def test_an_omnidirectional_robot_that_never_moves_sideways_is_a_differential_drive():
+def test_omnidirectional_robot_without_lateral_speed_is_a_differential_drive():
     done = imported('omni_without_sideways')
     assert 'motion_model' not in done.changes
     assert part_of(done, 'FollowPath.motion_model') is Part.CHANGED
     assert imported('omni').changes['motion_model'] == 'omni'
 
 
-def test_a_motion_model_that_is_not_known_is_said_to_be_chosen_by_hand():
+def test_unknown_motion_model_is_to_be_chosen_by_hand():
     tree = content()
     parameters(tree)['FollowPath']['motion_model'] = 'boat'
     line = line_of(convert(tree), 'motion_model')
@@ -437,7 +437,7 @@ def test_a_motion_model_that_is_not_known_is_said_to_be_chosen_by_hand():
     ('rolling_ackermann', 'limits.turning_radius_min', 1.4),
     ('rolling_ackermann', 'robot.radius', 0.6),
 ])
-def test_what_a_file_says_is_taken(name, ours, value):
+def test_parameters_of_a_file_are_converted(name, ours, value):
     changes = imported(name).changes
     assert changes.get(ours, INFO[ours].default) == value
 
@@ -452,7 +452,7 @@ def test_the_second_robot_and_the_second_controller_can_be_chosen():
         imported('several_controllers', controller='Fast')
 
 
-def test_what_a_launch_file_fills_in_is_named():
+def test_placeholders_of_a_launch_file_are_named():
     done = imported('launch_substitutions')
     for name in ('vx_max', 'vx_min', 'wz_max', 'batch_size', 'ax_max'):
         assert 'launch file' in done.reasons[f'FollowPath.{name}']
@@ -460,7 +460,7 @@ def test_what_a_launch_file_fills_in_is_named():
     assert 'launch file' in done.reasons['local_costmap.robot_base_frame']
 
 
-def test_all_that_does_not_fit_is_said_at_once():
+def test_all_misfits_are_reported_together():
     done = imported('wrong_signs')
     for name in ('wz_max', 'vx_max', 'model_dt', 'batch_size', 'GoalCritic.cost_weight'):
         assert part_of(done, f'FollowPath.{name}') is Part.LEFT_OUT
@@ -487,7 +487,7 @@ def test_a_footprint_is_taken_corner_by_corner_with_its_padding():
     assert 'smaller' in square.reasons['local_costmap.footprint_padding']
 
 
-def test_an_outline_that_cannot_be_taken_is_to_be_measured():
+def test_invalid_footprint_is_to_be_measured():
     done = imported('footprint_placeholder')
     assert 'by hand' in done.reasons['local_costmap.footprint']
     assert 'outline' in line_of(done, 'robot.radius').why
@@ -539,7 +539,7 @@ def test_the_distribution_is_asked_for_guessed_or_that_of_the_shell(tmp_path, ca
     assert 'cmd_vel_stamped: false' in capsys.readouterr().out
 
 
-def test_of_what_is_not_in_the_file_nav2s_own_default_holds():
+def test_default_of_nav2_applies_to_missing_parameters():
     changes = imported('only_the_plugin', distro='jazzy').changes
     assert changes['limits.vx_min'] == -0.35
     assert changes['samples'] == 1000
@@ -552,7 +552,7 @@ def test_of_what_is_not_in_the_file_nav2s_own_default_holds():
     assert imported('rolling_ackermann').changes['limits.vx_min'] == -0.35
 
 
-def test_no_braking_that_is_not_in_the_file_is_believed():
+def test_missing_deceleration_is_to_be_measured():
     done = imported('only_the_plugin', distro='jazzy')
     assert 'limits.ax_min' not in done.changes
     assert 'stopping check' in line_of(done, 'limits.ax_min').why
@@ -600,7 +600,7 @@ def test_a_wheelbase_out_of_range_is_refused(capsys):
     assert 'outside' in capsys.readouterr().err
 
 
-def test_weights_go_by_their_ratio_to_what_nav2_ships():
+def test_weights_are_scaled_by_their_ratio_to_the_defaults_of_nav2():
     done = imported('jazzy_diff_drive')
     default = {name: INFO[name].default for name in INFO}
     assert done.changes['critics.goal_position.weight'] == pytest.approx(
@@ -618,11 +618,11 @@ def test_other_controllers_give_limits_and_keep_our_weights():
         assert not [ours for ours in done.changes if ours.startswith('critics.')]
 
 
-def test_the_window_that_a_speed_needs_is_said():
+def test_costmap_size_that_a_speed_requires_is_reported():
     assert 'more than' in imported('fast_robot').reasons['local_costmap.width']
 
 
-def test_only_what_is_kept_is_called_taken():
+def test_only_kept_parameters_are_reported_as_converted():
     for path in FILES:
         done = convert(read(path))
         for line in done.lines:
