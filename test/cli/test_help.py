@@ -41,6 +41,7 @@ def test_help_of_each_suite_states_what_it_drives(suite, capsys):
     assert ended.value.code == 0
     usage, summary, *_ = capsys.readouterr().out.split('\n\n')
     assert usage.startswith(f'usage: mppi_evaluate {suite}')
+    assert not summary.startswith('options:')
     assert len(summary.split()) > 2
 
 
