@@ -14,6 +14,7 @@ import psutil
 from mppi_ros.control.controller import Controller
 from mppi_ros.control.parameters import ControllerParameters
 from mppi_ros.control.tick_result import ControllerState, Reason
+from mppi_ros.control.warm_up import warm_up
 from mppi_ros.driving.costmap import Costmap
 from mppi_ros.evaluation.results import times
 from mppi_ros.parameters.declaration import replace
@@ -90,7 +91,7 @@ def measure(
 ) -> list[dict[str, Any]]:
     """Return a row for each phase of the ticks, and the requirements on all of them."""
     drive, process = SoakDrive(configuration), psutil.Process()
-    drive.controller.warm_up()
+    warm_up(configuration)
     rows: list[dict[str, Any]] = []
     each = max(ticks // PHASES, 1)
     for phase in range(PHASES):

@@ -64,11 +64,11 @@ def main() -> None:
     # Numba emits no event for these.
     kind: Any = CFunc
     untold, kind._compile_uncached = kind._compile_uncached, compile_addressable
-    from mppi_ros.control.controller import Controller
     from mppi_ros.control.parameters import ControllerParameters
+    from mppi_ros.control.warm_up import warm_up
 
     imported = time.process_time()
-    Controller(ControllerParameters()).warm_up()
+    warm_up(ControllerParameters())
     found = {'import': imported - begun, 'kernels': time.process_time() - imported}
     found |= {
         f'kernel {name}': seconds for name, seconds in taken.items()

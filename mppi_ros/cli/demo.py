@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 REQUIRED_PACKAGES = ('matplotlib', 'mcap', 'rich')  # of the extra `tools`
 DEFAULT_PARAMETERS = ('config', 'mppi_controller.yaml')
 STANDSTILL_SPEED = 0.02  # [m/s] and [rad/s]
+ODOMETRY_NOISE = 0.05  # [m] and [rad]
 SPIN_TIMEOUT = 0.05  # [s]
 MAX_START_DURATION = 180.0  # [s] the first start compiles the kernels
 USUAL_START_DURATION = 10.0  # [s] a longer start compiles kernels
@@ -179,14 +180,8 @@ def _ended(scene: DemoScene, drive: ObservedDrive, observer: Observer) -> bool:
 
 
 def _is_there(scene: DemoScene, drive: ObservedDrive) -> bool:
-    """Return whether the true pose is at the goal, with a margin for the noise of the odometry."""
-    tolerance = scene.configuration.goal
-    _, x, y, yaw, *_ = drive.truth[-1]
-    off = math.hypot(x - scene.goal[0], y - scene.goal[1])
-    turned = abs(math.remainder(yaw - scene.goal[2], math.tau))
-    return (
-        off < tolerance.position_tolerance + 0.05 and turned < tolerance.heading_tolerance + 0.05
-    )
+    """Return whether the true pose is at the goal, with an allowance for odometry noise."""
+    return scene.configuration.goal.accepts(drive.truth[-1][1:4], scene.goal, ODOMETRY_NOISE)
 
 
 def _progress(scene: DemoScene, drive: ObservedDrive, observer: Observer) -> dict[str, Any]:

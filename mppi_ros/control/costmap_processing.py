@@ -200,13 +200,15 @@ class ProcessingFailure:
 
 
 class CostmapProcessor(Protocol):
-    """Who does the work."""
+    """Processes costmaps, in any thread."""
 
     def submit(self, request: ProcessingRequest) -> None:
-        """Want a survey; it takes the place of one that was asked for and not begun."""
+        """Request a survey; it replaces a request that has not been started."""
+        raise NotImplementedError
 
     def poll(self) -> ProcessedCostmap | ProcessingFailure | None:
-        """Return what was finished since the last call; None when nothing was."""
+        """Return the result that was finished since the last call; None without one."""
+        raise NotImplementedError
 
 
 class SynchronousProcessor:

@@ -9,6 +9,7 @@ the path with the largest clearance.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 import itertools
 import math
 from typing import NamedTuple
@@ -97,6 +98,30 @@ class CheckContext(NamedTuple):
         return stopping_check.check(
             self.start, command, hold, self.surroundings, self.model, self.waiting
         )
+
+
+def checked_command(
+    scene: CheckContext,
+    wanted: Controls,
+    backward: Controls | None,
+    search: Callable[[], CheckedCommand | None],
+) -> tuple[CheckedCommand, bool]:
+    """
+    Return the first safe command: `backward` if given, `wanted`, a slower one, a second choice.
+
+    And whether it is the second choice, which `search` finds. Without any the command is that
+    nearest to `wanted`, and its check is not safe.
+    """
+    choice = scene.choose(wanted)
+    if backward is not None:
+        back = scene.choose(backward)
+        choice = back if back.check.safe else choice
+    if not choice.check.safe:
+        choice = scene.slowed(wanted) or choice
+    if choice.check.safe:
+        return choice, False
+    other = search()
+    return other or choice, other is not None
 
 
 def _slower(controls: Controls, share: float, model: Model) -> Controls:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 import math
 from typing import NamedTuple
 
 from mppi_ros.control.inputs import Odometry
 from mppi_ros.control.odometry_consistency import BodyTwist, OdometryConsistency
-from mppi_ros.control.tick_result import Fault, Reason
+from mppi_ros.control.parameters import SafetyParameters
+from mppi_ros.control.tick_result import NON_FAULTS, ControllerState, Fault, Reason, Stop
 
 MAX_CLOCK_OFFSET = 0.1  # [s] that clocks of different machines may differ
 MAX_TICK_GAP = 0.5  # [s] without a tick after which nobody obeys the last command any more
@@ -21,17 +23,23 @@ RETRY_TIME = 3.0  # [s] of rest after which frozen odometry is given another cha
 
 
 class InputStatus(NamedTuple):
-    """One input: its name, its stamp [s] or None while none came, and its time-out [s] or 0."""
+    """
+    Age of one input.
+
+    `stamp` [s] is None before the first message; a `timeout` [s] of 0 disables the check;
+    `absence` explains a missing input where more is known than that no message has arrived.
+    """
 
     name: str
     stamp: float | None
     timeout: float
+    absence: Fault | None = None
 
     def missing(self) -> Fault | None:
-        """Say that the input never came; None when it did."""
+        """Return `absence`, or that no message has arrived; None if one has."""
         if self.stamp is not None:
             return None
-        return Fault(Reason(f'{self.name}_missing'), f'no {self.name} yet')
+        return self.absence or Fault(Reason(f'{self.name}_missing'), f'no {self.name} yet')
 
     def fault(self, now: float) -> Fault | None:
         """
@@ -186,3 +194,83 @@ def _values(odometry: Odometry | None) -> tuple[float, ...]:
     if odometry is None:
         return ()
     return odometry.x, odometry.y, odometry.yaw, odometry.vx, odometry.vy, odometry.wz
+
+
+class InputMonitor:
+    """
+    Decides from the age and consistency of all inputs whether the robot may drive.
+
+    Attributes
+    ----------
+    clock : Clock
+        The controller's clock.
+
+    """
+
+    def __init__(self) -> None:
+        self.clock = ClockMonitor()
+        self._odometry = OdometryMonitor()
+        self._fault: Fault | None = None  # the last, until it has cleared for the recovery time
+        self._cleared = 0.0  # [s] since
+
+    def set_odometry(
+        self, odometry: Odometry, safety: SafetyParameters, speeds: BodyTwist
+    ) -> None:
+        """Compare a measurement with the previous one."""
+        self._odometry.take(odometry, safety.odom_jump, speeds)
+
+    def forget_odometry(self) -> None:
+        """Compare the next measurement with none before."""
+        self._odometry = OdometryMonitor()
+
+    def record(self, stop: Stop) -> None:
+        """Hold a fault until it has cleared for the recovery time."""
+        if stop.fault.code not in NON_FAULTS and not stop.over:
+            self._fault, self._cleared = stop.fault, 0.0
+
+    def check(
+        self,
+        now: float,
+        seconds: float,
+        inputs: Sequence[InputStatus],
+        clock_fault: Fault | None,
+        position_fault: Fault | None,
+        moving: bool,
+        safety: SafetyParameters,
+    ) -> None:
+        """
+        Raise Stop for an input that is missing or faulty, or was within the recovery time.
+
+        Parameters
+        ----------
+        now : float
+            Time on the controller's clock [s].
+        seconds : float
+            Time since the last tick [s].
+        inputs : sequence of Watched
+            Ages of the inputs.
+        clock_fault, position_fault : Fault, optional
+            Found by the clock or the caller, and for the position of the robot.
+        moving : bool
+            The last command moves the robot.
+        safety : Safety
+            Limits.
+
+        """
+        frozen = self._odometry.fault(seconds, moving, safety.odom_frozen)
+        if clock_fault is not None:
+            raise Stop(*clock_fault)
+        for each in inputs:
+            missing = each.missing()
+            if missing is not None:
+                raise Stop(*missing, ControllerState.WAITING)
+        for found in (*(each.fault(now) for each in inputs), frozen, position_fault):
+            if found is not None:
+                raise Stop(*found)
+        if self._fault is None:
+            return
+        self._cleared += seconds
+        if self._cleared <= safety.recovery_time:
+            words = f'{self._fault.message} (gone for less than {safety.recovery_time:g} s)'
+            raise Stop(self._fault.code, words, over=True)
+        self._fault = None

@@ -35,6 +35,8 @@ REJOINED_DISTANCE = (
 OFF_PLAN_DISTANCE = 0.75  # [m] from the plan from which a robot is led back to it
 MERGE_TIME = 1.0  # [s] at the present speed that a robot may take to join the plan
 ROTATION_TOLERANCE = 0.3  # [rad] at which a rotation in place inside of a plan is done
+STAND = 0.05  # [m] from the end of the way at which to stop if the goal is as near
+LEAVE = 0.3  # [m] by which the way must lead on before the robot leaves
 MAX_PROGRESS_SLIP = 0.05  # [m] by which progress may fall behind without motion of the robot
 
 
@@ -67,6 +69,7 @@ class PlanTracker:
         self._goal: tuple[float, float, float] | None = None
         self._looked = -math.inf  # [m] progress at which the plan ahead was searched last
         self._arriving = False
+        self._blocked = False  # no way leads round an obstacle on the plan
 
     def set_plan(
         self,
@@ -241,6 +244,17 @@ class PlanTracker:
         self.reached = within and at_rest
         return self._arriving
 
+    def is_blocked(self, path: ReferencePath, end: float, tolerance: float) -> bool:
+        """
+        Return whether the way ends at `end` [m] on the path, and the robot has come there.
+
+        It stays so until a way leads on.
+        """
+        assert self.progress is not None
+        near = tolerance if path.length - end > tolerance else min(tolerance, STAND)
+        self._blocked = end - self.progress <= near + (LEAVE if self._blocked else 0.0)
+        return self._blocked
+
     def _take(
         self,
         stamp: float | None,
@@ -334,10 +348,7 @@ class PlanTracker:
             return False
         if path.length - self.progress > goal.position_tolerance + PROJECTION_WINDOW:
             return False
-        x, y, yaw = path.goal
-        turn = abs(math.remainder(here.yaw - yaw, math.tau))
-        near = math.dist((x, y), (here.x, here.y)) <= goal.position_tolerance
-        return near and turn <= goal.heading_tolerance
+        return goal.accepts((here.x, here.y, here.yaw), path.goal)
 
 
 def _same_place(old: ReferencePath, new: ReferencePath, progress: float | None) -> bool:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from mppi_ros.control.identification import FopdtModel, Identification
 from mppi_ros.control.inputs import Odometry
+from mppi_ros.control.tick_result import Statistics
 from mppi_ros.driving.motion_models import Ackermann, Controls, Model
 from mppi_ros.driving.parameters import Limits, PredictionParameters
 
@@ -95,6 +96,13 @@ class PlantEstimate:
             return False
         self._believe(self._learner.learned)
         return True
+
+    def show(self, statistics: Statistics) -> None:
+        """Write delay, lag and gain into the statistics of a tick."""
+        plant = self.prediction
+        statistics.delay_linear, statistics.delay_angular = plant.delay_linear, plant.delay_angular
+        statistics.lag_linear, statistics.lag_angular = plant.lag_linear, plant.lag_angular
+        statistics.gain_linear, statistics.gain_angular = plant.gain_linear, plant.gain_angular
 
     def forget_sent(self) -> None:
         """Take note that nobody knows what the robot was sent last."""

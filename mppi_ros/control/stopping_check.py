@@ -1,9 +1,9 @@
 """
-Where the robot will be: the state when a command acts, and the way it takes to come to rest.
+Stopping check: whether the robot can come to rest without contact after a command has acted.
 
-A command is safe when, after it has acted for one period, at least one way of braking brings the
-robot to rest without the footprint going deeper into obstacles than it stands already. A robot
-that stays with safe commands can always stop in time.
+A command is safe if at least one way of braking, after the command has acted for one period,
+brings the robot to rest without increasing the penetration of the footprint into obstacles. A
+robot that executes only safe commands can always stop in time.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from mppi_ros.driving.distance_field import DistanceField
 from mppi_ros.driving.footprint import Footprint
 from mppi_ros.driving.motion_models import (
-    Ackermann,
     Controls,
     Model,
     MotionState,
@@ -26,10 +25,7 @@ from mppi_ros.driving.motion_models import (
     delay_steps,
     integrate,
     is_stop,
-    trajectory,
-    with_wheel_angle,
 )
-from mppi_ros.driving.parameters import Limits, PredictionParameters
 from mppi_ros.jit.cache import cached_njit
 
 INTEGRATION_STEP = 0.01  # [s] of the integration
@@ -96,66 +92,6 @@ class StoppingCheck(NamedTuple):
     def safe(self) -> bool:
         """Tell whether the robot can come to rest without going deeper into obstacles."""
         return self.added_penetration <= CONTACT_TOLERANCE
-
-
-def predict(
-    state: MotionState,
-    since: float,
-    until: float,
-    sent: NDArray[np.float64],
-    prediction: PredictionParameters,
-    model: type[Model],
-    limits: Limits,
-) -> MotionState:
-    """
-    Roll a measured state forward with the commands that were sent meanwhile.
-
-    Parameters
-    ----------
-    state : State
-        What was measured.
-    since, until : float
-        Time of the measurement and of the prediction [s].
-    sent : float64[N, 1 + m]
-        Time [s] and controls of the commands sent, oldest first.
-    prediction : Prediction
-        The plant; a command acts on each axis its own delay after it was sent.
-    model, limits
-        How the robot moves.
-
-    """
-    span = until - since
-    steps = max(math.ceil(span / INTEGRATION_STEP), 1)
-    middles = since + (np.arange(steps) + 0.5) * (max(span, 0.0) / steps)
-    linear, angular = (
-        _sent_at(sent, middles, delay)
-        for delay in (prediction.delay_linear, prediction.delay_angular)
-    )
-    commands = np.column_stack([linear[:, :-1], angular[:, -1]]).astype(np.float32)
-    if model is Ackermann:
-        state = with_wheel_angle(state, float(commands[0, 1]))
-    if span <= 0.0:
-        return state
-    step = model.of(limits, prediction, span / steps)
-    step = step._replace(later_v=np.float32(0.0), later_w=np.float32(0.0))
-    return MotionState(*trajectory(commands, state, step)[-1].tolist())
-
-
-def pending(
-    sent: NDArray[np.float64], now: float, model: Model
-) -> NDArray[np.float32]:
-    """Return what was sent in the steps before `now` and still waits on the slower axis."""
-    count = delay_steps(model)
-    before = (np.arange(count) + 0.5 - count) * float(model.dt)
-    return _sent_at(sent, now + before).astype(np.float32)
-
-
-def _sent_at(
-    sent: NDArray[np.float64], times: NDArray[Any], delay: float = 0.0
-) -> NDArray[np.float64]:
-    """Return the controls, float64[n, m], that act at times [s], each `delay` after sending."""
-    index = np.searchsorted(sent[:, 0] + delay, times, side='right') - 1
-    return sent[np.maximum(index, 0), 1:]
 
 
 def check(

@@ -77,6 +77,47 @@ class Fault(NamedTuple):
     message: str
 
 
+class Stop(Exception):
+    """
+    A condition under which a tick must not drive.
+
+    Attributes
+    ----------
+    fault : Fault
+        The reason.
+    rest : State
+        State to report once the robot is at rest.
+    over : bool
+        The fault has cleared, but for less than the recovery time.
+
+    """
+
+    def __init__(
+        self,
+        code: Reason,
+        words: str,
+        rest: ControllerState = ControllerState.STOPPED,
+        *,
+        over: bool = False,
+    ) -> None:
+        super().__init__(words)
+        self.fault = Fault(code, words)
+        self.rest = rest
+        self.over = over
+
+
+def stop_after(error: Exception, before: Stop | None) -> Stop:
+    """Return the stop that follows from an error, raised while driving or in a stop `before`."""
+    if isinstance(error, Stop):
+        return error
+    words = f'{type(error).__name__}: {error}'
+    if before is None:
+        return Stop(Reason.INTERNAL_ERROR, words)
+    return Stop(
+        before.fault.code, f'{before.fault.message}; {words}', before.rest, over=before.over
+    )
+
+
 @dataclass
 class Statistics:
     """What one tick saw; NaN stands for 'not computed in this tick'."""

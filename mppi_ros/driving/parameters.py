@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+import math
 
 from mppi_ros.parameters.declaration import group, parameter
 from mppi_ros.parameters.errors import ParameterError
@@ -140,6 +142,24 @@ class GoalParameters:
         low=0.01,
         high=3.15,
     )
+
+    def accepts(
+        self, pose: Sequence[float], goal: Sequence[float], slack: float = 0.0
+    ) -> bool:
+        """
+        Return whether a pose is within the tolerances of the goal.
+
+        Parameters
+        ----------
+        pose, goal : (float, float, float)
+            x [m], y [m], yaw [rad].
+        slack : float
+            Added to both tolerances [m] [rad].
+
+        """
+        near = math.dist(goal[:2], pose[:2]) <= self.position_tolerance + slack
+        turn = abs(math.remainder(pose[2] - goal[2], math.tau))
+        return near and turn <= self.heading_tolerance + slack
 
 
 @dataclass(frozen=True)

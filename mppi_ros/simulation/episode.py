@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from mppi_ros.control.controller import Controller
 from mppi_ros.control.parameters import ControllerParameters
 from mppi_ros.control.tick_result import ControllerState, Statistics, TickResult
+from mppi_ros.control.warm_up import warm_up
 from mppi_ros.driving.costmap import Costmap
 from mppi_ros.driving.footprint import Footprint
 from mppi_ros.driving.path import ReferencePath
@@ -435,16 +436,10 @@ class _EpisodeRun:
         """Tell whether the robot truly is at the goal, or has passed all timing_gates."""
         if self._episode.timing_gates:
             return len(self._passed) == len(self._episode.timing_gates)
-        x, y, yaw = self._plant.pose
-        away = math.dist((x, y), self._episode.goal[:2])
+        pose, goal = self._plant.pose, self._episode.goal
         if self._episode.goal_radius > 0.0:
-            return away <= self._episode.goal_radius
-        wanted = self._episode.configuration.goal
-        turn = abs(math.remainder(yaw - self._episode.goal[2], math.tau))
-        return (
-            away <= wanted.position_tolerance + GOAL_SLACK
-            and turn <= wanted.heading_tolerance + GOAL_SLACK
-        )
+            return math.dist(pose[:2], goal[:2]) <= self._episode.goal_radius
+        return self._episode.configuration.goal.accepts(tuple(pose), goal, GOAL_SLACK)
 
     def _summary(self) -> EpisodeResult:
         collision = self._least <= 0.0
@@ -512,7 +507,5 @@ def _longest_run(flags: NDArray[np.bool_]) -> int:
     return int((edges[1::2] - edges[::2]).max(initial=0))
 
 
-@cache
-def _warm_up(configuration: ControllerParameters) -> None:
-    """Compile before the first episode of a process, so that it is timed like any other."""
-    Controller(configuration).warm_up()
+# Before the first episode of a process, so that it is timed like any other.
+_warm_up = cache(warm_up)

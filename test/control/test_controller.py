@@ -12,6 +12,7 @@ import pytest
 from mppi_ros.control.controller import Controller
 from mppi_ros.control.inputs import Command, Odometry
 from mppi_ros.control.tick_result import ControllerState, Fault, Reason
+from mppi_ros.control.warm_up import warm_up
 from mppi_ros.driving.distance_field import distance_field
 from mppi_ros.driving.footprint import Footprint
 from mppi_ros.parameters.declaration import replace
@@ -421,10 +422,10 @@ def test_new_body_and_unknown_cells_change_the_distances():
     costmap = room()
     costmap.data[40:50, 40:50] = -1
     robot.controller.set_costmap(robot.now, costmap)
-    free = robot.controller._survey.region.field.distance[45, 45]
+    free = robot.controller._costmaps.survey.region.field.distance[45, 45]
     robot.controller.configure(replace(PATIENT, {'safety.unknown_is_obstacle': True}))
     assert free > 0.0
-    assert robot.controller._survey.region.field.distance[45, 45] == 0.0
+    assert robot.controller._costmaps.survey.region.field.distance[45, 45] == 0.0
 
 
 def test_same_seed_gives_the_same_drive_and_another_seed_another():
@@ -484,7 +485,7 @@ def test_trajectories_begin_where_the_command_acts():
 
 def test_warm_up_leaves_the_controller_as_it_was():
     controller = Controller(PATIENT, 1)
-    controller.warm_up()
+    warm_up(PATIENT)
     assert controller.tick(0.0).state is ControllerState.WAITING
     assert not controller._sampler.mean.any()
 
@@ -492,12 +493,12 @@ def test_warm_up_leaves_the_controller_as_it_was():
 def test_the_time_until_a_command_is_sent_is_predicted_over():
     robot = driving()
     robot.tick()
-    here = robot.controller._start
+    here = robot.controller._start.state
     robot.controller.set_odometry(robot.odometry())
     robot.controller.tick(robot.now, latency=0.04)
-    moved = robot.controller._start.x - robot.pose[0]
+    moved = robot.controller._start.state.x - robot.pose[0]
     robot.controller.tick(robot.now)
-    at_once = robot.controller._start.x - robot.pose[0]
+    at_once = robot.controller._start.state.x - robot.pose[0]
     assert moved - at_once == pytest.approx(0.04 * here.v, rel=0.2)
 
 
@@ -558,8 +559,11 @@ def test_ticks_that_come_less_often_leave_room_to_brake_before_the_next(period):
 
 def test_the_braking_check_holds_a_command_until_the_next_tick_comes():
     robot = driving()
+    controller, scenes = robot.controller, []
+    scene_of = controller._scene
+    controller._scene = lambda *given: scenes.append(scene_of(*given)) or scenes[-1]
     for hold in (0.0, 0.2):
-        robot.controller.tick(robot.now, hold=hold)
-        scene = robot.controller._scene(robot.now, robot.controller._start, robot.period)
-        longest = max(hold, robot.period) + robot.controller._drives.delay_margin
+        controller.tick(robot.now, hold=hold)
+        scene = scenes[-1]
+        longest = max(hold, robot.period) + controller._drives.delay_margin
         assert scene.hold == pytest.approx(longest)

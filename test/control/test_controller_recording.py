@@ -10,7 +10,7 @@ import sys
 import threading
 import zlib
 
-from control.test_costmap_processing import Slow
+from deferred_surveyor import DeferredSurveyor
 import numpy as np
 from plain_robot import QUICK, PlainRobot, room, with_block
 import pytest
@@ -80,7 +80,7 @@ def test_every_tick_comes_out_again_bit_by_bit(tmp_path):
 
 
 def test_surveys_are_taken_over_when_they_were(tmp_path):
-    surveyor = Slow()
+    surveyor = DeferredSurveyor()
 
     def drive(robot):
         robot.controller.set_costmap(robot.now, room())

@@ -6,6 +6,7 @@ import math
 import threading
 import time
 
+from deferred_surveyor import DeferredSurveyor
 import numpy as np
 from plain_robot import QUICK, PlainRobot, room, with_block
 import pytest
@@ -20,23 +21,6 @@ from mppi_ros.driving.path import sections
 from mppi_ros.parameters.declaration import replace
 
 PATIENT = replace(QUICK, {'safety.costmap_timeout': 0.0})
-
-
-class Slow:
-    """Surveys when it is told to, not when it is asked."""
-
-    def __init__(self):
-        self.request = self.done = None
-
-    def submit(self, request):
-        self.request = request
-
-    def poll(self):
-        done, self.done = self.done, None
-        return done
-
-    def work(self):
-        self.done = self.request.survey()
 
 
 def corridor(side_cells, resolution=0.05):
@@ -61,10 +45,10 @@ def drives(costmap, seconds=12.0, configuration=PATIENT, surveyor=None, x=-3.0):
 def test_a_window_of_a_huge_costmap_drives_just_like_the_whole(monkeypatch):
     costmap = corridor(1000)
     in_a_window = drives(costmap)
-    assert in_a_window.controller._survey.region.place is not None
+    assert in_a_window.controller._costmaps.survey.region.place is not None
     monkeypatch.setattr('mppi_ros.driving.costmap_crop.MAX_CELLS_UNCROPPED', 1e9)
     on_the_whole = drives(costmap)
-    assert on_the_whole.controller._survey.region.place is None
+    assert on_the_whole.controller._costmaps.survey.region.place is None
     assert [tick.command for tick in in_a_window.ticks] == [
         tick.command for tick in on_the_whole.ticks]
     assert in_a_window.pose[0] > 1.0
@@ -72,9 +56,9 @@ def test_a_window_of_a_huge_costmap_drives_just_like_the_whole(monkeypatch):
 
 def test_the_window_follows_the_robot():
     robot = drives(corridor(1000), seconds=0.2)
-    first = robot.controller._survey.region
+    first = robot.controller._costmaps.survey.region
     robot.run(12.0)
-    last = robot.controller._survey.region
+    last = robot.controller._costmaps.survey.region
     assert last.costmap is first.costmap
     assert last.place[0] > first.place[0] + 1.0
     assert math.dist(last.place, robot.pose[:2]) < costmap_processing.slack(PATIENT)
@@ -83,11 +67,11 @@ def test_the_window_follows_the_robot():
 def test_a_costmap_of_a_hundred_million_cells_is_driven_on():
     robot = drives(corridor(10_000, 0.01), seconds=3.0)
     assert robot.ticks[-1].state is ControllerState.DRIVING
-    assert robot.controller._survey.region.field.distance.size <= 2000**2
+    assert robot.controller._costmaps.survey.region.field.distance.size <= 2000**2
 
 
 def test_the_robot_waits_while_its_surroundings_are_unknown():
-    surveyor = Slow()
+    surveyor = DeferredSurveyor()
     robot = PlainRobot(Controller(PATIENT, 1, surveyor))
     robot.controller.set_costmap(robot.now, corridor(1000))
     surveyor.work()
@@ -99,7 +83,7 @@ def test_the_robot_waits_while_its_surroundings_are_unknown():
 
 
 def test_a_costmap_grows_old_while_it_is_surveyed():
-    surveyor = Slow()
+    surveyor = DeferredSurveyor()
     robot = PlainRobot(Controller(QUICK, 1, surveyor))
     robot.controller.set_costmap(robot.now, room())
     robot.controller.set_goal(robot.now, 3.0, 0.0, 0.0)
@@ -125,7 +109,7 @@ def test_the_same_costmap_sent_again_is_fresh():
 
 
 def test_an_obstacle_counts_as_soon_as_it_is_surveyed():
-    surveyor = Slow()
+    surveyor = DeferredSurveyor()
     robot = PlainRobot(Controller(PATIENT, 1, surveyor), x=-4.0)
     robot.controller.set_costmap(robot.now, room())
     surveyor.work()
@@ -138,7 +122,7 @@ def test_an_obstacle_counts_as_soon_as_it_is_surveyed():
 
 
 def test_no_later_request_takes_the_place_of_one_that_new_parameters_want():
-    surveyor = Slow()
+    surveyor = DeferredSurveyor()
     costmap = room()
     costmap.data[40:60, 60:80] = -1  # unknown
     free = replace(PATIENT, {'safety.unknown_is_obstacle': False})
@@ -155,7 +139,7 @@ def test_no_later_request_takes_the_place_of_one_that_new_parameters_want():
 
 
 def test_a_survey_of_another_frame_is_of_no_use():
-    surveyor = Slow()
+    surveyor = DeferredSurveyor()
     robot = PlainRobot(Controller(PATIENT, 1, surveyor))
     robot.controller.set_costmap(robot.now, room())
     robot.controller.set_goal(robot.now, 3.0, 0.0, 0.0)
@@ -168,7 +152,7 @@ def test_a_survey_of_another_frame_is_of_no_use():
 
 
 def test_a_mistake_in_a_survey_brakes_the_robot_and_is_named():
-    class Broken(Slow):
+    class Broken(DeferredSurveyor):
         def poll(self):
             if self.done:
                 raise ZeroDivisionError('a mistake')
@@ -184,9 +168,9 @@ def test_a_mistake_in_a_survey_brakes_the_robot_and_is_named():
 
 
 def request(costmap):
-    controller = Controller(PATIENT, 1, Slow())
+    controller = Controller(PATIENT, 1, DeferredSurveyor())
     controller.set_costmap(0.0, costmap)
-    return controller._surveyor.request
+    return controller._costmaps._surveyor.request
 
 
 def until(condition):

@@ -4,13 +4,14 @@ from __future__ import annotations
 import dataclasses
 import math
 
+from deferred_surveyor import DeferredSurveyor
 import numpy as np
 from plain_robot import QUICK, PlainRobot, room
 import pytest
 
-from mppi_ros.control import controller as module
+from mppi_ros.control import controller_base as module
 from mppi_ros.control.controller import Controller
-from mppi_ros.control.costmap_processing import ProcessingFailure
+from mppi_ros.control.input_monitor import ClockMonitor
 from mppi_ros.control.inputs import Command
 from mppi_ros.control.tick_result import NON_FAULTS, ControllerState, Reason
 from mppi_ros.driving import motion_models
@@ -21,26 +22,6 @@ from mppi_ros.parameters.errors import InputError, ParameterError
 
 PATIENT = replace(QUICK, {'safety.costmap_timeout': 0.0})
 SLOWER = replace(PATIENT, {'limits.vx_max': 0.3})
-
-
-class Later:
-    """Surveys, or fails to, when a test says so."""
-
-    def __init__(self):
-        self.request = self.done = None
-
-    def submit(self, request):
-        self.request = request
-
-    def poll(self):
-        done, self.done = self.done, None
-        return done
-
-    def work(self):
-        self.done = self.request.survey()
-
-    def fail(self):
-        self.done = ProcessingFailure(self.request, ZeroDivisionError('a mistake'))
 
 
 def driving(surveyor=None, seconds=1.0) -> PlainRobot:
@@ -59,7 +40,7 @@ def raises(*_, **__):
 
 
 def test_an_error_of_the_survey_before_does_not_refuse_a_configuration_nor_reach_it():
-    surveyor = Later()
+    surveyor = DeferredSurveyor()
     robot = driving(surveyor)
     surveyor.fail()
     robot.controller.configure(SLOWER)
@@ -70,7 +51,7 @@ def test_an_error_of_the_survey_before_does_not_refuse_a_configuration_nor_reach
 
 
 def test_an_error_that_was_taken_but_not_reported_does_not_outlive_the_configuration():
-    surveyor = Later()
+    surveyor = DeferredSurveyor()
     robot = driving(surveyor)
     surveyor.fail()
     robot.controller.set_costmap(robot.now, room())
@@ -79,7 +60,7 @@ def test_an_error_that_was_taken_but_not_reported_does_not_outlive_the_configura
 
 
 def test_an_error_of_the_survey_before_the_frame_changed_is_dropped():
-    surveyor = Later()
+    surveyor = DeferredSurveyor()
     robot = driving(surveyor)
     surveyor.fail()
     robot.controller.forget_costmap()
@@ -89,7 +70,7 @@ def test_an_error_of_the_survey_before_the_frame_changed_is_dropped():
 
 @pytest.mark.parametrize('act', ['set_costmap', 'set_plan'])
 def test_an_error_in_the_background_refuses_no_input_and_brakes_the_next_tick(act):
-    surveyor = Later()
+    surveyor = DeferredSurveyor()
     robot = driving(surveyor)
     surveyor.fail()
     before = robot.ticks[-1].command.vx
@@ -146,8 +127,8 @@ def test_a_configuration_that_fails_anywhere_changes_nothing(monkeypatch, owner,
 
 @pytest.mark.parametrize(('owner', 'name', 'value'), [
     (Controller, '_elapse', raises),
-    (Controller, '_show_drives', raises),
-    (module.ClockMonitor, 'read', raises),
+    (module.PlantEstimate, 'show', raises),
+    (ClockMonitor, 'read', raises),
     (Controller, '_drive', raises),
 ])
 def test_whatever_fails_in_a_tick_brakes_the_robot(monkeypatch, owner, name, value):
@@ -163,9 +144,14 @@ def test_whatever_fails_in_a_tick_brakes_the_robot(monkeypatch, owner, name, val
     assert robot.ticks[-1].state is ControllerState.DRIVING
 
 
-@pytest.mark.parametrize(('owner', 'name'), [
-    (Controller, '_brake'), (Controller, '_remember'), (motion_models, 'brake_command'),
-])
+@pytest.mark.parametrize(
+    ('owner', 'name'),
+    [
+        (Controller, '_brake_along'),
+        (module.CommandHistory, 'record'),
+        (motion_models, 'brake_command'),
+    ],
+)
 def test_where_even_braking_fails_the_command_is_zero_and_the_next_starts_from_rest(
         monkeypatch, owner, name):
     robot = driving()
@@ -190,7 +176,7 @@ def test_what_is_no_time_brakes_the_robot(value):
 
 
 def test_a_costmap_that_is_being_processed_is_not_missing():
-    surveyor = Later()
+    surveyor = DeferredSurveyor()
     robot = PlainRobot(Controller(PATIENT, 1, surveyor))
     robot.controller.set_goal(robot.now, 3.0, 0.0, 0.0)
     tick = robot.tick()
@@ -205,7 +191,7 @@ def test_a_costmap_that_is_being_processed_is_not_missing():
 
 
 def test_a_window_that_is_being_moved_is_pending_and_the_robot_drives_on_at_once():
-    surveyor = Later()
+    surveyor = DeferredSurveyor()
     robot = PlainRobot(Controller(PATIENT, 1, surveyor), x=-7.0)
     robot.controller.set_odometry(robot.odometry())
     robot.controller.set_costmap(robot.now, room(100.0, 100.0))

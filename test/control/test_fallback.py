@@ -129,11 +129,11 @@ def test_block_farther_than_the_braking_distance_is_not_touched(gap):
 def test_every_second_choice_leaves_room_to_brake_and_keeps_the_limits():
     robot = surprised(0.12, ticks=0)
     controller = robot.controller
-    controller.set_odometry(robot.odometry())
+    scenes, scene_of = [], controller._scene
+    controller._scene = lambda *given: scenes.append(scene_of(*given)) or scenes[-1]
+    robot.tick()
     for speed in np.linspace(0.0, PATIENT.limits.vx_max, 6):
-        scene = controller._scene(
-            robot.now, controller._predicted(robot.now), robot.period)
-        scene = scene._replace(last=(float(speed), 0.0))
+        scene = scenes[-1]._replace(last=(float(speed), 0.0))
         choice = fallback_command(controller._sampler, controller._objective, scene, 1.0)
         if choice is not None:
             assert choice.check.safe

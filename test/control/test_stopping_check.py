@@ -8,7 +8,7 @@ import numpy as np
 from plain_robot import room, with_block
 import pytest
 
-from mppi_ros.control import stopping_check
+from mppi_ros.control import prediction, stopping_check
 from mppi_ros.control.stopping_check import CollisionModel
 from mppi_ros.driving import motion_models
 from mppi_ros.driving.costmap import Costmap
@@ -75,7 +75,7 @@ def exact(seconds):
 
 
 def predict(state, since, until, sent):
-    return stopping_check.predict(state, since, until, sent, PREDICTION, DiffDrive, LIMITS)
+    return prediction.predict(state, since, until, sent, PREDICTION, DiffDrive, LIMITS)
 
 
 def moving(x=0.0, y=0.0, yaw=0.0, v=0.0, w=0.0):

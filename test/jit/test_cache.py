@@ -458,6 +458,7 @@ from numba.core.ccallback import CFunc
 from mppi_ros.control.controller import Controller
 from mppi_ros.control.inputs import Odometry
 from mppi_ros.control.parameters import ControllerParameters
+from mppi_ros.control.warm_up import warm_up
 from mppi_ros.driving.costmap import Costmap
 from mppi_ros.parameters.declaration import replace
 
@@ -474,7 +475,7 @@ class Listener(event.Listener):
 
 robot = json.loads(sys.argv[1])
 controller = Controller(replace(ControllerParameters(), robot), 1)
-controller.warm_up()
+warm_up(controller.configuration)
 event.register('numba:compile', Listener())
 load = caching.Cache.load_overload
 

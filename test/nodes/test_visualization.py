@@ -16,9 +16,9 @@ import rclpy  # noqa: E402
 from rclpy.parameter import Parameter  # noqa: E402
 from rclpy.serialization import serialize_message  # noqa: E402
 
-from mppi_ros.control.controller import Controller  # noqa: E402
 from mppi_ros.control.inputs import Odometry  # noqa: E402
 from mppi_ros.control.parameters import ControllerParameters  # noqa: E402
+from mppi_ros.control.warm_up import warm_up  # noqa: E402
 from mppi_ros.driving.costmap import Costmap  # noqa: E402
 from mppi_ros.driving.distance_field import NO_OBSTACLE, DistanceField  # noqa: E402
 from mppi_ros.nodes.controller.node import MppiController  # noqa: E402
@@ -32,7 +32,7 @@ VIEWS = ('optimal_trajectory', 'candidate_trajectories', 'footprint', 'critic_co
 @pytest.fixture(scope='module')
 def kernels():
     """Compile or load the kernels, which would make a tick late."""
-    Controller(ControllerParameters()).warm_up()
+    warm_up(ControllerParameters())
 
 
 PATIENT = {'safety.odom_timeout': 60.0, 'safety.odom_frozen': 0.0, 'safety.costmap_timeout': 0.0,
@@ -42,7 +42,7 @@ PATIENT = {'safety.odom_timeout': 60.0, 'safety.odom_frozen': 0.0, 'safety.costm
 @pytest.fixture
 def node(kernels, ros_domain, monkeypatch):
     """Offer an active controller that knows its surroundings, and inputs that do not grow old."""
-    monkeypatch.setattr(Controller, 'warm_up', lambda controller: None)
+    monkeypatch.setattr('mppi_ros.nodes.controller.node.warm_up', lambda _: None)
     rclpy.init()
     controller = MppiController()
     controller.trigger_configure()

@@ -30,9 +30,9 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile, qos_profile_sensor_data
 from std_msgs.msg import Bool
 
-from mppi_ros.control.controller import Controller
 from mppi_ros.control.inputs import Odometry as Motion
 from mppi_ros.control.parameters import ControllerParameters
+from mppi_ros.control.warm_up import warm_up
 from mppi_ros.driving.costmap import Costmap
 from mppi_ros.ros import conversions
 from mppi_ros.ros.qos import LATCHED
@@ -44,7 +44,7 @@ START, GOAL = (0.0, 0.0, 0.0), (4.0, 0.5, 0.0)
 
 def compile_kernels() -> None:
     """Compile the kernels or find them in the cache, so that no process has to under test."""
-    Controller(ControllerParameters()).warm_up()
+    warm_up(ControllerParameters())
 
 
 class Watcher:

@@ -324,13 +324,13 @@ BROKEN = """
 import itertools, time
 from mppi_ros.nodes.controller import node
 from mppi_ros.nodes.controller.node import (
-    Controller, ControllerDiagnostics, ControllerParameters)
+    Controller, ControllerDiagnostics, ControllerParameters, warm_up)
 right, count = {method}, itertools.count()
 def wrong(*arguments, **options):
     if next(count) == 250:
         {mistake}
     return right(*arguments, **options)
-Controller(ControllerParameters()).warm_up()
+warm_up(ControllerParameters())
 {method} = wrong
 node.main()
 """

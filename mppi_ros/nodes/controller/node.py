@@ -26,6 +26,7 @@ from mppi_ros.control.inputs import Command
 from mppi_ros.control.parameters import NODE_NAME, ControllerParameters
 from mppi_ros.control.recording import RecordedController, Recorder
 from mppi_ros.control.tick_result import Fault, Reason
+from mppi_ros.control.warm_up import warm_up
 from mppi_ros.nodes.controller.diagnostics import ControllerDiagnostics
 from mppi_ros.nodes.controller.follow_path_server import (
     CANCEL_TIMEOUT,
@@ -101,7 +102,7 @@ class MppiController(ParameterMixin[ControllerParameters], ManagedNode):
                 interruptible(),
                 log_after(MAX_LOAD_TIME, COMPILING_MESSAGE, self.get_logger().info),
             ):
-                controller.warm_up()
+                warm_up(controller.configuration)
             self.get_logger().info(f'kernels are ready after {time.monotonic() - begun:.1f} s')
             self._make_entities(controller, entities)
             self._entities = entities.pop_all()

@@ -1,0 +1,183 @@
+"""The newest processed costmap, and when the next processing is requested."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mppi_ros.control.costmap_processing import (
+    CostmapProcessor,
+    Place,
+    ProcessedCostmap,
+    ProcessingFailure,
+    ProcessingRequest,
+    SynchronousProcessor,
+    parameter_key,
+    slack,
+)
+from mppi_ros.control.input_monitor import InputStatus
+from mppi_ros.control.parameters import ControllerParameters
+from mppi_ros.control.plan_tracker import PlanTracker
+from mppi_ros.control.rolling_window import RollingWindow, UpdateTracker, window_of
+from mppi_ros.control.tick_result import ControllerState, Fault, Reason, Stop
+from mppi_ros.driving.costmap import Costmap
+from mppi_ros.driving.footprint import Footprint
+from mppi_ros.driving.obstacle_tracking import predict_obstacles
+
+
+class CostmapUpdater:
+    """
+    Has costmaps and the plan ahead processed, and keeps the newest result.
+
+    Parameters
+    ----------
+    surveyor : Surveyor, optional
+        Does the processing; by default synchronously.
+
+    Attributes
+    ----------
+    survey : Survey or None
+        Of the newest costmap that has been processed.
+    renewals : Renewals
+        Rate of the costmaps, and whether they follow the robot.
+
+    """
+
+    def __init__(self, surveyor: CostmapProcessor | None) -> None:
+        self.survey: ProcessedCostmap | None = None
+        self.renewals = UpdateTracker()
+        self._surveyor = surveyor or SynchronousProcessor()
+        self._newest: tuple[float, Costmap] | None = None
+        self._error: Exception | None = None  # until a tick reports it
+        self._asked: Place = (math.nan, math.nan)  # [m] robot position of the last request
+        self._asked_rolls = False
+        self._generation = 0
+
+    def set(self, stamp: float, costmap: Costmap, timeout: float, now: float) -> bool:
+        """Accept a costmap unless it is older than the last one; return whether it is accepted."""
+        newest = None if self._newest is None else self._newest[0]
+        if not InputStatus('costmap', newest, timeout).accepts(stamp, now):
+            return False
+        self._newest = stamp, costmap
+        return True
+
+    def forget(self) -> None:
+        """Discard everything: it belongs to another frame."""
+        self._newest = self.survey = self._error = None
+        self.renewals = UpdateTracker()
+        self._generation += 1
+
+    def request(
+        self,
+        c: ControllerParameters,
+        footprint: Footprint,
+        place: Place,
+        route: PlanTracker,
+        lookahead_distance: float,
+    ) -> None:
+        """Request the newest costmap and `lookahead_distance` [m] of the plan."""
+        if self._newest is None:
+            return
+        stamp, costmap = self._newest
+        known = None if self.survey is None else self.survey.region
+        if (
+            known is None
+            or known.costmap is not costmap
+            or known.parameter_key != parameter_key(c)
+            or known.rolls is not self.renewals.rolls
+            or not known.holds(place, 0.5 * slack(c))
+        ):
+            known = None
+        else:
+            known = dataclasses.replace(known, stamp=stamp)  # the same cells, received again
+        self._asked, self._asked_rolls = place, self.renewals.rolls
+        path = route.ahead
+        route.looked()
+        self._surveyor.submit(
+            ProcessingRequest(
+                self._generation, c, footprint, stamp, costmap, place, path, route.progress or 0.0,
+                lookahead_distance, known,
+                () if self.survey is None else self.survey.region.tracks, self._asked_rolls,
+            )
+        )  # fmt: skip
+
+    def collect(self, c: ControllerParameters) -> ProcessedCostmap | None:
+        """Return the survey that was finished since the last call, if any, and keep it."""
+        done = self._surveyor.poll()
+        if isinstance(done, ProcessingFailure):
+            asked = done.request
+            if asked.generation == self._generation and asked.configuration is c:
+                self._error = done.error
+        elif done is not None and done.generation == self._generation:
+            self.survey = done
+            return done
+        return None
+
+    def drop_error(self) -> None:
+        """Discard an error that no tick has reported: it belongs to a former configuration."""
+        self._error = None
+
+    def raise_error(self) -> None:
+        """Raise the error of the processing, once."""
+        error, self._error = self._error, None
+        if error is not None:
+            raise error
+
+    def renew(self, now: float, place: Place) -> bool:
+        """Update `renewals`; return whether a request is due since their kind has changed."""
+        if self.survey is None:
+            return False
+        region = self.survey.region
+        self.renewals.take(now, region.stamp, region.costmap, place)
+        return self.renewals.rolls is not self._asked_rolls
+
+    def has_moved(self, c: ControllerParameters, place: Place) -> bool:
+        """Return whether the robot has left the middle of a processed part of the costmap."""
+        assert self.survey is not None
+        moved = math.dist(self._asked, place) > 0.5 * slack(c)
+        return self.survey.region.place is not None and moved
+
+    def check_part(self, c: ControllerParameters, place: Place) -> None:
+        """Raise Stop if the processed part of the costmap does not surround the robot."""
+        assert self.survey is not None
+        if not self.survey.region.holds(place, slack(c)):
+            words = 'the costmap around the robot is being processed'
+            raise Stop(Reason.COSTMAP_PENDING, words, ControllerState.WAITING)
+
+    def input(self, timeout: float) -> InputStatus:
+        """Return the age of the processed costmap."""
+        absence = None
+        if self._newest is not None:
+            absence = Fault(Reason.COSTMAP_PENDING, 'the costmap is being processed')
+        elif self._generation:
+            absence = Fault(Reason.COSTMAP_MISSING, 'no costmap in the new frame yet')
+        stamp = None if self.survey is None else self.survey.region.stamp
+        return InputStatus('costmap', stamp, timeout, absence)
+
+    def outside(self, place: Place) -> Fault | None:
+        """Return a fault if the robot is outside of the costmap."""
+        if self.survey is None or self.survey.region.costmap.contains(*place):
+            return None
+        x, y = place
+        words = f'the robot at ({x:.2f}, {y:.2f}) m is outside of the costmap'
+        return Fault(Reason.OUTSIDE_COSTMAP, words)
+
+    def movers(self, time: float) -> NDArray[np.float64]:
+        """Return x, y, vx, vy, radius of the moving obstacles at a time [s], float64[n, 5]."""
+        return predict_obstacles([] if self.survey is None else self.survey.region.movers, time)
+
+    def window(self, c: ControllerParameters, footprint: Footprint) -> RollingWindow | None:
+        """Return what a costmap that follows the robot allows; None if it does not follow."""
+        if (
+            self.survey is None
+            or not self.renewals.rolls
+            or not c.safety.outside_is_obstacle
+        ):
+            return None
+        costmap = self.survey.region.costmap
+        height, width = costmap.shape
+        extent = width * costmap.resolution, height * costmap.resolution
+        return window_of(c, footprint, extent, self.renewals.period, self.renewals.age)

@@ -1,0 +1,181 @@
+"""Optimisation step of a tick: prepare the objective, shift the mean, sample, and recover."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mppi_ros.control import rolling_window
+from mppi_ros.control.costmap_processing import LocalMap
+from mppi_ros.control.fallback import WIDE_SIGMA_SCALE, CheckContext, cheapest_constant
+from mppi_ros.control.input_monitor import MAX_TICK_GAP
+from mppi_ros.control.parameters import ControllerParameters
+from mppi_ros.control.plant_estimate import PlantEstimate
+from mppi_ros.control.prediction import InitialState
+from mppi_ros.control.progress import BACK_UP, SEARCH_WIDER, StuckDetector, next_recovery
+from mppi_ros.control.tick_result import Reason, Statistics, Stop
+from mppi_ros.driving.footprint import Footprint
+from mppi_ros.driving.motion_models import Controls
+from mppi_ros.driving.objective import DrivingObjective
+from mppi_ros.driving.obstacle_tracking import margins
+from mppi_ros.driving.path import ReferencePath
+from mppi_ros.mppi.optimizer import Optimizer
+
+REVERSE_SHARE = 0.5  # of top speed at which the robot backs up
+
+
+class Problem(NamedTuple):
+    """
+    What one tick optimises.
+
+    `seconds` [s] is the time that the first command may change in; `movers`, float64[n, 5], are
+    the moving obstacles when the command acts; `wait` [s] is the time until the next costmap.
+    """
+
+    now: float
+    seconds: float
+    start: InitialState
+    scene: CheckContext
+    path: ReferencePath
+    progress: float
+    movers: NDArray[np.float64]
+    region: LocalMap
+    wait: float
+    footprint: Footprint
+    drives: PlantEstimate
+
+
+class Solution(NamedTuple):
+    """The first controls of the optimised sequence, and the recovery in effect, 0 for none."""
+
+    controls: Controls
+    recovery: int
+    cooling: float
+
+    def backward(self, path: ReferencePath, drives: PlantEstimate) -> Controls | None:
+        """Return the controls that back up along the path, if that is the recovery."""
+        if self.recovery != BACK_UP:
+            return None
+        limits = drives.limits
+        speed = limits.vx_min if path.direction > 0.0 else limits.vx_max
+        return (REVERSE_SHARE * speed, *(0.0,) * (len(self.controls) - 1))
+
+
+class Optimization:
+    """Optimises once a tick and detects a robot that is stuck."""
+
+    def __init__(self) -> None:
+        self._stuck_detector = StuckDetector()
+        self._solved = -math.inf  # [s] time of the last optimisation
+        self._recovery = 0
+
+    def restart(self) -> None:
+        """Restart the detection of a robot that is stuck."""
+        self._stuck_detector.restart()
+
+    def set_time(self, now: float) -> None:
+        """Shift the mean by nothing in the next tick: the clock has jumped to `now` [s]."""
+        self._solved = now
+
+    def solve(
+        self,
+        problem: Problem,
+        sampler: Optimizer,
+        objective: DrivingObjective,
+        c: ControllerParameters,
+        statistics: Statistics,
+    ) -> Solution:
+        """
+        Return the command that the optimised sequence begins with, held for one period.
+
+        Raises
+        ------
+        Stop
+            No sample has a finite cost, or the result is not finite.
+
+        """
+        now, start, scene = problem.now, problem.start, problem.scene
+        objective.prepare(
+            start.state, scene.last, problem.path, problem.progress, start.pending,
+            _with_margins(problem.movers, c.moving_obstacles.risk), problem.seconds,
+        )  # fmt: skip
+        elapsed = now - self._solved
+        if elapsed > MAX_TICK_GAP:
+            self._stuck_detector.restart()
+        sampler.shift(min(elapsed, c.mppi.horizon))
+        _cap_speed(problem, sampler, objective, c)
+        self._solved = now
+        spans = self._stuck_detector.spans(now, start.state, c.limits, c.recovery.stuck_timeout)
+        before, self._recovery = self._recovery, next_recovery(spans)
+        recovery = self._recovery
+        cooling = c.recovery.cooling if recovery else 1.0
+        if recovery == SEARCH_WIDER != before:
+            sampler.mean[:] = cheapest_constant(objective, scene.step, len(sampler.mean))
+        step = sampler.step(
+            objective, cooling, WIDE_SIGMA_SCALE if recovery == SEARCH_WIDER else 1.0
+        )
+        statistics.samples = float(sampler.sample_count)
+        statistics.smoothed_objective = step.smoothed_objective
+        statistics.ess, statistics.temperature = step.ess, step.temperature
+        statistics.score_norm, statistics.kl = step.score_norm, step.kl
+        first = scene.held(sampler.mean)
+        if not all(map(math.isfinite, first)):
+            sampler.mean[:] = 0.0
+            words = f'the optimiser found no finite command: {first}'
+            raise Stop(Reason.NO_FINITE_PLAN, words)
+        if not step.valid:
+            raise Stop(Reason.NO_FINITE_PLAN, 'no sampled trajectory has a finite cost')
+        return Solution(first, recovery, cooling)
+
+
+def candidates(
+    sampler: Optimizer, objective: DrivingObjective, start: InitialState, count: int
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return some of the samples as poses, float32[n, T + 1, 3], and weights, float32[n]."""
+    noise, weights = sampler.samples()
+    chosen = np.linspace(0, len(weights) - 1, min(count, len(weights))).astype(int)
+    controls = sampler.mean + noise[chosen]
+    for sample in controls:
+        objective.project(sample)
+    poses = [start.poses(sample, objective.model) for sample in controls]
+    return np.array(poses, np.float32), weights[chosen]
+
+
+def _with_margins(movers: NDArray[np.float64], risk: float) -> NDArray[np.float64]:
+    """Add the margin to the radius of moving obstacles, and a column of its growth [m/s]."""
+    if not len(movers):
+        return movers
+    margin, growth = margins(risk)
+    inflated = np.column_stack([movers, np.full(len(movers), growth)])
+    inflated[:, 4] += margin
+    return inflated
+
+
+def _cap_speed(
+    problem: Problem, sampler: Optimizer, objective: DrivingObjective, c: ControllerParameters
+) -> None:
+    """Sample no faster than the robot can stop before the edge of a rolling costmap."""
+    region, drives, footprint = problem.region, problem.drives, problem.footprint
+    field, start = region.field, problem.start
+    slowing = rolling_window.deceleration(drives.limits, c.motion_model)
+    # A command acts for `hold`: the last one before the next costmap need not be counted.
+    wait = max(problem.wait - 1.0 / c.control_rate, 0.0)
+    seconds = wait + problem.scene.hold + drives.conservative.lag_linear
+    needed = (
+        rolling_window.required_distance(drives.limits.vx_max, slowing, seconds) + footprint.reach
+    )
+    if (
+        not region.rolls
+        or field.outside > 0.0
+        or rolling_window.distance_to_side(start.state.x, start.state.y, field) >= needed
+    ):
+        objective.cap_speed(math.inf)
+        return
+    poses = start.poses(sampler.mean, objective.model)
+    speed = rolling_window.allowed_speed(
+        rolling_window.distance_to_rim(poses, footprint, field), slowing, seconds
+    )
+    objective.cap_speed(speed, rolling_window.leads_ahead(poses))
