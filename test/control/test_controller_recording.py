@@ -10,7 +10,7 @@ import sys
 import threading
 import zlib
 
-from deferred_surveyor import DeferredSurveyor
+from deferred_processor import DeferredProcessor
 import numpy as np
 from plain_robot import QUICK, PlainRobot, room, with_block
 import pytest
@@ -80,7 +80,7 @@ def test_every_tick_comes_out_again_bit_by_bit(tmp_path):
 
 
 def test_surveys_are_taken_over_when_they_were(tmp_path):
-    surveyor = DeferredSurveyor()
+    surveyor = DeferredProcessor()
 
     def drive(robot):
         robot.controller.set_costmap(robot.now, room())
@@ -90,7 +90,7 @@ def test_surveys_are_taken_over_when_they_were(tmp_path):
             if n % 7 == 6:
                 robot.controller.set_costmap(robot.now, with_block(room(), 2.0, 0.1 * n, 0.3))
             if n % 5 == 2:
-                surveyor.work()
+                surveyor.process()
 
     recorded(tmp_path / 'run.mcap', drive, surveyor)
     ticks = list(repeat(tmp_path / 'run.mcap'))

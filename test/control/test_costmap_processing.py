@@ -6,7 +6,7 @@ import math
 import threading
 import time
 
-from deferred_surveyor import DeferredSurveyor
+from deferred_processor import DeferredProcessor
 import numpy as np
 from plain_robot import QUICK, PlainRobot, room, with_block
 import pytest
@@ -71,24 +71,24 @@ def test_a_costmap_of_a_hundred_million_cells_is_driven_on():
 
 
 def test_the_robot_waits_while_its_surroundings_are_unknown():
-    surveyor = DeferredSurveyor()
+    surveyor = DeferredProcessor()
     robot = PlainRobot(Controller(PATIENT, 1, surveyor))
     robot.controller.set_costmap(robot.now, corridor(1000))
-    surveyor.work()
+    surveyor.process()
     robot.controller.set_goal(robot.now, 3.0, 0.0, 0.0)
     robot.pose[0] = 15.0
     assert robot.tick().state is ControllerState.WAITING
-    surveyor.work()
+    surveyor.process()
     assert robot.tick().state is ControllerState.DRIVING
 
 
 def test_a_costmap_grows_old_while_it_is_surveyed():
-    surveyor = DeferredSurveyor()
+    surveyor = DeferredProcessor()
     robot = PlainRobot(Controller(QUICK, 1, surveyor))
     robot.controller.set_costmap(robot.now, room())
     robot.controller.set_goal(robot.now, 3.0, 0.0, 0.0)
     assert robot.tick().reason == 'the costmap is being processed'
-    surveyor.work()
+    surveyor.process()
     robot.run(0.5)
     tick = robot.tick()
     assert tick.state is ControllerState.DRIVING
@@ -96,7 +96,7 @@ def test_a_costmap_grows_old_while_it_is_surveyed():
     robot.controller.set_costmap(robot.now, room())
     tick = robot.run(1.2)
     assert 'costmap is 1.75 s old' in tick.reason
-    surveyor.work()
+    surveyor.process()
     assert robot.run(0.3).state is ControllerState.DRIVING
 
 
@@ -109,50 +109,50 @@ def test_the_same_costmap_sent_again_is_fresh():
 
 
 def test_an_obstacle_counts_as_soon_as_it_is_surveyed():
-    surveyor = DeferredSurveyor()
+    surveyor = DeferredProcessor()
     robot = PlainRobot(Controller(PATIENT, 1, surveyor), x=-4.0)
     robot.controller.set_costmap(robot.now, room())
-    surveyor.work()
+    surveyor.process()
     robot.controller.set_goal(robot.now, 4.0, 0.0, 0.0)
     assert robot.run(1.0).state is ControllerState.DRIVING
     robot.controller.set_costmap(robot.now, with_block(room(), robot.pose[0] + 0.36, 0.0, 0.2))
     assert robot.tick().state is ControllerState.DRIVING
-    surveyor.work()
+    surveyor.process()
     assert 'no room to brake' in robot.tick().reason
 
 
 def test_no_later_request_takes_the_place_of_one_that_new_parameters_want():
-    surveyor = DeferredSurveyor()
+    surveyor = DeferredProcessor()
     costmap = room()
     costmap.data[40:60, 60:80] = -1  # unknown
     free = replace(PATIENT, {'safety.unknown_is_obstacle': False})
     robot = PlainRobot(Controller(free, 1, surveyor))
     robot.controller.set_costmap(robot.now, costmap)
-    surveyor.work()
+    surveyor.process()
     robot.controller.set_goal(robot.now, 3.0, 0.0, 0.0)
     robot.tick()
     robot.controller.configure(replace(free, {'safety.unknown_is_obstacle': True}))
     robot.controller.set_costmap(robot.now, costmap)  # the same one
-    surveyor.work()
+    surveyor.process()
     robot.tick()
     assert robot.controller.distance_field.at(*np.array([[-1.5], [-0.5]]))[0] == 0.0
 
 
 def test_a_survey_of_another_frame_is_of_no_use():
-    surveyor = DeferredSurveyor()
+    surveyor = DeferredProcessor()
     robot = PlainRobot(Controller(PATIENT, 1, surveyor))
     robot.controller.set_costmap(robot.now, room())
     robot.controller.set_goal(robot.now, 3.0, 0.0, 0.0)
-    surveyor.work()
+    surveyor.process()
     robot.controller.forget_costmap()
     robot.controller.set_costmap(robot.now, room())
     assert robot.tick().reason == 'the costmap is being processed'
-    surveyor.work()
+    surveyor.process()
     assert robot.tick().state is ControllerState.DRIVING
 
 
 def test_a_mistake_in_a_survey_brakes_the_robot_and_is_named():
-    class Broken(DeferredSurveyor):
+    class Broken(DeferredProcessor):
         def poll(self):
             if self.done:
                 raise ZeroDivisionError('a mistake')
@@ -161,14 +161,14 @@ def test_a_mistake_in_a_survey_brakes_the_robot_and_is_named():
     robot = PlainRobot(Controller(PATIENT, 1, surveyor))
     robot.controller.set_costmap(robot.now, room())
     robot.controller.set_goal(robot.now, 3.0, 0.0, 0.0)
-    surveyor.work()
+    surveyor.process()
     tick = robot.tick()
     assert tick.command.vx == 0.0
     assert 'ZeroDivisionError: a mistake' in tick.reason
 
 
 def request(costmap):
-    controller = Controller(PATIENT, 1, DeferredSurveyor())
+    controller = Controller(PATIENT, 1, DeferredProcessor())
     controller.set_costmap(0.0, costmap)
     return controller._costmaps._surveyor.request
 

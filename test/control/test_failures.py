@@ -4,7 +4,7 @@ from __future__ import annotations
 import dataclasses
 import math
 
-from deferred_surveyor import DeferredSurveyor
+from deferred_processor import DeferredProcessor
 import numpy as np
 from plain_robot import QUICK, PlainRobot, room
 import pytest
@@ -28,7 +28,7 @@ def driving(surveyor=None, seconds=1.0) -> PlainRobot:
     robot = PlainRobot(Controller(PATIENT, 1, surveyor), x=-4.0)
     robot.controller.set_costmap(robot.now, room())
     if surveyor is not None:
-        surveyor.work()
+        surveyor.process()
     robot.controller.set_goal(robot.now, 4.0, 0.0, 0.0)
     robot.run(seconds)
     assert robot.ticks[-1].command.vx > 0.3
@@ -40,7 +40,7 @@ def raises(*_, **__):
 
 
 def test_an_error_of_the_survey_before_does_not_refuse_a_configuration_nor_reach_it():
-    surveyor = DeferredSurveyor()
+    surveyor = DeferredProcessor()
     robot = driving(surveyor)
     surveyor.fail()
     robot.controller.configure(SLOWER)
@@ -51,7 +51,7 @@ def test_an_error_of_the_survey_before_does_not_refuse_a_configuration_nor_reach
 
 
 def test_an_error_that_was_taken_but_not_reported_does_not_outlive_the_configuration():
-    surveyor = DeferredSurveyor()
+    surveyor = DeferredProcessor()
     robot = driving(surveyor)
     surveyor.fail()
     robot.controller.set_costmap(robot.now, room())
@@ -60,7 +60,7 @@ def test_an_error_that_was_taken_but_not_reported_does_not_outlive_the_configura
 
 
 def test_an_error_of_the_survey_before_the_frame_changed_is_dropped():
-    surveyor = DeferredSurveyor()
+    surveyor = DeferredProcessor()
     robot = driving(surveyor)
     surveyor.fail()
     robot.controller.forget_costmap()
@@ -70,7 +70,7 @@ def test_an_error_of_the_survey_before_the_frame_changed_is_dropped():
 
 @pytest.mark.parametrize('act', ['set_costmap', 'set_plan'])
 def test_an_error_in_the_background_refuses_no_input_and_brakes_the_next_tick(act):
-    surveyor = DeferredSurveyor()
+    surveyor = DeferredProcessor()
     robot = driving(surveyor)
     surveyor.fail()
     before = robot.ticks[-1].command.vx
@@ -176,7 +176,7 @@ def test_what_is_no_time_brakes_the_robot(value):
 
 
 def test_a_costmap_that_is_being_processed_is_not_missing():
-    surveyor = DeferredSurveyor()
+    surveyor = DeferredProcessor()
     robot = PlainRobot(Controller(PATIENT, 1, surveyor))
     robot.controller.set_goal(robot.now, 3.0, 0.0, 0.0)
     tick = robot.tick()
@@ -186,23 +186,23 @@ def test_a_costmap_that_is_being_processed_is_not_missing():
     assert (tick.code, tick.reason) == (
         Reason.COSTMAP_PENDING, 'the costmap is being processed')
     assert tick.state is ControllerState.WAITING
-    surveyor.work()
+    surveyor.process()
     assert robot.tick().code is Reason.NONE
 
 
 def test_a_window_that_is_being_moved_is_pending_and_the_robot_drives_on_at_once():
-    surveyor = DeferredSurveyor()
+    surveyor = DeferredProcessor()
     robot = PlainRobot(Controller(PATIENT, 1, surveyor), x=-7.0)
     robot.controller.set_odometry(robot.odometry())
     robot.controller.set_costmap(robot.now, room(100.0, 100.0))
-    surveyor.work()
+    surveyor.process()
     robot.controller.set_goal(robot.now, 14.0, 0.0, 0.0)
     for _ in range(400):
         code = robot.tick().code
         if code is not Reason.NONE:
             break
     assert code is Reason.COSTMAP_PENDING
-    surveyor.work()
+    surveyor.process()
     assert robot.tick().code is Reason.NONE
     assert Reason.COSTMAP_PENDING in NON_FAULTS
 

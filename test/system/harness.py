@@ -138,6 +138,10 @@ class Watcher:
                 )
             self._executor.spin_once(timeout_sec=0.05)
 
+    def hears_status(self, name: str) -> None:
+        """Wait for diagnostics of that name."""
+        self.wait_for(lambda: name in self.diagnostics, f'the diagnostics {name!r}')
+
     def catch_up(self) -> None:
         """Hear all that was said while nobody listened, until a command of now comes."""
         begun = self.node.get_clock().now().nanoseconds * 1e-9

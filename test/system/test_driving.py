@@ -139,8 +139,7 @@ def test_two_robots_in_one_graph_mind_their_own_business(processes, watcher, tmp
         assert watchers['robot2'].get_parameters('lambda')[0].double_value == 0.0
         for name, goal in robots.items():
             scenarios.reaches_the_goal(watchers[name], goal)
-            status = f'/{name}/mppi_controller: control'
-            watchers[name].wait_for(lambda: status in watchers[name].diagnostics, status)
+            watchers[name].hears_status(f'/{name}/mppi_controller: control')
     finally:
         for each in watchers.values():
             each.close()
