@@ -23,7 +23,7 @@ class DeferredProcessor:
         return done
 
     def process(self) -> None:
-        self.done = self.request.survey()
+        self.done = self.request.process()
 
     def fail(self) -> None:
         self.done = ProcessingFailure(self.request, ZeroDivisionError('a mistake'))

@@ -74,7 +74,7 @@ class Controller(ControllerBase):
         All parameters.
     seed : int, optional
         Seed of the noise, instead of the configuration's.
-    surveyor : Surveyor, optional
+    processor : CostmapProcessor, optional
         Computes distance fields and ways round obstacles; by default synchronously.
 
     """
@@ -137,7 +137,7 @@ class Controller(ControllerBase):
         begun = time.perf_counter()
         solution = self._solve(context, start, path, scene)
         choice, second = checked_command(
-            scene, solution.controls, solution.backward(path, self._drives),
+            scene, solution.controls, solution.backward(path, self._plant),
             lambda: fallback_command(self._sampler, self._objective, scene, solution.cooling),
         )  # fmt: skip
         context.statistics.solve_ms = 1e3 * (time.perf_counter() - begun)
@@ -151,7 +151,7 @@ class Controller(ControllerBase):
         sampler.deadline = (
             sampler.clock() + context.budget if context.budget < math.inf else math.inf
         )
-        self._drives.show(context.statistics)
+        self._plant.show(context.statistics)
         context.seconds, clock_fault = self._elapse(context)
         if context.fault is not None and context.fault.code is Reason.TICK_LATE:
             self.halt()  # the caller has sent zero meanwhile
@@ -238,13 +238,13 @@ class Controller(ControllerBase):
         if route.check_goal(
             start.state, path, c.goal, self._odometry, self._standing, lambda: scene.braked().rest
         ):
-            self._endeavour.restart()
+            self._progress_checker.restart()
             rest = ControllerState.REACHED if route.reached else ControllerState.BRAKING
             raise Stop(Reason.GOAL_REACHED, 'goal reached', rest)
         assert route.goal is not None
         left, patience = route.distance_remaining, c.recovery.progress_timeout
         pace = MIN_SPEED_SHARE * c.limits.vx_max
-        if self._endeavour.hopeless(context.now, left, route.goal[:2], patience, pace):
+        if self._progress_checker.hopeless(context.now, left, route.goal[:2], patience, pace):
             words = f'no progress for {patience:g} s, {left:.1f} m before the goal: given up'
             raise Stop(Reason.PROGRESS_TIMEOUT, words)
         if route.is_blocked(path, self._objective.end(path), c.goal.position_tolerance):
@@ -253,12 +253,12 @@ class Controller(ControllerBase):
     def _solve(
         self, context: _Context, start: InitialState, path: ReferencePath, scene: CheckContext
     ) -> Solution:
-        assert self._costmaps.survey is not None
+        assert self._costmaps.processed is not None
         assert self._route.progress is not None
         problem = Problem(
             context.now, context.seconds, start, scene, path, self._route.progress,
-            scene.surroundings.movers, self._costmaps.survey.region,
-            self._costmaps.renewals.wait(context.now), self._footprint, self._drives,
+            scene.collision_model.moving_obstacles, self._costmaps.processed.region,
+            self._costmaps.renewals.wait(context.now), self._footprint, self._plant,
         )  # fmt: skip
         return self._optimization.solve(
             problem, self._sampler, self._objective, self._configuration, context.statistics
@@ -288,7 +288,7 @@ class Controller(ControllerBase):
         odometry = self._odometry
         if (
             self._standing
-            or self._costmaps.survey is None
+            or self._costmaps.processed is None
             or odometry is None
             or not abs(context.now - odometry.stamp) < MAX_STATE_AGE
         ):
@@ -361,15 +361,15 @@ class Controller(ControllerBase):
         return self._objective.cost_of_each_critic(self._sampler.mean)
 
     def _scene(self, context: _Context, start: InitialState) -> CheckContext:
-        c, drives, history = self._configuration, self._drives, self._history
-        movers = self._costmaps.movers(self._acting(context))
+        c, plant, history = self._configuration, self._plant, self._history
+        moving_obstacles = self._costmaps.moving_obstacles(self._acting(context))
         return CheckContext(
-            start.state, history.last, context.hold + drives.delay_margin,
-            self._surroundings._replace(movers=movers), self._step_of(context.seconds),
+            start.state, history.last, context.hold + plant.delay_margin,
+            self._collision_model._replace(moving_obstacles=moving_obstacles), self._step_of(context.seconds),
             self._braking_model, history.pending(context.sending, self._braking_model),
             1.0 / (c.control_rate * c.mppi.time_step),
         )  # fmt: skip
 
     def _acting(self, context: _Context) -> float:
         """Return when the command of this tick begins to act [s]."""
-        return context.sending + self._drives.prediction.first_delay
+        return context.sending + self._plant.prediction.first_delay

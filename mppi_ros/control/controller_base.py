@@ -47,7 +47,7 @@ class ControllerBase:
         All parameters.
     seed : int, optional
         Seed of the noise, instead of the configuration's.
-    surveyor : Surveyor, optional
+    processor : CostmapProcessor, optional
         Computes distance fields and ways round obstacles; by default synchronously.
 
     """
@@ -56,24 +56,24 @@ class ControllerBase:
         self,
         configuration: ControllerParameters,
         seed: int | None = None,
-        surveyor: CostmapProcessor | None = None,
+        processor: CostmapProcessor | None = None,
     ) -> None:
         self._seed = seed
         self._configuration = configuration
         self._vehicle = motion_models.MODELS[configuration.motion_model]
         self._odometry: Odometry | None = None
-        self._costmaps = CostmapUpdater(surveyor)
+        self._costmaps = CostmapUpdater(processor)
         self._route = PlanTracker()
         self._monitor = InputMonitor()
         self._optimization = Optimization()
-        self._endeavour = ProgressChecker()
+        self._progress_checker = ProgressChecker()
         self._withdrawn = False  # there was a plan or a goal
         self._halted = False  # a zero command was sent by the caller since the last tick
         self._state = ControllerState.WAITING
         self._start: InitialState | None = None  # of the last tick
         sleep_between_solves()
         self._sampler = Optimizer(self._sampling(configuration), configuration.controls)
-        self._history = CommandHistory(self._vehicle, self._drives_of(configuration))
+        self._history = CommandHistory(self._vehicle, self._plant_of(configuration))
         self.halt()
         self.configure(configuration)
 
@@ -104,21 +104,21 @@ class ControllerBase:
             c.limits, c.critics, c.prediction, footprint, c.mppi.horizon_steps, c.mppi.time_step,
             load_plugin(c.plugin), c.motion_model,
         )  # fmt: skip
-        before, drives = self._configuration, self._drives
+        before, plant = self._configuration, self._plant
         if (c.prediction, c.identification) != (before.prediction, before.identification):
-            drives = self._drives_of(c)
-        survey = self._costmaps.survey
-        if survey is not None:
-            surroundings = CollisionModel.of(survey.region.field, footprint, c.safety.margin)
-            self._show(objective, survey)
+            plant = self._plant_of(c)
+        processed = self._costmaps.processed
+        if processed is not None:
+            collision_model = CollisionModel.of(processed.region.field, footprint, c.safety.margin)
+            self._show(objective, processed)
         # Up to here nothing has changed; from here on nothing is refused.
         self._sampler.configure(parameters)
         self._configuration, self._footprint = c, footprint
-        self._objective, self._history.drives = objective, drives
-        drives.set_limits(c.limits)
+        self._objective, self._history.plant = objective, plant
+        plant.set_limits(c.limits)
         self._update_models()
-        if survey is not None:
-            self._surroundings = surroundings
+        if processed is not None:
+            self._collision_model = collision_model
         self._costmaps.drop_error()
         self._ask()
 
@@ -136,13 +136,13 @@ class ControllerBase:
         if not self._inputs()[0].accepts(odometry.stamp, self._monitor.clock.now):
             return
         self._odometry = odometry
-        limits = self._drives.limits
+        limits = self._plant.limits
         speeds = BodyTwist(
             max(limits.vx_max, -limits.vx_min),
             limits.vy_max if self._vehicle.controls() == 3 else 0.0, limits.wz_max,
         )  # fmt: skip
         self._monitor.set_odometry(odometry, self._configuration.safety, speeds)
-        if self._drives.observe(odometry, self._history.sent):
+        if self._plant.observe(odometry, self._history.sent):
             self._update_models()
 
     def set_costmap(self, stamp: float, costmap: Costmap) -> None:
@@ -207,7 +207,7 @@ class ControllerBase:
         self._sampler.reset()
         self._route.restart()
         self._optimization.restart()
-        self._endeavour.restart()
+        self._progress_checker.restart()
 
     def halt(self) -> None:
         """
@@ -227,8 +227,8 @@ class ControllerBase:
     @property
     def distance_field(self) -> DistanceField | None:
         """Distances to the obstacles of the newest costmap; None before any."""
-        survey = self._costmaps.survey
-        return None if survey is None else survey.region.field
+        processed = self._costmaps.processed
+        return None if processed is None else processed.region.field
 
     @property
     def window(self) -> RollingWindow | None:
@@ -236,8 +236,8 @@ class ControllerBase:
         return self._costmaps.window(self._configuration, self._footprint)
 
     @property
-    def _drives(self) -> PlantEstimate:
-        return self._history.drives
+    def _plant(self) -> PlantEstimate:
+        return self._history.plant
 
     @property
     def _standing(self) -> bool:
@@ -248,21 +248,21 @@ class ControllerBase:
         sampling = c.sampling
         return sampling if self._seed is None else dataclasses.replace(sampling, seed=self._seed)
 
-    def _drives_of(self, c: ControllerParameters) -> PlantEstimate:
+    def _plant_of(self, c: ControllerParameters) -> PlantEstimate:
         return PlantEstimate(c.limits, c.prediction, self._vehicle, c.identification.enabled)
 
     def _update_models(self) -> None:
         """Update the models of objective and stopping check from the plant estimate."""
-        drives = self._drives
-        self._objective.set_plant(drives.limits, drives.prediction)
+        plant = self._plant
+        self._objective.set_plant(plant.limits, plant.prediction)
         self._braking_model = self._vehicle.of(
-            drives.limits, drives.conservative, stopping_check.INTEGRATION_STEP
+            plant.limits, plant.conservative, stopping_check.INTEGRATION_STEP
         )
 
     def _step_of(self, seconds: float) -> motion_models.Model:
         """Return the motion model for the time from the last command to the next one."""
-        drives = self._drives
-        return self._vehicle.of(drives.limits, drives.prediction, seconds, float)
+        plant = self._plant
+        return self._vehicle.of(plant.limits, plant.prediction, seconds, float)
 
     def _inputs(self) -> tuple[InputStatus, InputStatus, InputStatus]:
         """Return the ages of odometry, costmap and plan."""
@@ -295,17 +295,17 @@ class ControllerBase:
 
     def _collect(self) -> None:
         """Adopt what was processed since the last call."""
-        survey = self._costmaps.collect(self._configuration)
-        if survey is not None:
-            self._surroundings = CollisionModel.of(
-                survey.region.field, self._footprint, self._configuration.safety.margin
+        processed = self._costmaps.collect(self._configuration)
+        if processed is not None:
+            self._collision_model = CollisionModel.of(
+                processed.region.field, self._footprint, self._configuration.safety.margin
             )
-            self._show(self._objective, survey)
+            self._show(self._objective, processed)
 
-    def _show(self, objective: DrivingObjective, survey: ProcessedCostmap) -> None:
-        objective.set_field(survey.region.still)
-        if survey.outlook is not None and survey.outlook.path is self._route.ahead:
-            objective.set_outlook(survey.outlook)
+    def _show(self, objective: DrivingObjective, processed: ProcessedCostmap) -> None:
+        objective.set_field(processed.region.still)
+        if processed.lookahead is not None and processed.lookahead.path is self._route.ahead:
+            objective.set_lookahead(processed.lookahead)
 
     def _place(self) -> Place:
         odometry = self._odometry

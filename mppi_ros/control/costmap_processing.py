@@ -67,9 +67,9 @@ class LocalMap:
     parameter_key: Basis
 
     @property
-    def movers(self) -> list[DynamicObstacle]:
+    def moving_obstacles(self) -> list[DynamicObstacle]:
         """Return what moves."""
-        return [track.mover for track in self.tracks if track.moves]
+        return [track.obstacle for track in self.tracks if track.moves]
 
     def holds(self, place: Place, distance: float) -> bool:
         """Tell whether a place is within `distance` [m] of the middle of the window."""
@@ -86,7 +86,7 @@ class ProcessedCostmap:
 
     generation: int
     region: LocalMap
-    outlook: PlanLookahead | None
+    lookahead: PlanLookahead | None
 
 
 @dataclass(frozen=True)
@@ -130,20 +130,20 @@ class ProcessingRequest:
     tracks: tuple[Track, ...] = ()
     rolls: bool = False
 
-    def survey(self) -> ProcessedCostmap:
+    def process(self) -> ProcessedCostmap:
         """Do the work: up to 0.1 s, whatever the size of the costmap."""
         region = self.known or self._region()
         c = self.configuration
-        outlook = None
+        lookahead = None
         if self.path is not None:
             field = met(
-                region.still, region.movers, self.place, c.limits.vx_max, c.mppi.horizon
+                region.still, region.moving_obstacles, self.place, c.limits.vx_max, c.mppi.horizon
             )
-            outlook = look_ahead(
+            lookahead = look_ahead(
                 self.path, self.progress, self.lookahead_distance, field, self.footprint,
                 c.limits, c.critics, c.goal.position_tolerance,
             )  # fmt: skip
-        return ProcessedCostmap(self.generation, region, outlook)
+        return ProcessedCostmap(self.generation, region, lookahead)
 
     def _region(self) -> LocalMap:
         safety, limits = self.configuration.safety, self.configuration.limits
@@ -268,6 +268,6 @@ class ThreadedProcessor:
 
 def _done(request: ProcessingRequest) -> ProcessedCostmap | ProcessingFailure:
     try:
-        return request.survey()
+        return request.process()
     except Exception as error:  # the next tick brakes and reports it
         return ProcessingFailure(request, error)

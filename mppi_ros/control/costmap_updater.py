@@ -34,7 +34,7 @@ class CostmapUpdater:
 
     Parameters
     ----------
-    surveyor : Surveyor, optional
+    processor : CostmapProcessor, optional
         Does the processing; by default synchronously.
 
     Attributes
@@ -46,10 +46,10 @@ class CostmapUpdater:
 
     """
 
-    def __init__(self, surveyor: CostmapProcessor | None) -> None:
-        self.survey: ProcessedCostmap | None = None
+    def __init__(self, processor: CostmapProcessor | None) -> None:
+        self.processed: ProcessedCostmap | None = None
         self.renewals = UpdateTracker()
-        self._surveyor = surveyor or SynchronousProcessor()
+        self._processor = processor or SynchronousProcessor()
         self._newest: tuple[float, Costmap] | None = None
         self._error: Exception | None = None  # until a tick reports it
         self._asked: Place = (math.nan, math.nan)  # [m] robot position of the last request
@@ -66,7 +66,7 @@ class CostmapUpdater:
 
     def forget(self) -> None:
         """Discard everything: it belongs to another frame."""
-        self._newest = self.survey = self._error = None
+        self._newest = self.processed = self._error = None
         self.renewals = UpdateTracker()
         self._generation += 1
 
@@ -82,7 +82,7 @@ class CostmapUpdater:
         if self._newest is None:
             return
         stamp, costmap = self._newest
-        known = None if self.survey is None else self.survey.region
+        known = None if self.processed is None else self.processed.region
         if (
             known is None
             or known.costmap is not costmap
@@ -96,23 +96,23 @@ class CostmapUpdater:
         self._asked, self._asked_rolls = place, self.renewals.rolls
         path = route.ahead
         route.looked()
-        self._surveyor.submit(
+        self._processor.submit(
             ProcessingRequest(
                 self._generation, c, footprint, stamp, costmap, place, path, route.progress or 0.0,
                 lookahead_distance, known,
-                () if self.survey is None else self.survey.region.tracks, self._asked_rolls,
+                () if self.processed is None else self.processed.region.tracks, self._asked_rolls,
             )
         )  # fmt: skip
 
     def collect(self, c: ControllerParameters) -> ProcessedCostmap | None:
         """Return the survey that was finished since the last call, if any, and keep it."""
-        done = self._surveyor.poll()
+        done = self._processor.poll()
         if isinstance(done, ProcessingFailure):
             asked = done.request
             if asked.generation == self._generation and asked.configuration is c:
                 self._error = done.error
         elif done is not None and done.generation == self._generation:
-            self.survey = done
+            self.processed = done
             return done
         return None
 
@@ -128,22 +128,22 @@ class CostmapUpdater:
 
     def renew(self, now: float, place: Place) -> bool:
         """Update `renewals`; return whether a request is due since their kind has changed."""
-        if self.survey is None:
+        if self.processed is None:
             return False
-        region = self.survey.region
+        region = self.processed.region
         self.renewals.take(now, region.stamp, region.costmap, place)
         return self.renewals.rolls is not self._asked_rolls
 
     def has_moved(self, c: ControllerParameters, place: Place) -> bool:
         """Return whether the robot has left the middle of a processed part of the costmap."""
-        assert self.survey is not None
+        assert self.processed is not None
         moved = math.dist(self._asked, place) > 0.5 * slack(c)
-        return self.survey.region.place is not None and moved
+        return self.processed.region.place is not None and moved
 
     def check_part(self, c: ControllerParameters, place: Place) -> None:
         """Raise Stop if the processed part of the costmap does not surround the robot."""
-        assert self.survey is not None
-        if not self.survey.region.holds(place, slack(c)):
+        assert self.processed is not None
+        if not self.processed.region.holds(place, slack(c)):
             words = 'the costmap around the robot is being processed'
             raise Stop(Reason.COSTMAP_PENDING, words, ControllerState.WAITING)
 
@@ -154,30 +154,30 @@ class CostmapUpdater:
             absence = Fault(Reason.COSTMAP_PENDING, 'the costmap is being processed')
         elif self._generation:
             absence = Fault(Reason.COSTMAP_MISSING, 'no costmap in the new frame yet')
-        stamp = None if self.survey is None else self.survey.region.stamp
+        stamp = None if self.processed is None else self.processed.region.stamp
         return InputStatus('costmap', stamp, timeout, absence)
 
     def outside(self, place: Place) -> Fault | None:
         """Return a fault if the robot is outside of the costmap."""
-        if self.survey is None or self.survey.region.costmap.contains(*place):
+        if self.processed is None or self.processed.region.costmap.contains(*place):
             return None
         x, y = place
         words = f'the robot at ({x:.2f}, {y:.2f}) m is outside of the costmap'
         return Fault(Reason.OUTSIDE_COSTMAP, words)
 
-    def movers(self, time: float) -> NDArray[np.float64]:
+    def moving_obstacles(self, time: float) -> NDArray[np.float64]:
         """Return x, y, vx, vy, radius of the moving obstacles at a time [s], float64[n, 5]."""
-        return predict_obstacles([] if self.survey is None else self.survey.region.movers, time)
+        return predict_obstacles([] if self.processed is None else self.processed.region.moving_obstacles, time)
 
     def window(self, c: ControllerParameters, footprint: Footprint) -> RollingWindow | None:
         """Return what a costmap that follows the robot allows; None if it does not follow."""
         if (
-            self.survey is None
+            self.processed is None
             or not self.renewals.rolls
             or not c.safety.outside_is_obstacle
         ):
             return None
-        costmap = self.survey.region.costmap
+        costmap = self.processed.region.costmap
         height, width = costmap.shape
         extent = width * costmap.resolution, height * costmap.resolution
         return window_of(c, footprint, extent, self.renewals.period, self.renewals.age)

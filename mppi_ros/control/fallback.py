@@ -53,7 +53,7 @@ class CheckContext(NamedTuple):
     start: MotionState
     last: Controls
     hold: float
-    surroundings: CollisionModel
+    collision_model: CollisionModel
     step: Model
     model: Model
     waiting: NDArray[np.float32]
@@ -74,9 +74,9 @@ class CheckContext(NamedTuple):
 
         None where it is not the rim of what is known that leaves no room.
         """
-        if self.surroundings.outside >= NO_OBSTACLE:
+        if self.collision_model.outside >= NO_OBSTACLE:
             return None
-        free = self._replace(surroundings=self.surroundings._replace(outside=NO_OBSTACLE))
+        free = self._replace(collision_model=self.collision_model._replace(outside=NO_OBSTACLE))
         if not free.choose(wanted).check.safe:
             return None
         found = self.choose(_slower(wanted, 0.0, self.step))
@@ -96,7 +96,7 @@ class CheckContext(NamedTuple):
 
     def _checked(self, command: Controls, hold: float) -> StoppingCheck:
         return stopping_check.check(
-            self.start, command, hold, self.surroundings, self.model, self.waiting
+            self.start, command, hold, self.collision_model, self.model, self.waiting
         )
 
 

@@ -31,7 +31,7 @@ class Problem(NamedTuple):
     """
     What one tick optimises.
 
-    `seconds` [s] is the time that the first command may change in; `movers`, float64[n, 5], are
+    `seconds` [s] is the time that the first command may change in; `moving obstacles`, float64[n, 5], are
     the moving obstacles when the command acts; `wait` [s] is the time until the next costmap.
     """
 
@@ -41,11 +41,11 @@ class Problem(NamedTuple):
     scene: CheckContext
     path: ReferencePath
     progress: float
-    movers: NDArray[np.float64]
+    moving_obstacles: NDArray[np.float64]
     region: LocalMap
     wait: float
     footprint: Footprint
-    drives: PlantEstimate
+    plant: PlantEstimate
 
 
 class Solution(NamedTuple):
@@ -55,11 +55,11 @@ class Solution(NamedTuple):
     recovery: int
     cooling: float
 
-    def backward(self, path: ReferencePath, drives: PlantEstimate) -> Controls | None:
+    def backward(self, path: ReferencePath, plant: PlantEstimate) -> Controls | None:
         """Return the controls that back up along the path, if that is the recovery."""
         if self.recovery != BACK_UP:
             return None
-        limits = drives.limits
+        limits = plant.limits
         speed = limits.vx_min if path.direction > 0.0 else limits.vx_max
         return (REVERSE_SHARE * speed, *(0.0,) * (len(self.controls) - 1))
 
@@ -100,7 +100,7 @@ class Optimization:
         now, start, scene = problem.now, problem.start, problem.scene
         objective.prepare(
             start.state, scene.last, problem.path, problem.progress, start.pending,
-            _with_margins(problem.movers, c.moving_obstacles.risk), problem.seconds,
+            _with_margins(problem.moving_obstacles, c.moving_obstacles.risk), problem.seconds,
         )  # fmt: skip
         elapsed = now - self._solved
         if elapsed > MAX_TICK_GAP:
@@ -144,12 +144,12 @@ def candidates(
     return np.array(poses, np.float32), weights[chosen]
 
 
-def _with_margins(movers: NDArray[np.float64], risk: float) -> NDArray[np.float64]:
+def _with_margins(moving_obstacles: NDArray[np.float64], risk: float) -> NDArray[np.float64]:
     """Add the margin to the radius of moving obstacles, and a column of its growth [m/s]."""
-    if not len(movers):
-        return movers
+    if not len(moving_obstacles):
+        return moving_obstacles
     margin, growth = margins(risk)
-    inflated = np.column_stack([movers, np.full(len(movers), growth)])
+    inflated = np.column_stack([moving_obstacles, np.full(len(moving_obstacles), growth)])
     inflated[:, 4] += margin
     return inflated
 
@@ -158,14 +158,14 @@ def _cap_speed(
     problem: Problem, sampler: Optimizer, objective: DrivingObjective, c: ControllerParameters
 ) -> None:
     """Sample no faster than the robot can stop before the edge of a rolling costmap."""
-    region, drives, footprint = problem.region, problem.drives, problem.footprint
+    region, plant, footprint = problem.region, problem.plant, problem.footprint
     field, start = region.field, problem.start
-    slowing = rolling_window.deceleration(drives.limits, c.motion_model)
+    slowing = rolling_window.deceleration(plant.limits, c.motion_model)
     # A command acts for `hold`: the last one before the next costmap need not be counted.
     wait = max(problem.wait - 1.0 / c.control_rate, 0.0)
-    seconds = wait + problem.scene.hold + drives.conservative.lag_linear
+    seconds = wait + problem.scene.hold + plant.conservative.lag_linear
     needed = (
-        rolling_window.required_distance(drives.limits.vx_max, slowing, seconds) + footprint.reach
+        rolling_window.required_distance(plant.limits.vx_max, slowing, seconds) + footprint.reach
     )
     if (
         not region.rolls

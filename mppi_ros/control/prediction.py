@@ -57,8 +57,8 @@ class CommandHistory:
 
     """
 
-    def __init__(self, vehicle: type[Model], drives: PlantEstimate) -> None:
-        self.drives = drives
+    def __init__(self, vehicle: type[Model], plant: PlantEstimate) -> None:
+        self.plant = plant
         self._vehicle = vehicle
         self._sent = np.empty((HISTORY, 1 + vehicle.controls()))
         self.assume((0.0,) * vehicle.controls())
@@ -71,24 +71,24 @@ class CommandHistory:
     @property
     def achieved(self) -> NDArray[np.float64]:
         """Time [s] and achieved controls, float64[N, 1 + m], oldest first."""
-        return np.column_stack([self._sent[:, 0], self.drives.achieved(self._sent[:, 1:])])
+        return np.column_stack([self._sent[:, 0], self.plant.achieved(self._sent[:, 1:])])
 
     @property
     def last(self) -> Controls:
         """Achieved controls of the last command."""
-        return tuple(self.drives.achieved(self._sent[-1, 1:]).tolist())
+        return tuple(self.plant.achieved(self._sent[-1, 1:]).tolist())
 
     def record(self, time: float, controls: Controls) -> Controls:
         """Append a command sent at a time [s]; return its commanded controls."""
         self._sent[:-1] = self._sent[1:]
         time_sent = time if math.isfinite(time) else self._sent[-2, 0]
-        self._sent[-1] = time_sent, *self.drives.commanded(controls)
+        self._sent[-1] = time_sent, *self.plant.commanded(controls)
         return tuple(self._sent[-1, 1:].tolist())
 
     def assume(self, controls: Controls) -> None:
         """Replace the whole history by one constant command."""
-        self._sent[:] = -math.inf, *self.drives.commanded(controls)
-        self.drives.forget_sent()
+        self._sent[:] = -math.inf, *self.plant.commanded(controls)
+        self.plant.forget_sent()
 
     def measured(self, odometry: Odometry) -> MotionState:
         """Return the measured state, reduced to the degrees of freedom of the motion model."""
@@ -99,8 +99,8 @@ class CommandHistory:
     def predict(self, odometry: Odometry, until: float) -> MotionState:
         """Return the state at a time [s], predicted from a measurement."""
         return predict(
-            self.measured(odometry), odometry.stamp, until, self.achieved, self.drives.prediction,
-            self._vehicle, self.drives.limits,
+            self.measured(odometry), odometry.stamp, until, self.achieved, self.plant.prediction,
+            self._vehicle, self.plant.limits,
         )  # fmt: skip
 
     def pending(self, now: float, model: Model) -> NDArray[np.float32]:

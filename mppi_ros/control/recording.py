@@ -166,28 +166,28 @@ class _Numbered(ProcessingRequest):
 
     number = 0
 
-    def survey(self) -> ProcessedCostmap:
-        found = super().survey()
+    def process(self) -> ProcessedCostmap:
+        found = super().process()
         object.__setattr__(found, 'number', self.number)
         return found
 
 
 class _RecordingProcessor:
-    """A surveyor that records which of its surveys was taken over, and when."""
+    """A processor that records which of its surveys was taken over, and when."""
 
-    def __init__(self, surveyor: CostmapProcessor, write: Callable[[Event], None]) -> None:
-        self._surveyor, self._write = surveyor, write
+    def __init__(self, processor: CostmapProcessor, write: Callable[[Event], None]) -> None:
+        self._processor, self._write = processor, write
         self._asked = self._looked = 0
 
     def submit(self, request: ProcessingRequest) -> None:
         numbered = _Numbered(**vars(request))
         object.__setattr__(numbered, 'number', self._asked)
         self._asked += 1
-        self._surveyor.submit(numbered)
+        self._processor.submit(numbered)
 
     def poll(self) -> ProcessedCostmap | ProcessingFailure | None:
         self._looked += 1
-        found = self._surveyor.poll()
+        found = self._processor.poll()
         if found is None:
             return None
         event: Event = {'event': 'survey', 'look': self._looked}
@@ -200,7 +200,7 @@ class _RecordingProcessor:
 
 
 class _ReplayProcessor:
-    """A surveyor whose surveys come when the record says that they did."""
+    """A processor whose surveys come when the record says that they did."""
 
     def __init__(self) -> None:
         self._script: dict[int, Event] = {}
@@ -225,7 +225,7 @@ class _ReplayProcessor:
         number = event.get('number', self._asked - 1)
         request = self._requests[number]
         error = event.get('error')
-        found = ProcessingFailure(request, RuntimeError(error)) if error else request.survey()
+        found = ProcessingFailure(request, RuntimeError(error)) if error else request.process()
         self._requests = {n: each for n, each in self._requests.items() if n >= number}
         return found
 
@@ -236,7 +236,7 @@ class RecordedController(Controller):
 
     Parameters
     ----------
-    configuration, seed, surveyor
+    configuration, seed, processor
         As of a Controller.
     write : callable
         Takes each event; it must return soon and raise nothing.
@@ -247,14 +247,14 @@ class RecordedController(Controller):
         self,
         configuration: ControllerParameters,
         seed: int | None = None,
-        surveyor: CostmapProcessor | None = None,
+        processor: CostmapProcessor | None = None,
         *,
         write: Callable[[Event], None],
     ) -> None:
         self._write = write
         self._inside = True  # what a controller does to itself follows from what it is told
         super().__init__(
-            configuration, seed, _RecordingProcessor(surveyor or SynchronousProcessor(), write)
+            configuration, seed, _RecordingProcessor(processor or SynchronousProcessor(), write)
         )
         self._inside = False
         self._readings: list[float] = []
@@ -367,8 +367,8 @@ def repeat(path: Path) -> Iterator[TickComparison]:
         The file is no record of a controller.
 
     """
-    surveyor = _ReplayProcessor()
-    events = _with_surveys(path, surveyor)
+    processor = _ReplayProcessor()
+    events = _with_surveys(path, processor)
     first = next(events, {})
     if first.get('event') != 'begin':
         raise InputError(f'{path} is no record of a controller')
@@ -376,7 +376,7 @@ def repeat(path: Path) -> Iterator[TickComparison]:
         if first['version'] != FORMAT_VERSION:
             raise InputError(f'{path} is of version {first["version"]}; {FORMAT_VERSION} is known')
         seed = None if first['seed'] is None else int(first['seed'])
-        controller = Controller(_configuration(first['parameters']), seed, surveyor)
+        controller = Controller(_configuration(first['parameters']), seed, processor)
     for event in events:
         with reading(path, RECORD):
             tick = _RecordedTick.of(event) if event['event'] == 'tick' else None
@@ -390,13 +390,13 @@ def repeat(path: Path) -> Iterator[TickComparison]:
             getattr(controller, method)(*arguments)
 
 
-def _with_surveys(path: Path, surveyor: _ReplayProcessor) -> Iterator[Event]:
+def _with_surveys(path: Path, processor: _ReplayProcessor) -> Iterator[Event]:
     """Yield the events that are no surveys, each when the surveys that it may take are known."""
     last: Event | None = None
     for event in _read(path):
         if event.get('event') == 'survey':
             with reading(path, RECORD):
-                surveyor.expect(event)
+                processor.expect(event)
         else:
             if last is not None:
                 yield last

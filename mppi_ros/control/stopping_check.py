@@ -45,7 +45,7 @@ class CollisionModel(NamedTuple):
     outside: float
     discs: NDArray[np.float64]
     margin: float
-    movers: NDArray[np.float64]
+    moving_obstacles: NDArray[np.float64]
 
     @classmethod
     def of(
@@ -53,12 +53,12 @@ class CollisionModel(NamedTuple):
         field: DistanceField,
         footprint: Footprint,
         margin: float,
-        movers: NDArray[np.float64] = NO_OBSTACLES,
+        moving_obstacles: NDArray[np.float64] = NO_OBSTACLES,
     ) -> CollisionModel:
         """
         Return the surroundings of a footprint that must keep `margin` [m] of clearance.
 
-        A row of movers, float64[n, 5], is x, y [m], vx, vy [m/s], radius [m] of what moves.
+        A row of moving_obstacles, float64[n, 5], is x, y [m], vx, vy [m/s], radius [m] of what moves.
         """
         return cls(
             distance=field.distance,
@@ -68,7 +68,7 @@ class CollisionModel(NamedTuple):
             outside=field.outside,
             discs=footprint.discs,
             margin=margin,
-            movers=movers,
+            moving_obstacles=moving_obstacles,
         )
 
 
@@ -98,7 +98,7 @@ def check(
     state: MotionState,
     command: Controls,
     hold: float,
-    surroundings: CollisionModel,
+    collision_model: CollisionModel,
     model: Model,
     waiting: NDArray[np.float32] | None = None,
 ) -> StoppingCheck:
@@ -129,7 +129,7 @@ def check(
     best = StoppingCheck(math.inf, -math.inf, -math.inf, 0.0, state)
     for turn in (along, 0.0, *(along + share * bend for share in EVASION_FACTORS)):
         deeper, begin, clearance, *rest = _brake(
-            state, command, hold, turn, waiting, surroundings, model
+            state, command, hold, turn, waiting, collision_model, model
         )
         found = StoppingCheck(deeper, begin, clearance, turn, MotionState(*rest))
         if found.safe:
@@ -173,10 +173,10 @@ def _room(x: Any, y: Any, c: Any, s: Any, time: Any, around: Any, room: Any) -> 
         ahead, aside = around.discs[n, 0], around.discs[n, 1]
         disc_x, disc_y = x + ahead * c - aside * s, y + ahead * s + aside * c
         distance = _distance(disc_x, disc_y, around)
-        for m in range(around.movers.shape[0]):
-            dx = disc_x - around.movers[m, 0] - time * around.movers[m, 2]
-            dy = disc_y - around.movers[m, 1] - time * around.movers[m, 3]
-            distance = min(distance, math.hypot(dx, dy) - around.movers[m, 4])
+        for m in range(around.moving_obstacles.shape[0]):
+            dx = disc_x - around.moving_obstacles[m, 0] - time * around.moving_obstacles[m, 2]
+            dy = disc_y - around.moving_obstacles[m, 1] - time * around.moving_obstacles[m, 3]
+            distance = min(distance, math.hypot(dx, dy) - around.moving_obstacles[m, 4])
         room[n] = distance - around.discs[n, 2]
 
 

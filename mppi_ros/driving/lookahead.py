@@ -124,13 +124,13 @@ def look_ahead(
         end = _stopping_place(found.blocked, progress, path.length - tolerance, critics)
     else:
         way = found
-    outlook = PlanLookahead(
+    lookahead = PlanLookahead(
         path, progress, seen.start, time_left(path.arc[seen], clearance, limits, critics), way,
         end,
     )  # fmt: skip
     if way is not None:
-        outlook.to_go  # noqa: B018 - computed here rather than in the tick that wants it
-    return outlook
+        lookahead.to_go  # noqa: B018 - computed here rather than in the tick that wants it
+    return lookahead
 
 
 def _stopping_place(

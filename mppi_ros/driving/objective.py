@@ -133,14 +133,14 @@ class DrivingObjective:
         self._padded: Floats = np.zeros(9, np.float32)
         self._field: DistanceField | None = None
         self._to_go: Floats = np.zeros(9, np.float32)
-        self._outlook: PlanLookahead | None = None
+        self._lookahead: PlanLookahead | None = None
         self._last_command: Controls = (0.0,) * self.model.controls()
         self._reach_of_first = 1.0  # [steps]
         self._pending: Floats = np.zeros(
             (delay_steps(self.model), self.model.controls()), np.float32
         )
         self.sigma_scale: Floats | None = None
-        self._movers: Floats = np.zeros((0, 6), np.float32)
+        self._moving_obstacles: Floats = np.zeros((0, 6), np.float32)
         self._tables: RolloutArrays | None = None
         self._block = compiled_block(motion_model)
         # A car cannot turn on the spot: where it faces decides how it drives there.
@@ -174,15 +174,15 @@ class DrivingObjective:
         self._padded = field.padded
 
     @property
-    def outlook(self) -> PlanLookahead | None:
+    def lookahead(self) -> PlanLookahead | None:
         """Return what the last search of the plan ahead has found."""
-        return self._outlook
+        return self._lookahead
 
-    def set_outlook(self, outlook: PlanLookahead | None) -> None:
+    def set_lookahead(self, lookahead: PlanLookahead | None) -> None:
         """Take over what a search of the plan ahead has found; None forgets it."""
-        self._outlook = outlook
-        if outlook is not None and outlook.detour is not None:
-            self._to_go = outlook.to_go
+        self._lookahead = lookahead
+        if lookahead is not None and lookahead.detour is not None:
+            self._to_go = lookahead.to_go
 
     def look_ahead(self, path: ReferencePath, progress: float) -> bool:
         """
@@ -201,7 +201,7 @@ class DrivingObjective:
             self._limits,
             self._critics,
         )
-        self.set_outlook(found)
+        self.set_lookahead(found)
         return found.detour is not None
 
     @property
@@ -217,7 +217,7 @@ class DrivingObjective:
 
     def way_round(self, path: ReferencePath, progress: float) -> CostToGo | None:
         """Return the way round what blocks a path, where it counts at an arc length [m]."""
-        known = self._outlook
+        known = self._lookahead
         way = None if known is None or known.path is not path else known.detour
         if way is None:
             return None
@@ -227,7 +227,7 @@ class DrivingObjective:
 
     def end(self, path: ReferencePath) -> float:
         """Return the arc length [m] at which to stand as no way leads on; inf where one does."""
-        known = self._outlook
+        known = self._lookahead
         return math.inf if known is None or known.path is not path else known.end
 
     def prepare(
@@ -237,7 +237,7 @@ class DrivingObjective:
         path: ReferencePath,
         progress: float,
         pending: Floats | None = None,
-        movers: NDArray[np.float64] | None = None,
+        moving_obstacles: NDArray[np.float64] | None = None,
         interval: float | None = None,
     ) -> None:
         """
@@ -256,7 +256,7 @@ class DrivingObjective:
         pending : float32[waits, m], optional
             Commands of the steps before that an axis which acts late has still to obey; see
             motion.waits.
-        movers : float64[n, 6], optional
+        moving_obstacles : float64[n, 6], optional
             x, y [m], vx, vy [m/s], radius [m] of what moves, at the time of `state`, and how fast
             the radius grows [m/s].
         interval : float, optional
@@ -269,9 +269,9 @@ class DrivingObjective:
             raise RuntimeError('set_field must come before prepare')
         if pending is not None:
             self._pending = pending
-        self._movers = self._movers[:0]
-        if movers is not None and len(movers):
-            self._movers = (movers - [state.x, state.y, 0.0, 0.0, 0.0, 0.0]).astype(np.float32)
+        self._moving_obstacles = self._moving_obstacles[:0]
+        if moving_obstacles is not None and len(moving_obstacles):
+            self._moving_obstacles = (moving_obstacles - [state.x, state.y, 0.0, 0.0, 0.0, 0.0]).astype(np.float32)
         self._last_command = last_command
         self._reach_of_first = first_step_reach(interval or self._time_step, self._time_step)
         spread = self.model.sigma_scale(state.v)
@@ -282,10 +282,10 @@ class DrivingObjective:
             len(path.arc),
             math.ceil((progress + self._reach + LENGTH_BEYOND_HORIZON) / spacing) + 1,
         )
-        known = self._outlook
+        known = self._lookahead
         if known is None or not known.covers(path, first, last):
             known = without_costmap(path, first, last, self._limits, self._critics)
-            self.set_outlook(known)
+            self.set_lookahead(known)
         way = self.way_round(path, progress)
         straight = self._plain if path.facing is None else self._facing
         weights = straight if way is None else self._round
@@ -326,7 +326,7 @@ class DrivingObjective:
         )  # fmt: skip
         self._tables = RolloutArrays(
             self._padded, self._discs, table, left, ways, self._to_go,
-            self._pending, self._movers, self._own,
+            self._pending, self._moving_obstacles, self._own,
         )  # fmt: skip
 
     def _aim(self, state: MotionState, path: ReferencePath) -> float:

@@ -81,7 +81,7 @@ class Track:
         return 0.5 * (left + right), 0.5 * (bottom + top)
 
     @property
-    def mover(self) -> DynamicObstacle:
+    def obstacle(self) -> DynamicObstacle:
         """Return the disc that the thing is taken for: as deep as what is seen is wide."""
         stamp, (left, bottom, right, top) = self.seen[-1]
         x, y = self.centre
@@ -121,40 +121,40 @@ def update_tracks(
     """
     found = [Track(((stamp, edges),), place) for edges in _segments(costmap, place)]
     now = _matched(tracks, stamp, found)
-    movers = [track.mover for track in now if track.moves]
-    if not movers:
+    moving_obstacles = [track.obstacle for track in now if track.moves]
+    if not moving_obstacles:
         return now, costmap
-    return now, replace(costmap, data=_without(costmap, movers))
+    return now, replace(costmap, data=_without(costmap, moving_obstacles))
 
 
-def predict_obstacles(movers: Sequence[DynamicObstacle], time: float) -> NDArray[np.float64]:
-    """Return x, y, vx, vy, radius of each mover at a time [s], float64[n, 5]."""
+def predict_obstacles(moving_obstacles: Sequence[DynamicObstacle], time: float) -> NDArray[np.float64]:
+    """Return x, y, vx, vy, radius of each moving obstacle at a time [s], float64[n, 5]."""
     rows = [
         (m.x + (time - m.stamp) * m.vx, m.y + (time - m.stamp) * m.vy, m.vx, m.vy, m.radius)
-        for m in movers
+        for m in moving_obstacles
     ]
     return np.array(rows, np.float64).reshape(-1, 5)
 
 
 def met(
     still: DistanceField,
-    movers: Sequence[DynamicObstacle],
+    moving_obstacles: Sequence[DynamicObstacle],
     place: tuple[float, float],
     speed: float,
     longest: float,
 ) -> DistanceField:
     """
-    Return a field with each mover where a robot from `place` at `speed` [m/s] meets it.
+    Return a field with each moving obstacle where a robot from `place` at `speed` [m/s] meets it.
 
     No later than in `longest` [s]: nobody knows where it is then.
     """
-    if not movers:
+    if not moving_obstacles:
         return still
     height, width = still.distance.shape
     x = still.origin_x + (np.arange(width) + 0.5) * still.resolution
     y = (still.origin_y + (np.arange(height) + 0.5) * still.resolution)[:, None]
     distance = still.distance
-    for m in movers:
+    for m in moving_obstacles:
         later = min(math.dist(place, (m.x, m.y)) / speed, longest)
         away = np.hypot(x - m.x - later * m.vx, y - m.y - later * m.vy) - m.radius
         distance = np.minimum(distance, np.maximum(away, 0.0).astype(np.float32))
@@ -162,7 +162,7 @@ def met(
 
 
 def margins(risk: float) -> tuple[float, float]:
-    """Return the margin [m] around a mover, and its growth [m/s], beyond which `risk` is left."""
+    """Return the margin [m] around a moving obstacle, and its growth [m/s], beyond which `risk` is left."""
     deviations = NormalDist().inv_cdf(1.0 - risk)
     return deviations * POSITION_STD, deviations * SPEED_STD
 
@@ -280,7 +280,7 @@ def _velocity(seen: Sequence[tuple[float, Edges]], share: float) -> tuple[float,
     return velocity if math.hypot(*velocity) > share * MIN_OBSTACLE_SPEED else (0.0, 0.0)
 
 
-def _without(costmap: Costmap, movers: Sequence[DynamicObstacle]) -> NDArray[np.int8]:
+def _without(costmap: Costmap, moving_obstacles: Sequence[DynamicObstacle]) -> NDArray[np.int8]:
     """Return the cells without what moves, its wake, and what was inflated around them."""
     from scipy.ndimage import distance_transform_edt
 
@@ -289,12 +289,12 @@ def _without(costmap: Costmap, movers: Sequence[DynamicObstacle]) -> NDArray[np.
     x = costmap.origin_x + (np.arange(width) + 0.5) * res
     y = (costmap.origin_y + (np.arange(height) + 0.5) * res)[:, None]
     gone = np.zeros(data.shape, bool)
-    for mover in movers:
-        speed = math.hypot(mover.vx, mover.vy)
-        along_x, along_y = mover.vx / speed, mover.vy / speed
-        behind = -((x - mover.x) * along_x + (y - mover.y) * along_y)
-        aside = np.abs((y - mover.y) * along_x - (x - mover.x) * along_y)
-        around = mover.radius + res
+    for obstacle in moving_obstacles:
+        speed = math.hypot(obstacle.vx, obstacle.vy)
+        along_x, along_y = obstacle.vx / speed, obstacle.vy / speed
+        behind = -((x - obstacle.x) * along_x + (y - obstacle.y) * along_y)
+        aside = np.abs((y - obstacle.y) * along_x - (x - obstacle.x) * along_y)
+        around = obstacle.radius + res
         gone |= (behind >= -around) & (behind <= WAKE_LENGTH) & (aside <= around)
     gone &= data == LETHAL
     kept = data.copy()

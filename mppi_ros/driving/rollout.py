@@ -159,17 +159,17 @@ def footprint_clearance(
 
 @inline_njit
 def dynamic_obstacle_clearance(
-    movers: Any, time: Any, discs: Any, body: Any, clearance: Any
+    moving_obstacles: Any, time: Any, discs: Any, body: Any, clearance: Any
 ) -> None:
     """
     Distance of the footprint to what moves, where it will be after `time`.
 
-    A row of movers, float32[n, 6], is x, y, vx, vy, radius, and how fast the radius grows.
+    A row of moving_obstacles, float32[n, 6], is x, y, vx, vy, radius, and how fast the radius grows.
     """
     x, y, c, s = body[:4]
-    for n in range(movers.shape[0]):
-        at_x, at_y = movers[n, 0] + time * movers[n, 2], movers[n, 1] + time * movers[n, 3]
-        body = movers[n, 4] + time * movers[n, 5]
+    for n in range(moving_obstacles.shape[0]):
+        at_x, at_y = moving_obstacles[n, 0] + time * moving_obstacles[n, 2], moving_obstacles[n, 1] + time * moving_obstacles[n, 3]
+        body = moving_obstacles[n, 4] + time * moving_obstacles[n, 5]
         for disc in range(discs.shape[0]):
             ahead, aside, radius = discs[disc, 0], discs[disc, 1], discs[disc, 2]
             for j in range(BLOCK):
@@ -342,7 +342,7 @@ class RolloutArrays(NamedTuple):
     see `PathScalars`; left, float32[p + 1]: time [s] from a point of the path to its end; ways,
     float32[p, 2]: c, s of the body there, see `follows_plan_yaw`; to_go, float32[n]: time [s] left
     round an obstacle, at the places of to_go_grid; pending, float32[waits, m]: see
-    `apply_delay_and_dead_band`; movers, float32[n, 6]: see `dynamic_obstacle_clearance`.
+    `apply_delay_and_dead_band`; moving_obstacles, float32[n, 6]: see `dynamic_obstacle_clearance`.
     """
 
     field: Any
@@ -352,7 +352,7 @@ class RolloutArrays(NamedTuple):
     ways: Any
     to_go: Any
     pending: Any
-    movers: Any
+    moving_obstacles: Any
     own: PluginPointers
 
 
@@ -361,7 +361,7 @@ def rollout_block(
 ) -> None:
     """Fill cost, float32[BLOCK], of the sequences x̄ + sign · L n of one block of noise n."""
     start, grid, path, to_go_grid, target, weights, model = load_pointer(situation)
-    field, discs, table, left, ways, to_go, pending, movers, own = load_pointer(tables)
+    field, discs, table, left, ways, to_go, pending, moving_obstacles, own = load_pointer(tables)
     body = (
         stack_row(), stack_row(), stack_row(), stack_row(), stack_row(), stack_row(), stack_row(),
         stack_row(),
@@ -389,9 +389,9 @@ def rollout_block(
             call_pointer(own.motion, (t, rows, own.values))
             import_state(rows, body)
         footprint_clearance(field, grid, discs, model, body, clearance)
-        if movers.shape[0] > 0:
+        if moving_obstacles.shape[0] > 0:
             dynamic_obstacle_clearance(
-                movers, np.float32(t + 1) * model.dt, discs, body, clearance
+                moving_obstacles, np.float32(t + 1) * model.dt, discs, body, clearance
             )
         if ends:
             goal_costs(target, path, weights, model, body, arc, near, total)

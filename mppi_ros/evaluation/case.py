@@ -78,7 +78,7 @@ class Case:
         Bounds of the map of `circles` [m].
     hidden : tuple of (x, y, radius)
         Obstacles that the map does not show [m].
-    movers : tuple of (x, y, radius, vx, vy, turn)
+    moving_obstacles : tuple of (x, y, radius, vx, vy, turn)
         Moving obstacles, see simulation.world.MovingDisc.
     path : tuple of (x, y, yaw)
         Plan to follow without replanning; empty if the planner computes it.
@@ -111,7 +111,7 @@ class Case:
     circles: tuple[Circle, ...] = ()
     bounds: tuple[float, float, float, float] | None = None
     hidden: tuple[Circle, ...] = ()
-    movers: tuple[tuple[float, ...], ...] = ()
+    moving_obstacles: tuple[tuple[float, ...], ...] = ()
     path: tuple[Pose, ...] = ()
     laps: int = 0
     lap_time: float = 0.0
@@ -133,7 +133,7 @@ class Case:
         """
         world = self._map().with_discs(self.hidden)
         return Episode(
-            world=world.with_movers([MovingDisc(*mover) for mover in self.movers]),
+            world=world.with_moving_obstacles([MovingDisc(*obstacle) for obstacle in self.moving_obstacles]),
             start=self.start,
             goal=self.goal,
             configuration=self.configuration,
@@ -195,7 +195,7 @@ class Case:
 
     def discs(self, time: float) -> NDArray[np.float64]:
         """Return x, y, radius [m] of the unmapped obstacles at a time [s], float64[n, 3]."""
-        moving = [MovingDisc(*mover).at(time) for mover in self.movers]
+        moving = [MovingDisc(*obstacle).at(time) for obstacle in self.moving_obstacles]
         return np.array([*self.hidden, *moving]).reshape(-1, 3)
 
     def inputs(self) -> dict[str, Any]:

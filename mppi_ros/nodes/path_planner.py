@@ -169,7 +169,7 @@ class PathPlanner(ParameterMixin[PlannerParameters], Node):
             if len(self._plan) and self._is_good(pose):
                 return
             found = plan(
-                self._surroundings(), pose, goal, self._footprint,
+                self._collision_model(), pose, goal, self._footprint,
                 unknown_is_free=self._map is None,
             )
         except InputError as error:
@@ -183,7 +183,7 @@ class PathPlanner(ParameterMixin[PlannerParameters], Node):
             self.get_logger().info(f'plan of {len(found)} poses')
             self._publish_plan(found, frame, '')
 
-    def _surroundings(self) -> Costmap:
+    def _collision_model(self) -> Costmap:
         """Return the map with what the costmap adds to it, or the one of them that came."""
         known, seen = self._map or self._costmap, self._costmap
         assert known is not None

@@ -67,7 +67,7 @@ class World:
         or raw.
     circles : float64[n, 3]
         x, y, radius [m] of the obstacles at rest that are not cells.
-    movers : tuple of Moving
+    moving_obstacles : tuple of Moving
         The obstacles that move.
 
     """
@@ -76,14 +76,14 @@ class World:
         self,
         occupancy: Costmap,
         circles: NDArray[np.float64],
-        movers: tuple[Moving, ...] = (),
+        moving_obstacles: tuple[Moving, ...] = (),
         *,
         solid_cells: bool,
     ) -> None:
         """Make a world; `solid_cells` says that the occupied cells are obstacles themselves."""
         self.occupancy = occupancy
         self.circles = circles
-        self.movers = movers
+        self.moving_obstacles = moving_obstacles
         self._hop = _cells_to_nearest(occupancy) if solid_cells else NO_CELLS
 
     @classmethod
@@ -187,22 +187,22 @@ class World:
         world.circles = np.vstack([self.circles, _discs(discs)])
         return world
 
-    def with_movers(self, movers: Sequence[Moving]) -> World:
+    def with_moving_obstacles(self, moving_obstacles: Sequence[Moving]) -> World:
         """Add obstacles that move; the map does not show them."""
         world = self._copy()
-        world.movers = (*self.movers, *movers)
+        world.moving_obstacles = (*self.moving_obstacles, *moving_obstacles)
         return world
 
     def _copy(self) -> World:
-        world = World(self.occupancy, self.circles, self.movers, solid_cells=False)
+        world = World(self.occupancy, self.circles, self.moving_obstacles, solid_cells=False)
         world._hop = self._hop
         return world
 
     def discs(self, time: float = 0.0) -> NDArray[np.float64]:
-        """Return x, y, radius [m] of all circles and movers at a time [s]: float64[n, 3]."""
-        if not self.movers:
+        """Return x, y, radius [m] of all circles and moving obstacles at a time [s]: float64[n, 3]."""
+        if not self.moving_obstacles:
             return self.circles
-        found = [disc for mover in self.movers if (disc := mover.at(time)) is not None]
+        found = [disc for obstacle in self.moving_obstacles if (disc := obstacle.at(time)) is not None]
         return np.vstack([self.circles, np.array(found).reshape(-1, 3)])
 
     def clearance(

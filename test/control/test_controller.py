@@ -422,10 +422,10 @@ def test_new_body_and_unknown_cells_change_the_distances():
     costmap = room()
     costmap.data[40:50, 40:50] = -1
     robot.controller.set_costmap(robot.now, costmap)
-    free = robot.controller._costmaps.survey.region.field.distance[45, 45]
+    free = robot.controller._costmaps.processed.region.field.distance[45, 45]
     robot.controller.configure(replace(PATIENT, {'safety.unknown_is_obstacle': True}))
     assert free > 0.0
-    assert robot.controller._costmaps.survey.region.field.distance[45, 45] == 0.0
+    assert robot.controller._costmaps.processed.region.field.distance[45, 45] == 0.0
 
 
 def test_same_seed_gives_the_same_drive_and_another_seed_another():

@@ -25,11 +25,11 @@ from mppi_ros.parameters.errors import InputError, MppiError
 pytest.importorskip('mcap')
 
 
-def recorded(path: Path, drive, surveyor=None, most=1e9) -> tuple[PlainRobot, list[str]]:
+def recorded(path: Path, drive, processor=None, most=1e9) -> tuple[PlainRobot, list[str]]:
     """Let a robot drive and record it; return it and what the recorder complained of."""
     complaints: list[str] = []
     recorder = Recorder(path, most, complaints.append)
-    robot = PlainRobot(RecordedController(QUICK, 3, surveyor, write=recorder.write))
+    robot = PlainRobot(RecordedController(QUICK, 3, processor, write=recorder.write))
     drive(robot)
     recorder.close()
     return robot, complaints
@@ -80,7 +80,7 @@ def test_every_tick_comes_out_again_bit_by_bit(tmp_path):
 
 
 def test_surveys_are_taken_over_when_they_were(tmp_path):
-    surveyor = DeferredProcessor()
+    processor = DeferredProcessor()
 
     def drive(robot):
         robot.controller.set_costmap(robot.now, room())
@@ -90,16 +90,16 @@ def test_surveys_are_taken_over_when_they_were(tmp_path):
             if n % 7 == 6:
                 robot.controller.set_costmap(robot.now, with_block(room(), 2.0, 0.1 * n, 0.3))
             if n % 5 == 2:
-                surveyor.process()
+                processor.process()
 
-    recorded(tmp_path / 'run.mcap', drive, surveyor)
+    recorded(tmp_path / 'run.mcap', drive, processor)
     ticks = list(repeat(tmp_path / 'run.mcap'))
     assert 'driving' in {tick.recorded['state'] for tick in ticks}
     assert [tick.differences for tick in ticks] == [[]] * len(ticks)
 
 
 def test_a_survey_in_another_thread_is_repeated(tmp_path):
-    surveyor = ThreadedProcessor()
+    processor = ThreadedProcessor()
 
     def drive(robot):
         robot.controller.set_costmap(robot.now, room())
@@ -112,8 +112,8 @@ def test_a_survey_in_another_thread_is_repeated(tmp_path):
                 return
             threading.Event().wait(0.005)
 
-    recorded(tmp_path / 'run.mcap', drive, surveyor)
-    surveyor.close()
+    recorded(tmp_path / 'run.mcap', drive, processor)
+    processor.close()
     assert all(not tick.differences for tick in repeat(tmp_path / 'run.mcap'))
 
 

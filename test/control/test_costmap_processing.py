@@ -33,8 +33,8 @@ def corridor(side_cells, resolution=0.05):
     return Costmap(data, resolution, -half, -half)
 
 
-def drives(costmap, seconds=12.0, configuration=PATIENT, surveyor=None, x=-3.0):
-    robot = PlainRobot(Controller(configuration, 1, surveyor), x=x)
+def drives(costmap, seconds=12.0, configuration=PATIENT, processor=None, x=-3.0):
+    robot = PlainRobot(Controller(configuration, 1, processor), x=x)
     robot.controller.set_odometry(robot.odometry())
     robot.controller.set_costmap(robot.now, costmap)
     robot.controller.set_goal(robot.now, x + 6.0, 0.0, 0.0)
@@ -45,10 +45,10 @@ def drives(costmap, seconds=12.0, configuration=PATIENT, surveyor=None, x=-3.0):
 def test_a_window_of_a_huge_costmap_drives_just_like_the_whole(monkeypatch):
     costmap = corridor(1000)
     in_a_window = drives(costmap)
-    assert in_a_window.controller._costmaps.survey.region.place is not None
+    assert in_a_window.controller._costmaps.processed.region.place is not None
     monkeypatch.setattr('mppi_ros.driving.costmap_crop.MAX_CELLS_UNCROPPED', 1e9)
     on_the_whole = drives(costmap)
-    assert on_the_whole.controller._costmaps.survey.region.place is None
+    assert on_the_whole.controller._costmaps.processed.region.place is None
     assert [tick.command for tick in in_a_window.ticks] == [
         tick.command for tick in on_the_whole.ticks]
     assert in_a_window.pose[0] > 1.0
@@ -56,9 +56,9 @@ def test_a_window_of_a_huge_costmap_drives_just_like_the_whole(monkeypatch):
 
 def test_the_window_follows_the_robot():
     robot = drives(corridor(1000), seconds=0.2)
-    first = robot.controller._costmaps.survey.region
+    first = robot.controller._costmaps.processed.region
     robot.run(12.0)
-    last = robot.controller._costmaps.survey.region
+    last = robot.controller._costmaps.processed.region
     assert last.costmap is first.costmap
     assert last.place[0] > first.place[0] + 1.0
     assert math.dist(last.place, robot.pose[:2]) < costmap_processing.slack(PATIENT)
@@ -67,28 +67,28 @@ def test_the_window_follows_the_robot():
 def test_a_costmap_of_a_hundred_million_cells_is_driven_on():
     robot = drives(corridor(10_000, 0.01), seconds=3.0)
     assert robot.ticks[-1].state is ControllerState.DRIVING
-    assert robot.controller._costmaps.survey.region.field.distance.size <= 2000**2
+    assert robot.controller._costmaps.processed.region.field.distance.size <= 2000**2
 
 
 def test_the_robot_waits_while_its_surroundings_are_unknown():
-    surveyor = DeferredProcessor()
-    robot = PlainRobot(Controller(PATIENT, 1, surveyor))
+    processor = DeferredProcessor()
+    robot = PlainRobot(Controller(PATIENT, 1, processor))
     robot.controller.set_costmap(robot.now, corridor(1000))
-    surveyor.process()
+    processor.process()
     robot.controller.set_goal(robot.now, 3.0, 0.0, 0.0)
     robot.pose[0] = 15.0
     assert robot.tick().state is ControllerState.WAITING
-    surveyor.process()
+    processor.process()
     assert robot.tick().state is ControllerState.DRIVING
 
 
 def test_a_costmap_grows_old_while_it_is_surveyed():
-    surveyor = DeferredProcessor()
-    robot = PlainRobot(Controller(QUICK, 1, surveyor))
+    processor = DeferredProcessor()
+    robot = PlainRobot(Controller(QUICK, 1, processor))
     robot.controller.set_costmap(robot.now, room())
     robot.controller.set_goal(robot.now, 3.0, 0.0, 0.0)
     assert robot.tick().reason == 'the costmap is being processed'
-    surveyor.process()
+    processor.process()
     robot.run(0.5)
     tick = robot.tick()
     assert tick.state is ControllerState.DRIVING
@@ -96,7 +96,7 @@ def test_a_costmap_grows_old_while_it_is_surveyed():
     robot.controller.set_costmap(robot.now, room())
     tick = robot.run(1.2)
     assert 'costmap is 1.75 s old' in tick.reason
-    surveyor.process()
+    processor.process()
     assert robot.run(0.3).state is ControllerState.DRIVING
 
 
@@ -109,45 +109,45 @@ def test_the_same_costmap_sent_again_is_fresh():
 
 
 def test_an_obstacle_counts_as_soon_as_it_is_surveyed():
-    surveyor = DeferredProcessor()
-    robot = PlainRobot(Controller(PATIENT, 1, surveyor), x=-4.0)
+    processor = DeferredProcessor()
+    robot = PlainRobot(Controller(PATIENT, 1, processor), x=-4.0)
     robot.controller.set_costmap(robot.now, room())
-    surveyor.process()
+    processor.process()
     robot.controller.set_goal(robot.now, 4.0, 0.0, 0.0)
     assert robot.run(1.0).state is ControllerState.DRIVING
     robot.controller.set_costmap(robot.now, with_block(room(), robot.pose[0] + 0.36, 0.0, 0.2))
     assert robot.tick().state is ControllerState.DRIVING
-    surveyor.process()
+    processor.process()
     assert 'no room to brake' in robot.tick().reason
 
 
 def test_no_later_request_takes_the_place_of_one_that_new_parameters_want():
-    surveyor = DeferredProcessor()
+    processor = DeferredProcessor()
     costmap = room()
     costmap.data[40:60, 60:80] = -1  # unknown
     free = replace(PATIENT, {'safety.unknown_is_obstacle': False})
-    robot = PlainRobot(Controller(free, 1, surveyor))
+    robot = PlainRobot(Controller(free, 1, processor))
     robot.controller.set_costmap(robot.now, costmap)
-    surveyor.process()
+    processor.process()
     robot.controller.set_goal(robot.now, 3.0, 0.0, 0.0)
     robot.tick()
     robot.controller.configure(replace(free, {'safety.unknown_is_obstacle': True}))
     robot.controller.set_costmap(robot.now, costmap)  # the same one
-    surveyor.process()
+    processor.process()
     robot.tick()
     assert robot.controller.distance_field.at(*np.array([[-1.5], [-0.5]]))[0] == 0.0
 
 
 def test_a_survey_of_another_frame_is_of_no_use():
-    surveyor = DeferredProcessor()
-    robot = PlainRobot(Controller(PATIENT, 1, surveyor))
+    processor = DeferredProcessor()
+    robot = PlainRobot(Controller(PATIENT, 1, processor))
     robot.controller.set_costmap(robot.now, room())
     robot.controller.set_goal(robot.now, 3.0, 0.0, 0.0)
-    surveyor.process()
+    processor.process()
     robot.controller.forget_costmap()
     robot.controller.set_costmap(robot.now, room())
     assert robot.tick().reason == 'the costmap is being processed'
-    surveyor.process()
+    processor.process()
     assert robot.tick().state is ControllerState.DRIVING
 
 
@@ -157,11 +157,11 @@ def test_a_mistake_in_a_survey_brakes_the_robot_and_is_named():
             if self.done:
                 raise ZeroDivisionError('a mistake')
 
-    surveyor = Broken()
-    robot = PlainRobot(Controller(PATIENT, 1, surveyor))
+    processor = Broken()
+    robot = PlainRobot(Controller(PATIENT, 1, processor))
     robot.controller.set_costmap(robot.now, room())
     robot.controller.set_goal(robot.now, 3.0, 0.0, 0.0)
-    surveyor.process()
+    processor.process()
     tick = robot.tick()
     assert tick.command.vx == 0.0
     assert 'ZeroDivisionError: a mistake' in tick.reason
@@ -170,7 +170,7 @@ def test_a_mistake_in_a_survey_brakes_the_robot_and_is_named():
 def request(costmap):
     controller = Controller(PATIENT, 1, DeferredProcessor())
     controller.set_costmap(0.0, costmap)
-    return controller._costmaps._surveyor.request
+    return controller._costmaps._processor.request
 
 
 def until(condition):
@@ -198,7 +198,7 @@ def test_the_newest_request_wins_and_the_others_are_dropped():
     class Work:
         number: int
 
-        def survey(self):
+        def process(self):
             begun.set()
             assert proceed.wait(20.0)
             done.append(self.number)
@@ -217,7 +217,7 @@ def test_the_newest_request_wins_and_the_others_are_dropped():
 
 def test_what_goes_wrong_in_the_background_is_told_once_and_ends_nothing():
     class Wrong:
-        def survey(self):
+        def process(self):
             raise ZeroDivisionError('a mistake')
 
     background = ThreadedProcessor()
@@ -241,5 +241,5 @@ def test_a_tick_looks_at_no_more_of_a_long_plan_than_is_near():
     robot.controller.set_plan(robot.now, np.column_stack([plan.points[::3], plan.yaw[::3]]))
     assert robot.tick().state is ControllerState.DRIVING
     objective = robot.controller._objective
-    assert len(objective.outlook.time_to_go) < 500
+    assert len(objective.lookahead.time_to_go) < 500
     assert len(objective._tables.time_to_go) < 500

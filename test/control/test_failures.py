@@ -24,11 +24,11 @@ PATIENT = replace(QUICK, {'safety.costmap_timeout': 0.0})
 SLOWER = replace(PATIENT, {'limits.vx_max': 0.3})
 
 
-def driving(surveyor=None, seconds=1.0) -> PlainRobot:
-    robot = PlainRobot(Controller(PATIENT, 1, surveyor), x=-4.0)
+def driving(processor=None, seconds=1.0) -> PlainRobot:
+    robot = PlainRobot(Controller(PATIENT, 1, processor), x=-4.0)
     robot.controller.set_costmap(robot.now, room())
-    if surveyor is not None:
-        surveyor.process()
+    if processor is not None:
+        processor.process()
     robot.controller.set_goal(robot.now, 4.0, 0.0, 0.0)
     robot.run(seconds)
     assert robot.ticks[-1].command.vx > 0.3
@@ -40,9 +40,9 @@ def raises(*_, **__):
 
 
 def test_an_error_of_the_survey_before_does_not_refuse_a_configuration_nor_reach_it():
-    surveyor = DeferredProcessor()
-    robot = driving(surveyor)
-    surveyor.fail()
+    processor = DeferredProcessor()
+    robot = driving(processor)
+    processor.fail()
     robot.controller.configure(SLOWER)
     assert robot.controller.configuration is SLOWER
     ticks = [robot.tick() for _ in range(20)]
@@ -51,18 +51,18 @@ def test_an_error_of_the_survey_before_does_not_refuse_a_configuration_nor_reach
 
 
 def test_an_error_that_was_taken_but_not_reported_does_not_outlive_the_configuration():
-    surveyor = DeferredProcessor()
-    robot = driving(surveyor)
-    surveyor.fail()
+    processor = DeferredProcessor()
+    robot = driving(processor)
+    processor.fail()
     robot.controller.set_costmap(robot.now, room())
     robot.controller.configure(SLOWER)
     assert robot.tick().code is Reason.NONE
 
 
 def test_an_error_of_the_survey_before_the_frame_changed_is_dropped():
-    surveyor = DeferredProcessor()
-    robot = driving(surveyor)
-    surveyor.fail()
+    processor = DeferredProcessor()
+    robot = driving(processor)
+    processor.fail()
     robot.controller.forget_costmap()
     robot.controller.set_costmap(robot.now, room())
     assert robot.tick().code is Reason.COSTMAP_PENDING
@@ -70,9 +70,9 @@ def test_an_error_of_the_survey_before_the_frame_changed_is_dropped():
 
 @pytest.mark.parametrize('act', ['set_costmap', 'set_plan'])
 def test_an_error_in_the_background_refuses_no_input_and_brakes_the_next_tick(act):
-    surveyor = DeferredProcessor()
-    robot = driving(surveyor)
-    surveyor.fail()
+    processor = DeferredProcessor()
+    robot = driving(processor)
+    processor.fail()
     before = robot.ticks[-1].command.vx
     if act == 'set_costmap':
         robot.controller.set_costmap(robot.now, room())
@@ -96,7 +96,7 @@ def test_a_survey_made_at_once_that_fails_brakes_the_next_tick_and_no_other(monk
 def state_of(controller):
     return (
         controller.configuration, controller._footprint, controller._objective,
-        controller._drives, controller._braking_model, controller._surroundings,
+        controller._drives, controller._braking_model, controller._collision_model,
         controller._sampler.parameters,
     )
 
@@ -176,8 +176,8 @@ def test_what_is_no_time_brakes_the_robot(value):
 
 
 def test_a_costmap_that_is_being_processed_is_not_missing():
-    surveyor = DeferredProcessor()
-    robot = PlainRobot(Controller(PATIENT, 1, surveyor))
+    processor = DeferredProcessor()
+    robot = PlainRobot(Controller(PATIENT, 1, processor))
     robot.controller.set_goal(robot.now, 3.0, 0.0, 0.0)
     tick = robot.tick()
     assert (tick.code, tick.reason) == (Reason.COSTMAP_MISSING, 'no costmap yet')
@@ -186,23 +186,23 @@ def test_a_costmap_that_is_being_processed_is_not_missing():
     assert (tick.code, tick.reason) == (
         Reason.COSTMAP_PENDING, 'the costmap is being processed')
     assert tick.state is ControllerState.WAITING
-    surveyor.process()
+    processor.process()
     assert robot.tick().code is Reason.NONE
 
 
 def test_a_window_that_is_being_moved_is_pending_and_the_robot_drives_on_at_once():
-    surveyor = DeferredProcessor()
-    robot = PlainRobot(Controller(PATIENT, 1, surveyor), x=-7.0)
+    processor = DeferredProcessor()
+    robot = PlainRobot(Controller(PATIENT, 1, processor), x=-7.0)
     robot.controller.set_odometry(robot.odometry())
     robot.controller.set_costmap(robot.now, room(100.0, 100.0))
-    surveyor.process()
+    processor.process()
     robot.controller.set_goal(robot.now, 14.0, 0.0, 0.0)
     for _ in range(400):
         code = robot.tick().code
         if code is not Reason.NONE:
             break
     assert code is Reason.COSTMAP_PENDING
-    surveyor.process()
+    processor.process()
     assert robot.tick().code is Reason.NONE
     assert Reason.COSTMAP_PENDING in NON_FAULTS
 

@@ -96,7 +96,7 @@ def test_what_an_obstacle_forbids_is_not_slowed_for_the_rim():
     assert heading_for_the_rim(0.06, tight).slowed((0.5, 0.0)) is not None
     assert heading_for_the_rim(0.06, tight, blocked=True).slowed((0.5, 0.0)) is None
     scene = heading_for_the_rim(0.06, tight)
-    free = scene._replace(surroundings=scene.surroundings._replace(outside=NO_OBSTACLE))
+    free = scene._replace(collision_model=scene.collision_model._replace(outside=NO_OBSTACLE))
     assert free.slowed((0.5, 0.0)) is None
 
 

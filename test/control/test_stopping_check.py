@@ -26,7 +26,7 @@ MODEL = DiffDrive.of(LIMITS, PREDICTION, stopping_check.INTEGRATION_STEP)
 WALL = 4.95  # [m] inner face of the room's right wall
 
 
-def surroundings(costmap, margin=0.0, body=BODY):
+def collision_model(costmap, margin=0.0, body=BODY):
     return CollisionModel.of(distance_field(costmap), body, margin)
 
 
@@ -137,7 +137,7 @@ def test_prediction_over_no_time_is_the_measurement():
 def test_least_room_to_brake_is_the_integral_of_the_velocity(speed, hold):
     # A lag delays the way by its time constant: distance = v hold + v² / 2 a + v τ.
     needed = speed * hold + speed**2 / (2.0 * 2.0) + speed * 0.2
-    around = surroundings(room())
+    around = collision_model(room())
     for slack, safe in ((0.03, True), (-0.03, False)):
         start = moving(x=WALL - 0.2 - needed - slack, v=speed)
         found = stopping_check.check(start, (speed, 0.0), hold, around, MODEL)
@@ -150,13 +150,13 @@ def test_least_room_to_brake_is_the_integral_of_the_velocity(speed, hold):
 
 def test_margin_is_kept():
     start = moving(x=WALL - 0.2 - 0.1)
-    safe = [stopping_check.check(start, (0.4, 0.0), 0.05, surroundings(room(), margin), MODEL).safe
+    safe = [stopping_check.check(start, (0.4, 0.0), 0.05, collision_model(room(), margin), MODEL).safe
             for margin in (0.0, 0.02, 0.08)]
     assert safe == [True, True, False]
 
 
 def test_braking_bends_round_an_obstacle_that_it_cannot_stop_before():
-    around = surroundings(with_block(room(), 1.2, 0.2, 0.1))
+    around = collision_model(with_block(room(), 1.2, 0.2, 0.1))
     start = moving(v=2.0)
     found = stopping_check.check(start, (2.0, 0.0), 0.05, around, MODEL)
     assert found.safe
@@ -165,7 +165,7 @@ def test_braking_bends_round_an_obstacle_that_it_cannot_stop_before():
 
 @pytest.mark.parametrize('side', [1.0, -1.0])
 def test_robot_in_contact_may_leave_and_rest_but_not_go_deeper(side):
-    around = surroundings(with_block(room(), 0.2 * side, 0.0, 0.1))
+    around = collision_model(with_block(room(), 0.2 * side, 0.0, 0.1))
     speeds = {v: stopping_check.check(moving(), (v, 0.0), 0.05, around, MODEL).safe
               for v in (-0.2 * side, 0.0, 0.2 * side)}
     assert list(speeds.values()) == [True, True, False]
@@ -173,7 +173,7 @@ def test_robot_in_contact_may_leave_and_rest_but_not_go_deeper(side):
 
 @pytest.mark.parametrize('v', [-0.2, 0.0, 0.2])
 def test_robot_whose_middle_is_in_an_obstacle_may_not_move(v):
-    around = surroundings(with_block(room(), 0.0, 0.0, 0.6))
+    around = collision_model(with_block(room(), 0.0, 0.0, 0.6))
     found = stopping_check.check(moving(), (v, 0.0), 0.05, around, MODEL)
     assert found.begin == pytest.approx(-0.2)
     assert not found.safe
@@ -182,7 +182,7 @@ def test_robot_whose_middle_is_in_an_obstacle_may_not_move(v):
 def test_each_disc_may_not_go_deeper_even_when_another_comes_free():
     body = Footprint.polygonal([[0.5, 0.2], [-0.5, 0.2], [-0.5, -0.2], [0.5, -0.2]])
     costmap = with_block(with_block(room(), 0.7, 0.0, 0.2), -0.8, 0.0, 0.2)
-    around = surroundings(costmap, body=body)
+    around = collision_model(costmap, body=body)
     assert around.distance.min() == 0.0
     found = stopping_check.check(moving(), (-0.5, 0.0), 0.3, around, MODEL)
     assert found.begin < 0.0
@@ -191,12 +191,12 @@ def test_each_disc_may_not_go_deeper_even_when_another_comes_free():
 
 @pytest.mark.parametrize(('speed', 'safe'), [(0.0, True), (-1.5, False)])
 def test_room_to_brake_is_less_before_something_that_comes_nearer(speed, safe):
-    mover = np.array([[1.6, 0.0, speed, 0.0, 0.25]])
-    around = surroundings(room())._replace(movers=mover)
+    obstacle = np.array([[1.6, 0.0, speed, 0.0, 0.25]])
+    around = collision_model(room())._replace(moving_obstacles=obstacle)
     found = [stopping_check.check(moving(v=1.0), (1.0, 0.0), 0.05, around, MODEL)]
     if not safe:  # nor does a bend help where there are walls of them
         aside = np.array([[1.6, 0.5 * n, speed, 0.0, 0.25] for n in range(-4, 5)])
-        blocked = around._replace(movers=aside)
+        blocked = around._replace(moving_obstacles=aside)
         found.append(stopping_check.check(moving(v=1.0), (1.0, 0.0), 0.05, blocked, MODEL))
     assert found[-1].safe == safe
 
@@ -209,7 +209,7 @@ def test_a_stop_of_which_the_end_is_not_seen_is_not_safe(brakes):
     """The room is free for 190 m: what counts is that the robot still moves after 20 s."""
     limits = Limits(ax_min=brakes, vx_max=2.0)
     model = DiffDrive.of(limits, PREDICTION, stopping_check.INTEGRATION_STEP)
-    around = surroundings(FIELD)
+    around = collision_model(FIELD)
     assert 2.0 / -brakes > stopping_check.INTEGRATION_STEP * stopping_check.MAX_STOP_STEPS
     found = stopping_check.check(moving(v=2.0), (2.0, 0.0), 0.05, around, model)
     assert found.rest.v > 0.0

@@ -45,11 +45,11 @@ def watched(seconds, disc, eye=lambda time: (-3.0, 0.0), wake=False):
 def test_a_disc_that_moves_is_found_with_its_velocity(way, speed):
     vx, vy = speed * math.cos(way), speed * math.sin(way)
     tracks, rest = watched(1.0, lambda t: (0.5 + vx * t, 0.3 + vy * t, 0.25))
-    (mover,) = [track.mover for track in tracks if track.moves]
-    assert (mover.vx, mover.vy) == pytest.approx((vx, vy), abs=0.12)
+    (obstacle,) = [track.obstacle for track in tracks if track.moves]
+    assert (obstacle.vx, obstacle.vy) == pytest.approx((vx, vy), abs=0.12)
     x, y = 0.5 + vx, 0.3 + vy
-    assert math.dist((mover.x, mover.y), (x, y)) < 0.15
-    assert mover.radius == pytest.approx(0.25, abs=0.1)
+    assert math.dist((obstacle.x, obstacle.y), (x, y)) < 0.15
+    assert obstacle.radius == pytest.approx(0.25, abs=0.1)
     assert (rest.data == LETHAL).sum() == (room().data == LETHAL).sum()
 
 
@@ -71,7 +71,7 @@ def test_a_thing_that_is_seen_better_and_better_does_not_move():
 
 def test_the_wake_of_what_comes_nearer_goes_with_it_and_walls_stay():
     tracks, rest = watched(1.5, lambda t: (2.5 - 0.8 * t, 0.0, 0.25), wake=True)
-    assert [track.mover.vx for track in tracks if track.moves] == pytest.approx([-0.8], abs=0.1)
+    assert [track.obstacle.vx for track in tracks if track.moves] == pytest.approx([-0.8], abs=0.1)
     assert (rest.data == LETHAL).sum() == (room().data == LETHAL).sum()
 
 

@@ -67,7 +67,7 @@ class Scene:
     looked_ahead: bool = False
     motion_model: str = 'diff_drive'
     pending: tuple[tuple[float, ...], ...] = ()
-    movers: tuple[tuple[float, ...], ...] = ()  # x, y, vx, vy, radius, growth
+    moving_obstacles: tuple[tuple[float, ...], ...] = ()  # x, y, vx, vy, radius, growth
     interval: float | None = None
 
     @property
@@ -82,9 +82,9 @@ class Scene:
         if self.looked_ahead:
             assert not made.look_ahead(self.path, self.progress)
         pending = np.array(self.pending, np.float32).reshape(-1, self.controls)
-        movers = np.array(self.movers, np.float64).reshape(-1, 6)
+        moving_obstacles = np.array(self.moving_obstacles, np.float64).reshape(-1, 6)
         made.prepare(
-            self.state, self.last, self.path, self.progress, pending, movers, self.interval)
+            self.state, self.last, self.path, self.progress, pending, moving_obstacles, self.interval)
         return made
 
 
@@ -110,8 +110,8 @@ SCENES = {
     'turns late': Scene(cluttered(9), bend(), MotionState(2.0, 3.0, 0.1, 0.2, 0.3),
                         prediction=PredictionParameters(delay_linear=0.05, delay_angular=0.17),
                         pending=((0.2, 0.5), (0.2, -0.4), (0.1, -0.2))),
-    'movers': Scene(cluttered(0), bend(), MotionState(2.0, 3.0, 0.1, 0.3, 0.1), footprint=LONG,
-                    movers=((3.0, 2.4, 0.1, 0.5, 0.2, 0.1), (5.0, 3.5, -0.9, -0.2, 0.3, 0.0))),
+    'moving_obstacles': Scene(cluttered(0), bend(), MotionState(2.0, 3.0, 0.1, 0.3, 0.1), footprint=LONG,
+                    moving_obstacles=((3.0, 2.4, 0.1, 0.5, 0.2, 0.1), (5.0, 3.5, -0.9, -0.2, 0.3, 0.0))),
     'dead bands': Scene(cluttered(10), bend(), MotionState(2.0, 3.0, 0.1, 0.2, 0.3),
                         prediction=PredictionParameters(dead_band_linear=0.15,
                                                         dead_band_angular=0.3)),
@@ -243,7 +243,7 @@ def reference(scene, controls):
             free = field.at(disc_x, disc_y) - swept
             doubtful |= np.abs(free) < 1e-5
             clearance = np.minimum(clearance, free)
-            for at_x, at_y, mover_vx, mover_vy, body, growth in scene.movers:
+            for at_x, at_y, mover_vx, mover_vy, body, growth in scene.moving_obstacles:
                 time = (t + 1) * DT
                 away = np.hypot(disc_x - at_x - time * mover_vx, disc_y - at_y - time * mover_vy)
                 free = away - body - time * growth - radius

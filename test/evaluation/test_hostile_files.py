@@ -127,7 +127,7 @@ def test_invalid_parameters_are_named_in_one_line(capsys, tmp_path, text):
 @pytest.mark.parametrize('line', [
     'path: []', 'path: [[0, 0, 0], [1.0e9, 0, 0]]', 'walls: [[0, 0, 1.0e9, 0]]',
     'walls: [[0, 0, .inf, 0]]', f'timeout: {400 * "9"}', 'circles: {a: 1}', 'circles: [[1]]',
-    'movers: 5', 'criteria: [time_ratio]', 'criteria: {time_ratio: [1]}', 'world: 5',
+    'moving_obstacles: 5', 'criteria: [time_ratio]', 'criteria: {time_ratio: [1]}', 'world: 5',
     'parameters: [1]', 'parameters: {lambda: {}}', 'robot: [1]', 'hidden: [[a, b, c]]',
     'start: "123"', 'unknown: 1', '1: 2', 'goal: {1: 2, 3: 4, 5: 6}\nstart: abc',
 ])  # fmt: skip

@@ -66,7 +66,7 @@ def test_the_same_seed_gives_the_same_episode_bit_for_bit():
 
 def test_an_obstacle_that_moves_into_the_robot_ends_the_episode():
     ram = MovingDisc(0.0, -1.2, 0.2, vx=0.0, vy=2.0)
-    result = drive(world=ROOM.with_movers([ram]), sensing='map')
+    result = drive(world=ROOM.with_moving_obstacles([ram]), sensing='map')
     assert result.collision
     assert not result.success
     assert result.min_clearance_m == 0.0
@@ -118,7 +118,7 @@ def test_drift_moves_what_the_robot_believes_only_without_a_map():
 
 def test_somebody_who_passes_over_the_goal_ends_no_drive():
     passer = MovingDisc(4.0, -1.2, 0.3, vx=0.0, vy=0.3)
-    assert drive(world=ROOM.with_movers([passer]), sensing='lidar').success
+    assert drive(world=ROOM.with_moving_obstacles([passer]), sensing='lidar').success
 
 
 def test_the_trace_has_one_row_a_tick_and_one_for_the_end():

@@ -71,9 +71,9 @@ def test_walls_are_not_eroded_by_noise():
 
 
 def test_what_has_gone_is_forgotten_after_a_few_scans():
-    mover = MovingDisc(2.0, 0.0, 0.3, vx=0.0, vy=10.0)
+    obstacle = MovingDisc(2.0, 0.0, 0.3, vx=0.0, vy=10.0)
     back = [[5.0, y, 0.3] for y in np.arange(-5.0, 5.0, 0.3)]
-    world = World.from_circles(back).with_movers([mover])
+    world = World.from_circles(back).with_moving_obstacles([obstacle])
     window = RollingCostmap(12.0)
     for _ in range(10):
         window.add(scan(world), (0.0, 0.0, 0.0))

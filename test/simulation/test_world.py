@@ -226,11 +226,11 @@ def test_rays_along_the_axes_meet_the_face_of_a_cell(tmp_path):
 
 
 def test_moving_discs_turn_back_and_return():
-    mover = MovingDisc(0.0, 1.0, 0.3, vx=0.5, vy=0.0, turn=2.0)
-    assert mover.at(1.0) == (0.5, 1.0, 0.3)
-    assert mover.at(3.0) == mover.at(1.0) == mover.at(5.0)
+    obstacle = MovingDisc(0.0, 1.0, 0.3, vx=0.5, vy=0.0, turn=2.0)
+    assert obstacle.at(1.0) == (0.5, 1.0, 0.3)
+    assert obstacle.at(3.0) == obstacle.at(1.0) == obstacle.at(5.0)
     assert MovingDisc(0.0, 0.0, 0.3, vx=1.0, vy=-1.0).at(10.0) == (10.0, -10.0, 0.3)
-    world = World.from_circles([[9.0, 9.0, 0.1]]).with_movers([mover])
+    world = World.from_circles([[9.0, 9.0, 0.1]]).with_moving_obstacles([obstacle])
     assert world.clearance(0.2, (0.0, 0.0, 0.0), time=0.0) == pytest.approx(0.5)
     assert world.clearance(0.2, (1.0, 0.0, 0.0), time=2.0) == pytest.approx(0.5)
     assert world.raycast(0.5, 0.0, np.array([math.pi / 2]), 9.0, time=1.0)[0] == pytest.approx(0.7)

@@ -22,7 +22,7 @@ TIME_HORIZON = 5.0  # [s] as CrowdNav has it, like the next two
 NEIGHBORS = 10
 NEIGHBOR_DISTANCE = 10.0  # [m]
 STEER = 2.5  # [1/s] turning rate per heading error of a robot that cannot move sideways
-DIFFERENCE = 0.05  # [s] over which the velocity of a mover is taken
+DIFFERENCE = 0.05  # [s] over which the velocity of a moving obstacle is taken
 
 TEXTBOOK: Mapping[str, Any] = {
     'noise.correlation_time': 0.0, 'noise.smoothing_time': 0.0, 'lambda': 0.2,
@@ -68,7 +68,7 @@ class Orca(Standing):
     """
     Optimal reciprocal collision avoidance, straight to the goal.
 
-    It knows the positions and velocities of all movers exactly and takes them to do half of the
+    It knows the positions and velocities of all moving obstacles exactly and takes them to do half of the
     avoiding. A robot that cannot move sideways turns towards the velocity that ORCA chooses, and
     drives the part of it that lies ahead.
     """
@@ -127,8 +127,8 @@ class Orca(Standing):
         simulator.add_agent((o.x, o.y))
         simulator.set_agent_velocity(0, own)
         simulator.set_agent_pref_velocity(0, (wanted * to_goal[0], wanted * to_goal[1]))
-        for mover in self._world.movers:
-            here, before = mover.at(now), mover.at(max(now - DIFFERENCE, 0.0))
+        for obstacle in self._world.moving_obstacles:
+            here, before = obstacle.at(now), obstacle.at(max(now - DIFFERENCE, 0.0))
             if here is None:
                 continue
             velocity = (0.0, 0.0)

@@ -81,7 +81,7 @@ class PeopleCase(Case):
         """Return the episode; see Case."""
         episode = super().episode(ideal)
         crowd = self._crowd()
-        world = episode.world.with_movers(crowd.movers() if crowd else self.people())
+        world = episode.world.with_moving_obstacles(crowd.moving_obstacles() if crowd else self.people())
         return replace(
             episode, world=world, crowd=crowd, driver=driver_of(self.baseline, world, self.goal),
             lidar=Lidar(field_of_view=self.field_of_view),
@@ -133,8 +133,8 @@ class PeopleCase(Case):
 
     def discs(self, time: float) -> NDArray[np.float64]:
         """Return x, y, radius [m] of what moves at a time [s], float64[n, 3]."""
-        movers = () if self.reacts else _read(self)  # who reacts is not known beforehand
-        found = [mover.at(time) for mover in movers]
+        moving_obstacles = () if self.reacts else _read(self)  # who reacts is not known beforehand
+        found = [obstacle.at(time) for obstacle in moving_obstacles]
         return np.array([disc for disc in found if disc is not None]).reshape(-1, 3)
 
 

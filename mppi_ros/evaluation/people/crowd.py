@@ -126,7 +126,7 @@ class Crowd:
             self._rvo.add_obstacle(corners)
         self._rvo.process_obstacles()
 
-    def movers(self) -> tuple[OrcaCrowd, ...]:
+    def moving_obstacles(self) -> tuple[OrcaCrowd, ...]:
         """Return the people as discs that move."""
         return tuple(OrcaCrowd(self, number) for number in range(len(self._people)))
 
@@ -288,8 +288,8 @@ def _standing_then_going(rng: np.random.Generator) -> CrowdScene:
 def _forklift(rng: np.random.Generator) -> CrowdScene:
     """Return something as large as a forklift that crosses the way and waits for nobody."""
     start = 5.5 + _spread(rng, 1.0)
-    mover = Person((6.0, start), ((6.0, -12.0),), 1.3, 0.9, reacts=False)
-    return CrowdScene((1.0, 0.0, 0.0), (11.0, 0.0, 0.0), (-1.0, -13.0, 13.0, 9.0), (mover,))
+    obstacle = Person((6.0, start), ((6.0, -12.0),), 1.3, 0.9, reacts=False)
+    return CrowdScene((1.0, 0.0, 0.0), (11.0, 0.0, 0.0), (-1.0, -13.0, 13.0, 9.0), (obstacle,))
 
 
 SCENES = {

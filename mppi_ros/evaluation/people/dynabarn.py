@@ -47,7 +47,7 @@ def load(path: Path, seed: int) -> tuple[Trajectory, ...]:
         radius = float(content['radius_m'])
         if not 0.0 < radius < 10.0:
             raise InputError(f'{path}: radius_m = {radius!r} m is outside (0, 10) m')
-        movers = []
+        moving_obstacles = []
         for number, obstacle in enumerate(content['obstacles']):
             period = float(obstacle['period_s'])
             frames = np.array(obstacle['keyframes'], np.float64)
@@ -63,8 +63,8 @@ def load(path: Path, seed: int) -> tuple[Trajectory, ...]:
                     f'period_s = {period:g} s'
                 )
             phase = float(rng.uniform(0.0, period))
-            movers.append(Trajectory(curve, radius, 0.0, period, phase, periodic=True))
-    return tuple(movers)
+            moving_obstacles.append(Trajectory(curve, radius, 0.0, period, phase, periodic=True))
+    return tuple(moving_obstacles)
 
 
 def walls() -> tuple[Circle, ...]:

@@ -22,7 +22,7 @@ def measures(
     inflation: float = 0.0,
 ) -> dict[str, Any]:
     """
-    Return what the results tell of a drive among the movers of a world.
+    Return what the results tell of a drive among the moving obstacles of a world.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ def measures(
     collision : bool
         The drive ended in contact.
     world : World
-        Whose movers count; its obstacles at rest do not.
+        Whose moving obstacles count; its obstacles at rest do not.
     configuration : Configuration
         Whose body and goal count.
     inflation : float
@@ -45,7 +45,7 @@ def measures(
         contact_speed_m_s : speed of the robot at the contact, None without one.
         contact_with_mover : the contact was with something that moves.
         min_mover_distance_m : least distance of the bodies at the control ticks, None if there is
-        no mover.
+        no moving obstacle.
         intimate_s : time with a body nearer than INTIMATE.
         frozen_share : share of the time in stretches of at least FROZEN_TIME in which the centre
         moves by less than FROZEN_WAY.
@@ -68,10 +68,10 @@ def measures(
 def mover_distances(
     trace: Trace, world: World, configuration: ControllerParameters, inflation: float = 0.0
 ) -> NDArray[np.float64]:
-    """Return the distance of the body to the nearest mover at each row [m], inf if none."""
+    """Return the distance of the body to the nearest moving obstacle at each row [m], inf if none."""
     corners = np.reshape(configuration.robot.footprint, (-1, 2))
     body = corners if len(corners) else configuration.robot.radius
-    alone = World(world.occupancy, np.zeros((0, 3)), world.movers, solid_cells=False)
+    alone = World(world.occupancy, np.zeros((0, 3)), world.moving_obstacles, solid_cells=False)
     return np.array([
         alone.clearance(body, pose, inflation=inflation, time=float(time))
         for time, pose in zip(trace.time, trace.pose, strict=True)

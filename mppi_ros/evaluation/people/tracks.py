@@ -142,9 +142,9 @@ def _flow(people: Mapping[int, Person], axis: int, time: float) -> tuple[float, 
 
 
 def _is_free(people: Mapping[int, Person], place: NDArray[np.float64], time: float) -> bool:
-    for mover in load(people, time, 1.0):
+    for obstacle in load(people, time, 1.0):
         for later in (0.0, 0.5, 1.0):
-            found = mover.at(later)
+            found = obstacle.at(later)
             if found and math.dist(found[:2], place) < ROOM + RADIUS:
                 return False
     return True

@@ -133,12 +133,12 @@ def polyline(times: ArrayLike, points: ArrayLike) -> Any:
 
 
 def positions(
-    movers: Sequence[Any], times: ArrayLike
+    moving_obstacles: Sequence[Any], times: ArrayLike
 ) -> NDArray[np.float64]:
     """Return x, y, radius [m] at times float[N] [s], float64[N, n, 3], NaN where there is none."""
     nowhere = (math.nan, math.nan, math.nan)
-    rows = [[mover.at(float(t)) or nowhere for mover in movers] for t in np.atleast_1d(times)]
-    return np.array(rows, np.float64).reshape(len(rows), len(movers), 3)
+    rows = [[obstacle.at(float(t)) or nowhere for obstacle in moving_obstacles] for t in np.atleast_1d(times)]
+    return np.array(rows, np.float64).reshape(len(rows), len(moving_obstacles), 3)
 
 
 def _key_frames(

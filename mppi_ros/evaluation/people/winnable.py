@@ -61,7 +61,7 @@ def winning_time(
     Parameters
     ----------
     world : World
-        Obstacles at rest on its map, which the robot must not leave, and movers.
+        Obstacles at rest on its map, which the robot must not leave, and moving obstacles.
     start : (float, float, float)
         x [m], y [m], yaw [rad]; at rest.
     goal : (float, float)
@@ -111,7 +111,7 @@ def _search(
     rng = np.random.default_rng(0)
     for layer in range(math.ceil(timeout / LAYER - 1e-9)):
         times = LAYER * (layer + np.arange(1, SUBSTEPS + 1) / SUBSTEPS)
-        discs = np.ascontiguousarray(np.nan_to_num(positions(world.movers, times), nan=1e9))
+        discs = np.ascontiguousarray(np.nan_to_num(positions(world.moving_obstacles, times), nan=1e9))
         count, reached = _expand(
             states, discs, body, drive, field.distance, field.resolution, field.origin_x,
             field.origin_y, cells[0], seen, layer + 1, (*goal, goal_radius), children,

@@ -93,9 +93,9 @@ class MppiController(ParameterMixin[ControllerParameters], ManagedNode):
     def on_configure(self, state: LifecycleState) -> None:
         """Make the controller and every entity; compile or load the kernels."""
         with ExitStack() as entities:
-            surveyor = ThreadedProcessor()
-            entities.callback(surveyor.close)
-            controller = self._make_controller(surveyor, entities)
+            processor = ThreadedProcessor()
+            entities.callback(processor.close)
+            controller = self._make_controller(processor, entities)
             begun = time.monotonic()
             self.get_logger().info('loads its kernels')
             with (
@@ -113,15 +113,15 @@ class MppiController(ParameterMixin[ControllerParameters], ManagedNode):
             if words != IN_FORCE:
                 self.get_logger().warning(f'realtime.{what} is {words}')
 
-    def _make_controller(self, surveyor: ThreadedProcessor, entities: ExitStack) -> Controller:
+    def _make_controller(self, processor: ThreadedProcessor, entities: ExitStack) -> Controller:
         interface = self.configuration.interface
         if not interface.record:
-            return Controller(self.configuration, surveyor=surveyor)
+            return Controller(self.configuration, processor=processor)
         recorder = Recorder(
             Path(interface.record), 1e6 * interface.record_limit, self.get_logger().warning
         )
         entities.callback(recorder.close)
-        return RecordedController(self.configuration, surveyor=surveyor, write=recorder.write)
+        return RecordedController(self.configuration, processor=processor, write=recorder.write)
 
     def _make_entities(self, controller: Controller, entities: ExitStack) -> None:
         """Make what the graph sees, each with its end on the stack: half of it never stays."""

@@ -25,7 +25,7 @@ def walked(crowd, until, pose=AWAY, twist=REST):
     places = []
     for time in times:
         crowd.advance(time, pose, twist)
-        places.append([mover.at(time)[:2] for mover in crowd.movers()])
+        places.append([obstacle.at(time)[:2] for obstacle in crowd.moving_obstacles()])
     return np.array(places)
 
 

@@ -63,7 +63,7 @@ def test_the_world_shows_only_what_is_there():
     world = World(grid, np.zeros((0, 3)), (Trajectory(line, 0.2, 0.0, 1.0),), solid_cells=False)
     assert world.discs(0.5) == pytest.approx(np.array([[0.5, 0.0, 0.2]]))
     assert world.discs(2.0).shape == (0, 3)
-    assert np.isnan(positions(world.movers, [0.5, 2.0])[1]).all()
+    assert np.isnan(positions(world.moving_obstacles, [0.5, 2.0])[1]).all()
     assert world.clearance(0.1, (0.5, 1.0, 0.0), time=0.5) == pytest.approx(0.7)
     assert world.clearance(0.1, (0.5, 1.0, 0.0), time=2.0) > 1.0
 

@@ -19,13 +19,13 @@ START, GOAL = (1.0, 0.0, 0.0), (7.0, 0.0)
 LIMITS = Limits(vx_max=1.0)
 
 
-def mover(times, points, radius=0.4):
+def obstacle(times, points, radius=0.4):
     curve = polyline([*times, 1e4], [*points, points[-1]])
     return Trajectory(curve, radius, 0.0, 1e4)
 
 
-def search(*movers, timeout=20.0, bounds=BOUNDS):
-    world = World.from_circles((), bounds).with_movers(movers)
+def search(*moving_obstacles, timeout=20.0, bounds=BOUNDS):
+    world = World.from_circles((), bounds).with_moving_obstacles(moving_obstacles)
     return winning_time(
         world,
         START,
@@ -39,7 +39,7 @@ def search(*movers, timeout=20.0, bounds=BOUNDS):
 
 
 def wall(x):
-    """Return x [m] over all of the width as points of movers."""
+    """Return x [m] over all of the width as points of moving obstacles."""
     return [(x, y) for y in np.arange(-1.5, 1.6, 0.5)]
 
 
@@ -49,31 +49,31 @@ def test_a_free_way_takes_little_longer_than_at_the_limits():
 
 
 def test_a_wall_of_movers_that_comes_nearer_cannot_be_passed():
-    movers = [mover([0.0, 10.0], [place, (place[0] - 10.0, place[1])]) for place in wall(6.0)]
-    assert search(*movers) == math.inf
+    moving_obstacles = [obstacle([0.0, 10.0], [place, (place[0] - 10.0, place[1])]) for place in wall(6.0)]
+    assert search(*moving_obstacles) == math.inf
 
 
 def test_a_wall_with_a_gap_can_be_passed():
-    movers = [mover([0.0, 10.0], [place, (place[0] - 10.0, place[1])]) for place in wall(6.0)[3:]]
-    assert math.isfinite(search(*movers))
+    moving_obstacles = [obstacle([0.0, 10.0], [place, (place[0] - 10.0, place[1])]) for place in wall(6.0)[3:]]
+    assert math.isfinite(search(*moving_obstacles))
 
 
 def test_the_robot_waits_for_a_gate_that_opens():
     opens = 8.0
     # A row across the way that moves up out of it, and only after a while.
-    movers = [
-        mover([0.0, opens, opens + 1.0], [place, place, (4.0, place[1] + 5.0)])
+    moving_obstacles = [
+        obstacle([0.0, opens, opens + 1.0], [place, place, (4.0, place[1] + 5.0)])
         for place in wall(4.0)
     ]
-    found = search(*movers)
+    found = search(*moving_obstacles)
     assert opens + 2.0 < found < opens + 8.0
-    assert search(*movers, timeout=opens) == math.inf
+    assert search(*moving_obstacles, timeout=opens) == math.inf
 
 
 def test_a_narrow_gap_that_closes_for_good_is_used_in_time_or_never():
     def closing(time):
         return [
-            mover([0.0, time, time + 1.0], [(x, y + 5.0), (x, y + 5.0), (x, y)])
+            obstacle([0.0, time, time + 1.0], [(x, y + 5.0), (x, y + 5.0), (x, y)])
             for x, y in wall(4.0)
         ]
 
@@ -86,5 +86,5 @@ def test_a_corridor_narrower_than_the_body_cannot_be_driven():
 
 
 def test_the_search_repeats_bit_for_bit():
-    movers = [mover([0.0, 10.0], [(6.0, y), (-4.0, y)]) for y in (0.0, 1.0)]
-    assert math.isfinite(search(*movers)) and search(*movers) == search(*movers)
+    moving_obstacles = [obstacle([0.0, 10.0], [(6.0, y), (-4.0, y)]) for y in (0.0, 1.0)]
+    assert math.isfinite(search(*moving_obstacles)) and search(*moving_obstacles) == search(*moving_obstacles)
