@@ -365,7 +365,8 @@ class Controller(ControllerBase):
         moving_obstacles = self._costmaps.moving_obstacles(self._acting(context))
         return CheckContext(
             start.state, history.last, context.hold + plant.delay_margin,
-            self._collision_model._replace(moving_obstacles=moving_obstacles), self._step_of(context.seconds),
+            self._collision_model._replace(moving_obstacles=moving_obstacles),
+            self._step_of(context.seconds),
             self._braking_model, history.pending(context.sending, self._braking_model),
             1.0 / (c.control_rate * c.mppi.time_step),
         )  # fmt: skip

@@ -167,7 +167,8 @@ class CostmapUpdater:
 
     def moving_obstacles(self, time: float) -> NDArray[np.float64]:
         """Return x, y, vx, vy, radius of the moving obstacles at a time [s], float64[n, 5]."""
-        return predict_obstacles([] if self.processed is None else self.processed.region.moving_obstacles, time)
+        known = [] if self.processed is None else self.processed.region.moving_obstacles
+        return predict_obstacles(known, time)
 
     def window(self, c: ControllerParameters, footprint: Footprint) -> RollingWindow | None:
         """Return what a costmap that follows the robot allows; None if it does not follow."""

@@ -31,8 +31,8 @@ class Problem(NamedTuple):
     """
     What one tick optimises.
 
-    `seconds` [s] is the time that the first command may change in; `moving obstacles`, float64[n, 5], are
-    the moving obstacles when the command acts; `wait` [s] is the time until the next costmap.
+    `seconds` [s] is the time that the first command may change in; `moving_obstacles`,
+    float64[n, 5], are those when the command acts; `wait` [s] is the time until the next costmap.
     """
 
     now: float

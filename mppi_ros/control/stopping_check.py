@@ -58,7 +58,7 @@ class CollisionModel(NamedTuple):
         """
         Return the surroundings of a footprint that must keep `margin` [m] of clearance.
 
-        A row of moving_obstacles, float64[n, 5], is x, y [m], vx, vy [m/s], radius [m] of what moves.
+        A row of `moving_obstacles`, float64[n, 5], is x, y [m], vx, vy [m/s] and radius [m].
         """
         return cls(
             distance=field.distance,

@@ -271,7 +271,8 @@ class DrivingObjective:
             self._pending = pending
         self._moving_obstacles = self._moving_obstacles[:0]
         if moving_obstacles is not None and len(moving_obstacles):
-            self._moving_obstacles = (moving_obstacles - [state.x, state.y, 0.0, 0.0, 0.0, 0.0]).astype(np.float32)
+            origin = [state.x, state.y, 0.0, 0.0, 0.0, 0.0]
+            self._moving_obstacles = (moving_obstacles - origin).astype(np.float32)
         self._last_command = last_command
         self._reach_of_first = first_step_reach(interval or self._time_step, self._time_step)
         spread = self.model.sigma_scale(state.v)

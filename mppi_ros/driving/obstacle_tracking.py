@@ -127,7 +127,9 @@ def update_tracks(
     return now, replace(costmap, data=_without(costmap, moving_obstacles))
 
 
-def predict_obstacles(moving_obstacles: Sequence[DynamicObstacle], time: float) -> NDArray[np.float64]:
+def predict_obstacles(
+    moving_obstacles: Sequence[DynamicObstacle], time: float
+) -> NDArray[np.float64]:
     """Return x, y, vx, vy, radius of each moving obstacle at a time [s], float64[n, 5]."""
     rows = [
         (m.x + (time - m.stamp) * m.vx, m.y + (time - m.stamp) * m.vy, m.vx, m.vy, m.radius)
@@ -162,7 +164,7 @@ def met(
 
 
 def margins(risk: float) -> tuple[float, float]:
-    """Return the margin [m] around a moving obstacle, and its growth [m/s], beyond which `risk` is left."""
+    """Return the margin [m] around a moving obstacle, and its growth [m/s], for a risk."""
     deviations = NormalDist().inv_cdf(1.0 - risk)
     return deviations * POSITION_STD, deviations * SPEED_STD
 

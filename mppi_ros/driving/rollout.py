@@ -159,17 +159,18 @@ def footprint_clearance(
 
 @inline_njit
 def dynamic_obstacle_clearance(
-    moving_obstacles: Any, time: Any, discs: Any, body: Any, clearance: Any
+    obstacles: Any, time: Any, discs: Any, body: Any, clearance: Any
 ) -> None:
     """
     Distance of the footprint to what moves, where it will be after `time`.
 
-    A row of moving_obstacles, float32[n, 6], is x, y, vx, vy, radius, and how fast the radius grows.
+    A row of `obstacles`, float32[n, 6], is x, y, vx, vy, radius and the growth rate of the radius.
     """
     x, y, c, s = body[:4]
-    for n in range(moving_obstacles.shape[0]):
-        at_x, at_y = moving_obstacles[n, 0] + time * moving_obstacles[n, 2], moving_obstacles[n, 1] + time * moving_obstacles[n, 3]
-        body = moving_obstacles[n, 4] + time * moving_obstacles[n, 5]
+    for n in range(obstacles.shape[0]):
+        at_x = obstacles[n, 0] + time * obstacles[n, 2]
+        at_y = obstacles[n, 1] + time * obstacles[n, 3]
+        body = obstacles[n, 4] + time * obstacles[n, 5]
         for disc in range(discs.shape[0]):
             ahead, aside, radius = discs[disc, 0], discs[disc, 1], discs[disc, 2]
             for j in range(BLOCK):

@@ -133,7 +133,7 @@ class Case:
         """
         world = self._map().with_discs(self.hidden)
         return Episode(
-            world=world.with_moving_obstacles([MovingDisc(*obstacle) for obstacle in self.moving_obstacles]),
+            world=world.with_moving_obstacles([MovingDisc(*row) for row in self.moving_obstacles]),
             start=self.start,
             goal=self.goal,
             configuration=self.configuration,

@@ -199,10 +199,10 @@ class World:
         return world
 
     def discs(self, time: float = 0.0) -> NDArray[np.float64]:
-        """Return x, y, radius [m] of all circles and moving obstacles at a time [s]: float64[n, 3]."""
+        """Return x, y, radius [m] of circles and moving obstacles at a time [s]: float64[n, 3]."""
         if not self.moving_obstacles:
             return self.circles
-        found = [disc for obstacle in self.moving_obstacles if (disc := obstacle.at(time)) is not None]
+        found = [disc for each in self.moving_obstacles if (disc := each.at(time)) is not None]
         return np.vstack([self.circles, np.array(found).reshape(-1, 3)])
 
     def clearance(

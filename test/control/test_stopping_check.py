@@ -150,8 +150,8 @@ def test_least_room_to_brake_is_the_integral_of_the_velocity(speed, hold):
 
 def test_margin_is_kept():
     start = moving(x=WALL - 0.2 - 0.1)
-    safe = [stopping_check.check(start, (0.4, 0.0), 0.05, collision_model(room(), margin), MODEL).safe
-            for margin in (0.0, 0.02, 0.08)]
+    models = [collision_model(room(), margin) for margin in (0.0, 0.02, 0.08)]
+    safe = [stopping_check.check(start, (0.4, 0.0), 0.05, model, MODEL).safe for model in models]
     assert safe == [True, True, False]
 
 

@@ -82,9 +82,9 @@ class Scene:
         if self.looked_ahead:
             assert not made.look_ahead(self.path, self.progress)
         pending = np.array(self.pending, np.float32).reshape(-1, self.controls)
-        moving_obstacles = np.array(self.moving_obstacles, np.float64).reshape(-1, 6)
+        obstacles = np.array(self.moving_obstacles, np.float64).reshape(-1, 6)
         made.prepare(
-            self.state, self.last, self.path, self.progress, pending, moving_obstacles, self.interval)
+            self.state, self.last, self.path, self.progress, pending, obstacles, self.interval)
         return made
 
 
@@ -110,8 +110,9 @@ SCENES = {
     'turns late': Scene(cluttered(9), bend(), MotionState(2.0, 3.0, 0.1, 0.2, 0.3),
                         prediction=PredictionParameters(delay_linear=0.05, delay_angular=0.17),
                         pending=((0.2, 0.5), (0.2, -0.4), (0.1, -0.2))),
-    'moving_obstacles': Scene(cluttered(0), bend(), MotionState(2.0, 3.0, 0.1, 0.3, 0.1), footprint=LONG,
-                    moving_obstacles=((3.0, 2.4, 0.1, 0.5, 0.2, 0.1), (5.0, 3.5, -0.9, -0.2, 0.3, 0.0))),
+    'moving obstacles': Scene(
+        cluttered(0), bend(), MotionState(2.0, 3.0, 0.1, 0.3, 0.1), footprint=LONG,
+        moving_obstacles=((3.0, 2.4, 0.1, 0.5, 0.2, 0.1), (5.0, 3.5, -0.9, -0.2, 0.3, 0.0))),
     'dead bands': Scene(cluttered(10), bend(), MotionState(2.0, 3.0, 0.1, 0.2, 0.3),
                         prediction=PredictionParameters(dead_band_linear=0.15,
                                                         dead_band_angular=0.3)),

@@ -68,9 +68,9 @@ class Orca(Standing):
     """
     Optimal reciprocal collision avoidance, straight to the goal.
 
-    It knows the positions and velocities of all moving obstacles exactly and takes them to do half of the
-    avoiding. A robot that cannot move sideways turns towards the velocity that ORCA chooses, and
-    drives the part of it that lies ahead.
+    It knows the positions and velocities of all moving obstacles exactly and takes them to do half
+    of the avoiding. A robot that cannot move sideways turns towards the velocity that ORCA
+    chooses, and drives its component along the heading.
     """
 
     def __init__(

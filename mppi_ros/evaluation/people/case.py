@@ -81,7 +81,8 @@ class PeopleCase(Case):
         """Return the episode; see Case."""
         episode = super().episode(ideal)
         crowd = self._crowd()
-        world = episode.world.with_moving_obstacles(crowd.moving_obstacles() if crowd else self.people())
+        people = crowd.moving_obstacles() if crowd else self.people()
+        world = episode.world.with_moving_obstacles(people)
         return replace(
             episode, world=world, crowd=crowd, driver=driver_of(self.baseline, world, self.goal),
             lidar=Lidar(field_of_view=self.field_of_view),

@@ -68,7 +68,7 @@ def measures(
 def mover_distances(
     trace: Trace, world: World, configuration: ControllerParameters, inflation: float = 0.0
 ) -> NDArray[np.float64]:
-    """Return the distance of the body to the nearest moving obstacle at each row [m], inf if none."""
+    """Return the distance [m] of the body to the nearest moving obstacle in each row, or inf."""
     corners = np.reshape(configuration.robot.footprint, (-1, 2))
     body = corners if len(corners) else configuration.robot.radius
     alone = World(world.occupancy, np.zeros((0, 3)), world.moving_obstacles, solid_cells=False)

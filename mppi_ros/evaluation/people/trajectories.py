@@ -137,7 +137,10 @@ def positions(
 ) -> NDArray[np.float64]:
     """Return x, y, radius [m] at times float[N] [s], float64[N, n, 3], NaN where there is none."""
     nowhere = (math.nan, math.nan, math.nan)
-    rows = [[obstacle.at(float(t)) or nowhere for obstacle in moving_obstacles] for t in np.atleast_1d(times)]
+    rows = [
+        [obstacle.at(float(t)) or nowhere for obstacle in moving_obstacles]
+        for t in np.atleast_1d(times)
+    ]
     return np.array(rows, np.float64).reshape(len(rows), len(moving_obstacles), 3)
 
 

@@ -111,7 +111,8 @@ def _search(
     rng = np.random.default_rng(0)
     for layer in range(math.ceil(timeout / LAYER - 1e-9)):
         times = LAYER * (layer + np.arange(1, SUBSTEPS + 1) / SUBSTEPS)
-        discs = np.ascontiguousarray(np.nan_to_num(positions(world.moving_obstacles, times), nan=1e9))
+        where = positions(world.moving_obstacles, times)
+        discs = np.ascontiguousarray(np.nan_to_num(where, nan=1e9))
         count, reached = _expand(
             states, discs, body, drive, field.distance, field.resolution, field.origin_x,
             field.origin_y, cells[0], seen, layer + 1, (*goal, goal_radius), children,

@@ -34,8 +34,8 @@ def drive(speeds):
 
 def world(*ends, radius=0.2, span=10.0):
     """Return a world with discs that move from one point to another within `span` [s]."""
-    moving_obstacles = [Trajectory(polyline([0.0, span], [a, b]), radius, 0.0, span) for a, b in ends]
-    return World(GRID, np.zeros((0, 3)), tuple(moving_obstacles), solid_cells=False)
+    discs = [Trajectory(polyline([0.0, span], [a, b]), radius, 0.0, span) for a, b in ends]
+    return World(GRID, np.zeros((0, 3)), tuple(discs), solid_cells=False)
 
 
 def test_a_contact_counts_as_standing_after_half_a_second_of_rest():

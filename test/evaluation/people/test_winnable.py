@@ -24,8 +24,8 @@ def obstacle(times, points, radius=0.4):
     return Trajectory(curve, radius, 0.0, 1e4)
 
 
-def search(*moving_obstacles, timeout=20.0, bounds=BOUNDS):
-    world = World.from_circles((), bounds).with_moving_obstacles(moving_obstacles)
+def search(*discs, timeout=20.0, bounds=BOUNDS):
+    world = World.from_circles((), bounds).with_moving_obstacles(discs)
     return winning_time(
         world,
         START,
@@ -49,25 +49,26 @@ def test_a_free_way_takes_little_longer_than_at_the_limits():
 
 
 def test_a_wall_of_movers_that_comes_nearer_cannot_be_passed():
-    moving_obstacles = [obstacle([0.0, 10.0], [place, (place[0] - 10.0, place[1])]) for place in wall(6.0)]
-    assert search(*moving_obstacles) == math.inf
+    discs = [obstacle([0.0, 10.0], [place, (place[0] - 10.0, place[1])]) for place in wall(6.0)]
+    assert search(*discs) == math.inf
 
 
 def test_a_wall_with_a_gap_can_be_passed():
-    moving_obstacles = [obstacle([0.0, 10.0], [place, (place[0] - 10.0, place[1])]) for place in wall(6.0)[3:]]
-    assert math.isfinite(search(*moving_obstacles))
+    discs = [
+        obstacle([0.0, 10.0], [place, (place[0] - 10.0, place[1])]) for place in wall(6.0)[3:]]
+    assert math.isfinite(search(*discs))
 
 
 def test_the_robot_waits_for_a_gate_that_opens():
     opens = 8.0
     # A row across the way that moves up out of it, and only after a while.
-    moving_obstacles = [
+    discs = [
         obstacle([0.0, opens, opens + 1.0], [place, place, (4.0, place[1] + 5.0)])
         for place in wall(4.0)
     ]
-    found = search(*moving_obstacles)
+    found = search(*discs)
     assert opens + 2.0 < found < opens + 8.0
-    assert search(*moving_obstacles, timeout=opens) == math.inf
+    assert search(*discs, timeout=opens) == math.inf
 
 
 def test_a_narrow_gap_that_closes_for_good_is_used_in_time_or_never():
@@ -86,5 +87,5 @@ def test_a_corridor_narrower_than_the_body_cannot_be_driven():
 
 
 def test_the_search_repeats_bit_for_bit():
-    moving_obstacles = [obstacle([0.0, 10.0], [(6.0, y), (-4.0, y)]) for y in (0.0, 1.0)]
-    assert math.isfinite(search(*moving_obstacles)) and search(*moving_obstacles) == search(*moving_obstacles)
+    discs = [obstacle([0.0, 10.0], [(6.0, y), (-4.0, y)]) for y in (0.0, 1.0)]
+    assert math.isfinite(search(*discs)) and search(*discs) == search(*discs)
