@@ -565,5 +565,5 @@ def test_the_braking_check_holds_a_command_until_the_next_tick_comes():
     for hold in (0.0, 0.2):
         controller.tick(robot.now, hold=hold)
         scene = scenes[-1]
-        longest = max(hold, robot.period) + controller._drives.delay_margin
+        longest = max(hold, robot.period) + controller._plant.delay_margin
         assert scene.hold == pytest.approx(longest)

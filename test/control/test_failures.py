@@ -96,7 +96,7 @@ def test_a_survey_made_at_once_that_fails_brakes_the_next_tick_and_no_other(monk
 def state_of(controller):
     return (
         controller.configuration, controller._footprint, controller._objective,
-        controller._drives, controller._braking_model, controller._collision_model,
+        controller._plant, controller._braking_model, controller._collision_model,
         controller._sampler.parameters,
     )
 

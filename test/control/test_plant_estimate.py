@@ -55,7 +55,7 @@ def test_a_slow_robot_is_not_learnt_when_nobody_wants_that():
 def test_the_check_trusts_the_slower_of_what_was_told_and_learnt():
     robot = slow_robot({'prediction.delay_linear': 0.4, 'prediction.delay_angular': 0.4,
                         'prediction.lag_linear': 0.6}, 12.0)
-    drives = robot.controller._drives
+    drives = robot.controller._plant
     assert drives.prediction.lag_linear < 0.5
     assert drives.conservative.lag_linear == 0.6
     assert drives.conservative.first_delay == 0.4
@@ -80,11 +80,11 @@ def test_commands_keep_the_limits_whatever_the_gain(gains):
 def test_new_parameters_of_the_plant_begin_to_learn_anew():
     robot = slow_robot()
     controller = robot.controller
-    before = controller._drives.prediction
+    before = controller._plant.prediction
     controller.configure(replace(controller.configuration, {'samples': 512}))
-    assert controller._drives.prediction == before
+    assert controller._plant.prediction == before
     controller.configure(replace(controller.configuration, {'limits.vx_max': 0.3}))
-    assert controller._drives.prediction == before
-    assert controller._drives.limits.vx_max == pytest.approx(0.3 * before.gain_linear)
+    assert controller._plant.prediction == before
+    assert controller._plant.limits.vx_max == pytest.approx(0.3 * before.gain_linear)
     controller.configure(replace(controller.configuration, {'prediction.delay_linear': 0.2}))
-    assert controller._drives.prediction.delay_linear == 0.2
+    assert controller._plant.prediction.delay_linear == 0.2
