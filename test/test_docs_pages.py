@@ -58,6 +58,8 @@ def test_figure_of_the_architecture_shows_the_layers_of_the_import_contract():
     architecture = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(architecture)
     assert architecture.shown() == str(architecture.layers())
+    titles = [title for title, _ in architecture.steps()]
+    assert titles == [architecture.STEPS[i][0] for i in architecture.ORDER]
 
 
 def code_of(page, language):

@@ -30,16 +30,15 @@ IMAGE = IMAGES / 'architecture.png'
 INK, EDGE, FILL, ROS = '#1f2933', '#7b8794', '#eef3fb', '#fdf1e7'
 # Steps of a tick and the calls 'module.function' that belong to them; the first match counts.
 STEPS = (
-    ('Predict the state at actuation time', ('*.predict', '*.predicted', '*.pending', 'predict*')),
-    ('Check the inputs', ('watchdog.*', 'frozen.*', 'input_monitor.*', 'odometry_*')),
-    ('Use the newest processed costmap', ('survey.*', 'costmap_processing.*')),
-    ('Track the plan and the progress', ('route.*', 'headway.*', 'plan_tracker.*', 'progress.*')),
-    ('Optimise', ('optimizer.*', 'objective.*', 'movers.*', 'obstacle_tracking.*')),
-    ('Limit the speed to the costmap size', ('rim.*', 'rolling_window.*')),
-    ('Check that the robot can stop', ('braking.*', 'stopping_check.*')),
-    ('Fall back if the check fails', ('ladder.*', 'fallback.*')),
+    ('Predict the state at actuation time', ('*.predict', '*.pending', 'prediction.*')),
+    ('Check the inputs', ('input_monitor.*', 'odometry_*')),
+    ('Use the newest processed costmap', ('costmap_updater.*', 'costmap_processing.*')),
+    ('Track the plan and the progress', ('plan_tracker.*', 'progress.*')),
+    ('Optimise', ('optimization.*', 'optimizer.*', 'objective.*', 'obstacle_tracking.*')),
+    ('Check that the robot can stop', ('stopping_check.*',)),
+    ('Fall back if the check fails', ('fallback.*',)),
 )
-ORDER = (1, 2, 0, 3, 4, 5, 6, 7)  # of STEPS in a tick
+ORDER = (1, 2, 0, 3, 4, 5, 6)  # of STEPS in a tick
 
 
 def contracts() -> list[dict]:
@@ -81,39 +80,46 @@ def imports(package: str, names: list[str]) -> list[str]:
 
 def calls_of_tick() -> list[tuple[str, str]]:
     """Return module and function of the calls that `Controller.tick` leads to."""
-    for path in sorted((PACKAGE / 'control').glob('*.py')):
-        tree = ast.parse(path.read_text('utf-8'))
-        for node in tree.body:
-            if isinstance(node, ast.ClassDef) and node.name == 'Controller':
-                return _Trace(tree, node).calls
-    raise LookupError('mppi_ros.control has no class Controller')
+    return _Trace('mppi_ros.control.controller', 'Controller').calls
 
 
 class _Trace:
-    """Calls of `tick` and of the methods of its class that it calls, by module."""
+    """Calls of `tick` and of the methods of its class and base classes that it uses, by module."""
 
-    def __init__(self, tree: ast.Module, owner: ast.ClassDef) -> None:
-        self.modules = {}
+    def __init__(self, module: str, name: str) -> None:
+        self.modules: dict[str, str] = {}
+        self.methods: dict[str, ast.FunctionDef] = {}
+        self.attributes: dict[str, str] = {}
+        self._read(module, name)
+        self.calls: list[tuple[str, str]] = []
+        self._visited = {'tick'}
+        self._visit(self.methods['tick'], {})
+
+    def _read(self, module: str, name: str) -> None:
+        """Read imports, methods and attributes of a class, then those of its base classes."""
+        tree = ast.parse((ROOT / (module.replace('.', '/') + '.py')).read_text('utf-8'))
+        (owner,) = (n for n in tree.body if isinstance(n, ast.ClassDef) and n.name == name)
         for node in ast.walk(tree):
             if isinstance(node, ast.ImportFrom) and (node.module or '').startswith('mppi_ros'):
                 for alias in node.names:
-                    name = f'{node.module}.{alias.name}'
-                    is_module = (ROOT / (name.replace('.', '/') + '.py')).exists()
-                    self.modules[alias.asname or alias.name] = name if is_module else node.module
-        self.methods = {m.name: m for m in owner.body if isinstance(m, ast.FunctionDef)}
-        self.attributes = {}
-        for name, method in self.methods.items():
+                    full = f'{node.module}.{alias.name}'
+                    is_module = (ROOT / (full.replace('.', '/') + '.py')).exists()
+                    known = full if is_module else str(node.module)
+                    self.modules.setdefault(alias.asname or alias.name, known)
+        methods = {m.name: m for m in owner.body if isinstance(m, ast.FunctionDef)}
+        self.methods = {**methods, **self.methods}
+        for base in owner.bases:
+            if isinstance(base, ast.Name) and base.id in self.modules:
+                self._read(self.modules[base.id], base.id)
+        for attribute, method in methods.items():
             if method.returns is not None:  # properties
-                self._note(name, method.returns)
+                self._note(attribute, method.returns)
             for node in ast.walk(method):
                 if isinstance(node, (ast.Assign, ast.AnnAssign)):
                     target = node.target if isinstance(node, ast.AnnAssign) else node.targets[0]
                     value = node.annotation if isinstance(node, ast.AnnAssign) else node.value
                     if isinstance(target, ast.Attribute) and ast.unparse(target.value) == 'self':
                         self._note(target.attr, value)
-        self.calls: list[tuple[str, str]] = []
-        self._visited = {'tick'}
-        self._visit(self.methods['tick'], {})
 
     def _note(self, attribute: str, value: ast.expr) -> None:
         for node in ast.walk(value):
@@ -132,15 +138,14 @@ class _Trace:
                 module = self._module(given, variables)
                 if isinstance(name, ast.Name) and module is not None:
                     variables[name.id] = module
+        elif isinstance(node, ast.Attribute) and ast.unparse(node.value) == 'self':
+            if node.attr in self.methods and node.attr not in self._visited:
+                self._visited.add(node.attr)
+                self._visit(self.methods[node.attr], {})
         elif isinstance(node, ast.Call):
-            function = ast.unparse(node.func)
-            name = function.removeprefix('self.')
-            if function != name and name in self.methods:
-                if name not in self._visited:
-                    self._visited.add(name)
-                    self._visit(self.methods[name], {})
-            elif (module := self._module(node.func, variables)) is not None:
-                self.calls.append((module, function.rsplit('.', 1)[-1]))
+            module = self._module(node.func, variables)
+            if module is not None:
+                self.calls.append((module, ast.unparse(node.func).rsplit('.', 1)[-1]))
 
     def _module(self, node: ast.AST, variables: dict[str, str]) -> str | None:
         while isinstance(node, (ast.Attribute, ast.Call)):
