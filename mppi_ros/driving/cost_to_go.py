@@ -131,7 +131,7 @@ def detour(
     field : DistanceField
         Distance to the nearest obstacle.
     footprint : Footprint
-        The body: its smallest disc says which cells are too near to an obstacle.
+        The body: its largest disc says which cells are too near to an obstacle.
     limits, critics : parameter groups
         What decides how slow the robot is near obstacles.
 
@@ -155,7 +155,7 @@ def detour(
     if distance.size == 0:
         return None
     res = field.resolution
-    room = distance - np.float32(footprint.discs[:, 2].min())
+    room = distance - np.float32(footprint.largest_radius)
     value = np.full(room.shape, np.inf, np.float32)
     row = ((points[rejoin, 1] - origin_y) / res).astype(int)
     column = ((points[rejoin, 0] - origin_x) / res).astype(int)

@@ -13,10 +13,10 @@ from mppi_ros.driving.distance_field import DistanceField
 from mppi_ros.driving.parameters import RobotParameters
 from mppi_ros.parameters.errors import InputError
 
-MAX_DISCS = 6  # each disc is one more lookup per pose of every sample
-MAX_DISC_RATIO = (
-    1.1  # discs are added until the largest is no wider than this times the inscribed one
-)
+MOST_SLICES = 6  # each disc is one more lookup per pose of every sample
+MAX_DISC_RATIO = 1.1  # slices are added until no disc reaches out wider than this times the body
+OVERREACH = 0.15  # [m] beyond an end of the body, or [widths of the body] if that is more
+END = 0.33  # [widths] of the two discs side by side at an end: as wide as OVERHANG allows
 CIRCLE_CORNERS = 24
 
 
@@ -69,7 +69,8 @@ class Footprint:
 
         The polygon is cut across its longer side into slices of equal width, and the smallest
         circle around each slice is one disc, so that the discs cover the body and reach little
-        beyond its long sides.
+        beyond its long sides. Where the disc at an end reaches more than OVERREACH beyond the
+        body, two smaller discs side by side cover that end.
 
         Parameters
         ----------
@@ -93,7 +94,7 @@ class Footprint:
         return cls(
             discs=discs,
             polygon=polygon,
-            inscribed_radius=_inscribed_radius(polygon),
+            inscribed_radius=_depth(polygon, np.zeros(2)),
             circumscribed_radius=float(np.hypot(*polygon.T).max()),
         )
 
@@ -102,6 +103,11 @@ class Footprint:
         """Return how far the discs reach from the base origin [m]; it may be beyond the body."""
         x, y, radius = self.discs.T
         return float((np.hypot(x, y) + radius).max())
+
+    @property
+    def largest_radius(self) -> float:
+        """Return the radius of the largest disc [m]: half the narrowest gap that the body fits."""
+        return float(self.discs[:, 2].max())
 
     def clearance(
         self, field: DistanceField, poses: NDArray[np.floating]
@@ -150,9 +156,10 @@ def _crosses_itself(polygon: NDArray[np.float64]) -> bool:
     return False
 
 
-def _inscribed_radius(polygon: NDArray[np.float64]) -> float:
-    """Return the distance from the origin to the nearest side, 0 where it is not inside."""
-    start, end = polygon, np.roll(polygon, -1, axis=0)
+def _depth(polygon: NDArray[np.float64], point: NDArray[np.float64]) -> float:
+    """Return the distance from a point [m] to the nearest side, 0 where it is not inside."""
+    start = polygon - point
+    end = np.roll(start, -1, axis=0)
     edge = end - start
     along = np.clip(-(start * edge).sum(1) / np.maximum((edge**2).sum(1), 1e-12), 0.0, 1.0)
     distance = np.hypot(*(start + along[:, None] * edge).T).min()
@@ -166,18 +173,55 @@ def _covering_discs(polygon: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return discs float64[n, 3] (x, y, radius) that cover the polygon."""
     extent = np.ptp(polygon, axis=0)
     axis = 0 if extent[0] >= extent[1] else 1
+    width = float(extent[1 - axis])
+    half = MAX_DISC_RATIO * 0.5 * width
+    discs = _sliced(polygon, axis, half)
+    rest, ends = polygon, []
+    for sign, disc in ((1.0, discs[0]), (-1.0, discs[-1])):
+        if disc[2] - _depth(polygon, disc[:2]) <= OVERREACH * max(1.0, width):
+            continue
+        at = sign * (sign * polygon[:, axis]).min() + sign * END * width
+        end, rest = _clip(polygon, axis, at, -sign), _clip(rest, axis, at, sign)
+        middle = _middle(end, 1 - axis)
+        ends += [_enclosing_circle(_clip(end, 1 - axis, middle, side)) for side in (1.0, -1.0)]
+    return np.array([*_sliced(rest, axis, half), *ends]) if ends else discs
+
+
+def _sliced(polygon: NDArray[np.float64], axis: int, half: float) -> NDArray[np.float64]:
+    """
+    Return the discs float64[n, 3] around the fewest equal slices across an axis.
+
+    The discs reach no more than `half` [m] to either side of the middle. Where a corner points
+    inward, a slice ends.
+    """
     low, high = polygon[:, axis].min(), polygon[:, axis].max()
-    enough = MAX_DISC_RATIO * 0.5 * float(extent[1 - axis])
-    for count in range(1, MAX_DISCS + 1):
-        cuts = np.linspace(low, high, count + 1)
-        slices = [
-            _clip(_clip(polygon, axis, start, 1.0), axis, end, -1.0)
-            for start, end in zip(cuts[:-1], cuts[1:], strict=True)
-        ]
-        discs = np.array([_enclosing_circle(piece) for piece in slices])
-        if discs[:, 2].max() <= enough:
-            break
-    return discs
+    inward = np.unique(_inward(polygon)[:, axis].round(9))
+    bounds = [low, *inward[(inward > low + 1e-6) & (inward < high - 1e-6)], high]
+    middle = _middle(polygon, 1 - axis)
+    found = []
+    for begin, end in zip(bounds[:-1], bounds[1:], strict=True):
+        for count in range(1, MOST_SLICES + 1):
+            cuts = np.linspace(begin, end, count + 1)
+            discs = [
+                _enclosing_circle(_clip(_clip(polygon, axis, start, 1.0), axis, stop, -1.0))
+                for start, stop in zip(cuts[:-1], cuts[1:], strict=True)
+            ]
+            if max(abs(disc[1 - axis] - middle) + disc[2] for disc in discs) <= half:
+                break
+        found += discs
+    return np.array(found)
+
+
+def _middle(polygon: NDArray[np.float64], axis: int) -> float:
+    """Return the middle of the extent along an axis [m]."""
+    return 0.5 * float(polygon[:, axis].min() + polygon[:, axis].max())
+
+
+def _inward(polygon: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the corners float64[n, 2] of a polygon at which it is not convex."""
+    before, after = polygon - np.roll(polygon, 1, axis=0), np.roll(polygon, -1, axis=0) - polygon
+    turn = before[:, 0] * after[:, 1] - before[:, 1] * after[:, 0]
+    return polygon[turn * _area(polygon) < -1e-9]
 
 
 def _clip(
@@ -186,7 +230,7 @@ def _clip(
     """Cut off what lies below `at` (sign 1) or above it (sign −1) along one axis."""
     corners = []
     for a, b in zip(polygon, np.roll(polygon, -1, axis=0), strict=True):
-        inside_a, inside_b = sign * (a[axis] - at) >= 0.0, sign * (b[axis] - at) >= 0.0
+        inside_a, inside_b = sign * (a[axis] - at) > 0.0, sign * (b[axis] - at) > 0.0
         if inside_a:
             corners.append(a)
         if inside_a != inside_b:

@@ -6,7 +6,7 @@ import pytest
 
 from mppi_ros.driving.costmap import Costmap
 from mppi_ros.driving.distance_field import distance_field
-from mppi_ros.driving.footprint import Footprint
+from mppi_ros.driving.footprint import MAX_DISC_RATIO, OVERREACH, Footprint
 from mppi_ros.driving.parameters import RobotParameters
 from mppi_ros.parameters.errors import InputError
 
@@ -19,7 +19,17 @@ POLYGONS = {
     'turtle': [[0.1, 0.3], [0.5, 0.1], [0.5, -0.1], [0.1, -0.3], [-0.4, -0.2], [-0.4, 0.2]],
     'concave': [[0.5, 0.4], [-0.5, 0.4], [-0.5, -0.4], [0.5, -0.4], [0.5, -0.2], [-0.2, -0.2],
                 [-0.2, 0.2], [0.5, 0.2]],
+    'trailing': [[0.3, 0.35], [-1.0, 0.35], [-1.0, -0.35], [0.3, -0.35]],
+    'L': [[1.0, 0.5], [-1.0, 0.5], [-1.0, -0.5], [-0.2, -0.5], [-0.2, 0.0], [1.0, 0.0]],
 }
+
+
+def rectangle(length, width):
+    x, y = 0.5 * length, 0.5 * width
+    return np.array([[x, y], [-x, y], [-x, -y], [x, -y]])
+
+
+RECTANGLES = [(2.0, 1.0), (1.2, 0.8), (0.99, 0.67), (1.1, 0.9), (3.0, 1.0), (0.95, 0.9)]
 
 
 def boundary(polygon: np.ndarray, points_per_side: int = 200) -> np.ndarray:
@@ -45,7 +55,32 @@ def test_discs_reach_little_beyond_the_body(corners):
     footprint = Footprint.polygonal(corners)
     reach = np.hypot(*footprint.discs[:, :2].T) + footprint.discs[:, 2]
     assert reach.max() < 1.25 * footprint.circumscribed_radius
-    assert len(footprint.discs) <= 6
+    assert len(footprint.discs) <= 8
+
+
+@pytest.mark.parametrize('turned', [False, True])
+@pytest.mark.parametrize(('length', 'width'), RECTANGLES)
+def test_a_wide_body_reaches_little_beyond_its_ends_and_corners(length, width, turned):
+    """So that it turns in an aisle little wider than its diagonal."""
+    corners = rectangle(length, width)
+    footprint = Footprint.polygonal(corners[:, ::-1] if turned else corners)
+    along, aside = footprint.discs[:, :2].T[:: -1 if turned else 1]
+    assert depth(footprint.discs, boundary(footprint.polygon)).min() > -1e-8
+    assert (np.abs(along) + footprint.discs[:, 2]).max() < 0.5 * length + OVERREACH
+    assert (np.abs(aside) + footprint.discs[:, 2]).max() < 0.5 * MAX_DISC_RATIO * width + 1e-9
+    assert footprint.reach < footprint.circumscribed_radius + 0.08
+    assert len(footprint.discs) <= 10
+
+
+def test_a_corner_that_points_inward_ends_a_slice():
+    footprint = Footprint.polygonal(POLYGONS['L'])
+    assert depth(footprint.discs, np.array([[0.25, -0.1], [0.4, -0.07]])).max() < 0.0
+    assert footprint.reach < footprint.circumscribed_radius + 0.08
+
+
+def test_the_largest_disc_says_through_which_gap_the_body_fits():
+    footprint = Footprint.polygonal(rectangle(2.0, 1.0))
+    assert footprint.discs[:, 2].min() < 0.5 < footprint.largest_radius < 0.5 * MAX_DISC_RATIO
 
 
 def test_rectangle_of_a_jackal_needs_three_discs_a_little_wider_than_itself():
