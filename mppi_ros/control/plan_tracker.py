@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from mppi_ros.control.input_monitor import REST_SPEED, REST_TURN_RATE
 from mppi_ros.control.inputs import Odometry, check_pose, check_stamp
+from mppi_ros.control.manoeuvre import ManoeuvrePlanner, same_pose
 from mppi_ros.control.tick_result import Statistics
 from mppi_ros.driving.cost_to_go import UNREACHABLE_TIME
 from mppi_ros.driving.lookahead import RENEWAL_DISTANCE
@@ -35,8 +36,8 @@ REJOINED_DISTANCE = (
 OFF_PLAN_DISTANCE = 0.75  # [m] from the plan from which a robot is led back to it
 MERGE_TIME = 1.0  # [s] at the present speed that a robot may take to join the plan
 ROTATION_TOLERANCE = 0.3  # [rad] at which a rotation in place inside of a plan is done
-STAND = 0.05  # [m] from the end of the way at which to stop if the goal is as near
-LEAVE = 0.3  # [m] by which the way must lead on before the robot leaves
+GOAL_STOP_DISTANCE = 0.05  # [m] from the end of the way at which to stop if the goal is as near
+MIN_DEPARTURE_DISTANCE = 0.3  # [m] by which the way must lead on before the robot leaves
 MAX_PROGRESS_SLIP = 0.05  # [m] by which progress may fall behind without motion of the robot
 
 
@@ -70,6 +71,7 @@ class PlanTracker:
         self._looked = -math.inf  # [m] progress at which the plan ahead was searched last
         self._arriving = False
         self._blocked = False  # no way leads round an obstacle on the plan
+        self._manoeuvres = ManoeuvrePlanner()
 
     def set_plan(
         self,
@@ -99,6 +101,9 @@ class PlanTracker:
                 self.progress = None
                 self._take(stamp, [], 0, goal)
             self.stamp = stamp
+            return
+        if self._manoeuvres.active and same_pose(goal, self._sections[-1].goal):
+            self.stamp = stamp  # the manoeuvre is finished first
             return
         done = len(plan) - len(self._sections)
         old = self._sections
@@ -164,6 +169,11 @@ class PlanTracker:
         if not self._sections:
             assert self._goal is not None
             self._sections = [ReferencePath.from_poses([(*place, 0.0), self._goal])]
+        manoeuvre = self._manoeuvres.update(here, self._sections, self.progress, objective)
+        if manoeuvre is not None:
+            self._sections, self.progress = manoeuvre
+            self._joined = None
+            self.look_again()
         path = self._path
         while len(self._sections) > 1 and self._at_cusp(here, path, goal):
             self._driven += self._sections[0].length
@@ -171,6 +181,7 @@ class PlanTracker:
             self.look_again()
             del self._sections[0]
             path = self._path
+        self._manoeuvres.advance(len(self._sections))
         if self.progress is None and math.dist(path.points[0], place) < PROJECTION_WINDOW:
             self.progress = 0.0  # a plan from here begins at its beginning
         self._project(place, path, objective, statistics)
@@ -251,8 +262,9 @@ class PlanTracker:
         It stays so until a way leads on.
         """
         assert self.progress is not None
-        near = tolerance if path.length - end > tolerance else min(tolerance, STAND)
-        self._blocked = end - self.progress <= near + (LEAVE if self._blocked else 0.0)
+        near = tolerance if path.length - end > tolerance else min(tolerance, GOAL_STOP_DISTANCE)
+        margin = MIN_DEPARTURE_DISTANCE if self._blocked else 0.0
+        self._blocked = end - self.progress <= near + margin
         return self._blocked
 
     def _take(
@@ -264,6 +276,8 @@ class PlanTracker:
     ) -> None:
         """Take a plan of which `done` sections lie behind the robot."""
         self._joined = self._around = self._place = None
+        end = plan[-1].goal if plan else goal
+        self._manoeuvres.restart(end is not None and same_pose(end, self.goal))
         self._driven = sum(section.length for section in plan[:done])
         self.stamp, self._sections, self._goal = stamp, plan[done:], goal
         self.look_again()

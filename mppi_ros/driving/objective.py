@@ -68,6 +68,8 @@ TICK_SCALARS = slice(
 )
 WEIGHT_SCALARS = slice(TICK_SCALARS.stop, TICK_SCALARS.stop + len(CriticWeights._fields))
 
+MANOEUVRE_CLEARANCE = 0.1  # [m] between a manoeuvre of a car and obstacles
+
 
 class DrivingObjective:
     """
@@ -214,6 +216,23 @@ class DrivingObjective:
         """Return the diameter of the circle on which the robot turns round [m]."""
         steered = self._vehicle is MODELS['ackermann']
         return 2.0 * self._limits.turning_radius_min if steered else 0.0
+
+    @property
+    def reach(self) -> float:
+        """Return how far the robot drives within the horizon [m]."""
+        return self._reach
+
+    @property
+    def backward(self) -> float:
+        """Return how many times longer a metre backward takes than one forward."""
+        slow = -self._limits.vx_min
+        return self._limits.vx_max / slow if slow > 0.0 else math.inf
+
+    def is_free(self, poses: NDArray[np.float64]) -> bool:
+        """Return whether the body is clear of obstacles at poses, float64[N, 3]."""
+        if self._field is None:
+            return False
+        return bool((self._footprint.clearance(self._field, poses) > MANOEUVRE_CLEARANCE).all())
 
     def way_round(self, path: ReferencePath, progress: float) -> CostToGo | None:
         """Return the way round what blocks a path, where it counts at an arc length [m]."""

@@ -180,6 +180,15 @@ class ReferencePath:
         at = int(np.argmin(away))
         return float(self.arc[part][at]), float(away[at])
 
+    def beyond(self, at: int) -> ReferencePath:
+        """Return the part of the path from point `at` on."""
+        at = min(at, len(self.points) - 2)
+        arc = self.arc[at:] - self.arc[at]
+        facing = None if self.facing is None else self.facing[at:]
+        return replace(
+            self, points=self.points[at:], yaw=self.yaw[at:], arc=arc, facing=facing
+        )
+
     def joined_from(
         self, x: float, y: float, progress: float, ahead: float
     ) -> tuple[ReferencePath, float, float]:

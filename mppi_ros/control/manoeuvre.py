@@ -1,0 +1,155 @@
+"""
+A Reeds-Shepp manoeuvre before a plan whose beginning a car cannot follow.
+
+A plan that leads away behind a car demands a turn that its turning radius does not allow. Sampling
+finds the manoeuvre only where the horizon covers all of it, so it is planned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+import math
+
+from mppi_ros.driving import reeds_shepp
+from mppi_ros.driving.motion_models import MotionState
+from mppi_ros.driving.objective import DrivingObjective
+from mppi_ros.driving.path import ReferencePath, sections
+from mppi_ros.driving.reeds_shepp import Pose
+
+RADIUS_FACTOR = 1.1  # radius of a manoeuvre over the least turning radius
+MIN_TURN = math.radians(60.0)  # [rad] between heading and plan
+SAME_POSITION = 0.2  # [m]
+SAME_HEADING = 0.3  # [rad]
+MAX_MANOEUVRES = 3  # planned on the way to one goal
+MAX_GOAL_DISTANCE = 3.0  # [turning circles] within which a manoeuvre leads to the goal itself
+MAX_REJOIN_DISTANCE = 2.5  # [turning circles] along the plan to where a manoeuvre joins it
+
+
+class ManoeuvrePlanner:
+    """Plans a manoeuvre where a plan needs one and keeps it until it has been driven."""
+
+    def __init__(self) -> None:
+        self._after: list[ReferencePath] | None = None  # plan after the manoeuvre
+        self._original: list[ReferencePath] = []  # plan without it
+        self._count = 0  # manoeuvres planned on the way to this goal
+        self._checked = False  # whether this plan needs a manoeuvre was determined
+
+    @property
+    def active(self) -> bool:
+        """Whether the robot drives a manoeuvre."""
+        return self._after is not None
+
+    def restart(self, same_goal: bool) -> None:
+        """Begin with a new plan."""
+        self._after, self._checked = None, False
+        if not same_goal:
+            self._count = 0
+
+    def advance(self, count: int) -> None:
+        """End the manoeuvre where `count` sections ahead are those after it."""
+        if self._after and count <= len(self._after):
+            self._after = None
+
+    def update(
+        self,
+        here: MotionState,
+        plan: list[ReferencePath],
+        progress: float | None,
+        objective: DrivingObjective,
+    ) -> tuple[list[ReferencePath], float | None] | None:
+        """
+        Return the sections to drive and the progress on the first [m] where these change, or None.
+
+        Parameters
+        ----------
+        here : MotionState
+            State of the robot.
+        plan : list of ReferencePath
+            Sections ahead.
+        progress : float or None
+            Arc length on the first section [m]; None before the first projection.
+        objective : DrivingObjective
+            Turning circle, prices and obstacles.
+
+        """
+        if objective.turning_circle == 0.0:
+            return None
+        changed: tuple[list[ReferencePath], float | None] | None = None
+        if self._after is not None:
+            if not _is_blocked(plan[0], progress or 0.0, objective):
+                return None
+            plan, progress = self._after or self._original, None
+            changed = plan, progress
+            self._after, self._checked = None, False
+        if self._checked or self._count >= MAX_MANOEUVRES:
+            return changed
+        self._checked = True
+        at, _ = plan[0].project(here.x, here.y, progress)
+        if not needs_manoeuvre(here, plan[0], at, objective):
+            return changed
+        self._count += 1
+        found = plan_manoeuvre(here, plan, at, objective)
+        if found is None:
+            return changed
+        self._original = plan
+        manoeuvre, self._after = found
+        return [*manoeuvre, *self._after], 0.0
+
+
+def same_pose(one: Pose, other: Pose | None) -> bool:
+    """Return whether two goals are equal within tolerances."""
+    if other is None:
+        return False
+    turn = abs(math.remainder(one[2] - other[2], math.tau))
+    return math.dist(one[:2], other[:2]) < SAME_POSITION and turn < SAME_HEADING
+
+
+def _is_blocked(path: ReferencePath, progress: float, objective: DrivingObjective) -> bool:
+    return objective.end(path) < math.inf or objective.way_round(path, progress) is not None
+
+
+def needs_manoeuvre(
+    here: MotionState, section: ReferencePath, progress: float, objective: DrivingObjective
+) -> bool:
+    """Return whether a car must turn more towards a section than it can within the horizon."""
+    at = min(section.part(progress, progress).start, len(section.arc) - 1)
+    turn = abs(math.remainder(here.yaw - float(section.heading[at]), math.tau))
+    return turn >= MIN_TURN and turn * 0.5 * objective.turning_circle >= objective.reach
+
+
+def plan_manoeuvre(
+    here: MotionState,
+    plan: Sequence[ReferencePath],
+    progress: float,
+    objective: DrivingObjective,
+) -> tuple[list[ReferencePath], list[ReferencePath]] | None:
+    """
+    Return the sections of a free manoeuvre and those of the plan after it; None if none is free.
+
+    Parameters
+    ----------
+    here : MotionState
+        State of the car.
+    plan : sequence of ReferencePath
+        Sections of the plan that lie ahead.
+    progress : float
+        Arc length on the first section [m].
+    objective : DrivingObjective
+        Turning circle, prices and obstacles.
+
+    """
+    section, circle = plan[0], objective.turning_circle
+    last = len(plan) == 1 and section.length - progress <= MAX_GOAL_DISTANCE * circle
+    count = round(2.0 * MAX_REJOIN_DISTANCE)
+    ends = [progress + 0.5 * n * circle for n in range(1, count + 1)]
+    for end in [section.length] if last else ends:
+        at = min(section.part(end, end).start, len(section.arc) - 1)
+        x, y = section.points[at]
+        target = section.goal if last else (float(x), float(y), float(section.heading[at]))
+        for poses in reeds_shepp.paths(
+            (here.x, here.y, here.yaw), target, 0.5 * RADIUS_FACTOR * circle, objective.backward
+        ):
+            if objective.is_free(poses):
+                after = [] if last else [section.beyond(at), *plan[1:]]
+                return sections(poses, turns=False), after
+    return None

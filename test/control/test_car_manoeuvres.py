@@ -1,0 +1,29 @@
+"""A car turns round to a goal behind it by a manoeuvre, with few reversals."""
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from mppi_ros.control.parameters import ControllerParameters
+from mppi_ros.parameters.declaration import replace
+from mppi_ros.simulation.episode import Episode
+from mppi_ros.simulation.world import World
+
+POSTS = {'none': [], 'ahead': [(1.8, 0.0, 0.3)], 'between': [(-2.25, 0.0, 0.3)]}
+CAR = replace(ControllerParameters(), {
+    'threads': 1, 'motion_model': 'ackermann', 'recovery.progress_timeout': 15.0})
+
+
+@pytest.mark.parametrize(('post', 'heading', 'radius'), [
+    ('none', 0.0, 2.5), ('none', math.pi, 2.5), ('ahead', 0.0, 2.5), ('ahead', math.pi, 2.5),
+    ('between', 0.0, 2.5), ('between', math.pi, 2.5), ('ahead', math.pi, 1.0),
+    ('between', 0.0, 1.0)])
+def test_a_car_reaches_a_goal_behind_it_with_few_reversals(post, heading, radius):
+    result = Episode(
+        World.from_circles([(8.0, 8.0, 0.1), *POSTS[post]], (-12.0, -9.0, 9.0, 9.0)),
+        (0.0, 0.0, 0.0), (-4.5, 0.0, heading), replace(CAR, {'limits.turning_radius_min': radius}),
+        sensing='map', seed=1).run()
+    assert result.success
+    assert result.reversals <= 4
+    assert result.time_s < 60.0
