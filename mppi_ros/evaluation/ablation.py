@@ -19,6 +19,7 @@ from mppi_ros.evaluation.bootstrap import percentile_interval
 from mppi_ros.evaluation.case import Case
 from mppi_ros.evaluation.request import Request
 from mppi_ros.evaluation.suites import cases_of
+from mppi_ros.evaluation.textbook import TEXTBOOK, WHITE
 from mppi_ros.parameters.declaration import replace
 from mppi_ros.simulation.episode import EpisodeResult
 
@@ -28,12 +29,6 @@ MIN_COST_FOR_RATIO = 0.3  # [s] smaller excess costs count as equal in ratios
 Episode = dict[str, Any]
 Changes = dict[str, Any]
 
-WHITE: Changes = {'noise.correlation_time': 0.0, 'noise.smoothing_time': 0.0}
-# λ and Σ are the best found by a search on five scenarios; Σ as shares of the limits.
-TEXTBOOK: Changes = {
-    **WHITE, 'lambda': 0.2, 'sigma_share': (0.8, 0.53, 0.53), 'alpha': 1.0, 'iterations': 1,
-    'noise.antithetic': False, 'recovery.stuck_timeout': 0.0,
-}  # fmt: skip
 OPTIONS: dict[str, Changes] = {
     'ess_share 0.005': {'ess_share': 0.005},
     'ess_share 0.01': {'ess_share': 0.01},

@@ -1,4 +1,4 @@
-"""Baselines: what other ways of driving do in the same loop."""
+"""Baselines: other controllers that drive the same episodes."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from mppi_ros.control.parameters import ControllerParameters
 from mppi_ros.control.tick_result import ControllerState, Reason, Statistics, TickResult
 from mppi_ros.driving.costmap import Costmap
 from mppi_ros.driving.footprint import Footprint
+from mppi_ros.evaluation.textbook import TEXTBOOK
 from mppi_ros.parameters.errors import MppiError
 from mppi_ros.simulation.world import World
 
@@ -24,18 +25,13 @@ NEIGHBOR_DISTANCE = 10.0  # [m]
 STEER = 2.5  # [1/s] turning rate per heading error of a robot that cannot move sideways
 DIFFERENCE = 0.05  # [s] over which the velocity of a moving obstacle is taken
 
-TEXTBOOK: Mapping[str, Any] = {
-    'noise.correlation_time': 0.0, 'noise.smoothing_time': 0.0, 'lambda': 0.2,
-    'sigma_share': (0.8, 0.53, 0.53), 'alpha': 1.0, 'iterations': 1, 'noise.antithetic': False,
-    'recovery.stuck_timeout': 0.0,
-}  # fmt: skip
 NO_TRACKING: Mapping[str, Any] = {'moving_obstacles.enabled': False}
 
 # Changes of the configuration under which the controller itself drives.
 CHANGES: dict[str, Mapping[str, Any]] = {
     '': {}, 'blind': {}, 'no_tracking': NO_TRACKING, 'textbook': TEXTBOOK,
 }  # fmt: skip
-# Baselines that see nothing, or know where everything is.
+# Baselines that use no costmap: they ignore obstacles or know their true positions.
 UNSEEING = ('standing', 'blind', 'orca', 'orca_room')
 BASELINES = ('standing', 'blind', 'no_tracking', 'textbook', 'orca', 'orca_room')
 
@@ -84,7 +80,7 @@ class Orca(Standing):
         try:
             import pyrvo
         except ImportError:
-            raise MppiError('ORCA needs pyrvo: pip install pyrvo') from None
+            raise MppiError('ORCA needs pyrvo: pip install mppi_ros[people]') from None
         self._rvo = pyrvo
         self._limits = configuration.limits
         self._omni = configuration.motion_model == 'omni'

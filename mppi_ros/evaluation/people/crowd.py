@@ -29,7 +29,7 @@ ROOM = 0.02  # [m] that people keep in addition
 @dataclass(frozen=True)
 class Person:
     """
-    Somebody who walks from goal to goal.
+    Pedestrian that walks from goal to goal.
 
     Attributes
     ----------
@@ -103,7 +103,7 @@ class Crowd:
         try:
             import pyrvo
         except ImportError:
-            raise MppiError('people that react need pyrvo: pip install pyrvo') from None
+            raise MppiError('people that react need pyrvo: pip install mppi_ros[people]') from None
         self.forced_stop_s = 0.0
         self._people = scene.people
         self._next = [0] * len(scene.people)
@@ -126,9 +126,9 @@ class Crowd:
             self._rvo.add_obstacle(corners)
         self._rvo.process_obstacles()
 
-    def moving_obstacles(self) -> tuple[OrcaCrowd, ...]:
+    def moving_obstacles(self) -> tuple[CrowdMember, ...]:
         """Return the people as discs that move."""
-        return tuple(OrcaCrowd(self, number) for number in range(len(self._people)))
+        return tuple(CrowdMember(self, number) for number in range(len(self._people)))
 
     def advance(self, time: float, pose: ArrayLike, twist: ArrayLike) -> None:
         """Let people walk until a time [s] past the robot at a true pose with a true twist."""
@@ -192,8 +192,8 @@ class Crowd:
 
 
 @dataclass(frozen=True)
-class OrcaCrowd:
-    """One of a crowd, as a disc that moves."""
+class CrowdMember:
+    """Member of a crowd, as a moving disc."""
 
     crowd: Crowd
     number: int
@@ -269,7 +269,7 @@ def _stopping_group(rng: np.random.Generator) -> CrowdScene:
 
 
 def _pillar(rng: np.random.Generator) -> CrowdScene:
-    """Return a person who steps out from behind a pillar and looks nowhere."""
+    """Return a person who steps out from behind a pillar without avoiding the robot."""
     wait = 3.2 + _spread(rng, 0.5)
     person = Person((6.0, 1.7), ((6.0, -6.0),), 1.2, 0.25, (0.0, wait), reacts=False)
     return CrowdScene(
@@ -286,7 +286,7 @@ def _standing_then_going(rng: np.random.Generator) -> CrowdScene:
 
 
 def _forklift(rng: np.random.Generator) -> CrowdScene:
-    """Return something as large as a forklift that crosses the way and waits for nobody."""
+    """Return an obstacle of the size of a forklift that crosses the path and does not yield."""
     start = 5.5 + _spread(rng, 1.0)
     obstacle = Person((6.0, start), ((6.0, -12.0),), 1.3, 0.9, reacts=False)
     return CrowdScene((1.0, 0.0, 0.0), (11.0, 0.0, 0.0), (-1.0, -13.0, 13.0, 9.0), (obstacle,))
