@@ -1,10 +1,18 @@
 """
-The critics: what a step of a sampled trajectory costs, in seconds.
+Critics: what a step of a sampled trajectory costs, in seconds.
 
-Each critic is a function of a few scalars; the rollout calls it for 64 samples at a time, in one
-vectorised loop with all the others. A weight of 0 switches a critic off.
+A critic is a function and a row of `CRITICS`. The function is compiled into the rollout, which
+calls it for 64 samples at a time in one vectorised loop with the other critics. The row names the
+weights that the function reads. A weight of 0 switches a critic off.
+
+A critic of every step takes a `StepState` and the `CriticWeights`; the rollout adds all that the
+rows list. The critics of the goal, of commands and of the end of the horizon take other arguments
+and are called by name.
 """
 
+from collections import namedtuple
+from collections.abc import Callable
+import functools
 import math
 from typing import Any, NamedTuple
 
@@ -13,138 +21,103 @@ import numpy as np
 from mppi_ros.driving.parameters import CriticParameters, Limits
 from mppi_ros.jit.simd import inline_njit
 
-MIN_REVERSE_SHARE = (
-    0.01  # share of top speed that counts as driving backward where that is forbidden
-)
+# Share of the top speed that counts as driving backward where that is forbidden.
+MIN_REVERSE_SHARE = 0.01
 
 
-class CriticWeights(NamedTuple):
-    """The critics' weights, multiplied by the time step and divided by their scales."""
+class StepState(NamedTuple):
+    """
+    State of one sample after a step.
 
-    obstacle: float
-    margin: float
-    collision: float
-    clearance_speed: float
-    speed_at_contact: float
-    speed_per_clearance: float
-    tracking: float
-    tracking_scale: float
-    path_heading: float
-    progress: float
-    sideways: float
-    turning: float
-    backward: float
-    detour: float
-    goal_position: float
-    goal_heading: float
-    goal_stop: float
-    speed_per_metre: float
-    twirling: float
-    smoothness_linear: float
-    smoothness_angular: float
-    smoothness_aside: float
-    prefer_forward: float
+    Attributes
+    ----------
+    clearance : float32
+        Distance of the footprint to the nearest obstacle [m]; not positive in contact.
+    speed : float32
+        Speed over ground [m/s].
+    squared_distance : float32
+        Square of the distance to the path [m²].
+    alignment : float32
+        Cosine of the angle between the robot and the path.
+    goal_proximity : float32
+        1 at the goal, 0 far from it.
+    turn_rate : float32
+        [rad/s].
+    forward_speed : float32
+        Speed in the direction in which the path is to be driven [m/s].
 
-    @classmethod
-    def of(
-        cls, critics: CriticParameters, limits: Limits, dt: float, motion_model: str = 'diff_drive'
-    ) -> 'CriticWeights':
-        """Return the weights of one step of `dt` [s]; a car is steered by its curvature."""
-        smooth = critics.smoothness.weight * dt
-        unturned = -limits.vx_min  # [m/s] top speed along the path without facing it
-        reversing = critics.prefer_forward.weight
-        if motion_model == 'omni':
-            unturned, reversing = max(unturned, limits.vy_max), 0.0  # it may drive sideways
-        backward = min(max(unturned, MIN_REVERSE_SHARE * limits.vx_max), limits.vx_max)
-        turning = limits.curvature_rate if motion_model == 'ackermann' else limits.az_max
-        at_contact, per_clearance = critics.clearance_speed.free_speed(limits.vx_max)
-        values = {
-            'obstacle': critics.obstacle.weight * dt / critics.obstacle.margin**2,
-            'margin': critics.obstacle.margin,
-            'collision': critics.obstacle.collision * dt,
-            'clearance_speed': critics.clearance_speed.weight * dt / limits.vx_max**2,
-            'speed_at_contact': at_contact,
-            'speed_per_clearance': per_clearance,
-            'tracking': critics.path_tracking.weight * dt,
-            'tracking_scale': 1.0 / critics.path_tracking.scale**2,
-            'path_heading': critics.path_heading.weight * dt,
-            'progress': critics.progress.weight,
-            'sideways': critics.progress.weight / limits.vx_max,
-            'turning': critics.progress.weight * 0.5 * math.pi / limits.wz_max,
-            'backward': critics.progress.weight * (limits.vx_max / backward - 1.0) + reversing,
-            'detour': critics.progress.weight,
-            'goal_position': critics.goal_position.weight * dt,
-            'goal_heading': critics.goal_heading.weight * dt,
-            'goal_stop': critics.goal_stop.weight * dt,
-            'speed_per_metre': critics.goal_stop.speed_per_metre,
-            'twirling': critics.twirling.weight * dt / limits.wz_max**2,
-            'smoothness_linear': smooth / (limits.ax_max * dt) ** 2,
-            'smoothness_angular': smooth / (turning * dt) ** 2,
-            'smoothness_aside': smooth / (limits.ay_max * dt) ** 2,
-            'prefer_forward': critics.prefer_forward.weight
-            * dt
-            / max(-limits.vx_min, limits.vx_max),
-        }
-        return cls(**values)
+    """
 
-    def only(self, *names: str) -> 'CriticWeights':
-        """Return these weights with every weight but `names` set to 0 (scales are kept)."""
-        scales = (
-            'margin', 'speed_at_contact', 'speed_per_clearance', 'tracking_scale',
-            'speed_per_metre',
-        )  # fmt: skip
-        kept = {name: getattr(self, name) for name in (*names, *scales)}
-        return CriticWeights(**{name: kept.get(name, 0.0) for name in self._fields})
+    clearance: Any
+    speed: Any
+    squared_distance: Any
+    alignment: Any
+    goal_proximity: Any
+    turn_rate: Any
+    forward_speed: Any
 
 
-# The weights of each critic as the settings name them.
-CRITICS = {
-    'obstacle': ('obstacle', 'collision'),
-    'clearance_speed': ('clearance_speed',),
-    'path_tracking': ('tracking',),
-    'path_heading': ('path_heading',),
-    'progress': ('progress', 'sideways', 'turning', 'backward', 'detour'),
-    'goal_position': ('goal_position',),
-    'goal_heading': ('goal_heading',),
-    'goal_stop': ('goal_stop',),
-    'twirling': ('twirling',),
-    'smoothness': ('smoothness_linear', 'smoothness_angular', 'smoothness_aside'),
-    'prefer_forward': ('prefer_forward',),
-}
+class Robot(NamedTuple):
+    """What the weights depend on beside the parameters: limits, time step [s], motion model."""
+
+    limits: Limits
+    dt: float
+    motion_model: str
+
+
+class Critic(NamedTuple):
+    """
+    A row of `CRITICS`.
+
+    Attributes
+    ----------
+    weights : callable
+        Returns the weights by name, from `CriticParameters` and `Robot`.
+    step : kernel or None
+        Cost of a step from `StepState` and `CriticWeights`; None if the rollout calls it by name.
+    scales : tuple of str
+        Those of the weights that do not switch the critic off.
+
+    """
+
+    weights: Callable[[CriticParameters, Robot], dict[str, float]]
+    step: Any = None
+    scales: tuple[str, ...] = ()
 
 
 @inline_njit
-def obstacle(clearance: Any, weights: Any) -> Any:
+def obstacle(step: Any, weights: Any) -> Any:
     """((margin − d)⁺ / margin)² near an obstacle, and the price of a collision for d ≤ 0."""
-    near = max(weights.margin - max(clearance, np.float32(0.0)), np.float32(0.0))
-    hit = weights.collision if clearance <= np.float32(0.0) else np.float32(0.0)
+    near = max(weights.margin - max(step.clearance, np.float32(0.0)), np.float32(0.0))
+    hit = weights.collision if step.clearance <= np.float32(0.0) else np.float32(0.0)
     return weights.obstacle * near * near + hit
 
 
 @inline_njit
-def clearance_speed(clearance: Any, speed: Any, weights: Any) -> Any:
+def clearance_speed(step: Any, weights: Any) -> Any:
     """(|v| − free speed)⁺², where the free speed grows with the clearance."""
-    gained = weights.speed_per_clearance * max(clearance, np.float32(0.0))
-    excess = max(abs(speed) - weights.speed_at_contact - gained, np.float32(0.0))
+    gained = weights.speed_per_clearance * max(step.clearance, np.float32(0.0))
+    excess = max(abs(step.speed) - weights.speed_at_contact - gained, np.float32(0.0))
     return weights.clearance_speed * excess * excess
 
 
 @inline_njit
-def path_tracking(squared: Any, weights: Any) -> Any:
+def path_tracking(step: Any, weights: Any) -> Any:
     """
-    e² / (e² + scale²) for the square e² of the distance: square near the path, at most 1 far off.
+    e² / (e² + scale²) for the distance e from the path: square near the path, at most 1 far off.
 
     Bounded below the rate of time itself: otherwise standing still on the path would be cheaper
     than driving round an obstacle.
     """
-    q = squared * weights.tracking_scale
+    q = step.squared_distance * weights.tracking_scale
     return weights.tracking * (q / (np.float32(1.0) + q))
 
 
 @inline_njit
-def path_heading(alignment: Any, near: Any, weights: Any) -> Any:
+def path_heading(step: Any, weights: Any) -> Any:
     """1 − cos of the angle between the robot and the path, fading out near the goal."""
-    return weights.path_heading * (np.float32(1.0) - near) * (np.float32(1.0) - alignment)
+    fade = np.float32(1.0) - step.goal_proximity
+    return weights.path_heading * fade * (np.float32(1.0) - step.alignment)
 
 
 @inline_njit
@@ -168,9 +141,9 @@ def goal_stop(distance: Any, speed: Any, weights: Any) -> Any:
 
 
 @inline_njit
-def twirling(turning: Any, weights: Any) -> Any:
+def twirling(step: Any, weights: Any) -> Any:
     """Square of the turning rate."""
-    return weights.twirling * turning * turning
+    return weights.twirling * step.turn_rate * step.turn_rate
 
 
 @inline_njit
@@ -189,9 +162,9 @@ def smoothness_aside(change_vy: Any, weights: Any) -> Any:
 
 
 @inline_njit
-def prefer_forward(speed: Any, weights: Any) -> Any:
+def prefer_forward(step: Any, weights: Any) -> Any:
     """Speed against the direction in which the path is to be driven."""
-    return weights.prefer_forward * max(-speed, np.float32(0.0))
+    return weights.prefer_forward * max(-step.forward_speed, np.float32(0.0))
 
 
 @inline_njit
@@ -211,3 +184,144 @@ def progress(time: Any, away: Any, alignment: Any, weights: Any) -> Any:
 def detour(time: Any, weights: Any) -> Any:
     """Time left round an obstacle on the plan, at the horizon's end; takes progress's place."""
     return weights.detour * time
+
+
+def _obstacle(c: CriticParameters, robot: Robot) -> dict[str, float]:
+    return {
+        'obstacle': c.obstacle.weight * robot.dt / c.obstacle.margin**2,
+        'margin': c.obstacle.margin,
+        'collision': c.obstacle.collision * robot.dt,
+    }
+
+
+def _clearance_speed(c: CriticParameters, robot: Robot) -> dict[str, float]:
+    at_contact, per_clearance = c.clearance_speed.free_speed(robot.limits.vx_max)
+    return {
+        'clearance_speed': c.clearance_speed.weight * robot.dt / robot.limits.vx_max**2,
+        'speed_at_contact': at_contact,
+        'speed_per_clearance': per_clearance,
+    }
+
+
+def _path_tracking(c: CriticParameters, robot: Robot) -> dict[str, float]:
+    return {
+        'tracking': c.path_tracking.weight * robot.dt,
+        'tracking_scale': 1.0 / c.path_tracking.scale**2,
+    }
+
+
+def _progress(c: CriticParameters, robot: Robot) -> dict[str, float]:
+    limits, weight = robot.limits, c.progress.weight
+    unturned = -limits.vx_min  # [m/s] top speed along the path without facing it
+    reversing = c.prefer_forward.weight
+    if robot.motion_model == 'omni':
+        unturned, reversing = max(unturned, limits.vy_max), 0.0  # it may drive sideways
+    backward = min(max(unturned, MIN_REVERSE_SHARE * limits.vx_max), limits.vx_max)
+    return {
+        'progress': weight,
+        'sideways': weight / limits.vx_max,
+        'turning': weight * 0.5 * math.pi / limits.wz_max,
+        'backward': weight * (limits.vx_max / backward - 1.0) + reversing,
+        'detour': weight,
+    }
+
+
+def _smoothness(c: CriticParameters, robot: Robot) -> dict[str, float]:
+    limits, dt, weight = robot.limits, robot.dt, c.smoothness.weight * robot.dt
+    steered = robot.motion_model == 'ackermann'  # a car is steered by its curvature
+    turning = limits.curvature_rate if steered else limits.az_max
+    return {
+        'smoothness_linear': weight / (limits.ax_max * dt) ** 2,
+        'smoothness_angular': weight / (turning * dt) ** 2,
+        'smoothness_aside': weight / (limits.ay_max * dt) ** 2,
+    }
+
+
+def _goal_stop(c: CriticParameters, robot: Robot) -> dict[str, float]:
+    return {
+        'goal_stop': c.goal_stop.weight * robot.dt,
+        'speed_per_metre': c.goal_stop.speed_per_metre,
+    }
+
+
+def _prefer_forward(c: CriticParameters, robot: Robot) -> dict[str, float]:
+    top_speed = max(-robot.limits.vx_min, robot.limits.vx_max)
+    return {'prefer_forward': c.prefer_forward.weight * robot.dt / top_speed}
+
+
+# One row for each critic, named as its parameters are. Step critics are added in this order.
+CRITICS = {
+    'obstacle': Critic(_obstacle, obstacle, ('margin',)),
+    'clearance_speed': Critic(
+        _clearance_speed, clearance_speed, ('speed_at_contact', 'speed_per_clearance')
+    ),
+    'path_tracking': Critic(_path_tracking, path_tracking, ('tracking_scale',)),
+    'path_heading': Critic(
+        lambda c, robot: {'path_heading': c.path_heading.weight * robot.dt}, path_heading
+    ),
+    'progress': Critic(_progress),
+    'goal_position': Critic(
+        lambda c, robot: {'goal_position': c.goal_position.weight * robot.dt}
+    ),
+    'goal_heading': Critic(lambda c, robot: {'goal_heading': c.goal_heading.weight * robot.dt}),
+    'goal_stop': Critic(_goal_stop, scales=('speed_per_metre',)),
+    'twirling': Critic(
+        lambda c, robot: {'twirling': c.twirling.weight * robot.dt / robot.limits.wz_max**2},
+        twirling,
+    ),
+    'smoothness': Critic(_smoothness),
+    'prefer_forward': Critic(_prefer_forward, prefer_forward),
+}
+
+
+def _weights(c: CriticParameters, robot: Robot) -> dict[str, float]:
+    return {
+        name: value
+        for critic in CRITICS.values() for name, value in critic.weights(c, robot).items()
+    }  # fmt: skip
+
+
+_NAMES = list(_weights(CriticParameters(), Robot(Limits(), 1.0, 'diff_drive')))
+
+
+_make_fields: Any = namedtuple  # its fields are known at run time only
+_Weights: Any = _make_fields('_Weights', _NAMES)
+
+
+class CriticWeights(_Weights):
+    """Weights of all critics, multiplied by the time step and divided by their scales."""
+
+    __slots__ = ()
+
+    @classmethod
+    def of(
+        cls, critics: CriticParameters, limits: Limits, dt: float, motion_model: str = 'diff_drive'
+    ) -> 'CriticWeights':
+        """Return the weights of one step of `dt` [s]."""
+        return cls(**_weights(critics, Robot(limits, dt, motion_model)))
+
+    def only(self, name: str) -> 'CriticWeights':
+        """Return these weights with those of every critic but `name` set to 0."""
+        zero = [each for other in CRITICS if other != name for each in switches(other)]
+        kept: CriticWeights = self._replace(**dict.fromkeys(zero, 0.0))
+        return kept
+
+
+def switches(name: str) -> list[str]:
+    """Return the weights of a critic that switch it off when they are 0."""
+    critic = CRITICS[name]
+    weights = critic.weights(CriticParameters(), Robot(Limits(), 1.0, 'diff_drive'))
+    return [each for each in weights if each not in critic.scales]
+
+
+def _sum_of_step_critics() -> Any:
+    """Return the kernel that adds the step critics in the order of `CRITICS`."""
+    first, *others = (critic.step for critic in CRITICS.values() if critic.step is not None)
+
+    def plus(total: Any, critic: Any) -> Any:
+        return inline_njit(lambda step, weights: total(step, weights) + critic(step, weights))
+
+    return functools.reduce(plus, others, first)
+
+
+step_costs = _sum_of_step_critics()

@@ -412,9 +412,9 @@ class DrivingObjective:
         factor = np.zeros((mean.shape[1], mean.shape[1]), np.float32)
         costs = np.empty((1, BLOCK), np.float32)
         charged = {}
-        for critic, names in CRITICS.items():
+        for critic in CRITICS:
             alone = self._numbers.copy()
-            alone[WEIGHT_SCALARS] = self._weights.only(*names)
+            alone[WEIGHT_SCALARS] = self._weights.only(critic)
             rollout_serial(
                 self._block.address,
                 mean,

@@ -250,14 +250,11 @@ def path_costs(
         if ends:
             beyond = max(along - arc[j], np.float32(0.0))
             squared += beyond * beyond
-        total[j] += (
-            critics.obstacle(clearance[j], weights)
-            + critics.clearance_speed(clearance[j], ground_speed(v[j], vy[j], model), weights)
-            + critics.path_tracking(squared, weights)
-            + critics.path_heading(alignment, near[j], weights)
-            + critics.twirling(w[j], weights)
-            + critics.prefer_forward(path.direction * v[j], weights)
-        )
+        step = critics.StepState(
+            clearance[j], ground_speed(v[j], vy[j], model), squared, alignment, near[j], w[j],
+            path.direction * v[j],
+        )  # fmt: skip
+        total[j] += critics.step_costs(step, weights)
 
 
 @inline_njit

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mppi_ros.driving import critics
-from mppi_ros.driving.critics import CRITICS, CriticWeights
+from mppi_ros.driving.critics import CRITICS, CriticWeights, switches
 from mppi_ros.driving.parameters import CriticParameters, Limits
 
 DT = 0.05
@@ -16,8 +16,20 @@ SETTINGS, LIMITS = CriticParameters(), Limits()
 WEIGHTS = CriticWeights.of(SETTINGS, LIMITS, DT)
 
 
+STEP = critics.StepState(*np.zeros(7, np.float32))
+FIELDS = {
+    critics.obstacle: ('clearance',), critics.clearance_speed: ('clearance', 'speed'),
+    critics.path_tracking: ('squared_distance',), critics.twirling: ('turn_rate',),
+    critics.path_heading: ('alignment', 'goal_proximity'),
+    critics.prefer_forward: ('forward_speed',),
+}
+
+
 def charged(critic, *values, weights=WEIGHTS):
-    return float(critic(*(np.float32(value) for value in values), weights))
+    values = [np.float32(value) for value in values]
+    if critic in FIELDS:
+        values = [STEP._replace(**dict(zip(FIELDS[critic], values, strict=True)))]
+    return float(critic(*values, weights))
 
 
 def over(critic, grid, *rest, weights=WEIGHTS):
@@ -26,11 +38,9 @@ def over(critic, grid, *rest, weights=WEIGHTS):
 
 def test_every_critic_of_the_settings_has_weights_and_every_weight_belongs_to_one_critic():
     assert list(CRITICS) == list(SETTINGS.__dataclass_fields__)
-    named = [name for names in CRITICS.values() for name in names]
+    named = [name for critic in CRITICS for name in (*switches(critic), *CRITICS[critic].scales)]
     assert len(set(named)) == len(named)
-    scales = {
-        'margin', 'speed_at_contact', 'speed_per_clearance', 'tracking_scale', 'speed_per_metre'}
-    assert set(named) | scales == set(CriticWeights._fields)
+    assert set(named) == set(CriticWeights._fields)
 
 
 @pytest.mark.parametrize('critic', CRITICS)
@@ -40,16 +50,16 @@ def test_without_weight_a_critic_has_no_weight_in_the_rollout(critic):
         off = replace(off, collision=0.0)
     weights = CriticWeights.of(replace(SETTINGS, **{critic: off}), LIMITS, DT)
     zero = np.float32(0.0)
-    wanted = WEIGHTS._replace(**dict.fromkeys(CRITICS[critic], zero))
+    wanted = WEIGHTS._replace(**dict.fromkeys(switches(critic), zero))
     # `backward` only bounds what `turning` charges, whatever it is.
     assert weights._replace(backward=zero) == wanted._replace(backward=zero)
 
 
 @pytest.mark.parametrize('critic', CRITICS)
 def test_only_keeps_the_named_weights_and_all_scales(critic):
-    kept = WEIGHTS.only(*CRITICS[critic])
-    for other, names in CRITICS.items():
-        for name in names:
+    kept = WEIGHTS.only(critic)
+    for other in CRITICS:
+        for name in switches(other):
             expected = getattr(WEIGHTS, name) if other == critic else 0.0
             assert getattr(kept, name) == expected
     assert kept.margin == WEIGHTS.margin
