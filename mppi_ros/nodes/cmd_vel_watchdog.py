@@ -1,9 +1,9 @@
 """
-The last line in a process of its own: sends zero when whoever drives falls silent.
+Standalone watchdog: publishes zero velocity when cmd_vel times out.
 
-It stands beside the controller and relays nothing, so that it can never delay or lose a command:
-it listens to cmd_vel, and when the last command moved the robot and no other follows in time, it
-publishes zero there. That works for every driver, teleoperation included.
+It subscribes to cmd_vel next to the controller and relays nothing, so it can neither delay nor
+lose a command. If the last command moves the robot and no command follows in time, it publishes
+zero velocity. It works with any source of commands, including teleoperation.
 """
 
 # ruff: noqa: E402 - the ROS 2 wheels must be found before rclpy is imported
@@ -28,45 +28,45 @@ from mppi_ros.ros.parameters import ParameterMixin
 from mppi_ros.ros.process import run
 
 NODE_NAME = 'cmd_vel_watchdog'
-CHECK_RATE = 50.0  # [Hz] of looking and of sending zero
-STOP_DURATION = 1.0  # [s] that zero is sent for: one message may be lost
+CHECK_RATE = 50.0  # [Hz] of time-out checks and zero commands
+STOP_DURATION = 1.0  # [s] of zero commands: one message may be lost
 
 
 @dataclass(frozen=True)
 class CmdVelWatchdogParameters:
-    """Parameters of the guard."""
+    """Parameters of the watchdog."""
 
     timeout: float = parameter(
-        0.3, 'silence after a command that moves, after which zero is sent', unit='s',
+        0.3, 'time without a message after a moving command until zero is published', unit='s',
         low=0.02, high=60.0,
     )  # fmt: skip
     cmd_vel_stamped: bool = parameter(
-        True, 'cmd_vel is a TwistStamped; false: a Twist', live=False
+        True, 'cmd_vel is a TwistStamped instead of a Twist', live=False
     )
-    base_frame: str = parameter('base_link', 'frame of the robot, in the header of cmd_vel')
+    base_frame: str = parameter('base_link', 'frame_id of cmd_vel')
 
 
 class CmdVelWatchdog(ParameterMixin[CmdVelWatchdogParameters], Node):
-    """Listens to cmd_vel and fills its silence with zero."""
+    """Publish zero velocity when cmd_vel times out after a moving command."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(NODE_NAME, **options)
         self.declare_configuration(CmdVelWatchdogParameters())
         kind = TwistStamped if self.configuration.cmd_vel_stamped else Twist
-        self._heard = False  # a driver
-        self._moved_at: float | None = None  # time of the last command, if it moves
+        self._heard = False  # a command since the last time-out
+        self._moved_at: float | None = None  # [s] of the last command, if moving
         self._stop_until = 0.0
-        self._stopped_at = 0.0  # [s] stamp of the last zero
+        self._stopped_at = 0.0  # [s] stamp of the last zero command
         self._publisher = self.create_publisher(kind, 'cmd_vel', 1)
         self.create_subscription(kind, 'cmd_vel', self._on_command, 10)
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self.create_timer(1.0 / CHECK_RATE, self._look, clock=steady)
 
     def start(self) -> None:
-        """Nothing remains to be started."""
+        """Do nothing: the subscription is active."""
 
     def stop(self) -> None:
-        """Nothing is left behind: the robot is its driver's again."""
+        """Do nothing: no zero command is pending."""
 
     def _on_command(self, message: Twist | TwistStamped) -> None:
         twist = message.twist if isinstance(message, TwistStamped) else message
@@ -74,19 +74,19 @@ class CmdVelWatchdog(ParameterMixin[CmdVelWatchdogParameters], Node):
             twist.linear.x, twist.linear.y, twist.linear.z,
             twist.angular.x, twist.angular.y, twist.angular.z,
         ))  # fmt: skip
-        if not self._heard and (moves or not self._stop_until):  # a later zero may be its own
-            self.get_logger().info('hears cmd_vel and watches it')
+        if not self._heard and (moves or not self._stop_until):  # ignore own zero
+            self.get_logger().info('received the first command, monitoring cmd_vel')
             self._heard = True
         if moves and self._is_overtaken(message):
-            self._send_zero()  # who sent it did not know yet that the robot was stopped
+            self._send_zero()  # sent before the stop was known
         elif moves:
             self._moved_at = time.monotonic()
             self._stop_until = 0.0
         else:
-            self._moved_at = None  # its own zero is one, too
+            self._moved_at = None  # also for own zero commands
 
     def _is_overtaken(self, message: Twist | TwistStamped) -> bool:
-        """Tell whether a command was decided on before the zero that is being sent."""
+        """Return whether the stamp of a command precedes that of the last zero command."""
         if not isinstance(message, TwistStamped) or time.monotonic() >= self._stop_until:
             return False
         return 0.0 < conversions.seconds_from_msg(message.header.stamp) <= self._stopped_at
@@ -95,7 +95,9 @@ class CmdVelWatchdog(ParameterMixin[CmdVelWatchdogParameters], Node):
         now = time.monotonic()
         if self._moved_at is not None and now - self._moved_at > self.configuration.timeout:
             silence = now - self._moved_at
-            self.get_logger().error(f'cmd_vel is silent for {silence:.2f} s: sends zero')
+            self.get_logger().error(
+                f'no message on cmd_vel for {silence:.2f} s: publishing zero velocity'
+            )
             self._moved_at = None
             self._stop_until = now + STOP_DURATION
             self._heard = False

@@ -1,4 +1,4 @@
-"""The node that stands in for a robot: moves as commanded and publishes what its sensors would."""
+"""Simulator node: moves a kinematic robot by cmd_vel and publishes its odometry and sensors."""
 
 # ruff: noqa: E402 - the ROS 2 wheels must be found before rclpy is imported
 from __future__ import annotations
@@ -40,13 +40,13 @@ from mppi_ros.simulation.world import World
 
 try:
     from tf2_msgs.msg import TFMessage
-except ImportError:  # the ROS 2 wheels have no tf2
+except ImportError:  # not part of the ROS 2 wheels
     TFMessage = None
 
 
 @dataclass(frozen=True)
 class PlantNodeParameters:
-    """How the simulated robot answers a command, and how its odometry errs."""
+    """Response of the simulated robot to commands, and errors of its odometry."""
 
     lag_linear: float = parameter(
         NOMINAL.lag_linear, 'time constant of the speed', unit='s', low=0.0, high=2.0, live=False
@@ -64,15 +64,16 @@ class PlantNodeParameters:
         unit='s', low=0.0, high=1.0, live=False,
     )
     dead_band_linear: float = parameter(
-        NOMINAL.dead_band_linear, 'speed below which a command does nothing', unit='m/s', low=0.0,
+        NOMINAL.dead_band_linear, 'commands below this speed have no effect', unit='m/s', low=0.0,
         high=1.0, live=False,
     )
     dead_band_angular: float = parameter(
-        NOMINAL.dead_band_angular, 'turning rate below which a command does nothing',
+        NOMINAL.dead_band_angular, 'commands below this turning rate have no effect',
         unit='rad/s', low=0.0, high=2.0, live=False,
     )
     yaw_gain: float = parameter(
-        NOMINAL.yaw_gain, 'share of the commanded turn that is made', low=0.1, high=2.0, live=False
+        NOMINAL.yaw_gain, 'achieved share of the commanded turning rate', low=0.1, high=2.0,
+        live=False,
     )
     odom_scale_error: float = parameter(
         NOMINAL.odom_scale_error, 'relative error of the measured speeds', low=-0.5, high=0.5,
@@ -94,14 +95,14 @@ class PlantNodeParameters:
 
 @dataclass(frozen=True)
 class LidarNodeParameters:
-    """What the simulated lidar sees."""
+    """Simulated lidar."""
 
     beams: int = parameter(360, 'beams of a scan', low=8, high=4096, live=False)
     field_of_view: float = parameter(
-        6.2832, 'angle covered, centred on straight ahead', unit='rad', low=0.1, high=6.2832,
+        6.2832, 'field of view, centred on the heading', unit='rad', low=0.1, high=6.2832,
         live=False,
     )
-    max_range: float = parameter(8.0, 'longest range', unit='m', low=0.5, high=100.0, live=False)
+    max_range: float = parameter(8.0, 'maximum range', unit='m', low=0.5, high=100.0, live=False)
     noise: float = parameter(
         0.01, 'standard deviation of a range', unit='m', low=0.0, high=1.0, live=False
     )
@@ -112,50 +113,50 @@ class LidarNodeParameters:
 
 @dataclass(frozen=True)
 class SimulatorParameters:
-    """Every parameter of the simulator."""
+    """Parameters of the simulator."""
 
     world: str = parameter(
-        '', 'YAML file of a map or CSV file of circles; empty is the office that comes along',
+        '', 'YAML file of a map or CSV file of circles; empty uses the installed office map',
         live=False,
     )
     start: tuple[float, ...] = parameter(
-        (), 'pose x, y, yaw to start from; empty is the start of the office', unit='m, m, rad',
+        (), 'initial pose x, y, yaw; empty uses the start of the office map', unit='m, m, rad',
         low=-1e5, high=1e5, live=False,
     )
     controller_params: str = parameter(
-        '', "YAML file of the controller, for the robot's body and limits; empty is its defaults",
+        '', "YAML file of the controller, for the robot's body and limits; empty uses defaults",
         live=False,
     )
     sensing: str = parameter(
-        'lidar', 'what the costmap is made of', choices=('lidar', 'map'), live=False
+        'lidar', 'source of the costmap', choices=('lidar', 'map'), live=False
     )
     costmap_size: float = parameter(
-        8.0, 'side of the rolling costmap', unit='m', low=1.0, high=100.0, live=False
+        8.0, 'side length of the rolling costmap', unit='m', low=1.0, high=100.0, live=False
     )
     costmap_resolution: float = parameter(
-        0.05, 'cell of the rolling costmap', unit='m', low=0.01, high=1.0, live=False
+        0.05, 'cell size of the rolling costmap', unit='m', low=0.01, high=1.0, live=False
     )
-    seed: int = parameter(0, 'seed of all noise', low=0, high=2**31 - 1, live=False)
+    seed: int = parameter(0, 'seed of the random noise', low=0, high=2**31 - 1, live=False)
     rate: float = parameter(
         50.0, 'steps and odometry messages per second', unit='Hz', low=5.0, high=500.0, live=False
     )
     command_timeout: float = parameter(
-        0.5, 'age of the last command at which the robot stops', unit='s', low=0.05, high=60.0
+        0.5, 'age of the last command after which the robot stops', unit='s', low=0.05, high=60.0
     )
     cmd_vel_stamped: bool = parameter(
-        True, 'subscribe to TwistStamped; false subscribes to Twist', live=False
+        True, 'subscribe to TwistStamped instead of Twist', live=False
     )
     publish_map: bool = parameter(True, 'publish the static map', live=False)
     publish_clock: bool = parameter(
         False, 'publish /clock, starting at zero, for nodes with use_sim_time', live=False
     )
     speed: float = parameter(
-        1.0, 'simulated seconds per second; other than 1 needs publish_clock', low=0.05, high=50.0,
-        live=False,
+        1.0, 'simulated seconds per second; values other than 1 need publish_clock', low=0.05,
+        high=50.0, live=False,
     )
     frame: str = parameter('map', 'frame of odometry, costmap and map', live=False)
     base_frame: str = parameter(
-        '', "frame of the robot; empty is the controller's", live=False
+        '', "frame of the robot; empty uses the controller's", live=False
     )
     plant: PlantNodeParameters = group(PlantNodeParameters)
     lidar: LidarNodeParameters = group(LidarNodeParameters)
@@ -168,7 +169,7 @@ class SimulatorParameters:
 
 
 OFFICE_START = (1.0, 1.0, 0.0)
-MAP_RATE = 2.0  # [Hz] at which a full map is the costmap
+MAP_RATE = 2.0  # [Hz] of costmaps from the static map
 
 
 class KinematicSimulator(ParameterMixin[SimulatorParameters], Node):
@@ -189,7 +190,7 @@ class KinematicSimulator(ParameterMixin[SimulatorParameters], Node):
         if self._world.clearance(self._body, self._start_pose) <= 0.0:
             x, y, yaw = self._start_pose
             raise InputError(f'start = ({x:g}, {y:g}) m, {yaw:g} rad is in an obstacle')
-        # The robot finds itself on the map; drift of wheels is for episodes without a map.
+        # The robot is localised on the map; odometry drift is only for episodes without a map.
         self._plant_parameters = PlantParameters(
             motion_model=controller.motion_model, limits=controller.limits, drifts=False,
             **vars(settings.plant),
@@ -212,7 +213,7 @@ class KinematicSimulator(ParameterMixin[SimulatorParameters], Node):
         self._truth = self.create_publisher(Odometry, '~/ground_truth', 1)
         self._clearance = self.create_publisher(Float64, '~/clearance', 1)
         self._contact = self.create_publisher(Bool, '~/contact', LATCHED)
-        # The map is announced before the costmap: who waits for it must not see the latter first.
+        # Create the map publisher before the costmap publisher, so that subscribers find both.
         if settings.publish_map:
             self._map = self.create_publisher(OccupancyGrid, 'map', LATCHED)
         self._costmap = self.create_publisher(OccupancyGrid, 'costmap', LATCHED)
@@ -223,7 +224,7 @@ class KinematicSimulator(ParameterMixin[SimulatorParameters], Node):
         self._time_publisher = self.create_publisher(ClockMessage, '/clock', 1)
 
     def start(self) -> None:
-        """Compile the kernels with one step, then begin at the start."""
+        """Compile the kernels with one step, then reset to the start."""
         self._step()
         freeze_garbage()
         self._place()
@@ -236,10 +237,10 @@ class KinematicSimulator(ParameterMixin[SimulatorParameters], Node):
         self.create_timer(period, self._step, clock=self._steady)
 
     def stop(self) -> None:
-        """End; a simulated robot needs no last word."""
+        """Do nothing: the simulated robot needs no stop command."""
 
     def _place(self) -> None:
-        """Put the robot at the start, standing, and forget what it saw."""
+        """Reset the robot to the start at rest, with an empty costmap."""
         settings = self.configuration
         self._plant = Plant(self._plant_parameters, self._start_pose, seed=settings.seed)
         self._rng = np.random.default_rng(settings.seed)
@@ -251,17 +252,17 @@ class KinematicSimulator(ParameterMixin[SimulatorParameters], Node):
         self._contact.publish(Bool(data=False))
 
     def _stamp(self) -> float:
-        """Return the time that messages carry [s]: that of /clock, or the machine's."""
+        """Return the time of message stamps [s]: simulated with publish_clock, else system."""
         if self.configuration.publish_clock:
             return self._time
         return float(self.get_clock().now().nanoseconds) * 1e-9
 
     def _since_step(self) -> float:
-        """Return the time since the last step [s]; a process that was halted skips the rest."""
+        """Return the time since the last step [s], limited after a suspended process."""
         return min(time.monotonic() - self._last_step, 0.5)
 
     def _step(self) -> None:
-        """Move for as long as has passed since the last step, and publish what is seen."""
+        """Advance by the time since the last step and publish the sensors."""
         settings = self.configuration
         passed = self._period if settings.publish_clock else self._since_step()
         self._last_step = time.monotonic()
@@ -275,7 +276,7 @@ class KinematicSimulator(ParameterMixin[SimulatorParameters], Node):
             self._time_publisher.publish(ClockMessage(clock=conversions.seconds_to_msg(stamp)))
         self._publish_motion(stamp)
         if settings.sensing == 'lidar' and self._steps % self._scan_every == 0:
-            self._publish_sight(stamp)
+            self._publish_scan(stamp)
         if settings.sensing == 'map' and self._steps % self._map_every == 0:
             self._costmap.publish(
                 conversions.costmap_to_msg(self._world.occupancy, stamp, settings.frame)
@@ -303,7 +304,7 @@ class KinematicSimulator(ParameterMixin[SimulatorParameters], Node):
                 )
             )
 
-    def _publish_sight(self, stamp: float) -> None:
+    def _publish_scan(self, stamp: float) -> None:
         settings = self.configuration
         scan = self._lidar.scan(self._world, self._plant.pose, self._rng, self._time)
         self._scan.publish(
@@ -315,8 +316,8 @@ class KinematicSimulator(ParameterMixin[SimulatorParameters], Node):
                 frame=self._base_frame,
             )
         )
-        believed = (self._measured.x, self._measured.y, self._measured.yaw)
-        costmap = self._mapping.update(scan, believed)
+        measured_pose = (self._measured.x, self._measured.y, self._measured.yaw)
+        costmap = self._mapping.update(scan, measured_pose)
         self._costmap.publish(conversions.costmap_to_msg(costmap, stamp, settings.frame))
 
     def _on_command(self, message: Any) -> None:
@@ -332,7 +333,7 @@ class KinematicSimulator(ParameterMixin[SimulatorParameters], Node):
 
     def _on_reset(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         self._place()
-        response.success, response.message = True, 'the robot is back at its start'
+        response.success, response.message = True, 'robot reset to the start'
         return response
 
 

@@ -1,4 +1,4 @@
-"""The node that finds the way: map, costmap, odometry and goal in, a plan out."""
+"""Path planner node: publishes a plan from the map, costmap, odometry and goal."""
 
 # ruff: noqa: E402 - the ROS 2 wheels must be found before rclpy is imported
 from __future__ import annotations
@@ -35,21 +35,21 @@ from mppi_ros.simulation.grid_planner import plan
 
 @dataclass(frozen=True)
 class PlannerParameters:
-    """Every parameter of the planner."""
+    """Parameters of the planner."""
 
     controller_params: str = parameter(
-        '', "YAML file of the controller, for the robot's body; empty is its defaults", live=False
+        '', "YAML file of the controller, for the robot's body; empty uses defaults", live=False
     )
     goal: tuple[float, ...] = parameter(
-        (), 'pose x, y, yaw to drive to, in the frame of the map; goal_pose replaces it',
+        (), 'goal pose x, y, yaw in the map frame; a goal_pose message replaces it',
         unit='m, m, rad', low=-1e5, high=1e5,
     )
     rate: float = parameter(
-        2.0, 'how often the plan is checked against the newest costmap', unit='Hz', low=0.1,
+        2.0, 'rate of plan checks against the latest costmap', unit='Hz', low=0.1,
         high=20.0, live=False,
     )
     replan_distance: float = parameter(
-        0.6, 'distance of the robot from its plan at which a new one is made', unit='m', low=0.1,
+        0.6, 'distance of the robot from its plan that triggers replanning', unit='m', low=0.1,
         high=10.0,
     )
 
@@ -60,9 +60,10 @@ class PlannerParameters:
 
 class PathPlanner(ParameterMixin[PlannerParameters], Node):
     """
-    Keeps a plan from the robot to the goal that the newest map and costmap allow.
+    Maintains a collision-free plan from the robot to the goal on the latest map and costmap.
 
-    An empty plan tells the controller to stop: there is no way, or the goal is in an obstacle.
+    It publishes an empty plan, which stops the controller, if no path exists or the goal is in an
+    obstacle.
     """
 
     def __init__(self, **options: Any) -> None:
@@ -92,15 +93,15 @@ class PathPlanner(ParameterMixin[PlannerParameters], Node):
         self.create_timer(1.0, self._publish_diagnostics)
 
     def start(self) -> None:
-        """Take the goal from the parameters."""
+        """Set the goal from the parameters."""
         freeze_garbage()
         self.apply_configuration(self.configuration)
 
     def stop(self) -> None:
-        """End; the last plan stays with the controller."""
+        """Do nothing: the controller keeps the last plan."""
 
     def apply_configuration(self, configuration: PlannerParameters) -> None:
-        """Head for a goal that was set as a parameter."""
+        """Set the goal from the parameter."""
         if configuration.goal:
             self._head_for(np.array([configuration.goal]), '')
 
@@ -145,18 +146,18 @@ class PathPlanner(ParameterMixin[PlannerParameters], Node):
         self._accept(take)
 
     def _awaited(self) -> str:
-        """Name what a plan has to wait for; empty if all is known."""
+        """Return the missing input; '' if all are available."""
         if self._goal is None:
             return 'a goal'
         if self._pose is None:
             return 'odometry'
-        # A costmap is free where nobody has looked: the map of whoever publishes one comes first.
+        # A costmap shows unobserved space as free, so wait for the map if one is published.
         if self._map is None and self.count_publishers(self.resolve_topic_name('map')):
             return 'the map'
         return '' if self._map or self._costmap else 'a map or a costmap'
 
     def _check(self) -> None:
-        """Make a new plan where there is none, it is blocked, or the robot has left it."""
+        """Replan if there is no plan, it is blocked, or the robot has left it."""
         if self._awaited():
             return
         assert self._goal is not None and self._pose is not None
@@ -177,14 +178,14 @@ class PathPlanner(ParameterMixin[PlannerParameters], Node):
             return
         if found is None:
             self._publish_plan(
-                np.empty((0, 3)), frame, f'no way to the goal ({goal[0]:g}, {goal[1]:g}) m'
+                np.empty((0, 3)), frame, f'no path to the goal ({goal[0]:g}, {goal[1]:g}) m'
             )
         else:
             self.get_logger().info(f'plan of {len(found)} poses')
             self._publish_plan(found, frame, '')
 
     def _collision_model(self) -> Costmap:
-        """Return the map with what the costmap adds to it, or the one of them that came."""
+        """Return the map merged with lethal cells of the costmap, or whichever is available."""
         known, seen = self._map or self._costmap, self._costmap
         assert known is not None
         if seen is None or seen is known or self._costmap_frame != self._map_frame:
@@ -201,7 +202,7 @@ class PathPlanner(ParameterMixin[PlannerParameters], Node):
         return Costmap(data, known.resolution, known.origin_x, known.origin_y)
 
     def _is_good(self, pose: NDArray[np.float64]) -> bool:
-        """Tell whether the robot is on its plan, and the costmap shows nothing in the way."""
+        """Return whether the robot is near its plan and the plan is free on the costmap."""
         distance = np.hypot(*(self._plan[:, :2] - pose[:2]).T)
         nearest = int(np.argmin(distance))
         if distance[nearest] > self.configuration.replan_distance:
@@ -211,7 +212,7 @@ class PathPlanner(ParameterMixin[PlannerParameters], Node):
             return True
         field = distance_field(seen, outside_is_obstacle=False)
         clearance = self._footprint.clearance(field, self._plan[nearest:])
-        # A plan may touch what it was made around: cells are coarse and scans have noise.
+        # Tolerate small overlaps: cells are coarse and scans are noisy.
         return bool(np.all(clearance > -2.0 * seen.resolution))
 
     def _publish_plan(self, poses: NDArray[np.float64], frame: str, trouble: str) -> None:
@@ -223,15 +224,15 @@ class PathPlanner(ParameterMixin[PlannerParameters], Node):
         self._plan, self._trouble = poses, trouble
 
     def _publish_diagnostics(self) -> None:
-        level, words = DiagnosticStatus.OK, f'plan of {len(self._plan)} poses'
+        level, message = DiagnosticStatus.OK, f'plan of {len(self._plan)} poses'
         if self._trouble:
-            level, words = DiagnosticStatus.ERROR, self._trouble
+            level, message = DiagnosticStatus.ERROR, self._trouble
         elif awaited := self._awaited():
             level = DiagnosticStatus.OK if self._goal is None else DiagnosticStatus.WARN
-            words = f'waits for {awaited}'
+            message = f'waiting for {awaited}'
         now = self.get_clock().now().nanoseconds * 1e-9
         name = f'{self.get_fully_qualified_name()}: planning'
-        self._diagnostics.publish(conversions.diagnostics_to_msg(now, name, level, words, {}))
+        self._diagnostics.publish(conversions.diagnostics_to_msg(now, name, level, message, {}))
 
 
 def main() -> None:

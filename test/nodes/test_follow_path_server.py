@@ -457,7 +457,7 @@ def test_many_updates_before_a_tick_are_applied_in_their_order_with_one_copy(nod
         inlet.take()
         assert inlet.fault.code is Reason.COSTMAP_REFUSED
         assert taken[-1].data[0, 0] == 9
-    inlet._whole = 10.0
+    inlet._costmap_stamp = 10.0
     inlet.keep_update(part(0, 0, 1, 1, value=1, stamp=9))  # the whole is newer
     before = len(taken)
     inlet.take()

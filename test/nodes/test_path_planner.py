@@ -97,7 +97,7 @@ def test_an_empty_plan_once_says_that_there_is_no_way(planner):
         planner._check()
     (path,) = planner.sent
     assert path.shape == (0, 3)
-    assert planner._trouble == 'no way to the goal (7, 2.5) m'
+    assert planner._trouble == 'no path to the goal (7, 2.5) m'
 
 
 def test_differing_frames_are_named(planner):
@@ -118,7 +118,7 @@ def test_the_map_of_whoever_publishes_one_comes_first(planner):
     assert planner._awaited() == 'the map'
     see(planner, np.where(np.arange(80) == 40, 100, free()).astype(np.int8))
     planner._check()
-    assert planner._trouble == 'no way to the goal (7, 2.5) m'
+    assert planner._trouble == 'no path to the goal (7, 2.5) m'
     planner.destroy_publisher(server)
 
 

@@ -68,7 +68,7 @@ def test_a_zero_that_cannot_be_sent_is_tried_again(zeros, capfd):
     for _ in range(3):
         assert zeros.acquire(timeout=10.0)
     line.close()
-    assert 'last line: RuntimeError: no way out' in capfd.readouterr().err
+    assert 'tick watchdog: RuntimeError: no way out' in capfd.readouterr().err
 
 
 def test_a_late_beat_is_late_where_the_watch_had_no_chance_to_see_it(line, zeros):
@@ -83,7 +83,9 @@ def test_a_late_beat_is_late_where_the_watch_had_no_chance_to_see_it(line, zeros
 
 def test_the_caller_of_a_late_tick_is_believed_to_have_sent_zero():
     assert (
-        Fault(Reason.TICK_LATE, 'the control tick stood still and zero was sent')
+        Fault(
+            Reason.TICK_LATE, 'the control loop missed its deadline: zero velocity was published'
+        )
         == TICK_LATE_FAULT
     )
 

@@ -187,5 +187,5 @@ def test_odometry_of_another_part_of_the_robot_is_moved_to_its_base(node, tf2):
     assert (moved.x, moved.y) == pytest.approx((2.0, -0.5))
     assert (moved.vx, moved.vy, moved.wz) == pytest.approx((1.0, -1.0, 2.0))
     node.intake.on_odom(odometry(child='gps'))
-    assert "base_frame is 'base_link', the child frame of the odometry 'gps'" in \
+    assert "base_frame is 'base_link', the child frame of the odometry is 'gps'" in \
         node.intake.fault.message

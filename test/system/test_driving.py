@@ -46,10 +46,10 @@ def test_a_signal_ends_a_controller_that_still_compiles(
 ):
     monkeypatch.setenv('NUMBA_CACHE_DIR', str(tmp_path / 'kernels'))
     processes.start('mppi_controller')
-    watcher.wait_for(lambda: 'loads its kernels' in processes.printed('mppi_controller'),
+    watcher.wait_for(lambda: 'loading kernels' in processes.printed('mppi_controller'),
                      'the begin of compilation')
     assert processes.end('mppi_controller') == 0
-    assert 'kernels are ready' not in processes.printed('mppi_controller')
+    assert 'kernels ready' not in processes.printed('mppi_controller')
     assert 'Traceback' not in processes.printed('mppi_controller')
 
 
@@ -77,7 +77,8 @@ def test_a_goal_is_left_to_the_planner_that_publishes_plans(processes, watcher):
     watcher.wait_for(publisher.get_subscription_count, 'the subscription to goal_pose')
     publisher.publish(goal_pose(0.0, 0.0))
     watcher.wait_for(
-        lambda: 'left to the planner' in processes.printed('mppi_controller'), 'a note in the log')
+        lambda: 'another node publishes plan' in processes.printed('mppi_controller'),
+        'a note in the log')
     watcher.wait_for(lambda: watcher.state == 'driving', 'driving')
 
 

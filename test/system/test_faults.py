@@ -229,7 +229,7 @@ def start_guarded_robot(processes, watcher, tmp_path):
     start_robot(processes, tmp_path)
     scenarios.drives(watcher)
     watcher.wait_for(
-        lambda: processes.printed('cmd_vel_watchdog').count('hears cmd_vel') == 2,
+        lambda: processes.printed('cmd_vel_watchdog').count('monitoring cmd_vel') == 2,
         'the guard to hear the next driver')
 
 
@@ -348,7 +348,7 @@ def test_a_tick_that_hangs_is_stopped_by_the_last_line_and_goes_on(processes, wa
     scenarios.drives(watcher)
     watcher.diagnostics.clear()
     watcher.wait_for(lambda: watcher.diagnostics.get(CONTROL, (0, ''))[1].startswith(
-        'the control tick stood still'), 'the word of the last line')
+        'the control loop missed its deadline'), 'the fault of the tick watchdog')
     assert watcher.commands[-1] == (0.0, 0.0)
     scenarios.drives(watcher)
     assert watcher.unsafe == []

@@ -70,6 +70,6 @@ def test_shutdown_of_an_active_node_sends_zero(manage, processes, watcher):
 def test_a_clock_that_never_starts_is_named(processes, watcher):
     processes.start('mppi_controller', '-p', 'use_sim_time:=true')
     watcher.wait_for(lambda: CONTROL in watcher.diagnostics, 'diagnostics')
-    assert watcher.diagnostics[CONTROL] == (1, 'no tick yet: the clock stands at 0')
+    assert watcher.diagnostics[CONTROL] == (1, 'no tick yet: the clock is at 0')
     assert watcher.commands == []
     assert processes.end('mppi_controller') == 0

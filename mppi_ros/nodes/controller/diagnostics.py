@@ -1,4 +1,4 @@
-"""How the controller is: statistics of every tick and diagnostics at 1 Hz (REP-107)."""
+"""Statistics of every tick, and diagnostics at 1 Hz (REP-107)."""
 
 from __future__ import annotations
 
@@ -21,43 +21,34 @@ LEVELS = {
     ControllerState.WAITING: DiagnosticStatus.WARN,
     ControllerState.BRAKING: DiagnosticStatus.WARN,
 }
-EXCLUSIVE_TOPICS = (
-    'cmd_vel',
-    'odom',
-    'costmap',
-    'plan',
-)  # topics on which two would contradict each other
-WATCHDOG_NODE = 'cmd_vel_watchdog'  # only fills the silence of cmd_vel
-LISTENERS = (
-    WATCHDOG_NODE,
-    '_',
-    'rosbag2',
-)  # begins of names of nodes that only listen to commands
-BRAKING_SUFFIX = ': braking'  # at the end of a reason, as the state says
-LEVEL_HOLD = 3.0  # [s] that a level is kept after its cause is gone, so that it cannot flicker
+EXCLUSIVE_TOPICS = ('cmd_vel', 'odom', 'costmap', 'plan')  # must have a single publisher
+WATCHDOG_NODE = 'cmd_vel_watchdog'  # publishes only while cmd_vel is silent
+LISTENERS = (WATCHDOG_NODE, '_', 'rosbag2')  # name prefixes of nodes that only monitor cmd_vel
+BRAKING_SUFFIX = ': braking'  # of a reason; redundant with the state
+LEVEL_HOLD = 3.0  # [s] a level is held after its cause is gone, to avoid flicker
 
 
 class ControllerDiagnostics:
     """
-    Remembers what the ticks were like and tells it.
+    Collects tick results and publishes statistics and diagnostics.
 
     Attributes
     ----------
     state : str
-        Why no tick is expected, 'inactive' or 'disabled'; '' while one is.
-    pace : Pace
-        Counts the ticks and those missed.
-    latency : Latency
-        From the begin of a tick until its command is sent.
-    privileges : dict
-        For each real-time option that was wanted whether it is in force.
+        Why no tick is expected, 'inactive' or 'disabled'; '' while active.
+    pace : TickPunctuality
+        Numbers of ticks and missed ticks.
+    latency : LatencyEstimate
+        Time from the start of a tick until its command is sent.
+    privileges : dict of str to str
+        State of each requested real-time option.
 
     """
 
     def __init__(
         self, node: LifecycleNode, controller: Controller, intake: ControllerInputs
     ) -> None:
-        """Advertise; `close` is the end."""
+        """Create publishers and timer; `close` destroys them."""
         self._node, self._controller, self._intake = node, controller, intake
         self._statistics: Any = node.create_lifecycle_publisher(
             DiagnosticArray, '~/statistics', 1, event_callbacks=executor.PUBLISHER
@@ -68,19 +59,19 @@ class ControllerDiagnostics:
         self._clock = Clock(clock_type=ClockType.STEADY_TIME)
         self._timer = node.create_timer(1.0, self._look_and_publish, clock=self._clock)
         self.privileges: dict[str, str] = {}
-        self._warned: tuple[float, ...] = ()  # size of the costmap that was warned of, and speed
-        self._graph: dict[str, str] = {}  # what is wrong with a topic
+        self._warned: tuple[float, ...] = ()  # width, height, speed
+        self._graph: dict[str, str] = {}  # message per topic
         self.begin(1.0 / controller.configuration.control_rate)
         self.state = 'inactive'
 
     def close(self) -> None:
-        """Withdraw the topics."""
+        """Destroy publishers and timer."""
         self._node.destroy_timer(self._timer)
         self._node.destroy_lifecycle_publisher(self._statistics)
         self._node.destroy_publisher(self._diagnostics)
 
     def begin(self, period: float) -> None:
-        """Forget the ticks before; the next ones come every `period` [s]."""
+        """Reset the statistics for ticks every `period` [s]."""
         self.state = ''
         self.pace = TickPunctuality(period)
         self.latency = LatencyEstimate()
@@ -89,31 +80,31 @@ class ControllerDiagnostics:
         self._worst: tuple[int, str, float] = (0, '', -math.inf)
 
     def retime(self, period: float) -> None:
-        """Expect the ticks every `period` [s] from now on."""
+        """Change the expected period of ticks [s]."""
         self.pace = TickPunctuality(period)
 
     def update(self, tick: TickResult) -> None:
-        """Tell a change at once, that of the state in the log, too; remember the worst level."""
+        """Add a tick result; log state changes and publish changed diagnostics at once."""
         last, self._last = self._last, tick
         if last is None or tick.state is not last.state:
             reason = tick.reason.removesuffix(BRAKING_SUFFIX)
-            words = f'{tick.state.value}: {reason}' if reason else tick.state.value
+            message = f'{tick.state.value}: {reason}' if reason else tick.state.value
             logger = self._node.get_logger()
             if tick.state is ControllerState.STOPPED:
-                logger.warning(words)
+                logger.warning(message)
             else:
-                logger.info(words)
+                logger.info(message)
         if not math.isnan(tick.statistics.solve_ms):
             self._solve.add(tick.statistics.solve_ms)
-        level, words = self._level(tick)
+        level, message = self._level(tick)
         seconds = self._clock.now().nanoseconds * 1e-9
         if level >= self._worst[0] or seconds > self._worst[2] + LEVEL_HOLD:
-            self._worst = (level, words, seconds)
+            self._worst = (level, message, seconds)
         if last is None or (tick.state, tick.code) != (last.state, last.code):
             self._publish_diagnostics()
 
     def publish_fault(self, fault: Fault) -> None:
-        """Tell a fault that no tick can tell; for other threads, too."""
+        """Publish a fault outside a tick; thread-safe."""
         now = float(self._node.get_clock().now().nanoseconds) * 1e-9
         values: dict[str, object] = {
             'state': ControllerState.STOPPED.value, 'code': fault.code.value,
@@ -122,19 +113,19 @@ class ControllerDiagnostics:
         self._diagnostics.publish(self._message(now, 2, fault.message, values))
 
     def note_cycle(self, milliseconds: float) -> None:
-        """Remember how long a whole tick took, messages and views included."""
+        """Add the duration of a complete tick, including messages and visualization [ms]."""
         self._cycle.add(milliseconds)
 
     def publish(self, now: float) -> None:
-        """Publish the statistics of the tick just noted, if someone listens."""
+        """Publish the statistics of the latest tick, if subscribed to."""
         if self._statistics.get_subscription_count() and self._last is not None:
-            level, words = self._level(self._last)
-            self._statistics.publish(self._message(now, level, words, self._values(self._last)))
+            level, message = self._level(self._last)
+            self._statistics.publish(self._message(now, level, message, self._values(self._last)))
 
     @staticmethod
     def _level(tick: TickResult) -> tuple[int, str]:
         level = LEVELS.get(tick.state, DiagnosticStatus.ERROR)
-        if tick.code is Reason.GOAL_REACHED:  # braking for the goal is driving well
+        if tick.code is Reason.GOAL_REACHED:  # braking at the goal is normal
             level = DiagnosticStatus.OK
         return level[0], tick.reason or tick.state.value
 
@@ -143,21 +134,21 @@ class ControllerDiagnostics:
         self._publish_diagnostics()
 
     def look_at_graph(self) -> None:
-        """Say once in the log what is wrong with the other ends of the topics."""
-        found = {topic: self._rivals(topic) for topic in EXCLUSIVE_TOPICS}
-        found['cmd_vel type'] = self._deaf()
-        if self.state:  # others may have cmd_vel now
+        """Log changed errors in the connections of topics: duplicate publishers, wrong type."""
+        found = {topic: self._duplicate_publishers(topic) for topic in EXCLUSIVE_TOPICS}
+        found['cmd_vel type'] = self._type_mismatch()
+        if self.state:  # other nodes may publish cmd_vel now
             found['cmd_vel'] = self._graph.get('cmd_vel', '') and found['cmd_vel']
         logger = self._node.get_logger()
-        for what, words in found.items():
-            if words == self._graph.get(what, ''):
+        for what, message in found.items():
+            if message == self._graph.get(what, ''):
                 continue
-            if not words:
-                logger.info(f'no more: {self._graph[what]}')
+            if not message:
+                logger.info(f'resolved: {self._graph[what]}')
             elif what == 'cmd_vel':
-                logger.error(f'{words}: their commands contradict each other')
+                logger.error(f'{message}: their commands conflict')
             else:
-                logger.warning(words)
+                logger.warning(message)
         self._graph = found
 
     def _publish_diagnostics(self) -> None:
@@ -168,20 +159,20 @@ class ControllerDiagnostics:
         if self.state:
             return self._message(now, 0, self.state, {})
         if self._last is None:
-            words = 'no tick yet' if now else 'no tick yet: the clock stands at 0'
-            return self._message(now, 1, words, {})
-        level, words = self._level(self._last)
-        warning = next(filter(None, self._graph.values()), '') or self._narrow()
+            message = 'no tick yet' if now else 'no tick yet: the clock is at 0'
+            return self._message(now, 1, message, {})
+        level, message = self._level(self._last)
+        warning = next(filter(None, self._graph.values()), '') or self._costmap_warning()
         if warning and not level:
-            level, words = 1, warning
+            level, message = 1, warning
         worst, why, seconds = self._worst
         if worst > level:
             ago = self._clock.now().nanoseconds * 1e-9 - seconds
-            level, words = worst, f'{words}; {ago:.1f} s ago: {why}'
-        return self._message(now, level, words, self._values(self._last))
+            level, message = worst, f'{message}; {ago:.1f} s ago: {why}'
+        return self._message(now, level, message, self._values(self._last))
 
-    def _rivals(self, topic: str) -> str:
-        """Say that a topic has more than one publisher, and who they are; '' where it has not."""
+    def _duplicate_publishers(self, topic: str) -> str:
+        """Return an error message if a topic has more than one publisher; '' otherwise."""
         name = self._node.resolve_topic_name(topic)
         found = self._node.get_publishers_info_by_topic(name)
         nodes = sorted(info.node_name for info in found if info.node_name != WATCHDOG_NODE)
@@ -189,12 +180,12 @@ class ControllerDiagnostics:
             return ''
         return f'{name} has {len(nodes)} publishers: {", ".join(nodes)}'
 
-    def _deaf(self) -> str:
-        """Say that all who listen to commands expect another type; '' where some do not."""
+    def _type_mismatch(self) -> str:
+        """Return an error message if all cmd_vel subscribers expect another type; else ''."""
         name = self._node.resolve_topic_name('cmd_vel')
         stamped = self._controller.configuration.interface.cmd_vel_stamped
         ours = f'geometry_msgs/msg/{"TwistStamped" if stamped else "Twist"}'
-        own = self._node.get_name(), self._node.get_namespace()  # see StopsOfOthers
+        own = self._node.get_name(), self._node.get_namespace()  # ExternalStopMonitor
         bases = [
             info for info in self._node.get_subscriptions_info_by_topic(name)
             if not info.node_name.startswith(LISTENERS)
@@ -205,12 +196,12 @@ class ControllerDiagnostics:
         types = ', '.join(sorted({info.topic_type for info in bases}))
         nodes = ', '.join(sorted({info.node_name for info in bases}))
         return (
-            f'{name} is published as {ours} and subscribed as {types} only, by {nodes}: none '
-            f'of them gets the commands; set cmd_vel_stamped to {str(not stamped).lower()}'
+            f'{name} is published as {ours} but subscribed only as {types}, by {nodes}: no node '
+            f'receives the commands; set cmd_vel_stamped to {str(not stamped).lower()}'
         )
 
-    def _narrow(self) -> str:
-        """Say that the costmap is too small for the speed; in the log once for each size."""
+    def _costmap_warning(self) -> str:
+        """Return the warning of a too small costmap, logged once per size; '' without one."""
         window = self._controller.window
         if window is None or not window.warning:
             return ''
@@ -238,13 +229,13 @@ class ControllerDiagnostics:
         if (rolling := self._controller.window) is not None:
             values.update({f'costmap.{key}': value for key, value in vars(rolling).items()})
         values['latency_ms'] = 1e3 * self.latency.value
-        values.update({f'realtime.{what}': words for what, words in self.privileges.items()})
+        values.update({f'realtime.{what}': status for what, status in self.privileges.items()})
         faults = self._intake.faults
         values.update({f'fault.{what}': fault.message for what, fault in faults.items()})
         return values
 
     def _message(
-        self, now: float, level: int, words: str, values: dict[str, object]
+        self, now: float, level: int, message: str, values: dict[str, object]
     ) -> DiagnosticArray:
         name = f'{self._node.get_fully_qualified_name()}: control'
-        return conversions.diagnostics_to_msg(now, name, bytes([level]), words, values)
+        return conversions.diagnostics_to_msg(now, name, bytes([level]), message, values)

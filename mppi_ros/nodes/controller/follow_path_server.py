@@ -1,4 +1,4 @@
-"""In the place of Nav2's controller_server: the action FollowPath and its speed limits."""
+"""FollowPath action server and speed limits, compatible with Nav2's controller_server."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from mppi_ros.ros import conversions
 try:
     from nav2_msgs.action import FollowPath
     from nav2_msgs.msg import SpeedLimit
-except ImportError:  # they come with Nav2, and not everybody has Nav2
+except ImportError:  # nav2_msgs is optional
     FollowPath = SpeedLimit = None
 
-CANCEL_TIMEOUT = 0.5  # [s] without a tick after which a cancel waits for none
-MIN_SPEED_LIMIT = 0.01  # [m/s] a limit below it is that
+CANCEL_TIMEOUT = 0.5  # [s] without a tick after which a cancelled goal ends
+MIN_SPEED_LIMIT = 0.01  # [m/s] lower limits are raised to this value
 # Names of result codes. bt_navigator recovers from NO_VALID_CONTROL and FAILED_TO_MAKE_PROGRESS.
 FAILURE_CODES = {
     Reason.COLLISION_AHEAD: 'NO_VALID_CONTROL',
@@ -47,17 +47,22 @@ FAILURE_CODES = {
 
 
 class SpeedLimited(Protocol):
-    """What the action asks of the node."""
+    """Interface of the node that the action server requires."""
 
     configuration: ControllerParameters
 
     def limit_speed(self, share: float) -> None:
-        """Drive at no more than this share of the limits, 1 for all of them."""
+        """Scale the maximum velocities by `share`, in (0, 1]."""
 
 
 @dataclass
 class _ActiveGoal:
-    """A goal under way, when it last drove [s], and where and when it last got on [m] [s]."""
+    """
+    Active goal.
+
+    `drove` is the time of the last driving tick [s]; `place` is the last position with progress
+    [m], reached at the time `got_on` [s].
+    """
 
     handle: Any
     result: Future
@@ -68,17 +73,17 @@ class _ActiveGoal:
 
 class FollowPathServer:
     """
-    Serves one goal at a time; a new one takes over from the old one without a stop.
+    Serves one goal at a time; a new goal preempts the previous one without a stop.
 
-    Everything happens in `after`, once for each tick. Any controller_id and goal_checker_id is
-    taken: there is one controller, and it checks its goal by the parameters goal.*.
+    `update` runs once per tick and does all work. Any controller_id and goal_checker_id is
+    accepted: there is one controller, and it checks the goal with the parameters goal.*.
     """
 
     def __init__(
         self, node: LifecycleNode, driver: SpeedLimited, intake: ControllerInputs
     ) -> None:
         """
-        Advertise; `close` is the end.
+        Create the action server and subscribe to speed_limit; `close` removes both.
 
         Raises
         ------
@@ -92,13 +97,13 @@ class FollowPathServer:
         self._goal: _ActiveGoal | None = None
         self._active = False
         self._paused = False
-        self._limit_told: Any = None
+        self._pending_limit: Any = None
         self._ticked = time.monotonic()  # [s]
         self._server = ActionServer(
             node,
             FollowPath,
             'follow_path',
-            execute_callback=FollowPath.Result,  # each goal brings its own
+            execute_callback=FollowPath.Result,  # replaced for each goal
             goal_callback=self._on_goal,
             handle_accepted_callback=self._on_accepted,
             cancel_callback=self._on_cancel,
@@ -106,32 +111,32 @@ class FollowPathServer:
         self._limit = node.create_subscription(SpeedLimit, 'speed_limit', self._keep_limit, 1)
 
     def close(self) -> None:
-        """Withdraw action and topic."""
+        """Destroy the action server and the subscription."""
         self._node.destroy_subscription(self._limit)
         self._server.destroy()
 
     def activate(self) -> None:
-        """Take goals from now on."""
+        """Accept goals."""
         self._active = True
 
     def deactivate(self) -> None:
-        """Give up the goal under way and take no more."""
+        """Abort the active goal and reject new ones."""
         self._active = False
         if self._goal is not None:
             self._end('abort', 'UNKNOWN', 'the controller was deactivated')
 
     def take_limit(self) -> None:
-        """Take the newest speed limit that came since the tick before."""
-        message, self._limit_told = self._limit_told, None
+        """Apply the most recent speed limit received since the previous tick."""
+        message, self._pending_limit = self._pending_limit, None
         if message is not None:
             self._on_limit(message)
 
     def pause(self, now: float) -> None:
         """
-        Note a tick in which somebody else drives: `~/enable` is false.
+        Handle a tick while the controller is disabled by `~/enable`.
 
-        A cancel ends at once, since zero was sent. Another goal waits: the time does not count as
-        a failure, and it goes on when the controller is enabled.
+        A cancelled goal ends at once, since zero velocity has been published. Any other goal
+        waits: the paused time does not count as a failure.
         """
         self._ticked = time.monotonic()
         goal = self._goal
@@ -141,17 +146,18 @@ class FollowPathServer:
             self._end('canceled')
         else:
             if not self._paused:
-                words = 'follow_path waits: the controller is disabled, see ~/enable'
-                self._node.get_logger().warning(words)
+                self._node.get_logger().warning(
+                    'follow_path is paused: the controller is disabled, see ~/enable'
+                )
             self._paused = True
             goal.drove = goal.got_on = now
             goal.handle.publish_feedback(self._feedback(math.nan, math.nan, now))
 
     def end_unticked(self) -> None:
         """
-        End a cancelled goal while no tick comes, since a simulated clock stands.
+        End a cancelled goal if no tick occurs, for example because a simulated clock is paused.
 
-        The watchdog of the tick has sent zero.
+        The tick watchdog has already published zero velocity.
         """
         goal = self._goal
         if goal is None or not goal.handle.is_cancel_requested:
@@ -160,7 +166,7 @@ class FollowPathServer:
             self._end('canceled')
 
     def update(self, tick: TickResult, now: float) -> None:
-        """Tell how it goes; end the goal where it is reached, failed or given up."""
+        """Publish feedback; end the goal if it is reached, failed or cancelled."""
         self._ticked, self._paused = time.monotonic(), False
         goal = self._goal
         if goal is None:
@@ -176,7 +182,7 @@ class FollowPathServer:
         if tick.state is ControllerState.REACHED:
             self._end('succeed')
             return
-        # After a clock that went back, what was in time before is in time now.
+        # If the clock jumped back, restart both timers at the current time.
         goal.drove, goal.got_on = min(goal.drove, now), min(goal.got_on, now)
         settings = self._driver.configuration.follow_path
         odometry = self._intake.odometry
@@ -188,8 +194,10 @@ class FollowPathServer:
         if now - goal.drove > settings.failure_tolerance:
             self._end('abort', FAILURE_CODES.get(tick.code, 'UNKNOWN'), tick.reason)
         elif now - goal.got_on > settings.progress_time:
-            words = f'less than {settings.progress_radius:g} m in {settings.progress_time:g} s'
-            self._end('abort', 'FAILED_TO_MAKE_PROGRESS', words)
+            message = (
+                f'moved less than {settings.progress_radius:g} m in {settings.progress_time:g} s'
+            )
+            self._end('abort', 'FAILED_TO_MAKE_PROGRESS', message)
 
     def _on_goal(self, request: Any) -> GoalResponse:
         if self._active:
@@ -200,7 +208,7 @@ class FollowPathServer:
     def _on_accepted(self, handle: Any) -> None:
         if self._goal is not None:
             how = 'canceled' if self._goal.handle.is_cancel_requested else 'abort'
-            self._end(how, 'NONE', 'another goal took over', keep_plan=True)
+            self._end(how, 'NONE', 'preempted by a new goal', keep_plan=True)
         now = float(self._node.get_clock().now().nanoseconds) * 1e-9
         odometry = self._intake.odometry
         here = (math.inf, math.inf) if odometry is None else (odometry.x, odometry.y)
@@ -220,57 +228,61 @@ class FollowPathServer:
             self._end('abort', 'INVALID_PATH', fault.message)
 
     def _on_cancel(self, handle: Any) -> CancelResponse:
-        # The robot comes to rest within its limits; then `after` says that it is done.
+        # The robot brakes within its limits; `update` ends the goal at zero velocity.
         self._intake.stop_following()
         return CancelResponse.ACCEPT
 
-    def _end(self, how: str, code: str = 'NONE', words: str = '', keep_plan: bool = False) -> None:
-        """End the goal by a method of its handle, with the name of a result code."""
+    def _end(
+        self, how: str, code: str = 'NONE', message: str = '', keep_plan: bool = False
+    ) -> None:
+        """End the goal by the method `how` of its handle, with the named result code."""
         goal, self._goal = self._goal, None
         assert goal is not None
-        if words:
-            self._node.get_logger().warning(f'follow_path: {code}: {words}')
+        if message:
+            self._node.get_logger().warning(f'follow_path: {code}: {message}')
         result = FollowPath.Result()
         result.error_code = getattr(FollowPath.Result, code)
-        if hasattr(result, 'error_msg'):  # not before the Jazzy of 2025
-            result.error_msg = words
+        if hasattr(result, 'error_msg'):  # since Jazzy of 2025
+            result.error_msg = message
         getattr(goal.handle, how)()
         goal.result.set_result(result)
         if not keep_plan:
             self._intake.stop_following()
 
-    def _feedback(self, distance: float, aside: float, now: float) -> Any:
+    def _feedback(self, distance: float, cross_track: float, now: float) -> Any:
         feedback = FollowPath.Feedback()
         odometry = self._intake.odometry
-        told = getattr(feedback, 'tracking_feedback', feedback)  # so after Kilted
-        told.distance_to_goal = 0.0 if math.isnan(distance) else distance
-        told.speed = 0.0 if odometry is None else math.hypot(odometry.vx, odometry.vy)
-        if told is not feedback:
-            told.header.stamp = conversions.seconds_to_msg(now)
-            told.header.frame_id = self._intake.frame
-            told.position_tracking_error = 0.0 if math.isnan(aside) else aside
-            told.robot_pose.header = told.header
+        tracking = getattr(feedback, 'tracking_feedback', feedback)  # since Kilted
+        tracking.distance_to_goal = 0.0 if math.isnan(distance) else distance
+        tracking.speed = 0.0 if odometry is None else math.hypot(odometry.vx, odometry.vy)
+        if tracking is not feedback:
+            tracking.header.stamp = conversions.seconds_to_msg(now)
+            tracking.header.frame_id = self._intake.frame
+            tracking.position_tracking_error = 0.0 if math.isnan(cross_track) else cross_track
+            tracking.robot_pose.header = tracking.header
             if odometry is not None:
-                told.robot_pose.pose = conversions.pose_to_msg(
+                tracking.robot_pose.pose = conversions.pose_to_msg(
                     odometry.x, odometry.y, odometry.yaw
                 )
         return feedback
 
     def _keep_limit(self, message: Any) -> None:
-        self._limit_told = message
+        self._pending_limit = message
 
     def _on_limit(self, message: Any) -> None:
         top = self._driver.configuration.limits.vx_max
         limit = message.speed_limit
         if not (math.isfinite(limit) and limit >= 0.0):
-            self._node.get_logger().error(f'speed_limit = {limit!r} is no limit: 0 or more is')
+            self._node.get_logger().error(
+                f'speed_limit = {limit!r} is invalid: a finite value >= 0 is required'
+            )
             return
         share = limit / 100.0 if message.percentage else limit / top
         self._driver.limit_speed(min(share, 1.0) if limit else 1.0)
 
 
 def scale_limits(configuration: ControllerParameters, share: float) -> ControllerParameters:
-    """Return a configuration whose top speeds are this share of what they are."""
+    """Return a configuration with the maximum velocities scaled by `share`, in (0, 1]."""
     if share == 1.0:
         return configuration
     limits = configuration.limits

@@ -1,4 +1,4 @@
-"""What comes in: messages become the controller's inputs, or are refused and named."""
+"""Convert ROS messages to controller inputs, or reject them with a fault."""
 
 from __future__ import annotations
 
@@ -28,22 +28,20 @@ from mppi_ros.ros.transforms import Transform2D, TransformBuffer, TransformError
 
 try:
     from map_msgs.msg import OccupancyGridUpdate
-except ImportError:  # it comes with Nav2, like the other one, and not everybody has Nav2
+except ImportError:  # optional, as nav2_msgs is
     OccupancyGridUpdate = None
 try:
     from nav2_msgs.msg import Costmap as Nav2Costmap
 except ImportError:
     Nav2Costmap = None
 
-MAX_PENDING_UPDATES = (
-    100  # parts of a costmap that may wait for a tick, before they are put together
-)
+MAX_PENDING_UPDATES = 100  # costmap updates that are queued before they are applied
 ODOMETRY_QOS = QoSProfile(depth=20, reliability=ReliabilityPolicy.BEST_EFFORT)
 
 
 @dataclass(frozen=True)
 class PlanMessage:
-    """Where to go: the poses of a plan, or one goal, as they came."""
+    """Poses of a plan or of a single goal, in the frame of the message."""
 
     frame: str
     stamp: float
@@ -53,24 +51,24 @@ class PlanMessage:
 
 class ControllerInputs:
     """
-    Subscribes to odometry, costmap, plan and goal, and hands them to the controller.
+    Subscribes to odometry, costmap, plan and goal and passes them to the controller.
 
-    Messages wait in the middleware, and newer ones take their place, until a tick calls `take`:
-    whatever comes in between, a tick takes one costmap, one plan and one goal.
+    Messages stay in the middleware queue until a tick calls `take`. A tick takes at most one
+    costmap, one plan and one goal: the most recent ones.
 
     Attributes
     ----------
-    faults : dict
-        For each kind of input that was refused, why; a good one takes its fault away.
+    faults : dict of str to Fault
+        Fault per rejected input; the next accepted message clears it.
     frame : str
         Frame of the costmap, in which the controller plans.
-    odometry : Measured or None
-        The newest odometry, in that frame.
+    odometry : Odometry or None
+        Most recent odometry, in `frame`.
 
     """
 
     def __init__(self, node: Node, controller: Controller) -> None:
-        """Subscribe; `close` is the end."""
+        """Create the subscriptions; `close` destroys them."""
         self.faults: dict[str, Fault] = {}
         self.frame = ''
         self.odometry: Measured | None = None
@@ -78,12 +76,12 @@ class ControllerInputs:
         self._controller = controller
         self._route: PlanMessage | None = None
         self._followed: PlanMessage | None = None
-        self._shift: Transform2D | None = None  # of the route that is followed
+        self._shift: Transform2D | None = None  # applied to the plan
         self._grid: Costmap | None = None
-        self._told: Odometry | None = None
+        self._raw_odometry: Odometry | None = None
         self._updates: list[Any] = []
-        self._whole = 0.0  # [s] stamp of the last whole costmap
-        self._planned = False  # it was said that a planner takes the goals
+        self._costmap_stamp = 0.0  # [s] of the last complete costmap
+        self._planned = False  # logged that goal_pose is ignored
         self._reader = cdr.OdometryReader()
         self._frames = TransformBuffer(node)
         self._odom = node.create_subscription(
@@ -93,7 +91,7 @@ class ControllerInputs:
         self._costmaps = self._subscribe_costmap()
         self._parts: list[Subscription] = []
         if OccupancyGridUpdate is not None:
-            # Each one counts, so these do not wait in the middleware.
+            # Every update is needed, so a callback queues them instead of polling.
             updates = node.resolve_topic_name('costmap') + '_updates'
             self._parts = [
                 node.create_subscription(OccupancyGridUpdate, updates, self.keep_update, 10)
@@ -115,7 +113,7 @@ class ControllerInputs:
             )
 
     def close(self) -> None:
-        """Listen no more."""
+        """Destroy the subscriptions."""
         self._frames.close()
         for subscription in (
             self._odom, *self._costmaps, *self._parts, *self._goals, *self._plans
@@ -124,11 +122,11 @@ class ControllerInputs:
 
     @property
     def fault(self) -> Fault | None:
-        """Return why the inputs must not be trusted; None when they may."""
+        """Return the first input fault; None without one."""
         return next(iter(self.faults.values()), None)
 
     def take(self) -> None:
-        """Take what came since the tick before: the newest of each kind."""
+        """Take the most recent message of each kind received since the previous tick."""
         self.take_odometry()
         self._take_costmaps()
         for subscription in self._goals:
@@ -138,25 +136,27 @@ class ControllerInputs:
         deliver(self._plans)
 
     def take_odometry(self) -> None:
-        """Take what has come since the tick before; at any rate the newest, and not for long."""
+        """Process queued odometry, at most one queue depth per tick."""
         for _ in range(ODOMETRY_QOS.depth):
             data = executor.poll_message(self._odom)
             if data is None:
                 break
             self.on_odom(data)
 
-    def on_odom(self, told: Odometry | bytes) -> None:
-        """Take odometry, serialised or not, in the frame of the costmap."""
+    def on_odom(self, data: Odometry | bytes) -> None:
+        """Take odometry, serialised or not, and transform it into the costmap frame."""
 
         def take() -> None:
-            message = self._reader.read(told) if isinstance(told, bytes) else told
-            self._told = message
+            message = self._reader.read(data) if isinstance(data, bytes) else data
+            self._raw_odometry = message
             odometry = conversions.odometry_from_msg(message, self._stamp(message.header))
             interface = self._controller.configuration.interface
             base, child = interface.base_frame, message.child_frame_id
             if child not in ('', base):
-                words = f"base_frame is '{base}', the child frame of the odometry '{child}'"
-                lever = self._frames.find(words, base, child)
+                mismatch = (
+                    f"base_frame is '{base}', the child frame of the odometry is '{child}'"
+                )
+                lever = self._frames.find(mismatch, base, child)
                 odometry = _at_base(odometry, lever)
             source = message.header.frame_id
             if source != (self.frame or source):
@@ -170,27 +170,27 @@ class ControllerInputs:
         self._accept('odometry', take)
 
     def on_costmap(self, data: bytes) -> None:
-        """Take a serialised costmap; its frame is that of all planning."""
+        """Take a serialised OccupancyGrid; its frame becomes the planning frame."""
 
         def take() -> None:
             message, cells = cdr.grid_from_bytes(data)
             self._take_costmap(message.header, conversions.costmap_from_msg(message, cells))
-            self._whole = conversions.seconds_from_msg(message.header.stamp)
+            self._costmap_stamp = conversions.seconds_from_msg(message.header.stamp)
 
         self._accept('costmap', take)
         self._keep_up()
 
     def on_nav2_costmap(self, message: Any) -> None:
-        """Take Nav2's own kind of costmap."""
+        """Take a nav2_msgs/Costmap."""
         def take() -> None:
             self._take_costmap(message.header, conversions.costmap_from_nav2_msg(message))
-            self._whole = conversions.seconds_from_msg(message.header.stamp)
+            self._costmap_stamp = conversions.seconds_from_msg(message.header.stamp)
 
         self._accept('costmap', take)
         self._keep_up()
 
     def keep_update(self, message: Any) -> None:
-        """Keep a change of the costmap until the next tick, or until many have come."""
+        """Queue a costmap update until the next tick or until the queue is full."""
         self._updates.append(message)
         if len(self._updates) >= MAX_PENDING_UPDATES:
             self._take_costmaps()
@@ -203,10 +203,10 @@ class ControllerInputs:
 
     def on_costmap_updates(self, messages: Sequence[Any]) -> None:
         """
-        Take what has changed since the last whole costmap; before that it means nothing.
+        Apply updates to the last complete costmap; without one they are ignored.
 
-        The costmap is copied once for all of them. The last that is refused, and not followed by
-        a good one, is a fault.
+        The costmap is copied once for all updates. A rejected update is a fault unless a valid one
+        follows it.
         """
         if self._grid is None:
             return
@@ -216,7 +216,7 @@ class ControllerInputs:
             return
 
         def take() -> None:
-            good, refused = [], None
+            valid, refused = [], None
             for message in messages:
                 try:
                     self._check_update(grid, message)
@@ -224,10 +224,10 @@ class ControllerInputs:
                     refused = error
                 else:
                     refused = None
-                    good.append(message)
-            if good:
-                newest = conversions.updated_costmap(grid, *good)
-                self._take_costmap(good[-1].header, newest)
+                    valid.append(message)
+            if valid:
+                newest = conversions.updated_costmap(grid, *valid)
+                self._take_costmap(valid[-1].header, newest)
             if refused is not None:
                 raise refused
 
@@ -235,8 +235,8 @@ class ControllerInputs:
         self._keep_up()
 
     def _is_outdated(self, message: Any) -> bool:
-        # It waited longer than the whole costmap, which holds it already.
-        return 0.0 < conversions.seconds_from_msg(message.header.stamp) < self._whole
+        # The complete costmap that arrived meanwhile is newer and contains it.
+        return 0.0 < conversions.seconds_from_msg(message.header.stamp) < self._costmap_stamp
 
     def _check_update(self, grid: Costmap, message: Any) -> None:
         if message.header.frame_id != self.frame:
@@ -265,19 +265,19 @@ class ControllerInputs:
         if header.frame_id != self.frame:
             self._controller.forget_costmap()
             self.frame = header.frame_id
-            if self._told is not None:
-                self.on_odom(self._told)  # where the robot is in the new frame
+            if self._raw_odometry is not None:
+                self.on_odom(self._raw_odometry)  # transform it into the new frame
         self._controller.set_costmap(self._stamp(header), costmap)
         self._grid = costmap
 
     def _keep_up(self) -> None:
-        """Keep a plan in another frame where it belongs: frames drift, and costmaps come often."""
+        """Transform the plan again after each costmap, since its frame may drift."""
         route = self._route
         if route is not None and (route.frame != self.frame or 'plan' in self.faults):
             self._accept('plan', self._follow_route)
 
     def on_plan(self, data: bytes) -> None:
-        """Take a serialised plan in the place of the one before."""
+        """Take a serialised plan, which replaces the previous one."""
 
         def take() -> None:
             self._route = None
@@ -290,22 +290,21 @@ class ControllerInputs:
         self._accept('plan', take)
 
     def follow(self, message: Path) -> Fault | None:
-        """Take a plan that came with an action; return why not, if so."""
+        """Take the plan of an action goal; return the fault if it is rejected."""
         self.on_plan(serialize_message(message))
         return self.faults.get('plan')
 
     def stop_following(self) -> None:
-        """Forget the plan: the robot comes to rest and waits."""
+        """Discard the plan: the robot brakes to a stop and waits."""
         self._route = self._followed = None
         self.faults.pop('plan', None)
         self._controller.clear_plan()
 
     def on_goal(self, message: PoseStamped) -> None:
-        """Drive straight to a pose, where nobody publishes plans."""
+        """Drive straight to a pose; ignored while another node publishes plans."""
         if self._node.count_publishers(self._node.resolve_topic_name('plan')):
             if not self._planned:
-                words = 'goal_pose is left to the planner that publishes plan, from now on'
-                self._node.get_logger().info(words)
+                self._node.get_logger().info('goal_pose is ignored: another node publishes plan')
             self._planned = True
             return
         self._planned = False
@@ -322,7 +321,7 @@ class ControllerInputs:
         self._accept('plan', take)
 
     def _follow_route(self) -> None:
-        """Hand the route to the controller in the frame of the costmap; an empty plan ends it."""
+        """Transform the plan into the costmap frame and set it; an empty plan clears it."""
         assert self._route is not None
         route = self._route
         if not len(route.poses):
@@ -340,37 +339,37 @@ class ControllerInputs:
         self._followed, self._shift = route, shift
 
     def _find(self, what: str, source: str) -> Transform2D:
-        words = f"{what} is in frame '{source}', the costmap in '{self.frame}'"
+        mismatch = f"{what} is in frame '{source}', the costmap in '{self.frame}'"
         timeout = self._controller.configuration.interface.transform_timeout
-        return self._frames.find(words, source, self.frame or source, timeout)
+        return self._frames.find(mismatch, source, self.frame or source, timeout)
 
     def _accept(self, what: str, take: Callable[[], None]) -> None:
-        """Take an input, or note why not: a fault brakes the robot until a good one comes."""
+        """Call `take`; an error becomes a fault, which stops the robot until a valid message."""
         code = Reason(f'{what}_refused')
         try:
             take()
         except TransformError as error:
-            code, words = error.code, str(error)
+            code, message = error.code, str(error)
         except InputError as error:
-            words = f'{what} refused: {error}'
-        except Exception as error:  # a mistake in this program must not end it, either
-            words = f'{what} refused: {type(error).__name__}: {error}'
+            message = f'{what} refused: {error}'
+        except Exception as error:  # a programming error must not end the process
+            message = f'{what} refused: {type(error).__name__}: {error}'
         else:
             if self.faults.pop(what, None):
-                self._node.get_logger().info(f'{what} is good again')
+                self._node.get_logger().info(f'{what} accepted again')
             return
         if what not in self.faults:
-            self._node.get_logger().error(words)
-        self.faults[what] = Fault(code, words)
+            self._node.get_logger().error(message)
+        self.faults[what] = Fault(code, message)
 
     def _stamp(self, header: Header) -> float:
-        # A stamp of zero means 'now' throughout ROS: `ros2 topic pub` sends it.
+        # By ROS convention a zero stamp means now.
         now = float(self._node.get_clock().now().nanoseconds) * 1e-9
         return conversions.seconds_from_msg(header.stamp) or now
 
 
 def _at_base(odometry: Measured, lever: Transform2D) -> Measured:
-    """Return the motion of the base, whose pose in the frame that was measured is `lever`."""
+    """Convert odometry of a child frame to base_frame, whose pose in it is `lever`."""
     ((x, y, yaw),) = Transform2D(odometry.x, odometry.y, odometry.yaw).apply(np.array([lever]))
     vx, vy = odometry.vx - odometry.wz * lever.y, odometry.vy + odometry.wz * lever.x
     cosine, sine = math.cos(lever.yaw), math.sin(lever.yaw)

@@ -1,4 +1,4 @@
-"""The node that drives: odometry, costmap and path in, velocity commands out at a fixed rate."""
+"""Controller node: odometry, costmap and plan in, velocity commands at a fixed rate out."""
 
 # ruff: noqa: E402 - the ROS 2 wheels must be found before rclpy is imported
 from __future__ import annotations
@@ -44,25 +44,27 @@ from mppi_ros.ros.parameters import ParameterMixin
 from mppi_ros.ros.process import interruptible, log_after, run
 from mppi_ros.ros.realtime import IN_FORCE, take_privileges
 
-CLOCK_READ_TOLERANCE = 1e-3  # [s] within which two clocks are read together
-MAX_CLOCK_READINGS = 5  # at most, of both
-MAX_LOAD_TIME = 10.0  # [s] that loading the kernels never takes; compiling them does
+CLOCK_READ_TOLERANCE = 1e-3  # [s] between readings of two clocks that count as simultaneous
+MAX_CLOCK_READINGS = 5  # attempts
+MAX_LOAD_TIME = 10.0  # [s] longer than loading cached kernels, shorter than compiling them
 COMPILING_MESSAGE = (
-    'compiling the kernels, which takes a minute or two: there are none of this version yet'
+    'compiling the kernels, which takes a minute or two: none are cached for this version'
 )
-TICK_LATE_FAULT = Fault(Reason.TICK_LATE, 'the control tick stood still and zero was sent')
-
+TICK_LATE_FAULT = Fault(
+    Reason.TICK_LATE, 'the control loop missed its deadline: zero velocity was published'
+)
 STOPPED_BY_OTHERS_FAULT = Fault(
-    Reason.TICK_LATE, 'another node has sent zero on cmd_vel, as the guard does in a silence'
+    Reason.TICK_LATE,
+    'another node published zero velocity on cmd_vel, as cmd_vel_watchdog does after a time-out',
 )
 
 
 class MppiController(ParameterMixin[ControllerParameters], ManagedNode):
     """
-    Managed node around `control.Controller`; see the table of topics in the README.
+    Lifecycle node around `control.Controller`; see the table of topics in the README.
 
-    One thread runs all callbacks: a message, a service or a parameter change is seen by the next
-    tick as a whole, without locks.
+    One thread runs all callbacks, so each message, service call or parameter change takes effect
+    between two ticks, without locks.
     """
 
     def __init__(self, **options: Any) -> None:
@@ -71,13 +73,13 @@ class MppiController(ParameterMixin[ControllerParameters], ManagedNode):
         self._controller: Controller | None = None
         self._timer: Any = None
         self._steps = ClockStepMonitor()
-        self._speed_share = 1.0  # of the limits, as Nav2 says
+        self._speed_share = 1.0  # of the limits, from Nav2's speed_limit
         self._action: FollowPathServer | None = None
         self._entities = ExitStack()
         self._warned: tuple[str, ...] = ()
 
     def start(self) -> None:
-        """Configure and activate, unless a lifecycle manager does."""
+        """Configure and activate, unless a lifecycle manager does (autostart = false)."""
         if not self.configuration.interface.autostart:
             return
         for trigger in (self.trigger_configure, self.trigger_activate):
@@ -85,33 +87,33 @@ class MppiController(ParameterMixin[ControllerParameters], ManagedNode):
                 raise MppiError('the controller could not be started')
 
     def stop(self) -> None:
-        """Leave the robot standing."""
+        """Stop the robot and release all entities."""
         self._halt()
         self._release()
 
     @transition
     def on_configure(self, state: LifecycleState) -> None:
-        """Make the controller and every entity; compile or load the kernels."""
+        """Create the controller and all entities; compile or load the kernels."""
         with ExitStack() as entities:
             processor = ThreadedProcessor()
             entities.callback(processor.close)
             controller = self._make_controller(processor, entities)
             begun = time.monotonic()
-            self.get_logger().info('loads its kernels')
+            self.get_logger().info('loading kernels')
             with (
                 interruptible(),
                 log_after(MAX_LOAD_TIME, COMPILING_MESSAGE, self.get_logger().info),
             ):
                 warm_up(controller.configuration)
-            self.get_logger().info(f'kernels are ready after {time.monotonic() - begun:.1f} s')
+            self.get_logger().info(f'kernels ready after {time.monotonic() - begun:.1f} s')
             self._make_entities(controller, entities)
             self._entities = entities.pop_all()
         self._controller = controller
         self._warn(self.configuration)
         self._health.privileges = take_privileges(self.configuration.realtime)
-        for what, words in self._health.privileges.items():
-            if words != IN_FORCE:
-                self.get_logger().warning(f'realtime.{what} is {words}')
+        for what, status in self._health.privileges.items():
+            if status != IN_FORCE:
+                self.get_logger().warning(f'realtime.{what} is {status}')
 
     def _make_controller(self, processor: ThreadedProcessor, entities: ExitStack) -> Controller:
         interface = self.configuration.interface
@@ -124,7 +126,7 @@ class MppiController(ParameterMixin[ControllerParameters], ManagedNode):
         return RecordedController(self.configuration, processor=processor, write=recorder.write)
 
     def _make_entities(self, controller: Controller, entities: ExitStack) -> None:
-        """Make what the graph sees, each with its end on the stack: half of it never stays."""
+        """Create the ROS entities; `entities` destroys them, also after a partial failure."""
         stamped = self.configuration.interface.cmd_vel_stamped
         self._command: Any = self.create_lifecycle_publisher(
             TwistStamped if stamped else Twist, 'cmd_vel', 1
@@ -153,7 +155,7 @@ class MppiController(ParameterMixin[ControllerParameters], ManagedNode):
 
     @transition
     def on_activate(self, state: LifecycleState) -> None:
-        """Start the tick."""
+        """Start the control loop."""
         assert self._controller is not None
         super().on_activate(state)
         self._controller.reset()
@@ -163,7 +165,7 @@ class MppiController(ParameterMixin[ControllerParameters], ManagedNode):
         self._health.begin(period)
         self._watchdog.arm(period, self.configuration.safety.watchdog_periods)
         self._steps.restart()
-        self._others.occurred()  # whoever had cmd_vel before
+        self._others.occurred()  # discard commands of other nodes until now
         self._timer = self.create_timer(period, self._tick)
         if self._action is not None:
             self._action.activate()
@@ -172,27 +174,27 @@ class MppiController(ParameterMixin[ControllerParameters], ManagedNode):
 
     @transition
     def on_deactivate(self, state: LifecycleState) -> None:
-        """Stop the robot and the tick."""
+        """Stop the robot and the control loop."""
         self._halt()
         super().on_deactivate(state)
 
     @transition
     def on_cleanup(self, state: LifecycleState) -> None:
-        """Unmake what `on_configure` made."""
+        """Destroy what `on_configure` created."""
         self._release()
 
     @transition
     def on_shutdown(self, state: LifecycleState) -> None:
-        """Stop the robot and unmake everything."""
+        """Stop the robot and destroy all entities."""
         self.stop()
 
     @transition
     def on_error(self, state: LifecycleState) -> None:
-        """Stop the robot and go back to unconfigured."""
+        """Stop the robot and return to the unconfigured state."""
         self.stop()
 
     def apply_configuration(self, configuration: ControllerParameters) -> None:
-        """Hand a changed configuration to the controller; the warm start is kept."""
+        """Pass a changed configuration to the controller; the warm start is kept."""
         if self._controller is not None:
             self._controller.configure(scale_limits(configuration, self._speed_share))
             self._warn(configuration)
@@ -201,18 +203,18 @@ class MppiController(ParameterMixin[ControllerParameters], ManagedNode):
             self._watchdog.arm(period, configuration.safety.watchdog_periods)
             if self._health.pace.period != period:
                 self._health.retime(period)
-                # The tick under way comes when it was due: changes never put it off.
+                # Keep the due time of the next tick, so that frequent changes do not defer it.
                 self._timer.timer_period_ns = round(1e9 * period)
 
     def _warn(self, configuration: ControllerParameters) -> None:
-        """Log what is new of the warnings of a configuration."""
-        for words in configuration.warnings:
-            if words not in self._warned:
-                self.get_logger().warning(words)
+        """Log the warnings of a configuration that are not logged yet."""
+        for warning in configuration.warnings:
+            if warning not in self._warned:
+                self.get_logger().warning(warning)
         self._warned = configuration.warnings
 
     def limit_speed(self, share: float) -> None:
-        """Drive at no more than this share of the limits; the parameters stay what they are."""
+        """Scale the maximum velocities by `share`, in (0, 1]; the parameters do not change."""
         if share != self._speed_share:
             self._speed_share = share
             self.apply_configuration(self.configuration)
@@ -220,7 +222,7 @@ class MppiController(ParameterMixin[ControllerParameters], ManagedNode):
     def _halt(self) -> None:
         if self._timer is None:
             return
-        # Zero comes first: nothing that fails may keep it back.
+        # Publish zero first, so that no later failure can prevent it.
         self._watchdog.disarm()
         self.destroy_timer(self._timer)
         self._timer = None
@@ -244,10 +246,10 @@ class MppiController(ParameterMixin[ControllerParameters], ManagedNode):
 
     def _clocks(self) -> tuple[float, float | None]:
         """
-        Return what the clock and a steady one read at one time [s].
+        Read the ROS clock and the steady clock simultaneously [s].
 
-        A thread that loses the processor between both would see a jump of the clock that was
-        none, so they are read again, and those that were closest hold.
+        Preemption between both readings would look like a clock jump. They are therefore
+        repeated, and the closest pair is used. The steady time is None with simulated time.
         """
         if self.get_clock().ros_time_is_active:
             return self._now(), None
@@ -261,11 +263,11 @@ class MppiController(ParameterMixin[ControllerParameters], ManagedNode):
                 break
         return best[1:]
 
-    def _coarse(self, now: float, *, simulated: bool) -> Fault | None:
+    def _clock_fault(self, now: float, *, simulated: bool) -> Fault | None:
         """
-        Say that a simulated clock is too coarse to drive by; None where it is not.
+        Return a fault if a simulated clock is too coarse for control; None otherwise.
 
-        The watchdog of the tick is as patient as the simulation is slow, within reason.
+        The time-out of the tick watchdog is extended for slow simulations.
         """
         period = self._health.pace.period
         if not simulated:
@@ -276,8 +278,8 @@ class MppiController(ParameterMixin[ControllerParameters], ManagedNode):
         self._steps.tick(now, time.monotonic())
         longest = max(period, self._steps.wall)
         self._watchdog.arm(longest, self.configuration.safety.watchdog_periods)
-        words = self._steps.complaint(period)
-        return Fault(Reason.TICK_LATE, words) if words else None
+        message = self._steps.complaint(period)
+        return Fault(Reason.TICK_LATE, message) if message else None
 
     def _tick(self) -> None:
         assert self._controller is not None
@@ -292,7 +294,7 @@ class MppiController(ParameterMixin[ControllerParameters], ManagedNode):
                 self._action.pause(self._now())
             return
         now, steady = self._clocks()
-        coarse = self._coarse(now, simulated=steady is None)
+        coarse = self._clock_fault(now, simulated=steady is None)
         late = TICK_LATE_FAULT if self._watchdog.kick() else None
         if others:
             late = STOPPED_BY_OTHERS_FAULT
@@ -303,11 +305,11 @@ class MppiController(ParameterMixin[ControllerParameters], ManagedNode):
             budget=self.configuration.realtime.solve_share * self._health.pace.period,
         )  # fmt: skip
         if self._watchdog.tripped:
-            tick = replace(tick, command=Command.ZERO)  # the next tick says why
+            tick = replace(tick, command=Command.ZERO)  # the next tick reports the fault
         sent = now
         if self._others.occurred():
-            # The command goes on from what the robot was told before; zero is stamped later than
-            # what has stopped it during this tick.
+            # The command continues from the previous velocity, but the robot has been stopped.
+            # Stamp zero with the current time, later than the stop command.
             self._controller.halt()
             tick, sent = replace(tick, command=Command.ZERO), self._now()
         self._publish_command(tick.command, sent)
@@ -320,7 +322,7 @@ class MppiController(ParameterMixin[ControllerParameters], ManagedNode):
         self._health.note_cycle(1e3 * (time.perf_counter() - begun))
 
     def _send_last_zero(self) -> None:
-        """Stop the robot, from the thread of the last line."""
+        """Stop the robot from the watchdog thread."""
         self._publish_command(Command.ZERO, self._now())
         self._health.publish_fault(TICK_LATE_FAULT)
 
@@ -337,7 +339,7 @@ class MppiController(ParameterMixin[ControllerParameters], ManagedNode):
         assert self._controller is not None
         self._controller.reset()
         response.success = True
-        response.message = 'the warm start is forgotten'
+        response.message = 'warm start cleared'
         return response
 
     def _on_enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
@@ -352,7 +354,7 @@ class MppiController(ParameterMixin[ControllerParameters], ManagedNode):
         self._enabled = request.data
         self._health.state = '' if request.data else 'disabled'
         response.success = True
-        response.message = 'enabled' if request.data else 'disabled: cmd_vel is free'
+        response.message = 'enabled' if request.data else 'disabled: cmd_vel is not published'
         return response
 
 

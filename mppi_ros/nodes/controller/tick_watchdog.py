@@ -1,7 +1,7 @@
 """
-The last line inside the node: a thread that sends zero when the control tick stops.
+Watchdog thread of the control loop, and detection of stop commands from other nodes.
 
-And what another node has sent in its place, such as the guard: see `ExternalStopMonitor`.
+See `TickWatchdog` and `ExternalStopMonitor`.
 """
 
 from __future__ import annotations
@@ -17,59 +17,59 @@ from rclpy.node import Node
 
 from mppi_ros.ros import conversions, executor
 
-MAX_OWN_COMMANDS = 64  # own commands that may still be on their way back
+MAX_OWN_COMMANDS = 64  # published and not yet received back
 
 
 class TickWatchdog:
     """
-    Watches the beats of the tick and stops the robot when they fail.
+    Publish zero velocity when the control loop misses its deadline.
 
-    A kernel that hangs, a callback that waits, a clock that stands: whatever keeps the tick from
-    coming, zero is sent, and again each period until the tick is back.
+    The cause may be a hanging kernel, a blocking callback or a paused clock. Zero is repeated
+    every period until the next tick.
 
     Parameters
     ----------
     send_zero : callable
-        Publishes zero; it is called in the thread of the watch.
+        Publishes zero velocity; called in the watchdog thread.
 
     """
 
     def __init__(self, send_zero: Callable[[], None]) -> None:
         self._send_zero = send_zero
-        self._patience = self._period = 0.0  # [s]
-        self._coming = 0.0, 0.0
-        self._beat: float | None = None  # None: nothing is expected
+        self._timeout = self._period = 0.0  # [s]
+        self._next_timing = 0.0, 0.0
+        self._last_kick: float | None = None  # [s]; None while disarmed
         self._tripped = False
         self._closed = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name='last line', daemon=True)
+        self._thread = threading.Thread(target=self._watch, name='tick_watchdog', daemon=True)
         self._thread.start()
 
     def arm(self, period: float, periods: int) -> None:
-        """Expect a beat every `period` [s], from the next one on; 0 `periods` tolerate any gap."""
-        self._coming = period, periods * period
+        """Set the period [s] and the time-out in periods from the next kick on; 0 disables it."""
+        self._next_timing = period, periods * period
 
     def kick(self) -> bool:
-        """Take note of a tick; tell whether the watch tripped since the last one."""
+        """Restart the time-out at a tick; return whether the watchdog tripped before it."""
         late = self.tripped
-        self._period, self._patience = self._coming
-        self._beat, self._tripped = time.monotonic(), False
+        self._period, self._timeout = self._next_timing
+        self._last_kick, self._tripped = time.monotonic(), False
         return late
 
     @property
     def tripped(self) -> bool:
         """
-        Tell whether zero was sent since the last beat, or should have been.
+        Return whether the time-out has expired since the last kick.
 
-        In a process that was stopped and goes on, the tick may be quicker than the watch.
+        After a suspended process resumes, a tick may run before the watchdog thread does.
         """
         return self._tripped or self._is_late()
 
     def disarm(self) -> None:
-        """Expect nothing until the next beat."""
-        self._beat = None
+        """Disable the time-out until the next kick."""
+        self._last_kick = None
 
     def close(self) -> None:
-        """End the thread."""
+        """Stop the thread."""
         self._closed.set()
         self._thread.join()
 
@@ -80,36 +80,36 @@ class TickWatchdog:
             self._tripped = True
             try:
                 self._send_zero()
-            except Exception as error:  # the next time it may go well
-                print(f'last line: {type(error).__name__}: {error}', file=sys.stderr)
+            except Exception as error:  # retry in the next period
+                print(f'tick watchdog: {type(error).__name__}: {error}', file=sys.stderr)
 
     def _is_late(self) -> bool:
-        beat = self._beat
-        return beat is not None and 0.0 < self._patience < time.monotonic() - beat
+        last = self._last_kick
+        return last is not None and 0.0 < self._timeout < time.monotonic() - last
 
 
 class ExternalStopMonitor:
     """
-    Notices zero commands on cmd_vel that this node did not send.
+    Detects zero commands on cmd_vel from other nodes.
 
-    A node that was stopped for less time than its own watch tolerates does not know that the
-    guard has stopped the robot meanwhile: it must not go on from the speed that it sent last.
-    Messages carry no name of their sender, so that its own ones are told by what they hold.
+    After a pause shorter than its own watchdog time-out, this node does not know that
+    cmd_vel_watchdog has stopped the robot. It must not continue from the last velocity that it
+    commanded. Messages do not identify their sender, so own messages are recognised by content.
 
     Parameters
     ----------
     node : Node
-        Who sends.
+        Node that publishes the commands.
     kind : type
         Twist or TwistStamped.
 
     """
 
     def __init__(self, node: Node, kind: type[Any]) -> None:
-        """Subscribe; `close` is the end."""
+        """Subscribe to cmd_vel; `close` unsubscribes."""
         self._node = node
         self._own: deque[tuple[float, ...]] = deque(maxlen=MAX_OWN_COMMANDS)
-        self._lock = threading.Lock()  # the thread of the watch sends, too
+        self._lock = threading.Lock()  # the watchdog thread publishes, too
         self._subscription = node.create_subscription(
             kind, 'cmd_vel', lambda _: None, MAX_OWN_COMMANDS,
             callback_group=executor.PolledCallbackGroup(),
@@ -117,16 +117,16 @@ class ExternalStopMonitor:
         )  # fmt: skip
 
     def close(self) -> None:
-        """Listen no more."""
+        """Destroy the subscription."""
         self._node.destroy_subscription(self._subscription)
 
     def add_own(self, message: Any) -> None:
-        """Take note of a message before it is sent; from any thread."""
+        """Record an own message before it is published; thread-safe."""
         with self._lock:
             self._own.append(_content(message))
 
     def occurred(self) -> bool:
-        """Tell whether another node has sent zero since the last look."""
+        """Return whether another node has published zero since the last call."""
         found = False
         for _ in range(2 * MAX_OWN_COMMANDS):
             message = executor.poll_message(self._subscription)
@@ -137,7 +137,7 @@ class ExternalStopMonitor:
         return found
 
     def _is_own(self, content: tuple[float, ...]) -> bool:
-        """Tell whether this node sent it: then all that it sent before arrived, or is lost."""
+        """Return whether this node published it; drop the own messages before it."""
         with self._lock:
             if content not in self._own:
                 return False
@@ -147,7 +147,7 @@ class ExternalStopMonitor:
 
 
 def _content(message: Any) -> tuple[float, ...]:
-    """Return stamp [s], 0 without one, and velocities of a Twist or TwistStamped."""
+    """Return the stamp, 0 without one [s], and the velocities of a Twist or TwistStamped."""
     stamped = hasattr(message, 'header')
     twist = message.twist if stamped else message
     stamp = conversions.seconds_from_msg(message.header.stamp) if stamped else 0.0

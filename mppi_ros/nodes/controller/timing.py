@@ -1,4 +1,4 @@
-"""How punctual and how fast the control tick is, over a sliding window."""
+"""Timing statistics of the control loop over a sliding window."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 
 class DurationWindow:
-    """The last durations, without allocation while they come in."""
+    """Ring buffer of the last `size` durations; `add` does not allocate."""
 
     def __init__(self, size: int = 1200) -> None:
         self._values = np.zeros(size)
@@ -21,7 +21,7 @@ class DurationWindow:
         self._count += 1
 
     def summary(self) -> tuple[float, float, float]:
-        """Return the median, the 99th percentile and the maximum; NaN before the first."""
+        """Return the median, the 99th percentile and the maximum; NaN if empty."""
         if self._count == 0:
             return math.nan, math.nan, math.nan
         known = self._values[: min(self._count, self._values.size)]
@@ -31,10 +31,10 @@ class DurationWindow:
 
 class TickPunctuality:
     """
-    Counts the ticks that a timer of a given period [s] should have fired and did not.
+    Counts missed ticks of a timer with a period in seconds.
 
-    The ticks belong to slots, one a period. A tick that comes late in its slot was not missed,
-    however long the gap before it; a slot without a tick was.
+    Time is divided into slots of one period. A late tick within its slot is not missed; a slot
+    without a tick is.
     """
 
     def __init__(self, period: float) -> None:
@@ -45,10 +45,10 @@ class TickPunctuality:
         self.lateness = DurationWindow()  # [ms]
         self._last = math.nan
         self._slot = 0
-        self._origin = math.nan  # [s] when slot 0 began, as the most punctual tick shows it
+        self._origin = math.nan  # [s] start of slot 0, from the most punctual tick
 
     def tick(self, now: float) -> None:
-        """Count one tick at the time `now` [s]; a clock that jumps back starts afresh."""
+        """Count a tick at the time `now` [s]; restart the slots if the clock jumped back."""
         self.ticks += 1
         gap, self._last = now - self._last, now
         if not gap > 0.0:
@@ -65,34 +65,34 @@ class TickPunctuality:
 
 class ClockStepMonitor:
     """
-    How coarsely a simulated clock advances: no tick can come between two of its steps.
+    Measures the step size of a simulated clock; ticks cannot occur between two of its steps.
 
     Attributes
     ----------
     hold : float
-        Longest step of late, for which a command is held [s]; 0 before any.
+        Largest recent clock step, for which a command is held [s]; 0 without data.
     wall : float
-        Longest time between two ticks of late, on a clock that is real [s]; 0 before any.
+        Largest recent time between ticks on the steady clock [s]; 0 without data.
 
     """
 
-    COUNT = 9  # ticks
-    MOST = 0.25  # [s] a robot that gets no command for longer is not driven
-    UNEVEN = 1.5  # periods between ticks that are no step of the clock
-    LONGEST = 1.0  # [s] of a real clock that is still taken for a slow simulation
+    COUNT = 9  # [ticks] of the window
+    MOST = 0.25  # [s] largest clock step with which the robot is driven
+    UNEVEN = 1.5  # [periods] between ticks that are not attributed to the clock step
+    LONGEST = 1.0  # [s] largest time between ticks that is attributed to a slow simulation
 
     def __init__(self) -> None:
         self.restart()
 
     def restart(self) -> None:
-        """Forget the steps: the clock is another one, or stood."""
+        """Clear the window after a change or pause of the clock."""
         self.hold = self.wall = 0.0
         self._steps: deque[float] = deque(maxlen=self.COUNT)
         self._walls: deque[float] = deque(maxlen=self.COUNT)
         self._last: tuple[float, float] | None = None
 
     def tick(self, now: float, steady: float) -> None:
-        """Take the readings [s] of the simulated and a real clock at a tick."""
+        """Add the readings of the simulated and the steady clock at a tick [s]."""
         last, self._last = self._last, (now, steady)
         if last is None or now <= last[0]:
             return
@@ -102,11 +102,11 @@ class ClockStepMonitor:
         self.wall = max(self._walls)
 
     def hold_beyond(self, period: float) -> float:
-        """Return how long a command is held [s], where well beyond the period; else 0."""
+        """Return the hold time of a command [s] if it clearly exceeds the period; else 0."""
         return self.hold if self.hold > self.UNEVEN * period else 0.0
 
     def complaint(self, period: float) -> str:
-        """Say that the clock is too coarse to drive by; '' where it is not."""
+        """Return an error message if the clock is too coarse for control; '' otherwise."""
         if len(self._steps) < 3:
             return ''
         step = sorted(self._steps)[len(self._steps) // 2]
@@ -119,15 +119,15 @@ class ClockStepMonitor:
 
 
 class LatencyEstimate:
-    """How long a command takes from the begin of its tick until it is sent: a slow mean [s]."""
+    """Moving average of the time from the start of a tick until its command is sent [s]."""
 
-    SHARE = 0.05  # of a new value
-    MOST = 0.1  # [s] beyond which a value is an accident
+    SHARE = 0.05  # weight of a new value
+    MOST = 0.1  # [s] larger values are outliers
 
     def __init__(self) -> None:
         self.value = 0.0
 
     def add(self, seconds: float) -> None:
-        """Take one measurement; a clock that jumped meanwhile tells nothing."""
+        """Add a measurement [s]; values out of range, as after a clock jump, are ignored."""
         if 0.0 <= seconds <= self.MOST:
             self.value += self.SHARE * (seconds - self.value)

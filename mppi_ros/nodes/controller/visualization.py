@@ -1,4 +1,4 @@
-"""What a person may look at: trajectories and costs, computed only while someone listens."""
+"""Publishers of trajectories, costs and maps, computed only while subscribed to."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from mppi_ros.control.controller import Controller
 from mppi_ros.nodes.controller.inputs import ControllerInputs
 from mppi_ros.ros import conversions, executor
 
-CANDIDATE_COUNT = 30  # drawn of all samples
-SLOW_RATE = 5.0  # [Hz] what takes longer to draw than the tick to compute
+CANDIDATE_COUNT = 30  # of all samples
+SLOW_RATE = 5.0  # [Hz] of the costly topics
 
 
 class Visualization:
-    """Publishers of a managed node: silent while it is not active."""
+    """Lifecycle publishers of the visualization topics."""
 
     def __init__(self, node: LifecycleNode, intake: ControllerInputs) -> None:
-        """Advertise; `close` is the end."""
+        """Create the publishers; `close` destroys them."""
         self._node, self._intake = node, intake
         publisher = partial(node.create_lifecycle_publisher, event_callbacks=executor.PUBLISHER)
         self._optimal: Any = publisher(Path, '~/optimal_trajectory', 1)
@@ -32,14 +32,14 @@ class Visualization:
         self._field: Any = publisher(OccupancyGrid, '~/distance_field', 1)
 
     def close(self) -> None:
-        """Withdraw the topics."""
+        """Destroy the publishers."""
         for publisher in (
             self._optimal, self._footprint, self._candidates, self._costs, self._field
         ):
             self._node.destroy_lifecycle_publisher(publisher)
 
     def publish(self, controller: Controller, now: float, tick: int) -> None:
-        """Publish what someone listens to after the tick of that number."""
+        """Publish the topics with subscribers after tick number `tick`."""
         frame, odometry = self._intake.frame, self._intake.odometry
         if self._optimal.get_subscription_count():
             poses = controller.optimal_trajectory()
