@@ -1,4 +1,4 @@
-"""Reading of files that are damaged or hostile: what is read is bounded, errors take one line."""
+"""Reading of untrusted files with bounded size, depth and error messages."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import yaml
 
 from mppi_ros.parameters.errors import InputError, MppiError
 
-MAX_YAML_BYTES = 4_000_000  # [bytes] some tens of seconds of parsing
+MAX_YAML_BYTES = 4_000_000  # [bytes] parsed in some tens of seconds
 MAX_TEXT_BYTES = 256_000_000  # [bytes]
 MAX_YAML_DEPTH = 50  # levels of a YAML file
 MAX_YAML_VALUES = 1_000_000  # of a YAML file, with its aliases expanded
@@ -22,16 +22,16 @@ MAX_ERROR_LENGTH = 300  # characters of an error that come from the file
 @contextmanager
 def reading(path: str | Path, what: str) -> Iterator[None]:
     """
-    Raise InputError, in one line, for whatever goes wrong while a file is read.
+    Convert any exception while reading a file to an InputError with a one-line message.
 
-    Parsers raise nearly anything for a damaged file: KeyError, struct.error, RecursionError.
+    Parsers raise many exception types for a damaged file: KeyError, struct.error, RecursionError.
 
     Parameters
     ----------
     path : str or Path
-        The file.
+        Path of the file.
     what : str
-        What it should be, as in 'YAML' or 'an image'.
+        Expected content, such as 'YAML' or 'an image'.
 
     """
     try:
@@ -47,19 +47,19 @@ def reading(path: str | Path, what: str) -> Iterator[None]:
     except Exception as error:
         if isinstance(error, OSError) and error.strerror:  # from the system, not from a parser
             raise InputError(f'{path}: {error.strerror}') from None
-        words = one_line(error) or type(error).__name__
-        raise InputError(f'{path} is not {what}: {words}') from None
+        message = one_line(error) or type(error).__name__
+        raise InputError(f'{path} is not {what}: {message}') from None
 
 
 def shortened(value: object) -> str:
-    """Return a value from a file as an error shows it, in one line of bounded length."""
+    """Return the representation of a value from a file in one line of bounded length."""
     return one_line(repr(value))
 
 
 def one_line(error: object) -> str:
     """Return the text of an error in one line of bounded length."""
-    words = ' '.join(str(error).split())
-    return words if len(words) <= MAX_ERROR_LENGTH else f'{words[:MAX_ERROR_LENGTH]} ...'
+    message = ' '.join(str(error).split())
+    return message if len(message) <= MAX_ERROR_LENGTH else f'{message[:MAX_ERROR_LENGTH]} ...'
 
 
 def read_text(path: str | Path, most: int = MAX_TEXT_BYTES) -> str:
@@ -73,7 +73,7 @@ def read_text(path: str | Path, most: int = MAX_TEXT_BYTES) -> str:
 
     """
     with reading(path, 'text'), Path(path).open('rb') as file:
-        content = file.read(most + 1)  # no more even of /dev/zero
+        content = file.read(most + 1)  # bounded, also for /dev/zero
         if len(content) > most:
             raise InputError(f'{path} is larger than {most / 1e6:g} MB')
         return content.decode('utf-8')

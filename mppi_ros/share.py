@@ -1,4 +1,4 @@
-"""Where the files beside the code are: launch files, parameters, maps, robots, RViz views."""
+"""Location of shared files: launch files, parameters, maps, robots, RViz configurations."""
 from __future__ import annotations
 
 from pathlib import Path
@@ -8,20 +8,20 @@ NAME = 'mppi_ros'
 
 def share_path(*parts: str) -> Path:
     """
-    Find a shared file, in a checkout as well as installed by pip or colcon.
+    Return the path of a shared file, in a checkout or an installation by pip or colcon.
 
-    A checkout holds the files in its root, beside ``package.xml``. An installation holds them
-    under ``<prefix>/share/mppi_ros``, and its code lies somewhere below the same prefix.
+    A checkout contains the files in its root, beside ``package.xml``. An installation contains
+    them in ``<prefix>/share/mppi_ros``, and its code is below the same prefix.
 
     Parameters
     ----------
     parts : str
-        Path below the share folder, as in ``share_path('config', 'worlds', 'office.yaml')``.
+        Path below the share folder, such as ``share_path('config', 'worlds', 'office.yaml')``.
 
     Returns
     -------
     Path
-        Absolute path; whether that file exists is for the caller to find out.
+        Absolute path; the file may not exist.
 
     Raises
     ------
@@ -37,4 +37,4 @@ def share_path(*parts: str) -> Path:
         share = prefix / 'share' / NAME
         if share.is_dir():
             return share.joinpath(*parts)
-    raise FileNotFoundError(f'no share/{NAME} above {code}: the package is installed in part')
+    raise FileNotFoundError(f'no share/{NAME} above {code}: the installation is incomplete')

@@ -8,16 +8,15 @@ import sys
 
 def use_wheels() -> None:
     """
-    Make a ROS 2 that was installed as Python wheels usable; call it before importing rclpy.
+    Configure the environment for ROS 2 installed as Python wheels; call it before importing rclpy.
 
-    A sourced installation sets ``AMENT_PREFIX_PATH``, which ROS 2 searches for its packages.
-    Nobody sources anything in a virtual environment that holds the wheels, and there the prefix
-    of the environment is the right value.
+    A sourced installation sets ``AMENT_PREFIX_PATH``, where ROS 2 searches for its packages. A
+    virtual environment with the wheels is not sourced, so the variable is set to its prefix.
 
     Raises
     ------
     SystemExit
-        There is no rclpy, neither installed nor sourced (exit code 2).
+        rclpy is not importable (exit code 2).
 
     """
     os.environ.setdefault('AMENT_PREFIX_PATH', sys.prefix)

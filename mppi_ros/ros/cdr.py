@@ -1,10 +1,10 @@
 """
-Long messages, read from the bytes that the middleware delivers.
+Deserialisation of long messages from CDR bytes to NumPy arrays.
 
-rclpy makes a Python object of each pose of a path and copies a grid three times, and no tick can
-run meanwhile: 0.3 s for a path of 10 000 poses. Here the few fields around the long part become a
-message as usual, and the long part an array. All middlewares of ROS 2 send XCDR version 1, in the
-byte order of the sender; what is in any other form is left to rclpy.
+rclpy creates a Python object per pose of a path and copies a grid three times. For a path of
+10 000 poses this blocks the control loop for 0.3 s. Here only the short fields become a message;
+the long field becomes an array. All ROS 2 middlewares use XCDR version 1 in the byte order of the
+sender; any other representation is passed to rclpy.
 """
 
 from __future__ import annotations
@@ -21,26 +21,26 @@ from mppi_ros.jit.cache import cached_njit
 from mppi_ros.parameters.errors import InputError
 from mppi_ros.ros.conversions import numbers_of_poses, refuse_frame
 
-LITTLE_ENDIAN = b'\x00\x01'  # the representation, in the first two of four bytes of a message
+LITTLE_ENDIAN = b'\x00\x01'  # first two of the four bytes of the encapsulation header
 COUNT = struct.Struct('<I')
 STAMP = struct.Struct('<iI')
-POSE, TWIST, COVARIANCE = 7, 6, 36  # numbers: position and quaternion, linear and angular, 6 × 6
+POSE, TWIST, COVARIANCE = 7, 6, 36  # float64 values each; a pose is position and quaternion
 
 
 def grid_from_bytes(data: bytes) -> tuple[OccupancyGrid, NDArray[np.int8]]:
     """
-    Return a grid without its cells, and the cells, which are shared with the bytes.
+    Deserialise a grid; return it without cells, and int8[N] cells that share memory with `data`.
 
     Raises
     ------
     InputError
-        The bytes end too early.
+        `data` is truncated.
 
     """
     if data[:2] != LITTLE_ENDIAN:
         message = deserialize_message(data, OccupancyGrid)
         return message, np.frombuffer(message.data, np.int8)
-    after_header = _after_string(data, 4 + 8)  # the stamp comes first
+    after_header = _after_string(data, 4 + 8)  # the stamp precedes the frame
     after_numbers = _aligned(after_header, 4) + 8 + 4 + 4 + 4  # map_load_time .. height
     at = _aligned(after_numbers, 8) + 8 * POSE
     count = _count(data, at)
@@ -52,12 +52,12 @@ def grid_from_bytes(data: bytes) -> tuple[OccupancyGrid, NDArray[np.int8]]:
 
 def path_from_bytes(data: bytes) -> tuple[Path, NDArray[np.float64]]:
     """
-    Return a path without its poses, and their numbers, float64[N, 7]: x, y, z and quaternion.
+    Deserialise a path; return it without poses, and float64[N, 7]: x, y, z and quaternion.
 
     Raises
     ------
     InputError
-        The bytes end too early, or a pose is in another frame than the path.
+        `data` is truncated, or a pose is in another frame than the path.
 
     """
     if data[:2] != LITTLE_ENDIAN:
@@ -67,10 +67,10 @@ def path_from_bytes(data: bytes) -> tuple[Path, NDArray[np.float64]]:
     at = _aligned(end, 4)
     count = _count(data, at)
     message = deserialize_message(data[:at] + COUNT.pack(0), Path)
-    # No pose is shorter: a false count must not claim memory.
+    # Bound the allocation by the length of the data, since the count may be corrupt.
     numbers = np.empty((min(count, len(data) // (8 * POSE)), POSE))
-    whole = np.frombuffer(data, np.uint8)
-    read, foreign = _read_poses(whole, at + COUNT.size, whole[12 + COUNT.size : end], numbers)
+    raw = np.frombuffer(data, np.uint8)
+    read, foreign = _read_poses(raw, at + COUNT.size, raw[12 + COUNT.size : end], numbers)
     if foreign:
         refuse_frame(read, _text(data, foreign, _after_string(data, foreign)), message)
     if read < count:
@@ -80,9 +80,9 @@ def path_from_bytes(data: bytes) -> tuple[Path, NDArray[np.float64]]:
 
 class OdometryReader:
     """
-    Reads odometry into one message, the same for all, without the covariances.
+    Deserialises odometry into one reused message, without the covariances.
 
-    They are 72 of the 85 numbers, and rclpy makes an array of them.
+    The covariances are 72 of the 85 numbers, and rclpy allocates arrays for them.
     """
 
     def __init__(self) -> None:
@@ -90,12 +90,12 @@ class OdometryReader:
 
     def read(self, data: bytes) -> Odometry:
         """
-        Return the message that the bytes hold.
+        Return the deserialised message; the next call overwrites it.
 
         Raises
         ------
         InputError
-            The bytes end too early.
+            `data` is truncated.
 
         """
         if data[:2] != LITTLE_ENDIAN:
@@ -122,12 +122,12 @@ class OdometryReader:
 
 
 def _text(data: bytes, at: int, end: int) -> str:
-    """Return the string from its length on, without the zero at its end."""
+    """Return the string whose length field is at `at`, without its terminating zero."""
     return data[at + COUNT.size : end].rstrip(b'\0').decode('utf-8', 'replace')
 
 
 def _aligned(at: int, size: int) -> int:
-    """Return the next place for a number of a size; places count from behind the first 4 bytes."""
+    """Return the aligned offset of a field of `size` bytes; the first 4 bytes do not count."""
     return -(-(at - 4) // size) * size + 4
 
 
@@ -146,10 +146,10 @@ def _after_string(data: bytes, at: int) -> int:
              nogil=True)  # fmt: skip
 def _read_poses(data: Any, at: Any, frame: Any, numbers: Any) -> Any:
     """
-    Fill numbers[N, 7] from the stamped poses at a place; return how many are good.
+    Fill numbers[N, 7] from the stamped poses at offset `at`; return the number of valid poses.
 
     A stamped pose is a time (8 bytes), the length and characters of its frame, and 7 numbers. The
-    second result is the place of the length where a pose is in another frame, else 0.
+    second result is the offset of the frame of the first pose in another frame, else 0.
     """
     bits = np.empty(1, np.uint64)
     for i in range(numbers.shape[0]):

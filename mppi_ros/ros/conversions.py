@@ -1,4 +1,4 @@
-"""Between ROS messages and plain arrays, the only place that knows both; bad input ends here."""
+"""Conversion between ROS messages and plain arrays, with validation of the messages."""
 
 from __future__ import annotations
 
@@ -34,38 +34,36 @@ from mppi_ros.driving.costmap import Costmap
 from mppi_ros.driving.distance_field import DistanceField
 from mppi_ros.parameters.errors import InputError
 
-QUATERNION_NORM = (
-    0.99,
-    1.01,
-)  # of a quaternion: looser than float32 rounding, tighter than any mistake
-LEVEL_TOLERANCE = 1e-3  # rotation of a grid's origin [rad]
-MAX_PATH_POSES = 100_000  # poses
-MAX_DRAWN_DISTANCE = 2.0  # [m] distance to an obstacle that is drawn as free
-# What the cells of nav2_msgs/Costmap are in an OccupancyGrid, as Nav2 itself translates them.
+QUATERNION_NORM = (0.99, 1.01)  # accepted range, wider than float32 rounding
+LEVEL_TOLERANCE = 1e-3  # [rad] rotation of a grid's origin
+MAX_PATH_POSES = 100_000
+MAX_DRAWN_DISTANCE = 2.0  # [m] to an obstacle, drawn as 0
+# Cost values 0..255 of nav2_msgs/Costmap as OccupancyGrid values, with Nav2's conversion.
 NAV2_COSTS = np.array(
     [0, *(1 + 97 * (cost - 1) // 251 for cost in range(1, 253)), 99, 100, -1], np.int8
 )
 
 
 def seconds_from_msg(stamp: Time) -> float:
-    """Return a stamp as seconds since the epoch of its clock."""
+    """Return a stamp in seconds since the epoch of its clock."""
     return float(stamp.sec) + 1e-9 * float(stamp.nanosec)
 
 
 def seconds_to_msg(seconds: float) -> Time:
     """Return seconds since the epoch as a stamp."""
-    whole = math.floor(seconds)
-    return Time(sec=whole, nanosec=min(int((seconds - whole) * 1e9), 999_999_999))
+    seconds_part = math.floor(seconds)
+    nanoseconds = int((seconds - seconds_part) * 1e9)
+    return Time(sec=seconds_part, nanosec=min(nanoseconds, 999_999_999))
 
 
 def pose_from_msg(pose: Pose, name: str) -> tuple[float, float, float]:
     """
-    Return x [m], y [m], yaw [rad] of a pose; `name` is what an error calls it.
+    Return x [m], y [m], yaw [rad] of a pose; errors refer to it as `name`.
 
     Raises
     ------
     InputError
-        The position is not finite or the orientation is no unit quaternion.
+        The position is not finite or the orientation is not a unit quaternion.
 
     """
     position, turn = pose.position, pose.orientation
@@ -74,7 +72,7 @@ def pose_from_msg(pose: Pose, name: str) -> tuple[float, float, float]:
     norm = math.hypot(turn.x, turn.y, turn.z, turn.w)
     if not QUATERNION_NORM[0] <= norm <= QUATERNION_NORM[1]:
         raise InputError(
-            f'{name}.orientation = ({turn.x:g}, {turn.y:g}, {turn.z:g}, {turn.w:g}) is no unit '
+            f'{name}.orientation = ({turn.x:g}, {turn.y:g}, {turn.z:g}, {turn.w:g}) is not a unit '
             f'quaternion: its norm {norm:g} is outside {list(QUATERNION_NORM)}'
         )
     return position.x, position.y, yaw_from_msg(turn)
@@ -97,12 +95,12 @@ def pose_to_msg(x: float, y: float, yaw: float) -> Pose:
 
 def odometry_from_msg(message: OdometryMessage, stamp: float) -> Odometry:
     """
-    Return the odometry in a message, taken at `stamp` [s].
+    Return the odometry of a message with the time `stamp` [s].
 
     Raises
     ------
     InputError
-        A number is not finite or the orientation is no unit quaternion.
+        A number is not finite or the orientation is not a unit quaternion.
 
     """
     x, y, yaw = pose_from_msg(message.pose.pose, 'odometry.pose.pose')
@@ -126,19 +124,19 @@ def odometry_to_msg(odometry: Odometry, frame: str, child_frame: str) -> Odometr
 
 def costmap_from_msg(message: OccupancyGrid, cells: NDArray[np.int8] | None = None) -> Costmap:
     """
-    Return the costmap in a message; its cells are shared with the message, not copied.
+    Return the costmap of a message; its cells share memory with the message.
 
     Parameters
     ----------
     message : OccupancyGrid
         The grid.
     cells : int8[N], optional
-        Its cells, where they were read apart from the message.
+        Cells that were deserialised separately from the message.
 
     Raises
     ------
     InputError
-        The data has not width · height cells, a value is out of range, or the origin is
+        The number of cells is not width * height, a value is out of range, or the origin is
         rotated or not finite.
 
     """
@@ -153,7 +151,7 @@ def costmap_from_msg(message: OccupancyGrid, cells: NDArray[np.int8] | None = No
     x, y, yaw = pose_from_msg(info.origin, 'costmap.info.origin')
     if abs(yaw) > LEVEL_TOLERANCE:
         raise InputError(
-            f'costmap.info.origin is rotated by {yaw:.3f} rad; grids parallel to their frame are '
+            f'costmap.info.origin is rotated by {yaw:.3f} rad; grids aligned with their frame are '
             f'expected (at most {LEVEL_TOLERANCE} rad)'
         )
     return Costmap(cells.reshape(info.height, info.width), info.resolution, x, y)
@@ -161,7 +159,7 @@ def costmap_from_msg(message: OccupancyGrid, cells: NDArray[np.int8] | None = No
 
 def costmap_from_nav2_msg(message: Any) -> Costmap:
     """
-    Return the costmap in a nav2_msgs/Costmap, whose cells are 0..252, 253, 254 and 255 (unknown).
+    Return the costmap of a nav2_msgs/Costmap with costs 0..252, 253, 254 and 255 (unknown).
 
     Raises
     ------
@@ -178,7 +176,7 @@ def costmap_from_nav2_msg(message: Any) -> Costmap:
 
 def updated_costmap(costmap: Costmap, *updates: Any) -> Costmap:
     """
-    Return a costmap with the cells of each map_msgs/OccupancyGridUpdate in their place.
+    Return a copy of a costmap with the given map_msgs/OccupancyGridUpdate messages applied.
 
     Raises
     ------
@@ -196,7 +194,7 @@ def updated_costmap(costmap: Costmap, *updates: Any) -> Costmap:
 
 
 def check_update(costmap: Costmap, update: Any) -> None:
-    """Raise InputError unless an update has width · height cells inside of the costmap."""
+    """Raise InputError unless an update has width * height cells inside the costmap."""
     height, width = costmap.shape
     if len(update.data) != update.width * update.height:
         raise InputError(
@@ -235,7 +233,7 @@ def path_from_msg(
     message : Path
         The path.
     numbers : float64[N, 7], optional
-        Its poses as position x, y, z and quaternion x, y, z, w, where they were read apart.
+        Separately deserialised poses: position x, y, z and quaternion x, y, z, w.
 
     Raises
     ------
@@ -251,19 +249,19 @@ def path_from_msg(
     place, (x, y, z, w) = numbers[:, :2], numbers[:, 3:].T
     with np.errstate(over='ignore', invalid='ignore'):
         norm = np.sqrt(x * x + y * y + z * z + w * w)
-        good = (
+        valid = (
             np.isfinite(place).all(axis=1)
             & (norm >= QUATERNION_NORM[0])
             & (norm <= QUATERNION_NORM[1])
         )
-    if not good.all():
-        _refuse(numbers, int(np.argmin(good)))
+    if not valid.all():
+        _refuse(numbers, int(np.argmin(valid)))
     yaw = np.arctan2(2.0 * (w * z + x * y), 1.0 - 2.0 * (y * y + z * z))
     return np.column_stack([place, yaw])
 
 
 def numbers_of_poses(message: Path) -> NDArray[np.float64]:
-    """Return position and quaternion of each pose, float64[N, 7]; see path_from_msg."""
+    """Return position and quaternion of each pose, float64[N, 7]; see `path_from_msg`."""
     frame = message.header.frame_id
     if len(message.poses) > MAX_PATH_POSES:
         raise InputError(
@@ -279,14 +277,14 @@ def numbers_of_poses(message: Path) -> NDArray[np.float64]:
 
 
 def refuse_frame(index: int, frame: str, message: Path) -> NoReturn:
-    """Say that a pose of a path is in a frame of its own."""
+    """Raise InputError for a pose in another frame than its path."""
     raise InputError(
         f"plan.poses[{index}] is in frame '{frame}', the plan in '{message.header.frame_id}'"
     )
 
 
 def _refuse(numbers: NDArray[np.float64], index: int) -> None:
-    """Say what is wrong with one pose."""
+    """Raise InputError for an invalid pose."""
     x, y, z, *turn = numbers[index].tolist()
     pose = Pose(position=Point(x=x, y=y, z=z), orientation=Quaternion())
     pose.orientation.x, pose.orientation.y, pose.orientation.z, pose.orientation.w = turn
@@ -306,7 +304,7 @@ def path_to_msg(poses: Iterable[Sequence[float]], stamp: float, frame: str) -> P
 
 def command_from_msg(message: Twist) -> Command:
     """
-    Return the planar part of a twist.
+    Return the planar velocity of a twist.
 
     Raises
     ------
@@ -379,7 +377,7 @@ def candidates_to_msg(
     segments: int = 14,
 ) -> MarkerArray:
     """
-    Return sampled trajectories as one marker of coloured lines: blue is light, red is heavy.
+    Return sampled trajectories as one marker of lines, coloured by weight from blue to red.
 
     Parameters
     ----------
@@ -388,9 +386,9 @@ def candidates_to_msg(
     weights : float32[n]
         Weights of the samples.
     stamp, frame
-        Of the header.
+        Values of the header.
     segments : int
-        Straight pieces that a trajectory is drawn with.
+        Number of line segments per trajectory.
 
     """
     marker = Marker(ns='candidates', type=Marker.LINE_LIST, action=Marker.ADD)
@@ -414,7 +412,7 @@ def candidates_to_msg(
 def polygon_to_msg(
     corners: NDArray[np.float64], pose: Sequence[float], stamp: float, frame: str
 ) -> PolygonStamped:
-    """Return a polygon, float64[p, 2] in the base frame [m], that stands at a pose."""
+    """Return a polygon, float64[p, 2] in the base frame [m], at a pose."""
     x, y, yaw = pose
     turn = np.array([[math.cos(yaw), math.sin(yaw)], [-math.sin(yaw), math.cos(yaw)]])
     message = PolygonStamped()
@@ -427,7 +425,7 @@ def polygon_to_msg(
 def costs_to_msg(
     costs: Mapping[str, float], place: tuple[float, float], stamp: float, frame: str
 ) -> MarkerArray:
-    """Return what each critic charges [s], the most expensive first, as words above a place."""
+    """Return the cost of each critic [s] in descending order as a text marker at `place`."""
     marker = Marker(ns='critic_costs', type=Marker.TEXT_VIEW_FACING, action=Marker.ADD)
     marker.header.stamp = seconds_to_msg(stamp)
     marker.header.frame_id = frame
@@ -436,13 +434,13 @@ def costs_to_msg(
     marker.scale.z = 0.12  # height of a letter [m]
     marker.color = ColorRGBA(r=1.0, g=1.0, b=1.0, a=0.9)
     marker.lifetime = Duration(nanosec=500_000_000)
-    dearest = sorted(costs.items(), key=lambda item: -item[1])
-    marker.text = '\n'.join(f'{name} {cost:.2f} s' for name, cost in dearest if cost >= 0.005)
+    descending = sorted(costs.items(), key=lambda item: -item[1])
+    marker.text = '\n'.join(f'{name} {cost:.2f} s' for name, cost in descending if cost >= 0.005)
     return MarkerArray(markers=[marker])
 
 
 def distance_field_to_msg(field: DistanceField, stamp: float, frame: str) -> OccupancyGrid:
-    """Return a distance field as a grid: 100 at an obstacle, falling to 0 at FIELD_REACH."""
+    """Return a distance field as a grid: 100 at an obstacle, 0 from MAX_DRAWN_DISTANCE on."""
     near = np.clip(100.0 * (1.0 - field.distance / MAX_DRAWN_DISTANCE), 0.0, 100.0).astype(np.int8)
     costmap = Costmap(near, field.resolution, field.origin_x, field.origin_y)
     return costmap_to_msg(costmap, stamp, frame)
@@ -452,9 +450,9 @@ def diagnostics_to_msg(
     stamp: float, name: str, level: bytes, message: str, values: Mapping[str, object]
 ) -> DiagnosticArray:
     """
-    Return one status; floating numbers are written with six digits.
+    Return a DiagnosticArray with one status; floats are formatted with six digits.
 
-    Its hardware_id (REP-107) is the namespace in the name: it tells the robots of a graph apart.
+    The hardware_id (REP-107) is the namespace in `name`, which identifies the robot.
     """
     status = DiagnosticStatus(level=level, name=name, message=message)
     status.hardware_id = name.split(':', 1)[0].rpartition('/')[0] or '/'

@@ -1,10 +1,9 @@
 """
-Entities that cost the executor nothing while they have nothing to say.
+Reduction of the load of rclpy's executor: polled subscriptions, no default QoS event handlers.
 
-rclpy's executor visits everything that it waits for at every message of any topic. It gives every
-publisher and subscription two handlers, which warn of unequal qualities and types; on topics on
-which no offer of quality can be misunderstood they took half of its time. And what is needed only
-in a tick need not wake anybody when it comes.
+The executor visits each entity at each message. By default each publisher and subscription has two
+event handlers that report incompatible QoS and types, which took half of its time. Messages that
+are only needed in a tick are polled and do not wake the executor.
 """
 
 from __future__ import annotations
@@ -20,28 +19,28 @@ SUBSCRIPTION = SubscriptionEventCallbacks(use_default_callbacks=False)
 
 
 class PolledCallbackGroup(CallbackGroup):
-    """Subscriptions that no executor waits for: `poll_message` asks for their messages."""
+    """Callback group whose subscriptions the executor skips; use `poll_message`."""
 
     def can_execute(self, entity: Any) -> bool:
-        """Keep the executor from waiting for messages; events of a subscription go on."""
+        """Exclude subscriptions from the executor; their events are still handled."""
         return not isinstance(entity, Subscription)
 
     def beginning_execution(self, entity: Any) -> bool:
-        """Let an event be handled."""
+        """Allow the execution of an event handler."""
         return True
 
     def ending_execution(self, entity: Any) -> None:
-        """Take note of nothing: there is one thread."""
+        """Do nothing: the executor has one thread."""
 
 
 def poll_message(subscription: Subscription) -> Any:
-    """Return the oldest message that waits, as its callback would get it; None without one."""
+    """Return the oldest pending message, as its callback would receive it; None without one."""
     found = poll_message_with_info(subscription)
     return None if found is None else found[0]
 
 
 def poll_message_with_info(subscription: Subscription) -> tuple[Any, dict[str, int]] | None:
-    """Return the oldest message that waits and what the middleware says of it."""
+    """Return the oldest pending message and its message info; None without one."""
     with subscription.handle:
         found: tuple[Any, dict[str, int]] | None = subscription.handle.take_message(
             subscription.msg_type, subscription.raw

@@ -1,4 +1,4 @@
-"""What `--help` of a node prints: a page in the order of man, its parameters from their source."""
+"""Text of `--help` of a node: a man page with the parameters from their declarations."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SECTION_ORDER = ('NAME', 'SYNOPSIS', 'DESCRIPTION', 'PARAMETERS', 'EXIT STATUS',
 
 
 def help_text(name: str, node: type[Any], parameters: type[Any]) -> str:
-    """Return the page of an executable that runs a node with the parameters of a dataclass."""
+    """Return the man page of an executable with a node class and a parameter dataclass."""
     summary = str(inspect.getdoc(sys.modules[node.__module__])).splitlines()[0]
     sections = {
         'NAME': f'{name} - {summary[0].lower()}{summary[1:].rstrip(".")}',
@@ -39,7 +39,7 @@ def _parameter(info: ParameterInfo) -> str:
 
 
 def _filled(text: str, indent: int) -> str:
-    """Return paragraphs, which an empty line parts, anew in lines of one width."""
+    """Wrap paragraphs, separated by empty lines, to the page width."""
     return '\n\n'.join(
         textwrap.fill(
             ' '.join(paragraph.split()), PAGE_WIDTH, initial_indent=' ' * indent,

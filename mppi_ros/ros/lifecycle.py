@@ -1,4 +1,4 @@
-"""A managed node beyond what rclpy gives: errors are told, bad requests refused, Nav2 bonded."""
+"""Lifecycle node with logged errors, rejected invalid transitions and a bond to Nav2."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from mppi_ros.parameters.errors import MppiError
 
 try:
     from bondpy import bondpy
-except ImportError:  # it comes with Nav2, and not everybody has Nav2
+except ImportError:  # optional, part of Nav2
     bondpy = None
 
-HEARTBEAT_PERIOD, HEARTBEAT_TIMEOUT = 0.1, 4.0  # [s] those of Nav2's own nodes
+HEARTBEAT_PERIOD, HEARTBEAT_TIMEOUT = 0.1, 4.0  # [s] as in Nav2's nodes
 
 
 def transition(callback: Callable[..., Any]) -> Callable[..., TransitionCallbackReturn]:
     """
-    Make a transition of a plain method: it fails by raising.
+    Convert a method that raises on failure to a transition callback.
 
-    A MppiError is a failure: the state stays what it was. Anything else is an error, which rclpy
-    itself would pass over without a word, and leads through `on_error`.
+    A MppiError is a FAILURE, which keeps the state. Any other exception is an ERROR, which rclpy
+    itself does not log; it leads to `on_error`.
     """
 
     @functools.wraps(callback)
@@ -44,7 +44,7 @@ def transition(callback: Callable[..., Any]) -> Callable[..., TransitionCallback
 
 
 class ManagedNode(LifecycleNode):
-    """A lifecycle node that lives on when it is asked for what its state does not allow."""
+    """A lifecycle node that rejects invalid transition requests instead of terminating."""
 
     def __init__(self, name: str, **options: Any) -> None:
         super().__init__(name, **options)
@@ -66,21 +66,20 @@ class ManagedNode(LifecycleNode):
                 return response
             return change(request, response)
 
-        # rclpy raises through the executor instead, and the node would end.
+        # rclpy would raise through the executor, which terminates the node.
         self._service_change_state.callback = refuse_or_change
 
     def forget_destroyed(self) -> None:
         """
-        Forget the entities that were destroyed.
+        Remove destroyed entities from the callback group.
 
-        rclpy keeps a reference to each in the callback group of the node, and the handle of each
-        parameter event that it hears.
+        rclpy keeps a reference to each of them, and a handle per received parameter event.
         """
         entities = self.default_callback_group.entities
         entities -= {reference for reference in entities if reference() is None}
 
     def bond(self) -> None:
-        """Tell Nav2's lifecycle manager that this node lives, where bondpy is installed."""
+        """Start the bond to Nav2's lifecycle manager if bondpy is installed."""
         if bondpy is None:
             return
         self._bond = bondpy.Bond(self, 'bond', self.get_name())
@@ -89,10 +88,10 @@ class ManagedNode(LifecycleNode):
         self._bond.start()
 
     def unbond(self) -> None:
-        """Take leave of the lifecycle manager."""
+        """Break the bond to the lifecycle manager."""
         if self._bond is not None:
             self._bond.shutdown()
-            # bondpy leaves both in the lists of the node.
+            # bondpy does not destroy them.
             self.destroy_subscription(self._bond.sub)
             self.destroy_publisher(self._bond.pub)
             self._bond = None

@@ -1,4 +1,4 @@
-"""Recording of ROS 2 messages as they travel, to an MCAP file for Foxglove and `ros2 bag play`."""
+"""Recording of serialised ROS 2 messages to an MCAP file for Foxglove and `ros2 bag play`."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ SEPARATOR = '\n' + '=' * 80 + '\n'
 
 class Recording:
     """
-    MCAP file of serialised messages: profile ros2, CDR, definitions in the form ros2msg.
+    MCAP file with profile ros2, CDR encoding and ros2msg schemas.
 
-    The definitions and the quality of service of each topic travel with the file, so that it is
-    read without ROS and replayed with latched topics latched.
+    The file contains the message definitions and the QoS of each topic. It can be read without
+    ROS, and latched topics are replayed as latched.
     """
 
     def __init__(self, path: Path) -> None:
-        from mcap.writer import Writer  # a reader of summaries needs no writer
+        from mcap.writer import Writer  # optional dependency
 
         self._stream = path.open('wb')
         self._writer = Writer(self._stream)
@@ -34,16 +34,16 @@ class Recording:
 
     def add_topic(self, topic: str, message_type: str, qos: str = '') -> None:
         """
-        Announce a topic; its messages may then be written.
+        Add a topic; its messages can then be written.
 
         Parameters
         ----------
         topic : str
             Full name of the topic.
         message_type : str
-            As in 'nav_msgs/msg/Odometry'.
+            Full type name, such as 'nav_msgs/msg/Odometry'.
         qos : str
-            Offered quality of service of the publishers, as `offered_qos` writes it.
+            QoS profiles of the publishers, formatted by `offered_qos`.
 
         Raises
         ------
@@ -61,7 +61,7 @@ class Recording:
         )
 
     def write(self, topic: str, data: bytes, received: int, published: int | None = None) -> None:
-        """Add one serialised message; `received` and `published` are times [ns since 1970]."""
+        """Add one serialised message; `received` and `published` are Unix times [ns]."""
         stamp = received if published is None else published
         self._writer.add_message(self._channels[topic], received, data, stamp)
 
@@ -81,20 +81,20 @@ class Recording:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Close the file, whatever happened."""
+        """Close the file."""
         self.close()
 
 
 def offered_qos(profiles: Iterable[dict[str, int]]) -> str:
     """
-    Return the YAML in which rosbag2 keeps the quality of service that publishers offered.
+    Format the QoS profiles of publishers as YAML, as rosbag2 stores them.
 
     Parameters
     ----------
     profiles : iterable of dict
-        For each publisher the numbers of its policies, as in rmw: 'history', 'depth',
-        'reliability', 'durability', 'liveliness', and the durations 'deadline', 'lifespan',
-        'liveliness_lease_duration' [ns]. Every rosbag2 since Foxy understands numbers.
+        Policies of each publisher as rmw enumeration values: 'history', 'depth', 'reliability',
+        'durability', 'liveliness', and durations 'deadline', 'lifespan',
+        'liveliness_lease_duration' [ns]. rosbag2 reads the values since Foxy.
 
     """
     lines = []
@@ -116,7 +116,7 @@ def _duration(key: str, profile: dict[str, int]) -> list[str]:
 
 
 def message_definition(message_type: str) -> str:
-    """Return the text of a message definition and of all messages that it contains."""
+    """Return a message definition with those of all nested messages."""
     package, _, name = message_type.split('/')
     wanted, done = [f'{package}/{name}'], set[str]()
     parts: list[str] = []
@@ -132,7 +132,7 @@ def message_definition(message_type: str) -> str:
 
 
 def type_hash(message_type: str) -> str:
-    """Return the hash that tells versions of a message apart (REP-2016), '' if there is none."""
+    """Return the type hash of a message (REP-2016), '' without one."""
     package, _, name = message_type.split('/')
     try:
         described = json.loads(_find(f'{package}/{name}', 'json').read_text('utf-8'))
@@ -144,8 +144,8 @@ def type_hash(message_type: str) -> str:
 
 def _contained(text: str, package: str) -> Iterator[str]:
     for line in text.splitlines():
-        words = line.split('#')[0].split()
-        kind = re.split(r'[\[<]', words[0])[0] if words else 'bool'
+        tokens = line.split('#')[0].split()
+        kind = re.split(r'[\[<]', tokens[0])[0] if tokens else 'bool'
         if not PRIMITIVES.fullmatch(kind):
             yield kind if '/' in kind else f'{package}/{kind}'
 

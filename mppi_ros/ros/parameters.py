@@ -1,4 +1,4 @@
-"""A parameter dataclass as the ROS parameters of a node: described, checked as a whole, live."""
+"""A parameter dataclass as ROS parameters of a node: described, validated atomically, live."""
 
 from __future__ import annotations
 
@@ -31,28 +31,28 @@ TYPES = {
 
 class ParameterMixin(Generic[T]):
     """
-    Gives a node a `configuration`: an immutable dataclass that its ROS parameters mirror.
+    Gives a node a `configuration`: an immutable dataclass mirrored by its ROS parameters.
 
-    A node calls `declare_configuration` once and overrides `apply_configuration`. Changes come in
-    through the services or `set_parameters`; a set is checked as a whole by the dataclass itself
-    and applied whole or not at all. Checking comes before rclpy's own, because the messages of
-    the dataclass name unit and range and because it takes an integer where a double is meant.
+    A node calls `declare_configuration` once and overrides `apply_configuration`. Changes arrive
+    through the parameter services or `set_parameters`. The dataclass validates a set of changes,
+    which is applied completely or not at all. It precedes the validation of rclpy, since its
+    messages contain unit and range, and since it accepts an integer for a double.
     """
 
     configuration: T
-    _infos: Mapping[str, ParameterInfo] = {}  # rclpy sets parameters before we declare ours
+    _infos: Mapping[str, ParameterInfo] = {}  # rclpy sets parameters before the declaration
 
     def declare_configuration(self: Any, defaults: T) -> None:
         """
-        Declare every parameter of `defaults` and take the values given at start.
+        Declare every parameter of `defaults` and apply the values given at start.
 
-        An unknown name in a section of a params file for several nodes, such as `/**:`, belongs
-        to another one: it is named in the log and passed over.
+        In a section of a params file for several nodes, such as `/**:`, an unknown name is assumed
+        to belong to another node: it is logged and ignored.
 
         Raises
         ------
         ParameterError
-            A value given at start is bad, or its name is unknown.
+            A value given at start is invalid, or its name is unknown.
 
         """
         infos = {info.name: info for info in describe(type(defaults))}
@@ -65,28 +65,28 @@ class ParameterMixin(Generic[T]):
         for name in shared_names(sys.argv, self.get_fully_qualified_name()) & given.keys():
             if name not in infos and name not in former:
                 hint = hint_for(name, infos.values(), cutoff=0.8)
-                words = f'a params file gives {name} to several nodes: not a parameter here{hint}'
-                self.get_logger().warning(words)
+                message = f'params file sets {name} for several nodes: unknown to this node{hint}'
+                self.get_logger().warning(message)
                 del given[name]
         self.configuration = replace(defaults, _typed(given, infos))
         values = flatten(self.configuration)
         for name, info in infos.items():
-            if self.has_parameter(name):  # use_sim_time, which every node declares by itself
+            if self.has_parameter(name):  # use_sim_time, which rclpy declares
                 continue
             value = TYPES[info.kind] if info.kind == 'double_array' else values[name]
             self.declare_parameter(name, value, descriptor(info), ignore_override=True)
-        # An array is declared by its type, since an empty one has none, and gets its value now.
+        # Declare an array by type, since an empty array has none, and set its value afterwards.
         arrays = [name for name, info in infos.items() if info.kind == 'double_array']
         Node.set_parameters_atomically(self, [_parameter(infos[n], values[n]) for n in arrays])
         self._infos = infos
 
     def apply_configuration(self, configuration: T) -> None:
-        """Act on a new configuration between ticks; raise MppiError to refuse it unchanged."""
+        """Apply a new configuration between ticks; raise MppiError to reject it unchanged."""
 
     def set_parameters_atomically(
         self: Any, parameter_list: list[Parameter]
     ) -> SetParametersResult:
-        """Check and apply a set of changes as a whole."""
+        """Validate and apply a set of changes atomically."""
         infos, before = self._infos, self.configuration
         ours = [p for p in parameter_list if not self._is_of_rclpy(p.name, infos)]
         rest = [p for p in parameter_list if self._is_of_rclpy(p.name, infos)
@@ -94,14 +94,14 @@ class ParameterMixin(Generic[T]):
         try:
             after = replace(before, _typed({p.name: p.value for p in ours}, infos))
             old, new = flatten(before), flatten(after)
-            # Loading a dump sets everything; what is not live may be set to what it is.
+            # Loading a dump sets all parameters; a read-only one may be set to its current value.
             for name, info in infos.items():
                 if not info.live and new[name] != old[name]:
-                    raise ParameterError(f'{name} is read-only: it is given at start')
+                    raise ParameterError(f'{name} is read-only: set it at start')
             self._adopt(after)
         except MppiError as error:
             return SetParametersResult(successful=False, reason=str(error))
-        except Exception as error:  # a mistake in this program must not end it while it drives
+        except Exception as error:  # a programming error must not end the process
             reason = f'{type(error).__name__}: {error}'
             return SetParametersResult(successful=False, reason=reason)
         changes = [_parameter(infos[p.name], new[p.name]) for p in ours if infos[p.name].live]
@@ -111,7 +111,7 @@ class ParameterMixin(Generic[T]):
         return result
 
     def _adopt(self, configuration: T) -> None:
-        """Make a configuration the one in force, or raise MppiError and keep the one before."""
+        """Apply a configuration; if it raises MppiError, keep the previous one."""
         before = self.configuration
         if configuration == before:
             return
@@ -123,11 +123,11 @@ class ParameterMixin(Generic[T]):
             raise
 
     def set_parameters(self, parameter_list: list[Parameter]) -> list[SetParametersResult]:
-        """Check and apply changes one by one."""
+        """Validate and apply changes one by one."""
         return [self.set_parameters_atomically([parameter]) for parameter in parameter_list]
 
     def _stays(self: Any, parameter: Parameter) -> bool:
-        # Like ours: what is not live may be set to what it is, as the loading of a dump does.
+        # A read-only parameter of rclpy may also be set to its current value, see above.
         if not self.describe_parameter(parameter.name).read_only:
             return False
         return bool(self.get_parameter(parameter.name).value == parameter.value)
@@ -138,10 +138,10 @@ class ParameterMixin(Generic[T]):
 
 def descriptor(info: ParameterInfo) -> ParameterDescriptor:
     """
-    Return what `ros2 param describe` shows of a parameter.
+    Return the descriptor that `ros2 param describe` shows.
 
-    A range is given only where it is closed: ROS knows no other. The check of the dataclass
-    holds in any case.
+    ROS supports closed ranges only, so others are given as text; the dataclass always checks the
+    range.
     """
     unit = f' [{info.unit}]' if info.unit else ''
     shown = ParameterDescriptor(
@@ -162,7 +162,7 @@ def descriptor(info: ParameterInfo) -> ParameterDescriptor:
 
 
 def _typed(given: dict[str, Any], infos: Mapping[str, ParameterInfo]) -> dict[str, Any]:
-    # An empty list has no type in ROS: it arrives as None or as an empty array of any type.
+    # ROS has no type for an empty list: it arrives as None or as an empty array of any type.
     return {
         name: () if _is_empty(value) and name in infos and infos[name].kind == 'double_array'
         else value

@@ -1,8 +1,8 @@
 """
-The params files of a process: whether they address a node at all, and what they give to every one.
+Check of params files: whether they address the node, and which parameters are shared by nodes.
 
-rclpy merges all files into one set of values and says neither. A file whose keys name another node
-leaves this one on its defaults; a section `/**:` holds parameters of other nodes as well.
+rclpy merges all files into one set of values and reports neither. A file whose keys name another
+node leaves this node at its defaults; a section `/**:` also contains parameters of other nodes.
 """
 
 from __future__ import annotations
@@ -24,26 +24,26 @@ def files(arguments: Sequence[str]) -> list[str]:
 
 
 def unaddressed(arguments: Sequence[str], node: str) -> list[str]:
-    """Return for each params file in which no key addresses the node what is wrong with it."""
+    """Return an error message for each params file that does not address the node."""
     complaints = []
     for file in files(arguments):
         keys = [pattern for pattern, _ in _sections(file)]
         if keys and not any(_matches(pattern, node) for pattern in keys):
             complaints.append(
-                f'no key of the params file {file} addresses {node}: it is as if there was none; '
+                f'no key of the params file {file} addresses {node}, so the file has no effect; '
                 f'its keys are {", ".join(sorted(set(keys)))}'
             )
         elif not keys:
-            complaints.append(f'the params file {file} holds no {PARAMETERS}')
+            complaints.append(f'the params file {file} contains no {PARAMETERS}')
     return complaints
 
 
 def shared_names(arguments: Sequence[str], node: str) -> frozenset[str]:
     """
-    Return the names of parameters that only sections for several nodes give to this one.
+    Return the names of parameters that are set only in sections for several nodes.
 
-    These are keys that name no node, such as `/**:`; `/**/mppi_controller:` does. A name
-    that its own section or an argument gives, too, is not among them.
+    Such sections name no node, for example `/**:`; `/**/mppi_controller:` names one. Names that
+    are also set in a section of the node or by an argument are excluded.
     """
     shared, own = set[str](), set[str]()
     for file in files(arguments):
@@ -56,7 +56,7 @@ def shared_names(arguments: Sequence[str], node: str) -> frozenset[str]:
 
 
 def _values(arguments: Sequence[str], flags: tuple[str, ...]) -> Iterator[str]:
-    """Yield what follows one of the flags among the ROS arguments."""
+    """Yield the value after each occurrence of one of the flags among the ROS arguments."""
     ros = False
     for flag, value in zip(arguments, [*arguments[1:], ''], strict=True):
         if flag in ('--ros-args', '--'):
@@ -66,10 +66,10 @@ def _values(arguments: Sequence[str], flags: tuple[str, ...]) -> Iterator[str]:
 
 
 class _Untagged(yaml.SafeLoader):
-    """Loads what a tag stands before as if there was none, as rcl does: launch writes tuples."""
+    """Loader that ignores YAML tags, as rcl does: launch writes tuples."""
 
     def construct_anything(self, _: str, node: yaml.Node) -> Any:
-        """Return the value of a node of an unknown tag."""
+        """Return the value of a node with an unknown tag."""
         if isinstance(node, yaml.MappingNode):
             return self.construct_mapping(node, deep=True)
         if isinstance(node, yaml.SequenceNode):
@@ -81,12 +81,12 @@ _Untagged.add_multi_constructor('', _Untagged.construct_anything)
 
 
 def _sections(file: str) -> list[tuple[str, frozenset[str]]]:
-    """Return each pattern of node names in a file with the names of the parameters under it."""
+    """Return each node name pattern in a file with the parameter names under it."""
     try:
         content = yaml.load(Path(file).read_text('utf-8'), _Untagged)
         return list(_nodes(content, ''))
     except (OSError, ValueError, RecursionError, yaml.YAMLError):
-        return []  # rclpy has complained, or reads it otherwise
+        return []  # rclpy reports errors
 
 
 def _nodes(content: Any, prefix: str) -> Iterator[tuple[str, frozenset[str]]]:
@@ -108,7 +108,7 @@ def _flat(content: Any, prefix: str) -> Iterator[str]:
 
 
 def _matches(pattern: str, node: str) -> bool:
-    """Tell whether a pattern with * for a token and ** for any number fits a full name."""
+    """Return whether a pattern, * for one token and ** for any number, matches a full name."""
     tokens = (
         {'**': '(/[^/]+)*', '*': '/[^/]+'}.get(token, '/' + re.escape(token))
         for token in pattern.strip('/').split('/')

@@ -1,4 +1,4 @@
-"""A node as a process: arguments, executor, signals, exit code, and a last word before the end."""
+"""Run a node as a process: arguments, executor, signals, exit code and an orderly stop."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ from mppi_ros.ros.help import help_text
 from mppi_ros.ros.params_files import unaddressed
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
-AGAIN = 0.05  # [s]
-ASKED_TO_STOP = threading.Event()  # by a signal while nothing was interruptible
+AGAIN = 0.05  # [s] until a signal is repeated
+ASKED_TO_STOP = threading.Event()  # a signal was received
 
 
 def freeze_garbage() -> None:
     """
-    Keep what is there by now, and stays anyway, out of the garbage collection.
+    Exclude the existing objects from garbage collection.
 
-    A full collection walks through all that Numba keeps and would stop a tick for 0.15 s and more.
-    What was kept before and is garbage now is collected first: it would stay for good.
+    A full collection visits all objects of Numba and blocks a tick for 0.15 s or more. Garbage
+    among the previously frozen objects is collected first.
     """
     gc.unfreeze()
     gc.collect()
@@ -42,15 +42,15 @@ def freeze_garbage() -> None:
 @contextmanager
 def interruptible() -> Iterator[None]:
     """
-    Let a stop signal end what is done meanwhile: it takes long, and the robot stands.
+    Let a stop signal interrupt a long operation while the robot stands still.
 
     Raises
     ------
     KeyboardInterrupt
-        SIGINT or SIGTERM came, now or before.
+        SIGINT or SIGTERM is or was received.
 
     """
-    if threading.current_thread() is not threading.main_thread():  # signals are not for it
+    if threading.current_thread() is not threading.main_thread():  # receives no signals
         yield
         return
     done = False
@@ -61,7 +61,7 @@ def interruptible() -> Iterator[None]:
 
     def interrupt(number: int, frame: Any) -> None:
         if not done:
-            # It is lost where it is raised in a callback, of a weak reference for one.
+            # An exception raised inside a callback, such as that of a weak reference, is lost.
             again = threading.Timer(AGAIN, once_more, (number,))
             again.daemon = True
             again.start()
@@ -79,9 +79,9 @@ def interruptible() -> Iterator[None]:
 
 
 @contextmanager
-def log_after(seconds: float, words: str, say: Callable[[str], Any]) -> Iterator[None]:
-    """Say something, from another thread, if what is done meanwhile takes longer than that."""
-    timer = threading.Timer(seconds, say, (words,))
+def log_after(seconds: float, message: str, log: Callable[[str], Any]) -> Iterator[None]:
+    """Call `log` with a message, from another thread, if the block takes longer than `seconds`."""
+    timer = threading.Timer(seconds, log, (message,))
     timer.daemon = True
     timer.start()
     try:
@@ -91,24 +91,24 @@ def log_after(seconds: float, words: str, say: Callable[[str], Any]) -> Iterator
 
 
 class StartStoppable(Protocol):
-    """What `run` asks of a node."""
+    """Interface of a node that `run` requires."""
 
     def start(self) -> None:
-        """Begin work; the executor runs next."""
+        """Start operation; the executor runs next."""
 
     def stop(self) -> None:
-        """Say the last word; the context still stands."""
+        """Send final commands; the ROS context is still valid."""
 
 
 def run(make: type[Any], parameters: type[Any]) -> None:
     """
-    Run a node of the class `make` until SIGINT or SIGTERM, then exit; or answer `--help`.
+    Run a node of the class `make` until SIGINT or SIGTERM, then exit; print `--help` on request.
 
-    rclpy's own handlers shut the context down at once, and a node could not publish a last
-    command. Here a signal only ends the spinning, and the context ends after the node.
+    The signal handlers of rclpy shut the context down at once, before a node could publish a stop
+    command. Here a signal only ends spinning, and the context is shut down after the node.
 
-    rclpy's EventsExecutor would halve the load of the process, but the one in Jazzy (rclpy 7.1)
-    stalls: messages wait until something else happens.
+    The EventsExecutor of rclpy would halve the load of the process. That of Jazzy (rclpy 7.1)
+    stalls: messages wait until another event occurs.
 
     Raises
     ------
@@ -123,23 +123,23 @@ def run(make: type[Any], parameters: type[Any]) -> None:
     _on_signal(asked_to_stop)
     try:
         rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
-    except Exception as error:  # rclpy has no narrower error for arguments it cannot parse
+    except Exception as error:  # rclpy raises no narrower error for invalid arguments
         raise SystemExit(_complain(str(error).splitlines()[0])) from None
     node = None
     code = 0
     try:
         node = make()
-        for words in unaddressed(sys.argv, node.get_fully_qualified_name()):
-            node.get_logger().error(words)
+        for message in unaddressed(sys.argv, node.get_fully_qualified_name()):
+            node.get_logger().error(message)
         executor = SingleThreadedExecutor()
         executor.add_node(node)
-        # What Python does beside the tick, for a survey, gives way sooner than after 5 ms.
+        # Let costmap processing in another Python thread yield the GIL sooner than after 5 ms.
         sys.setswitchinterval(5e-4)
         node.start()
         spin(executor, asked_to_stop)
     except MppiError as error:
         code = _complain(str(error))
-    except KeyboardInterrupt:  # while it was interruptible
+    except KeyboardInterrupt:  # raised by `interruptible`
         pass
     except Exception:
         traceback.print_exc()
@@ -149,7 +149,7 @@ def run(make: type[Any], parameters: type[Any]) -> None:
             node.stop()
             node.destroy_node()
         rclpy.shutdown()
-        # The interpreter gives signals their deadly default back before it ends.
+        # The interpreter restores the default signal handlers before it ends.
         for number in STOP_SIGNALS:
             signal.signal(number, signal.SIG_IGN)
     raise SystemExit(code)
@@ -159,7 +159,7 @@ def spin(executor: SingleThreadedExecutor, until: Future) -> None:
     """
     Run callbacks until the future is done.
 
-    rclpy's spin_until_future_complete would leave a callback on the future for each that it runs:
+    spin_until_future_complete of rclpy leaks a callback on the future per executed callback:
     90 MB an hour.
     """
     until.add_done_callback(lambda _: executor.create_task(lambda: None))  # wakes spin_once
@@ -169,10 +169,10 @@ def spin(executor: SingleThreadedExecutor, until: Future) -> None:
 
 def _on_signal(asked_to_stop: Future) -> None:
     """
-    Complete the future when a stop signal comes, and wake the executor that waits for it.
+    Complete the future when a stop signal arrives, and wake the executor.
 
-    A handler in Python runs only when the main thread runs Python, which it does not while it
-    waits for messages. So a thread reads the byte that the interpreter writes for each signal.
+    A Python signal handler runs only while the main thread runs Python code, not while it waits
+    for messages. A thread therefore reads the byte that the interpreter writes for each signal.
     """
     reader, writer = socket.socketpair()
     writer.setblocking(False)
@@ -183,7 +183,7 @@ def _on_signal(asked_to_stop: Future) -> None:
     def wait() -> None:
         reader.recv(1)
         asked_to_stop.set_result(None)
-        while reader.recv(64):  # an impatient second signal is read, too
+        while reader.recv(64):  # consume further signals
             pass
 
     threading.Thread(target=wait, daemon=True).start()

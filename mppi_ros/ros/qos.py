@@ -1,4 +1,4 @@
-"""Latched topics: the last message reaches who comes later, whatever the publisher offers."""
+"""Subscriptions to latched topics that also work with volatile publishers."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ def subscribe_latched(
     group: CallbackGroup | None = None,
 ) -> list[Subscription]:
     """
-    Subscribe to the last message of latched publishers and to messages of volatile ones.
+    Subscribe to a topic with latched or volatile publishers.
 
-    DDS pairs no transient local subscription with a volatile publisher. So a volatile one joins
-    when a publisher offers no more; a message that then arrives through both counts once. With
-    `raw` the callback is given the bytes of each message. In the `group` quiet.Polled a message
-    waits, and gives way to a newer one, until `deliver` is called.
+    DDS does not match a transient local subscription with a volatile publisher. A volatile
+    subscription is therefore added when such a publisher appears; a message received through both
+    is delivered once. With `raw` the callback receives serialised bytes. In a
+    PolledCallbackGroup `group` only the newest message is kept, until `deliver` is called.
 
     Returns
     -------
     list of Subscription
-        The subscriptions, to be destroyed by the caller; the second may appear later.
+        The subscriptions, which the caller destroys; a second one may be added later.
 
     """
     recent: deque[int] = deque(maxlen=8)
@@ -77,7 +77,7 @@ def subscribe_latched(
 
 
 def deliver(subscriptions: list[Subscription]) -> None:
-    """Call the callback of `subscribe_latched` with the newest message of each, if one waits."""
+    """Call the callback of each subscription of `subscribe_latched` with its pending message."""
     for subscription in subscriptions:
         found = executor.poll_message_with_info(subscription)
         if found is not None:

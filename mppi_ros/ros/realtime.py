@@ -1,4 +1,4 @@
-"""Real-time privileges of the process: taken where the system permits it, else named."""
+"""Real-time privileges of the process, applied where the system permits them."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ IN_FORCE = 'in force'
 
 def take_privileges(wanted: RealtimeParameters) -> dict[str, str]:
     """
-    Apply what is wanted to this thread and process; call it when all kernels are loaded.
+    Apply the requested options to this thread and process; call it after loading the kernels.
 
-    Threads that exist already keep their priority and their cores, and threads that begin later
-    do not inherit the priority: the tick comes before the surveys and the middleware.
+    Existing threads keep their priority and cores. Later threads do not inherit the priority, so
+    the control loop precedes costmap processing and the middleware.
 
     Returns
     -------
-    dict
-        For each option that was wanted 'in force', or why it is not.
+    dict of str to str
+        'in force' for each requested option, or the reason why it is not.
 
     """
-    told = {}
+    status = {}
     if wanted.cpus:
-        told['cpus'] = _pin(wanted.cores())
+        status['cpus'] = _pin(wanted.cores())
     if wanted.priority:
-        told['priority'] = _raise_priority(wanted.priority)
+        status['priority'] = _raise_priority(wanted.priority)
     if wanted.lock_memory:
-        told['lock_memory'] = _lock_memory()
+        status['lock_memory'] = _lock_memory()
     if wanted.freeze_gc:
         freeze_garbage()
-        told['freeze_gc'] = IN_FORCE
-    return told
+        status['freeze_gc'] = IN_FORCE
+    return status
 
 
 def _pin(cpus: set[int]) -> str:
@@ -59,7 +59,7 @@ def _raise_priority(priority: int) -> str:
 
 
 def _lock_memory() -> str:
-    # With a limit, memory asked for later would be refused rather than left unlocked.
+    # With a limit, later allocations would fail instead of remaining unlocked.
     if resource.getrlimit(resource.RLIMIT_MEMLOCK)[0] != resource.RLIM_INFINITY:
         return 'not in force: needs a limit memlock = unlimited'
     libc = ctypes.CDLL(None, use_errno=True)

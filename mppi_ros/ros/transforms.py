@@ -1,4 +1,4 @@
-"""Frames of inputs: transformed where tf2 is installed, required to be equal where it is not."""
+"""Transforms between the frames of inputs; without tf2 the frames must be equal."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from mppi_ros.ros.conversions import seconds_from_msg, yaw_from_msg
 
 try:
     import tf2_ros
-except ImportError:  # the ROS 2 wheels have no tf2
+except ImportError:  # not part of the ROS 2 wheels
     tf2_ros = None
 
 
-NEAR = 1e-3  # [m] [rad]
-AHEAD = 2.0  # [s] that no localisation stamps its transform into the future, to keep it valid
+NEAR = 1e-3  # [m] [rad] difference below which transforms count as equal
+AHEAD = 2.0  # [s] larger than any post-dating of a transform by a localisation node
 
 
 class TransformError(InputError):
-    """Frames differ and the transform between them is not known, or too old."""
+    """The frames differ, and the transform between them is unavailable or too old."""
 
-    def __init__(self, code: Reason, words: str) -> None:
-        super().__init__(words)
+    def __init__(self, code: Reason, message: str) -> None:
+        super().__init__(message)
         self.code = code
 
 
@@ -39,7 +39,7 @@ class Transform2D(NamedTuple):
     yaw: float
 
     def apply(self, poses: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return poses float64[N, 3] of the frame in the other one."""
+        """Transform poses float64[N, 3] from the child into the parent frame."""
         cosine, sine = np.cos(self.yaw), np.sin(self.yaw)
         x, y = poses[:, 0], poses[:, 1]
         return np.column_stack((
@@ -47,7 +47,7 @@ class Transform2D(NamedTuple):
         ))  # fmt: skip
 
     def is_near(self, other: Transform2D | None) -> bool:
-        """Tell whether it makes no difference which of both is taken."""
+        """Return whether both transforms are equal within the tolerance NEAR."""
         return other is not None and all(
             abs(mine - its) < NEAR for mine, its in zip(self, other, strict=True)
         )
@@ -57,7 +57,7 @@ SAME = Transform2D(0.0, 0.0, 0.0)
 
 
 class TransformBuffer:
-    """Finds how frames lie to each other."""
+    """Looks up planar transforms between frames."""
 
     def __init__(self, node: Node) -> None:
         self._node = node
@@ -67,29 +67,29 @@ class TransformBuffer:
             self._listener = tf2_ros.TransformListener(self._buffer, node)
 
     def close(self) -> None:
-        """Stop listening."""
+        """Destroy the transform listener."""
         if self._buffer is not None:
             self._listener.unregister()
 
-    def find(self, words: str, source: str, target: str, timeout: float = 0.0) -> Transform2D:
+    def find(self, prefix: str, source: str, target: str, timeout: float = 0.0) -> Transform2D:
         """
-        Return where frame `source` lies in frame `target`.
+        Return the pose of frame `source` in frame `target`.
 
-        The newest transform is taken: map and odom drift slowly against each other.
+        The latest transform is used, since map and odom drift slowly relative to each other.
 
         Parameters
         ----------
-        words : str
-            What an error says before its reason.
+        prefix : str
+            Begin of the error message.
         source, target : str
-            The frames.
+            Names of the frames.
         timeout : float
-            Age [s] at which a transform is refused; 0 trusts it for ever, like a static one.
+            Age at which a transform is rejected [s]; 0 accepts any age, as for a static transform.
 
         Raises
         ------
         TransformError
-            The frames differ and no transform between them is known, or it is too old.
+            The frames differ, and the transform between them is unavailable or too old.
 
         """
         if source == target:
@@ -97,27 +97,27 @@ class TransformBuffer:
         if self._buffer is None:
             raise TransformError(
                 Reason.TRANSFORM_MISSING,
-                f'{words}: equal frames are required where tf2_ros is not installed',
+                f'{prefix}: equal frames are required without tf2_ros',
             )
         try:
             found = self._buffer.lookup_transform(target, source, Time())
         except tf2_ros.ExtrapolationException as error:
-            raise TransformError(Reason.TRANSFORM_OLD, f'{words}: {error}') from None
+            raise TransformError(Reason.TRANSFORM_OLD, f'{prefix}: {error}') from None
         except tf2_ros.TransformException as error:
-            raise TransformError(Reason.TRANSFORM_MISSING, f'{words}: {error}') from None
+            raise TransformError(Reason.TRANSFORM_MISSING, f'{prefix}: {error}') from None
         stamp = seconds_from_msg(found.header.stamp)
         age = float(self._node.get_clock().now().nanoseconds) * 1e-9 - stamp
         if stamp and age < -AHEAD:
-            # tf2 holds it for newer than all that come, since the clock went back.
+            # After the clock jumped back, tf2 considers it newer than all later ones.
             self._buffer.clear()
             raise TransformError(
                 Reason.TRANSFORM_OLD,
-                f'{words}: the transform is stamped {-age:.2f} s in the future',
+                f'{prefix}: the transform is stamped {-age:.2f} s in the future',
             )
         if stamp and timeout and age > timeout:  # static transforms have no stamp
             raise TransformError(
                 Reason.TRANSFORM_OLD,
-                f'{words}: the transform is {age:.2f} s old, limit {timeout:g} s',
+                f'{prefix}: the transform is {age:.2f} s old, limit {timeout:g} s',
             )
         place, turn = found.transform.translation, found.transform.rotation
         return Transform2D(place.x, place.y, yaw_from_msg(turn))
@@ -125,8 +125,8 @@ class TransformBuffer:
     def transform(
         self, poses: NDArray[np.float64], what: str, source: str, target: str
     ) -> NDArray[np.float64]:
-        """Return poses float64[N, 3] given in frame `source` in frame `target`; see `find`."""
+        """Transform poses float64[N, 3] from frame `source` to frame `target`; see `find`."""
         if source == target:
             return poses
-        words = f"{what} is in frame '{source}', the map in '{target}'"
-        return self.find(words, source, target).apply(poses)
+        prefix = f"{what} is in frame '{source}', the map in '{target}'"
+        return self.find(prefix, source, target).apply(poses)

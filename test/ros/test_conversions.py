@@ -112,7 +112,7 @@ def test_cells_out_of_range_are_refused():
 def test_a_zero_quaternion_is_refused():
     pose = conversions.pose_to_msg(1.0, 2.0, 0.0)
     pose.orientation.w = 0.0
-    with pytest.raises(InputError, match=r'goal\.orientation = \(0, 0, 0, 0\) is no unit quatern'):
+    with pytest.raises(InputError, match=r'goal\.orientation = \(0, 0, 0, 0\) is not a unit q'):
         conversions.pose_from_msg(pose, 'goal')
 
 

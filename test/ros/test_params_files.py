@@ -78,7 +78,7 @@ def test_each_file_is_looked_at_by_itself(tmp_path):
 @pytest.mark.parametrize('text', ['', '[]', 'a: 1', '{' * 3000, 'a: *b', 'mppi_controller: 3\n'])
 def test_what_holds_no_parameters_is_named_and_ends_nothing(tmp_path, text):
     (words,) = unaddressed(written(tmp_path, text), NODE)
-    assert 'holds no ros__parameters' in words
+    assert 'contains no ros__parameters' in words
     assert shared_names(written(tmp_path, text), NODE) == frozenset()
 
 

@@ -66,7 +66,7 @@ ODOMETRY = {
                      'odometry.pose.pose.position.x = nan m is not finite'),
     'infinite speed': ({'twist__twist__linear__x': math.inf},
                        'odometry.twist.twist.linear.x = inf m/s is not finite'),
-    'zero quaternion': ({'pose__pose__orientation__w': 0.0}, 'is no unit quaternion'),
+    'zero quaternion': ({'pose__pose__orientation__w': 0.0}, 'is not a unit quaternion'),
     'other frame': ({'header__frame_id': 'moon'}, "odometry is in frame 'moon'"),
 }
 COSTMAP = {
