@@ -1,18 +1,17 @@
 """
-Learning the plant: delay, lag and gain of each axis from the commands sent and the odometry.
+Identification of the plant: delay, lag and gain of each axis from commands and odometry.
 
-Each axis is taken to answer as dv/dt = (gain · u(t − delay) − v) / lag. For a grid of delays and
-lags the answer to the commands is simulated from the commands alone, so that noise of the
-odometry cannot bias it, and compared with what was measured; the gain follows by least squares.
-Both are high-passed: what decides is how the robot changes its speed. The best delay and lag are
-where the squared error, plus what the configured values are trusted with, is least:
+Each axis is modelled as dv/dt = (gain · u(t − delay) − v) / lag. For a grid of delays and lags
+the response is simulated from the commands alone, so that odometry noise causes no bias, and is
+compared with the measurement; the gain follows by least squares. Both signals are high-passed,
+so that changes of speed decide. The best delay and lag minimise the squared error plus the prior
+of the configured values:
 
     J(d, τ) = [ Σ (y − g z_dτ)² + s² ((d − d₀)²/σ_d² + (√τ − √τ₀)²/σ_q² + (g − g₀)²/σ_g²) ] / 2s²
 
-Its curvature there gives their uncertainty. Only what was excited counts: nothing is learned and
-nothing forgotten while the command stays as it is. What is handed out follows slowly and within
-bounds, only while the model explains what is measured, and only as far as it differs notably from
-what is configured: a robot that is known well is driven as it is known.
+The curvature at the minimum gives the uncertainty. Only excitation counts: with a constant command
+nothing is learned or forgotten. The published estimate changes slowly and within bounds, only
+while the model explains the measurement, and only if it differs notably from the configuration.
 """
 
 from __future__ import annotations
@@ -26,35 +25,27 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-GRID_STEP = 0.02  # [s] of the grid on which both signals live, and between two delays
+GRID_STEP = 0.02  # [s] of the time grid of both signals and of the delays
 DELAYS = GRID_STEP * np.arange(26)  # [s]
-ROOT_STEP = 1.0 / 15.0  # [√s] between the roots of two lags: fine where they are short
+ROOT_STEP = 1.0 / 15.0  # [√s] between roots of lags: finer for short lags
 LAGS = (ROOT_STEP * np.arange(16)) ** 2  # [s]
 GAINS = (0.5, 1.5)
 HIGH_PASS = 2.0  # [s]
-STEP_FRACTIONS = np.array([0.875, 0.625, 0.375, 0.125])  # where in a step the command is looked at
-MAX_ODOMETRY_GAP = 0.5  # [s] without odometry after which the simulated answers start anew
-SETTLING_TIME = 1.0  # [s] that they then need, unless the robot stood
+STEP_FRACTIONS = np.array([0.875, 0.625, 0.375, 0.125])  # where a step samples the command
+MAX_ODOMETRY_GAP = 0.5  # [s] after which the simulated responses restart
+SETTLING_TIME = 1.0  # [s] after a restart in motion
 MIN_SPEED_SHARE = 0.05  # share of full speed
-MIN_COMMAND_CHANGE = 0.03  # share of full speed by which the command must have changed
-EXCITATION_MEMORY = 2.0  # [s] at full speed: newer excitation of this energy replaces the older
-MEASUREMENT_NOISE = 0.01  # least error of a measurement, as a share of full speed
-ERROR_CORRELATION = 5.0  # errors of neighbouring measurements are alike
+MIN_COMMAND_CHANGE = 0.03  # share of full speed that counts as excitation
+EXCITATION_MEMORY = 2.0  # [s] at full speed: energy after which old excitation is forgotten
+MEASUREMENT_NOISE = 0.01  # minimum error of a measurement, as a share of full speed
+ERROR_CORRELATION = 5.0  # factor on the variance for correlated errors
 PRIOR_STD = (0.1, 0.2, 0.2)  # [s] [√s] [1]: σ of the configured delay, root of the lag, gain
-MODEL_FREEDOM = 10  # measurements that so free a model fits, whatever they are
-MIN_EXPLAINED = 0.8  # share of the measured changes that the model must explain
-MIN_EXCITATION = 0.5  # [s] of excitation, below which chance may explain as much
-MIN_CORRECTION = (
-    0.02,
-    0.03,
-    0.03,
-)  # [s] [s] [1] off what is configured, such as nobody needs to learn
+MODEL_FREEDOM = 10  # degrees of freedom of the model
+MIN_EXPLAINED = 0.8  # share of the measured variation that the model must explain
+MIN_EXCITATION = 0.5  # [s] minimum excitation of an estimate
+MIN_CORRECTION = (0.02, 0.03, 0.03)  # [s] [s] [1] smaller deviations are ignored
 STEPS_PER_ESTIMATE = 10  # steps between two estimates
-MAX_LEARNING_RATE = (
-    0.05,
-    0.1,
-    0.15,
-)  # [s/s] [s/s] [1/s] at which delay, lag and gain may be learned
+MAX_LEARNING_RATE = (0.05, 0.1, 0.15)  # [s/s] [s/s] [1/s] of delay, lag and gain
 
 
 @dataclass(frozen=True)
@@ -69,10 +60,10 @@ class FopdtModel:
 @dataclass(frozen=True)
 class ParameterEstimate:
     """
-    What the recordings of one axis say.
+    Estimate of one axis.
 
     `value` is the estimate and `deviation` its standard deviation; `explained` is the share of the
-    measured changes that it explains, and `excited` the time that it rests on [s].
+    measured variation that it explains, and `excited` the time of excitation [s].
     """
 
     value: FopdtModel
@@ -82,24 +73,24 @@ class ParameterEstimate:
 
     @property
     def trusted(self) -> bool:
-        """Tell whether the model fits what was measured, and long enough."""
+        """Return whether the model fits the measurement with sufficient excitation."""
         return self.explained >= MIN_EXPLAINED and self.excited >= MIN_EXCITATION
 
 
 class Identification:
     """
-    Watches commands and odometry, and learns what the robot makes of its commands.
+    Estimates delay, lag and gain of each axis from commands and odometry.
 
     Parameters
     ----------
-    configured : sequence of Axis
-        What is believed before anything was seen, one for each axis.
+    configured : sequence of FopdtModel
+        Prior of each axis.
     full : sequence of float
-        Full speed of each axis [m/s] or [rad/s]: the measure of excitation and noise.
+        Full speed of each axis [m/s] or [rad/s], the scale of excitation and noise.
     memory : float
-        Excitation that is remembered, in seconds at full speed.
+        Remembered excitation, in seconds at full speed.
     spread : float
-        How little the configured values are trusted, as a multiple of SPREAD.
+        Scale of PRIOR_STD, the uncertainty of the prior.
 
     """
 
@@ -127,19 +118,19 @@ class Identification:
         self.restart()
 
     def restart(self) -> None:
-        """Let the simulated answers start anew: nobody knows what the robot was told."""
+        """Restart the simulated responses, since the past commands are unknown."""
         self._stamp: float | None = None
 
     def observe(self, stamp: float, measured: Sequence[float], sent: Floats) -> bool:
         """
-        Take a measurement; tell whether `learned` has changed.
+        Add a measurement; return whether `learned` has changed.
 
         Parameters
         ----------
         stamp : float
             Time of the measurement [s].
         measured : float[A]
-            Speed of each axis.
+            Speed of each axis [m/s] or [rad/s].
         sent : float64[N, 1 + A]
             Time [s] and speeds of the commands sent before, oldest first.
 
@@ -165,7 +156,7 @@ class Identification:
         return changed
 
     def estimate(self, axis: int) -> ParameterEstimate:
-        """Return what the measurements of an axis say, whatever has been handed out."""
+        """Return the estimate of an axis from the measurements, independent of `learned`."""
         zz, zy, yy = self._zz[:, axis], self._zy[:, axis], self._yy[axis]
         count, prior = self._count[axis], self._configured[axis]
         least = float(np.min(yy - np.maximum(zy, 0.0) ** 2 / np.maximum(zz, 1e-12)))
@@ -210,7 +201,7 @@ class Identification:
         self._settling = round(SETTLING_TIME / GRID_STEP) * moves
 
     def _advance(self, u: Floats, y: Floats) -> None:
-        """Move all candidates on by a step, and compare them where the command has changed."""
+        """Advance all candidates by a step, and compare them if the command has changed."""
         self._answer += self._follow * (u[:, None] - self._answer)
         self._answer_low += self._slow * (self._answer - self._answer_low)
         self._low += self._slow * (y - self._low)
@@ -234,7 +225,7 @@ class Identification:
         self._since += excited
 
     def _follow_up(self, axis: int) -> bool:
-        """Bring what is handed out nearer to the estimate, if that can be trusted."""
+        """Move the published estimate toward a trusted new estimate."""
         seconds = GRID_STEP * self._since[axis]
         self._since[axis] = 0
         found = self.estimate(axis)
@@ -255,7 +246,7 @@ class Identification:
 
 
 def _notable(difference: float, small: float) -> float:
-    """Return a difference, less the smaller it is: 0 up to `small`, all of it far beyond."""
+    """Shrink small differences: 0 up to `small`, unchanged far above."""
     if abs(difference) <= small:
         return 0.0
     return difference * (1.0 - (small / difference) ** 2)
@@ -263,10 +254,10 @@ def _notable(difference: float, small: float) -> float:
 
 def _bottom(cells: Floats) -> tuple[tuple[float, float], tuple[float, float]]:
     """
-    Return where the parabola through 3 × 3 values has its bottom, and the deviations there.
+    Return the minimum of the parabola through 3 × 3 values, and the standard deviations.
 
-    Both in cells; the bottom is looked for within one cell. The values are those of a negative
-    log density, whose inverse curvature is the covariance.
+    Both are in cells; the minimum is limited to one cell. The values are a negative log density,
+    whose inverse curvature is the covariance.
     """
     left = (cells[2, 1] - cells[0, 1]) / 2, (cells[1, 2] - cells[1, 0]) / 2
     a = max(cells[2, 1] - 2.0 * cells[1, 1] + cells[0, 1], 1e-9)

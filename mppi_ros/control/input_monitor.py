@@ -1,4 +1,4 @@
-"""Whether inputs and clock may be trusted: missing, old, in the future, jumping or frozen."""
+"""Validity of inputs and clock: missing, too old, in the future, discontinuous or frozen."""
 
 from __future__ import annotations
 
@@ -11,15 +11,13 @@ from mppi_ros.control.odometry_consistency import BodyTwist, OdometryConsistency
 from mppi_ros.control.parameters import SafetyParameters
 from mppi_ros.control.tick_result import NON_FAULTS, ControllerState, Fault, Reason, Stop
 
-MAX_CLOCK_OFFSET = 0.1  # [s] that clocks of different machines may differ
-MAX_TICK_GAP = 0.5  # [s] without a tick after which nobody obeys the last command any more
-MAX_CLOCK_STEP = (
-    0.1  # [s] in one tick by which a clock that is being slewed never leaves a steady one
-)
-MAX_YAW_JUMP = 1.0  # [rad] that no localisation corrects the heading by
-REST_SPEED = 0.05  # [m/s] below which a command or a measurement is no motion
+MAX_CLOCK_OFFSET = 0.1  # [s] tolerated offset between clocks of different machines
+MAX_TICK_GAP = 0.5  # [s] after which the robot is assumed not to execute the last command
+MAX_CLOCK_STEP = 0.1  # [s] per tick, more than a slewed clock deviates from a steady one
+MAX_YAW_JUMP = 1.0  # [rad] larger than corrections of a localisation
+REST_SPEED = 0.05  # [m/s] lower values count as rest
 REST_TURN_RATE = 0.1  # [rad/s]
-RETRY_TIME = 3.0  # [s] of rest after which frozen odometry is given another chance
+RETRY_TIME = 3.0  # [s] of rest after which frozen odometry is retried
 
 
 class InputStatus(NamedTuple):
@@ -27,7 +25,7 @@ class InputStatus(NamedTuple):
     Age of one input.
 
     `stamp` [s] is None before the first message; a `timeout` [s] of 0 disables the check;
-    `absence` explains a missing input where more is known than that no message has arrived.
+    `absence` explains a missing input in more detail than that no message has arrived.
     """
 
     name: str
@@ -42,34 +40,30 @@ class InputStatus(NamedTuple):
         return self.absence or Fault(Reason(f'{self.name}_missing'), f'no {self.name} yet')
 
     def fault(self, now: float) -> Fault | None:
-        """
-        Say what is wrong with the age of the input; None when nothing is.
-
-        A time-out of 0 trusts the input for ever, whatever its stamp.
-        """
+        """Return the fault of a too old or future stamp; None without one."""
         if self.stamp is None or self.timeout == 0.0:
             return None
         age = now - self.stamp
         if age > self.timeout:
-            words = f'{self.name} is {age:.2f} s old, limit {self.timeout:g} s'
-            return Fault(Reason(f'{self.name}_old'), words)
+            message = f'{self.name} is {age:.2f} s old, limit {self.timeout:g} s'
+            return Fault(Reason(f'{self.name}_old'), message)
         if age < -MAX_CLOCK_OFFSET:
-            words = (
+            message = (
                 f'{self.name} is stamped {-age:.2f} s in the future, limit {MAX_CLOCK_OFFSET:g} s'
             )
-            return Fault(Reason(f'{self.name}_ahead'), words)
+            return Fault(Reason(f'{self.name}_ahead'), message)
         return None
 
     def age(self, now: float) -> float:
-        """Return the age [s], NaN while none came."""
+        """Return the age [s]; NaN if missing."""
         return math.nan if self.stamp is None else now - self.stamp
 
     def accepts(self, stamp: float, now: float) -> bool:
         """
-        Tell whether an input with another stamp should take the place of this one [s].
+        Return whether an input with another stamp [s] replaces this one.
 
-        The newer one holds, so that messages out of order do no harm; but one from the future
-        never keeps out those that follow when the clock has gone back.
+        The newer one is kept, so that reordered messages do no harm. A stamp in the future does
+        not block later messages after the clock has gone back.
         """
         if self.stamp is None or self.timeout == 0.0:
             return True
@@ -78,12 +72,12 @@ class InputStatus(NamedTuple):
 
 class ClockMonitor:
     """
-    The controller's clock, held against a steady one where there is one.
+    Clock of the controller, compared with a steady clock if available.
 
     Attributes
     ----------
     now : float
-        Time of the last tick [s]; −inf before the first.
+        Time of the last tick [s]; -inf before the first.
 
     """
 
@@ -93,15 +87,15 @@ class ClockMonitor:
 
     def read(self, now: float, steady: float | None) -> tuple[float, Fault | None]:
         """
-        Return the time since the last tick [s], inf at the first, and what is wrong with it.
+        Return the time since the last tick [s], inf at the first, and a fault of the clock.
 
         Parameters
         ----------
         now : float
-            What the clock reads [s].
+            Reading of the clock [s].
         steady : float, optional
-            What a clock reads that never jumps [s]; without one only a step back can be told
-            from a tick that is late.
+            Reading of a steady clock [s]. Without it a forward jump cannot be distinguished from
+            a late tick.
 
         """
         if not math.isfinite(now):
@@ -113,31 +107,31 @@ class ClockMonitor:
         self.now, self._steady = now, steady
         ahead = elapsed - truly if math.isfinite(elapsed) else 0.0
         if elapsed < 0.0 or ahead < -MAX_CLOCK_STEP:
-            words = f'the clock went back by {max(-elapsed, -ahead):.2f} s'
-            return max(truly, 0.0), Fault(Reason.CLOCK_BACK, words)
+            message = f'the clock went back by {max(-elapsed, -ahead):.2f} s'
+            return max(truly, 0.0), Fault(Reason.CLOCK_BACK, message)
         if ahead > MAX_CLOCK_STEP:
             return truly, Fault(Reason.CLOCK_AHEAD, f'the clock jumped ahead by {ahead:.2f} s')
         if MAX_TICK_GAP < truly < math.inf:
-            return truly, Fault(Reason.TICK_LATE, f'there was no tick for {truly:.2f} s')
+            return truly, Fault(Reason.TICK_LATE, f'no control tick for {truly:.2f} s')
         return truly, None
 
 
 class OdometryMonitor:
-    """Whether successive measurements fit together and answer to the commands."""
+    """Consistency of successive measurements with each other and with the commands."""
 
     def __init__(self) -> None:
         self._odometry: Odometry | None = None
         self._halves = OdometryConsistency()
-        self._moving = False  # as the last command says
+        self._moving = False  # of the last command
         self._seen: Odometry | None = None
         self._jump = ''
         self._constant = 0.0  # [s] without a change while motion was commanded
-        self._rested = 0.0  # [s] since the robot rests because of that
+        self._rested = 0.0  # [s] of rest because of frozen odometry
 
     def take(
         self, odometry: Odometry, longest: float, speeds: BodyTwist = BodyTwist()  # noqa: B008
     ) -> None:
-        """Compare a measurement with the last; `longest` [m] is too far to jump, 0 is never."""
+        """Compare a measurement with the last; `longest` [m] limits jumps, 0 disables."""
         last, self._odometry = self._odometry, odometry
         self._halves.take(odometry, self._moving, speeds)
         if last is None or longest == 0.0:
@@ -154,24 +148,24 @@ class OdometryMonitor:
 
     def fault(self, seconds: float, moving: bool, patience: float) -> Fault | None:
         """
-        Say that the last measurement jumped, or that none has changed for too long.
+        Return a fault if the last measurement jumped or the odometry is frozen.
 
         Parameters
         ----------
         seconds : float
             Time since the last tick [s].
         moving : bool
-            The last command was one that moves the robot.
+            The last command moves the robot.
         patience : float
-            How long odometry may stay the same, to the last bit, while the robot should move
-            [s]; 0 is for ever. One half of it may not while the other half moves.
+            Time for which the odometry may be constant, to the last bit, while motion is
+            commanded [s]; 0 disables, also the comparison of pose and twist.
 
         """
         self._moving = moving
         if self._jump:
-            words, self._jump = self._jump, ''
+            jump, self._jump = self._jump, ''
             self._halves.restart()
-            return Fault(Reason.ODOMETRY_JUMPED, words)
+            return Fault(Reason.ODOMETRY_JUMPED, jump)
         changed = _values(self._odometry) != _values(self._seen)
         self._seen = self._odometry
         if changed or patience == 0.0:
@@ -186,8 +180,8 @@ class OdometryMonitor:
         if self._rested > RETRY_TIME:
             self._constant = self._rested = 0.0
             self._halves.forgive()
-        words = f'odometry stays the same while the robot should move, limit {patience:g} s'
-        return Fault(Reason.ODOMETRY_FROZEN, half or words)
+        message = f'odometry is constant while motion is commanded, limit {patience:g} s'
+        return Fault(Reason.ODOMETRY_FROZEN, half or message)
 
 
 def _values(odometry: Odometry | None) -> tuple[float, ...]:
@@ -202,7 +196,7 @@ class InputMonitor:
 
     Attributes
     ----------
-    clock : Clock
+    clock : ClockMonitor
         The controller's clock.
 
     """
@@ -220,7 +214,7 @@ class InputMonitor:
         self._odometry.take(odometry, safety.odom_jump, speeds)
 
     def forget_odometry(self) -> None:
-        """Compare the next measurement with none before."""
+        """Do not compare the next measurement with the previous one."""
         self._odometry = OdometryMonitor()
 
     def record(self, stop: Stop) -> None:
@@ -239,7 +233,7 @@ class InputMonitor:
         safety: SafetyParameters,
     ) -> None:
         """
-        Raise Stop for an input that is missing or faulty, or was within the recovery time.
+        Raise Stop for a missing or faulty input, or within the recovery time after a fault.
 
         Parameters
         ----------
@@ -247,13 +241,13 @@ class InputMonitor:
             Time on the controller's clock [s].
         seconds : float
             Time since the last tick [s].
-        inputs : sequence of Watched
+        inputs : sequence of InputStatus
             Ages of the inputs.
         clock_fault, position_fault : Fault, optional
-            Found by the clock or the caller, and for the position of the robot.
+            Fault found by the clock or the caller, and fault of the robot's position.
         moving : bool
             The last command moves the robot.
-        safety : Safety
+        safety : SafetyParameters
             Limits.
 
         """
@@ -271,6 +265,6 @@ class InputMonitor:
             return
         self._cleared += seconds
         if self._cleared <= safety.recovery_time:
-            words = f'{self._fault.message} (gone for less than {safety.recovery_time:g} s)'
-            raise Stop(self._fault.code, words, over=True)
+            message = f'{self._fault.message} (cleared for less than {safety.recovery_time:g} s)'
+            raise Stop(self._fault.code, message, over=True)
         self._fault = None

@@ -1,4 +1,4 @@
-"""What goes into a control tick and what comes out: odometry and the command, plain numbers."""
+"""Odometry and velocity command of the controller, and validation of poses and stamps."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from mppi_ros.parameters.errors import InputError
 
-MAX_COORDINATE = 1e6  # [m] no robot drives there, and beyond it float32 loses the millimetres
+MAX_COORDINATE = 1e6  # [m] limit of millimetre resolution in float32
 MAX_SPEED = 1e3  # [m/s] [rad/s]
 
 
@@ -37,7 +37,7 @@ class Odometry:
     wz: float
 
     def check(self) -> None:
-        """Raise InputError when a value is not finite or cannot be meant."""
+        """Raise InputError if a value is not finite or implausible."""
         check_stamp('odometry', self.stamp)
         check_pose('odometry', self.x, self.y, self.yaw)
         for name in ('vx', 'vy', 'wz'):
@@ -65,13 +65,13 @@ Command.ZERO = Command(0.0, 0.0, 0.0)
 
 
 def check_stamp(what: str, stamp: float) -> None:
-    """Raise InputError when a stamp [s] is not finite."""
+    """Raise InputError if a stamp [s] is not finite."""
     if not math.isfinite(stamp):
         raise InputError(f'{what} stamp = {stamp!r} s is not finite')
 
 
 def check_pose(what: str, x: float, y: float, yaw: float) -> None:
-    """Raise InputError when a pose [m] [m] [rad] is not finite or too far away to be meant."""
+    """Raise InputError if a pose [m] [m] [rad] is not finite or implausibly far away."""
     for name, value in (('x', x), ('y', y)):
         if not -MAX_COORDINATE <= value <= MAX_COORDINATE:
             raise InputError(

@@ -1,9 +1,9 @@
 """
-Whether pose and twist of the odometry agree: each of them can freeze while the other moves.
+Consistency of pose and twist in the odometry: each can freeze while the other changes.
 
-A value that stays the same to the last bit while the other half of the message says that it
-changes is frozen. Where both halves change, nothing is compared: slip, drift and corrections of a
-localisation are no faults.
+A value is frozen if it is constant to the last bit while the other half of the message implies a
+change. If both halves change, nothing is compared: slip, drift and localisation corrections are
+not faults.
 """
 
 from __future__ import annotations
@@ -13,32 +13,22 @@ from typing import NamedTuple
 
 from mppi_ros.control.inputs import Odometry
 
-MIN_FREEZE_TIME = (
-    0.15  # [s] that a value may stay the same: pose and twist may come at unequal rates
-)
-MAX_LAG_MESSAGES = 2.0  # by which one half may lag behind the other
-POSE_TOLERANCE = (
-    0.05,
-    0.05,
-    0.1,
-)  # [m] [m] [rad] of motion by the twist that a frozen pose does not show
-TWIST_TOLERANCE = (
-    0.1,
-    0.1,
-    0.2,
-)  # [m] [m] [rad] of motion of the pose that a frozen twist does not say
-TWIST_TOLERANCE_SHARE = 0.3  # and in addition this share of what it says: twists may be commands
-COMPARISON_WINDOW = 2.0  # [s] so long a difference counts, so that corrections do not add up
-TWIST_NOISE = 0.02  # [m/s] [rad/s] of a twist that is no motion
-MAX_MESSAGE_GAP = 0.2  # [s] a longer silence says nothing about the motion meanwhile
-MAX_SPEED_RATIO = 1.5  # of top speed: what exceeds it is the correction of a localisation
+MIN_FREEZE_TIME = 0.15  # [s] pose and twist may be updated at different rates
+MAX_LAG_MESSAGES = 2.0  # lag of one half behind the other
+POSE_TOLERANCE = (0.05, 0.05, 0.1)  # [m] [m] [rad] motion implied by the twist, pose frozen
+TWIST_TOLERANCE = (0.1, 0.1, 0.2)  # [m] [m] [rad] motion of the pose, twist frozen
+TWIST_TOLERANCE_SHARE = 0.3  # of the motion implied by the twist, which may be a command
+COMPARISON_WINDOW = 2.0  # [s] time constant of the comparison, so that corrections do not add up
+TWIST_NOISE = 0.02  # [m/s] [rad/s] lower values count as rest
+MAX_MESSAGE_GAP = 0.2  # [s] longer gaps are not compared
+MAX_SPEED_RATIO = 1.5  # of top speed; faster motion is a correction of the localisation
 
 POSE_NAMES, TWIST_NAMES = ('x', 'y', 'yaw'), ('vx', 'vy', 'wz')
 UNITS = ('m', 'm', 'rad')
 
 
 class BodyTwist(NamedTuple):
-    """Top speeds of the robot [m/s] [m/s] [rad/s]; 0 aside says that it cannot move there."""
+    """Top speeds of the robot [m/s] [m/s] [rad/s]; 0 if it cannot move in a direction."""
 
     ahead: float = math.inf
     aside: float = 0.0
@@ -47,34 +37,34 @@ class BodyTwist(NamedTuple):
 
 class OdometryConsistency:
     """
-    Holds each number of pose and twist against the other half of the message.
+    Compares each component of pose and twist with the other half of the message.
 
     Attributes
     ----------
-    words : str
-        Which number is frozen; '' while none is.
+    message : str
+        Description of the frozen component; '' without one.
 
     """
 
     def __init__(self) -> None:
         self.message = ''
         self._last: Odometry | None = None
-        self._frozen: tuple[str, float] | None = None  # the number that is, and its value
-        self._forgiven: tuple[str, float] | None = None  # it was given another chance before
+        self._frozen: tuple[str, float] | None = None  # frozen component and its value
+        self._forgiven: tuple[str, float] | None = None  # was retried once
         self.restart()
 
     def restart(self) -> None:
-        """Begin anew: nothing is known of how the robot came to where it is."""
+        """Clear the accumulated differences."""
         self._same = dict.fromkeys(POSE_NAMES + TWIST_NAMES, 0.0)  # [s]
-        self._unseen = dict.fromkeys(POSE_NAMES + TWIST_NAMES, 0.0)  # [m] [rad] in the other half
-        self._said = dict.fromkeys(TWIST_NAMES, 0.0)  # [m] [rad] by a twist
+        self._unseen = dict.fromkeys(POSE_NAMES + TWIST_NAMES, 0.0)  # [m] [rad] missing motion
+        self._implied = dict.fromkeys(TWIST_NAMES, 0.0)  # [m] [rad] by a twist
 
     def forgive(self) -> None:
         """
-        Give what is frozen another chance after a rest.
+        Retry a frozen component after a rest.
 
-        A pose gets no second one before it changes: the robot would move blindly by a little each
-        time. A twist does, since it may stay the same at rest.
+        A pose is retried only once before it changes, since the robot moves blindly each time. A
+        twist may be constant at rest and is always retried.
         """
         if self._frozen is None or self._frozen == self._forgiven:
             return
@@ -84,7 +74,7 @@ class OdometryConsistency:
         self.restart()
 
     def take(self, odometry: Odometry, moving: bool, speeds: BodyTwist) -> None:
-        """Compare a measurement with the last; `moving` says that motion was commanded."""
+        """Compare a measurement with the last; `moving` is whether motion was commanded."""
         last, self._last = self._last, odometry
         if self._frozen is not None and getattr(odometry, self._frozen[0]) != self._frozen[1]:
             self.message, self._frozen, self._forgiven = '', None, None
@@ -103,50 +93,48 @@ class OdometryConsistency:
         )  # fmt: skip
         dx, dy = odometry.x - last.x, odometry.y - last.y
         rates = cosine * vx - sine * vy, sine * vx + cosine * vy, wz
-        ways = cosine * dx + sine * dy, cosine * dy - sine * dx, turn
+        motion = cosine * dx + sine * dy, cosine * dy - sine * dx, turn
         for place, name in enumerate(POSE_NAMES):
             self._compare_pose(place, name, last, seconds if moving else 0.0, rates[place])
         for place, name in enumerate(TWIST_NAMES):
-            farthest = MAX_SPEED_RATIO * speeds[place] * seconds
-            way = min(max(ways[place], -farthest), farthest)
+            limit = MAX_SPEED_RATIO * speeds[place] * seconds
+            moved = min(max(motion[place], -limit), limit)
             if speeds[place]:
-                self._compare_twist(place, name, last, seconds if moving else 0.0, way)
+                self._compare_twist(place, name, last, seconds if moving else 0.0, moved)
 
     def _compare_pose(
         self, place: int, name: str, last: Odometry, seconds: float, rate: float
     ) -> None:
-        """Add what the twist says [m/s] [rad/s] to what a pose that stays the same misses."""
+        """Accumulate the motion implied by the twist while a pose component is constant."""
         if not self._stays(name, last, seconds):
             return
         self._unseen[name] += rate * seconds
         limit = POSE_TOLERANCE[place] + MAX_LAG_MESSAGES * abs(rate) * seconds
         if abs(self._unseen[name]) > limit and self._same[name] > MIN_FREEZE_TIME:
-            self._say(
-                name, f'odometry {name} has stayed the same for {self._same[name]:.2f} s, while '
-                f'its twist says {self._unseen[name]:.2f} {UNITS[place]}'
+            self._set_frozen(
+                name, f'odometry {name} is constant for {self._same[name]:.2f} s, but its twist '
+                f'implies a change of {self._unseen[name]:.2f} {UNITS[place]}'
             )  # fmt: skip
 
     def _compare_twist(
-        self, place: int, name: str, last: Odometry, seconds: float, way: float
+        self, place: int, name: str, last: Odometry, seconds: float, moved: float
     ) -> None:
-        """Add how far the pose moved [m] [rad], and a twist that stays the same did not say."""
+        """Accumulate the motion of the pose that a constant twist component does not imply."""
         if not self._stays(name, last, seconds):
-            self._said[name] = 0.0
+            self._implied[name] = 0.0
             return
         value = getattr(last, name)
         keep = math.exp(-seconds / COMPARISON_WINDOW)
-        said = value * seconds
-        self._unseen[name] = keep * self._unseen[name] + (way - said if seconds else 0.0)
-        self._said[name] = keep * self._said[name] + abs(said)
-        unseen, limit = (
-            self._unseen[name],
-            TWIST_TOLERANCE[place] + TWIST_TOLERANCE_SHARE * self._said[name],
-        )
+        implied = value * seconds
+        self._unseen[name] = keep * self._unseen[name] + (moved - implied if seconds else 0.0)
+        self._implied[name] = keep * self._implied[name] + abs(implied)
+        unseen = self._unseen[name]
+        limit = TWIST_TOLERANCE[place] + TWIST_TOLERANCE_SHARE * self._implied[name]
         if abs(unseen) > limit and self._same[name] > MIN_FREEZE_TIME:
-            self._say(
-                name, f'odometry {name} has stayed {value:.2f} {UNITS[place]}/s for '
-                f'{self._same[name]:.2f} s, which is off by {abs(unseen):.2f} {UNITS[place]} from '
-                f'its pose'
+            self._set_frozen(
+                name, f'odometry {name} is constant at {value:.2f} {UNITS[place]}/s for '
+                f'{self._same[name]:.2f} s, which deviates from the pose by {abs(unseen):.2f} '
+                f'{UNITS[place]}'
             )  # fmt: skip
 
     def _stays(self, name: str, last: Odometry, seconds: float) -> bool:
@@ -158,5 +146,5 @@ class OdometryConsistency:
         self._same[name] += seconds
         return True
 
-    def _say(self, name: str, words: str) -> None:
-        self.message, self._frozen = words, (name, getattr(self._last, name))
+    def _set_frozen(self, name: str, message: str) -> None:
+        self.message, self._frozen = message, (name, getattr(self._last, name))

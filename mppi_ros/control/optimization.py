@@ -29,10 +29,11 @@ REVERSE_SHARE = 0.5  # of top speed at which the robot backs up
 
 class Problem(NamedTuple):
     """
-    What one tick optimises.
+    Optimisation problem of one tick.
 
-    `seconds` [s] is the time that the first command may change in; `moving_obstacles`,
-    float64[n, 5], are those when the command acts; `wait` [s] is the time until the next costmap.
+    `seconds` is the time in which the first command may change [s]; `moving_obstacles`,
+    float64[n, 5], holds the obstacles when the command acts; `wait` is the time until the next
+    costmap [s].
     """
 
     now: float
@@ -65,7 +66,7 @@ class Solution(NamedTuple):
 
 
 class Optimization:
-    """Optimises once a tick and detects a robot that is stuck."""
+    """Runs one optimisation per tick and detects a robot that is stuck."""
 
     def __init__(self) -> None:
         self._stuck_detector = StuckDetector()
@@ -77,7 +78,7 @@ class Optimization:
         self._stuck_detector.restart()
 
     def set_time(self, now: float) -> None:
-        """Shift the mean by nothing in the next tick: the clock has jumped to `now` [s]."""
+        """Set the time of the last optimisation [s] after a clock jump, so that the mean stays."""
         self._solved = now
 
     def solve(
@@ -89,7 +90,7 @@ class Optimization:
         statistics: Statistics,
     ) -> Solution:
         """
-        Return the command that the optimised sequence begins with, held for one period.
+        Return the first controls of the optimised sequence, averaged over one period.
 
         Raises
         ------
@@ -124,8 +125,8 @@ class Optimization:
         first = scene.held(sampler.mean)
         if not all(map(math.isfinite, first)):
             sampler.mean[:] = 0.0
-            words = f'the optimiser found no finite command: {first}'
-            raise Stop(Reason.NO_FINITE_PLAN, words)
+            message = f'the optimiser found no finite command: {first}'
+            raise Stop(Reason.NO_FINITE_PLAN, message)
         if not step.valid:
             raise Stop(Reason.NO_FINITE_PLAN, 'no sampled trajectory has a finite cost')
         return Solution(first, recovery, cooling)
@@ -157,11 +158,11 @@ def _with_margins(moving_obstacles: NDArray[np.float64], risk: float) -> NDArray
 def _cap_speed(
     problem: Problem, sampler: Optimizer, objective: DrivingObjective, c: ControllerParameters
 ) -> None:
-    """Sample no faster than the robot can stop before the edge of a rolling costmap."""
+    """Limit the sampled speed so that the robot can stop inside a rolling costmap."""
     region, plant, footprint = problem.region, problem.plant, problem.footprint
     field, start = region.field, problem.start
     slowing = rolling_window.deceleration(plant.limits, c.motion_model)
-    # A command acts for `hold`: the last one before the next costmap need not be counted.
+    # A command acts for `hold`, so the last one before the next costmap is not counted.
     wait = max(problem.wait - 1.0 / c.control_rate, 0.0)
     seconds = wait + problem.scene.hold + plant.conservative.lag_linear
     needed = (

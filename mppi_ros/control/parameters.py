@@ -1,4 +1,4 @@
-"""The whole configuration of a controller, and how it is read from the node's own ROS YAML."""
+"""Complete parameters of a controller, and their input from a ROS YAML file."""
 
 from __future__ import annotations
 
@@ -24,102 +24,99 @@ from mppi_ros.parameters.declaration import group, parameter, replace
 from mppi_ros.parameters.errors import InputError, ParameterError
 
 NODE_NAME = 'mppi_controller'
-ROS_PARAMETERS = (
-    'start_type_description_service',
-    'qos_overrides.',
-)  # `ros2 param dump` writes them, too
-MAX_TURN_PER_STEP = 1.5  # [rad] in one step
-# What suits a robot, where the optimiser alone has other defaults: noise that holds its course
-# reaches far, pairs draw half of it, and a smaller step averages over ticks what is left of it.
+ROS_PARAMETERS = ('start_type_description_service', 'qos_overrides.')  # from `ros2 param dump`
+MAX_TURN_PER_STEP = 1.5  # [rad]
+# Defaults for a robot that differ from those of the optimiser alone: correlated noise explores
+# farther, antithetic pairs halve the draws, and a smaller step averages over ticks.
 SAMPLING = {
     'alpha': 0.5, 'ess_share': 0.02, 'noise.correlation_time': 2.5, 'noise.smoothing_time': 0.14,
     'noise.antithetic': True,
 }  # fmt: skip
-MIN_HORIZON_TURN = 0.5 * math.pi  # [rad] of turning that the horizon must hold
+MIN_HORIZON_TURN = 0.5 * math.pi  # [rad] that the horizon must cover
 
 
 @dataclass(frozen=True)
 class SafetyParameters:
-    """When the controller must not trust its inputs or its plan."""
+    """Limits on inputs and plans beyond which the robot stops."""
 
     odom_timeout: float = parameter(
-        0.3, 'age of the odometry at which the robot brakes', unit='s', low=0.01, high=60.0
+        0.3, 'age of the odometry above which the robot brakes', unit='s', low=0.01, high=60.0
     )
     costmap_timeout: float = parameter(
         1.5,
-        'age of the costmap at which the robot brakes; 0 trusts a static map for ever',
+        'age of the costmap above which the robot brakes; 0 disables, for a static map',
         unit='s',
         low=0.0,
         high=3600.0,
     )
     plan_timeout: float = parameter(
         0.0,
-        'age of the plan at which the robot brakes; 0 trusts a plan for ever',
+        'age of the plan above which the robot brakes; 0 disables',
         unit='s',
         low=0.0,
         high=3600.0,
     )
     odom_frozen: float = parameter(
         1.0,
-        'time without any change of the odometry, while the robot should move, after which it '
-        'brakes; 0 never does',
+        'time of constant odometry, while motion is commanded, after which the robot brakes; '
+        '0 disables',
         unit='s',
         low=0.0,
         high=60.0,
     )
     odom_jump: float = parameter(
         1.0,
-        'farthest that the pose may jump, beyond what the speed explains, before the robot '
-        'brakes; 0 allows any jump',
+        'maximum pose discontinuity beyond the distance implied by the measured speed; 0 disables',
         unit='m',
         low=0.0,
         high=1000.0,
     )
     recovery_time: float = parameter(
         0.2,
-        'time that a fault must be gone before the robot drives on',
+        'time after which a cleared fault lets the robot continue',
         unit='s',
         low=0.0,
         high=60.0,
     )
     watchdog_periods: int = parameter(
         5,
-        'control periods without a tick after which a watch in the node sends zero; 0 never does',
+        'control periods without a tick after which zero velocity is published; 0 disables',
         low=0,
         high=1000,
         former_name='safety.tick_patience',
     )
     margin: float = parameter(
-        0.0, 'clearance that the checked plan must keep', unit='m', low=0.0, high=1.0
+        0.0, 'minimum clearance of the trajectory in the stopping check', unit='m', low=0.0,
+        high=1.0,
     )
     unknown_is_obstacle: bool = parameter(False, 'treat unknown cells (−1) as obstacles')
     outside_is_obstacle: bool = parameter(
-        True, 'treat everything outside the costmap as an obstacle'
+        True, 'treat the area outside the costmap as an obstacle'
     )
 
 
 @dataclass(frozen=True)
 class IdentificationParameters:
-    """Whether to learn from the drive."""
+    """Online identification of the plant."""
 
     enabled: bool = parameter(
         True,
-        'learn delay, lag and gain of each axis from commands and odometry, slowly and within '
-        'bounds, from the values of prediction on',
+        'identify delay, lag and gain of each axis from commands and odometry, slowly and within '
+        'bounds, starting from the values of prediction',
     )
 
 
 @dataclass(frozen=True)
 class MovingObstacleParameters:
-    """What moves on the costmap, and where it is expected to be."""
+    """Tracking and prediction of moving obstacles on the costmap."""
 
     enabled: bool = parameter(
-        True, 'follow what moves on the costmap and plan for where it will be'
+        True, 'track moving obstacles on the costmap and plan with their predicted positions'
     )
     risk: float = parameter(
         0.2,
-        'chance that something goes on so differently that it comes nearer than planned for: '
-        'sets how fast the margin around it grows with time; 0.5 trusts the prediction',
+        'probability that a moving obstacle deviates from its prediction by more than the margin, '
+        'which grows with time accordingly; 0.5 adds no growth',
         low=0.001,
         high=0.5,
     )
@@ -128,10 +125,10 @@ class MovingObstacleParameters:
 @dataclass(frozen=True)
 class RecoveryParameters:
     """
-    What to do when the robot wants to drive and gets nowhere.
+    Recoveries of a robot that is stuck.
 
-    For one patience each: λ is cooled; then Σ is widened, too, and the search begins from the
-    cheapest constant command; then the robot backs up a little, where that is free; and so on.
+    Each takes one stuck_timeout: reduce λ; widen Σ and restart from the cheapest constant
+    command; back up a little where that is free; repeat.
     """
 
     stuck_timeout: float = parameter(
@@ -163,31 +160,31 @@ class RecoveryParameters:
 
 @dataclass(frozen=True)
 class RealtimeParameters:
-    """How the node keeps its pace; programs without ROS read and ignore it."""
+    """Timing of the node; ignored by programs without ROS."""
 
     solve_share: float = parameter(
         0.5,
-        'share of the control period that a solve may take; samples and iterations for which '
-        'there is no time are left out',
+        'share of the control period that a solve may take; samples and iterations beyond it are '
+        'skipped',
         low=0.01,
         high=1.0,
     )
     priority: int = parameter(
         0,
-        'real-time priority (SCHED_FIFO) of the thread that ticks; 0 leaves it as it is',
+        'real-time priority (SCHED_FIFO) of the control thread; 0 leaves it unchanged',
         low=0,
         high=99,
         live=False,
     )
     lock_memory: bool = parameter(
-        False, 'keep all memory of the process from being swapped out', live=False
+        False, 'lock the memory of the process (no swapping)', live=False
     )
     cpus: str = parameter(
-        '', "cores for the thread that ticks, as '2,3'; empty leaves it on all", live=False
+        '', "cores of the control thread, such as '2,3'; empty allows all", live=False
     )
     freeze_gc: bool = parameter(
         True,
-        'keep what is loaded at start out of the garbage collection, which would stop a tick',
+        'exclude objects loaded at start from garbage collection, which would delay a tick',
         live=False,
     )
 
@@ -195,7 +192,7 @@ class RealtimeParameters:
         self.cores()
 
     def cores(self) -> set[int]:
-        """Return the cores for the thread that ticks; none where all will do."""
+        """Return the cores of the control thread; empty for all."""
         try:
             return {int(part) for part in self.cpus.split(',')} if self.cpus else set()
         except ValueError:
@@ -206,15 +203,15 @@ class RealtimeParameters:
 
 @dataclass(frozen=True)
 class FollowPathParameters:
-    """How the node serves the action FollowPath in the place of Nav2's controller_server."""
+    """Action server FollowPath, compatible with Nav2's controller_server."""
 
     enabled: bool = parameter(
         False,
-        'serve the action follow_path, instead of the topics plan and goal_pose',
+        'serve the action follow_path instead of the topics plan and goal_pose',
         live=False,
     )
     failure_tolerance: float = parameter(
-        1.0, 'time that the robot may stand stopped before the action fails', unit='s', low=0.0,
+        1.0, 'time that the robot may stand still before the action fails', unit='s', low=0.0,
         high=600.0,
     )
     progress_radius: float = parameter(
@@ -227,39 +224,39 @@ class FollowPathParameters:
 
 @dataclass(frozen=True)
 class InterfaceParameters:
-    """How the ROS node presents itself; programs without ROS read and ignore it."""
+    """Topics and frames of the node; ignored by programs without ROS."""
 
     autostart: bool = parameter(
         True, 'configure and activate without a lifecycle manager', live=False
     )
-    use_sim_time: bool = parameter(False, 'take the time from /clock')
+    use_sim_time: bool = parameter(False, 'use the time from /clock')
     cmd_vel_stamped: bool = parameter(
-        True, 'publish TwistStamped; false publishes Twist', live=False
+        True, 'publish TwistStamped instead of Twist', live=False
     )
     record: str = parameter(
         '',
-        'file for every input and tick, which mppi_evaluate replay runs once more; empty for none',
+        'file to record all inputs and ticks for mppi_evaluate replay; empty disables',
         live=False,
     )
     record_limit: float = parameter(
         500.0,
-        'size at which the recording ends; driving goes on',
+        'file size at which the recording stops; driving continues',
         unit='MB',
         low=1.0,
         high=1e6,
         live=False,
     )
-    base_frame: str = parameter('base_link', 'frame of the robot, in the header of cmd_vel')
+    base_frame: str = parameter('base_link', 'frame of the robot, and frame_id of cmd_vel')
     transform_timeout: float = parameter(
         1.0,
-        'age at which the newest transform between frames is refused; 0 trusts it for ever',
+        'age above which the latest transform between frames is rejected; 0 disables',
         unit='s',
         low=0.0,
         high=3600.0,
     )
     costmap_type: str = parameter(
         'occupancy_grid',
-        "type of the topic costmap: nav_msgs/OccupancyGrid, or Nav2's nav2_msgs/Costmap",
+        'type of the topic costmap: nav_msgs/OccupancyGrid or nav2_msgs/Costmap',
         choices=('occupancy_grid', 'nav2_costmap'),
         live=False,
     )
@@ -267,29 +264,29 @@ class InterfaceParameters:
 
 @dataclass(frozen=True)
 class ControllerParameters:
-    """Every parameter of the controller."""
+    """All parameters of the controller."""
 
     control_rate: float = parameter(
-        20.0, 'rate of the control tick', unit='Hz', low=5.0, high=500.0
+        20.0, 'rate of the control loop', unit='Hz', low=5.0, high=500.0
     )
     motion_model: str = parameter(
         'diff_drive',
-        'how the robot moves; its controls are v, w (diff_drive), v, vy, w (omni), or v and '
-        'curvature (ackermann)',
+        'motion model; its controls are v, w (diff_drive), v, vy, w (omni), or v and curvature '
+        '(ackermann)',
         choices=tuple(MODELS),
         live=False,
     )
     sigma_share: tuple[float, ...] = parameter(
         (0.5, 0.25, 0.4),
-        'standard deviations of the samples while sigma is empty, as shares of the limits: of '
-        'speeds, of the turning rate, of the curvature of a car',
+        'standard deviations of the samples if sigma is empty, as shares of the limits of the '
+        'speeds, of the turning rate, and of the curvature (ackermann)',
         low=0.001,
         high=10.0,
     )
     plugin: str = parameter(
         '',
-        "a user's own motion model and critic as module:variable, a Plugin of "
-        'mppi_ros.driving.plugin; empty for none',
+        'custom motion model and critics as module:variable, a Plugin of mppi_ros.driving.plugin; '
+        'empty for none',
         live=False,
     )
     mppi: MppiParameters = group(MppiParameters, name='', defaults=SAMPLING)
@@ -316,9 +313,8 @@ class ControllerParameters:
         turn = self.limits.wz_max * self.mppi.time_step
         if turn > MAX_TURN_PER_STEP:
             raise ParameterError(
-                f'limits.wz_max · time_step = {turn:g} rad a step; at most '
-                f'{MAX_TURN_PER_STEP} rad keep '
-                f'the rollout exact'
+                f'limits.wz_max · time_step = {turn:g} rad per step; the rollout is accurate up '
+                f'to {MAX_TURN_PER_STEP} rad'
             )
         delays = self.prediction.delay_linear, self.prediction.delay_angular
         later = abs(delays[0] - delays[1]) / self.mppi.time_step
@@ -336,7 +332,7 @@ class ControllerParameters:
 
     @property
     def sampling(self) -> MppiParameters:
-        """Return the optimiser's parameters, with the standard deviations for this robot."""
+        """Return the optimiser's parameters with the standard deviations for this robot."""
         if self.mppi.sigma:
             return self.mppi
         model = MODELS[self.motion_model].of(
@@ -356,10 +352,10 @@ class ControllerParameters:
     @property
     def needs(self) -> dict[str, float]:
         """
-        Return the times [s] that the horizon must hold, with the parameters that they follow from.
+        Return the times that the horizon must cover, by the parameters that imply them [s].
 
-        A sequence that ends before the robot could stand sees no reason to brake for a goal, and
-        one that ends before a quarter turn sees too little of what turning round brings.
+        The sequence must cover a stop, so that the robot brakes in time for a goal, and a quarter
+        turn, so that turning around pays off within the horizon.
         """
         limits = self.limits
         v, w = limits.vx_max, limits.wz_max
@@ -377,7 +373,7 @@ class ControllerParameters:
                 MIN_HORIZON_TURN * radius / speed + steering
             )
         else:
-            reached = min(w, math.sqrt(MIN_HORIZON_TURN * limits.az_max))  # [rad/s] half way
+            reached = min(w, math.sqrt(MIN_HORIZON_TURN * limits.az_max))  # [rad/s] at the middle
             needed['a quarter turn with wz_max and az_max'] = (
                 MIN_HORIZON_TURN / reached + reached / limits.az_max
             )
@@ -385,7 +381,7 @@ class ControllerParameters:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """Return what is allowed but will drive badly, each with its numbers."""
+        """Return messages on values that are valid but degrade driving."""
         horizon, longest = self.mppi.horizon, MAX_STOP_STEPS * INTEGRATION_STEP
         found = [
             f'the horizon, horizon_steps · time_step = {horizon:.3g} s, is shorter than '
@@ -411,8 +407,8 @@ def read_yaml(path: str | Path, base: ControllerParameters | None = None) -> Con
     Raises
     ------
     ParameterError
-        The file is missing, is not YAML, has no section for the controller, or holds an unknown
-        key or a bad value.
+        The file is missing, is not YAML, has no section for the controller, or contains an
+        unknown key or an invalid value.
 
     """
     try:

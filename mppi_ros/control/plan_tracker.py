@@ -1,10 +1,10 @@
 """
-The way to go: a plan of one or more sections, the progress on it, and whether it is done.
+Plan of one or more sections, the progress of the robot along it, and goal checking.
 
-A section is driven in one direction or turns the robot in place; they are driven in order.
-Progress follows the motion of the robot along the section. It skips a part in one case only: the
-part is blocked, and the robot has come round the obstacle to the plan right behind it. A robot
-that is far from its section is led back to it by a straight part that is put before the rest.
+A section is driven in one direction or rotates the robot in place; sections are driven in order.
+Progress follows the motion of the robot along the section. A part is skipped only if it is blocked
+and the robot has reached the plan behind the obstacle on a detour. A robot far from its section
+returns to it on a straight line that is prepended to the section.
 """
 
 from __future__ import annotations
@@ -26,34 +26,30 @@ from mppi_ros.driving.objective import DrivingObjective
 from mppi_ros.driving.parameters import GoalParameters
 from mppi_ros.driving.path import PROJECTION_WINDOW, ReferencePath, sections
 
-SAME_POSITION = 0.2  # [m] within which a new plan goes on where the old one was
-CUSP_PASSED_DISTANCE = (
-    0.6  # [m] from a cusp within which a robot that is level with it has passed it
-)
-REJOINED_DISTANCE = (
-    0.3  # [m] from the plan at which a robot that went round an obstacle is on it again
-)
-OFF_PLAN_DISTANCE = 0.75  # [m] from the plan from which a robot is led back to it
-MERGE_TIME = 1.0  # [s] at the present speed that a robot may take to join the plan
-ROTATION_TOLERANCE = 0.3  # [rad] at which a rotation in place inside of a plan is done
-GOAL_STOP_DISTANCE = 0.05  # [m] from the end of the way at which to stop if the goal is as near
-MIN_DEPARTURE_DISTANCE = 0.3  # [m] by which the way must lead on before the robot leaves
-MAX_PROGRESS_SLIP = 0.05  # [m] by which progress may fall behind without motion of the robot
+SAME_POSITION = 0.2  # [m] within which the progress carries over to a new plan
+CUSP_PASSED_DISTANCE = 0.6  # [m] from a cusp within which a robot beside it has passed it
+REJOINED_DISTANCE = 0.3  # [m] from the plan at which a detour ends
+OFF_PLAN_DISTANCE = 0.75  # [m] from the plan at which the robot returns to it
+MERGE_TIME = 1.0  # [s] at the current speed to return to the plan
+ROTATION_TOLERANCE = 0.3  # [rad] at which a rotation in place within a plan is complete
+GOAL_STOP_DISTANCE = 0.05  # [m] from the end of a blocked path at which to stop if the goal is near
+MIN_DEPARTURE_DISTANCE = 0.3  # [m] by which a blocked path must extend before the robot continues
+MAX_PROGRESS_SLIP = 0.05  # [m] of decrease of the progress without motion of the robot
 
 
 class PlanTracker:
     """
-    Where the robot should go, how far it has come, and whether it has arrived.
+    The plan, the progress on it, and whether the goal is reached.
 
     Attributes
     ----------
     stamp : float or None
         Time of the plan or goal on the controller's clock [s]; None without one.
     progress : float or None
-        Arc length of the robot on the path that `follow` returned [m]; None before it was
-        looked for.
+        Arc length of the robot on the path that `follow` returned [m]; None before the first
+        projection.
     reached : bool
-        The robot has come to rest at the goal.
+        The robot is at rest at the goal.
 
     """
 
@@ -61,16 +57,16 @@ class PlanTracker:
         self.stamp: float | None = None
         self.progress: float | None = None
         self.reached = False
-        self._sections: list[ReferencePath] = []  # the one to drive now and those after it
+        self._sections: list[ReferencePath] = []  # the current one and those after it
         self._driven = 0.0  # [m] length of the sections before
-        self._joined: ReferencePath | None = None  # the section, with a way onto it before it
-        self._knots = np.zeros((2, 1))  # [m] arc lengths on `_joined`, and on the section
+        self._joined: ReferencePath | None = None  # the section with a prepended return
+        self._knots = np.zeros((2, 1))  # [m] arc lengths on `_joined` and on the section
         self._place: tuple[float, float] | None = None  # [m] of the last projection
-        self._around: float | None = None  # [m] left on the way round an obstacle
+        self._around: float | None = None  # [m] remaining length on a detour
         self._goal: tuple[float, float, float] | None = None
-        self._looked = -math.inf  # [m] progress at which the plan ahead was searched last
+        self._looked = -math.inf  # [m] progress at the last processing of the path ahead
         self._arriving = False
-        self._blocked = False  # no way leads round an obstacle on the plan
+        self._blocked = False  # the path is blocked without a detour
         self._manoeuvres = ManoeuvrePlanner()
 
     def set_plan(
@@ -81,15 +77,14 @@ class PlanTracker:
         omni: bool = False,
     ) -> None:
         """
-        Take a plan, float64[N, 3] (x, y, yaw), in the place of the old one; nothing is reset.
+        Set a plan, float64[N, 3] (x [m], y [m], yaw [rad]); the warm start is kept.
 
-        A plan of one pose is a goal. `turns` and `omni` say what the robot can do, see
-        `path.sections`.
+        A plan of one pose is a goal. `turns` and `omni` describe the robot, see `path.sections`.
 
         Raises
         ------
         InputError
-            There is no pose, or one is not finite; the last plan is kept.
+            The plan is empty or a pose is not finite; the previous plan is kept.
 
         """
         check_stamp('plan', stamp)
@@ -117,12 +112,12 @@ class PlanTracker:
 
     def set_goal(self, stamp: float, x: float, y: float, yaw: float, tolerance: float) -> None:
         """
-        Go straight to a pose, unless the plan leads within `tolerance` [m] of it anyway.
+        Set a goal [m] [m] [rad], unless the plan already ends within `tolerance` [m] of it.
 
         Raises
         ------
         InputError
-            The stamp or the pose is not finite; the last plan is kept.
+            The stamp or the pose is not finite; the previous plan is kept.
 
         """
         check_stamp('goal', stamp)
@@ -134,19 +129,19 @@ class PlanTracker:
         self._take(stamp, [], 0, (x, y, yaw))
 
     def clear(self) -> None:
-        """Forget plan and goal."""
+        """Discard plan and goal."""
         self.progress = None
         self._take(None, [], 0, None)
 
     def restart(self) -> None:
-        """Forget the progress; the plan is kept."""
+        """Discard the progress; the plan is kept."""
         self.progress = None
         self.look_again()
         self._arriving = False
         self.reached = False
 
     def look_again(self) -> None:
-        """Search the plan ahead for obstacles at the next step, whatever the progress."""
+        """Request processing of the path ahead at the next tick."""
         self._looked = -math.inf
 
     def follow(
@@ -157,7 +152,7 @@ class PlanTracker:
         statistics: Statistics,
     ) -> ReferencePath:
         """
-        Return the section to drive, and note the progress on it.
+        Return the section to drive, and update the progress on it.
 
         Raises
         ------
@@ -183,11 +178,9 @@ class PlanTracker:
             path = self._path
         self._manoeuvres.advance(len(self._sections))
         if self.progress is None and math.dist(path.points[0], place) < PROJECTION_WINDOW:
-            self.progress = 0.0  # a plan from here begins at its beginning
+            self.progress = 0.0  # a plan that starts at the robot
         self._project(place, path, objective, statistics)
-        off = (
-            OFF_PLAN_DISTANCE + objective.turning_circle
-        )  # turning round leaves the path by as much
+        off = OFF_PLAN_DISTANCE + objective.turning_circle  # turning around leaves the path
         if self._around is None and abs(statistics.cross_track) > off:
             path = self._join(place, math.hypot(here.v, here.vy), statistics)
         self._place = place
@@ -198,21 +191,21 @@ class PlanTracker:
 
     @property
     def ahead(self) -> ReferencePath | None:
-        """Return the section to drive; None before a plan came and the robot was found on it."""
+        """Return the section to drive; None without a plan or before the first projection."""
         return self._path if self._sections and self.progress is not None else None
 
     def wants_a_look(self) -> bool:
-        """Tell whether the plan ahead should be searched for obstacles again."""
+        """Return whether the path ahead should be processed again."""
         return self.progress is not None and abs(self.progress - self._looked) > RENEWAL_DISTANCE
 
     def looked(self) -> None:
-        """Take note that the plan ahead is being searched from here on."""
+        """Record that the path ahead is processed from the current progress."""
         if self.progress is not None:
             self._looked = self.progress
 
     @property
     def distance_remaining(self) -> float:
-        """Return how long the way left is [m]."""
+        """Return the remaining path length [m]."""
         if not self._sections:
             return 0.0
         path = self._path
@@ -221,7 +214,7 @@ class PlanTracker:
 
     @property
     def goal(self) -> tuple[float, float, float] | None:
-        """Return where it ends: x [m], y [m], yaw [rad]; None without a plan or goal."""
+        """Return the final pose x [m], y [m], yaw [rad]; None without a plan or goal."""
         return self._sections[-1].goal if self._sections else self._goal
 
     def check_goal(
@@ -234,12 +227,12 @@ class PlanTracker:
         rest: Callable[[], MotionState],
     ) -> bool:
         """
-        Tell whether to come to rest at the goal, or to stay there.
+        Return whether to brake at the goal, or to stay there.
 
-        The goal counts as reached when the robot stands within the tolerances, as its odometry
-        says: having merely passed through them, it drives on. `standing` tells that the last
-        command was to stand, `rest` tells where the robot stands after braking now: one that is
-        too fast drives on, too.
+        The goal is reached when the odometry shows rest within the tolerances; a robot that merely
+        passes through them continues. `standing` is whether the last command is zero. `rest`
+        returns the state after braking now; a robot that is too fast to stop within the tolerances
+        continues.
         """
         within = len(self._sections) == 1 and self._within_goal(here, path, goal)
         if self.reached:
@@ -257,9 +250,9 @@ class PlanTracker:
 
     def is_blocked(self, path: ReferencePath, end: float, tolerance: float) -> bool:
         """
-        Return whether the way ends at `end` [m] on the path, and the robot has come there.
+        Return whether the free path ends at `end` [m] and the robot has arrived there.
 
-        It stays so until a way leads on.
+        It stays blocked until the free path extends by LEAVE.
         """
         assert self.progress is not None
         near = tolerance if path.length - end > tolerance else min(tolerance, GOAL_STOP_DISTANCE)
@@ -274,7 +267,7 @@ class PlanTracker:
         done: int,
         goal: tuple[float, float, float] | None,
     ) -> None:
-        """Take a plan of which `done` sections lie behind the robot."""
+        """Set a plan, of which the robot has completed `done` sections."""
         self._joined = self._around = self._place = None
         end = plan[-1].goal if plan else goal
         self._manoeuvres.restart(end is not None and same_pose(end, self.goal))
@@ -286,12 +279,12 @@ class PlanTracker:
 
     @property
     def _path(self) -> ReferencePath:
-        """Return the section to drive, from where the robot joins it."""
+        """Return the section to drive, with a prepended return to it."""
         return self._joined or self._sections[0]
 
     @property
     def _on_section(self) -> float | None:
-        """Return the progress as an arc length on the section as it was planned [m]."""
+        """Return the progress as an arc length on the planned section [m]."""
         if self._joined is None or self.progress is None:
             return self.progress
         return float(np.interp(self.progress, *self._knots))
@@ -303,12 +296,12 @@ class PlanTracker:
         objective: DrivingObjective,
         statistics: Statistics,
     ) -> None:
-        """Find the robot on the path; on the way round an obstacle it stays before that."""
+        """Project the robot onto the path; on a detour the progress stays before the obstacle."""
         before = self.progress
-        now, aside = path.project(*place, before)
+        now, cross_track = path.project(*place, before)
         if before is not None and self._place is not None:
             now = max(now, before - MAX_PROGRESS_SLIP - math.dist(place, self._place))
-        self.progress, statistics.cross_track = now, aside
+        self.progress, statistics.cross_track = now, cross_track
         self._around = None
         way = objective.way_round(path, now if before is None else max(before, now))
         if way is None:
@@ -318,7 +311,7 @@ class PlanTracker:
             self.progress, statistics.cross_track = behind, away
             self.look_again()
             return
-        # Held where it was left: the way round may begin with a turn back.
+        # Hold the progress, since the detour may begin with a turn back.
         self.progress = min(now if before is None else max(before, now), way.blocked)
         seconds = way.time_from(*place)
         self._around = path.length - self.progress
@@ -328,11 +321,11 @@ class PlanTracker:
     def _join(
         self, place: tuple[float, float], speed: float, statistics: Statistics
     ) -> ReferencePath:
-        """Return the way onto the section that is to be driven, and on along it."""
+        """Return the section with a prepended return from the position of the robot."""
         section, on_section = self._sections[0], self._on_section
         assert on_section is not None
-        on_section, aside = section.project(*place, on_section)
-        ahead = max(min(abs(aside), PROJECTION_WINDOW), MERGE_TIME * speed)
+        on_section, cross_track = section.project(*place, on_section)
+        ahead = max(min(abs(cross_track), PROJECTION_WINDOW), MERGE_TIME * speed)
         path, way, at = section.joined_from(*place, on_section, ahead)
         self._joined = path
         self._knots = np.array([[0.0, way, path.length], [on_section, at, section.length]])
@@ -342,9 +335,9 @@ class PlanTracker:
 
     def _at_cusp(self, here: MotionState, path: ReferencePath, goal: GoalParameters) -> bool:
         """
-        Tell whether the section is done: the robot is at its end, or can come no nearer.
+        Return whether the section is complete: the robot is at its end or cannot come nearer.
 
-        A car that has missed the cusp sideways would only move to and fro beside it.
+        A car that misses a cusp laterally would otherwise oscillate beside it.
         """
         if path.in_place:
             turn = abs(math.remainder(here.yaw - path.goal[2], math.tau))
@@ -357,7 +350,7 @@ class PlanTracker:
         return math.dist(path.goal[:2], (here.x, here.y)) <= CUSP_PASSED_DISTANCE
 
     def _within_goal(self, here: MotionState, path: ReferencePath, goal: GoalParameters) -> bool:
-        """Tell whether the robot is at the end of the path, not where a round trip begins."""
+        """Return whether the robot is at the end of the path, not only near it as in a loop."""
         if self.progress is None:
             return False
         if path.length - self.progress > goal.position_tolerance + PROJECTION_WINDOW:
@@ -366,7 +359,7 @@ class PlanTracker:
 
 
 def _same_place(old: ReferencePath, new: ReferencePath, progress: float | None) -> bool:
-    """Tell whether both paths are at the same place at this arc length."""
+    """Return whether both paths pass the same point at this arc length."""
     if progress is None or progress > new.length:
         return False
     places = [

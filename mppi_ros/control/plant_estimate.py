@@ -1,9 +1,9 @@
 """
-What the drives make of a command, as configured and as learnt.
+Estimate of the plant: delay, lag and gain of each axis, as configured and as identified.
 
-A robot that turns by three quarters of what it is told has smaller limits than its commands have.
-So the controller thinks in what the robot does, `made`, and only what is sent is divided by the
-gain: the optimiser, the prediction and the plan check need not know that there is one.
+The gain is the ratio of achieved to commanded velocity. The controller works with achieved
+velocities and limits, and only the command that is sent is divided by the gain. The optimiser,
+the prediction and the stopping check therefore do not depend on it.
 """
 
 from __future__ import annotations
@@ -21,33 +21,33 @@ from mppi_ros.driving.motion_models import Ackermann, Controls, Model
 from mppi_ros.driving.parameters import Limits, PredictionParameters
 
 Floats = NDArray[np.float64]
-DELAY_TOLERANCE = 0.04  # [s] two learnt delays differ by less without a reason
+DELAY_TOLERANCE = 0.04  # [s] smaller differences of identified delays are not significant
 
 
 class PlantEstimate:
     """
-    Delay, lag and gain of the drives now.
+    Current delay, lag and gain of each axis.
 
-    Speed and turning rate are watched. Sideways an omnidirectional robot is taken to answer as it
-    does ahead; what is learnt of the turning rate of a car counts for its steering.
+    Forward speed and turning rate are identified. The lateral axis of an omnidirectional robot is
+    assumed equal to the forward axis; for a car the turning rate identifies the steering.
 
     Parameters
     ----------
-    limits, prediction : parameter groups
-        Of the commands, and what is believed before anything was seen.
+    limits, prediction : Limits, PredictionParameters
+        Limits of the commands, and the configured plant.
     vehicle : type of Model
-        How the robot moves.
+        Motion model.
     learns : bool
-        Whether to learn at all.
+        Enable the identification.
 
     Attributes
     ----------
     limits : Limits
-        Of what the robot does.
-    prediction : Prediction
-        The plant as it is believed to be.
-    conservative : Prediction
-        The slower of what is configured and what was learnt, for the plan check.
+        Limits of the achieved motion.
+    prediction : PredictionParameters
+        Estimated plant.
+    conservative : PredictionParameters
+        The slower of configured and estimated plant, for the stopping check.
 
     """
 
@@ -63,21 +63,21 @@ class PlantEstimate:
             FopdtModel(prediction.delay_angular, prediction.lag_angular, turning),
         ]
         self._learner = Identification(axes, (limits.vx_max, limits.wz_max)) if learns else None
-        self._believe(axes)
+        self._set_axes(axes)
 
     def set_limits(self, limits: Limits) -> None:
-        """Take over new limits of the commands; what was learnt is kept."""
+        """Set new limits of the commands; the estimate is kept."""
         self._configured = limits, self._configured[1]
-        self._believe(self._axes)
+        self._set_axes(self._axes)
 
     @property
     def delay_margin(self) -> float:
-        """Time [s] by which commands may act later than predicted."""
+        """Time by which commands may act later than predicted [s]."""
         return self.conservative.first_delay - self.prediction.first_delay
 
     def observe(self, odometry: Odometry, sent: Floats) -> bool:
         """
-        Learn from a measurement; tell whether anything has changed.
+        Add a measurement to the identification; return whether the estimate has changed.
 
         Parameters
         ----------
@@ -89,54 +89,54 @@ class PlantEstimate:
         """
         if self._learner is None:
             return False
-        told = sent[:, [0, 1, -1]]
+        commanded = sent[:, [0, 1, -1]]
         if self._steers:
-            told[:, 2] *= told[:, 1]
-        if not self._learner.observe(odometry.stamp, (odometry.vx, odometry.wz), told):
+            commanded[:, 2] *= commanded[:, 1]
+        if not self._learner.observe(odometry.stamp, (odometry.vx, odometry.wz), commanded):
             return False
-        self._believe(self._learner.learned)
+        self._set_axes(self._learner.learned)
         return True
 
     def show(self, statistics: Statistics) -> None:
-        """Write delay, lag and gain into the statistics of a tick."""
+        """Set delay, lag and gain in the statistics of a tick."""
         plant = self.prediction
         statistics.delay_linear, statistics.delay_angular = plant.delay_linear, plant.delay_angular
         statistics.lag_linear, statistics.lag_angular = plant.lag_linear, plant.lag_angular
         statistics.gain_linear, statistics.gain_angular = plant.gain_linear, plant.gain_angular
 
     def forget_sent(self) -> None:
-        """Take note that nobody knows what the robot was sent last."""
+        """Restart the identification, since the past commands are unknown."""
         if self._learner is not None:
             self._learner.restart()
 
     def achieved(self, sent: Floats) -> Floats:
-        """Return what the robot makes of controls, float64[..., m]."""
-        made: Floats = sent * self._gain
-        return made
+        """Convert commanded to achieved controls, float64[..., m]."""
+        achieved: Floats = sent * self._gain
+        return achieved
 
     def commanded(self, made: Controls) -> Controls:
-        """Return the controls with which the robot does something."""
+        """Convert achieved to commanded controls."""
         return tuple(value / gain for value, gain in zip(made, self._gain.tolist(), strict=True))
 
-    def _believe(self, axes: Sequence[FopdtModel]) -> None:
+    def _set_axes(self, axes: Sequence[FopdtModel]) -> None:
         self._axes = tuple(axes)
         limits, prediction = self._configured
         linear, turning = axes
-        ahead, angular = linear.gain, turning.gain
+        forward, angular = linear.gain, turning.gain
         if self._steers:
-            angular /= ahead
-        self._gain = np.array([ahead] * (self._controls - 1) + [angular])
+            angular /= forward
+        self._gain = np.array([forward] * (self._controls - 1) + [angular])
         self.limits = replace(
             limits,
-            vx_max=limits.vx_max * ahead, vx_min=limits.vx_min * ahead,
-            ax_max=limits.ax_max * ahead, ax_min=limits.ax_min * ahead,
-            vy_max=limits.vy_max * ahead, wz_max=limits.wz_max * turning.gain,
+            vx_max=limits.vx_max * forward, vx_min=limits.vx_min * forward,
+            ax_max=limits.ax_max * forward, ax_min=limits.ax_min * forward,
+            vy_max=limits.vy_max * forward, wz_max=limits.wz_max * turning.gain,
             az_max=limits.az_max * angular, steering_rate=limits.steering_rate * angular,
             turning_radius_min=limits.turning_radius_min / angular,
         )  # fmt: skip
-        if not self._steers:  # what the tyres of a car hold does not depend on its drives
+        if not self._steers:  # ay of a car is limited by the tyres
             self.limits = replace(
-                self.limits, ay_max=limits.ay_max * ahead, ay_min=limits.ay_min * ahead
+                self.limits, ay_max=limits.ay_max * forward, ay_min=limits.ay_min * forward
             )
         delays = linear.delay, turning.delay
         configured = prediction.delay_linear - prediction.delay_angular
@@ -146,8 +146,8 @@ class PlantEstimate:
         self.prediction = replace(
             prediction,
             delay_linear=delays[0], delay_angular=delays[1], lag_linear=linear.lag,
-            lag_angular=turning.lag, gain_linear=ahead, gain_angular=angular,
-            dead_band_linear=prediction.dead_band_linear * ahead,
+            lag_angular=turning.lag, gain_linear=forward, gain_angular=angular,
+            dead_band_linear=prediction.dead_band_linear * forward,
             dead_band_angular=prediction.dead_band_angular * angular,
         )  # fmt: skip
         self.conservative = replace(

@@ -52,7 +52,7 @@ class CommandHistory:
     ----------
     vehicle : type of Model
         Motion model.
-    drives : Drives
+    plant : PlantEstimate
         Plant estimate; may be replaced.
 
     """
@@ -122,13 +122,13 @@ def predict(
 
     Parameters
     ----------
-    state : State
+    state : MotionState
         Measured state.
     since, until : float
         Time of the measurement and of the prediction [s].
     sent : float64[N, 1 + m]
         Time [s] and controls of the commands sent, oldest first.
-    prediction : Prediction
+    prediction : PredictionParameters
         The plant: each axis executes a command after its own delay.
     model, limits
         Motion model and its limits.

@@ -1,8 +1,8 @@
 """
-Whether a robot that drives gets anywhere: seen by where it is, not by how fast it moves.
+Progress of a robot, measured by its position rather than by its speed.
 
-Before a narrow gap a share of the samples drives through and the others hit its sides; their
-average does neither, and the robot moves to and fro for ever.
+In front of a narrow gap some samples pass through and others hit its sides. Their average does
+neither, so the robot may oscillate indefinitely.
 """
 
 from __future__ import annotations
@@ -12,38 +12,38 @@ import math
 from mppi_ros.driving.motion_models import MotionState
 from mppi_ros.driving.parameters import Limits
 
-MIN_SPEED_SHARE = 0.25  # of what top speed would reach in the same time
-STUCK_RADIUS = 0.3  # [m] farther away from where it was, even a fast robot gets somewhere
-STUCK_ANGLE = 1.0  # [rad] and so does one that has turned by more
-MIN_PROGRESS = 0.3  # [m] by which the way left must become shorter to be progress
-NEW_PATH_LENGTH = 1.0  # [m] by which a way that is longer is another one
-MAX_PAUSE = 0.5  # [s] without being asked that do not count
+MIN_SPEED_SHARE = 0.25  # of the distance or angle at top speed
+STUCK_RADIUS = 0.3  # [m] upper limit of the distance, for fast robots
+STUCK_ANGLE = 1.0  # [rad] upper limit of the angle
+MIN_PROGRESS = 0.3  # [m] decrease of the remaining length that counts as progress
+NEW_PATH_LENGTH = 1.0  # [m] increase of the remaining length that indicates another path
+MAX_PAUSE = 0.5  # [s] longer gaps between calls are not counted
 
 RECOVERIES = ('fewer and better samples decide', 'a wider search', 'backing up')
-SEARCH_WIDER, BACK_UP = 2, 3  # places in REMEDIES, counted from 1
+SEARCH_WIDER, BACK_UP = 2, 3  # indices into RECOVERIES, from 1
 
 
 def next_recovery(spans: float) -> int:
-    """Return which of the REMEDIES is in turn, counted from 1; 0 within the first patience."""
+    """Return the index of the due recovery in RECOVERIES, from 1; 0 for none."""
     return 1 + int(spans - 1.0) % len(RECOVERIES) if spans > 1.0 else 0
 
 
 class StuckDetector:
-    """Remembers where the robot was when it last had got anywhere."""
+    """Measures how long the robot has hardly moved."""
 
     def __init__(self) -> None:
         self._anchor: MotionState | None = None
         self._since = -math.inf
 
     def restart(self) -> None:
-        """Forget where the robot was, after it did not want to drive."""
+        """Discard the position, when driving was not intended."""
         self._anchor = None
 
     def spans(self, now: float, state: MotionState, limits: Limits, patience: float) -> float:
         """
-        Return for how many times `patience` [s] the robot has hardly moved.
+        Return the time for which the robot has hardly moved, in units of `patience` [s].
 
-        That grows until the robot leaves the place. A patience of 0 never ends.
+        It grows until the robot leaves the place. It is 0 if `patience` is 0.
         """
         reach = min(STUCK_RADIUS, MIN_SPEED_SHARE * limits.vx_max * patience)
         turn = min(STUCK_ANGLE, MIN_SPEED_SHARE * limits.wz_max * patience)
@@ -60,21 +60,21 @@ class StuckDetector:
 
 class ProgressChecker:
     """
-    Watches the way left, to know when to give up.
+    Detects that the remaining path length does not decrease.
 
-    Two clocks run. One since the way left has become shorter, from where it last was: it begins
-    anew where the way is another one, which may be longer. The other since it was shorter than
-    ever on the way to this goal, so that a robot which drives in circles, or to and fro between
-    plans, is noticed: a longer way gets the time that it takes at a slow pace, and no more.
+    Two timers run. The first measures the time since the remaining length last decreased, and
+    restarts when the path changes. The second measures the time since its minimum for this goal,
+    which detects a robot that drives in circles or alternates between plans. A longer path extends
+    the second by the time that it takes at a slow speed.
     """
 
     def __init__(self) -> None:
         self.restart()
 
     def restart(self) -> None:
-        """Begin anew, with another goal or after somebody has helped."""
+        """Restart both timers, for another goal or after an intervention."""
         self._left = self._least = math.inf  # [m]
-        self._most = 0.0  # [m] since it was shorter than ever
+        self._most = 0.0  # [m] maximum since the minimum
         self._goal = (math.inf, math.inf)  # [m] [m]
         self._since = self._least_since = self._asked = 0.0
 
@@ -87,10 +87,10 @@ class ProgressChecker:
         speed: float,
     ) -> bool:
         """
-        Tell whether the way left [m] has not become shorter for so long; 0 s never gives up.
+        Return whether the remaining length `left` [m] has not decreased for `seconds`; 0 disables.
 
-        Another goal begins anew. Time in which nobody asked does not count. `speed` is the pace
-        [m/s] that is expected on a longer way.
+        Another goal restarts the timers. Gaps between calls are not counted. `speed` is the
+        expected speed on a longer path [m/s].
         """
         if now - self._asked > MAX_PAUSE:
             self._since += now - self._asked

@@ -1,10 +1,9 @@
 """
-A controller whose every input and tick is recorded, and the same run once more from the record.
+Recording of all inputs and ticks of a controller, and bit-exact replay.
 
-What a controller does follows from what it is told, from its parameters with their seed, and from
-a few things that depend on how fast the machine is: when a survey was finished, and what a clock
-read in a solve with a deadline. All of that is recorded, so the run can be repeated bit by bit.
-A record is an MCAP file of JSON messages: what happened, one after the other.
+A run is determined by the inputs, the parameters with their seed, and a few results of timing:
+when a costmap was processed, and the clock readings of a solve with a deadline. All of these are
+recorded. A record is an MCAP file of JSON messages, one per event.
 """
 
 from __future__ import annotations
@@ -42,40 +41,37 @@ from mppi_ros.files import reading
 from mppi_ros.parameters.declaration import flatten, replace
 from mppi_ros.parameters.errors import InputError, MppiError
 
-MAX_QUEUED_EVENTS = 2000  # events that may wait for the disk: some 20 s of driving
-MAX_QUEUED_BYTES = 256e6  # bytes of costmaps that may wait for the disk
-CHUNK_BYTES = 64 * 1024  # bytes written at once: what a killed process may lose
+MAX_QUEUED_EVENTS = 2000  # events queued for the disk: some 20 s of driving
+MAX_QUEUED_BYTES = 256e6  # [bytes] of costmaps queued for the disk
+CHUNK_BYTES = 64 * 1024  # [bytes] per write, lost if the process is killed
 SCHEMA = b'{"type": "object"}'
 FORMAT_VERSION = 1
-MACHINE_STATISTICS = ('solve_ms', 'tick_ms')  # statistics of the machine, not of the run
+MACHINE_STATISTICS = ('solve_ms', 'tick_ms')  # not reproducible
 
 Event = dict[str, Any]
 
-RECORD = 'a record of a controller'  # what a file should be
+RECORD = 'a controller record'  # expected content of a file
 MAX_ARRAY_BYTES = MAX_SIDE**2  # [bytes] of the largest costmap
-MAX_CHUNK_BYTES = 256_000_000  # [bytes] such a costmap in base64, and more
-MAX_UNPACKED_BYTES, MAX_UNPACKED_RATIO = (
-    100_000_000,
-    100,
-)  # [bytes] and times its size that a file may unpack to
+MAX_CHUNK_BYTES = 256_000_000  # [bytes] more than such a costmap in base64
+MAX_UNPACKED_BYTES, MAX_UNPACKED_RATIO = 100_000_000, 100  # [bytes], and share of the file size
 
 DISK_TOO_SLOW = 'the disk is too slow'
 
 
 class Recorder:
     """
-    Writes events to a file in a thread of its own, until it is closed, full, or the disk fails.
+    Writes events to a file in a separate thread until it is closed, full, or an error occurs.
 
-    Whatever happens to the file, `write` returns at once and raises nothing.
+    `write` never blocks and never raises, whatever happens to the file.
 
     Parameters
     ----------
     path : Path
-        The file, which is replaced.
+        File to write; an existing one is replaced.
     most : float
-        Bytes after which the recording ends.
+        Maximum file size [bytes].
     complain : callable
-        Told, once and in the thread of the writer, why the recording ends early.
+        Called once, in the writer thread, with a message if the recording stops early.
 
     Raises
     ------
@@ -96,13 +92,13 @@ class Recorder:
         self._path, self._most, self._complain = path, most, complain
         self._events: queue.Queue[tuple[int, Event] | None] = queue.Queue(MAX_QUEUED_EVENTS)
         self._lost = False
-        self._in = self._out = 0  # bytes of costmaps that came and went
+        self._in = self._out = 0  # [bytes] of costmaps queued and written
         self._make: Callable[[], Any] = lambda: Writer(self._stream, chunk_size=CHUNK_BYTES)
         self._thread = threading.Thread(target=self._work, name='recorder', daemon=True)
         self._thread.start()
 
     def write(self, event: Event) -> None:
-        """Add an event; nothing in it may change afterwards."""
+        """Queue an event, which must not be modified afterwards."""
         if self._lost:
             return
         self._in += _size(event)
@@ -113,7 +109,7 @@ class Recorder:
             self._lost = True
 
     def close(self) -> None:
-        """Write what waits and close the file."""
+        """Write the queued events and close the file."""
         while self._thread.is_alive():
             try:
                 self._events.put(None, timeout=1.0)
@@ -123,29 +119,29 @@ class Recorder:
         self._thread.join()
 
     def _work(self) -> None:
-        words = ''
+        message = ''
         try:
-            words = self._write_all()
-        except Exception as error:  # nobody else would see it
-            words = getattr(error, 'strerror', '') or f'{type(error).__name__}: {error}'
+            message = self._write_all()
+        except Exception as error:  # reported below
+            message = getattr(error, 'strerror', '') or f'{type(error).__name__}: {error}'
         try:
             self._stream.close()
-        except OSError as error:  # the rest in its buffer
-            words = words or error.strerror or str(error)
-        if words:
+        except OSError as error:  # on flushing the buffer
+            message = message or error.strerror or str(error)
+        if message:
             self._lost = True
-            self._complain(f'the recording to {self._path} ends: {words}')
+            self._complain(f'the recording to {self._path} stopped: {message}')
 
     def _write_all(self) -> str:
         writer = self._make()
         writer.start(profile='', library='mppi_ros')
         schema = writer.register_schema('mppi_ros.event', 'jsonschema', SCHEMA)
         channels: dict[str, int] = {}
-        words = ''
-        while not words:
+        message = ''
+        while not message:
             item = self._events.get()
             if item is None:
-                words = DISK_TOO_SLOW if self._lost else ''
+                message = DISK_TOO_SLOW if self._lost else ''
                 break
             stamp, event = item
             self._out += _size(event)
@@ -154,15 +150,15 @@ class Recorder:
                 channels[kind] = writer.register_channel(f'/mppi/{kind}', 'json', schema)
             writer.add_message(channels[kind], stamp, _encoded(event), stamp)
             if self._stream.tell() > self._most:
-                words = f'it has reached {self._most / 1e6:g} MB'
+                message = f'size limit of {self._most / 1e6:g} MB reached'
             elif self._lost and self._events.empty():
-                words = DISK_TOO_SLOW
+                message = DISK_TOO_SLOW
         writer.finish()
-        return words
+        return message
 
 
 class _Numbered(ProcessingRequest):
-    """A request that its survey can be told by."""
+    """A request with a number that identifies its result."""
 
     number = 0
 
@@ -173,56 +169,56 @@ class _Numbered(ProcessingRequest):
 
 
 class _RecordingProcessor:
-    """A processor that records which of its surveys was taken over, and when."""
+    """A processor that records when each of its results is used."""
 
     def __init__(self, processor: CostmapProcessor, write: Callable[[Event], None]) -> None:
         self._processor, self._write = processor, write
-        self._asked = self._looked = 0
+        self._submitted = self._polled = 0
 
     def submit(self, request: ProcessingRequest) -> None:
         numbered = _Numbered(**vars(request))
-        object.__setattr__(numbered, 'number', self._asked)
-        self._asked += 1
+        object.__setattr__(numbered, 'number', self._submitted)
+        self._submitted += 1
         self._processor.submit(numbered)
 
     def poll(self) -> ProcessedCostmap | ProcessingFailure | None:
-        self._looked += 1
+        self._polled += 1
         found = self._processor.poll()
         if found is None:
             return None
-        event: Event = {'event': 'survey', 'look': self._looked}
+        event: Event = {'event': 'survey', 'look': self._polled}
         if isinstance(found, ProcessingFailure):
             event['error'] = str(found.error)
         numbered = found.request if isinstance(found, ProcessingFailure) else found
-        event['number'] = getattr(numbered, 'number')  # noqa: B009 - a Survey knows of no number
+        event['number'] = getattr(numbered, 'number')  # noqa: B009 - set by _Numbered
         self._write(event)
         return found
 
 
 class _ReplayProcessor:
-    """A processor whose surveys come when the record says that they did."""
+    """A processor that returns results at the recorded polls."""
 
     def __init__(self) -> None:
         self._script: dict[int, Event] = {}
         self._requests: dict[int, ProcessingRequest] = {}
-        self._asked = self._looked = 0
+        self._submitted = self._polled = 0
 
     def expect(self, event: Event) -> None:
-        """Add an event of a survey, before the event that takes it over."""
+        """Add the event of a result, before the event that uses it."""
         if 'error' not in event:
             int(event['number'])
         self._script[int(event['look'])] = event
 
     def submit(self, request: ProcessingRequest) -> None:
-        self._requests[self._asked] = request
-        self._asked += 1
+        self._requests[self._submitted] = request
+        self._submitted += 1
 
     def poll(self) -> ProcessedCostmap | ProcessingFailure | None:
-        self._looked += 1
-        event = self._script.pop(self._looked, None)
+        self._polled += 1
+        event = self._script.pop(self._polled, None)
         if event is None:
             return None
-        number = event.get('number', self._asked - 1)
+        number = event.get('number', self._submitted - 1)
         request = self._requests[number]
         error = event.get('error')
         found = ProcessingFailure(request, RuntimeError(error)) if error else request.process()
@@ -232,14 +228,14 @@ class _ReplayProcessor:
 
 class RecordedController(Controller):
     """
-    A controller that writes down what it is told before it acts on it.
+    A controller that records all inputs and ticks.
 
     Parameters
     ----------
     configuration, seed, processor
-        As of a Controller.
+        As of Controller.
     write : callable
-        Takes each event; it must return soon and raise nothing.
+        Receives each event; it must neither block nor raise.
 
     """
 
@@ -252,60 +248,60 @@ class RecordedController(Controller):
         write: Callable[[Event], None],
     ) -> None:
         self._write = write
-        self._inside = True  # what a controller does to itself follows from what it is told
+        self._inside = True  # internal calls are not recorded
         super().__init__(
             configuration, seed, _RecordingProcessor(processor or SynchronousProcessor(), write)
         )
         self._inside = False
         self._readings: list[float] = []
         self._sampler.clock = self._read_clock
-        self._tell('begin', version=FORMAT_VERSION, seed=seed, parameters=flatten(configuration))
+        self._record('begin', version=FORMAT_VERSION, seed=seed, parameters=flatten(configuration))
 
     def configure(self, configuration: ControllerParameters) -> None:
-        """Record and do."""
+        """Record the call and forward it."""
         if not self._inside:
-            self._tell('configure', parameters=flatten(configuration))
+            self._record('configure', parameters=flatten(configuration))
         super().configure(configuration)
 
     def set_odometry(self, odometry: Odometry) -> None:
-        """Record and do."""
-        self._tell('odometry', values=list(vars(odometry).values()))
+        """Record the call and forward it."""
+        self._record('odometry', values=list(vars(odometry).values()))
         super().set_odometry(odometry)
 
     def set_costmap(self, stamp: float, costmap: Costmap) -> None:
-        """Record and do."""
-        self._tell('costmap', stamp=stamp, costmap=costmap)
+        """Record the call and forward it."""
+        self._record('costmap', stamp=stamp, costmap=costmap)
         super().set_costmap(stamp, costmap)
 
     def forget_costmap(self) -> None:
-        """Record and do."""
-        self._tell('forget_costmap')
+        """Record the call and forward it."""
+        self._record('forget_costmap')
         super().forget_costmap()
 
     def set_plan(self, stamp: float, poses: NDArray[np.float64]) -> None:
-        """Record and do."""
-        self._tell('plan', stamp=stamp, poses=poses)
+        """Record the call and forward it."""
+        self._record('plan', stamp=stamp, poses=poses)
         super().set_plan(stamp, poses)
 
     def set_goal(self, stamp: float, x: float, y: float, yaw: float) -> None:
-        """Record and do."""
-        self._tell('goal', stamp=stamp, pose=[x, y, yaw])
+        """Record the call and forward it."""
+        self._record('goal', stamp=stamp, pose=[x, y, yaw])
         super().set_goal(stamp, x, y, yaw)
 
     def clear_plan(self) -> None:
-        """Record and do."""
-        self._tell('clear_plan')
+        """Record the call and forward it."""
+        self._record('clear_plan')
         super().clear_plan()
 
     def reset(self) -> None:
-        """Record and do."""
-        self._tell('reset')
+        """Record the call and forward it."""
+        self._record('reset')
         super().reset()
 
     def halt(self) -> None:
-        """Record and do."""
+        """Record the call and forward it."""
         if not self._inside:
-            self._tell('halt')
+            self._record('halt')
         super().halt()
 
     def tick(
@@ -318,14 +314,14 @@ class RecordedController(Controller):
         latency: float = 0.0,
         hold: float = 0.0,
     ) -> TickResult:
-        """Do and record, with the result."""
+        """Run a tick and record it with its result."""
         self._readings = []
         self._inside = True
         tick = super().tick(
             now, steady=steady, fault=fault, budget=budget, latency=latency, hold=hold
         )
         self._inside = False
-        self._tell(
+        self._record(
             'tick', now=now, steady=steady, fault=None if fault is None else list(fault),
             budget=budget, latency=latency, hold=hold, clock=self._readings, **_result(tick),
         )  # fmt: skip
@@ -336,13 +332,13 @@ class RecordedController(Controller):
         self._readings.append(reading)
         return reading
 
-    def _tell(self, event: str, **values: Any) -> None:
+    def _record(self, event: str, **values: Any) -> None:
         self._write({'event': event, **values})
 
 
 @dataclass(frozen=True)
 class TickComparison:
-    """A tick as it was recorded and as it came out again."""
+    """A recorded tick and its replay."""
 
     now: float
     recorded: Event
@@ -350,7 +346,7 @@ class TickComparison:
 
     @property
     def differences(self) -> list[str]:
-        """Names of the values that are not the same to the last bit."""
+        """Names of the values that differ in any bit."""
         return [
             name for name in self.recorded
             if _text(self.recorded[name]) != _text(self.repeated.get(name))
@@ -359,22 +355,22 @@ class TickComparison:
 
 def repeat(path: Path) -> Iterator[TickComparison]:
     """
-    Run a record once more and compare each tick.
+    Replay a record and compare each tick.
 
     Raises
     ------
     InputError
-        The file is no record of a controller.
+        The file is not a controller record.
 
     """
     processor = _ReplayProcessor()
-    events = _with_surveys(path, processor)
+    events = _with_results(path, processor)
     first = next(events, {})
     if first.get('event') != 'begin':
-        raise InputError(f'{path} is no record of a controller')
+        raise InputError(f'{path} is not a controller record')
     with reading(path, RECORD):
         if first['version'] != FORMAT_VERSION:
-            raise InputError(f'{path} is of version {first["version"]}; {FORMAT_VERSION} is known')
+            raise InputError(f'{path} has version {first["version"]}, not {FORMAT_VERSION}')
         seed = None if first['seed'] is None else int(first['seed'])
         controller = Controller(_configuration(first['parameters']), seed, processor)
     for event in events:
@@ -386,12 +382,12 @@ def repeat(path: Path) -> Iterator[TickComparison]:
         with reading(path, RECORD):
             method, read = _CALLS[event['event']]
             arguments = read(event)
-        with suppress(MppiError):  # it was refused then, too
+        with suppress(MppiError):  # rejected in the recorded run, too
             getattr(controller, method)(*arguments)
 
 
-def _with_surveys(path: Path, processor: _ReplayProcessor) -> Iterator[Event]:
-    """Yield the events that are no surveys, each when the surveys that it may take are known."""
+def _with_results(path: Path, processor: _ReplayProcessor) -> Iterator[Event]:
+    """Yield the events of calls, each after the processor expects the results that it uses."""
     last: Event | None = None
     for event in _read(path):
         if event.get('event') == 'survey':
@@ -406,7 +402,7 @@ def _with_surveys(path: Path, processor: _ReplayProcessor) -> Iterator[Event]:
 
 
 class _RecordedTick(NamedTuple):
-    """What a tick was given, and the recorded event."""
+    """Arguments of a recorded tick, and its event."""
 
     now: float
     options: dict[str, Any]
@@ -433,7 +429,7 @@ class _RecordedTick(NamedTuple):
         return TickComparison(self.now, recorded, repeated)
 
 
-# Of each event the method of a Controller and how its arguments are read.
+# Method of Controller for each event, and conversion of its arguments.
 _CALLS: dict[str, tuple[str, Callable[[Event], tuple[Any, ...]]]] = {
     'configure': ('configure', lambda event: (_configuration(event['parameters']),)),
     'odometry': ('set_odometry', lambda event: (Odometry(*map(float, event['values'])),)),
@@ -463,7 +459,7 @@ def _result(tick: TickResult) -> Event:
 
 
 def _text(value: Any) -> str:
-    """Return what tells two values apart to the last bit, and takes NaN for NaN."""
+    """Return a text that is equal for values with equal bits; NaN equals NaN."""
     return json.dumps(value)
 
 
@@ -504,18 +500,18 @@ def _array(value: Any) -> NDArray[Any]:
     Raises
     ------
     ValueError
-        It is no array of numbers of its own shape: no more than that is unpacked.
+        The data is not numeric or does not match the shape, which bounds its size.
 
     """
     if not isinstance(value, dict):
-        return np.asarray(value, dtype=np.float64)  # it was a list
+        return np.asarray(value, dtype=np.float64)  # recorded as a list
     kind, shape = np.dtype(value['dtype']), tuple(map(int, value['shape']))
     size = math.prod(shape) * kind.itemsize
     if kind.kind not in 'iuf' or min(shape, default=0) < 0 or size > MAX_ARRAY_BYTES:
-        raise ValueError(f'an array of {kind}{list(shape)} cannot have been recorded')
+        raise ValueError(f'an array of {kind}{list(shape)} is not a valid record')
     data = zlib.decompressobj().decompress(b64decode(value['zlib']), size + 1)
     if len(data) != size:
-        raise ValueError(f'an array of {kind}{list(shape)} has not {size} bytes')
+        raise ValueError(f'an array of {kind}{list(shape)} does not have {size} bytes')
     return np.frombuffer(data, kind).reshape(shape)
 
 
@@ -529,7 +525,7 @@ def _configuration(parameters: Event) -> ControllerParameters:
 
 
 def _read(path: Path) -> Iterator[Event]:
-    """Yield the events of a file, as far as it goes: a killed process leaves half of one."""
+    """Yield the events of a file up to its end or an incomplete event of a killed process."""
     with reading(path, RECORD), path.open('rb') as stream:
         messages = _messages(stream, MAX_UNPACKED_BYTES + MAX_UNPACKED_RATIO * path.stat().st_size)
         while True:
@@ -537,7 +533,7 @@ def _read(path: Path) -> Iterator[Event]:
                 event = json.loads(next(messages))
             except (InputError, OSError):
                 raise
-            except Exception:  # the end, or damage: parsers raise nearly anything
+            except Exception:  # end or damage: parsers raise many exception types
                 return
             if not isinstance(event, dict):
                 return
@@ -545,12 +541,12 @@ def _read(path: Path) -> Iterator[Event]:
 
 
 def _messages(stream: IO[bytes], left: int) -> Iterator[bytes]:
-    """Yield the messages of an MCAP file, which may unpack to `left` bytes."""
+    """Yield the messages of an MCAP file, limited to `left` uncompressed bytes."""
     try:
         from mcap.records import Chunk, Message
         from mcap.stream_reader import StreamReader, breakup_chunk
     except ImportError:
-        raise InputError('a record is read by the Python package mcap: pip install mcap') from None
+        raise InputError('records are read by the Python package mcap: pip install mcap') from None
     for record in StreamReader(
         stream, emit_chunks=True, record_size_limit=MAX_CHUNK_BYTES
     ).records:
@@ -559,16 +555,16 @@ def _messages(stream: IO[bytes], left: int) -> Iterator[bytes]:
             data = _unpacked(record)
             left -= len(data)
             if left < 0:
-                raise InputError('a record does not unpack to so many times its size')
+                raise InputError('the uncompressed size of the record is implausible')
             members = breakup_chunk(dataclasses.replace(record, compression='', data=data))
         yield from (member.data for member in members if isinstance(member, Message))
 
 
 def _unpacked(chunk: Any) -> bytes:
-    """Return the content of a chunk, which the reader of mcap would unpack whatever its size."""
+    """Return the content of a chunk; unlike the mcap reader, bound its uncompressed size."""
     size = chunk.uncompressed_size
     if chunk.compression and size > MAX_CHUNK_BYTES:
-        raise InputError(f'a chunk of {size / 1e6:g} MB cannot have been recorded')
+        raise InputError(f'a chunk of {size / 1e6:g} MB is not a valid record')
     if chunk.compression == 'zstd':
         from zstandard import ZstdDecompressor
 
@@ -580,5 +576,5 @@ def _unpacked(chunk: Any) -> bytes:
     else:
         return bytes(chunk.data)
     if len(data) != size:
-        raise ValueError(f'a chunk of {size} bytes has another size')
+        raise ValueError(f'a chunk of {size} bytes has a different size')
     return bytes(data)

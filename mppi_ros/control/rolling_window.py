@@ -1,11 +1,11 @@
 """
-How fast a robot may drive in a costmap that ends: it must come to rest inside of what it knows.
+Speed limit in a bounded costmap: the robot must be able to stop inside it.
 
-A costmap that rolls with the robot is renewed once a period P. Until then the robot drives on
-towards the rim, so a speed v can be kept where d ≥ v (P + t) + v² / (2 a): d is the way to the
-rim, t the time until braking acts and a the deceleration. With d from the middle of the window
-this is the rule for its size; with d from where the robot is, and with what is left of P, it is
-the speed of a tick: the same one at any time of a period, so that it does not go up and down.
+A costmap that rolls with the robot is updated with a period P. Until the next update the robot
+approaches its edge, so a speed v is allowed if d ≥ v (P + t) + v² / (2 a), with the distance d
+to the edge, the time t until braking acts and the deceleration a. With d from the centre, this is
+the rule for the size of the costmap. With d from the position of the robot and the rest of P, it
+limits the speed of a tick, to the same value at any time of a period.
 """
 
 from __future__ import annotations
@@ -24,32 +24,30 @@ from mppi_ros.driving.footprint import Footprint
 from mppi_ros.driving.parameters import Limits
 
 Place = tuple[float, float]
-MAX_UPDATE_PERIOD = 2.0  # [s] of a period: what is renewed more rarely is a map and no window
-UPDATES_COUNTED = 4  # renewals whose times are remembered
-CENTRE_TOLERANCE = (
-    0.1  # of a side within which the middle of a window that rolls is from the robot
-)
-MAX_LAG_SHARE = 0.15  # of a side by which a robot has moved away from where a window rolled last
+MAX_UPDATE_PERIOD = 2.0  # [s] a costmap with a longer period is static
+UPDATES_COUNTED = 4  # updates of the moving maximum
+CENTRE_TOLERANCE = 0.1  # of a side: distance of a rolling costmap's centre from the robot
+MAX_LAG_SHARE = 0.15  # of a side: distance of the robot from the last place of rolling
 
 
 def allowed_speed(way: float, deceleration: float, seconds: float) -> float:
-    """Return the speed [m/s] from which a robot stops on a way [m], after driving on for t [s]."""
+    """Return the speed [m/s] that allows a stop within `way` [m] after `seconds` of driving."""
     t, a = seconds, deceleration
     return max(a * (math.sqrt(t * t + 2.0 * max(way, 0.0) / a) - t), 0.0)
 
 
 def required_distance(speed: float, deceleration: float, seconds: float) -> float:
-    """Return the way [m] on which a robot stops from a speed, after driving on for t [s]."""
+    """Return the stopping distance [m] from `speed` [m/s] after `seconds` of driving."""
     return speed * seconds + speed * speed / (2.0 * deceleration)
 
 
 def deceleration(limits: Limits, motion_model: str) -> float:
-    """Return how fast a robot slows down in any direction of driving [m/s²]."""
+    """Return the deceleration in the worst direction of driving [m/s²]."""
     return min(-limits.ax_min, -limits.ay_min) if motion_model == 'omni' else -limits.ax_min
 
 
 def distance_to_side(x: float, y: float, field: DistanceField) -> float:
-    """Return the distance from a place to the nearest side of a field [m]; negative outside."""
+    """Return the distance from a point to the nearest side of a field [m]; negative outside."""
     height, width = field.distance.shape
     ahead, up = x - field.origin_x, y - field.origin_y
     right, top = width * field.resolution, height * field.resolution
@@ -60,16 +58,16 @@ def distance_to_rim(
     poses: NDArray[np.float64], footprint: Footprint, field: DistanceField
 ) -> float:
     """
-    Return how far the body goes along poses, and straight on, until it leaves a field [m].
+    Return the distance that the body travels along poses, then straight, to leave a field [m].
 
     Parameters
     ----------
     poses : float64[n, 3]
         x, y [m] and yaw [rad], n ≥ 2.
     footprint : Footprint
-        The body.
+        Footprint of the robot.
     field : DistanceField
-        The grid.
+        Distance field with the extent.
 
     """
     height, width = field.distance.shape
@@ -84,7 +82,7 @@ def distance_to_rim(
     sides = np.concatenate([high - places, places - low], axis=-1) - radius[:, None]
     room = sides.min(axis=(1, 2))
     arc = np.concatenate([[0.0], np.cumsum(np.hypot(np.diff(x), np.diff(y)))])
-    # A body that reaches over the rim already may come back.
+    # A body that already extends over the edge may return.
     beyond = np.flatnonzero(room[1:] < min(0.0, room[0]))
     if len(beyond):
         before = int(beyond[0])
@@ -101,7 +99,7 @@ def distance_to_rim(
 
 
 def leads_ahead(poses: NDArray[np.float64]) -> bool:
-    """Tell whether a way, float64[n, 3], leads ahead rather than back."""
+    """Return whether a path, float64[n, 3], leads forward rather than backward."""
     x, y, yaw = poses[0]
     return bool((poses[-1, 0] - x) * math.cos(yaw) + (poses[-1, 1] - y) * math.sin(yaw) >= 0.0)
 
@@ -109,20 +107,20 @@ def leads_ahead(poses: NDArray[np.float64]) -> bool:
 @dataclass(frozen=True)
 class RollingWindow:
     """
-    What a costmap that rolls with the robot allows.
+    Speed limit of a costmap that rolls with the robot.
 
     Attributes
     ----------
     width, height : float
         Extent of the costmap along x and y [m].
     period : float
-        Time from one to the next [s].
+        Update period [s].
     needed : float
-        Least side with which top speed can be kept [m].
+        Minimum side for top speed [m].
     speed : float
-        That can be kept with this one [m/s].
+        Speed that is allowed with this costmap [m/s].
     top_speed : float
-        That is configured [m/s].
+        Configured top speed [m/s].
 
     """
 
@@ -135,14 +133,14 @@ class RollingWindow:
 
     @property
     def warning(self) -> str:
-        """Say that the window is smaller than the speed needs; '' where it is not."""
+        """Return a message if the costmap is too small for top speed; '' otherwise."""
         if min(self.width, self.height) >= self.needed:
             return ''
         every = f' every {self.period:.2g} s' if self.period > 0.0 else ''
         return (
             f'the costmap of {self.width:.1f} x {self.height:.1f} m{every} allows '
             f'{self.speed:.2f} m/s of limits.vx_max = {self.top_speed:g} m/s: '
-            f'{self.needed:.1f} m a side are needed'
+            f'a side of {self.needed:.1f} m is required'
         )
 
 
@@ -154,16 +152,16 @@ def window_of(
     age: float = 0.0,
 ) -> RollingWindow:
     """
-    Return what a costmap that rolls with the robot allows.
+    Return the speed limit of a costmap that rolls with the robot.
 
     Parameters
     ----------
-    configuration, footprint : Configuration, Footprint
-        Of the robot.
+    configuration, footprint : ControllerParameters, Footprint
+        Parameters and footprint of the robot.
     extent : (float, float)
         Width and height of the costmap [m].
     period, age : float
-        Time from one costmap to the next, and age of one when it comes [s].
+        Update period, and age of a costmap on arrival [s].
 
     """
     c = configuration
@@ -177,16 +175,16 @@ def window_of(
 
 class UpdateTracker:
     """
-    When costmaps come, and whether they are windows that roll with the robot.
+    Update period of the costmap, and whether it rolls with the robot.
 
-    Before there is more to go by, one whose middle is near the robot is taken to be such a window.
+    Without further evidence, a costmap centred near the robot is assumed to roll.
 
     Attributes
     ----------
     rolls : bool
-        The costmap follows the robot, as far as is known.
+        The costmap follows the robot.
     age : float
-        Of the last costmap when it came [s].
+        Age of the last costmap on arrival [s].
 
     """
 
@@ -199,7 +197,7 @@ class UpdateTracker:
         self.age = 0.0
 
     def take(self, now: float, stamp: float, costmap: Costmap, place: Place) -> None:
-        """Take note of the costmap in force at `now` [s], and where the robot is [m] [m]."""
+        """Add the costmap at the time `now` [s], with the position of the robot [m] [m]."""
         if self._times and now < self._times[-1]:  # the clock went back
             self._times.clear()
         new = stamp != self._stamp
@@ -217,7 +215,7 @@ class UpdateTracker:
                 self.rolls, self._place = True, place
             elif math.dist(place, self._place) > MAX_LAG_SHARE * side:
                 self.rolls = False
-        else:  # the first one, or a map that has grown
+        else:  # first costmap, or changed extent
             middle = grid[0] + 0.5 * grid[2], grid[1] + 0.5 * grid[3]
             self.rolls = math.dist(middle, place) <= CENTRE_TOLERANCE * side + 2.0 * cell
             self._place = place
@@ -225,11 +223,11 @@ class UpdateTracker:
 
     @property
     def period(self) -> float:
-        """The longest time of late from one costmap to the next [s]; 0 before the second."""
+        """The longest recent update period [s]; 0 before the second costmap."""
         return min(float(np.diff(self._times).max(initial=0.0)), MAX_UPDATE_PERIOD)
 
     def wait(self, now: float) -> float:
-        """Return how long it takes until a costmap shows more [s]; 0 where none will."""
+        """Return the time until the next costmap [s]; 0 for a static one."""
         if not self.rolls or not self._times:
             return 0.0
         return max(self._times[-1] + self.period - now, 0.0)

@@ -1,4 +1,4 @@
-"""What one tick says: the command, the state, the reason and the numbers behind them."""
+"""Result of a control tick: command, state, reason and statistics."""
 
 from __future__ import annotations
 
@@ -13,34 +13,34 @@ NAN = math.nan
 
 
 class ControllerState(str, Enum):
-    """What the controller is doing."""
+    """State of the controller."""
 
-    WAITING = 'waiting'  # an input never came; zero
+    WAITING = 'waiting'  # an input is missing; zero velocity
     DRIVING = 'driving'
-    REACHED = 'reached'  # zero until a new plan or goal comes
-    BRAKING = 'braking'  # coming to rest within the limits
-    STOPPED = 'stopped'  # zero; the reason says why
+    REACHED = 'reached'  # zero velocity until a new plan or goal
+    BRAKING = 'braking'  # decelerating within the limits
+    STOPPED = 'stopped'  # zero velocity; see the reason
 
 
 class Reason(str, Enum):
-    """Why the controller does what it does: for programs, so no code ever changes its meaning."""
+    """Reason of the state, for programs: the meaning of a code never changes."""
 
     NONE = 'none'
-    # It drives, and something is worth a word.
+    # Driving, with a remark.
     IN_CONTACT = 'in_contact'
     NO_PROGRESS = 'no_progress'
     FALLBACK_COMMAND = 'fallback_command'
-    # It does not drive, and nothing is wrong.
+    # Not driving, without a fault.
     GOAL_REACHED = 'goal_reached'
     ODOMETRY_MISSING = 'odometry_missing'
     COSTMAP_MISSING = 'costmap_missing'
     COSTMAP_PENDING = 'costmap_pending'
     PLAN_MISSING = 'plan_missing'
-    # The way is not free.
+    # The path is not free.
     COLLISION_AHEAD = 'collision_ahead'
     PATH_BLOCKED = 'path_blocked'
     PROGRESS_TIMEOUT = 'progress_timeout'
-    # Something must not be trusted.
+    # An input, the clock or the program is faulty.
     ODOMETRY_OLD = 'odometry_old'
     ODOMETRY_AHEAD = 'odometry_ahead'
     ODOMETRY_JUMPED = 'odometry_jumped'
@@ -63,7 +63,7 @@ class Reason(str, Enum):
     INTERNAL_ERROR = 'internal_error'
 
 
-# Ends of a drive that need no caution before the next one begins.
+# Ends of driving after which it resumes without a recovery time.
 NON_FAULTS = frozenset({
     Reason.GOAL_REACHED, Reason.ODOMETRY_MISSING, Reason.COSTMAP_MISSING, Reason.COSTMAP_PENDING,
     Reason.PLAN_MISSING, Reason.COLLISION_AHEAD, Reason.PATH_BLOCKED, Reason.PROGRESS_TIMEOUT,
@@ -71,7 +71,7 @@ NON_FAULTS = frozenset({
 
 
 class Fault(NamedTuple):
-    """Why not to drive: a code for programs and a sentence for people."""
+    """A reason code for programs and a message for people."""
 
     code: Reason
     message: str
@@ -79,48 +79,48 @@ class Fault(NamedTuple):
 
 class Stop(Exception):
     """
-    A condition under which a tick must not drive.
+    Condition under which a tick must not drive.
 
     Attributes
     ----------
     fault : Fault
         The reason.
-    rest : State
+    rest : ControllerState
         State to report once the robot is at rest.
     over : bool
-        The fault has cleared, but for less than the recovery time.
+        The fault has cleared, but not yet for the recovery time.
 
     """
 
     def __init__(
         self,
         code: Reason,
-        words: str,
+        message: str,
         rest: ControllerState = ControllerState.STOPPED,
         *,
         over: bool = False,
     ) -> None:
-        super().__init__(words)
-        self.fault = Fault(code, words)
+        super().__init__(message)
+        self.fault = Fault(code, message)
         self.rest = rest
         self.over = over
 
 
 def stop_after(error: Exception, before: Stop | None) -> Stop:
-    """Return the stop that follows from an error, raised while driving or in a stop `before`."""
+    """Return the stop for an error that is raised while driving or while handling `before`."""
     if isinstance(error, Stop):
         return error
-    words = f'{type(error).__name__}: {error}'
+    message = f'{type(error).__name__}: {error}'
     if before is None:
-        return Stop(Reason.INTERNAL_ERROR, words)
+        return Stop(Reason.INTERNAL_ERROR, message)
     return Stop(
-        before.fault.code, f'{before.fault.message}; {words}', before.rest, over=before.over
+        before.fault.code, f'{before.fault.message}; {message}', before.rest, over=before.over
     )
 
 
 @dataclass
 class Statistics:
-    """What one tick saw; NaN stands for 'not computed in this tick'."""
+    """Statistics of a tick; NaN if not computed in it."""
 
     smoothed_objective: float = NAN
     ess: float = NAN
@@ -147,7 +147,7 @@ class Statistics:
 
 @dataclass(frozen=True)
 class TickResult:
-    """The result of a tick; `reason` is a plain sentence, '' when all is well, for its `code`."""
+    """Result of a tick; `reason` is the message for `code`, '' without a remark."""
 
     command: Command
     state: ControllerState

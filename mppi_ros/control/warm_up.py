@@ -1,4 +1,4 @@
-"""Compile or load every kernel before the first tick, on a scene made for the purpose."""
+"""Compile or load all kernels before the first tick by driving a synthetic scene."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mppi_ros.mppi.optimizer import FEW
 
 
 def warm_up(configuration: ControllerParameters) -> None:
-    """Warm up the serial and the parallel kernels that this configuration uses."""
+    """Compile or load the serial and parallel kernels that a configuration uses."""
     cost_to_go.warm_up()
     path_segments.warm_up()
     for threads, samples in ((1, 64), (2, FEW)):

@@ -156,7 +156,7 @@ def test_recording_changes_no_command(tmp_path):
 
 
 @pytest.mark.parametrize(('path', 'most', 'words'), [
-    (None, 2e4, 'it has reached 0.02 MB'), ('/dev/full', 1e9, 'No space left')])
+    (None, 2e4, 'size limit of 0.02 MB reached'), ('/dev/full', 1e9, 'No space left')])
 def test_a_full_disk_ends_the_recording_and_not_the_drive(tmp_path, path, most, words):
     if path and not Path(path).exists():
         pytest.skip(f'needs {path}')
@@ -184,7 +184,7 @@ def test_a_disk_that_is_too_slow_ends_the_recording_and_bounds_its_memory(tmp_pa
         recorder.write({'event': 'odometry', 'values': [n]})
     gate.set()
     recorder.close()
-    assert complaints == [f'the recording to {tmp_path}/run.mcap ends: the disk is too slow']
+    assert complaints == [f'the recording to {tmp_path}/run.mcap stopped: the disk is too slow']
 
 
 def test_a_killed_process_leaves_a_record_that_is_read_as_far_as_it_goes(tmp_path):
@@ -200,7 +200,7 @@ def test_a_killed_process_leaves_a_record_that_is_read_as_far_as_it_goes(tmp_pat
 
 def test_what_is_no_record_is_refused(tmp_path):
     (tmp_path / 'notes.mcap').write_text('no record', 'utf-8')
-    with pytest.raises(InputError, match='is no record of a controller'):
+    with pytest.raises(InputError, match='is not a controller record'):
         list(repeat(tmp_path / 'notes.mcap'))
     with pytest.raises(InputError, match='No such file'):
         list(repeat(tmp_path / 'nothing.mcap'))

@@ -210,7 +210,7 @@ def test_a_base_that_expects_the_other_type_is_named(health, log):
     ((level, words),) = log.lines
     assert level == 'warning'
     assert 'published as geometry_msgs/msg/TwistStamped' in words
-    assert 'subscribed as geometry_msgs/msg/Twist only, by base' in words
+    assert 'subscribed only as geometry_msgs/msg/Twist, by base' in words
     assert 'cmd_vel_stamped to false' in words
     health.update(tick())
     assert status(health) == (1, words)
