@@ -32,7 +32,7 @@ REJOINED_DISTANCE = 0.3  # [m] from the plan at which a detour ends
 OFF_PLAN_DISTANCE = 0.75  # [m] from the plan at which the robot returns to it
 MERGE_TIME = 1.0  # [s] at the current speed to return to the plan
 ROTATION_TOLERANCE = 0.3  # [rad] at which a rotation in place within a plan is complete
-GOAL_STOP_DISTANCE = 0.05  # [m] from the end of a blocked path at which to stop if the goal is near
+GOAL_STOP_DISTANCE = 0.05  # [m] from the end of a blocked path at which to stop near the goal
 MIN_DEPARTURE_DISTANCE = 0.3  # [m] by which a blocked path must extend before the robot continues
 MAX_PROGRESS_SLIP = 0.05  # [m] of decrease of the progress without motion of the robot
 
@@ -252,7 +252,7 @@ class PlanTracker:
         """
         Return whether the free path ends at `end` [m] and the robot has arrived there.
 
-        It stays blocked until the free path extends by LEAVE.
+        It stays blocked until the free path extends by MIN_DEPARTURE_DISTANCE.
         """
         assert self.progress is not None
         near = tolerance if path.length - end > tolerance else min(tolerance, GOAL_STOP_DISTANCE)
