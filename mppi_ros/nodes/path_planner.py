@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+import math
 from typing import Any
 
 from mppi_ros.ros import use_wheels
@@ -21,7 +22,6 @@ from rclpy.qos import qos_profile_sensor_data
 
 from mppi_ros.control.parameters import ControllerParameters, read_yaml
 from mppi_ros.driving.costmap import LETHAL, Costmap
-from mppi_ros.driving.distance_field import distance_field
 from mppi_ros.driving.footprint import Footprint
 from mppi_ros.parameters.declaration import parameter
 from mppi_ros.parameters.errors import InputError, ParameterError
@@ -30,7 +30,7 @@ from mppi_ros.ros.parameters import ParameterMixin
 from mppi_ros.ros.process import freeze_garbage, run
 from mppi_ros.ros.qos import LATCHED, subscribe_latched
 from mppi_ros.ros.transforms import TransformBuffer
-from mppi_ros.simulation.grid_planner import plan
+from mppi_ros.simulation.replanner import Replanner
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class PathPlanner(ParameterMixin[PlannerParameters], Node):
         self._pose_frame = ''
         self._goal: NDArray[np.float64] | None = None
         self._goal_frame = ''
-        self._plan: NDArray[np.float64] = np.empty((0, 3))
+        self._planner = Replanner(self._footprint)
         self._trouble = ''
         self.create_subscription(Odometry, 'odom', self._on_odom, qos_profile_sensor_data)
         self.create_subscription(PoseStamped, 'goal_pose', self._on_goal, 1)
@@ -107,7 +107,7 @@ class PathPlanner(ParameterMixin[PlannerParameters], Node):
 
     def _head_for(self, goal: NDArray[np.float64], frame: str) -> None:
         self._goal, self._goal_frame = goal, frame
-        self._plan = np.empty((0, 3))
+        self._planner.discard()
         self._check()
 
     def _accept(self, take: Callable[[], None]) -> None:
@@ -134,7 +134,7 @@ class PathPlanner(ParameterMixin[PlannerParameters], Node):
         def take() -> None:
             self._map = conversions.costmap_from_msg(message)
             self._map_frame = message.header.frame_id
-            self._plan = np.empty((0, 3))
+            self._planner.discard()
 
         self._accept(take)
 
@@ -167,24 +167,22 @@ class PathPlanner(ParameterMixin[PlannerParameters], Node):
                 self._goal, 'goal', self._goal_frame or frame, frame
             )[0]
             pose = self._frames.transform(self._pose, 'odometry', self._pose_frame, frame)[0]
-            if len(self._plan) and self._is_good(pose):
+            self._planner.distance = self.configuration.replan_distance
+            self._planner.unknown_is_free = self._map is None
+            known = self._known_costmap()
+            if not self._planner.update(pose, goal, self._window(known), lambda: known):
                 return
-            found = plan(
-                self._collision_model(), pose, goal, self._footprint,
-                unknown_is_free=self._map is None,
-            )
         except InputError as error:
-            self._publish_plan(np.empty((0, 3)), frame, str(error))
+            self._planner.discard()
+            self._publish_plan(frame, str(error))
             return
-        if found is None:
-            self._publish_plan(
-                np.empty((0, 3)), frame, f'no path to the goal ({goal[0]:g}, {goal[1]:g}) m'
-            )
+        if len(self._planner.poses):
+            self.get_logger().info(f'plan of {len(self._planner.poses)} poses')
+            self._publish_plan(frame, '')
         else:
-            self.get_logger().info(f'plan of {len(found)} poses')
-            self._publish_plan(found, frame, '')
+            self._publish_plan(frame, f'no path to the goal ({goal[0]:g}, {goal[1]:g}) m')
 
-    def _collision_model(self) -> Costmap:
+    def _known_costmap(self) -> Costmap:
         """Return the map merged with lethal cells of the costmap, or whichever is available."""
         known, seen = self._map or self._costmap, self._costmap
         assert known is not None
@@ -201,30 +199,37 @@ class PathPlanner(ParameterMixin[PlannerParameters], Node):
         data[rows[inside], columns[inside]] = LETHAL
         return Costmap(data, known.resolution, known.origin_x, known.origin_y)
 
-    def _is_good(self, pose: NDArray[np.float64]) -> bool:
-        """Return whether the robot is near its plan and the plan is free on the costmap."""
-        distance = np.hypot(*(self._plan[:, :2] - pose[:2]).T)
-        nearest = int(np.argmin(distance))
-        if distance[nearest] > self.configuration.replan_distance:
-            return False
+    def _window(self, known: Costmap) -> Costmap:
+        """Return the part of `known` that the costmap covers, or all of it."""
         seen = self._costmap
-        if seen is None or (self._map is not None and self._costmap_frame != self._map_frame):
-            return True
-        field = distance_field(seen, outside_is_obstacle=False)
-        clearance = self._footprint.clearance(field, self._plan[nearest:])
-        # Tolerate small overlaps: cells are coarse and scans are noisy.
-        return bool(np.all(clearance > -2.0 * seen.resolution))
+        if seen is None or seen is known or self._costmap_frame != self._map_frame:
+            return known
+        low = [
+            max(math.floor((a - b) / known.resolution), 0)
+            for a, b in ((seen.origin_x, known.origin_x), (seen.origin_y, known.origin_y))
+        ]
+        size = [math.ceil(n * seen.resolution / known.resolution) + 1 for n in seen.shape[::-1]]
+        (x, y), (width, height) = low, size
+        data = known.data[y : y + height, x : x + width]
+        if not data.size:
+            return known
+        return Costmap(
+            data, known.resolution,
+            known.origin_x + x * known.resolution, known.origin_y + y * known.resolution,
+        )  # fmt: skip
 
-    def _publish_plan(self, poses: NDArray[np.float64], frame: str, trouble: str) -> None:
+    def _publish_plan(self, frame: str, trouble: str) -> None:
+        """Publish the current plan, empty with the reason for it."""
         if trouble and trouble != self._trouble:
             self.get_logger().error(trouble)
+        poses = self._planner.poses
         if len(poses) or trouble != self._trouble:
             now = self.get_clock().now().nanoseconds * 1e-9
             self._publisher.publish(conversions.path_to_msg(poses, now, frame))
-        self._plan, self._trouble = poses, trouble
+        self._trouble = trouble
 
     def _publish_diagnostics(self) -> None:
-        level, message = DiagnosticStatus.OK, f'plan of {len(self._plan)} poses'
+        level, message = DiagnosticStatus.OK, f'plan of {len(self._planner.poses)} poses'
         if self._trouble:
             level, message = DiagnosticStatus.ERROR, self._trouble
         elif awaited := self._awaited():

@@ -20,9 +20,9 @@ from mppi_ros.driving.costmap import Costmap
 from mppi_ros.driving.footprint import Footprint
 from mppi_ros.driving.path import ReferencePath
 from mppi_ros.parameters.errors import InputError
-from mppi_ros.simulation.grid_planner import legs_cost, plan
 from mppi_ros.simulation.lidar import Lidar
 from mppi_ros.simulation.plant import NOMINAL, Plant, PlantParameters
+from mppi_ros.simulation.replanner import Replanner
 from mppi_ros.simulation.rolling_costmap import RollingCostmap
 from mppi_ros.simulation.world import World
 
@@ -32,8 +32,6 @@ CONTACT_RATE = 100.0  # [Hz]
 ODOMETRY_RATE = 50.0  # [Hz]
 COSTMAP_RATE = 10.0  # [Hz]
 PLAN_RATE = 2.0  # [Hz] how often the plan is compared with what is known
-REPLAN_COST_RATIO = 1.1  # a plan is made anew when the way left costs this times what it did
-REPLAN_DISTANCE = 0.6  # [m] from the plan at which a new one is made
 GOAL_SLACK = (
     0.1  # [m] [rad] by which the truth may miss the goal more than the controller believes
 )
@@ -226,57 +224,6 @@ class EpisodeResult:
     trace: Trace
 
 
-class _Replanner:
-    """Keeps the plan: makes it, watches what it costs, and makes it anew."""
-
-    def __init__(self, episode: Episode, footprint: Footprint) -> None:
-        self.poses = np.empty((0, 3))
-        self._footprint = footprint
-        self._goal = episode.goal
-        self._unknown_is_free = episode.sensing == 'lidar'
-        self._cost = np.empty(0)  # of each leg when the plan was made
-        self._begun = False
-
-    def renew(self, pose: NDArray[np.float64], mapping: RollingCostmap, near: Costmap) -> bool:
-        """Make a plan from a pose if there is none or the old one has become dear; tell if so."""
-        if not self._is_dear(pose, near):
-            return False
-        known = mapping.known()
-        try:
-            found = plan(
-                known, pose, self._goal, self._footprint, unknown_is_free=self._unknown_is_free
-            )
-        except InputError:  # somebody stands on the goal
-            if not self._begun:
-                raise
-            return False
-        self._begun = True
-        if found is None and not len(self.poses):
-            return False
-        self.poses = np.empty((0, 3)) if found is None else found
-        self._cost = self._costs(known)
-        return True
-
-    def _is_dear(self, pose: NDArray[np.float64], near: Costmap) -> bool:
-        if not len(self.poses):
-            return True
-        away = np.hypot(*(self.poses[:, :2] - pose[:2]).T)
-        nearest = int(np.argmin(away))
-        if away[nearest] > REPLAN_DISTANCE:
-            return True
-        now = self._costs(near)[nearest:]
-        # Legs that cannot be seen from here are taken to cost what they did.
-        change = np.where(now > 0.0, now - self._cost[nearest:], 0.0).sum()
-        return bool(
-            change > (REPLAN_COST_RATIO - 1.0) * self._cost[nearest:].sum() + REPLAN_DISTANCE
-        )
-
-    def _costs(self, costmap: Costmap) -> NDArray[np.float64]:
-        return legs_cost(
-            costmap, self.poses, self._footprint, unknown_is_free=self._unknown_is_free
-        )
-
-
 class _EpisodeRun:
     """One episode while it runs."""
 
@@ -305,7 +252,8 @@ class _EpisodeRun:
         )
         # The controller sees as far as it can drive within its horizon, and a little further.
         self._side = 2.0 * (c.limits.vx_max * c.mppi.horizon + 2.0)
-        self._guide = _Replanner(episode, self._footprint)
+        self._planner = Replanner(self._footprint, unknown_is_free=episode.sensing == 'lidar')
+        self._planned = False
         self._measured = self._plant.odometry(0.0)
         self._near: Costmap = self._mapping.known((self._measured.x, self._measured.y), self._side)
         self._clock: float | None = None
@@ -328,7 +276,7 @@ class _EpisodeRun:
             (CONTACT_RATE, self._check),
             (ODOMETRY_RATE, self._feel),
             (COSTMAP_RATE, self._show),
-            (PLAN_RATE, self._guide_on),
+            (PLAN_RATE, self._renew_plan),
             (self._episode.configuration.control_rate, self._control),
         ]
         if self._episode.sensing != 'map':
@@ -388,17 +336,29 @@ class _EpisodeRun:
         self._near = self._mapping.costmap(around, self._side)
         self._controller.set_costmap(now, self._near)
 
-    def _guide_on(self, now: float) -> None:
-        path = self._episode.path
+    def _renew_plan(self, now: float) -> None:
+        path, planner = self._episode.path, self._planner
         if path is not None:
-            if not len(self._guide.poses):
-                self._guide.poses = path
+            if not len(planner.poses):
+                planner.poses = path
                 self._controller.set_plan(now, path)
-        elif self._guide.renew(self._believed(), self._mapping, self._near):
-            if len(self._guide.poses):
-                self._controller.set_plan(now, self._guide.poses)
-            else:
-                self._controller.clear_plan()
+            return
+        had_plan = len(planner.poses) > 0
+        try:
+            changed = planner.update(
+                self._believed(), np.array(self._episode.goal), self._near, self._mapping.known
+            )
+        except InputError:  # a moving obstacle covers the goal
+            if not self._planned:
+                raise
+            return
+        self._planned = True
+        if not changed:
+            return
+        if len(planner.poses):
+            self._controller.set_plan(now, planner.poses)
+        elif had_plan:
+            self._controller.clear_plan()
 
     def _control(self, now: float) -> None:
         tick = self._controller.tick(now)
@@ -493,7 +453,7 @@ class _EpisodeRun:
             command=rows[:, 7:10],
             clearance=rows[:, 10],
             statistics={name: np.array([*told, math.nan]) for name, told in columns.items()},
-            plan=self._guide.poses,
+            plan=self._planner.poses,
             map=self._mapping.known(),
             footprint=self._footprint.polygon,
             goal=self._episode.goal,
