@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mppi_ros.cli.arguments import Subparsers
 from mppi_ros.cli.console import show_table
-from mppi_ros.control.recording import TickComparison
+from mppi_ros.control.replaying import TickComparison
 from mppi_ros.evaluation import replay, results
 from mppi_ros.parameters.errors import InputError
 

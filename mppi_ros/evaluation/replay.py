@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mppi_ros.control.recording import TickComparison, repeat
+from mppi_ros.control.replaying import TickComparison, repeat
 from mppi_ros.parameters.errors import InputError
 
 

@@ -17,7 +17,8 @@ import pytest
 
 from mppi_ros.control import recording
 from mppi_ros.control.costmap_processing import ThreadedProcessor
-from mppi_ros.control.recording import RecordedController, Recorder, _read, repeat
+from mppi_ros.control.recording import RecordedController, Recorder
+from mppi_ros.control.replaying import _read, repeat
 from mppi_ros.control.tick_result import ControllerState, Fault, Reason
 from mppi_ros.parameters import declaration
 from mppi_ros.parameters.errors import InputError, MppiError
@@ -311,7 +312,7 @@ def test_a_damaged_record_is_read_as_far_as_it_goes_or_refused(tmp_path, cut, da
 PEAK = """
 import resource, sys
 from pathlib import Path
-from mppi_ros.control.recording import repeat
+from mppi_ros.control.replaying import repeat
 from mppi_ros.parameters.errors import MppiError
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 try:

@@ -1,0 +1,274 @@
+"""Bit-exact replay of a controller record: reading and repeating its ticks."""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+import dataclasses
+from dataclasses import dataclass
+import json
+import math
+from pathlib import Path
+from typing import IO, Any, NamedTuple
+import zlib
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mppi_ros.control.controller import Controller
+from mppi_ros.control.costmap_processing import (
+    ProcessedCostmap,
+    ProcessingFailure,
+    ProcessingRequest,
+)
+from mppi_ros.control.inputs import Odometry
+from mppi_ros.control.parameters import ControllerParameters
+from mppi_ros.control.recording import FORMAT_VERSION, Event, result_event
+from mppi_ros.control.tick_result import Fault, Reason
+from mppi_ros.driving.costmap import MAX_SIDE, Costmap
+from mppi_ros.files import reading
+from mppi_ros.parameters.declaration import replace
+from mppi_ros.parameters.errors import InputError, MppiError
+
+RECORD = 'a controller record'  # expected content of a file
+MAX_ARRAY_BYTES = MAX_SIDE**2  # [bytes] of the largest costmap
+MAX_CHUNK_BYTES = 256_000_000  # [bytes] more than such a costmap in base64
+MAX_UNPACKED_BYTES, MAX_UNPACKED_RATIO = 100_000_000, 100  # [bytes], and share of the file size
+
+
+class _ReplayProcessor:
+    """A processor that returns results at the recorded polls."""
+
+    def __init__(self) -> None:
+        self._script: dict[int, Event] = {}
+        self._requests: dict[int, ProcessingRequest] = {}
+        self._submitted = self._polled = 0
+
+    def expect(self, event: Event) -> None:
+        """Add the event of a result, before the event that uses it."""
+        if 'error' not in event:
+            int(event['number'])
+        self._script[int(event['look'])] = event
+
+    def submit(self, request: ProcessingRequest) -> None:
+        self._requests[self._submitted] = request
+        self._submitted += 1
+
+    def poll(self) -> ProcessedCostmap | ProcessingFailure | None:
+        self._polled += 1
+        event = self._script.pop(self._polled, None)
+        if event is None:
+            return None
+        number = event.get('number', self._submitted - 1)
+        request = self._requests[number]
+        error = event.get('error')
+        found = ProcessingFailure(request, RuntimeError(error)) if error else request.process()
+        self._requests = {n: each for n, each in self._requests.items() if n >= number}
+        return found
+
+
+@dataclass(frozen=True)
+class TickComparison:
+    """A recorded tick and its replay."""
+
+    now: float
+    recorded: Event
+    repeated: Event
+
+    @property
+    def differences(self) -> list[str]:
+        """Names of the values that differ in any bit."""
+        return [
+            name for name in self.recorded
+            if _text(self.recorded[name]) != _text(self.repeated.get(name))
+        ]  # fmt: skip
+
+
+def repeat(path: Path) -> Iterator[TickComparison]:
+    """
+    Replay a record and compare each tick.
+
+    Raises
+    ------
+    InputError
+        The file is not a controller record.
+
+    """
+    processor = _ReplayProcessor()
+    events = _with_results(path, processor)
+    first = next(events, {})
+    if first.get('event') != 'begin':
+        raise InputError(f'{path} is not a controller record')
+    with reading(path, RECORD):
+        if first['version'] != FORMAT_VERSION:
+            raise InputError(f'{path} has version {first["version"]}, not {FORMAT_VERSION}')
+        seed = None if first['seed'] is None else int(first['seed'])
+        controller = Controller(_configuration(first['parameters']), seed, processor)
+    for event in events:
+        with reading(path, RECORD):
+            tick = _RecordedTick.of(event) if event['event'] == 'tick' else None
+        if tick is not None:
+            yield tick.repeat(controller)
+            continue
+        with reading(path, RECORD):
+            method, read = _CALLS[event['event']]
+            arguments = read(event)
+        with suppress(MppiError):  # rejected in the recorded run, too
+            getattr(controller, method)(*arguments)
+
+
+def _with_results(path: Path, processor: _ReplayProcessor) -> Iterator[Event]:
+    """Yield the events of calls, each after the processor expects the results that it uses."""
+    last: Event | None = None
+    for event in _read(path):
+        if event.get('event') == 'survey':
+            with reading(path, RECORD):
+                processor.expect(event)
+        else:
+            if last is not None:
+                yield last
+            last = event
+    if last is not None:
+        yield last
+
+
+class _RecordedTick(NamedTuple):
+    """Arguments of a recorded tick, and its event."""
+
+    now: float
+    options: dict[str, Any]
+    clock: tuple[float, ...]
+    event: Event
+
+    @classmethod
+    def of(cls, event: Event) -> _RecordedTick:
+        steady, fault = event['steady'], event['fault']
+        options = {
+            'steady': None if steady is None else float(steady),
+            'fault': None if fault is None else Fault(Reason(fault[0]), str(fault[1])),
+            'budget': float(event['budget']), 'latency': float(event['latency']),
+            'hold': float(event.get('hold', 0.0)),
+        }  # fmt: skip
+        _triple(event['command'])
+        return cls(float(event['now']), options, tuple(map(float, event['clock'])), event)
+
+    def repeat(self, controller: Controller) -> TickComparison:
+        readings = iter(self.clock)
+        controller._sampler.clock = lambda: next(readings, math.inf)
+        repeated = result_event(controller.tick(self.now, **self.options))
+        recorded = {name: self.event.get(name) for name in repeated}
+        return TickComparison(self.now, recorded, repeated)
+
+
+# Method of Controller for each event, and conversion of its arguments.
+_CALLS: dict[str, tuple[str, Callable[[Event], tuple[Any, ...]]]] = {
+    'configure': ('configure', lambda event: (_configuration(event['parameters']),)),
+    'odometry': ('set_odometry', lambda event: (Odometry(*map(float, event['values'])),)),
+    'costmap': (
+        'set_costmap', lambda event: (float(event['stamp']), _costmap(event['costmap']))
+    ),
+    'forget_costmap': ('forget_costmap', lambda event: ()),
+    'plan': ('set_plan', lambda event: (float(event['stamp']), _array(event['poses']))),
+    'goal': ('set_goal', lambda event: (float(event['stamp']), *_triple(event['pose']))),
+    'clear_plan': ('clear_plan', lambda event: ()),
+    'reset': ('reset', lambda event: ()),
+    'halt': ('halt', lambda event: ()),
+}  # fmt: skip
+
+
+def _text(value: Any) -> str:
+    """Return a text that is equal for values with equal bits; NaN equals NaN."""
+    return json.dumps(value)
+
+
+def _triple(values: Any) -> tuple[float, float, float]:
+    x, y, z = map(float, values)
+    return x, y, z
+
+
+def _array(value: Any) -> NDArray[Any]:
+    """
+    Return a recorded array.
+
+    Raises
+    ------
+    ValueError
+        The data is not numeric or does not match the shape, which bounds its size.
+
+    """
+    if not isinstance(value, dict):
+        return np.asarray(value, dtype=np.float64)  # recorded as a list
+    kind, shape = np.dtype(value['dtype']), tuple(map(int, value['shape']))
+    size = math.prod(shape) * kind.itemsize
+    if kind.kind not in 'iuf' or min(shape, default=0) < 0 or size > MAX_ARRAY_BYTES:
+        raise ValueError(f'an array of {kind}{list(shape)} is not a valid record')
+    data = zlib.decompressobj().decompress(b64decode(value['zlib']), size + 1)
+    if len(data) != size:
+        raise ValueError(f'an array of {kind}{list(shape)} does not have {size} bytes')
+    return np.frombuffer(data, kind).reshape(shape)
+
+
+def _costmap(value: Event) -> Costmap:
+    place = (float(value[name]) for name in ('resolution', 'origin_x', 'origin_y'))
+    return Costmap(_array(value['data']), *place)
+
+
+def _configuration(parameters: Event) -> ControllerParameters:
+    return replace(ControllerParameters(), parameters)
+
+
+def _read(path: Path) -> Iterator[Event]:
+    """Yield the events of a file up to its end or an incomplete event of a killed process."""
+    with reading(path, RECORD), path.open('rb') as stream:
+        messages = _messages(stream, MAX_UNPACKED_BYTES + MAX_UNPACKED_RATIO * path.stat().st_size)
+        while True:
+            try:
+                event = json.loads(next(messages))
+            except (InputError, OSError):
+                raise
+            except Exception:  # end or damage: parsers raise many exception types
+                return
+            if not isinstance(event, dict):
+                return
+            yield event
+
+
+def _messages(stream: IO[bytes], left: int) -> Iterator[bytes]:
+    """Yield the messages of an MCAP file, limited to `left` uncompressed bytes."""
+    try:
+        from mcap.records import Chunk, Message
+        from mcap.stream_reader import StreamReader, breakup_chunk
+    except ImportError:
+        raise InputError('records are read by the Python package mcap: pip install mcap') from None
+    for record in StreamReader(
+        stream, emit_chunks=True, record_size_limit=MAX_CHUNK_BYTES
+    ).records:
+        members = [record]
+        if isinstance(record, Chunk):
+            data = _unpacked(record)
+            left -= len(data)
+            if left < 0:
+                raise InputError('the uncompressed size of the record is implausible')
+            members = breakup_chunk(dataclasses.replace(record, compression='', data=data))
+        yield from (member.data for member in members if isinstance(member, Message))
+
+
+def _unpacked(chunk: Any) -> bytes:
+    """Return the content of a chunk; unlike the mcap reader, bound its uncompressed size."""
+    size = chunk.uncompressed_size
+    if chunk.compression and size > MAX_CHUNK_BYTES:
+        raise InputError(f'a chunk of {size / 1e6:g} MB is not a valid record')
+    if chunk.compression == 'zstd':
+        from zstandard import ZstdDecompressor
+
+        data = ZstdDecompressor().stream_reader(chunk.data).read(size + 1)
+    elif chunk.compression == 'lz4':
+        from lz4.frame import LZ4FrameDecompressor
+
+        data = LZ4FrameDecompressor().decompress(chunk.data, size + 1)
+    else:
+        return bytes(chunk.data)
+    if len(data) != size:
+        raise ValueError(f'a chunk of {size} bytes has a different size')
+    return bytes(data)
