@@ -46,15 +46,15 @@ def test_every_topic_can_be_shown(tmp_path):
 
     from mppi_ros.cli.demo_view import View
     from mppi_ros.driving.costmap import Costmap
-    from mppi_ros.ros import conversions
+    from mppi_ros.ros import conversions, markers
 
     cells = np.zeros((4, 4), np.int8)
     cells[1, 2] = 100
     grid = conversions.costmap_to_msg(Costmap(cells, 0.1, 0.0, 0.0), 1.0, 'map')
     path = conversions.path_to_msg([(0.0, 0.0, 0.0), (1.0, 0.0, 0.0)], 1.0, 'map')
-    samples = conversions.candidates_to_msg(
+    samples = markers.candidates_to_msg(
         np.zeros((2, 10, 3), np.float32), np.ones(2, np.float32), stamp=1.0, frame='map')
-    outline = conversions.polygon_to_msg(np.eye(2), (0.0, 0.0, 0.0), 1.0, 'map')
+    outline = markers.polygon_to_msg(np.eye(2), (0.0, 0.0, 0.0), 1.0, 'map')
     values = {'state': 'driving', 'ess': 100.0, 'cost.progress': 1.0, 'kl': float('nan')}
     status = conversions.diagnostics_to_msg(1.0, 'control', b'\x00', 'ok', values)
     messages = {

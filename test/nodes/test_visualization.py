@@ -22,7 +22,7 @@ from mppi_ros.control.warm_up import warm_up  # noqa: E402
 from mppi_ros.driving.costmap import Costmap  # noqa: E402
 from mppi_ros.driving.distance_field import NO_OBSTACLE, DistanceField  # noqa: E402
 from mppi_ros.nodes.controller.node import MppiController  # noqa: E402
-from mppi_ros.ros import conversions  # noqa: E402
+from mppi_ros.ros import conversions, markers  # noqa: E402
 from mppi_ros.share import share_path  # noqa: E402
 
 VIEWS = ('optimal_trajectory', 'candidate_trajectories', 'footprint', 'critic_costs',
@@ -94,7 +94,7 @@ def test_views_are_made_only_for_those_that_are_listened_to(node, monkeypatch):
 
 
 def test_a_polygon_stands_and_turns_with_its_pose():
-    message = conversions.polygon_to_msg(
+    message = markers.polygon_to_msg(
         np.array([[1.0, 0.0], [0.0, 0.5]]), (2.0, 3.0, math.pi / 2), 0.0, 'map')
     corners = [(point.x, point.y) for point in message.polygon.points]
     assert np.array(corners) == pytest.approx(np.array([[2.0, 4.0], [1.5, 3.0]]))
@@ -102,13 +102,13 @@ def test_a_polygon_stands_and_turns_with_its_pose():
 
 def test_critic_costs_begin_with_the_dearest_and_leave_out_what_is_free():
     costs = {'twirling': 0.02, 'progress': 1.5, 'forward': 0.0}
-    (marker,) = conversions.costs_to_msg(costs, (1.0, 2.0), 0.0, 'map').markers
+    (marker,) = markers.costs_to_msg(costs, (1.0, 2.0), 0.0, 'map').markers
     assert marker.text == 'progress 1.50 s\ntwirling 0.02 s'
 
 
 def test_a_distance_field_is_drawn_dark_at_obstacles_and_free_far_away():
     distance = np.array([[0.0, 1.0, 2.0, NO_OBSTACLE]], np.float32)
-    message = conversions.distance_field_to_msg(
+    message = markers.distance_field_to_msg(
         DistanceField(distance, 0.1, 0.0, 0.0, 0.0), 0.0, 'map')
     assert list(message.data) == [100, 50, 0, 0]
 

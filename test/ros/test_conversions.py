@@ -19,7 +19,7 @@ from geometry_msgs.msg import PoseStamped, Twist  # noqa: E402
 from nav_msgs.msg import OccupancyGrid, Path  # noqa: E402
 from nav_msgs.msg import Odometry as OdometryMessage  # noqa: E402
 
-from mppi_ros.ros import conversions  # noqa: E402
+from mppi_ros.ros import conversions, markers  # noqa: E402
 
 metres = st.floats(-1e5, 1e5)
 angles = st.floats(-math.pi, math.pi)
@@ -192,7 +192,7 @@ def test_candidates_become_lines_from_pose_to_pose():
     trajectories = np.zeros((3, 57, 3), np.float32)
     trajectories[:, :, 0] = np.linspace(0.0, 1.0, 57)
     weights = np.array([0.1, 0.9, 0.0], np.float32)
-    (marker,) = conversions.candidates_to_msg(
+    (marker,) = markers.candidates_to_msg(
         trajectories, weights, stamp=1.0, frame='map').markers
     assert len(marker.points) == len(marker.colors) == 3 * 14 * 2
     assert marker.points[0].x == 0.0

@@ -12,7 +12,7 @@ from visualization_msgs.msg import MarkerArray
 
 from mppi_ros.control.controller import Controller
 from mppi_ros.nodes.controller.inputs import ControllerInputs
-from mppi_ros.ros import conversions, executor
+from mppi_ros.ros import conversions, executor, markers
 
 CANDIDATE_COUNT = 30  # of all samples
 SLOW_RATE = 5.0  # [Hz] of the costly topics
@@ -47,20 +47,20 @@ class Visualization:
         if self._footprint.get_subscription_count() and odometry is not None:
             pose = (odometry.x, odometry.y, odometry.yaw)
             self._footprint.publish(
-                conversions.polygon_to_msg(controller.outline, pose, now, frame)
+                markers.polygon_to_msg(controller.outline, pose, now, frame)
             )
         if tick % max(round(controller.configuration.control_rate / SLOW_RATE), 1):
             return
         if self._candidates.get_subscription_count():
             trajectories, weights = controller.candidate_trajectories(CANDIDATE_COUNT)
             self._candidates.publish(
-                conversions.candidates_to_msg(trajectories, weights, stamp=now, frame=frame)
+                markers.candidates_to_msg(trajectories, weights, stamp=now, frame=frame)
             )
         if self._costs.get_subscription_count() and odometry is not None:
             place = (odometry.x, odometry.y)
             self._costs.publish(
-                conversions.costs_to_msg(controller.costs(), place, now, frame)
+                markers.costs_to_msg(controller.costs(), place, now, frame)
             )
         field = controller.distance_field
         if self._field.get_subscription_count() and field is not None:
-            self._field.publish(conversions.distance_field_to_msg(field, now, frame))
+            self._field.publish(markers.distance_field_to_msg(field, now, frame))
