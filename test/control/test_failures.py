@@ -106,7 +106,7 @@ def state_of(controller):
     (DrivingObjective, '__init__', InputError('refused')),
     (DrivingObjective, 'set_field', ZeroDivisionError('a mistake')),
     (module.CollisionModel, 'of', ZeroDivisionError('a mistake')),
-    (Controller, '_drives_of', ZeroDivisionError('a mistake')),
+    (Controller, '_plant_of', ZeroDivisionError('a mistake')),
     (Optimizer, 'configure', ParameterError('refused')),
 ])
 def test_a_configuration_that_fails_anywhere_changes_nothing(monkeypatch, owner, name, error):

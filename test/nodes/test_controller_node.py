@@ -46,7 +46,7 @@ from mppi_ros.ros.qos import LATCHED  # noqa: E402
 
 @pytest.fixture
 def node(ros_domain, monkeypatch):
-    monkeypatch.setattr(Controller, 'warm_up', lambda controller: None)
+    monkeypatch.setattr('mppi_ros.nodes.controller.node.warm_up', lambda controller: None)
     rclpy.init()
     controller = MppiController()
     yield controller
@@ -76,7 +76,7 @@ def test_a_mistake_in_a_callback_is_a_fault_and_not_the_end(node, monkeypatch):
     assert node.intake.fault == (
         Reason.ODOMETRY_REFUSED, 'odometry refused: ZeroDivisionError: a mistake')
     monkeypatch.undo()
-    monkeypatch.setattr(Controller, 'warm_up', lambda controller: None)
+    monkeypatch.setattr('mppi_ros.nodes.controller.node.warm_up', lambda controller: None)
     node.intake.on_odom(message)
     assert node.intake.faults == {}
 
@@ -126,9 +126,9 @@ def test_a_failed_configuration_can_be_tried_again(node, monkeypatch):
     def fail(controller):
         raise RuntimeError('no compiler')
 
-    monkeypatch.setattr(Controller, 'warm_up', fail)
+    monkeypatch.setattr('mppi_ros.nodes.controller.node.warm_up', fail)
     assert node.trigger_configure() == TransitionCallbackReturn.ERROR
-    monkeypatch.setattr(Controller, 'warm_up', lambda controller: None)
+    monkeypatch.setattr('mppi_ros.nodes.controller.node.warm_up', lambda controller: None)
     assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS
     assert node.trigger_activate() == TransitionCallbackReturn.SUCCESS
     assert node.trigger_deactivate() == TransitionCallbackReturn.SUCCESS
@@ -478,7 +478,7 @@ def test_only_a_start_that_compiles_says_so(node, monkeypatch, compiles):
             told.set()
 
     monkeypatch.setattr(controller_node, 'MAX_LOAD_TIME', 0.0 if compiles else 1000.0)
-    monkeypatch.setattr(Controller, 'warm_up', lambda _: compiles and told.wait(20.0))
+    monkeypatch.setattr('mppi_ros.nodes.controller.node.warm_up', lambda _: compiles and told.wait(20.0))
     monkeypatch.setattr(node, 'get_logger', lambda: SimpleNamespace(
         info=info, warning=said.append, error=said.append, fatal=said.append))
     assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS

@@ -34,7 +34,7 @@ class Steady:
 @pytest.fixture
 def health(ros_domain, monkeypatch):
     """Offer the health of an active controller in a namespace; its steady clock is a stand-in."""
-    monkeypatch.setattr(Controller, 'warm_up', lambda controller: None)
+    monkeypatch.setattr('mppi_ros.nodes.controller.node.warm_up', lambda controller: None)
     rclpy.init()
     node = MppiController(namespace='robot1')
     node.trigger_configure()

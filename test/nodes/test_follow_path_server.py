@@ -238,7 +238,7 @@ def test_a_slowed_configuration_turns_and_reverses_slower_too():
 
 @pytest.fixture
 def node(ros_domain, monkeypatch):
-    monkeypatch.setattr(Controller, 'warm_up', lambda controller: None)
+    monkeypatch.setattr('mppi_ros.nodes.controller.node.warm_up', lambda controller: None)
     rclpy.init()
     nodes = []
 

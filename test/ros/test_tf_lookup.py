@@ -124,7 +124,7 @@ def test_a_transform_young_enough_or_static_is_taken(tf2, clock, stamp, timeout)
 @pytest.fixture
 def node(ros_domain, monkeypatch, tf2):
     """Offer a configured controller with the stand-in for tf2."""
-    monkeypatch.setattr(Controller, 'warm_up', lambda controller: None)
+    monkeypatch.setattr('mppi_ros.nodes.controller.node.warm_up', lambda controller: None)
     rclpy.init()
     controller = MppiController()
     controller.trigger_configure()
