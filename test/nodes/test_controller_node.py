@@ -478,7 +478,8 @@ def test_only_a_start_that_compiles_says_so(node, monkeypatch, compiles):
             told.set()
 
     monkeypatch.setattr(controller_node, 'MAX_LOAD_TIME', 0.0 if compiles else 1000.0)
-    monkeypatch.setattr('mppi_ros.nodes.controller.node.warm_up', lambda _: compiles and told.wait(20.0))
+    monkeypatch.setattr(
+        'mppi_ros.nodes.controller.node.warm_up', lambda _: compiles and told.wait(20.0))
     monkeypatch.setattr(node, 'get_logger', lambda: SimpleNamespace(
         info=info, warning=said.append, error=said.append, fatal=said.append))
     assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS
