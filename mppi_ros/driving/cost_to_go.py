@@ -1,9 +1,9 @@
 """
-Way round what the plan did not know: time to where the plan is free again, for each cell.
+Detour around an obstacle on the plan: time to the free part of the plan behind it, per cell.
 
 A wave-front from the points where the plan can be rejoined solves the eikonal equation
-|∇V| = slowness by fast sweeping. The slowness charges what the critics charge near obstacles, so
-that V never promises a gap which the controller would find too dear.
+|∇V| = slowness by fast sweeping. The slowness contains the costs of the critics near obstacles, so
+that V does not lead through gaps that the controller avoids as too costly.
 """
 
 from __future__ import annotations
@@ -21,15 +21,11 @@ from mppi_ros.driving.parameters import CriticParameters, Limits
 from mppi_ros.driving.path import ReferencePath
 from mppi_ros.jit.simd import kernel
 
-SEARCH_MARGIN = 3.0  # [m] round the blocked part of the plan that is searched for a way
+SEARCH_MARGIN = 3.0  # [m] around the blocked part of the plan
 REJOIN_DISTANCE = 1.0  # [m] of the plan behind the blocked part on which it may be rejoined
-LEAVE_DISTANCE = (
-    0.5  # [m] before the blocked part, and the braking distance, from which it is left
-)
-MIN_CHORD_SHARE, MAX_SHORTCUT = (
-    0.8,
-    1.5,
-)  # least chord over arc, most arc less chord [m], of a straight part
+LEAVE_DISTANCE = 0.5  # [m] plus the braking distance: distance before the blocked part to leave
+MIN_CHORD_SHARE = 0.8  # minimum ratio of chord to arc length of a straight part
+MAX_SHORTCUT = 1.5  # [m] maximum difference of arc length and chord of a straight part
 UNREACHABLE_TIME = 1e3  # [s]
 
 
@@ -41,20 +37,20 @@ class CostToGo:
     Attributes
     ----------
     value : float32[H, W]
-        From the centre of each cell [s]; UNREACHABLE where no way leads.
+        Time from the centre of each cell [s]; UNREACHABLE_TIME without a path.
     resolution : float
-        Side of a cell [m].
+        Cell size [m].
     origin_x, origin_y : float
         Lower left corner of cell (0, 0) [m].
     blocked : float
         Arc length of the last free point before the blocked part of the plan [m].
     first, last : float
-        Arc lengths between which the ways lead back to the plan [m].
+        Arc lengths between which the detour rejoins the plan [m].
     late : float
-        Arc length a braking distance and LEAVE before the blocked part [m].
+        Arc length a braking distance and LEAVE_DISTANCE before the blocked part [m].
     leave : float
-        Arc length from which on the plan is left [m]: until there it is followed, so that no way
-        cuts off a part of it that is free.
+        Arc length from which the plan is left [m]; it is followed up to there, so that the detour
+        cuts off no free part of it.
     end : float
         Arc length of the end of the searched part [m].
 
@@ -72,7 +68,7 @@ class CostToGo:
     end: float
 
     def time_from(self, x: float, y: float) -> float:
-        """Return the time from a place to the end of the searched part [s]."""
+        """Return the time from a point to the end of the searched part [s]."""
         height, width = self.value.shape
         column = min(max(int((x - self.origin_x) / self.resolution), 0), width - 1)
         row = min(max(int((y - self.origin_y) / self.resolution), 0), height - 1)
@@ -82,7 +78,7 @@ class CostToGo:
 @dataclass(frozen=True)
 class NoWay:
     """
-    No way leads round the obstacle on the plan.
+    No detour exists around the obstacle on the plan.
 
     Attributes
     ----------
@@ -97,7 +93,7 @@ class NoWay:
 def clearance_along(
     path: ReferencePath, part: slice, field: DistanceField, footprint: Footprint
 ) -> NDArray[np.float64]:
-    """Return the clearance [m] of the body laid along a part of the path, float64[n]."""
+    """Return the clearance of the body along a part of the path, float64[n] [m]."""
     return footprint.clearance(field, np.column_stack([path.points[part], path.heading[part]]))
 
 
@@ -112,35 +108,34 @@ def detour(
     critics: CriticParameters,
 ) -> CostToGo | NoWay | None:
     """
-    Return the cost-to-go round the first obstacle on the plan ahead, or None where it is free.
+    Return the cost-to-go around the first obstacle on the plan ahead, or None if it is free.
 
-    NoWay where no way leads round it from here: the robot then drives up to the obstacle and
-    stands, instead of to and fro where no place is better than another. A robot that touches an
-    obstacle already cannot know.
+    NoWay is returned if no detour exists. The robot then drives up to the obstacle and stops,
+    instead of oscillating on a flat cost. In contact, None is returned instead of NoWay.
 
     Parameters
     ----------
     path : ReferencePath
         The plan.
     part : slice
-        The points of the plan from the robot on, as far as it is searched and REJOIN.
+        Points of the plan from the robot to `look_ahead` + REJOIN_DISTANCE ahead.
     clearance : float64[n]
-        Of the body laid along that part [m].
+        Clearance of the body along that part [m].
     look_ahead : float
-        How far the plan is searched for obstacles [m].
+        Distance within which the plan is checked for obstacles [m].
     field : DistanceField
         Distance to the nearest obstacle.
     footprint : Footprint
-        The body: its largest disc says which cells are too near to an obstacle.
-    limits, critics : parameter groups
-        What decides how slow the robot is near obstacles.
+        Footprint, whose largest disc determines the blocked cells.
+    limits, critics : Limits, CriticParameters
+        Determine the speed near obstacles.
 
     """
     points, arc = path.points[part], path.arc[part]
     if len(points) == 0:
         return None
     free = clearance > 0.0
-    if field.outside <= 0.0:  # where the costmap ends nothing is known to block the plan
+    if field.outside <= 0.0:  # outside the costmap the plan is not known to be blocked
         free |= _at_the_rim(field, points, footprint.circumscribed_radius)
     if free[arc <= arc[0] + look_ahead].all():
         return None
@@ -176,10 +171,10 @@ def detour(
 
 def _straight_from(points: NDArray[np.float64], arc: NDArray[np.float64]) -> float:
     """
-    Return the arc length [m] from which on a path hardly bends on the way to its last point.
+    Return the arc length from which a path is almost straight up to its last point [m].
 
-    A robot may leave such a part early: no way to its end cuts off a lane or a loop of it, nor
-    makes it shorter by more than SHORTCUT.
+    The robot may leave such a part early: a detour to its end cuts off no lane or loop of it, and
+    shortens it by at most MAX_SHORTCUT.
     """
     chord = np.hypot(*(points - points[-1]).T)
     left = arc[-1] - arc
@@ -188,7 +183,7 @@ def _straight_from(points: NDArray[np.float64], arc: NDArray[np.float64]) -> flo
 
 
 def warm_up() -> None:
-    """Compile or load the kernel before the first obstacle stands on a plan."""
+    """Compile or load the kernel before the first obstacle on a plan."""
     cell = np.zeros((1, 1), np.float32)
     _sweep(cell, cell, np.float32(1.0))
 
@@ -196,7 +191,7 @@ def warm_up() -> None:
 def _around(
     value: NDArray[np.float32], point: NDArray[np.float64], x: float, y: float, cell: float
 ) -> float:
-    """Return the least value [s] in the cell of a point and those beside it; inf outside."""
+    """Return the minimum value in the cell of a point and its neighbours [s]; inf outside."""
     column, row = int((point[0] - x) / cell), int((point[1] - y) / cell)
     near = value[max(row - 1, 0) : max(row + 2, 0), max(column - 1, 0) : max(column + 2, 0)]
     return float(near.min(initial=np.float32(np.inf)))
@@ -205,7 +200,7 @@ def _around(
 def _at_the_rim(
     field: DistanceField, points: NDArray[np.float64], reach: float
 ) -> NDArray[np.bool_]:
-    """Tell which points lie outside of the field or within reach [m] of its rim."""
+    """Return which points are outside the field or within `reach` [m] of its edge."""
     height, width = field.distance.shape
     low = np.array([field.origin_x, field.origin_y])
     high = low + field.resolution * np.array([width, height])
@@ -221,20 +216,19 @@ def time_left(
     critics: CriticParameters,
 ) -> NDArray[np.float64]:
     """
-    Return the time to the last of n points of a path from each of them, float64[n + 1] [s].
+    Return the time from each of n points of a path to the last, float64[n + 1] [s].
 
-    It is charged with the slowness of each point: progress through a narrow passage is then worth
-    what the passage costs, and standing still before it never pays. The last value stands for
-    the last point once more.
+    It includes the slowness at each point. Progress through a narrow passage is therefore worth
+    the cost of the passage, and standing still before it never pays. The last value is repeated.
 
     Parameters
     ----------
     arc : float64[n]
         Arc length of the points [m].
     clearance : float64[n]
-        Of the body at the points [m].
-    limits, critics : parameter groups
-        What decides how slow the robot is near obstacles.
+        Clearance of the body at the points [m].
+    limits, critics : Limits, CriticParameters
+        Determine the speed near obstacles.
 
     """
     fitting = np.maximum(clearance, 1e-3).astype(np.float32)
@@ -249,9 +243,9 @@ def slowness(
     clearance: NDArray[np.float32], limits: Limits, critics: CriticParameters
 ) -> NDArray[np.float32]:
     """
-    Return the cost of a metre [s/m] at each clearance [m]; inf where the robot does not fit.
+    Return the cost per metre [s/m] at each clearance [m]; inf where the robot does not fit.
 
-    Its unit is a second of progress, so it is the same when all critics weigh more.
+    It is relative to the weight of progress, so a common factor on all weights has no effect.
     """
     weight = critics.obstacle.weight / (critics.progress.weight or 1.0)
     near = np.maximum(critics.obstacle.margin - clearance, 0.0) / critics.obstacle.margin
@@ -265,10 +259,10 @@ def _searched(
     field: DistanceField, points: NDArray[np.float64], rejoin: NDArray[np.float64]
 ) -> tuple[NDArray[np.int_], NDArray[np.int_]]:
     """
-    Return the first column and row that are searched for a way, and those after the last.
+    Return the first column and row of the search area, and those after the last.
 
-    They lie within the field, or between it and where the plan is rejoined: a way leads out of
-    the field towards that, but not out of its sides round what may have no end there.
+    They are inside the field, or between it and the points to rejoin: a detour may leave the field
+    toward these points, but not through other sides, where an obstacle may continue.
     """
     res, shape = field.resolution, np.array(field.distance.shape[::-1])
     corner = [field.origin_x, field.origin_y]
@@ -287,7 +281,7 @@ def _searched(
 def _part(
     field: DistanceField, first: NDArray[np.int_], last: NDArray[np.int_]
 ) -> tuple[NDArray[np.float32], float, float]:
-    """Return a part of a field, which may reach beyond it, and the corner of that part [m]."""
+    """Return a part of a field, padded beyond it, and the lower left corner of that part [m]."""
     shape, res = np.array(field.distance.shape[::-1]), field.resolution
     low, high = np.clip(first, 0, shape), np.clip(last, 0, shape)
     known = field.distance[low[1] : high[1], low[0] : high[0]]
@@ -301,10 +295,10 @@ def _part(
 @kernel
 def _sweep(value: Any, slow: Any, cell: Any) -> None:
     """
-    Solve |∇V| = slow, float32[H, W], from the finite cells of V on, by sweeps in four directions.
+    Solve |∇V| = slow, float32[H, W], from the finite cells of V, by sweeps in four directions.
 
-    Blocked cells (slow = inf) take no part; afterwards each takes the dearest price of a cell on
-    from its best neighbour, so that a sample that ends in one is led out and never through.
+    Blocked cells (slow = inf) do not take part. Afterwards each gets the value of its best
+    neighbour plus a high cost, so that a sample that ends in one is led out and never through.
     """
     rows, columns = value.shape
     infinite = np.float32(np.inf)

@@ -1,4 +1,4 @@
-"""Costmap: what the robot knows of its surroundings, as a grid of OccupancyGrid values."""
+"""Costmap: the known environment of the robot as a grid of OccupancyGrid values."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from mppi_ros.parameters.errors import InputError
 
 UNKNOWN, FREE, INSCRIBED, LETHAL = -1, 0, 99, 100
-MAX_SIDE = 10_000  # cells a side
+MAX_SIDE = 10_000  # cells per side
 
 
 @dataclass(frozen=True)
 class Costmap:
     """
-    A grid of costs, parallel to the axes of its frame.
+    A grid of costs, aligned with the axes of its frame.
 
     Attributes
     ----------
@@ -42,7 +42,7 @@ class Costmap:
     origin_y: float
 
     def __post_init__(self) -> None:
-        """Reject what is not a costmap."""
+        """Validate type, shape, resolution, origin and values."""
         if self.data.ndim != 2 or self.data.dtype != np.int8:
             raise InputError(
                 f'costmap data is {self.data.dtype}{list(self.data.shape)}; int8[H, W] is expected'
@@ -50,7 +50,7 @@ class Costmap:
         if not all(1 <= side <= MAX_SIDE for side in self.data.shape):
             raise InputError(
                 f'costmap has {self.data.shape[0]} x {self.data.shape[1]} cells; '
-                f'1 to {MAX_SIDE} a side are expected'
+                f'1 to {MAX_SIDE} per side are expected'
             )
         if not 1e-3 <= self.resolution <= 10.0:
             raise InputError(
@@ -63,7 +63,7 @@ class Costmap:
         low, high = int(self.data.min()), int(self.data.max())
         if low < UNKNOWN or high > LETHAL:
             raise InputError(
-                f'costmap holds the value {low if low < UNKNOWN else high}, outside [-1, 100]'
+                f'costmap contains the value {low if low < UNKNOWN else high}, outside [-1, 100]'
             )
 
     @property
@@ -73,7 +73,7 @@ class Costmap:
         return height, width
 
     def contains(self, x: float, y: float) -> bool:
-        """Tell whether the point x, y [m] lies on the grid."""
+        """Return whether the point x, y [m] is on the grid."""
         height, width = self.data.shape
         return bool(
             0.0 <= x - self.origin_x < width * self.resolution

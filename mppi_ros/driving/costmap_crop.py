@@ -1,4 +1,4 @@
-"""The part of a costmap that matters: what surrounds the robot, in a bounded number of cells."""
+"""Crop of a costmap around the robot, with a bounded number of cells."""
 
 from __future__ import annotations
 
@@ -11,11 +11,9 @@ from mppi_ros.driving.costmap import FREE, LETHAL, Costmap
 from mppi_ros.driving.distance_field import COSTMAP_TYPE
 from mppi_ros.jit.cache import cached_njit
 
-MAX_CELLS_UNCROPPED = (
-    500_000  # cells that are not worth the trouble: the distance field of them takes 5 ms
-)
-MAX_CELLS_PER_SIDE = 2000  # cells a side of a window; beyond that each stands for several
-MAX_REACH = 5000.0  # [m] nothing drives farther within a horizon
+MAX_CELLS_UNCROPPED = 500_000  # cells, whose distance field takes 5 ms
+MAX_CELLS_PER_SIDE = 2000  # of a crop; beyond that its cells are coarser
+MAX_REACH = 5000.0  # [m] larger than the distance travelled within a horizon
 
 
 def crop_costmap(
@@ -28,20 +26,20 @@ def crop_costmap(
     outside_is_obstacle: bool = True,
 ) -> tuple[Costmap, bool]:
     """
-    Return what lies within `reach` [m] of a place, and whether it is less than all there is.
+    Return the part of a costmap within `reach` of a point, and whether it is a proper part.
 
-    A small costmap is returned as it is. A window has at most MOST · MOST cells; where that takes
-    coarser ones, the worst of the cells that one stands for counts. Behind the rim of a window
-    there may be anything.
+    A small costmap is returned unchanged. A crop has at most MAX_CELLS_PER_SIDE² cells. If that
+    requires coarser cells, each has the worst value of the cells that it replaces. The area
+    outside a crop is unknown.
 
     Parameters
     ----------
     costmap : Costmap
-        The whole.
+        Complete costmap.
     x, y : float
-        The place [m]; the nearest one on the costmap is taken.
+        Centre of the crop [m]; it is clamped to the costmap.
     reach : float
-        Half the side of the window [m].
+        Half of the side of the crop [m].
     unknown_is_obstacle, outside_is_obstacle : bool
         As in `distance_field`.
 
@@ -64,7 +62,7 @@ def crop_costmap(
     x, y = costmap.origin_x + column * res, costmap.origin_y + row * res
     if factor == 1 and row >= 0 and column >= 0 and last_row <= height and last_column <= width:
         return Costmap(costmap.data[row:last_row, column:last_column], res, x, y), cut
-    # A coarse cell that the rim cuts is left out: it would be an obstacle, or beyond the rim.
+    # Omit a coarse cell at the edge: it would be an obstacle, or extend beyond the edge.
     up = 0 if outside_is_obstacle else factor - 1
     shape = tuple(
         max((last - first + up) // factor, 1)
@@ -87,7 +85,7 @@ def _gather(
     beyond: int,
     out: NDArray[np.int8],
 ) -> None:
-    """Fill out[h, w] with the worst of factor² cells each, from (row, column) on."""
+    """Fill out[h, w] with the worst of factor² cells each, starting at (row, column)."""
     height, width = data.shape
     for i in range(out.shape[0]):
         for j in range(out.shape[1]):

@@ -87,7 +87,7 @@ class Critic(NamedTuple):
 
 @inline_njit
 def obstacle(step: Any, weights: Any) -> Any:
-    """((margin − d)⁺ / margin)² near an obstacle, and the price of a collision for d ≤ 0."""
+    """((margin − d)⁺ / margin)² near an obstacle, plus the collision cost for d ≤ 0."""
     near = max(weights.margin - max(step.clearance, np.float32(0.0)), np.float32(0.0))
     hit = weights.collision if step.clearance <= np.float32(0.0) else np.float32(0.0)
     return weights.obstacle * near * near + hit
@@ -95,7 +95,7 @@ def obstacle(step: Any, weights: Any) -> Any:
 
 @inline_njit
 def clearance_speed(step: Any, weights: Any) -> Any:
-    """(|v| − free speed)⁺², where the free speed grows with the clearance."""
+    """(|v| − free speed)⁺², where the free speed increases with the clearance."""
     gained = weights.speed_per_clearance * max(step.clearance, np.float32(0.0))
     excess = max(abs(step.speed) - weights.speed_at_contact - gained, np.float32(0.0))
     return weights.clearance_speed * excess * excess
@@ -104,10 +104,10 @@ def clearance_speed(step: Any, weights: Any) -> Any:
 @inline_njit
 def path_tracking(step: Any, weights: Any) -> Any:
     """
-    e² / (e² + scale²) for the distance e from the path: square near the path, at most 1 far off.
+    e² / (e² + scale²) of the squared distance e²: quadratic near the path, at most 1 far away.
 
-    Bounded below the rate of time itself: otherwise standing still on the path would be cheaper
-    than driving round an obstacle.
+    It is bounded below the rate of time itself. Otherwise standing still on the path would be
+    cheaper than a detour around an obstacle.
     """
     q = step.squared_distance * weights.tracking_scale
     return weights.tracking * (q / (np.float32(1.0) + q))
@@ -115,7 +115,7 @@ def path_tracking(step: Any, weights: Any) -> Any:
 
 @inline_njit
 def path_heading(step: Any, weights: Any) -> Any:
-    """1 − cos of the angle between the robot and the path, fading out near the goal."""
+    """1 − cos of the angle between robot and path, faded out near the goal."""
     fade = np.float32(1.0) - step.goal_proximity
     return weights.path_heading * fade * (np.float32(1.0) - step.alignment)
 
@@ -128,14 +128,14 @@ def goal_position(distance: Any, weights: Any) -> Any:
 
 @inline_njit
 def goal_heading(alignment: Any, near: Any, weights: Any) -> Any:
-    """2 sin(θ/2) of the heading error θ, growing near the goal: it pulls to the end."""
+    """2 sin(θ/2) of the heading error θ, faded in near the goal."""
     error = max(np.float32(2.0) - np.float32(2.0) * alignment, np.float32(0.0))
     return weights.goal_heading * near * np.sqrt(error)
 
 
 @inline_njit
 def goal_stop(distance: Any, speed: Any, weights: Any) -> Any:
-    """(|v| − free speed)⁺², where the free speed falls to 0 at the goal."""
+    """(|v| − free speed)⁺², where the free speed decreases to 0 at the goal."""
     excess = max(abs(speed) - weights.speed_per_metre * distance, np.float32(0.0))
     return weights.goal_stop * excess * excess
 
@@ -148,7 +148,7 @@ def twirling(step: Any, weights: Any) -> Any:
 
 @inline_njit
 def smoothness(change_v: Any, change_w: Any, weights: Any) -> Any:
-    """Square of the command's change in one step, as a share of what the limits allow."""
+    """Square of the change of the command in one step, relative to the limits."""
     return (
         weights.smoothness_linear * change_v * change_v
         + weights.smoothness_angular * change_w * change_w
@@ -157,24 +157,24 @@ def smoothness(change_v: Any, change_w: Any, weights: Any) -> Any:
 
 @inline_njit
 def smoothness_aside(change_vy: Any, weights: Any) -> Any:
-    """Do the same for the speed to the left."""
+    """Do the same for the lateral speed."""
     return weights.smoothness_aside * change_vy * change_vy
 
 
 @inline_njit
 def prefer_forward(step: Any, weights: Any) -> Any:
-    """Speed against the direction in which the path is to be driven."""
+    """Speed opposite to the direction of travel of the path."""
     return weights.prefer_forward * max(-step.forward_speed, np.float32(0.0))
 
 
 @inline_njit
 def progress(time: Any, away: Any, alignment: Any, weights: Any) -> Any:
     """
-    Time left to the end of the path at the end of the horizon, from off it and from any heading.
+    Remaining time to the end of the path after the horizon, with return to the path and turning.
 
-    Turning into the path costs at most what driving the rest of it backward takes longer, and is
-    charged for by `prefer_forward`: a robot that starts with the goal behind it turns round where
-    that pays, also where it reverses as fast as it drives ahead.
+    The cost of turning toward the path is limited to the additional time for driving the rest
+    backward, which `prefer_forward` adds. A robot that starts with the goal behind it therefore
+    turns around where this is cheaper, even if it reverses as fast as it drives forward.
     """
     turning = min(weights.turning * (np.float32(1.0) - alignment), weights.backward * time)
     return weights.progress * time + weights.sideways * away + turning
@@ -182,7 +182,7 @@ def progress(time: Any, away: Any, alignment: Any, weights: Any) -> Any:
 
 @inline_njit
 def detour(time: Any, weights: Any) -> Any:
-    """Time left round an obstacle on the plan, at the horizon's end; takes progress's place."""
+    """Remaining time on a detour around an obstacle after the horizon; replaces `progress`."""
     return weights.detour * time
 
 

@@ -1,4 +1,4 @@
-"""Exact Euclidean distance to the nearest obstacle, for every cell of a costmap."""
+"""Exact Euclidean distance to the nearest obstacle for each cell of a costmap."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from mppi_ros.driving.costmap import Costmap
 from mppi_ros.jit.cache import cached_njit
 from mppi_ros.parameters.errors import InputError
 
-COSTMAP_TYPE = 'Array(int8, 2, "C", readonly=True)'  # of a costmap, which may belong to a message
-NO_OBSTACLE = 1e4  # [m] stands for 'no obstacle anywhere'
+COSTMAP_TYPE = 'Array(int8, 2, "C", readonly=True)'  # read-only if shared with a message
+NO_OBSTACLE = 1e4  # [m] distance without any obstacle
 
 
 @dataclass(frozen=True)
 class DistanceField:
     """
-    Distance to the nearest obstacle, one value for each cell.
+    Distance to the nearest obstacle for each cell.
 
     Attributes
     ----------
     distance : float32[H, W]
-        From the centre of the cell to the face of the nearest obstacle cell [m]; 0 in obstacles.
+        From the centre of the cell to the edge of the nearest obstacle cell [m]; 0 in obstacles.
     resolution : float
-        Side of a cell [m].
+        Cell size [m].
     origin_x, origin_y : float
         Lower left corner of cell (0, 0) [m].
     outside : float
-        Distance that holds outside of the grid [m]: 0, or FAR where the outside is free. The
-        distances within may be those of a free outside either way.
+        Distance outside the grid [m]: 0, or NO_OBSTACLE if the outside is free. The distances
+        inside may assume a free outside in either case.
 
     """
 
@@ -44,11 +44,11 @@ class DistanceField:
 
     @cached_property
     def padded(self) -> NDArray[np.float32]:
-        """Return the distances, flat and with a rim of the distance that holds outside."""
+        """Return the distances, flattened, with a border of `outside`."""
         return np.pad(self.distance, 1, constant_values=self.outside).ravel()
 
     def at(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float32]:
-        """Look up the distance [m] in the cells that hold the points x, y [m]."""
+        """Return the distance [m] of the cells that contain the points x, y [m]."""
         height, width = self.distance.shape
         column = np.floor((np.asarray(x) - self.origin_x) / self.resolution)
         row = np.floor((np.asarray(y) - self.origin_y) / self.resolution)
@@ -66,29 +66,29 @@ def distance_field(
     out: NDArray[np.float32] | None = None,
 ) -> DistanceField:
     """
-    Compute the distance from every cell of a costmap to the nearest obstacle.
+    Compute the distance from each cell of a costmap to the nearest obstacle.
 
-    Obstacles are the cells ≥ 100; each fills its cell, so the distance between the centres of two
-    cells is shortened by half a cell. A cell of value 99 says that an obstacle lies within the
-    inscribed radius of the robot, even where that obstacle itself was not drawn.
+    Cells ≥ 100 are obstacles. An obstacle fills its cell, so the distance between the centres of
+    two cells is reduced by half a cell. A cell of value 99 has an obstacle within the inscribed
+    radius of the robot, even if that obstacle is not marked.
 
     Parameters
     ----------
     costmap : Costmap
         Values −1 unknown, 0..98 free or inflated, 99 inscribed, 100 lethal.
     inscribed_radius : float
-        Largest distance [m] that a cell of value 99 may have.
+        Maximum distance of a cell of value 99 [m].
     unknown_is_obstacle : bool
         Treat cells of value −1 as obstacles.
     outside_is_obstacle : bool
-        Treat everything outside of the grid as an obstacle.
+        Treat the area outside the grid as an obstacle.
     out : float32[H, W], optional
-        Filled with the distances and used by the result, so that no memory is allocated.
+        Buffer for the distances of the result, to avoid an allocation.
 
     Raises
     ------
     InputError
-        `out` has another shape or type than the costmap asks for.
+        `out` is not contiguous float32 of the shape of the costmap.
 
     """
     shape = costmap.data.shape
@@ -122,7 +122,7 @@ def _column_distances(
     outside_is_obstacle: bool,
     out: NDArray[np.float32],
 ) -> None:
-    """Write into out[H, W] how many rows the nearest obstacle of the same column is away."""
+    """Fill out[H, W] with the distance to the nearest obstacle of the same column, in rows."""
     height, width = data.shape
     beyond = np.float32(0.0 if outside_is_obstacle else NO_OBSTACLE * NO_OBSTACLE)
     one = np.float32(1.0)
@@ -153,15 +153,15 @@ def _distances(
     Fill out[H, W]: squared distance = min over columns v of (x − v)² + rows(v)².
 
     The minimum over v is the lower envelope of parabolas: P. Felzenszwalb, D. Huttenlocher,
-    'Distance transforms of sampled functions', Theory of Computing 8 (2012). The row has one cell
-    more on either side, so that the outside can be an obstacle like any other.
+    'Distance transforms of sampled functions', Theory of Computing 8 (2012). Each row is extended
+    by one cell on either side, so that the outside can be an obstacle.
     """
     _column_distances(data, unknown_is_obstacle, outside_is_obstacle, out)
     height, width = data.shape
     inscribed = max(0.0, inscribed - 0.5 * resolution)
     rows = np.empty(width + 2)  # squared distance along each column
     vertex = np.empty(width + 2, dtype=np.int64)  # columns of the parabolas in the envelope
-    until = np.empty(width + 2)  # column at which the next parabola takes over
+    until = np.empty(width + 2)  # column up to which each parabola is the minimum
     for y in range(height):
         rows[0] = rows[width + 1] = 0.0 if outside_is_obstacle else np.inf
         for x in range(width):

@@ -1,9 +1,9 @@
 """
-Which way to turn at the goal: the heading to aim at next, where the goal faces far from the robot.
+Direction of the turn at the goal: an intermediate heading if the goal faces far from the robot.
 
-The cost of the heading is symmetric about the opposite of the goal's heading, and flat there: of
-the samples one half turns to the left and the other to the right, and their average stands. A
-heading to aim at that lies a quarter turn ahead, always on the same side, has neither fault.
+The heading cost is symmetric and flat at the heading opposite to the goal. Half of the samples
+then turn left and half turn right, and their average does not turn. An intermediate heading a
+quarter turn ahead, always on the same side, avoids both.
 """
 
 from __future__ import annotations
@@ -16,24 +16,24 @@ from mppi_ros.driving.distance_field import DistanceField
 from mppi_ros.driving.footprint import Footprint
 from mppi_ros.driving.motion_models import MotionState
 
-MAX_AIM_ANGLE = 0.5 * math.pi  # [rad] farthest that the heading to aim at lies ahead
-SIDE_HYSTERESIS = 0.5 * math.pi  # [rad] difference of both ways round up to which the side is kept
-CLEARANCE_STEP = 0.15  # [rad] between two headings at which the body is laid on the costmap
+MAX_AIM_ANGLE = 0.5 * math.pi  # [rad] maximum angle to the intermediate heading
+SIDE_HYSTERESIS = 0.5 * math.pi  # [rad] difference of both turns up to which the side is kept
+CLEARANCE_STEP = 0.15  # [rad] between two headings of the clearance check
 
 
 class GoalHeadingSelector:
     """
-    Chooses the side on which a robot turns at its goal, and keeps to it.
+    Selects the side on which a robot turns at its goal, with hysteresis.
 
     Attributes
     ----------
     free : bool
-        A turn is left, and there is room for it.
+        A turn remains and there is room for it.
 
     """
 
     def __init__(self) -> None:
-        self._side = 0.0  # of the turn before: 1 to the left, −1 to the right, 0 none
+        self._side = 0.0  # of the last turn: 1 left, −1 right, 0 none
         self.free = False
 
     def aim(
@@ -45,21 +45,21 @@ class GoalHeadingSelector:
         footprint: Footprint,
     ) -> float:
         """
-        Return the heading [rad] to aim at on the way from `yaw` to that of the goal.
+        Return the heading [rad] to aim at on the turn from `yaw` to the heading of the goal.
 
-        It is the goal's own where that lies no more than a quarter turn ahead and the body has
-        room to turn there.
+        It is the heading of the goal if that is at most a quarter turn ahead and the body has room
+        to turn there.
 
         Parameters
         ----------
-        here : State
-            Where the robot turns.
+        here : MotionState
+            State at the place of the turn.
         yaw, goal_yaw : float
             Heading before and after the turn [rad].
         field : DistanceField
             Distance to the nearest obstacle.
         footprint : Footprint
-            The body.
+            Footprint of the robot.
 
         """
         short = math.remainder(goal_yaw - yaw, math.tau)
@@ -78,7 +78,7 @@ class GoalHeadingSelector:
         field: DistanceField,
         footprint: Footprint,
     ) -> float:
-        """Return the side on which there is room, else the side before, else the shorter one."""
+        """Return the only free side, else the previous side, else the shorter one."""
         side = math.copysign(1.0, short)
         other = math.tau - abs(short)
         free, free_other = (
@@ -96,7 +96,7 @@ class GoalHeadingSelector:
 def _room(
     here: MotionState, yaw: float, turn: float, field: DistanceField, footprint: Footprint
 ) -> bool:
-    """Tell whether the body touches nothing more on a turn [rad] than it does before it."""
+    """Return whether the body adds no contact during a turn [rad]."""
     yaws = yaw + np.linspace(0.0, turn, 2 + int(abs(turn) / CLEARANCE_STEP))
     place = np.broadcast_to([here.x, here.y], (len(yaws), 2))
     clearance = footprint.clearance(field, np.column_stack([place, yaws]))

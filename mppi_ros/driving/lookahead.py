@@ -1,4 +1,4 @@
-"""What lies ahead on the plan: how long each metre takes, and the way round what blocks it."""
+"""Lookahead along the plan: travel time of each part, and a detour around obstacles."""
 
 from __future__ import annotations
 
@@ -23,31 +23,31 @@ from mppi_ros.driving.footprint import Footprint
 from mppi_ros.driving.parameters import CriticParameters, Limits
 from mppi_ros.driving.path import ReferencePath
 
-LENGTH_BEHIND = 0.5  # [m] of the path behind the robot that stays in the window
+LENGTH_BEHIND = 0.5  # [m] of the path behind the robot in the window
 LENGTH_BEYOND_HORIZON = 1.0  # [m] of the path beyond the reach of the horizon
-RENEWAL_DISTANCE = 1.0  # [m] of progress, either way, after which the plan is searched again
+RENEWAL_DISTANCE = 1.0  # [m] of progress in either direction after which the lookahead is renewed
 
 
 @dataclass(frozen=True)
 class PlanLookahead:
     """
-    The plan near the robot, as one costmap shows it; nothing in it changes.
+    Lookahead along the plan in one costmap; immutable.
 
     Attributes
     ----------
     path : ReferencePath
         The plan.
     progress : float
-        Arc length from which was looked ahead [m]; −inf where nothing was looked at.
+        Arc length from which the lookahead starts [m]; -inf without a costmap.
     first : int
-        The point of the plan at which `left` begins.
-    left : float64[n + 1]
-        Time from each of n points of the plan to the last of them, which stands twice [s].
+        Index of the point of the plan at which `time_to_go` begins.
+    time_to_go : float64[n + 1]
+        Time from each of n points of the plan to the last of them, which is repeated [s].
     detour : CostToGo or None
-        The way round the first obstacle; None where the plan is free or no way leads on.
+        Detour around the first obstacle; None if the plan is free or no detour exists.
     end : float
-        Arc length at which to stand, before an obstacle that no way leads round [m]; inf where
-        there is none.
+        Arc length at which to stop in front of an obstacle without a detour [m]; inf without
+        one.
 
     """
 
@@ -59,13 +59,13 @@ class PlanLookahead:
     end: float = math.inf
 
     def covers(self, path: ReferencePath, first: int, last: int) -> bool:
-        """Tell whether it knows the points [first, last) of a path."""
+        """Return whether it contains the points [first, last) of a path."""
         ends = self.first + len(self.time_to_go) - 1
         return self.path is path and self.first <= first and last <= ends
 
     @cached_property
     def to_go(self) -> NDArray[np.float32]:
-        """Return the way round, flat and with a rim of unreachable cells."""
+        """Return the values of the detour, flattened, with a border of unreachable cells."""
         assert self.detour is not None
         return np.pad(self.detour.value, 1, constant_values=UNREACHABLE_TIME).ravel()
 
@@ -73,7 +73,7 @@ class PlanLookahead:
 def without_costmap(
     path: ReferencePath, first: int, last: int, limits: Limits, critics: CriticParameters
 ) -> PlanLookahead:
-    """Return the outlook on the points [first, last) of a path that nothing is known to block."""
+    """Return the lookahead on the points [first, last) of a path without known obstacles."""
     arc = path.arc[first:last]
     left = time_left(arc, np.full(len(arc), np.inf), limits, critics)
     return PlanLookahead(path, -math.inf, first, left, None)
@@ -90,7 +90,7 @@ def look_ahead(
     tolerance: float = 0.0,
 ) -> PlanLookahead:
     """
-    Search the plan ahead for obstacles and a way round them; long work that holds no lock.
+    Check the plan ahead for obstacles and search a detour; slow, holds no lock.
 
     Parameters
     ----------
@@ -99,15 +99,15 @@ def look_ahead(
     progress : float
         Arc length of the robot on it [m].
     distance : float
-        How far to look [m].
+        Lookahead distance [m].
     field : DistanceField
         Distance to the nearest obstacle.
     footprint : Footprint
-        The body.
-    limits, critics : parameter groups
-        What decides how slow the robot is near obstacles.
+        Footprint of the robot.
+    limits, critics : Limits, CriticParameters
+        Determine the speed near obstacles.
     tolerance : float
-        Distance from the end of the plan at which the robot has arrived [m].
+        Distance from the end of the plan at which the goal is reached [m].
 
     """
     seen = path.part(
@@ -129,7 +129,7 @@ def look_ahead(
         end,
     )  # fmt: skip
     if way is not None:
-        lookahead.to_go  # noqa: B018 - computed here rather than in the tick that wants it
+        lookahead.to_go  # noqa: B018 - compute the cached property outside the tick
     return lookahead
 
 
@@ -137,9 +137,9 @@ def _stopping_place(
     blocked: float, progress: float, arriving: float, critics: CriticParameters
 ) -> float:
     """
-    Return where to stand before what blocks the plan: the margin of the obstacle critic away.
+    Return the arc length at which to stop before an obstacle: the critic's margin before it.
 
-    Nearer, where the robot stands nearer already or where the goal is reached between.
+    It is closer if the robot is closer already or if the goal is reached in between.
     """
     margin = critics.obstacle.margin
     near = blocked - 0.5 * margin

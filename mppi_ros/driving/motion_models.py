@@ -1,9 +1,9 @@
 """
-The motion models that rollout, prediction and plan check share: limits, first-order lag, pose.
+Motion models of rollout, prediction and stopping check: limits, first-order lag, pose.
 
-Each model is the type of its parameters for one step, with its laws as plain functions. A kernel
-that takes a model is compiled for its type, so each robot compiles and runs its own laws alone;
-called from Python the same laws run in double precision.
+Each model is a named tuple of parameters for one step, with its equations as static methods. A
+kernel is compiled for the type of its model, so each robot compiles and runs only its own
+equations. Called from Python, the same equations run in double precision.
 """
 
 from __future__ import annotations
@@ -17,22 +17,20 @@ from numpy.typing import NDArray
 from mppi_ros.driving.parameters import Limits, PredictionParameters
 from mppi_ros.jit.simd import inline_jit, inline_njit, kernel, kernel_only, overload_by_type
 
-Controls = tuple[float, ...]  # the controls of one step, as a command
+Controls = tuple[float, ...]  # controls of one step, as a command
 MIN_DIVISOR = 1e-9  # [m/s] [1/m] keeps divisions finite
-MIN_REVERSE_SHARE = 1e-3  # of top speed: less in reverse is none, and bounded by v_min alone
-MAX_DELAY_STEPS = 31  # steps by which one axis may act after another
+MIN_REVERSE_SHARE = 1e-3  # of top speed: minimum semi-axis of the ellipse in reverse
+MAX_DELAY_STEPS = 31  # maximum relative delay of two axes
 M = TypeVar('M', 'DiffDrive', 'Omni', 'Ackermann')
-MIN_SPEED_FOR_CURVATURE = (
-    0.1  # [m/s] below which a measured turning rate says little of how the wheels are turned
-)
+MIN_SPEED_FOR_CURVATURE = 0.1  # [m/s] below which the turning rate hardly determines the curvature
 
 
 class MotionState(NamedTuple):
     """
     Pose and velocity of the robot.
 
-    x, y [m], yaw [rad] in the planning frame; speed ahead v [m/s], turning rate w [rad/s], speed
-    to the left vy [m/s], and the curvature [1/m] to which the wheels of a car are turned.
+    x, y [m], yaw [rad] in the planning frame; forward speed v [m/s], turning rate w [rad/s],
+    lateral speed to the left vy [m/s], and curvature of the wheels of a car [1/m].
     """
 
     x: float
@@ -47,9 +45,9 @@ class MotionState(NamedTuple):
 @inline_njit
 def integrate_pose(x: Any, y: Any, c: Any, s: Any, way: Any, angle: Any) -> Any:
     """
-    Return the pose after `way` along the mean heading of a turn by `angle`.
+    Return the pose after travelling `way` along the mean heading of a turn by `angle`.
 
-    The heading (c, s) is rotated by polynomials of the small angle: no sine, no cosine.
+    The heading (c, s) is rotated with polynomials of the small angle instead of sine and cosine.
     """
     q = angle * angle
     sine = angle * (
@@ -67,19 +65,19 @@ def integrate_pose(x: Any, y: Any, c: Any, s: Any, way: Any, angle: Any) -> Any:
 
 @inline_jit
 def apply_dead_band(command: Any, dead: Any) -> Any:
-    """Return what a motor makes of a command: nothing within its dead band."""
+    """Return the command outside the dead band, 0 within it."""
     return command if abs(command) >= dead else np.float32(0.0) * command
 
 
 @inline_jit
 def _reachable(wanted: Any, last: Any, rise: Any, fall: Any) -> Any:
     """
-    Return the value nearest to `wanted` that one step after `last` may have.
+    Return the value closest to `wanted` that is reachable from `last` in one step.
 
-    Speeding up is limited by `rise`, slowing down by `fall`, whatever the direction. A step that
-    passes rest slows down in a part of its time and speeds up in what is left of it: for `last`
-    from −fall to 0 it ends at most at (1 − |last| / fall) rise. The bound is then the middle one
-    of last + rise, last + fall and (rise / fall) last + rise, and likewise below.
+    Speeding up is limited by `rise` and slowing down by `fall`, in both directions. A step through
+    zero slows down for a part of its time and speeds up for the rest: for `last` from −fall to 0
+    it ends at most at (1 − |last| / fall) rise. The upper bound is then the median of
+    last + rise, last + fall and (rise / fall) last + rise, and the lower bound is symmetric.
     """
     least, most = min(rise, fall), max(rise, fall)
     beyond = rise / max(fall, np.float32(MIN_DIVISOR)) * last
@@ -90,13 +88,13 @@ def _reachable(wanted: Any, last: Any, rise: Any, fall: Any) -> Any:
 
 @inline_jit
 def _rate_limited(wanted: Any, last: Any, low: Any, high: Any, rise: Any, fall: Any) -> Any:
-    """Return the value nearest to `wanted` in [low, high] that one step after `last` may have."""
+    """Return the value closest to `wanted` in [low, high] that is reachable from `last`."""
     return _reachable(min(max(wanted, low), high), last, rise, fall)
 
 
 @inline_jit
 def _excess(v: Any, vy: Any, model: Any) -> Any:
-    """Return (v / v_max)² + (vy / vy_max)², at most 1 within the ellipse through both limits."""
+    """Return (v / v_max)² + (vy / vy_max)², at most 1 inside the ellipse of the limits."""
     ahead = v * (model.inverse_v if v >= np.float32(0.0) else model.inverse_back)
     aside = vy * model.inverse_vy
     return ahead * ahead + aside * aside
@@ -105,13 +103,13 @@ def _excess(v: Any, vy: Any, model: Any) -> Any:
 @inline_jit
 def _over_ground(wanted: Any, last: Any, model: Any, one: Any) -> Any:
     """
-    Return v and vy near those `wanted` that the limits of both axes and the ellipse allow.
+    Return v and vy close to `wanted` within the limits of both axes and the ellipse.
 
-    A wanted velocity outside of the ellipse is scaled down in its own direction. Then v changes
-    as fast as it may, up to what the ellipse leaves beside the least |vy| that one step can reach,
-    and vy up to what it leaves beside that v. From within the ellipse both bounds can be kept, and
-    on its edge the robot is never stuck. `one` is 1 in the number type of the model: a float32
-    constant would round the float64 of Python.
+    A velocity outside the ellipse is scaled down along its direction. Then v changes as fast as
+    possible, up to what the ellipse allows beside the smallest |vy| reachable in one step, and vy
+    up to what it allows beside that v. From inside the ellipse both bounds can be satisfied, and
+    on its boundary the robot never gets stuck. `one` is 1 in the number type of the model, since a
+    float32 constant would round the float64 of Python.
     """
     zero = one - one
     v = min(max(wanted[0], model.v_min), model.v_max)
@@ -128,11 +126,12 @@ def _over_ground(wanted: Any, last: Any, model: Any, one: Any) -> Any:
 
 class DiffDrive(NamedTuple):
     """
-    Differential drive for one step of dt [s]; its controls are speed v and turning rate w.
+    Differential drive for one step of dt [s] with the controls speed v and turning rate w.
 
-    Speeds in [m/s] and [rad/s]; rise, fall, turn: greatest gain and loss of speed and change of
-    turning rate in a step; follow: share 1 − exp(−dt/τ) of the way to the command that it covers.
-    Commands below `dead` do nothing; an axis acts `later` steps after the one that acts first.
+    Speeds are in [m/s] and [rad/s]. rise, fall and turn are the maximum increase and decrease of
+    the speed and the maximum change of the turning rate in a step; follow is the share 1 −
+    exp(−dt/τ) of the difference to the command that is covered in a step. Commands below `dead`
+    have no effect; an axis acts `later` steps after the fastest axis.
     """
 
     dt: Any
@@ -153,29 +152,29 @@ class DiffDrive(NamedTuple):
     def of(
         cls, limits: Limits, prediction: PredictionParameters, dt: float, number: Any = np.float32
     ) -> DiffDrive:
-        """Return the model of a robot with these limits and answers, in a kind of numbers."""
+        """Return the model for the given limits and plant, in a number type."""
         ahead = _ahead(limits, dt)
         values = (
             dt, *ahead[:2], limits.wz_max, *ahead[2:], limits.az_max * dt,
-            *_answers(prediction, dt),
+            *_response(prediction, dt),
         )  # fmt: skip
         return cls(*(number(value) for value in values))
 
     @staticmethod
     def controls() -> int:
-        """Return m."""
+        """Return m, the number of controls."""
         return 2
 
     @staticmethod
     def apply_limits(wanted: Any, last: Any, model: Any) -> Any:
-        """Each control has limits of its own."""
+        """Limit each control separately."""
         v = _rate_limited(wanted[0], last[0], model.v_min, model.v_max, model.rise, model.fall)
         w = min(max(wanted[1], -model.w_max), model.w_max)
         return v, min(max(w, last[1] - model.turn), last[1] + model.turn)
 
     @staticmethod
     def scale_rate_limits(model: Any, steps: Any) -> Any:
-        """Commands may change for so many steps at once."""
+        """Return the model with rate limits for several steps at once."""
         return DiffDrive(
             model.dt, model.v_min, model.v_max, model.w_max, model.rise * steps,
             model.fall * steps, model.turn * steps, model.follow_v,
@@ -185,18 +184,18 @@ class DiffDrive(NamedTuple):
 
     @staticmethod
     def brake_command(last: Any, curvature: Any, model: Any) -> Any:
-        """Brake along an arc of this curvature."""
+        """Brake along an arc of the given curvature."""
         v, _ = apply_limits((0.0, 0.0), last, model)
         return apply_limits((v, curvature * v), last, model)
 
     @staticmethod
     def is_stop(command: Any, model: Any) -> Any:
-        """Neither drive nor turn."""
+        """Return whether both controls are zero."""
         return command[0] == 0.0 and command[1] == 0.0
 
     @staticmethod
     def integrate(state: Any, command: Any, model: Any) -> Any:
-        """Speed and turning rate follow the command, the pose moves with their means."""
+        """Lag of speed and turning rate; the pose moves with their means."""
         x, y, c, s, v, w, vy, curvature = state
         half = np.float32(0.5) * model.dt
         next_v = v + model.follow_v * (command[0] - v)
@@ -206,11 +205,11 @@ class DiffDrive(NamedTuple):
 
     @staticmethod
     def ground_speed(v: Any, vy: Any, model: Any) -> Any:
-        """Return the speed ahead: there is no other."""
+        """Return the forward speed."""
         return v
 
     def with_speed_limit(self, speed: float, ahead: bool) -> DiffDrive:
-        """Return the model of a robot that drives no faster than a speed [m/s], ahead or back."""
+        """Return the model with a limit of the speed [m/s], forward or backward."""
         return _with_speed_limit(self, speed, ahead)
 
     def twist(self, command: Controls) -> tuple[float, float, float]:
@@ -218,35 +217,35 @@ class DiffDrive(NamedTuple):
         return command[0], 0.0, command[1]
 
     def command_from_twist(self, state: MotionState, last: Controls) -> Controls:
-        """Return the command that would keep a measured motion; `last` was sent before."""
+        """Return the command that maintains a measured motion; `last` is the previous command."""
         return _within((state.v, state.w), self.bounds)
 
     def curvature(self, command: Controls) -> float:
-        """Return the curvature [1/m] that a command drives, 0 where it hardly moves."""
+        """Return the curvature of a command [1/m], 0 at low speed."""
         return command[1] / command[0] if abs(command[0]) > MIN_DRIVING_SPEED else 0.0
 
     def evasive_curvature(self, speed: float) -> float:
-        """Return a curvature [1/m] that leads well aside while braking from a speed [m/s]."""
+        """Return a curvature for evasion while braking from a speed [m/s], in [1/m]."""
         return float(self.w_max / max(self.v_max, -self.v_min))
 
     def sigma_scale(self, speed: float) -> tuple[float, ...] | None:
-        """Return None: sample with the whole standard deviations at any speed."""
+        """Return None: the standard deviations do not depend on the speed."""
         return None
 
     @property
     def bounds(self) -> tuple[tuple[float, float], ...]:
-        """Least and greatest value of each control."""
+        """Minimum and maximum of each control."""
         return (self.v_min, self.v_max), (-self.w_max, self.w_max)
 
 
 class Omni(NamedTuple):
     """
-    Omnidirectional base for one step of dt [s]; its controls are v ahead, vy to the left, and w.
+    Omnidirectional base for one step of dt [s] with the controls v forward, vy left, and w.
 
-    Its fields are those of DiffDrive, and the same for vy. Speed over ground stays within the
-    ellipse (v / v_max)² + (vy / vy_max)² ≤ 1, with v_min in the place of v_max where it reverses:
-    across the axes the robot is no faster than along the faster of them. The fields inverse_…
-    [s/m] are those of v_max, v_min and vy_max.
+    Its fields are those of DiffDrive, with the same for vy. The speed over ground stays inside the
+    ellipse (v / v_max)² + (vy / vy_max)² ≤ 1, with v_min instead of v_max in reverse: diagonally
+    the robot is no faster than along the faster axis. The fields inverse_… [s/m] are those of
+    v_max, v_min and vy_max.
     """
 
     dt: Any
@@ -273,31 +272,31 @@ class Omni(NamedTuple):
     def of(
         cls, limits: Limits, prediction: PredictionParameters, dt: float, number: Any = np.float32
     ) -> Omni:
-        """Return the model of a robot with these limits and answers, in a kind of numbers."""
+        """Return the model for the given limits and plant, in a number type."""
         ahead = _ahead(limits, dt)
         back = max(-limits.vx_min, MIN_REVERSE_SHARE * limits.vx_max)
         values = (
             dt, *ahead[:2], limits.vy_max, limits.wz_max, *ahead[2:], limits.ay_max * dt,
-            -limits.ay_min * dt, limits.az_max * dt, *_answers(prediction, dt),
+            -limits.ay_min * dt, limits.az_max * dt, *_response(prediction, dt),
             1.0 / limits.vx_max, 1.0 / back, 1.0 / limits.vy_max,
         )  # fmt: skip
         return cls(*(number(value) for value in values))
 
     @staticmethod
     def controls() -> int:
-        """Return m."""
+        """Return m, the number of controls."""
         return 3
 
     @staticmethod
     def apply_limits(wanted: Any, last: Any, model: Any) -> Any:
-        """Speed is bounded by the ellipse through the limits of both axes."""
+        """Limit the speed to the ellipse of both axes."""
         v, vy = _over_ground(wanted, last, model, one(model))
         w = min(max(wanted[2], -model.w_max), model.w_max)
         return v, vy, min(max(w, last[2] - model.turn), last[2] + model.turn)
 
     @staticmethod
     def scale_rate_limits(model: Any, steps: Any) -> Any:
-        """Commands may change for so many steps at once."""
+        """Return the model with rate limits for several steps at once."""
         return Omni(
             model.dt, model.v_min, model.v_max, model.vy_max, model.w_max,
             model.rise * steps, model.fall * steps, model.rise_y * steps,
@@ -308,18 +307,18 @@ class Omni(NamedTuple):
 
     @staticmethod
     def brake_command(last: Any, curvature: Any, model: Any) -> Any:
-        """Brake each axis, and turn by this curvature of the way ahead."""
+        """Brake each axis, and turn with the given curvature of the forward motion."""
         v, vy, _ = apply_limits((0.0, 0.0, 0.0), last, model)
         return apply_limits((v, vy, curvature * v), last, model)
 
     @staticmethod
     def is_stop(command: Any, model: Any) -> Any:
-        """Neither drive nor turn."""
+        """Return whether all controls are zero."""
         return command[0] == 0.0 and command[1] == 0.0 and command[2] == 0.0
 
     @staticmethod
     def integrate(state: Any, command: Any, model: Any) -> Any:
-        """Both speeds and the turning rate follow the command, the pose moves with their means."""
+        """Lag of both speeds and the turning rate; the pose moves with their means."""
         x, y, c, s, v, w, vy, curvature = state
         half = np.float32(0.5) * model.dt
         next_v = v + model.follow_v * (command[0] - v)
@@ -332,11 +331,11 @@ class Omni(NamedTuple):
 
     @staticmethod
     def ground_speed(v: Any, vy: Any, model: Any) -> Any:
-        """Return the speed in any direction."""
+        """Return the magnitude of the velocity."""
         return np.sqrt(v * v + vy * vy)
 
     def with_speed_limit(self, speed: float, ahead: bool) -> Omni:
-        """Return the model of a robot that drives no faster than a speed [m/s] on any axis."""
+        """Return the model with a limit of the speed [m/s] on all axes."""
         model = _with_speed_limit(_with_speed_limit(self, speed, True), speed, False)
         return model._replace(vy_max=min(self.vy_max, type(self.vy_max)(speed)))
 
@@ -345,38 +344,38 @@ class Omni(NamedTuple):
         return command[0], command[1], command[2]
 
     def command_from_twist(self, state: MotionState, last: Controls) -> Controls:
-        """Return the command that would keep a measured motion; `last` was sent before."""
+        """Return the command that maintains a measured motion; `last` is the previous command."""
         v, vy, w = _within((state.v, state.vy, state.w), self.bounds)
         shrink = 1.0 / math.sqrt(max(float(_excess(v, vy, self)), 1.0))
         return v * shrink, vy * shrink, w
 
     def curvature(self, command: Controls) -> float:
-        """Return the curvature [1/m] of the way ahead, 0 where there is hardly any."""
+        """Return the curvature of the forward motion [1/m], 0 at low speed."""
         return command[2] / command[0] if abs(command[0]) > MIN_DRIVING_SPEED else 0.0
 
     def evasive_curvature(self, speed: float) -> float:
-        """Return a curvature [1/m] that leads well aside while braking from a speed [m/s]."""
+        """Return a curvature for evasion while braking from a speed [m/s], in [1/m]."""
         return float(self.w_max / max(self.v_max, -self.v_min))
 
     def sigma_scale(self, speed: float) -> tuple[float, ...] | None:
-        """Return None: sample with the whole standard deviations at any speed."""
+        """Return None: the standard deviations do not depend on the speed."""
         return None
 
     @property
     def bounds(self) -> tuple[tuple[float, float], ...]:
-        """Least and greatest value of each control."""
+        """Minimum and maximum of each control."""
         w = self.w_max
         return (self.v_min, self.v_max), (-self.vy_max, self.vy_max), (-w, w)
 
 
 class Ackermann(NamedTuple):
     """
-    A car for one step of dt [s]; its controls are speed v and curvature [1/m] of the way.
+    Car for one step of dt [s] with the controls speed v and curvature [1/m].
 
-    The pose is that of the middle of the rear axle. The curvature is bounded by the turning circle
+    The pose is that of the middle of the rear axle. The curvature is limited by the turning circle
     `sharpest`, by the turning rate |v · curvature| ≤ w_max and by the centripetal acceleration
     v² |curvature| ≤ grip [m/s²]; it changes by at most `steer` [1/m] in a step. The other fields
-    are those of DiffDrive, w standing for the curvature.
+    are those of DiffDrive, where w denotes the curvature.
     """
 
     dt: Any
@@ -399,23 +398,23 @@ class Ackermann(NamedTuple):
     def of(
         cls, limits: Limits, prediction: PredictionParameters, dt: float, number: Any = np.float32
     ) -> Ackermann:
-        """Return the model of a car with these limits and answers, in a kind of numbers."""
+        """Return the model for the given limits and plant, in a number type."""
         ahead = _ahead(limits, dt)
         values = (
             dt, *ahead[:2], limits.wz_max, *ahead[2:], 1.0 / limits.turning_radius_min,
-            limits.curvature_rate * dt, limits.ay_max, *_answers(prediction, dt),
+            limits.curvature_rate * dt, limits.ay_max, *_response(prediction, dt),
         )  # fmt: skip
-        # a servo turns the wheels by any angle, however small
+        # A steering servo has no dead band.
         return cls(*(number(value) for value in values))._replace(dead_w=number(0.0))
 
     @staticmethod
     def controls() -> int:
-        """Return m."""
+        """Return m, the number of controls."""
         return 2
 
     @staticmethod
     def apply_limits(wanted: Any, last: Any, model: Any) -> Any:
-        """Never faster than the least curvature allows that a step of steering can reach."""
+        """Limit the speed to what the smallest curvature reachable in one step allows."""
         least = max(abs(last[1]) - model.steer, np.float32(MIN_DIVISOR))
         fastest = min(model.w_max / least, np.sqrt(model.grip / least))
         v = min(max(wanted[0], -fastest), fastest)
@@ -427,7 +426,7 @@ class Ackermann(NamedTuple):
 
     @staticmethod
     def scale_rate_limits(model: Any, steps: Any) -> Any:
-        """Commands may change for so many steps at once."""
+        """Return the model with rate limits for several steps at once."""
         return Ackermann(
             model.dt, model.v_min, model.v_max, model.w_max, model.rise * steps,
             model.fall * steps, model.sharpest, model.steer * steps, model.grip,
@@ -437,20 +436,20 @@ class Ackermann(NamedTuple):
 
     @staticmethod
     def brake_command(last: Any, curvature: Any, model: Any) -> Any:
-        """Brake while the wheels turn to this curvature."""
+        """Brake while the wheels turn to the given curvature."""
         return apply_limits((0.0, curvature), last, model)
 
     @staticmethod
     def is_stop(command: Any, model: Any) -> Any:
-        """Not drive; the wheels stay as they are turned."""
+        """Return whether the speed is zero; the wheels keep their angle."""
         return command[0] == 0.0
 
     @staticmethod
     def integrate(state: Any, command: Any, model: Any) -> Any:
         """
-        Speed and curvature follow the command, and their product is the turning rate.
+        Lag of speed and curvature, whose product is the turning rate.
 
-        Where the tyres do not hold that, the car turns less than its wheels are turned.
+        If the tyres cannot hold it, the car turns less than its wheels.
         """
         x, y, c, s, v, w, vy, curvature = state
         half = np.float32(0.5) * model.dt
@@ -463,11 +462,11 @@ class Ackermann(NamedTuple):
 
     @staticmethod
     def ground_speed(v: Any, vy: Any, model: Any) -> Any:
-        """Return the speed ahead: there is no other."""
+        """Return the forward speed."""
         return v
 
     def with_speed_limit(self, speed: float, ahead: bool) -> Ackermann:
-        """Return the model of a robot that drives no faster than a speed [m/s], ahead or back."""
+        """Return the model with a limit of the speed [m/s], forward or backward."""
         return _with_speed_limit(self, speed, ahead)
 
     def twist(self, command: Controls) -> tuple[float, float, float]:
@@ -475,30 +474,30 @@ class Ackermann(NamedTuple):
         return command[0], 0.0, command[0] * command[1]
 
     def command_from_twist(self, state: MotionState, last: Controls) -> Controls:
-        """Return the command that would keep a measured motion; `last` was sent before."""
+        """Return the command that maintains a measured motion; `last` is the previous command."""
         return _within((state.v, with_wheel_angle(state, last[1]).curvature), self.bounds)
 
     def curvature(self, command: Controls) -> float:
-        """Return the curvature [1/m] that a command drives."""
+        """Return the curvature of a command [1/m]."""
         return command[1]
 
     def evasive_curvature(self, speed: float) -> float:
-        """Return a curvature [1/m] that leads well aside while braking from a speed [m/s]."""
+        """Return a curvature for evasion while braking from a speed [m/s], in [1/m]."""
         return float(min(self.grip / max(speed * speed, np.float32(MIN_DIVISOR)), self.sharpest))
 
     def sigma_scale(self, speed: float) -> tuple[float, ...] | None:
         """
         Return the share of each control's standard deviation to sample with at a speed [m/s].
 
-        What the tyres hold shrinks with the square of the speed, and with it the curvatures that
-        are worth trying.
+        The feasible curvature decreases with the square of the speed, and with it the useful
+        samples.
         """
         held = self.grip / max(speed * speed, np.float32(MIN_DIVISOR))
         return 1.0, float(min(held / self.sharpest, np.float32(1.0)))
 
     @property
     def bounds(self) -> tuple[tuple[float, float], ...]:
-        """Least and greatest value of each control."""
+        """Minimum and maximum of each control."""
         return (self.v_min, self.v_max), (-self.sharpest, self.sharpest)
 
 
@@ -506,16 +505,16 @@ Model = DiffDrive | Omni | Ackermann
 MODELS: dict[str, type[Model]] = {
     'diff_drive': DiffDrive, 'omni': Omni, 'ackermann': Ackermann,
 }  # fmt: skip
-MIN_DRIVING_SPEED = 0.02  # [m/s] below which a command has no curvature worth following
+MIN_DRIVING_SPEED = 0.02  # [m/s] below which the curvature of a command is ignored
 
 
 def apply_limits(wanted: Any, last: Any, model: Any) -> Any:
-    """Return the command nearest to `wanted` that one step after `last` the limits allow."""
+    """Return the command closest to `wanted` that the limits allow one step after `last`."""
     return model.apply_limits(wanted, last, model)
 
 
 def one(model: Any) -> Any:
-    """Return 1 in the kind of numbers of a model."""
+    """Return 1 in the number type of a model."""
     return 1.0
 
 
@@ -525,32 +524,32 @@ def _one(model: Any) -> Any:
 
 
 def scale_rate_limits(model: Any, steps: Any) -> Any:
-    """Return the model with the changes of command that so many of its steps allow together."""
+    """Return the model with rate limits for `steps` steps at once."""
     return model.scale_rate_limits(model, steps)
 
 
 def brake_command(last: Any, curvature: Any, model: Any) -> Any:
-    """Return the command that brakes as hard as it may, by a curvature [1/m], after `last`."""
+    """Return the command that brakes with the maximum deceleration at a curvature [1/m]."""
     return model.brake_command(last, curvature, model)
 
 
 def is_stop(command: Any, model: Any) -> Any:
-    """Tell whether a command is to stand."""
+    """Return whether a command stops the robot."""
     return model.is_stop(command, model)
 
 
 def integrate(state: Any, command: Any, model: Any) -> Any:
-    """Return x, y, cos, sin, v, w, vy, curvature after one step under a command that acts."""
+    """Return x, y, cos, sin, v, w, vy, curvature after one step under a command in effect."""
     return model.integrate(state, command, model)
 
 
 def ground_speed(v: Any, vy: Any, model: Any) -> Any:
-    """Return the speed [m/s] at which the robot drives, its sign where it has one."""
+    """Return the speed over ground [m/s], with a sign for robots without lateral motion."""
     return model.ground_speed(v, vy, model)
 
 
 def controls_at(mean: Any, t: Any, model: Any) -> Any:
-    """Return the row t of controls, float[T, m], as a tuple."""
+    """Return row t of controls, float[T, m], as a tuple."""
     return tuple(mean[t])
 
 
@@ -593,7 +592,7 @@ def _controls_at(mean: Any, t: Any, model: Any) -> Any:
 
 @inline_jit
 def delayed_command(sent: Any, t: Any, control: Any, later: Any) -> Any:
-    """Return the mean of a control, in rows sent float[n, m], over the step `later` before t."""
+    """Return the mean of a control of `sent`, float[n, m], over the step `later` before t."""
     row = t - int(later)
     part = later - np.floor(later)
     now = sent[max(row, 0), control]
@@ -619,7 +618,7 @@ def _applied_command_three(sent: Any, t: Any, model: Any) -> Any:
 
 @kernel_only
 def applied_command(sent: Any, t: Any, model: Any) -> Any:
-    """Return what acts in step t of what was sent, float[n, m]: each axis late, or not at all."""
+    """Return the command in effect in step t of `sent`, float[n, m], after delay and dead band."""
 
 
 @overload_by_type(applied_command)
@@ -628,13 +627,13 @@ def _applied_command(sent: Any, t: Any, model: Any) -> Any:
 
 
 def delay_steps(model: Model) -> int:
-    """Return how many steps of what was sent before still act on an axis that acts late."""
+    """Return the number of past commands that still act on the slower axis."""
     return math.ceil(float(max(model.later_v, model.later_w)))
 
 
 @kernel
 def _limit(mean: Any, last: Any, model: Any, first: Any) -> None:
-    """Replace mean, float32[T, m], by the commands that the limits allow, one after the other."""
+    """Limit the commands of mean, float32[T, m], one after the other, in place."""
     for t in range(mean.shape[0]):
         step = scale_rate_limits(model, first if t == 0 else np.float32(1.0))
         last = apply_limits(controls_at(mean, t, model), last, step)
@@ -644,7 +643,7 @@ def _limit(mean: Any, last: Any, model: Any, first: Any) -> None:
 
 @kernel
 def _advance(commands: Any, first: Any, start: Any, model: Any, out: Any) -> None:
-    """Fill out, float64[T + 1, 7], with the states that follow on commands[first:]."""
+    """Fill out, float64[T + 1, 7], with the states that result from commands[first:]."""
     zero = np.float32(0.0)
     state = (
         zero, zero, np.float32(math.cos(start[2])), np.float32(math.sin(start[2])),
@@ -667,27 +666,27 @@ def limit(
     mean: NDArray[np.float32], last: Controls, model: Model, first: float = 1.0
 ) -> None:
     """
-    Replace mean, float32[T, m], by what can be executed after the command `last`, in place.
+    Limit mean, float32[T, m], to what can be executed after the command `last`, in place.
 
-    The first row lies `first` steps after `last`, see `first_step_reach`, each other row one step
-    after the row before.
+    The first row is `first` steps after `last`, see `first_step_reach`; each other row is one
+    step after the previous row.
     """
     _limit(mean, tuple(np.float32(value) for value in last), model, np.float32(first))
 
 
 def first_step_reach(interval: float, time_step: float) -> float:
     """
-    Return how many steps lie between the last command and the first row of a sequence.
+    Return the number of steps between the last command and the first row of a sequence.
 
-    A command is sent once in `interval` [s] and held: it stands for the middle of that time, and
-    a row for the middle of its `time_step` [s]. So a sequence that speeds up as fast as it may
-    has, over each interval, the mean of what is sent then.
+    A command is sent once per `interval` [s] and held, so it represents the middle of that time; a
+    row represents the middle of its `time_step` [s]. A sequence that accelerates at the limit
+    therefore has, over each interval, the mean of the commands that are sent.
     """
     return 0.5 * (interval / time_step + 1.0)
 
 
 def held_command(mean: NDArray[np.float32], steps: float) -> Controls:
-    """Return the mean of the rows, float32[T, m], over the first so many steps, at least one."""
+    """Return the mean of the rows, float32[T, m], over the first `steps` steps, at least one."""
     if steps <= 1.0:
         return tuple(mean[0].tolist())
     rows = mean[: math.ceil(steps - 1e-6)]
@@ -703,10 +702,10 @@ def trajectory(
     pending: NDArray[np.float32] | None = None,
 ) -> NDArray[np.float64]:
     """
-    Return the states, float64[T + 1, 7], from `state` on under commands, float32[T, m].
+    Return the states, float64[T + 1, 7], from `state` under commands, float32[T, m].
 
-    The commands are taken as they are; see `limit`. `pending`, float32[waits, m], are those sent
-    in the steps before, which an axis that acts late has still to obey.
+    The commands are not limited; see `limit`. `pending`, float32[n, m], contains previous commands
+    that a delayed axis has still to execute; see `delay_steps`.
     """
     first = 0 if pending is None else len(pending)
     sent = np.concatenate([pending, commands]) if pending is not None and first else commands
@@ -719,8 +718,8 @@ def with_wheel_angle(state: MotionState, curvature: float) -> MotionState:
     """
     Return a measured state of a car with the curvature κ of its wheels.
 
-    κ minimises (w − v κ)² + UNSURE² (κ − commanded)²: it is what the turning rate says at speed,
-    and `curvature` [1/m], what was commanded, at rest.
+    κ minimises (w − v κ)² + MIN_SPEED_FOR_CURVATURE² (κ − `curvature`)²: the turning rate
+    determines it at speed, and the commanded `curvature` [1/m] at rest.
     """
     sure = MIN_SPEED_FOR_CURVATURE**2
     found = (state.v * state.w + sure * curvature) / (state.v**2 + sure)
@@ -739,7 +738,7 @@ def _ahead(limits: Limits, dt: float) -> tuple[float, float, float, float]:
     return limits.vx_min, limits.vx_max, limits.ax_max * dt, -limits.ax_min * dt
 
 
-def _answers(prediction: PredictionParameters, dt: float) -> tuple[float, ...]:
+def _response(prediction: PredictionParameters, dt: float) -> tuple[float, ...]:
     """Return follow, dead and later of speed and turning."""
 
     def follow(lag: float) -> float:
@@ -757,7 +756,7 @@ def _answers(prediction: PredictionParameters, dt: float) -> tuple[float, ...]:
 
 
 def as_floats(command: Any) -> Controls:
-    """Return what a law made of a command as numbers of Python."""
+    """Return a command as a tuple of Python floats."""
     return tuple(float(value) for value in command)
 
 

@@ -1,4 +1,4 @@
-"""f(x) for a mobile robot: what the fused rollout needs of state, path, costmap and parameters."""
+"""Objective f(x) of a mobile robot: arrays of state, path, costmap and parameters for rollouts."""
 
 from __future__ import annotations
 
@@ -48,14 +48,12 @@ from mppi_ros.mppi.noise import REUSE_NOISE, WHITE, AR2Process, NoiseKey
 Floats = NDArray[np.float32]
 GOAL_REACH = 1.0  # [m] within which the distance to the goal counts
 GOAL_NEAR = 0.5  # [m] within which the heading at the goal counts
-PLAN_YAW_FACTOR = 10.0  # times the weight of the heading where the plan gives it
-TANGENT_YAW_FACTOR = (
-    4.0  # times it for an omnidirectional robot, which loses nothing by turning aside
-)
+PLAN_YAW_FACTOR = 10.0  # on the weight of the heading if the plan specifies it
+TANGENT_YAW_FACTOR = 4.0  # on it for an omnidirectional robot, which can move sideways
 NO_SPEED_LIMIT = 1e6
-MIN_SIGMA_SCALE = 0.2  # share of Σ's square root for the speeds while the robot turns at the goal
-EMPTY_GRID = GridScalars(0.0, 0.0, 0.0, 0.0, 0.0, 0.0)  # all places are in its first cell
-# Where the numbers of a Situation lie, float32[n]: of the tick, of the critics, of the robot.
+MIN_SIGMA_SCALE = 0.2  # on Σ's square root of the speeds while the robot turns at the goal
+EMPTY_GRID = GridScalars(0.0, 0.0, 0.0, 0.0, 0.0, 0.0)  # all points are in its first cell
+# Slices of RolloutScalars, float32[n]: of the tick, of the critics, of the robot.
 TICK_SCALARS = slice(
     0,
     len(
@@ -73,26 +71,26 @@ MANOEUVRE_CLEARANCE = 0.1  # [m] between a manoeuvre of a car and obstacles
 
 class DrivingObjective:
     """
-    The cost of control sequences for one robot in one situation, evaluated in blocks of samples.
+    Cost of control sequences for one robot, evaluated in blocks of samples.
 
-    `set_field` when a costmap arrives and `set_outlook` when the plan ahead was searched, both
-    quick; `prepare` in each control tick; then the optimiser calls `evaluate_blocks` and
-    `project`.
+    Call `set_field` when a costmap arrives and `set_lookahead` after processing the path ahead;
+    both are fast. Call `prepare` in each control tick; the optimiser then calls `evaluate_blocks`
+    and `project`.
 
     Parameters
     ----------
-    limits, critics, prediction : parameter groups
-        What the robot may do, what it should like, and its plant model.
+    limits, critics, prediction : Limits, CriticParameters, PredictionParameters
+        Limits, weights of the critics, and plant model.
     footprint : Footprint
-        The body.
+        Footprint of the robot.
     steps : int
         Steps of the horizon, T.
     time_step : float
         Length of a step [s].
     plugin : Plugin, optional
-        The user's own motion model and critic.
+        Custom motion model and critic.
     motion_model : str
-        Which of motion.MODELS the robot is.
+        Key of motion_models.MODELS.
 
     """
 
@@ -111,9 +109,7 @@ class DrivingObjective:
         self._numbers: Floats = np.zeros(
             WEIGHT_SCALARS.stop + len(self._vehicle._fields), np.float32
         )
-        self._plugin = (
-            plugin or Plugin()
-        )  # keeps alive the machine code that the kernels call
+        self._plugin = plugin or Plugin()  # keeps the compiled functions alive
         self._own = self._plugin.address()
         self.set_plant(limits, prediction)
         self._limits, self._critics = limits, critics
@@ -124,11 +120,11 @@ class DrivingObjective:
         )
         facing = TANGENT_YAW_FACTOR if motion_model == 'omni' else 1.0
         self._plain = weights._replace(detour=0.0, path_heading=facing * weights.path_heading)
-        # Yaws that the plan gives are kept to: how dear it is to drive otherwise does not matter.
+        # Yaws of the plan are followed regardless of the cost of driving otherwise.
         self._facing = self._plain._replace(
             path_heading=PLAN_YAW_FACTOR * weights.path_heading, backward=NO_SPEED_LIMIT
         )
-        self._charge(self._plain)
+        self._set_weights(self._plain)
         sweep = time_step**2 / (8.0 * footprint.discs[:, 2:])
         self._discs = np.hstack([footprint.discs, sweep]).astype(np.float32)
         self._reach = limits.vx_max * steps * time_step
@@ -145,20 +141,20 @@ class DrivingObjective:
         self._moving_obstacles: Floats = np.zeros((0, 6), np.float32)
         self._tables: RolloutArrays | None = None
         self._block = compiled_block(motion_model)
-        # A car cannot turn on the spot: where it faces decides how it drives there.
+        # A car cannot rotate in place, so its heading at the goal follows from driving.
         self._turn = None if motion_model == 'ackermann' else GoalHeadingSelector()
 
     def set_plant(self, limits: Limits, prediction: PredictionParameters) -> None:
-        """Take over what the robot can do and how it answers; the costs stay as they are."""
+        """Set limits and plant; the costs are unchanged."""
         self.model: Model = self._vehicle.of(limits, prediction, self._time_step)
         self._plant = self.model
         self._numbers[WEIGHT_SCALARS.stop :] = self.model
 
     def cap_speed(self, speed: float, ahead: bool = True) -> None:
         """
-        Sample no faster than a speed [m/s], ahead or back, and sideways, until the next call.
+        Limit the sampled speed [m/s], forward or backward, and laterally, until the next call.
 
-        What the critics charge stays as it is; inf takes the cap away.
+        The costs are unchanged; inf removes the limit.
         """
         self.model = (
             self._plant.with_speed_limit(speed, ahead) if speed < math.inf else self._plant
@@ -167,30 +163,30 @@ class DrivingObjective:
 
     @property
     def lookahead_distance(self) -> float:
-        """Return how far ahead a plan is worth searching for obstacles [m]."""
+        """Return the distance ahead within which a plan is checked for obstacles [m]."""
         return 2.0 * self._reach + LENGTH_BEYOND_HORIZON
 
     def set_field(self, field: DistanceField) -> None:
-        """Take over a distance field."""
+        """Set the distance field."""
         self._field = field
         self._padded = field.padded
 
     @property
     def lookahead(self) -> PlanLookahead | None:
-        """Return what the last search of the plan ahead has found."""
+        """Return the current lookahead; None without one."""
         return self._lookahead
 
     def set_lookahead(self, lookahead: PlanLookahead | None) -> None:
-        """Take over what a search of the plan ahead has found; None forgets it."""
+        """Set the lookahead; None clears it."""
         self._lookahead = lookahead
         if lookahead is not None and lookahead.detour is not None:
             self._to_go = lookahead.to_go
 
     def look_ahead(self, path: ReferencePath, progress: float) -> bool:
         """
-        Search the plan ahead for obstacles and a way round them, here and now.
+        Check the plan ahead for obstacles and search a detour, synchronously.
 
-        Returns whether the plan is blocked and a way round leads back to it.
+        Return whether the plan is blocked and a detour exists.
         """
         if self._field is None:
             raise RuntimeError('set_field must come before look_ahead')
@@ -208,12 +204,12 @@ class DrivingObjective:
 
     @property
     def top_speed(self) -> float:
-        """Return the speed with which time is converted to length [m/s]."""
+        """Return the speed that converts time to length [m/s]."""
         return self._limits.vx_max
 
     @property
     def turning_circle(self) -> float:
-        """Return the diameter of the circle on which the robot turns round [m]."""
+        """Return the diameter of the turning circle [m]; 0 without one."""
         steered = self._vehicle is MODELS['ackermann']
         return 2.0 * self._limits.turning_radius_min if steered else 0.0
 
@@ -235,17 +231,17 @@ class DrivingObjective:
         return bool((self._footprint.clearance(self._field, poses) > MANOEUVRE_CLEARANCE).all())
 
     def way_round(self, path: ReferencePath, progress: float) -> CostToGo | None:
-        """Return the way round what blocks a path, where it counts at an arc length [m]."""
+        """Return the detour around an obstacle on a path if it applies at an arc length [m]."""
         known = self._lookahead
         way = None if known is None or known.path is not path else known.detour
         if way is None:
             return None
-        # The way round knows nothing of a turning circle, so that a car follows it late.
+        # The detour ignores the turning circle, so a car starts it late.
         first = way.late if self.turning_circle > 0.0 else way.leave
         return way if first <= progress <= way.last else None
 
     def end(self, path: ReferencePath) -> float:
-        """Return the arc length [m] at which to stand as no way leads on; inf where one does."""
+        """Return the arc length at which to stop without a detour [m]; inf otherwise."""
         known = self._lookahead
         return math.inf if known is None or known.path is not path else known.end
 
@@ -260,27 +256,26 @@ class DrivingObjective:
         interval: float | None = None,
     ) -> None:
         """
-        Describe the situation of this tick.
+        Set the situation of this tick.
 
         Parameters
         ----------
-        state : State
-            Where the rollouts begin: the state at the time the next command acts.
+        state : MotionState
+            Initial state of the rollouts: the state when the next command takes effect.
         last_command : (float, ...)
-            The m controls of the command before it; accelerations are limited from it on.
+            The m controls of the previous command, from which rates are limited.
         path : ReferencePath
-            The path to follow.
+            Path to follow.
         progress : float
             Arc length of the robot on the path [m].
-        pending : float32[waits, m], optional
-            Commands of the steps before that an axis which acts late has still to obey; see
-            motion.waits.
+        pending : float32[n, m], optional
+            Previous commands that a delayed axis has still to execute; see
+            `motion_models.delay_steps`.
         moving_obstacles : float64[n, 6], optional
-            x, y [m], vx, vy [m/s], radius [m] of what moves, at the time of `state`, and how fast
-            the radius grows [m/s].
+            x, y [m], vx, vy [m/s], radius [m] of moving obstacles at the time of `state`, and
+            growth of the radius [m/s].
         interval : float, optional
-            Time since the last command, which is that for which the next one is held [s]; by
-            default one step.
+            Time since the last command, for which the next one is held [s]; one step by default.
 
         """
         field = self._field
@@ -310,12 +305,12 @@ class DrivingObjective:
         straight = self._plain if path.facing is None else self._facing
         weights = straight if way is None else self._round
         if weights is not self._weights:
-            self._charge(weights)
+            self._set_weights(weights)
         goal_x, goal_y, goal_yaw = path.goal
-        # On the way round an obstacle the robot first has to come back to the plan.
+        # On a detour the goal does not count before the robot has rejoined the plan.
         in_window = last == len(path.arc) and way is None
         stands = known.end <= (last - 1) * spacing
-        if stands:  # the way ends here
+        if stands:  # the free path ends in the window
             last = min(last, max(int(known.end / spacing) + 1, first + 2))
             in_window = True
             goal_x, goal_y = path.points[last - 1]
@@ -353,8 +348,8 @@ class DrivingObjective:
         """
         Return the heading to aim at, at the end of the path [rad].
 
-        Where nothing is left but a turn with room for it, only such speeds are sampled as the
-        distance to the goal is worth: the heading would drown in their noise.
+        If only a turn with sufficient room remains, the standard deviations of the speeds are
+        reduced with the distance to the goal. Otherwise their noise would mask the heading.
         """
         x, y, yaw = path.goal
         if self._turn is None or self._field is None:
@@ -387,11 +382,11 @@ class DrivingObjective:
         )  # fmt: skip
 
     def project(self, mean: Floats) -> None:
-        """Keep mean, float32[T, m], within the limits of speed and acceleration, in place."""
+        """Limit mean, float32[T, m], to speed and acceleration limits, in place."""
         limit(mean, self._last_command, self.model, self._reach_of_first)
 
     def costs_of_constant(self, commands: Floats, steps: int) -> Floats:
-        """Return f of holding each of at most BLOCK commands, float32[n, m], for all steps."""
+        """Return f of holding each of at most BLOCK commands, float32[n, m], for `steps` steps."""
         count, controls = commands.shape
         noise = np.zeros((1, steps * controls, BLOCK), np.float32)
         noise[0, :, :count] = np.tile(commands.T, (steps, 1))
@@ -402,9 +397,9 @@ class DrivingObjective:
 
     def cost_of_each_critic(self, mean: Floats) -> dict[str, float]:
         """
-        Return what each critic charges for the sequence `mean`, float32[T, m], alone [s].
+        Return the cost of each critic for the sequence `mean`, float32[T, m], separately [s].
 
-        Before the first `prepare` nothing is charged: the result is empty.
+        Before the first `prepare` the result is empty.
         """
         if self._tables is None:
             return {}
@@ -429,8 +424,8 @@ class DrivingObjective:
             charged[critic] = float(costs[0, 0])
         return charged
 
-    def _charge(self, weights: CriticWeights) -> None:
-        """Let the critics charge with these weights from now on."""
+    def _set_weights(self, weights: CriticWeights) -> None:
+        """Set the weights of the critics."""
         self._weights = weights
         self._numbers[WEIGHT_SCALARS] = weights
 
@@ -438,7 +433,7 @@ class DrivingObjective:
 def _grid(
     field: DistanceField | CostToGo, shape: tuple[int, ...], state: MotionState
 ) -> GridScalars:
-    """Return the place of a padded field relative to the robot."""
+    """Return the scalars of a padded field relative to the robot."""
     height, width = shape
     scale = 1.0 / field.resolution
     return GridScalars(

@@ -1,4 +1,4 @@
-"""What a robot may do and should like: limits, body, plant model, goal, critics."""
+"""Parameters of the robot and of driving: limits, footprint, plant model, goal, critics."""
 
 from __future__ import annotations
 
@@ -12,63 +12,64 @@ from mppi_ros.parameters.errors import ParameterError
 
 @dataclass(frozen=True)
 class Limits:
-    """Bounds of speed and acceleration, in the robot's frame (x forward, yaw to the left)."""
+    """Limits of speed and acceleration in the robot's frame (x forward, y and yaw left)."""
 
-    vx_max: float = parameter(0.5, 'top speed forward', unit='m/s', low=0.01, high=20.0)
+    vx_max: float = parameter(0.5, 'maximum forward speed', unit='m/s', low=0.01, high=20.0)
     vx_min: float = parameter(
-        -0.2, 'top speed backward (negative; 0 forbids reversing)', unit='m/s', low=-20.0, high=0.0
+        -0.2, 'maximum backward speed (negative; 0 forbids reversing)', unit='m/s', low=-20.0,
+        high=0.0,
     )
     vy_max: float = parameter(
-        0.5, 'top speed sideways (omni); an ellipse through it and vx_max bounds the speed',
+        0.5, 'maximum lateral speed (omni); an ellipse through it and vx_max limits the speed',
         unit='m/s', low=0.01, high=20.0,
     )
-    wz_max: float = parameter(1.9, 'top turning rate', unit='rad/s', low=0.01, high=20.0)
-    ax_max: float = parameter(1.0, 'greatest acceleration', unit='m/s²', low=0.01, high=50.0)
+    wz_max: float = parameter(1.9, 'maximum turning rate', unit='rad/s', low=0.01, high=20.0)
+    ax_max: float = parameter(1.0, 'maximum acceleration', unit='m/s²', low=0.01, high=50.0)
     ax_min: float = parameter(
-        -1.5, 'greatest deceleration (negative)', unit='m/s²', low=-50.0, high=-0.01
+        -1.5, 'maximum deceleration (negative)', unit='m/s²', low=-50.0, high=-0.01
     )
     ay_max: float = parameter(
         1.0,
-        'greatest acceleration sideways: of vy (omni), or centripetal in a curve (ackermann)',
+        'maximum lateral acceleration: of vy (omni), or centripetal (ackermann)',
         unit='m/s²',
         low=0.01,
         high=50.0,
     )
     ay_min: float = parameter(
-        -1.5, 'greatest deceleration sideways (omni; negative)', unit='m/s²', low=-50.0,
+        -1.5, 'maximum lateral deceleration (omni; negative)', unit='m/s²', low=-50.0,
         high=-0.01,
     )
     az_max: float = parameter(
-        3.2, 'greatest angular acceleration', unit='rad/s²', low=0.01, high=100.0
+        3.2, 'maximum angular acceleration', unit='rad/s²', low=0.01, high=100.0
     )
     turning_radius_min: float = parameter(
-        0.75, 'radius of the turning circle, at the rear axle (ackermann)', unit='m', low=0.05,
+        0.75, 'minimum turning radius at the rear axle (ackermann)', unit='m', low=0.05,
         high=100.0,
     )
     wheelbase: float = parameter(
         0.33, 'distance between the axles (ackermann)', unit='m', low=0.01, high=20.0
     )
     steering_rate: float = parameter(
-        3.2, 'top speed of the steering angle (ackermann)', unit='rad/s', low=0.01, high=100.0
+        3.2, 'maximum rate of the steering angle (ackermann)', unit='rad/s', low=0.01, high=100.0
     )
 
     @property
     def curvature_rate(self) -> float:
         """
-        Return how fast the curvature of a car may change [1/(m s)].
+        Return the maximum rate of the curvature of a car [1/(m s)].
 
-        κ = tan(δ) / L changes by δ' / (L cos² δ): at δ = 0, so bounded, by no more than the wheels
-        can at any angle δ.
+        The curvature κ = tan(δ) / L changes by δ' / (L cos² δ). The value at δ = 0 is the lowest,
+        so the wheels can follow at any angle δ.
         """
         return self.steering_rate / self.wheelbase
 
 
 @dataclass(frozen=True)
 class RobotParameters:
-    """The body seen from above."""
+    """Shape of the body seen from above."""
 
     radius: float = parameter(
-        0.22, 'radius of a round robot, used without footprint', unit='m', low=0.01, high=10.0
+        0.22, 'radius of a round robot, used if footprint is empty', unit='m', low=0.01, high=10.0
     )
     footprint: tuple[float, ...] = parameter(
         (),
@@ -89,36 +90,36 @@ class RobotParameters:
 @dataclass(frozen=True)
 class PredictionParameters:
     """
-    The plant as the controller believes it: delay and lag between command and motion.
+    Model of the plant: delay, lag, gain and dead band between command and motion.
 
-    The defaults are those of a robot between a light and a heavy one: a model that is too slow
-    costs little, one that is too fast makes the robot weave.
+    The defaults are between those of a light and a heavy robot. A model that is too slow costs
+    little; one that is too fast makes the robot weave.
     """
 
     delay_linear: float = parameter(
         0.1, 'time from a command to its first effect on the speed', unit='s', low=0.0, high=1.0
     )
     delay_angular: float = parameter(
-        0.1, 'time from a command to its first effect on the turning rate, or on the steering',
+        0.1, 'time from a command to its first effect on the turning rate or the steering',
         unit='s', low=0.0, high=1.0,
     )
     lag_linear: float = parameter(
         0.15, 'time constant of the speed', unit='s', low=0.0, high=2.0
     )
     lag_angular: float = parameter(
-        0.2, 'time constant of the turning rate, or of the steering', unit='s', low=0.0, high=2.0
+        0.2, 'time constant of the turning rate or the steering', unit='s', low=0.0, high=2.0
     )
     gain_linear: float = parameter(
-        1.0, 'share of a commanded speed that the robot drives', low=0.5, high=1.5
+        1.0, 'ratio of achieved to commanded speed', low=0.5, high=1.5
     )
     gain_angular: float = parameter(
-        1.0, 'share of a commanded turning rate that the robot turns by', low=0.5, high=1.5
+        1.0, 'ratio of achieved to commanded turning rate', low=0.5, high=1.5
     )
     dead_band_linear: float = parameter(
-        0.0, 'speed below which a command does nothing', unit='m/s', low=0.0, high=1.0
+        0.0, 'commands below this speed have no effect', unit='m/s', low=0.0, high=1.0
     )
     dead_band_angular: float = parameter(
-        0.0, 'turning rate below which a command does nothing (not ackermann)', unit='rad/s',
+        0.0, 'commands below this turning rate have no effect (not ackermann)', unit='rad/s',
         low=0.0, high=2.0,
     )
 
@@ -130,10 +131,10 @@ class PredictionParameters:
 
 @dataclass(frozen=True)
 class GoalParameters:
-    """When the robot has arrived."""
+    """Tolerances at the goal."""
 
     position_tolerance: float = parameter(
-        0.15, 'distance to the goal at which it is reached', unit='m', low=0.01, high=5.0
+        0.15, 'distance at which the goal is reached', unit='m', low=0.01, high=5.0
     )
     heading_tolerance: float = parameter(
         0.2,
@@ -164,13 +165,13 @@ class GoalParameters:
 
 @dataclass(frozen=True)
 class Obstacle:
-    """Keep away from obstacles; a collision costs more than any detour."""
+    """Cost of small clearance and of collision, which exceeds that of any detour."""
 
     weight: float = parameter(
-        1.0, 'cost rate at contact, falling to 0 over the margin', unit='s/s', low=0.0, high=1e4
+        1.0, 'cost rate at contact, decreasing to 0 at the margin', unit='s/s', low=0.0, high=1e4
     )
     margin: float = parameter(
-        0.2, 'clearance below which nearness costs', unit='m', low=0.01, high=5.0
+        0.2, 'clearance below which a cost applies', unit='m', low=0.01, high=5.0
     )
     collision: float = parameter(
         100.0, 'cost of a step in collision', unit='s/s', low=0.0, high=1e6
@@ -179,10 +180,10 @@ class Obstacle:
 
 @dataclass(frozen=True)
 class ClearanceSpeed:
-    """Price speed near obstacles: what is free grows with the clearance, up to the top speed."""
+    """Cost of speed near obstacles: the free speed grows with the clearance up to top speed."""
 
     weight: float = parameter(
-        8.0, 'cost rate of the squared excess, as a share of top speed', low=0.0, high=1e4
+        8.0, 'cost rate of the squared speed in excess, relative to top speed', low=0.0, high=1e4
     )
     speed_at_contact: float = parameter(
         0.25, 'share of top speed that is free at contact', low=0.0, high=1.0
@@ -192,55 +193,51 @@ class ClearanceSpeed:
     )
 
     def free_speed(self, vx_max: float) -> tuple[float, float]:
-        """Return the speed that is free at contact [m/s], and its growth with clearance [1/s]."""
+        """Return the free speed at contact [m/s] and its increase with clearance [1/s]."""
         at_contact = self.speed_at_contact * vx_max
         return at_contact, (vx_max - at_contact) / self.full_speed_clearance
 
 
 @dataclass(frozen=True)
 class Tracking:
-    """Stay on the path: a cost on the cross-track distance that is bounded far away."""
+    """Cost of the cross-track distance, bounded far from the path."""
 
     weight: float = parameter(
-        1.0, 'cost rate far off the path, half of it at one scale', low=0.0, high=1e4
+        1.0, 'cost rate far from the path, half of it at one scale', low=0.0, high=1e4
     )
     scale: float = parameter(
-        0.15, 'distance at which half of the weight is charged', unit='m', low=0.01, high=5.0
+        0.15, 'distance at which half of the weight applies', unit='m', low=0.01, high=5.0
     )
 
 
 @dataclass(frozen=True)
 class PathHeading:
-    """Point along the path."""
+    """Cost of the heading error relative to the path."""
 
     weight: float = parameter(0.1, 'cost rate of 1 − cos(heading error)', low=0.0, high=1e4)
 
 
 @dataclass(frozen=True)
 class Progress:
-    """
-    Get on: the time to the end of the path, charged at the end of the horizon.
+    """Cost of the time to the end of the path after the horizon, with turning or reversing."""
 
-    Turning into the path takes its time, too, or driving backward.
-    """
-
-    weight: float = parameter(1.0, 'cost per second left to drive', low=0.0, high=1e4)
+    weight: float = parameter(1.0, 'cost per remaining second', low=0.0, high=1e4)
 
 
 @dataclass(frozen=True)
 class GoalPosition:
-    """Be at the goal: a cost rate on the distance to it, felt near the goal only."""
+    """Cost of the distance to the goal, near the goal only."""
 
-    weight: float = parameter(4.0, 'cost rate at one metre off', low=0.0, high=1e4)
+    weight: float = parameter(4.0, 'cost rate at a distance of one metre', low=0.0, high=1e4)
 
 
 @dataclass(frozen=True)
 class GoalHeading:
     """
-    Face as the goal says: a cost rate on the heading error, felt near the goal only.
+    Cost of the heading error relative to the goal, near the goal only.
 
-    It must grow more slowly towards the goal than the cost of the distance falls; else a robot
-    that faces the wrong way stays where the heading begins to count.
+    It must increase more slowly toward the goal than the cost of the distance decreases. Otherwise
+    a robot with a wrong heading stops where the heading begins to count.
     """
 
     weight: float = parameter(
@@ -250,14 +247,14 @@ class GoalHeading:
 
 @dataclass(frozen=True)
 class GoalStop:
-    """Come to the goal slowly, so as not to overshoot: |v| above a share of the distance costs."""
+    """Cost of the speed above a share of the distance to the goal, against overshoot."""
 
     weight: float = parameter(
         10.0, 'cost rate per squared speed in excess', unit='s/m²·s', low=0.0, high=1e4
     )
     speed_per_metre: float = parameter(
         1.5,
-        'speed that is free for each metre to the goal; heavy robots need less',
+        'free speed per metre of distance to the goal; reduce it for heavy robots',
         unit='1/s',
         low=0.1,
         high=100.0,
@@ -266,7 +263,7 @@ class GoalStop:
 
 @dataclass(frozen=True)
 class Twirling:
-    """Turn no more than needed."""
+    """Cost of the turning rate."""
 
     weight: float = parameter(
         0.05, 'cost rate at full turning rate, squared', low=0.0, high=1e4,
@@ -276,7 +273,7 @@ class Twirling:
 
 @dataclass(frozen=True)
 class Smoothness:
-    """Change the command gently."""
+    """Cost of changes of the command."""
 
     weight: float = parameter(
         0.05, 'cost rate at the full acceleration limits, squared', low=0.0, high=1e4
@@ -285,7 +282,7 @@ class Smoothness:
 
 @dataclass(frozen=True)
 class PreferForward:
-    """Prefer driving forward."""
+    """Cost of reversing."""
 
     weight: float = parameter(
         1.0, 'cost rate of reversing at full speed', low=0.0, high=1e4,
@@ -295,7 +292,7 @@ class PreferForward:
 
 @dataclass(frozen=True)
 class CriticParameters:
-    """All critics; every cost is in seconds, so a weight of 1 is worth one second of delay."""
+    """All critics; costs are in seconds, so a weight of 1 is worth one second of delay."""
 
     obstacle: Obstacle = group(Obstacle)
     clearance_speed: ClearanceSpeed = group(ClearanceSpeed)

@@ -1,8 +1,8 @@
 """
-Divide a plan: where its direction of travel changes, and where it rotates the robot in place.
+Segmentation of a plan at changes of the direction of travel and at rotations in place.
 
-All rules work on places, not on poses: poses within PLACE of each other are one place. Otherwise
-the noise of a robot that stood still while its path was recorded would be hundreds of reversals.
+All rules apply to places instead of poses: poses within SAME_POSITION are one place. Otherwise the
+noise of a robot that stands still while its path is recorded would yield hundreds of reversals.
 """
 
 from __future__ import annotations
@@ -16,45 +16,39 @@ from numpy.typing import NDArray
 from mppi_ros.jit.simd import kernel
 
 SAME_POSITION = 0.05  # [m]
-MIN_SEGMENT_LENGTH = 0.1  # [m] a change of direction that is undone within less than this is noise
+MIN_SEGMENT_LENGTH = 0.1  # [m] a change of direction over a shorter length is noise
 CUSP_ANGLE = math.radians(120.0)  # [rad] a sharper bend between two steps reverses the direction
-MIN_ROTATION = 0.5  # [rad] a smaller change of yaw at one place is no rotation in place
-MAX_SINGLE_ROTATION = math.pi + 1e-3  # [rad] up to which a rotation needs no part
-ROTATION_PART = math.radians(120.0)  # [rad] longest part of a longer one: the sense stays certain
+MIN_ROTATION = 0.5  # [rad] a smaller change of yaw at one place is not a rotation in place
+MAX_SINGLE_ROTATION = math.pi + 1e-3  # [rad] larger rotations are split
+ROTATION_PART = math.radians(120.0)  # [rad] maximum part of a split, with a unique direction
 YAW_ROUNDING = 1e-3  # [rad] a smaller difference of yaws is rounding
-MIN_ALIGNMENT = (
-    0.25  # sum of the cosines at both ends of a step from which its yaws state a direction
-)
-MAX_OBLIQUE_ANGLE = math.radians(
-    45.0
-)  # [rad] from the path at which constant yaws do not belong to it
-MAX_TANGENT_ANGLE = 0.5  # [rad] from the path up to which a yaw is along it
-MAX_OFF_TANGENT_SHARE = 0.1  # of the path that need not be, for its yaws to say nothing
-MAX_ROUNDED_CUSP = (
-    0.25  # [m] of the path that may be oblique to them: a cusp that a smoother has rounded
-)
+MIN_ALIGNMENT = 0.25  # minimum sum of cosines at both ends of a step that defines a direction
+MAX_OBLIQUE_ANGLE = math.radians(45.0)  # [rad] from the path, at which constant yaws are ignored
+MAX_TANGENT_ANGLE = 0.5  # [rad] from the path up to which a yaw is tangential
+MAX_OFF_TANGENT_SHARE = 0.1  # of the path with other yaws that are still ignored
+MAX_ROUNDED_CUSP = 0.25  # [m] of the path oblique to the yaws: a cusp rounded by a smoother
 
 Floats = NDArray[np.float64]
 
 
 class PathSegments(NamedTuple):
     """
-    What the poses of a plan say.
+    Segmentation of a plan.
 
     Attributes
     ----------
     places : float64[n, 2]
         Corners of the path [m].
     arriving, leaving : float64[n]
-        Yaw with which the robot comes to a place and leaves it [rad].
+        Yaw of the robot on arrival at a place and on departure [rad].
     oriented : bool
-        The yaws belong to the path.
+        The yaws are specified by the plan.
     direction : float64[n - 1]
-        Of each step from place to place: 1 forward, −1 backward.
+        Direction of each step between places: 1 forward, −1 backward.
     cuts : int64[c]
-        Places at which the robot has to reverse.
+        Places at which the robot reverses its direction.
     rotations : {int: list of float}
-        Yaws to which the robot turns at a place, in order [rad].
+        Yaws to which the robot rotates at a place, in order [rad].
 
     """
 
@@ -69,9 +63,9 @@ class PathSegments(NamedTuple):
 
 def segment_path(poses: Floats, turns: bool, omni: bool) -> PathSegments:
     """
-    Return the outline of a plan, float64[N, 2] or float64[N, 3] of finite numbers.
+    Segment a plan, float64[N, 2] or float64[N, 3] of finite numbers.
 
-    With `turns` the robot can rotate in place, with `omni` it need not face along the path.
+    With `turns` the robot can rotate in place; with `omni` it need not face along the path.
     """
     first = first_of_places(poses[:, :2])
     last = np.append(first[1:], len(poses)) - 1
@@ -80,8 +74,8 @@ def segment_path(poses: Floats, turns: bool, omni: bool) -> PathSegments:
     step = np.diff(places, axis=0)
     way = np.arctan2(step[:, 1], step[:, 0])
     steps = np.hypot(step[:, 0], step[:, 1])
-    oriented = poses.shape[1] == 3 and _belongs(poses[:, 2], first, way, steps, omni)
-    if oriented and omni and _along(poses[last, 2], way, steps):
+    oriented = poses.shape[1] == 3 and _are_specified(poses[:, 2], first, way, steps, omni)
+    if oriented and omni and _are_tangential(poses[last, 2], way, steps):
         oriented = False
     arriving = leaving = np.zeros(len(places))
     direction = np.ones(len(way))
@@ -103,14 +97,14 @@ def segment_path(poses: Floats, turns: bool, omni: bool) -> PathSegments:
 
 
 def first_of_places(points: Floats) -> NDArray[np.int64]:
-    """Return the first pose of each place, from points float64[N, 2]."""
+    """Return the index of the first pose of each place, from points float64[N, 2]."""
     is_first = np.zeros(len(points), np.bool_)
     _mark_places(np.ascontiguousarray(points), SAME_POSITION, is_first)
     return np.flatnonzero(is_first)
 
 
 def warm_up() -> None:
-    """Compile or load the kernel before the first plan comes."""
+    """Compile or load the kernel before the first plan."""
     first_of_places(np.zeros((1, 2)))
 
 
@@ -130,16 +124,16 @@ def _wrapped(angle: Floats) -> Floats:
     return (angle + math.pi) % math.tau - math.pi
 
 
-def _belongs(
+def _are_specified(
     yaw: Floats, first: NDArray[np.int64], way: Floats, steps: Floats, omni: bool
 ) -> bool:
     """
-    Tell whether yaws, float64[N], belong to the path.
+    Return whether yaws, float64[N], are specified by the plan.
 
-    They do not where a planner left them empty: they are the same in all poses but the last,
-    which has the yaw of the goal. Then either the last one stands apart and differs by more than
-    a right angle, or, unless the robot is omnidirectional, they are oblique to more than ROUNDED
-    of the path at once.
+    A planner that does not specify them sets the same yaw in all poses except the last, which has
+    that of the goal. Then either the last pose is a separate place and differs by more than a
+    right angle, or, unless the robot is omnidirectional, the yaws are oblique to more than
+    MAX_ROUNDED_CUSP of the path in sequence.
     """
     if len(way) == 0:
         return True
@@ -154,12 +148,12 @@ def _belongs(
     return omni or bool((run - before).max() <= MAX_ROUNDED_CUSP)
 
 
-def _along(leaving: Floats, way: Floats, steps: Floats) -> bool:
+def _are_tangential(leaving: Floats, way: Floats, steps: Floats) -> bool:
     """
-    Tell whether yaws, float64[n], are the direction of the path, as most planners fill them in.
+    Return whether yaws, float64[n], are tangential to the path, as most planners set them.
 
-    An omnidirectional robot then need not stop for the yaw of the start or of the goal. Those two
-    do not count.
+    An omnidirectional robot then need not stop for the yaw of the start or the goal, which are not
+    considered.
     """
     if len(way) < 3:
         return False
@@ -171,8 +165,8 @@ def _directions(way: Floats, steps: Floats, leaving: Floats, arriving: Floats) -
     """
     Return 1 or −1 for each step, float64[n - 1].
 
-    A step at both ends of which the yaws contradict each other goes on in the direction before
-    it, and so does a change of direction over less than SHORTEST.
+    A step with contradictory yaws at its ends keeps the previous direction, and so does a change
+    of direction over less than MIN_SEGMENT_LENGTH.
     """
     stated = np.cos(leaving[:-1] - way) + np.cos(arriving[1:] - way)
     direction = np.where(np.abs(stated) > MIN_ALIGNMENT, np.sign(stated), 0.0)
@@ -195,7 +189,7 @@ def _directions(way: Floats, steps: Floats, leaving: Floats, arriving: Floats) -
 def _rotations(
     yaw: Floats, first: NDArray[np.int64], last: NDArray[np.int64]
 ) -> dict[int, list[float]]:
-    """Return the yaws to which the robot turns at each place where it rotates."""
+    """Return the yaws to which the robot rotates, for each place with a rotation in place."""
     found = {}
     for place in np.flatnonzero(last > first).tolist():
         yaws = np.unwrap(yaw[first[place] : last[place] + 1])
@@ -212,12 +206,12 @@ def _rotations(
 
 
 def _parts(turn: float) -> int:
-    """Return in how many parts a rotation [rad] is driven."""
+    """Return the number of parts of a rotation [rad]."""
     return 1 if turn <= MAX_SINGLE_ROTATION else math.ceil(turn / ROTATION_PART)
 
 
 def _turning_points(yaws: list[float]) -> list[float]:
-    """Return first and last yaw and, in between, where the sense changes for IN_PLACE or more."""
+    """Return first and last yaw, and the extrema between rotations of MIN_ROTATION or more."""
     found, sense, extreme = [yaws[0]], 0.0, yaws[0]
     for yaw in yaws[1:]:
         if sense == 0.0:

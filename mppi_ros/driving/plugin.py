@@ -1,8 +1,8 @@
 """
-A user's own motion model and critic in the rollout, without a change of this package.
+Custom motion models and critics in the rollout, without changes to this package.
 
-Both are functions of one step of a block of 64 samples, compiled apart from the rollout and called
-through their address, so that the rollout is the same for all of them:
+Both are functions of one step of a block of 64 samples. They are compiled separately and called by
+their address, so that the rollout need not be recompiled:
 
     @block_step
     def keep_to_the_left(step, rows, values):
@@ -12,10 +12,10 @@ through their address, so that the rollout is the same for all of them:
 
     plugin = Plugin(critic=keep_to_the_left, values=[0.1])
 
-`rows`, float32[ROWS, BLOCK], holds one quantity of 64 samples in each row. `values`, float32[n],
-is whatever the user wants to hand over; it may be changed between two solves. A motion model
-replaces the rows X to W by those after a step under COMMAND_V and COMMAND_W, which the limits
-allow; a critic writes what the step costs [s] into COST. Positions are relative to the robot.
+`rows`, float32[ROWS, BLOCK], contains one quantity of 64 samples per row. `values`, float32[n],
+contains user data, which may change between two solves. A motion model replaces the rows X to W by
+the state after a step under COMMAND_V and COMMAND_W, which satisfy the limits. A critic writes the
+cost of the step [s] to COST. Positions are relative to the robot.
 """
 
 from collections.abc import Callable, Sequence
@@ -31,18 +31,18 @@ from mppi_ros.jit.function_pointer import array_pointer, compile_cfunc
 from mppi_ros.jit.simd import BLOCK, inline_njit, stack_array
 from mppi_ros.parameters.errors import ParameterError
 
-# x, y [m] from the robot, along the axes of the planning frame; cosine and sine of the yaw; speed
-# [m/s] and turning rate [rad/s], and what is commanded; clearance [m]; way along the path and
-# distance to its left [m]; what a critic charges [s]
+# x, y [m] relative to the robot, along the axes of the planning frame; cosine and sine of the yaw;
+# speed [m/s] and turning rate [rad/s], actual and commanded; clearance [m]; arc length on the path
+# and distance to its left [m]; cost of the critic [s]
 X, Y, COS, SIN, V, W, COMMAND_V, COMMAND_W, CLEARANCE, ARC, CROSS, COST = range(12)
-# of an omnidirectional robot: speed to the left [m/s], and what is commanded; of a car: curvature
-# to which its wheels are turned [1/m], and what is commanded
+# omni: lateral speed to the left [m/s], actual and commanded; ackermann: curvature of the wheels
+# [1/m], actual and commanded
 VY, COMMAND_VY, CURVATURE, COMMAND_CURVATURE = range(12, 16)
 ROWS = 16
 
 
 def block_step(function: Callable[[int, Any, Any], None]) -> Any:
-    """Compile a motion model or a critic: a function (step, rows, values) as described above."""
+    """Compile a motion model or critic, a function (step, rows, values) as described above."""
     arguments = types.int64, types.float32[:, ::1], types.float32[::1]
     return compile_cfunc(function, *arguments)
 
@@ -50,16 +50,16 @@ def block_step(function: Callable[[int, Any, Any], None]) -> Any:
 @dataclass(frozen=True)
 class Plugin:
     """
-    A user's own code for one rollout.
+    Custom code of one rollout.
 
     Attributes
     ----------
     motion : block_step or None
-        What replaces the motion model.
+        Replaces the motion model.
     critic : block_step or None
-        What is charged beside the critics of the package.
+        Adds to the critics of the package.
     values : float32[n]
-        Handed to both; an array of this type is not copied, so that it can be changed later.
+        Passed to both; a contiguous float32 array is not copied, so it can be changed later.
 
     """
 
@@ -68,7 +68,7 @@ class Plugin:
     values: Sequence[float] | NDArray[np.float32] = ()
 
     def address(self) -> 'PluginPointers':
-        """Return what the rollout takes; the plugin must live as long as it is used."""
+        """Return pointers for the rollout; the plugin must outlive their use."""
         values = np.ascontiguousarray(self.values, np.float32)
         return PluginPointers(
             self.motion.address if self.motion else 0,
@@ -79,12 +79,12 @@ class Plugin:
 
 def load_plugin(name: str) -> Plugin | None:
     """
-    Return the Plugin that 'module:variable' names, or None for ''.
+    Return the Plugin named by 'module:variable', or None for ''.
 
     Raises
     ------
     ParameterError
-        There is no such module, or no Plugin of this name in it.
+        The module or variable does not exist, or is not a Plugin.
 
     """
     if not name:
@@ -100,7 +100,7 @@ def load_plugin(name: str) -> Plugin | None:
 
 
 class PluginPointers(NamedTuple):
-    """Where the machine code of a plugin begins, 0 for what it lacks, and its values."""
+    """Addresses of the compiled functions of a plugin, 0 if absent, and its values."""
 
     motion: int
     critic: int
@@ -110,9 +110,9 @@ class PluginPointers(NamedTuple):
 @inline_njit
 def sized(rows: Any) -> Any:
     """
-    Return the same rows with a shape that the compiler knows.
+    Return the rows with a shape that is known at compile time.
 
-    Else each loop first checks that no two rows overlap, which can take as long as the loop.
+    Otherwise each loop first checks that no two rows overlap, which can take as long as the loop.
     """
     return carray(array_pointer(rows), (ROWS, BLOCK))
 

@@ -1,10 +1,10 @@
 """
-How a block of 64 samples is commanded and moved: the loops around the laws of a motion model.
+Command and motion of a block of 64 samples: loops around the equations of a motion model.
 
-A block's state is a tuple of rows, `body`: x, y, c, s, v, w, vy, curvature; its command is one of
-three, `given`, and what of it acts, `acts`. Rows that a model does not use are never touched, so
-the compiler leaves them out. A function
-without a body says what kernels do in its place: they choose it by the type of the model.
+The state of a block is a tuple of rows, `body`: x, y, c, s, v, w, vy, curvature. Its command is a
+tuple of three rows, `given`, and the part in effect after delay and dead band is `acts`. Rows that
+a model does not use are never accessed, so the compiler removes them. A function without a body
+documents an overload, which kernels select by the type of the model.
 """
 
 from typing import Any, NamedTuple
@@ -44,10 +44,10 @@ stack_delay_line = stack_array(types.float32, DELAY_LINE_LENGTH, 3, BLOCK)
 
 class RolloutStart(NamedTuple):
     """
-    Where a rollout begins: heading, velocity, controls of the last command, progress.
+    Initial values of a rollout: heading, velocity, controls of the last command, progress.
 
-    The position is (0, 0). The first step may change the last command by what `reach` steps allow;
-    see motion.first_reach.
+    The position is (0, 0). The first step may change the last command by the limits of `reach`
+    steps; see `motion_models.first_step_reach`.
     """
 
     c: float
@@ -69,15 +69,15 @@ def command(
     total: Any,
 ) -> None:  # fmt: skip
     """
-    Bring the samples x̄ + sign · L n of step t within the limits, and charge their change.
+    Limit the samples x̄ + sign · L n of step t, and add the cost of their change.
 
-    The limits belong to f; the sample itself stays Gaussian.
+    The limits are part of f; the sample itself remains Gaussian.
     """
 
 
 @kernel_only
 def move(model: Any, acts: Any, body: Any) -> None:
-    """Move the plant, which lags behind its command, and the pose on by one step."""
+    """Advance plant and pose by one step."""
 
 
 @kernel_only
@@ -85,9 +85,9 @@ def apply_delay_and_dead_band(
     t: Any, model: Any, pending: Any, ring: Any, given: Any, acts: Any
 ) -> None:
     """
-    Fill the rows that act in step t: each axis late, and nothing of what its dead band swallows.
+    Apply per-axis transport delay and dead band to the commands of step t.
 
-    `ring` keeps the commands of the steps before; see `motion.late` for the laws.
+    `ring` stores the commands of the previous steps; see `motion_models.delayed_command`.
     """
 
 
@@ -153,7 +153,7 @@ def _move_three(model: Any, acts: Any, body: Any) -> None:
 
 @inline_njit
 def has_no_delay(model: Any) -> Any:
-    """Tell whether what is commanded acts as it is: no dead band, and no axis after another."""
+    """Return whether commands act unchanged: without dead band and relative delay."""
     return (
         model.dead_v == np.float32(0.0)
         and model.dead_w == np.float32(0.0)
@@ -166,7 +166,7 @@ def has_no_delay(model: Any) -> Any:
 def _delay_one(
     t: Any, control: Any, later: Any, dead: Any, pending: Any, ring: Any, given: Any, acts: Any
 ) -> None:
-    """Do as hold_back does for one control."""
+    """Apply delay and dead band to one control."""
     kept = ring[t % DELAY_LINE_LENGTH, control]
     for j in range(BLOCK):
         kept[j] = given[j]
@@ -230,7 +230,7 @@ def _move(model: Any, acts: Any, body: Any) -> Any:
 
 @kernel_only
 def export_command(given: Any, model: Any, rows: Any) -> None:
-    """Copy the command for a function of the user."""
+    """Copy the command to the rows of a plugin."""
 
 
 def _export_command_two(given: Any, model: Any, rows: Any) -> None:
@@ -262,10 +262,9 @@ def _export_command(given: Any, model: Any, rows: Any) -> Any:
 @inline_njit
 def export_state(body: Any, rows: Any) -> None:
     """
-    Copy the state for a function of the user.
+    Copy the state to the rows of a plugin.
 
-    Copies, because rows that are handed out might be changed by anyone: no loop over them would
-    stay as fast.
+    It is copied because rows that escape might be modified, which would slow down every loop.
     """
     x, y, c, s, v, w, vy, curvature = body
     for j in range(BLOCK):
@@ -275,7 +274,7 @@ def export_state(body: Any, rows: Any) -> None:
 
 @inline_njit
 def import_state(rows: Any, body: Any) -> None:
-    """Copy back what a motion model of the user has moved."""
+    """Copy the state from the rows of a plugin."""
     x, y, c, s, v, w, vy, curvature = body
     for j in range(BLOCK):
         x[j], y[j], c[j], s[j] = rows[X, j], rows[Y, j], rows[COS, j], rows[SIN, j]

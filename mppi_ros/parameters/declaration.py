@@ -1,4 +1,4 @@
-"""Parameters as frozen dataclasses: default, unit, range, description beside each field."""
+"""Declaration of parameters as frozen dataclasses with default, unit, range and description."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ Value = bool | int | float | str | tuple[float, ...]
 @dataclass(frozen=True)
 class ParameterInfo:
     """
-    What a person or a program may know of one parameter.
+    Description of one parameter.
 
     `name` is dotted ('critics.obstacle.weight'); `kind` is one of 'bool', 'integer', 'double',
     'string', 'double_array'; `low` and `high` bound a number or each element of an array;
-    `former_name` is the dotted name that it had in an earlier version, '' for none.
+    `former_name` is its dotted name in an earlier version, '' for none.
     """
 
     name: str
@@ -40,7 +40,7 @@ class ParameterInfo:
 
     @property
     def range_text(self) -> str:
-        """Return the range as a person reads it: '[0.005, 1.0] s', 'one of a, b'."""
+        """Return the range as text, such as '[0.005, 1.0] s' or 'one of a, b'."""
         if self.choices:
             return 'one of ' + ', '.join(self.choices)
         if self.low is None and self.high is None:
@@ -63,9 +63,10 @@ def parameter(
     former_name: str = '',
 ) -> Any:
     """
-    Declare a field of a parameter dataclass; `name` is its name outside of Python.
+    Declare a field of a parameter dataclass; `name` is its name outside Python.
 
-    `former_name` is the whole dotted name of an earlier version; it is refused with the new name.
+    `former_name` is the complete dotted name in an earlier version; its use is rejected with a
+    reference to the new name.
     """
     return dataclasses.field(
         default=default,
@@ -86,9 +87,9 @@ def group(
     cls: type[T], name: str | None = None, defaults: Mapping[str, Any] | None = None
 ) -> T:
     """
-    Declare a field that holds a group of parameters; `name=''` lifts them one level up.
+    Declare a group of parameters; `name=''` omits the level in dotted names.
 
-    `defaults`, {dotted name within the group: value}, replace those that the group declares.
+    `defaults`, {dotted name within the group: value}, override the declared ones.
     """
     changed = dict(defaults or {})
     field: T = dataclasses.field(
@@ -99,12 +100,12 @@ def group(
 
 
 def describe(cls: type[Any]) -> tuple[ParameterInfo, ...]:
-    """List every parameter of a parameter dataclass, groups expanded to dotted names."""
+    """Return all parameters of a parameter dataclass, with dotted names."""
     return tuple(info for info, _ in _walk(cls))
 
 
 def flatten(parameters: Any) -> dict[str, Value]:
-    """Return {dotted name: value} of every parameter."""
+    """Return {dotted name: value} of all parameters."""
     values = {}
     for info, path in _walk(type(parameters)):
         owner = parameters
@@ -116,13 +117,13 @@ def flatten(parameters: Any) -> dict[str, Value]:
 
 def replace(parameters: T, changes: Mapping[str, Any]) -> T:
     """
-    Return `parameters` with all `changes` {dotted name: value}, or raise and change nothing.
+    Return `parameters` with all `changes` {dotted name: value} applied.
 
     Raises
     ------
     ParameterError
-        A name is unknown (the nearest valid one is named), a value has the wrong type or is out
-        of range, or the values contradict each other.
+        A name is unknown (the closest valid one is named), a value has the wrong type or is out
+        of range, or the values are inconsistent.
 
     """
     known = {info.name: (info, path) for info, path in _walk(type(parameters))}
@@ -140,7 +141,7 @@ def replace(parameters: T, changes: Mapping[str, Any]) -> T:
 
 
 def hint_for(name: str, infos: Iterable[ParameterInfo], cutoff: float = 0.6) -> str:
-    """Return what to write in the place of an unknown name, '' where nothing is like it."""
+    """Return a hint for an unknown name, '' without a similar one."""
     names = {info.former_name: info.name for info in infos if info.former_name}
     if name in names:
         return f': it is named {names[name]} now'
@@ -150,7 +151,7 @@ def hint_for(name: str, infos: Iterable[ParameterInfo], cutoff: float = 0.6) -> 
 
 def validate(parameters: Any) -> None:
     """
-    Give every value of a parameter dataclass its own type: lists and arrays become tuples.
+    Convert all values of a parameter dataclass to their types: lists and arrays become tuples.
 
     Raises
     ------
@@ -169,7 +170,7 @@ def validate(parameters: Any) -> None:
 
 
 def check(info: ParameterInfo, value: Any) -> Value:
-    """Return `value` in the parameter's own type, or raise ParameterError."""
+    """Return `value` converted to the type of the parameter, or raise ParameterError."""
     if info.kind == 'double_array':
         scalar = not hasattr(value, '__iter__') or getattr(value, 'ndim', 1) == 0
         if scalar or isinstance(value, (str, bytes)):
@@ -200,7 +201,7 @@ def _number(info: ParameterInfo, value: Any) -> float:
 
 def _check_range(info: ParameterInfo, value: float) -> None:
     inside = (info.low is None or value >= info.low) and (info.high is None or value <= info.high)
-    finite = -sys.float_info.max <= value <= sys.float_info.max  # of an integer of any length, too
+    finite = -sys.float_info.max <= value <= sys.float_info.max  # also for large integers
     if not (finite and inside):
         unit = f' {info.unit}' if info.unit else ''
         raise ParameterError(f'{info.name} = {value!r}{unit} is outside {info.range_text}')
@@ -213,7 +214,7 @@ _walks: dict[type[Any], tuple[tuple[ParameterInfo, tuple[str, ...]], ...]] = {}
 
 
 def _walk(cls: type[Any]) -> tuple[tuple[ParameterInfo, tuple[str, ...]], ...]:
-    """Return each parameter and where it is; to read the types takes a millisecond."""
+    """Return all parameters with their attribute paths; cached, since reading types is slow."""
     if cls not in _walks:
         _walks[cls] = tuple(_walked(cls, '', (), {}))
     return _walks[cls]

@@ -1,8 +1,8 @@
-"""The errors that mppi_ros raises: their messages name field, value, unit and range."""
+"""Exceptions of mppi_ros; their messages name field, value, unit and range."""
 
 
 class MppiError(Exception):
-    """Base of every error that mppi_ros raises on purpose."""
+    """Base class of all errors that mppi_ros raises."""
 
 
 class ParameterError(MppiError, ValueError):
