@@ -1,4 +1,4 @@
-"""Episode: a controller drives a simulated robot from start to goal; no ROS, same every time."""
+"""Episode: a controller drives a simulated robot from start to goal; deterministic, no ROS."""
 
 from __future__ import annotations
 
@@ -31,63 +31,61 @@ Pose = tuple[float, float, float]  # x [m], y [m], yaw [rad]
 CONTACT_RATE = 100.0  # [Hz]
 ODOMETRY_RATE = 50.0  # [Hz]
 COSTMAP_RATE = 10.0  # [Hz]
-PLAN_RATE = 2.0  # [Hz] how often the plan is compared with what is known
-GOAL_SLACK = (
-    0.1  # [m] [rad] by which the truth may miss the goal more than the controller believes
-)
-STANDING_SPEED = 0.02  # [m/s] below which the robot does not drive
-STANDING_TURN_RATE = 0.05  # [rad/s] below which it does not turn
+PLAN_RATE = 2.0  # [Hz] of checks of the plan
+GOAL_SLACK = 0.1  # [m] [rad] added to the goal tolerances for the true pose
+STANDING_SPEED = 0.02  # [m/s] below which the robot stands still
+STANDING_TURN_RATE = 0.05  # [rad/s] below which the robot does not turn
 
 
 class ReactiveCrowd(Protocol):
-    """What moves and sees the robot."""
+    """Moving obstacles that react to the robot."""
 
     def advance(
         self, time: float, pose: NDArray[np.float64], twist: NDArray[np.float64]
     ) -> None:
-        """Move on to a time [s], past the robot at a true pose and twist, float64[3] each."""
+        """Advance to a time [s], given the true pose and twist of the robot, float64[3] each."""
 
 
 @dataclass(frozen=True)
 class Episode:
     """
-    All that an episode depends on: the same episode gives the same result, bit for bit.
+    Definition of an episode: equal definitions give equal results, bit for bit.
 
     Attributes
     ----------
     world : World
-        True obstacles and their map.
+        Obstacles and static map.
     start, goal : (float, float, float)
         x [m], y [m], yaw [rad].
-    configuration : Configuration
-        Of the controller; its limits are what the drives of the robot can do, too.
+    configuration : ControllerParameters
+        Parameters of the controller; the limits also apply to the drives of the robot.
     plant : PlantParameters
-        How the robot truly answers and measures.
+        True response and odometry of the robot.
     sensing : str
-        'map': the map is known and nothing is seen; 'lidar': no map, the robot knows what it has
-        seen and its odometry drifts; 'both': what is seen is drawn on the map.
+        'map': the static map only; 'lidar': no map, only scans, and drifting odometry; 'both':
+        scans on the static map.
     lidar : Lidar
-        The scanner.
+        The lidar.
     path : float64[N, 3], optional
-        A plan to follow as it is; without, plans are made and made anew when they have become
-        dearer.
+        A fixed plan; by default plans are computed, and replaced when their cost increases.
     timing_gates : tuple of float
-        Arc lengths on `path` [m] at which time is taken: the clock starts at the first one, the
-        episode ends well at the last. Empty: it ends at the goal.
+        Arc lengths on `path` at which time is taken [m]: the clock starts at the first one, and
+        the episode succeeds at the last. If empty, it ends at the goal.
     goal_radius : float
-        The episode ends well within this distance of the goal [m]; 0: where the controller says
-        that it stands at the goal, and does.
+        Distance to the goal within which the episode succeeds [m]; 0 requires that the
+        controller reports the goal and the robot stands there.
     clock_after : float
+        Distance of the robot from the start at which the clock starts [m].
         The clock starts when the robot has moved so far [m].
     timeout : float
-        Longest time on the clock [s].
+        Maximum time on the clock [s].
     seed : int
-        Of all noise.
+        Seed of all noise.
     driver : callable, optional
-        Makes, from configuration and seed, what drives in the place of the controller, with its
-        methods set_odometry, set_costmap, set_plan, clear_plan and tick.
-    crowd : Reacting, optional
-        What moves and reacts to the robot; it begins at time 0 and belongs to one run.
+        Creates, from configuration and seed, a replacement of the controller with the methods
+        set_odometry, set_costmap, set_plan, clear_plan and tick.
+    crowd : ReactiveCrowd, optional
+        Moving obstacles that react to the robot, starting at time 0; used in one run only.
 
     """
 
@@ -109,13 +107,13 @@ class Episode:
 
     def run(self) -> EpisodeResult:
         """
-        Drive until the goal, a contact or the time-out.
+        Run until the goal, a contact or the time-out.
 
         Raises
         ------
         InputError
-            Unknown sensing, timing_gates without a path, the start in contact, or a start or goal
-            that no plan can have.
+            Unknown sensing, timing_gates without a path, start in contact, or a start or goal that
+            cannot be planned.
 
         """
         if self.sensing not in ('map', 'lidar', 'both'):
@@ -129,12 +127,12 @@ class Episode:
 @dataclass
 class Trace:
     """
-    What happened, sampled at the control ticks.
+    Time series of an episode, sampled at the control ticks.
 
     Attributes
     ----------
     time : float64[N]
-        [s]
+        Time [s].
     pose : float64[N, 3]
         True x [m], y [m], yaw [rad].
     twist : float64[N, 3]
@@ -142,13 +140,13 @@ class Trace:
     command : float64[N, 3]
         vx, vy [m/s], wz [rad/s].
     clearance : float64[N]
-        Least true clearance since the tick before [m].
+        Minimum true clearance since the previous tick [m].
     statistics : {name: float64[N]}
-        What the controller told.
+        Statistics of the controller.
     plan : float64[P, 3]
         The last plan.
     map : Costmap
-        What was known at the end, not inflated.
+        Known costmap at the end, not inflated.
     footprint : float64[p, 2]
         Corners of the body in the base frame [m].
     goal : (float, float, float)
@@ -174,22 +172,22 @@ class Trace:
 @dataclass(frozen=True)
 class EpisodeResult:
     """
-    How an episode ended, in numbers.
+    Result of an episode.
 
     Attributes
     ----------
     success, collision, timeout : bool
-        One of them is true, or none where the controller stopped elsewhere than at the goal.
+        At most one is true; none if the controller stops away from the goal.
     time_s : float
-        On the clock [s].
+        Time on the clock [s].
     path_length_m : float
-        Of the way truly driven [m].
+        Length of the true path [m].
     min_clearance_m : float
-        Exact, body to obstacle [m]; 0 in contact.
+        Exact minimum distance from body to obstacle [m]; 0 in contact.
     cross_track_rms_m : float
         Root mean square of the distance to the plan [m].
     splits_s : tuple of float
-        Time from each mark to the next [s].
+        Times between the timing gates [s].
     mean_jerk : float
         Mean squared jerk of the commanded speed [m²/s⁶].
     reversals : int
@@ -201,9 +199,9 @@ class EpisodeResult:
     solve_ms : {'p50', 'p99', 'max': float}
         Time of an optimisation [ms]; the only part that differs between runs.
     reason : str
-        What the controller said last.
+        Last state and reason of the controller.
     trace : Trace
-        All of it.
+        Time series.
 
     """
 
@@ -225,7 +223,7 @@ class EpisodeResult:
 
 
 class _EpisodeRun:
-    """One episode while it runs."""
+    """A running episode."""
 
     def __init__(self, episode: Episode) -> None:
         self._episode = episode
@@ -250,7 +248,7 @@ class _EpisodeRun:
             self._footprint, origin=(occupancy.origin_x, occupancy.origin_y),
             static=None if episode.sensing == 'lidar' else occupancy,
         )
-        # The controller sees as far as it can drive within its horizon, and a little further.
+        # The costmap extends slightly beyond the reach of the horizon.
         self._side = 2.0 * (c.limits.vx_max * c.mppi.horizon + 2.0)
         self._planner = Replanner(self._footprint, unknown_is_free=episode.sensing == 'lidar')
         self._planned = False
@@ -270,17 +268,17 @@ class _EpisodeRun:
             raise InputError(f'start ({x:.2f}, {y:.2f}) m, {yaw:.2f} rad is in contact')
 
     def result(self) -> EpisodeResult:
-        """Drive to the end."""
+        """Run to the end."""
         lidar_rate = self._episode.lidar.rate
         activities: list[tuple[float, Callable[[float], None]]] = [
             (CONTACT_RATE, self._check),
-            (ODOMETRY_RATE, self._feel),
-            (COSTMAP_RATE, self._show),
-            (PLAN_RATE, self._renew_plan),
+            (ODOMETRY_RATE, self._update_odometry),
+            (COSTMAP_RATE, self._update_costmap),
+            (PLAN_RATE, self._update_plan),
             (self._episode.configuration.control_rate, self._control),
         ]
         if self._episode.sensing != 'map':
-            activities.insert(2, (lidar_rate, self._look))
+            activities.insert(2, (lidar_rate, self._update_scan))
         counts = [0] * len(activities)
         while not self._is_over():
             due = [count / rate for count, (rate, _) in zip(counts, activities, strict=True)]
@@ -299,12 +297,12 @@ class _EpisodeRun:
         )
 
     def _check(self, now: float) -> None:
-        """Measure clearance and way, and start the clock."""
+        """Measure clearance and progress, and start the clock."""
         if self._episode.crowd is not None:
             self._episode.crowd.advance(now, self._plant.pose, self._plant.twist)
         place = self._plant.pose[:2]
         if self._course is not None:
-            self._pass_marks(now, self._course)
+            self._pass_gates(now, self._course)
         elif self._clock is None and math.dist(place, self._episode.start[:2]) >= (
             self._episode.clock_after
         ):
@@ -312,31 +310,31 @@ class _EpisodeRun:
         self._least = self._measure_clearance()
         self._clearance = min(self._clearance, self._least)
 
-    def _pass_marks(self, now: float, course: ReferencePath) -> None:
-        """Take the time at each mark that was passed since the last check."""
+    def _pass_gates(self, now: float, course: ReferencePath) -> None:
+        """Record the time at each timing gate passed since the last check."""
         before = self._way
         self._way, _ = course.project(self._plant.pose[0], self._plant.pose[1], before)
-        for mark in self._episode.timing_gates[len(self._passed) :]:
-            if self._way < mark:
+        for gate in self._episode.timing_gates[len(self._passed) :]:
+            if self._way < gate:
                 break
-            share = (self._way - mark) / max(self._way - before, 1e-9)
+            share = (self._way - gate) / max(self._way - before, 1e-9)
             self._passed.append(now - min(share, 1.0) / CONTACT_RATE)
             self._clock = self._passed[0]
 
-    def _feel(self, now: float) -> None:
+    def _update_odometry(self, now: float) -> None:
         self._measured = self._plant.odometry(now)
         self._controller.set_odometry(self._measured)
 
-    def _look(self, now: float) -> None:
+    def _update_scan(self, now: float) -> None:
         scan = self._episode.lidar.scan(self._episode.world, self._plant.pose, self._rng, now)
-        self._mapping.add(scan, self._believed())
+        self._mapping.add(scan, self._measured_pose())
 
-    def _show(self, now: float) -> None:
+    def _update_costmap(self, now: float) -> None:
         around = (self._measured.x, self._measured.y)
         self._near = self._mapping.costmap(around, self._side)
         self._controller.set_costmap(now, self._near)
 
-    def _renew_plan(self, now: float) -> None:
+    def _update_plan(self, now: float) -> None:
         path, planner = self._episode.path, self._planner
         if path is not None:
             if not len(planner.poses):
@@ -346,7 +344,7 @@ class _EpisodeRun:
         had_plan = len(planner.poses) > 0
         try:
             changed = planner.update(
-                self._believed(), np.array(self._episode.goal), self._near, self._mapping.known
+                self._measured_pose(), np.array(self._episode.goal), self._near, self._mapping.known
             )
         except InputError:  # a moving obstacle covers the goal
             if not self._planned:
@@ -370,7 +368,7 @@ class _EpisodeRun:
         )
         self._clearance = self._least
 
-    def _believed(self) -> NDArray[np.float64]:
+    def _measured_pose(self) -> NDArray[np.float64]:
         return np.array([self._measured.x, self._measured.y, self._measured.yaw])
 
     def _elapsed(self) -> float:
@@ -382,7 +380,7 @@ class _EpisodeRun:
         return self._least <= 0.0 or self._elapsed() >= self._episode.timeout or self._ended()
 
     def _ended(self) -> bool:
-        """Tell whether the robot is at the goal, or says so and stands."""
+        """Return whether the robot is at the goal, or reports it and stands still."""
         if self._episode.timing_gates:
             return self._at_goal()
         if self._episode.goal_radius > 0.0:
@@ -393,7 +391,7 @@ class _EpisodeRun:
         return bool(math.hypot(vx, vy) < STANDING_SPEED and abs(w) < STANDING_TURN_RATE)
 
     def _at_goal(self) -> bool:
-        """Tell whether the robot truly is at the goal, or has passed all timing_gates."""
+        """Return whether the robot truly is at the goal, or has passed all timing gates."""
         if self._episode.timing_gates:
             return len(self._passed) == len(self._episode.timing_gates)
         pose, goal = self._plant.pose, self._episode.goal
@@ -440,11 +438,11 @@ class _EpisodeRun:
     def _trace(self) -> Trace:
         last = (self._plant.time, *self._plant.pose, *self._plant.twist, 0.0, 0.0, 0.0)
         rows = np.array([*self._rows, (*last, min(self._clearance, self._least))])
-        # The last row is how it ended, between two ticks; the controller told nothing then.
+        # The last row is the end of the episode, between two ticks, without statistics.
         ticks = [tick.statistics for tick in self._ticks]
         rows[-1, 7:10] = rows[-2, 7:10] if len(rows) > 1 else 0.0
         names = [f.name for f in dataclasses.fields(Statistics)]
-        columns = {name: [getattr(told, name) for told in ticks] for name in names}
+        columns = {name: [getattr(each, name) for each in ticks] for name in names}
         reasons = [f'{tick.state.value}: {tick.reason}'.rstrip(': ') for tick in self._ticks]
         return Trace(
             time=rows[:, 0],
@@ -452,7 +450,7 @@ class _EpisodeRun:
             twist=rows[:, 4:7],
             command=rows[:, 7:10],
             clearance=rows[:, 10],
-            statistics={name: np.array([*told, math.nan]) for name, told in columns.items()},
+            statistics={name: np.array([*values, math.nan]) for name, values in columns.items()},
             plan=self._planner.poses,
             map=self._mapping.known(),
             footprint=self._footprint.polygon,
@@ -467,5 +465,5 @@ def _longest_run(flags: NDArray[np.bool_]) -> int:
     return int((edges[1::2] - edges[::2]).max(initial=0))
 
 
-# Before the first episode of a process, so that it is timed like any other.
+# Before the first episode of a process, so that its timing is like that of the others.
 _warm_up = cache(warm_up)

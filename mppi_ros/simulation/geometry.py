@@ -1,4 +1,4 @@
-"""Kernels of exact plane geometry: clearance of a body, and rays, among circles and map cells."""
+"""Kernels of plane geometry: clearance of a body, and ray casting, for circles and map cells."""
 # mypy: allow-untyped-defs, allow-untyped-calls
 
 import math
@@ -7,13 +7,13 @@ import numpy as np
 
 from mppi_ros.jit.cache import cached_njit
 
-CELL_STEP_DISTANCE = 3.0  # [cells] nearer than this to an obstacle a ray goes from cell to cell
-CELL_SLACK = 1.5  # [cells] two points of two cells are nearer than their centres by at most √2
+CELL_STEP_DISTANCE = 3.0  # [cells] from an obstacle below which a ray advances by single cells
+CELL_SLACK = 1.5  # [cells] ≥ √2, the difference between distances of cells and of their centres
 
 
 @cached_njit('float64(float64, float64, float64, float64, float64, float64)', nogil=True)
 def point_to_segment(x, y, ax, ay, bx, by):
-    """Return the distance from the point x, y to the segment a–b."""
+    """Return the distance from the point x, y to the segment from a to b."""
     ex, ey = bx - ax, by - ay
     length2 = ex * ex + ey * ey
     along = 0.0
@@ -24,7 +24,7 @@ def point_to_segment(x, y, ax, ay, bx, by):
 
 @cached_njit('boolean(float64, float64, float64[:,::1])', nogil=True)
 def inside_polygon(x, y, corners):
-    """Tell whether the point x, y lies inside of corners[p, 2], by the parity of crossings."""
+    """Return whether the point x, y is inside corners[p, 2], by the parity of crossings."""
     inside = False
     previous = corners.shape[0] - 1
     for k in range(corners.shape[0]):
@@ -57,7 +57,7 @@ def point_to_polygon(x, y, corners):
 @cached_njit('boolean(float64, float64, float64, float64, float64, float64, float64)',
              nogil=True)
 def segment_meets_square(ax, ay, bx, by, left, bottom, side):
-    """Tell whether the segment a–b touches a square: clip it to the two slabs (Liang–Barsky)."""
+    """Return whether the segment from a to b touches a square, by Liang–Barsky clipping."""
     enter, leave = 0.0, 1.0
     for axis in range(2):
         start = ax - left if axis == 0 else ay - bottom
@@ -99,23 +99,23 @@ def polygon_to_square(corners, left, bottom, side):
 )
 def body_clearance(corners, x, y, inflation, circles, hop, resolution, origin_x, origin_y):
     """
-    Return the distance [m] from a body to the nearest circle or map cell, 0 in contact.
+    Return the distance from a body to the nearest circle or map cell [m]; 0 in contact.
 
     Parameters
     ----------
     corners : float64[p, 2]
-        Corners of the body in the world [m]; a single one for a round body.
+        Corners of the body in the world frame [m]; one corner for a round body.
     x, y : float64
-        Any point near the body [m], the centre of the search.
+        Any point near the body, the centre of the search [m].
     inflation : float64
-        The body is grown by this [m] on all sides; the radius of a round body.
+        Growth of the body on all sides [m]; the radius of a round body.
     circles : float64[n, 3]
         x, y, radius [m].
     hop : float32[H, W]
-        Distance from each cell to the nearest occupied one, centre to centre [cells]; 0 in
-        occupied cells. Empty where the world has no cells.
+        Distance from each cell to the nearest occupied one, between centres [cells]; 0 in
+        occupied cells. Empty for a world without cells.
     resolution, origin_x, origin_y : float64
-        Of the cells [m].
+        Resolution and origin of the cells [m].
 
     """
     reach = 0.0
@@ -130,12 +130,12 @@ def body_clearance(corners, x, y, inflation, circles, hop, resolution, origin_x,
     if height > 0:
         row = min(max(int(math.floor((y - origin_y) / resolution)), 0), height - 1)
         column = min(max(int(math.floor((x - origin_x) / resolution)), 0), width - 1)
-        # The nearest occupied cell is no further than this from some point of the body.
+        # Upper bound of the distance from some point of the body to the nearest occupied cell.
         centre_x = origin_x + (column + 0.5) * resolution
         centre_y = origin_y + (row + 0.5) * resolution
         bound = reach + math.hypot(centre_x - x, centre_y - y)
         bound = min(least, bound + (hop[row, column] + CELL_SLACK) * resolution)
-        # Rows are searched outward from the body until none can hold anything nearer.
+        # Search rows outward from the body until none can contain a closer cell.
         for index in range(2 * height):
             offset = (index + 1) // 2 if index % 2 else -(index // 2)
             i = row + offset
@@ -165,11 +165,10 @@ def body_clearance(corners, x, y, inflation, circles, hop, resolution, origin_x,
 @cached_njit('float64(float64, float64, float64, float64, float64, float32[:,::1])', nogil=True)
 def ray_to_cells(x, y, cos, sin, limit, hop):
     """
-    Return where a ray from x, y enters the first occupied cell of hop[H, W], inf if nowhere.
+    Return the distance at which a ray enters an occupied cell of hop[H, W]; inf without one.
 
-    All lengths are in cells. Far from obstacles the ray hops as far as surely nothing is; near
-    them it goes from cell to cell (J. Amanatides, A. Woo, 'A fast voxel traversal algorithm',
-    1987).
+    All lengths are in cells. Far from obstacles the ray advances by the free distance; near them
+    it advances by single cells (J. Amanatides, A. Woo, 'A fast voxel traversal algorithm', 1987).
     """
     height, width = hop.shape
     inverse_cos = 1.0 / cos if cos != 0.0 else np.inf
@@ -219,7 +218,7 @@ def ray_to_cells(x, y, cos, sin, limit, hop):
     nogil=True,
 )
 def cast_rays(x, y, angles, max_range, circles, hop, resolution, origin_x, origin_y, out):
-    """Fill out[n] with the range [m] along each of angles[n] [rad], inf beyond max_range."""
+    """Fill out[n] with the range [m] along each of angles[n] [rad]; inf beyond max_range."""
     near = np.empty((circles.shape[0], 3))
     count = 0
     for k in range(circles.shape[0]):

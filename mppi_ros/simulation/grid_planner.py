@@ -1,4 +1,4 @@
-"""Planner: a path over a costmap by grid search, straightened, smoothed and clear of obstacles."""
+"""Path planner on a costmap: grid search, straightening, smoothing, clearance to obstacles."""
 # mypy: allow-untyped-defs, allow-untyped-calls
 
 from __future__ import annotations
@@ -14,18 +14,16 @@ from mppi_ros.driving.footprint import Footprint
 from mppi_ros.jit.cache import cached_njit
 from mppi_ros.parameters.errors import InputError
 
-PREFERRED_CLEARANCE = 0.3  # [m] clearance below which a metre of path costs more
-PROXIMITY_COST = 6.0  # what it costs more at contact
-TIGHT_CLEARANCE = (
-    0.1  # [m] clearance that two cells and their noise may take away: another way is better
-)
-TIGHT_COST = 40.0  # what a metre costs more there, at contact
+PREFERRED_CLEARANCE = 0.3  # [m] below which the cost per metre increases
+PROXIMITY_COST = 6.0  # additional cost per metre at contact
+TIGHT_CLEARANCE = 0.1  # [m] which cell size and noise may consume, so a detour is preferred
+TIGHT_COST = 40.0  # additional cost per metre below it, at contact
 POSE_SPACING = 0.05  # [m] between two poses of a plan
-SMOOTHING_ROUNDS = 60  # of smoothing
-CELLS_PER_CORNER = 3  # a corner may lie at every so many cells of the path found
+SMOOTHING_ROUNDS = 60
+CELLS_PER_CORNER = 3  # cells of the found path per candidate corner
 SHORTCUT_CORNERS = 120  # corners over which a straight line is tried
-BLOCKED_COST = 100.0  # what a metre costs in cells too narrow for the robot, where one must
-CORNER_COST = 0.01  # [m] what a corner costs
+BLOCKED_COST = 100.0  # cost per metre in cells too narrow for the robot
+CORNER_COST = 0.01  # [m] cost of a corner
 
 
 def plan(
@@ -37,35 +35,34 @@ def plan(
     unknown_is_free: bool = False,
 ) -> NDArray[np.float64] | None:
     """
-    Find a path from start to goal that is as wide as the robot.
+    Find a path from start to goal that is wide enough for the robot.
 
-    A metre of path costs 1 + NEARNESS · ((MARGIN − d) / MARGIN)² at clearance d < MARGIN, so that
-    the path keeps its distance where there is room, and takes the middle where there is little;
-    where there is hardly any, it costs so much that the path takes a long way round if there is
-    one.
+    A metre of path costs 1 + PROXIMITY_COST · ((PREFERRED_CLEARANCE − d) / PREFERRED_CLEARANCE)²
+    at clearance d < PREFERRED_CLEARANCE. The path thus keeps its distance where possible and
+    passes narrow gaps in the middle. Very tight gaps cost so much that a long detour is preferred.
 
     Parameters
     ----------
     costmap : Costmap
-        Obstacles are the cells of 100, the cells near those, and what lies outside.
+        Cells of 100 and the area outside are obstacles.
     start, goal : float[3]
         x [m], y [m], yaw [rad] in the frame of the costmap.
     footprint : Footprint
-        The body of the robot.
+        Footprint of the robot.
     unknown_is_free : bool
-        Go through cells of −1, too.
+        Allow cells of −1.
 
     Returns
     -------
     float64[N, 3] or None
-        Poses SPACING apart: x [m], y [m], yaw [rad] along the path, the last one as the goal says.
-        None when no way is wide enough.
+        Poses POSE_SPACING apart: x [m], y [m], yaw [rad] along the path, the last one with the yaw
+        of the goal. None if no path is wide enough.
 
     Raises
     ------
     InputError
-        Start or goal is not finite, lies outside of the costmap, in an obstacle, in unknown space,
-        or nearer to an obstacle than the robot can stand.
+        Start or goal is not finite, is outside the costmap, in an obstacle, in unknown space, or
+        closer to an obstacle than the robot fits.
 
     """
     from skimage.graph import MCP_Geometric
@@ -73,7 +70,7 @@ def plan(
     begin, end = (np.asarray(pose, dtype=np.float64) for pose in (start, goal))
     radius = _half_width(footprint)
     distance, cost = _costs(costmap, footprint, unknown_is_free, outside_is_obstacle=True)
-    # The robot is where it is, even if noise has put an obstacle next to it.
+    # Tolerate a start next to an obstacle, which may be noise.
     first = _free_cell(costmap, cost, distance, 'start', begin, radius, slack=radius)
     last = _free_cell(costmap, cost, distance, 'goal', end, radius, slack=costmap.resolution)
     search = MCP_Geometric(cost)
@@ -85,7 +82,7 @@ def plan(
     middle = corner + (cells[:, ::-1] + 0.5) * costmap.resolution
     points = np.vstack([begin[:2], middle[1:-1], end[:2]])
     grid = (costmap.resolution, costmap.origin_x, costmap.origin_y)
-    # Every few cells are corners enough, and start and goal always are.
+    # Use every few cells as corners, and always start and goal.
     points = np.vstack([points[:-1:CELLS_PER_CORNER], points[-1:]])
     following = _straightened(points, cost, *grid)
     kept = [0]
@@ -105,10 +102,10 @@ def legs_cost(
     unknown_is_free: bool = False,
 ) -> NDArray[np.float64]:
     """
-    Return what each leg of a path costs on another costmap: float64[N − 1].
+    Return the cost of each leg of a path on another costmap, float64[N − 1].
 
-    The costs are those of `plan`, with BLOCKED for a metre in cells too narrow for the robot.
-    A leg that ends outside of the costmap costs nothing.
+    The costs are those of `plan`, with BLOCKED_COST per metre in cells too narrow for the robot.
+    A leg that ends outside the costmap costs nothing.
     """
     _, cost = _costs(costmap, footprint, unknown_is_free, outside_is_obstacle=False)
     grid = (costmap.resolution, costmap.origin_x, costmap.origin_y)
@@ -122,7 +119,7 @@ def legs_cost(
 def _costs(
     costmap: Costmap, footprint: Footprint, unknown_is_free: bool, outside_is_obstacle: bool
 ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-    """Return distance to obstacles [m] and cost of a metre, −1 where blocked, of each cell."""
+    """Return per cell the distance to obstacles [m], and the cost per metre, −1 if blocked."""
     distance = distance_field(
         costmap,
         unknown_is_obstacle=not unknown_is_free,
@@ -137,7 +134,7 @@ def _costs(
 
 
 def _half_width(footprint: Footprint) -> float:
-    """Return how far to the side [m] the discs reach by which the controller knows the body."""
+    """Return the lateral extent [m] of the discs that represent the footprint."""
     return float((np.abs(footprint.discs[:, 1]) + footprint.discs[:, 2]).max())
 
 
@@ -150,7 +147,7 @@ def _free_cell(
     radius: float,
     slack: float,
 ) -> tuple[int, int]:
-    """Return row and column of the free cell nearest to a pose, no further than slack [m]."""
+    """Return row and column of the free cell closest to a pose, at most `slack` [m] away."""
     if pose.shape != (3,) or not np.isfinite(pose).all():
         raise InputError(f'{what} = {pose.tolist()} must be x [m], y [m], yaw [rad], all finite')
     x, y = pose[:2]
@@ -160,7 +157,7 @@ def _free_cell(
         right = costmap.origin_x + width * costmap.resolution
         top = costmap.origin_y + height * costmap.resolution
         raise InputError(
-            f'{place} is outside of the map: x [{costmap.origin_x:.2f}, {right:.2f}] m, '
+            f'{place} is outside the map: x [{costmap.origin_x:.2f}, {right:.2f}] m, '
             f'y [{costmap.origin_y:.2f}, {top:.2f}] m'
         )
     row = int((y - costmap.origin_y) / costmap.resolution)
@@ -176,9 +173,9 @@ def _free_cell(
     if away.flat[nearest] <= slack + costmap.resolution:
         return int(rows[nearest // len(columns)]), int(columns[nearest % len(columns)])
     if costmap.data[row, column] == LETHAL:
-        raise InputError(f'{place} lies in an obstacle')
+        raise InputError(f'{place} is in an obstacle')
     if costmap.data[row, column] == UNKNOWN:
-        raise InputError(f'{place} lies in unknown space')
+        raise InputError(f'{place} is in unknown space')
     raise InputError(
         f'{place} is {distance[row, column]:.2f} m from an obstacle, '
         f'the robot needs {radius:.2f} m'
@@ -190,7 +187,7 @@ def _free_cell(
     nogil=True,
 )
 def _line_cost(ax, ay, bx, by, cost, resolution, origin_x, origin_y):
-    """Return the cost of the segment a–b through cost[H, W]; blocked cells cost much."""
+    """Return the cost of the segment from a to b through cost[H, W]."""
     length = math.hypot(bx - ax, by - ay)
     count = int(math.ceil(4.0 * length / resolution)) + 1
     total = 0.0
@@ -208,7 +205,7 @@ def _line_cost(ax, ay, bx, by, cost, resolution, origin_x, origin_y):
 )
 def _straightened(points, cost, resolution, origin_x, origin_y):
     """
-    Pick the points[n, 2] through which the cheapest polyline runs; return for each its next one.
+    Return for each of points[n, 2] the next one on the cheapest polyline to the last.
 
     Dynamic programming from the end: least[k] is the cost from point k to the last one.
     """
@@ -235,7 +232,7 @@ def _straightened(points, cost, resolution, origin_x, origin_y):
     nogil=True,
 )
 def _smooth(points, distance, enough, rounds, resolution, origin_x, origin_y):
-    """Draw points[n, 2] toward the middle of their neighbours while that costs no clearance."""
+    """Move points[n, 2] toward the middle of their neighbours if that keeps the clearance."""
     for _ in range(rounds):
         for k in range(1, points.shape[0] - 1):
             x = 0.5 * points[k, 0] + 0.25 * (points[k - 1, 0] + points[k + 1, 0])
@@ -250,7 +247,7 @@ def _smooth(points, distance, enough, rounds, resolution, origin_x, origin_y):
 
 
 def _spaced(points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return points of the same polyline, evenly spaced."""
+    """Return evenly spaced points of the same polyline."""
     steps = np.hypot(*np.diff(points, axis=0).T)
     points = points[np.concatenate([[True], steps > 1e-9])]
     arc = np.concatenate([[0.0], np.cumsum(steps[steps > 1e-9])])

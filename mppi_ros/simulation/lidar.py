@@ -1,4 +1,4 @@
-"""Lidar: a planar range scanner with a field of view, a reach, noise and a place on the robot."""
+"""Planar lidar with field of view, maximum range, noise and mounting pose."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from mppi_ros.simulation.world import World
 @dataclass(frozen=True)
 class Scan:
     """
-    One sweep.
+    One scan.
 
     Attributes
     ----------
     stamp : float
-        Time of the sweep [s].
+        Time of the scan [s].
     angles : float64[n]
         Direction of each beam in the base frame [rad].
     ranges : float32[n]
-        Distance to what each beam met [m], inf where it met nothing.
+        Measured range of each beam [m]; inf without a return.
     mount : (float, float)
-        Place of the scanner in the base frame [m].
+        Position of the sensor in the base frame [m].
     max_range : float
-        Reach of the scanner [m].
+        Maximum range [m].
 
     """
 
@@ -41,22 +41,22 @@ class Scan:
 @dataclass(frozen=True)
 class Lidar:
     """
-    A scanner: beams spread evenly over the field of view about its own forward direction.
+    A lidar with beams spaced evenly over the field of view, centred on its forward direction.
 
     Attributes
     ----------
     beams : int
         Number of beams.
     field_of_view : float
-        Angle from the first to the last beam [rad]; 2π spreads the beams over the circle.
+        Angle from the first to the last beam [rad]; 2π covers the full circle.
     max_range : float
-        Reach [m].
+        Maximum range [m].
     noise : float
         Standard deviation of a range [m].
     rate : float
-        Sweeps per second [Hz].
+        Scan rate [Hz].
     mount : (float, float, float)
-        x, y [m] and yaw [rad] of the scanner in the base frame.
+        x, y [m] and yaw [rad] of the sensor in the base frame.
 
     """
 
@@ -78,18 +78,18 @@ class Lidar:
         self, world: World, pose: ArrayLike, rng: np.random.Generator, time: float = 0.0
     ) -> Scan:
         """
-        Sweep once.
+        Simulate one scan.
 
         Parameters
         ----------
         world : World
-            What the beams meet.
+            World with the obstacles.
         pose : float[3]
-            True x [m], y [m], yaw [rad] of the robot.
+            True pose of the robot: x [m], y [m], yaw [rad].
         rng : numpy.random.Generator
-            Source of the noise; draws `beams` numbers whatever is seen.
+            Source of the noise; each scan draws `beams` numbers.
         time : float
-            Time of the sweep [s].
+            Time of the scan [s].
 
         """
         x, y, yaw = np.asarray(pose, dtype=np.float64)

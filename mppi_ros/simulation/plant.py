@@ -1,4 +1,4 @@
-"""Plant: a robot of any motion model that answers late and slowly, and its erring odometry."""
+"""Simulated robot of any motion model with delay and lag, and erroneous odometry."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from mppi_ros.control.inputs import Command, Odometry
 from mppi_ros.driving.parameters import Limits
 from mppi_ros.parameters.errors import InputError
 
-MAX_INTEGRATION_STEP = 0.005  # [s] longest step of integration
+MAX_INTEGRATION_STEP = 0.005  # [s]
 
 
 @dataclass(frozen=True)
 class PlantParameters:
     """
-    How a robot answers commands and how its odometry errs.
+    Response of a robot to commands, and errors of its odometry.
 
     Attributes
     ----------
@@ -28,27 +28,27 @@ class PlantParameters:
     delay_linear, delay_angular : float
         Time from a command to its first effect on the speed, and on turning or steering [s].
     dead_band_linear, dead_band_angular : float
-        Speed [m/s] and turning rate [rad/s] below which a command does nothing.
+        Speed [m/s] and turning rate [rad/s] below which commands have no effect.
     yaw_gain : float
-        Share of the commanded turning rate that is made.
+        Ratio of achieved to commanded turning rate.
     odom_scale_error : float
-        Relative error of the measured way and turn.
+        Relative error of the measured distance and rotation.
     pose_noise, yaw_noise : float
         Standard deviation of a measured position [m] and heading [rad].
     speed_noise : float
         Standard deviation of a measured speed [m/s] and turning rate [rad/s].
     inflation : float
-        How much larger the body truly is than the controller believes, on each side [m].
+        Excess of the true body over that of the controller, on each side [m].
     drifts : bool
-        The measured pose carries the scale error along, as wheels do; a robot that finds itself on
-        a map does not drift.
+        The measured pose accumulates the scale error, as wheel odometry does; a robot that is
+        localised on a map does not drift.
     motion_model : str
-        'diff_drive', 'omni' or 'ackermann', as the controller has them.
+        'diff_drive', 'omni' or 'ackermann', as in the controller.
     grip : float
-        Centripetal acceleration that the tyres of a car hold [m/s²], beyond which it turns less
+        Centripetal acceleration limit of the tyres of a car [m/s²], beyond which it turns less
         than its wheels; 0: limits.ay_max.
     limits : Limits
-        What the drives can do, whatever is commanded.
+        Limits of the drives, independent of the commands.
 
     """
 
@@ -70,7 +70,7 @@ class PlantParameters:
     limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:
-        """Reject what no robot is like."""
+        """Validate the values."""
         for name in (
             'lag_linear', 'lag_angular', 'delay_linear', 'delay_angular', 'dead_band_linear',
             'dead_band_angular', 'pose_noise', 'yaw_noise', 'speed_noise', 'inflation',
@@ -105,19 +105,19 @@ PLANTS = {
 
 class Plant:
     """
-    The robot itself: commands wait in a queue, then the speeds follow.
+    The robot: commands take effect after a delay, then the speeds follow with a lag.
 
-    dv/dt = (v_commanded − v) / lag, held within the acceleration limits; speeding up is limited by
-    ax_max and slowing down by ax_min, whatever the direction. The pose moves along circular arcs.
+    dv/dt = (v_commanded − v) / lag within the acceleration limits: speeding up is limited by
+    ax_max and slowing down by ax_min, in both directions. The pose moves along circular arcs.
 
-    The speed to the left of an omnidirectional robot answers alike, within ay_max and ay_min. A
-    car turns its wheels to atan(L w / v), with the lag of the turning rate and at most at the
-    steering rate. A command without speed says nothing of them: they stay as they were told.
+    The lateral speed of an omnidirectional robot behaves likewise, within ay_max and ay_min. The
+    wheels of a car turn to atan(L w / v), with the lag of the turning rate and within the steering
+    rate. A command without speed does not determine their angle: it remains unchanged.
 
     Attributes
     ----------
     time : float
-        Time that has passed [s].
+        Elapsed time [s].
     pose : float64[3]
         True x [m], y [m], yaw [rad].
     twist : float64[3]
@@ -126,16 +126,16 @@ class Plant:
     """
 
     def __init__(self, parameters: PlantParameters, pose: ArrayLike, seed: int = 0) -> None:
-        """Stand still at pose float[3] (x, y [m], yaw [rad]), at time 0."""
+        """Start at rest at pose float[3] (x, y [m], yaw [rad]) at time 0."""
         self.parameters = parameters
         self.time = 0.0
         self.pose: NDArray[np.float64] = np.array(pose, dtype=np.float64)
         self.twist: NDArray[np.float64] = np.zeros(3)
-        self._believed = self.pose.copy()
+        self._odometric_pose = self.pose.copy()
         self._speeds: deque[tuple[float, float, float]] = deque()  # time, vx, vy
         self._turns: deque[tuple[float, float]] = deque()  # time, turning rate or steering angle
-        self._speed = (0.0, 0.0)  # what acts [m/s]
-        self._turn = 0.0  # what acts, [rad/s] or [rad]
+        self._speed = (0.0, 0.0)  # in effect [m/s]
+        self._turn = 0.0  # in effect, [rad/s] or [rad]
         self._steering = 0.0  # [rad] angle of a car's wheels
         self._rng = np.random.default_rng(seed)
 
@@ -144,18 +144,19 @@ class Plant:
         return self.parameters.motion_model == 'ackermann'
 
     def command(self, command: Command, now: float) -> None:
-        """Queue a command sent at time `now` [s]; each axis answers after its delay."""
+        """Queue a command sent at the time `now` [s]; each axis executes it after its delay."""
         p, limits = self.parameters, self.parameters.limits
-        vx = _awake(min(max(command.vx, limits.vx_min), limits.vx_max), p.dead_band_linear)
+        vx = min(max(command.vx, limits.vx_min), limits.vx_max)
+        vx = _apply_dead_band(vx, p.dead_band_linear)
         vy = 0.0
         if p.motion_model == 'omni':
-            vy = _awake(
+            vy = _apply_dead_band(
                 min(max(command.vy, -limits.vy_max), limits.vy_max), p.dead_band_linear
             )
         self._speeds.append((now + p.delay_linear, vx, vy))
         if not self._steered:
             wz = min(max(command.wz, -limits.wz_max), limits.wz_max)
-            turn = p.yaw_gain * _awake(wz, p.dead_band_angular)
+            turn = p.yaw_gain * _apply_dead_band(wz, p.dead_band_angular)
         elif command.vx:
             most = math.atan(limits.wheelbase / limits.turning_radius_min)
             turn = math.atan(limits.wheelbase * command.wz / command.vx)
@@ -165,7 +166,7 @@ class Plant:
         self._turns.append((now + p.delay_angular, turn))
 
     def advance(self, duration: float) -> None:
-        """Move on by a duration [s]."""
+        """Advance by a duration [s]."""
         end = self.time + duration
         while self.time < end - 1e-12:
             due = self.time + 1e-12
@@ -181,10 +182,10 @@ class Plant:
             self.time = until
 
     def odometry(self, stamp: float) -> Odometry:
-        """Return a measurement of pose and twist, stamped as told [s]."""
+        """Return a measurement of pose and twist with the given stamp [s]."""
         p = self.parameters
         noise = self._rng.standard_normal(5)
-        pose = self._believed if p.drifts else self.pose
+        pose = self._odometric_pose if p.drifts else self.pose
         scale = 1.0 + p.odom_scale_error
         vy = 0.0
         if p.motion_model == 'omni':
@@ -210,14 +211,14 @@ class Plant:
         else:
             most = limits.az_max * dt
             dw = min(max(_share(dt, p.lag_angular) * (self._turn - w), -most), most)
-        way, aside, turn = (v + 0.5 * dv) * dt, (vy + 0.5 * dvy) * dt, (w + 0.5 * dw) * dt
+        forward, lateral, turn = (v + 0.5 * dv) * dt, (vy + 0.5 * dvy) * dt, (w + 0.5 * dw) * dt
         self.twist[:] = v + dv, vy + dvy, w + dw
-        _move(self.pose, way, aside, turn)
+        _move(self.pose, forward, lateral, turn)
         scale = 1.0 + p.odom_scale_error
-        _move(self._believed, scale * way, scale * aside, scale * turn)
+        _move(self._odometric_pose, scale * forward, scale * lateral, scale * turn)
 
     def _steer(self, dt: float, v: float) -> float:
-        """Turn the wheels of a car for dt [s]; return its turning rate [rad/s] at a speed."""
+        """Steer the wheels of a car for dt [s]; return its turning rate at a speed [rad/s]."""
         p, limits = self.parameters, self.parameters.limits
         turn = _share(dt, p.lag_angular) * (self._turn - self._steering)
         most = limits.steering_rate * dt
@@ -227,27 +228,27 @@ class Plant:
         return min(max(turn, -held), held)
 
 
-def _awake(command: float, dead: float) -> float:
-    """Return what a motor makes of a command: nothing within its dead band."""
+def _apply_dead_band(command: float, dead: float) -> float:
+    """Return the command outside the dead band, 0 within it."""
     return command if abs(command) >= dead else 0.0
 
 
 def _held(change: float, speed: float, rise: float, fall: float) -> float:
-    """Hold a change of a speed within the limits of speeding up and slowing down."""
+    """Limit the change of a speed by speeding up and slowing down."""
     up, down = (rise if speed >= 0.0 else fall), (fall if speed > 0.0 else rise)
     return min(max(change, -down), up)
 
 
 def _share(dt: float, lag: float) -> float:
-    """Return the share of the way to the target that a first-order lag covers in dt [s]."""
+    """Return the share of the difference to the target that a lag covers in dt [s]."""
     return 1.0 - math.exp(-dt / lag) if lag > 0.0 else 1.0
 
 
-def _move(pose: NDArray[np.float64], way: float, aside: float, turn: float) -> None:
-    """Move a pose along an arc: its chord, way · sinc(turn/2), lies at half of the turn."""
+def _move(pose: NDArray[np.float64], forward: float, lateral: float, turn: float) -> None:
+    """Move a pose along an arc: its chord, forward · sinc(turn/2), is at half of the turn."""
     half = 0.5 * turn
     share = math.sin(half) / half if half else 1.0
-    ahead, left = share * way, share * aside
+    ahead, left = share * forward, share * lateral
     c, s = math.cos(pose[2] + half), math.sin(pose[2] + half)
     pose[0] += ahead * c - left * s
     pose[1] += ahead * s + left * c

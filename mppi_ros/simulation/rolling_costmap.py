@@ -1,4 +1,4 @@
-"""Mapping: a costmap of scans that remembers, forgets and inflates, over a static map or not."""
+"""Costmap from scans with marking, clearing and inflation, optionally over a static map."""
 # mypy: allow-untyped-defs, allow-untyped-calls
 
 from __future__ import annotations
@@ -15,23 +15,21 @@ from mppi_ros.jit.cache import cached_njit
 from mppi_ros.parameters.errors import InputError
 from mppi_ros.simulation.lidar import Scan
 
-HIT, MISS, CAP = 3, 2, 12  # evidence per scan, and how much of it is kept
-CLEARING_MARGIN = (
-    0.06  # [m] a beam clears up to this before its hit, so that noise does not erode walls
-)
-NEVER_SEEN = -1  # evidence of a cell that no beam has crossed
+HIT, MISS, CAP = 3, 2, 12  # change of the evidence per scan, and its maximum
+CLEARING_MARGIN = 0.06  # [m] before a hit that is not cleared, so that noise does not erode walls
+NEVER_SEEN = -1  # evidence of an unobserved cell
 
 
 class RollingCostmap:
     """
-    A window of evidence for obstacles: hits add, misses take away, what was hit just now stays.
+    A window of evidence for obstacles: hits increase it, misses decrease it.
 
-    The window follows the robot, cell by cell, or lies still on a static map.
+    The window follows the robot in steps of one cell, or is fixed to a static map.
 
     Attributes
     ----------
     resolution : float
-        Side of a cell [m].
+        Cell size [m].
     origin_x, origin_y : float
         Lower left corner of the window [m].
 
@@ -48,27 +46,27 @@ class RollingCostmap:
         inflation: float = 0.5,
     ) -> None:
         """
-        Make an empty window.
+        Create an empty window.
 
         Parameters
         ----------
         size : float or (float, float)
             Extent along x and y [m].
         resolution : float
-            Side of a cell [m].
+            Cell size [m].
         footprint : Footprint, optional
-            Cells nearer to an obstacle than its inscribed radius get the value 99.
+            Cells closer to an obstacle than its inscribed radius have the value 99.
         origin : (float, float), optional
-            Lower left corner of a window that lies still [m]; without, it follows the robot.
+            Lower left corner of a fixed window [m]; by default it follows the robot.
         static : Costmap, optional
-            Map underneath: its obstacles are never cleared, its free cells are known.
+            Static map: its obstacles are never cleared, and its free cells are known.
         inflation : float
-            Cells nearer than this to an obstacle get values that fall with the distance [m].
+            Distance to an obstacle below which cells have decreasing costs [m].
 
         Raises
         ------
         InputError
-            A size that is not positive and finite.
+            A size is not positive and finite.
 
         """
         extent = size if isinstance(size, tuple) else (size, size)
@@ -87,7 +85,7 @@ class RollingCostmap:
 
     @classmethod
     def on(cls, static: Costmap, footprint: Footprint | None = None) -> RollingCostmap:
-        """Make a window that lies still on the whole of a static map."""
+        """Create a fixed window that covers a static map."""
         height, width = static.shape
         return cls(
             (width * static.resolution, height * static.resolution), static.resolution, footprint,
@@ -95,12 +93,12 @@ class RollingCostmap:
         )
 
     def update(self, scan: Scan, pose: ArrayLike) -> Costmap:
-        """Take in a scan and return what is known now; see `add` and `costmap`."""
+        """Add a scan and return the costmap; see `add` and `costmap`."""
         self.add(scan, pose)
         return self.costmap()
 
     def add(self, scan: Scan, pose: ArrayLike) -> None:
-        """Take in a scan made at pose float[3], as the robot believes it: x, y [m], yaw [rad]."""
+        """Add a scan taken at the measured pose float[3]: x, y [m], yaw [rad]."""
         x, y, yaw = np.asarray(pose, dtype=np.float64)
         if self._rolls:
             self._follow(x, y)
@@ -117,7 +115,7 @@ class RollingCostmap:
     def costmap(
         self, around: tuple[float, float] | None = None, side: float = math.inf
     ) -> Costmap:
-        """Return what is known now, inflated: all of it, or a square [m] around a point x, y."""
+        """Return the inflated costmap, complete or cropped to a square [m] around a point x, y."""
         known = self.known(around, side)
         field = distance_field(known, outside_is_obstacle=False)
         _inflate(field.distance, self._inscribed, self._inflation, known.data)
@@ -126,7 +124,7 @@ class RollingCostmap:
     def known(
         self, around: tuple[float, float] | None = None, side: float = math.inf
     ) -> Costmap:
-        """Return what `costmap` returns without inflation: 100, 0, −1 or what the map says."""
+        """Return the costmap without inflation: 100, 0, −1 or values of the static map."""
         height, width = self._evidence.shape
         top = bottom = right = left = 0
         if around is not None and side < math.inf:
@@ -148,7 +146,7 @@ class RollingCostmap:
         )
 
     def _window_of_static(self) -> NDArray[np.int8]:
-        """Return the static map's values in the cells of the window, −1 outside of it."""
+        """Return the values of the static map in the cells of the window; −1 outside of it."""
         below = np.full(self._evidence.shape, UNKNOWN, dtype=np.int8)
         static = self._static
         if static is None:
@@ -164,7 +162,7 @@ class RollingCostmap:
         return below
 
     def _follow(self, x: float, y: float) -> None:
-        """Shift the window by whole cells so that the robot stays in its middle."""
+        """Shift the window by multiples of a cell so that the robot stays in its centre."""
         height, width = self._evidence.shape
         right = round((x - self.origin_x) / self.resolution - 0.5 * width)
         up = round((y - self.origin_y) / self.resolution - 0.5 * height)
@@ -185,7 +183,7 @@ class RollingCostmap:
 
 @cached_njit('void(float64, float64, float64, float64, float64, uint8[:,::1])', nogil=True)
 def _pass(x, y, cos, sin, end, seen):
-    """Write 1 into the cells that a beam crosses before `end`, except where another one ended."""
+    """Set the cells that a beam crosses before `end` to 1, except where a beam ends."""
     height, width = seen.shape
     step_j = 1 if cos > 0.0 else -1
     step_i = 1 if sin > 0.0 else -1
@@ -221,11 +219,11 @@ def _pass(x, y, cos, sin, end, seen):
 )
 def _mark_and_clear(x, y, angles, ranges, max_range, short, underneath, seen, evidence):
     """
-    Update evidence[H, W] by one scan; all lengths are in cells from the corner of the window.
+    Update evidence[H, W] with one scan; all lengths are in cells from the corner of the window.
 
-    seen[H, W] is scratch: 2 where a beam ended, 1 where one passed. Each cell counts once a scan,
-    however many beams meet it. A beam that ends a little before an obstacle of the map
-    underneath[H, W] has met that one: else noise would make every known wall a cell thicker.
+    seen[H, W] is a buffer: 2 where a beam ended, 1 where one passed. Each cell counts once per
+    scan, independent of the number of beams. A beam that ends shortly before an obstacle of the
+    static map underneath[H, W] is attributed to it; otherwise noise would thicken known walls.
     """
     height, width = evidence.shape
     left, right = max(int(x - max_range) - 1, 0), min(int(x + max_range) + 2, width)
@@ -257,7 +255,7 @@ def _mark_and_clear(x, y, angles, ranges, max_range, short, underneath, seen, ev
 
 @cached_njit('void(float32[:,::1], float64, float64, int8[:,::1])', nogil=True)
 def _inflate(distance, inscribed, inflation, data):
-    """Raise data[H, W] near obstacles: 99 within the inscribed radius, falling to 0 beyond."""
+    """Inflate data[H, W]: 99 within the inscribed radius, decreasing to 0 beyond."""
     height, width = data.shape
     for i in range(height):
         for j in range(width):

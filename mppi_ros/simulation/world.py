@@ -1,4 +1,4 @@
-"""World: the obstacles as they truly are, and the map of them that a robot may be given."""
+"""World: the true obstacles, and a static map of them."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ from mppi_ros.parameters.errors import InputError
 from mppi_ros.simulation.geometry import body_clearance, cast_rays
 
 FREE_MARGIN = 2.0  # [m] of free map around a world of circles
-GREY_UNKNOWN = (205, 218)  # what map savers paint where nothing was seen
+GREY_UNKNOWN = (205, 218)  # grey values of unknown cells in saved maps
 CYLINDER_PITCH = 0.15  # [m] between the cylinders of a BARN world
-BARN_BOUNDS = (-5.0, -0.5, 0.5, 14.5)  # [m] corridor, field, and the open beyond with the goal
-IMAGES = ('PNG', 'PPM', 'BMP', 'GIF', 'JPEG', 'TIFF', 'WEBP')  # for EPS Pillow starts Ghostscript
+BARN_BOUNDS = (-5.0, -0.5, 0.5, 14.5)  # [m] corridor, field, and free space with the goal
+IMAGES = ('PNG', 'PPM', 'BMP', 'GIF', 'JPEG', 'TIFF', 'WEBP')  # not EPS, which needs Ghostscript
 NO_CELLS = np.zeros((0, 0), dtype=np.float32)
 
 
 class Moving(Protocol):
-    """A disc that moves, whatever tells where it is."""
+    """A moving disc."""
 
     def at(self, time: float) -> tuple[float, float, float] | None:
-        """Return x, y, radius [m] at a time [s], or None where there is no disc."""
+        """Return x, y, radius [m] at a time [s], or None if it is absent."""
 
 
 class MovingDisc(NamedTuple):
     """
-    A disc that moves at constant velocity and turns back whenever `turn` seconds have passed.
+    A disc that moves at constant velocity and reverses after every `turn` seconds.
 
-    Starts at x, y [m] at time 0 with vx, vy [m/s]; `turn` = inf never turns back.
+    It starts at x, y [m] at time 0 with vx, vy [m/s]; with `turn` = inf it never reverses.
     """
 
     x: float
@@ -49,26 +49,26 @@ class MovingDisc(NamedTuple):
 
     def at(self, time: float) -> tuple[float, float, float]:
         """Return x, y, radius [m] at a time [s]."""
-        gone = time
+        elapsed = time
         if math.isfinite(self.turn):
             phase = time % (2.0 * self.turn)
-            gone = phase if phase <= self.turn else 2.0 * self.turn - phase
-        return self.x + gone * self.vx, self.y + gone * self.vy, self.radius
+            elapsed = phase if phase <= self.turn else 2.0 * self.turn - phase
+        return self.x + elapsed * self.vx, self.y + elapsed * self.vy, self.radius
 
 
 class World:
     """
-    Obstacles: circles, occupied cells of a map, discs that no map knows, discs that move.
+    Obstacles: circles, occupied cells of a map, unmapped discs and moving discs.
 
     Attributes
     ----------
     occupancy : Costmap
-        The static map: 100 occupied, 0 free, −1 unknown, or a value between in maps of mode scale
-        or raw.
+        The static map: 100 occupied, 0 free, −1 unknown, or intermediate values in maps of mode
+        scale or raw.
     circles : float64[n, 3]
-        x, y, radius [m] of the obstacles at rest that are not cells.
+        x, y, radius [m] of the static obstacles that are not cells.
     moving_obstacles : tuple of Moving
-        The obstacles that move.
+        Moving obstacles.
 
     """
 
@@ -80,7 +80,7 @@ class World:
         *,
         solid_cells: bool,
     ) -> None:
-        """Make a world; `solid_cells` says that the occupied cells are obstacles themselves."""
+        """Create a world; with `solid_cells` the occupied cells are obstacles."""
         self.occupancy = occupancy
         self.circles = circles
         self.moving_obstacles = moving_obstacles
@@ -88,7 +88,7 @@ class World:
 
     @classmethod
     def load(cls, path: str | Path) -> World:
-        """Read a world from a map_server YAML file or from a CSV file of circles."""
+        """Load a world from a map_server YAML file or a CSV file of circles."""
         path = Path(path)
         if path.suffix.lower() in ('.yaml', '.yml'):
             return cls.from_map(path)
@@ -97,18 +97,18 @@ class World:
             if 'kind' in columns:
                 return cls.from_barn_csv(path)
             return cls.from_circles(_circles_of(path, columns, rows))
-        raise InputError(f'{path}: a map ends in .yaml or .yml, a list of circles in .csv')
+        raise InputError(f'{path}: the extension must be .yaml or .yml (map) or .csv (circles)')
 
     @classmethod
     def from_map(cls, path: str | Path) -> World:
         """
-        Read a map as the map_server of ROS does.
+        Load a map as map_server of Nav2 does.
 
-        p = 1 − grey/255, or grey/255 with `negate`. Mode trinary: occupied where
-        p > occupied_thresh, free where p < free_thresh, else unknown. Mode scale: the same with
-        values 0..100 between the thresholds. Mode raw: the grey value itself, unknown above 100.
-        Transparent pixels are unknown. In mode trinary the greys 205..218, with which map savers
-        paint the unknown, are never free, whatever the threshold says.
+        p = 1 − grey/255, or grey/255 with `negate`. Mode trinary: occupied if p > occupied_thresh,
+        free if p < free_thresh, else unknown. Mode scale: the same, with values 0..100 between the
+        thresholds. Mode raw: the grey value itself, unknown above 100. Transparent pixels are
+        unknown. In mode trinary the greys 205..218, which map savers use for unknown cells, are
+        never free, independent of the threshold.
 
         Parameters
         ----------
@@ -139,21 +139,21 @@ class World:
         resolution: float = 0.05,
     ) -> World:
         """
-        Make a world of circles, and a map of it: every cell that a circle meets is occupied.
+        Create a world of circles, and a map in which each cell that meets a circle is occupied.
 
         Parameters
         ----------
         circles : float[n, 3]
             x, y, radius [m].
         bounds : (float, float, float, float), optional
-            x_min, y_min, x_max, y_max [m] of the map; MARGIN around the circles without.
+            x_min, y_min, x_max, y_max [m] of the map; by default FREE_MARGIN around the circles.
         resolution : float
-            Of the map [m].
+            Resolution of the map [m].
 
         Raises
         ------
         InputError
-            No circle, a wrong shape, a value that is not finite, a radius that is not positive.
+            There is no circle, or a shape, value or radius is invalid.
 
         """
         discs = _discs(circles)
@@ -168,10 +168,10 @@ class World:
     @classmethod
     def from_barn_csv(cls, path: str | Path) -> World:
         """
-        Read a BARN world: x, y, radius, kind ('wall' or 'field') of each cylinder.
+        Load a BARN world: x, y, radius, kind ('wall' or 'field') of each cylinder.
 
-        The cylinders of the field stand on a grid, and those in the middle of a block were left
-        out; they are put back, so that a block is solid.
+        The cylinders of the field are on a grid, and those inside a block are omitted in the file.
+        They are added, so that a block is solid.
         """
         path = Path(path)
         columns, rows = _read_csv(path)
@@ -182,13 +182,13 @@ class World:
         return cls.from_circles(circles, BARN_BOUNDS)
 
     def with_discs(self, discs: ArrayLike) -> World:
-        """Add discs float[n, 3] (x, y, radius [m]) that the map does not show."""
+        """Add discs float[n, 3] (x, y, radius [m]) that are not on the map; return the world."""
         world = self._copy()
         world.circles = np.vstack([self.circles, _discs(discs)])
         return world
 
     def with_moving_obstacles(self, moving_obstacles: Sequence[Moving]) -> World:
-        """Add obstacles that move; the map does not show them."""
+        """Return the world with additional moving obstacles, not on the map."""
         world = self._copy()
         world.moving_obstacles = (*self.moving_obstacles, *moving_obstacles)
         return world
@@ -199,7 +199,7 @@ class World:
         return world
 
     def discs(self, time: float = 0.0) -> NDArray[np.float64]:
-        """Return x, y, radius [m] of circles and moving obstacles at a time [s]: float64[n, 3]."""
+        """Return x, y, radius [m] of circles and moving obstacles at a time [s], float64[n, 3]."""
         if not self.moving_obstacles:
             return self.circles
         found = [disc for each in self.moving_obstacles if (disc := each.at(time)) is not None]
@@ -214,7 +214,7 @@ class World:
         time: float = 0.0,
     ) -> float:
         """
-        Return the exact distance [m] from the body to the nearest obstacle, 0 in contact.
+        Return the exact distance from the body to the nearest obstacle [m]; 0 in contact.
 
         Parameters
         ----------
@@ -223,9 +223,9 @@ class World:
         pose : float[3]
             x [m], y [m], yaw [rad].
         inflation : float
-            The body is grown by this on all sides [m].
+            Growth of the body on all sides [m].
         time : float
-            Time [s] at which the moving obstacles are taken.
+            Time of the moving obstacles [s].
 
         """
         x, y, yaw = np.asarray(pose, dtype=np.float64)
@@ -249,7 +249,7 @@ class World:
         max_range: float,
         time: float = 0.0,
     ) -> NDArray[np.float32]:
-        """Return the range [m] from x, y along angles float64[n] [rad], inf beyond max_range."""
+        """Return the range [m] from x, y along angles float64[n] [rad]; inf beyond max_range."""
         ranges = np.empty(len(angles), dtype=np.float32)
         grid = self.occupancy
         cast_rays(
@@ -260,10 +260,10 @@ class World:
 
 
 def _cells_to_nearest(occupancy: Costmap) -> NDArray[np.float32]:
-    """Return float32[H, W]: cells from each cell to the nearest occupied one, never too many."""
+    """Return a lower bound of the distance to the nearest occupied cell, float32[H, W]."""
     occupied = occupancy.data == LETHAL
     lethal = Costmap(np.where(occupied, LETHAL, FREE).astype(np.int8), 1.0, 0.0, 0.0)
-    # The field measures to the face of the cell, 0.5 cells before its centre.
+    # The distance field ends at the edge of the cell, 0.5 cells before its centre.
     cells = distance_field(lethal, outside_is_obstacle=False).distance + np.float32(0.5)
     cells[occupied] = 0.0
     return cells
@@ -305,10 +305,10 @@ def _rasterised(
 
 
 def check_sides(what: str, width: int, height: int) -> None:
-    """Raise InputError for a map that is too large, before anything of its size is made."""
+    """Raise InputError for a too large map, before memory of its size is allocated."""
     if not (0 < width <= MAX_SIDE and 0 < height <= MAX_SIDE):
         raise InputError(
-            f'{what} has {width} x {height} cells; 1 to {MAX_SIDE} a side are expected'
+            f'{what} has {width} x {height} cells; 1 to {MAX_SIDE} per side are expected'
         )
 
 
@@ -334,7 +334,7 @@ def _circles_of(path: Path, columns: list[str], rows: list[list[str]]) -> NDArra
             text = ','.join(row)
             raise InputError(f'{path}: line {number} = {text!r} is not a circle') from None
     if not circles:
-        raise InputError(f'{path} holds no circle')
+        raise InputError(f'{path} contains no circle')
     try:
         return _discs(circles)
     except InputError as error:
@@ -342,7 +342,7 @@ def _circles_of(path: Path, columns: list[str], rows: list[list[str]]) -> NDArra
 
 
 def _missing_middles(field: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the cylinders that a hollow block of the BARN grid lacks: float64[n, 3]."""
+    """Return the cylinders that are omitted inside blocks of the BARN grid, float64[n, 3]."""
     from scipy.ndimage import binary_fill_holes
 
     corner = field[:, :2].min(axis=0)
@@ -357,7 +357,7 @@ def _missing_middles(field: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _map_fields(path: Path) -> dict[str, Any]:
-    """Read and check the YAML file of a map."""
+    """Read and validate the YAML file of a map."""
     fields = load_yaml(path)
     if not isinstance(fields, dict):
         raise InputError(f'{path} is not the YAML file of a map')
@@ -403,7 +403,7 @@ def _map_fields(path: Path) -> dict[str, Any]:
 
 
 def _occupancy_of(path: Path, fields: dict[str, Any]) -> NDArray[np.int8]:
-    """Return the image of a map as occupancy values int8[H, W], first row on top."""
+    """Return the image of a map as occupancy values int8[H, W], top row first."""
     grey, opaque = _read_image(path, fields['image'])
     if fields['mode'] == 'raw':
         value = np.rint(grey)
@@ -423,7 +423,7 @@ def _occupancy_of(path: Path, fields: dict[str, Any]) -> NDArray[np.int8]:
 
 
 def _opened(image: Path) -> Any:
-    """Open an image; that it is large is for `check_sides` to say, in one line."""
+    """Open an image without Pillow's warning; `check_sides` rejects large images."""
     from PIL import Image
 
     with warnings.catch_warnings():
@@ -432,10 +432,10 @@ def _opened(image: Path) -> Any:
 
 
 def _read_image(path: Path, image: Path) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Return the grey values 0..255 of an image and which pixels are opaque."""
+    """Return the grey values 0..255 of an image, and which pixels are opaque."""
     name = f'{path}: image {image}'
     with reading(name, 'an image'), _opened(image) as opened:
-        check_sides(name, *opened.size)  # before a few kB are unpacked to gigabytes
+        check_sides(name, *opened.size)  # before decompression
         if opened.mode.startswith('I'):
             grey = np.asarray(opened, dtype=np.float64) * (255.0 / 65535.0)
             return grey, np.ones(grey.shape, dtype=bool)

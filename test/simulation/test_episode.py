@@ -132,8 +132,8 @@ def test_the_trace_has_one_row_a_tick_and_one_for_the_end():
 
 @pytest.mark.parametrize(('changes', 'message'), [
     ({'start': (2.0, 0.6, 0.0)}, 'start .* is in contact'),
-    ({'goal': (2.0, 0.6, 0.0)}, 'goal .* lies in an obstacle'),
-    ({'goal': (40.0, 0.0, 0.0)}, 'goal .* is outside of the map'),
+    ({'goal': (2.0, 0.6, 0.0)}, 'goal .* is in an obstacle'),
+    ({'goal': (40.0, 0.0, 0.0)}, 'goal .* is outside the map'),
     ({'sensing': 'sonar'}, "sensing = 'sonar' is not one of"),
 ])
 def test_an_impossible_episode_is_refused_by_name(changes, message):

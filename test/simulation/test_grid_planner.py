@@ -106,10 +106,10 @@ def test_start_at_the_goal_is_a_path_too():
 
 
 @pytest.mark.parametrize(('start', 'goal', 'message'), [
-    ((1.0, 1.0, 0.0), (4.0, 3.0, 0.0), r'goal \(4.00, 3.00\) m lies in an obstacle'),
-    ((4.0, 3.0, 0.0), (1.0, 1.0, 0.0), r'start \(4.00, 3.00\) m lies in an obstacle'),
+    ((1.0, 1.0, 0.0), (4.0, 3.0, 0.0), r'goal \(4.00, 3.00\) m is in an obstacle'),
+    ((4.0, 3.0, 0.0), (1.0, 1.0, 0.0), r'start \(4.00, 3.00\) m is in an obstacle'),
     ((1.0, 1.0, 0.0), (3.43, 3.0, 0.0), 'the robot needs 0.20 m'),
-    ((1.0, 1.0, 0.0), (9.0, 3.0, 0.0), r'outside of the map: x \[0.00, 8.00\] m'),
+    ((1.0, 1.0, 0.0), (9.0, 3.0, 0.0), r'outside the map: x \[0.00, 8.00\] m'),
     ((1.0, 1.0, 0.0), (math.nan, 3.0, 0.0), 'goal = .* all finite'),
     ((1.0, 1.0), (2.0, 3.0, 0.0), 'start = .* must be'),
 ])

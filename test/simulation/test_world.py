@@ -110,7 +110,7 @@ def test_a_bad_map_is_rejected_by_name(tmp_path, changes, message):
     ('a.yaml', '[1, 2]', 'is not the YAML file of a map'),
     ('a.csv', '', 'no column x'),
     ('a.csv', 'x,y\n1,2', 'no column radius'),
-    ('a.csv', 'x,y,radius\n', 'holds no circle'),
+    ('a.csv', 'x,y,radius\n', 'contains no circle'),
     ('a.csv', 'x,y,radius\n1,2,oak', 'line 2'),
     ('a.csv', 'x,y,radius\n1,2', 'line 2'),
     ('a.csv', 'x,y,radius\n1,2,-1', 'radius = -1 m'),
