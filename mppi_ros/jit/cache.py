@@ -1,16 +1,16 @@
 """
-A file cache for the machine code of Numba's kernels that is never stale and survives damage.
+File cache of the machine code of Numba kernels that is never stale and tolerates corrupt files.
 
-Numba's own cache checks the source file of the kernel alone, so an edit of a function that the
-kernel inlines from another file would leave the old machine code in use. It also unpickles every
-file that it finds: one that a power cut left half written ends the program at import, and anyone
-with write access to the folder can run code in this process. Here
+Numba's own cache checks only the source file of the kernel, so a change of an inlined function in
+another file would leave old machine code in use. It also unpickles any file: a truncated file
+ends the program at import, and users with write access to the directory can execute code in this
+process. Here
 
 - the stamp of a cache is a digest of the kernel's module and of all modules that it imports from
   this package or its own. Numba adds its version, the processor and the argument types;
 - each file is replaced atomically and verified by a digest before it is unpickled;
-- nothing is read from a folder that users other than root and the current one may write to;
-- a failure costs a compilation and one line in the log.
+- nothing is read from a directory that users other than root and the current one may write to;
+- a failure costs a compilation and one log line.
 """
 
 import ast
@@ -42,9 +42,9 @@ def cached_njit(*signatures: Any, **options: Any) -> Callable[[Callable[..., Any
     Parameters
     ----------
     *signatures : str
-        Compiled at once, and no others later, as with njit.
+        Compiled at once, as with njit; no other signatures are compiled later.
     **options
-        Of njit.
+        Options of njit.
 
     """
 
@@ -61,10 +61,10 @@ def cached_njit(*signatures: Any, **options: Any) -> Callable[[Callable[..., Any
 
 def cached(dispatcher: Any, function: Callable[..., Any]) -> Any:
     """
-    Let the dispatcher of a function keep its machine code in files.
+    Enable the file cache of a function's dispatcher.
 
-    The folder is NUMBA_CACHE_DIR alone where that is set, else the __pycache__ of the source or,
-    where that is read-only, the user's cache folder. Without a source file nothing is kept.
+    The directory is NUMBA_CACHE_DIR if set, else the __pycache__ of the source or, if that is
+    read-only, the user's cache directory. Without a source file nothing is cached.
     """
     if _has_source(function):
         dispatcher._cache = KernelCache(function)
@@ -72,11 +72,11 @@ def cached(dispatcher: Any, function: Callable[..., Any]) -> Any:
 
 
 class KernelCache(FunctionCache):
-    """Numba's cache of one function, on files that may be damaged, read-only or untrusted."""
+    """Numba's cache of one function, tolerating corrupt, read-only or untrusted files."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
-        # The base is not initialised: it picks one folder, by writing to it. A cache that can
-        # only be read, as in the image of a robot, is worth reading.
+        # The base class is not initialised, since it selects a directory by writing to it. A
+        # read-only cache, as in the image of a robot, is still useful.
         self._name = repr(function)
         self._py_func = function
         self._impl = _CompileResults(function)
@@ -89,7 +89,7 @@ class KernelCache(FunctionCache):
         self.enable()
 
     def flush(self) -> None:
-        """Forget all machine code of the function."""
+        """Remove all machine code of the function."""
         for files in self._files:
             with suppress(OSError):
                 files.forget()
@@ -103,8 +103,8 @@ class KernelCache(FunctionCache):
                 found = files.load(key)
                 if found is not None:
                     return self._impl.rebuild(context, found)
-            except Exception as error:  # unpickling raises anything
-                _warn_once('read', files.folder, error, 'it is compiled anew')
+            except Exception as error:  # unpickling raises any type
+                _warn_once('read', files.folder, error, 'it is recompiled')
         return None
 
     def _save_overload(self, signature: Any, result: Any) -> None:
@@ -117,11 +117,11 @@ class KernelCache(FunctionCache):
                 return
             except OSError as error:
                 problem = files.folder, error
-        _warn_once('kept', *problem, 'it is compiled at each start')
+        _warn_once('written', *problem, 'it is compiled at each start')
 
 
 class _CacheLocation(_CacheLocator):
-    """Numba's notion of a place for files, without a choice: see KernelCache."""
+    """Locator with a fixed location; KernelCache selects the directory."""
 
     def __init__(self, function: Callable[..., Any], file: str) -> None:
         self._py_file = file
@@ -146,37 +146,37 @@ class _CompileResults(CompileResultCacheImpl):
 
 
 def _candidate_folders(source: str) -> list[Path]:
-    """Return where the machine code of a source file may be, the preferred folder first."""
+    """Return the possible directories of the machine code of a source file, preferred first."""
     within = _CacheLocator.get_suitable_cache_subpath(source)
     if config.CACHE_DIR:
         return [Path(os.path.abspath(config.CACHE_DIR), within)]
     folders = [os.path.join(os.path.dirname(source), '__pycache__')]
     home = os.environ.get('XDG_CACHE_HOME') or os.path.expanduser('~/.cache')
-    if os.path.isabs(home):  # a user without a home keeps the ~
+    if os.path.isabs(home):  # expanduser keeps ~ for a user without a home
         folders.append(os.path.join(home, 'numba', within))
     return [Path(os.path.abspath(folder)) for folder in folders]
 
 
 def _warn_once(done: str, folder: Path, error: Exception, instead: str) -> None:
-    """Log the first of a kind of problem: there may be one for each of a hundred kernels."""
+    """Log the first problem of a kind, since there may be one per kernel."""
     if done not in _warned:
         _warned.add(done)
-        words = str(error) or type(error).__name__
-        log.warning(f'Machine code in {folder} cannot be {done}: {words}; {instead}')
+        message = str(error) or type(error).__name__
+        log.warning(f'Machine code in {folder} cannot be {done}: {message}; {instead}')
 
 
 _warned: set[str] = set()
 
 
 def _has_source(function: Callable[..., Any]) -> bool:
-    """Return whether all that a function is made of can be read from its module's file."""
+    """Return whether the source of a function is that of its module's file."""
     file = getattr(sys.modules.get(function.__module__), '__file__', None) or ''
     within = inspect.getfile(function)
     return file.endswith('.py') and os.path.exists(within) and os.path.samefile(file, within)
 
 
 def stamp(function: Callable[..., Any]) -> str:
-    """Return the digest of all sources that `function` may be made of."""
+    """Return the digest of all sources that may affect `function`."""
     packages = frozenset({function.__module__.split('.')[0], __name__.split('.')[0]})
     found, waiting = set[str](), [function.__module__]
     while waiting:
@@ -184,7 +184,7 @@ def stamp(function: Callable[..., Any]) -> str:
         if module not in found:
             found.add(module)
             waiting += _read(module, packages)[1]
-    # the name: machine code from `python module.py` cannot be loaded where it is imported
+    # with the name, since machine code of `python module.py` cannot be loaded after an import
     digest = hashlib.sha256(function.__module__.encode())
     for module in sorted(found):
         digest.update(_read(module, packages)[0])
@@ -205,7 +205,7 @@ def _read(module: str, packages: frozenset[str]) -> tuple[bytes, tuple[str, ...]
 
 
 def _imports(source: bytes, package: str) -> Iterator[str]:
-    """Yield what a source may import as a module: both a and a.b where it imports b from a."""
+    """Yield all possible modules of the imports of a source: a and a.b for `from a import b`."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)

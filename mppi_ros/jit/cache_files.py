@@ -1,9 +1,9 @@
 """
-Files of machine code that are verified before they are unpickled.
+Files of machine code that are verified before unpickling.
 
-A power cut can leave half of a file, a full disk an empty one, and unpickling can run any code. So
-each file is replaced atomically, verified by a digest, and read only from folders that users other
-than root and the current one cannot write to.
+A power failure can truncate a file, and unpickling can execute any code. Each file is therefore
+replaced atomically, verified by a digest, and read only from directories that users other than
+root and the current one cannot write to.
 """
 
 from contextlib import suppress
@@ -21,25 +21,25 @@ import uuid
 
 from numba.core.serialize import dumps
 
-ABANDONED_AFTER = 600.0  # [s] after which the writer of an unfinished file must have been killed
+ABANDONED_AFTER = 600.0  # [s] age at which an unfinished file is orphaned
 
 
 class CacheFiles:
     """
-    Files of one function in one folder: an index, and one file of machine code for each key.
+    Files of one function in one directory: an index, and a file of machine code per key.
 
-    The first line of the index is the digest of the rest, the second the stamp. The name of a file
-    of machine code holds the digest of its content, so two processes that write at the same time
-    cannot mix up their keys.
+    The first line of the index is the digest of the rest, the second the source stamp. The name of
+    a file of machine code contains the digest of its content, so concurrent writers cannot mix up
+    their keys.
 
     Parameters
     ----------
     folder : Path
-        Made when something is saved.
+        Directory, created on the first save.
     base : str
-        How the names of the files begin.
+        Prefix of the file names.
     made_of : str
-        Stamp of what the machine code is made of; no newline.
+        Stamp of the sources of the machine code, without newlines.
 
     """
 
@@ -51,14 +51,14 @@ class CacheFiles:
 
     def load(self, key: Any) -> Any:
         """
-        Return what was saved under a key, or None.
+        Return the value of a key, or None.
 
         Raises
         ------
         OSError
-            A file cannot be read, or other users may write to it.
+            A file cannot be read, or is writable by other users.
         ValueError
-            A file is damaged.
+            A file is corrupt.
 
         """
         if not self._index.exists():
@@ -69,20 +69,20 @@ class CacheFiles:
             return None
         try:
             content = read_trusted(self.folder / name)
-        except FileNotFoundError:  # another process has just replaced it
+        except FileNotFoundError:  # replaced by another process
             return None
         if name != self._name_of(content):
-            raise ValueError(f'{name} is damaged')
+            raise ValueError(f'{name} is corrupt')
         return pickle.loads(content)
 
     def save(self, key: Any, value: Any) -> None:
         """
-        Keep a value under a key.
+        Save the value of a key.
 
         Raises
         ------
         OSError
-            The folder is full, read-only, or other users may write to it.
+            The disk is full, or the directory is read-only or writable by other users.
 
         """
         _make_folder(self.folder)
@@ -92,7 +92,7 @@ class CacheFiles:
         _replace(self.folder / name, content)
         try:
             names = self._read_index()
-        except Exception:  # damaged: it is replaced
+        except Exception:  # corrupt: it is replaced
             names = {}
         self._write_index({**names, key: name})
 
@@ -105,14 +105,14 @@ class CacheFiles:
         return f'{self._base}.{hashlib.sha256(content).hexdigest()[:32]}.nbc'
 
     def _read_index(self) -> dict[Any, str]:
-        """Return the name of the file of each key; nothing where the sources were others."""
+        """Return the file name of each key; empty if the sources have changed."""
         try:
             content = read_trusted(self._index)
         except FileNotFoundError:
             return {}
         digest, _, rest = content.partition(b'\n')
         if digest != _digest(rest):
-            raise ValueError(f'{self._index.name} is damaged')
+            raise ValueError(f'{self._index.name} is corrupt')
         made_of, _, names = rest.partition(b'\n')
         return dict(pickle.loads(names)) if made_of == self._made_of else {}
 
@@ -122,7 +122,7 @@ class CacheFiles:
         self._remove_all_but(set(names.values()))
 
     def _remove_all_but(self, named: set[str]) -> None:
-        """Remove the code of older sources and the unfinished files of killed processes."""
+        """Remove files of older sources and orphaned unfinished files."""
         for file in self.folder.iterdir():
             own = file.name.startswith(f'{self._base}.') and file.name not in named
             with suppress(OSError):
@@ -134,29 +134,29 @@ class CacheFiles:
 
 def check_trusted(folder: Path) -> None:
     """
-    Check that only root and this user can change what a folder holds.
+    Check that only root and this user can modify the content of a directory.
 
     Parameters
     ----------
     folder : Path
-        Absolute and without symbolic links.
+        Absolute path without symbolic links.
 
     Raises
     ------
     PermissionError
-        The folder or one above it belongs to another user, or another user may write to it.
+        The directory or a parent belongs to another user or is writable by other users.
 
     """
     _check_owned(folder, folder.lstat())
     for above in folder.parents:
         found = above.lstat()
-        # with the sticky bit, as in /tmp, others cannot replace what is not theirs
+        # with the sticky bit, as in /tmp, users can replace only their own files
         sticky = bool(found.st_mode & stat.S_ISVTX)
         _check_owned(above, found, shared=sticky)
 
 
 def _check_owned(path: Path, found: os.stat_result, *, shared: bool = False) -> None:
-    """Check the owner of a file or folder and, unless it may be shared, who can write to it."""
+    """Check the owner of a path and, unless it may be shared, its write permissions."""
     user = os.geteuid()
     if found.st_uid not in (0, user):
         raise PermissionError(f'{path} belongs to another user')
@@ -170,8 +170,8 @@ def _is_private(group: int, user: int) -> bool:
     """
     Return whether root and a user are the only members of a group.
 
-    Ubuntu creates a group for each user and makes their folders group-writable. OpenSSH in Debian
-    applies the same rule to its files.
+    Ubuntu creates a group per user and makes directories group-writable. OpenSSH in Debian applies
+    the same rule to its files.
     """
     entries = pwd.getpwall()
     own = {entry.pw_name for entry in entries if entry.pw_uid in (0, user)}
@@ -182,21 +182,21 @@ def _is_private(group: int, user: int) -> bool:
 
 
 def _make_folder(folder: Path) -> None:
-    """Make a folder and those above it, which only this user can write to whatever the umask."""
+    """Create a directory and its parents, writable only by this user regardless of the umask."""
     for place in (*reversed(folder.parents), folder):
         if not place.is_dir():
             place.mkdir(0o755, exist_ok=True)
 
 
 def read_trusted(file: Path) -> bytes:
-    """Return the content of a file that no other user can have written."""
+    """Return the content of a file that other users cannot write to."""
     with file.open('rb') as stream:
         _check_owned(file, os.fstat(stream.fileno()))
         return stream.read()
 
 
 def _replace(file: Path, content: bytes) -> None:
-    """Replace a file atomically: after a power cut it is the old or the new one."""
+    """Replace a file atomically: after a power failure it is the old or the new one."""
     unfinished = file.with_name(f'{file.name}.{uuid.uuid4().hex[:16]}.tmp')
     descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
     try:

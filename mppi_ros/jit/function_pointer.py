@@ -1,9 +1,8 @@
 """
-Calls through an address: a function that is compiled once, whichever kernels call it.
+Calls through function pointers, so that a function is compiled once for all calling kernels.
 
-Numba compiles whatever a kernel contains anew for the kernel, and several times over for one with
-several threads. A function behind an address is compiled apart from its callers, and an address is
-an integer, which costs nothing to hand over.
+Numba recompiles all functions that a kernel contains, several times for a parallel kernel. A
+function behind a pointer is compiled separately, and passing the pointer, an integer, is free.
 """
 
 from collections.abc import Callable
@@ -21,7 +20,7 @@ from mppi_ros.jit.simd import OPTIONS
 
 
 def compile_cfunc(function: Callable[..., None], *arguments: Any) -> Any:
-    """Compile a function of arguments of these types; it must live as long as its `address`."""
+    """Compile a function for the given argument types; keep it alive while `address` is used."""
     compiled = cached(CFunc(function, (arguments, types.void), {}, OPTIONS), function)
     compiled.compile()
     return compiled
@@ -29,7 +28,7 @@ def compile_cfunc(function: Callable[..., None], *arguments: Any) -> Any:
 
 @intrinsic
 def call_pointer(typing_context: Any, address: Any, arguments: Any) -> Any:
-    """Call an addressable function with a tuple; types other than its own are not noticed."""
+    """Call a function pointer with a tuple of arguments; their types are not checked."""
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         kinds = [context.get_value_type(kind) for kind in signature.args[1]]
@@ -43,7 +42,7 @@ def call_pointer(typing_context: Any, address: Any, arguments: Any) -> Any:
 
 @intrinsic
 def stack_address(typing_context: Any, value: Any) -> Any:
-    """Return where a value lies while the caller runs, for an argument of type CPointer."""
+    """Return the address of a value on the stack of the caller, for a CPointer argument."""
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         model = context.data_model_manager[value]

@@ -1,9 +1,9 @@
 """
-Blocks of 64 samples, the unit of all fast kernels, and what keeps their loops vectorised.
+Vectorisation: blocks of 64 samples, the unit of all fast kernels, and intrinsics on their rows.
 
-Samples stand innermost: a block's row holds one quantity of 64 samples, so every loop over a row
-compiles to plain vector instructions. Rows live on the stack: the compiler then knows that no two
-rows overlap, which it would have to check of heap arrays at run time (measured 9 times slower).
+Samples are the innermost dimension: a row of a block contains one quantity of 64 samples, so each
+loop over a row compiles to vector instructions. Rows are on the stack, where the compiler knows
+that they do not overlap. For heap arrays it would check at run time (measured 9 times slower).
 """
 
 from collections.abc import Callable
@@ -22,8 +22,8 @@ from mppi_ros.jit.cache import cached
 
 BLOCK = 64
 
-# No reassociation: sums keep their order, so the bits do not depend on how the code was compiled.
-# No nnan and no ninf: NaN and inf stay detectable, which measured no slower.
+# No reassociation: sums keep their order, so results do not depend on the compilation.
+# No nnan and no ninf: NaN and inf remain detectable, without measurable cost.
 FASTMATH = {'nsz', 'arcp', 'contract', 'afn'}
 
 OPTIONS: dict[str, Any] = {
@@ -36,13 +36,13 @@ INLINED: dict[str, Any] = {**OPTIONS, 'forceinline': True}
 
 def enable_avx512() -> None:
     """
-    Let LLVM use the whole of an AVX-512 register, before anything is compiled.
+    Let LLVM use complete AVX-512 registers; call it before anything is compiled.
 
-    On Intel it uses half, since the first such processors slowed down for the other half. Those
-    with VBMI2, the third generation and later, do not: a rollout takes 0.32 instead of 0.44 ms
-    on Sapphire Rapids. What the environment says of the processor comes first. Numba reads this
-    once, at the first decorator, so it is done at import; it concerns all code that Numba compiles
-    in the process, and changes no result.
+    By default LLVM uses half of them on Intel, since the first processors with AVX-512 reduce
+    their clock otherwise. Processors with VBMI2, the third generation and later, do not: a rollout
+    takes 0.32 instead of 0.44 ms on Sapphire Rapids. Environment variables of the processor take
+    precedence. Numba reads the setting once, at the first decorator, so it is set at import. It
+    affects all code that Numba compiles in the process, and does not change results.
     """
     if config.CPU_NAME is None and config.CPU_FEATURES is None:
         features = get_host_cpu_features()
@@ -54,27 +54,27 @@ enable_avx512()
 
 
 def kernel(function: Callable[..., Any]) -> Any:
-    """Compile a function that is called from Python and runs on one thread."""
+    """Compile a function that Python calls, on one thread."""
     return cached(njit(**OPTIONS)(function), function)
 
 
 def parallel_kernel(function: Callable[..., Any]) -> Any:
-    """Compile a function that is called from Python and whose prange runs on several threads."""
+    """Compile a function that Python calls, with prange on several threads."""
     return cached(njit(parallel=True, **OPTIONS)(function), function)
 
 
 def inline_njit(function: Callable[..., Any]) -> Any:
-    """Compile a function into each kernel that calls it."""
+    """Compile a function that is inlined into the calling kernels."""
     return njit(**INLINED)(function)
 
 
 def inline_jit(function: Callable[..., Any]) -> Any:
-    """Compile a function into each kernel that calls it; Python calls it as it is."""
+    """Compile a function that is inlined into kernels and callable from Python."""
     return register_jitable(**INLINED)(function)
 
 
 def overload_by_type(function: Callable[..., Any]) -> Any:
-    """Return a decorator: what it decorates returns, for argument types, the code in kernels."""
+    """Return a decorator of a function that selects an implementation by argument types."""
     return overload(function, jit_options=INLINED, strict=False)
 
 
@@ -82,8 +82,8 @@ def kernel_only(function: Callable[..., Any]) -> Callable[..., Any]:
     """
     Return a function that raises NotImplementedError when Python calls it.
 
-    For functions implemented in kernels only, by `overload_by_type`: without a body they would
-    return None, and the caller would not notice that nothing was done.
+    It marks functions that are implemented only in kernels, by `overload_by_type`. Without a body
+    they would return None, and the caller would not notice the error.
     """
 
     @functools.wraps(function)
@@ -95,10 +95,10 @@ def kernel_only(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def stack_array(element: Any, *shape: int) -> Any:
     """
-    Return an intrinsic that makes an array of a shape on the stack of its caller, not initialised.
+    Return an intrinsic that allocates an uninitialised array on the stack of its caller.
 
-    An inlined function could not: what it reserves is dead when it returns, and older compilers
-    then give the same place to the next row.
+    An inlined function cannot do this: its allocation is dead on return, and older compilers then
+    reuse the memory for the next row.
     """
 
     def make(typing_context: Any) -> Any:
@@ -125,7 +125,7 @@ def stack_array(element: Any, *shape: int) -> Any:
 
 
 def _vector_copier(width: int) -> Any:
-    """Return an intrinsic that copies `width` floats at once from one array to another."""
+    """Return an intrinsic that copies `width` floats at once between two arrays."""
 
     def copy(typing_context: Any, source: Any, i: Any, target: Any, j: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -155,10 +155,10 @@ _copy4 = _vector_copier(4)
 @intrinsic
 def atomic_fetch_add(typing_context: Any, counter: Any) -> Any:
     """
-    Return counter[0], int64, and add one to it, at once for all threads.
+    Return counter[0], int64, and increment it atomically.
 
-    Threads that take the next block of work each time they have finished one come to an end
-    together, though one woke up later or has its core disturbed. Numba shares out in advance.
+    Threads that each fetch the next block when they finish one end at the same time, even if one
+    wakes up later or is disturbed. Numba instead divides the work in advance.
     """
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -171,7 +171,7 @@ def atomic_fetch_add(typing_context: Any, counter: Any) -> Any:
 
 stack_row = stack_array(types.float32, BLOCK)
 stack_uint32 = stack_array(types.uint32, BLOCK)
-stack_int32 = stack_array(types.int32, BLOCK)  # places in a table
+stack_int32 = stack_array(types.int32, BLOCK)  # indices into a table
 stack_row2 = stack_array(types.float32, BLOCK, 2)
 stack_row4 = stack_array(types.float32, BLOCK, 4)
 stack_counter = stack_array(types.int64, 1)
@@ -180,10 +180,10 @@ stack_counter = stack_array(types.int64, 1)
 @inline_njit
 def gather(table: Any, places: Any, out: Any) -> None:
     """
-    Copy table[places] into the row out, for a table float32[n].
+    Copy table[places] to the row out, for a table float32[n].
 
-    One plain copy after the other, apart from all arithmetic: on Zen 4 a gather instruction takes
-    as long for each element, stalls what stands around it, and brings only four bytes.
+    It uses scalar copies, separate from all arithmetic. On Zen 4 a gather instruction takes as
+    long per element, stalls surrounding instructions, and loads only four bytes.
     """
     for j in range(BLOCK):
         _copy1(table, places[j], out, j)
@@ -191,13 +191,13 @@ def gather(table: Any, places: Any, out: Any) -> None:
 
 @inline_njit
 def gather2(table: Any, places: Any, out: Any) -> None:
-    """Copy table[places] into out, float32[BLOCK, 2], for a table float32[n, 2]."""
+    """Copy table[places] to out, float32[BLOCK, 2], for a table float32[n, 2]."""
     for j in range(BLOCK):
         _copy2(table, places[j], out, j)
 
 
 @inline_njit
 def gather4(table: Any, places: Any, out: Any) -> None:
-    """Copy table[places] into out, float32[BLOCK, 4], for a table float32[n, 4]."""
+    """Copy table[places] to out, float32[BLOCK, 4], for a table float32[n, 4]."""
     for j in range(BLOCK):
         _copy4(table, places[j], out, j)

@@ -1,10 +1,10 @@
 """
-How many threads a solve uses, over which layer they run, and how they wait between two solves.
+Number of threads of a solve, their threading layer, and their wait policy.
 
-A control loop sleeps most of the time, and so must its threads: OpenMP's default is to spin, which
-costs a core, and tens of milliseconds when another program wants it. Intel's TBB sleeps by itself
-and is used where it is installed. Both are settings of the whole process, so nothing is set by an
-import: a controller and the command lines call `sleep_between_solves`.
+A control loop is idle most of the time, and its threads should sleep. OpenMP spins by default,
+which occupies a core and delays other programs by tens of milliseconds. Intel's TBB sleeps and is
+used if installed. Both settings affect the complete process, so an import does not change them:
+the controller and the command lines call `sleep_between_solves`.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ MIN_SAMPLE_STEPS_PER_THREAD = 400_000
 
 def sleep_between_solves() -> None:
     """
-    Let the threads of this process sleep between two solves; call it before the first solve.
+    Let the threads of this process sleep between solves; call it before the first solve.
 
-    OpenMP reads its policy when it is loaded, which Numba does when the first thread is started.
-    Numba's own layer, which is not safe for threads, is left out. What the environment says,
-    NUMBA_THREADING_LAYER or OMP_WAIT_POLICY, comes first.
+    OpenMP reads its policy when it is loaded, which Numba does when the first thread starts.
+    Numba's own layer is excluded, since it is not thread-safe. The environment variables
+    NUMBA_THREADING_LAYER and OMP_WAIT_POLICY take precedence.
     """
     os.environ.setdefault('OMP_WAIT_POLICY', 'passive')
     if numba.config.THREADING_LAYER == 'default':
@@ -34,8 +34,9 @@ def choose_threads(wanted: int, sample_steps: int) -> int:
     """
     Return the number of threads for a solve.
 
-    `wanted` 0 chooses by the work, `sample_steps` = K · T, and the cores of the machine. One
-    thread runs the serial kernels, which need no layer and have the shortest tail of times.
+    With `wanted` 0 it depends on the work, `sample_steps` = K · T, and the cores of the machine.
+    One thread runs the serial kernels, which need no threading layer and have the lowest tail
+    latency.
     """
     most = min(numba.config.NUMBA_NUM_THREADS, len(os.sched_getaffinity(0)))
     threads = wanted if wanted > 0 else 1 + sample_steps // MIN_SAMPLE_STEPS_PER_THREAD
@@ -44,17 +45,17 @@ def choose_threads(wanted: int, sample_steps: int) -> int:
 
 
 def use_threads(threads: int) -> None:
-    """Let the parallel kernels that this thread calls from now on run on so many threads."""
+    """Set the number of threads of parallel kernels that this thread calls."""
     if threads > 1:
         numba.set_num_threads(threads)
 
 
 def _started() -> bool:
     """
-    Start the threads, and return whether the machine has a layer that is safe for threads.
+    Start the threads, and return whether the threading layer is thread-safe.
 
-    Numba's own layer, workqueue, aborts the process if two threads enter kernels at once: it is
-    used only where the environment asks for it.
+    Numba's own layer, workqueue, aborts the process if two threads enter kernels at once. It is
+    used only on request by the environment.
     """
     try:
         numba.get_num_threads()

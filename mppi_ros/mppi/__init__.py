@@ -1,4 +1,4 @@
-"""The optimiser and nothing else: sampling, score, natural gradient, iteration; it sees only f."""
+"""The MPPI optimiser: sampling, score, natural gradient and iteration, independent of f."""
 
 from mppi_ros.mppi import score, theory
 from mppi_ros.mppi.optimizer import BlockObjective, IterationStatistics, Optimizer

@@ -1,5 +1,5 @@
 """
-Samples of N(0, Σ) for blocks of 64: fast to draw, and the same for every number of threads.
+Samples of N(0, Σ) in blocks of 64: fast, and independent of the number of threads.
 
 Σ is the product of a covariance over time and one between controls. Over time the noise of each
 control is a stationary AR(2) process of unit variance, n = A z, z white and A lower triangular:
@@ -17,7 +17,7 @@ from mppi_ros.jit.simd import BLOCK, inline_njit, kernel, parallel_kernel, stack
 
 class AR2Process(NamedTuple):
     """
-    The AR(2) process n_t = first · n_{t−1} + second · n_{t−2} + gain · z_t, started stationary.
+    Stationary AR(2) process n_t = first · n_{t−1} + second · n_{t−2} + gain · z_t.
 
     n_0 = z_0 and n_1 = start · n_0 + start_gain · z_1 have the stationary covariance.
     """
@@ -31,9 +31,9 @@ class AR2Process(NamedTuple):
 
 class NoiseKey(NamedTuple):
     """
-    Which noise is drawn: it follows from seed, step and the number of the block alone.
+    Key of the noise, which depends only on seed, step and the number of the block.
 
-    Blocks are counted from `first` on; not `fresh`: what is there is taken.
+    Blocks are counted from `first`. If not `fresh`, existing noise is reused.
     """
 
     seed: int
@@ -70,13 +70,13 @@ def whiten(process: Any, noise: Any, out: Any) -> Any:
         if noise.shape[0] > 1:
             out[1, c] = (noise[1, c] - process.start * noise[0, c]) / process.start_gain
         for t in range(2, noise.shape[0]):
-            foreseen = process.first * noise[t - 1, c] + process.second * noise[t - 2, c]
-            out[t, c] = (noise[t, c] - foreseen) / process.gain
+            predicted = process.first * noise[t - 1, c] + process.second * noise[t - 2, c]
+            out[t, c] = (noise[t, c] - predicted) / process.gain
     return out
 
 
 def unwhiten_transposed(process: AR2Process, white: NDArray[Any]) -> NDArray[Any]:
-    """Return A⁻ᵀ z for `white` z, float[T, m]: with z̄ = Σ w z it gives the score in unit noise."""
+    """Return A⁻ᵀ z for white z, float[T, m]; for z̄ = Σ w z it is the score in unit noise."""
     scaled = white.astype(np.float64)
     scaled[1:2] /= process.start_gain
     scaled[2:] /= process.gain
@@ -88,7 +88,7 @@ def unwhiten_transposed(process: AR2Process, white: NDArray[Any]) -> NDArray[Any
 
 
 def block_count(samples: int, antithetic: bool) -> int:
-    """Return how many blocks of noise are drawn for `samples`; antithetic pairs share one."""
+    """Return the number of blocks drawn for `samples`; antithetic pairs share a block."""
     drawn = (samples + 1) // 2 if antithetic else samples
     return -(-drawn // BLOCK)
 
@@ -98,8 +98,8 @@ def _hash(x: Any) -> Any:
     """
     Mix the bits of a uint32.
 
-    Numba widens a result of 32-bit integers to 64 bits, which halves the speed of a vector: here
-    and below every step is cut back to 32 bits.
+    Numba promotes results of 32-bit integers to 64 bits, which halves the vector width. All steps
+    here and below are therefore cast back to 32 bits.
     """
     x = np.uint32(x ^ (x >> np.uint32(16)))
     x = np.uint32(x * np.uint32(0x7FEB352D))
@@ -127,7 +127,7 @@ def _next_word(s0: Any, s1: Any, s2: Any, s3: Any) -> Any:
 
 @inline_njit
 def _log(x: Any) -> Any:
-    """Natural logarithm of a float32 in (0, 1], to 1e-5 of its value: a minimax polynomial."""
+    """Natural logarithm of a float32 in (0, 1] by a minimax polynomial, relative error 1e-5."""
     bits = np.float32(x).view(np.int32)
     exponent = np.int32(np.int32(bits - np.int32(0x3F3504F3)) >> np.int32(23))
     mantissa = np.int32(bits - np.int32(exponent << np.int32(23))).view(np.float32)
@@ -144,11 +144,11 @@ def _normals(u: Any, v: Any) -> Any:
     """
     Return two independent normals from two random words, by Box–Muller with polynomials.
 
-    The radius comes from the upper bits of u, an angle within a quarter turn from those of v, and
-    the two signs from the lowest bits of v.
+    The radius uses the upper bits of u, an angle within a quarter turn those of v, and the two
+    signs the lowest bits of v.
     """
     uniform = np.float32(np.int32(u >> np.uint32(8))) * np.float32(2.0**-24) + np.float32(2.0**-25)
-    # radius / √2, for (cos ∓ sin) below has length √2
+    # radius / √2, since (cos ∓ sin) below has length √2
     radius = np.sqrt(max(-_log(uniform), np.float32(0.0)))
     angle = np.float32(np.int32(np.int32(v) >> np.int32(8))) * np.float32(np.pi / 4 * 2.0**-23)
     z = angle * angle
@@ -167,9 +167,9 @@ def _normals(u: Any, v: Any) -> Any:
 @inline_njit
 def draw_white(seed: Any, step: Any, block: Any, out: Any) -> None:
     """
-    Fill out, float32[n, BLOCK], with N(0, 1); the bits depend on seed, step and sample alone.
+    Fill out, float32[n, BLOCK], with N(0, 1); the bits depend only on seed, step and sample.
 
-    One generator a sample, seeded by hashing; its four words stay in rows on the stack.
+    There is one generator per sample, seeded by hashing; its four words are rows on the stack.
     """
     a, b, c, d = stack_uint32(), stack_uint32(), stack_uint32(), stack_uint32()
     mixed = _hash(np.uint32(np.uint32(step) ^ np.uint32(0x9E3779B9)))
@@ -193,7 +193,7 @@ def draw_white(seed: Any, step: Any, block: Any, out: Any) -> None:
 
 @inline_njit
 def correlate(process: Any, controls: Any, out: Any) -> None:
-    """Replace white z by n = A z in out, float32[T · m, BLOCK]."""
+    """Replace white noise z by n = A z in out, float32[T · m, BLOCK], in place."""
     if process.first == np.float32(0.0) or out.shape[0] <= controls:
         return
     last, before = stack_row(), stack_row()
@@ -227,6 +227,6 @@ def draw_serial(seed: Any, step: Any, process: Any, controls: Any, noise: Any) -
 
 @parallel_kernel
 def draw_parallel(seed: Any, step: Any, process: Any, controls: Any, noise: Any) -> None:
-    """Fill noise, float32[blocks, T · m, BLOCK], on all threads."""
+    """Fill noise, float32[blocks, T · m, BLOCK], on several threads."""
     for block in prange(noise.shape[0]):
         draw_block(seed, step, block, process, controls, noise[block])

@@ -1,9 +1,9 @@
 """
 MPPI as natural-gradient ascent: x̄ ← x̄ + α Σ ∇L_Σ(x̄) = x̄ + α Σ_i w_i ε_i.
 
-One iteration: draw ε ~ N(0, Σ), evaluate f(x̄ + ε), weigh by exp(−f/λ), step, keep to the
-bounds. Nothing in here knows what the controls mean: f is any callable from controls (K, T, m) to
-costs (K,), or an objective that evaluates blocks of noise itself.
+One iteration: draw ε ~ N(0, Σ), evaluate f(x̄ + ε), weight by exp(−f/λ), step, project to the
+bounds. The module is independent of the meaning of the controls: f is any callable from controls
+(K, T, m) to costs (K,), or an objective that evaluates blocks of noise itself.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from mppi_ros.mppi import score
 from mppi_ros.mppi.parameters import MppiParameters
 from mppi_ros.parameters.errors import InputError, ParameterError
 
-MAX_SLICES = 8  # of a solve that might be too slow
-FEW = 4000  # samples: fewer are averaged sooner than another thread is awake
-SPARE = 0.5  # of the time that is left: a solve as quick as that is done in one piece
-PAST = 4  # rows of the plan that lie behind, for smoothing
-# The middle of the parabola that fits nine points, 2 · PAST + 1.
+MAX_SLICES = 8  # of a solve with a deadline
+FEW = 4000  # samples below which averaging on one thread is faster
+SPARE = 0.5  # of the remaining time: an expected solve time below it needs no slices
+PAST = 4  # rows of the plan before the current time, for smoothing
+# Central coefficients of the Savitzky-Golay filter of nine points, 2 · PAST + 1.
 PARABOLA = np.array([-21, 14, 39, 54, 59, 54, 39, 14, -21], np.float32) / np.float32(231)
 
 Floats = NDArray[np.float32]
@@ -39,10 +39,10 @@ Bounds = tuple[ArrayLike, ArrayLike]
 @runtime_checkable
 class BlockObjective(Protocol):
     """
-    An objective that rolls out blocks of noise itself and never forms controls (K, T, m).
+    An objective that rolls out blocks of noise itself, without controls (K, T, m).
 
-    It may have an attribute `sigma_scale`, float32[m] or None: the factor on the standard
-    deviation of each control in this step.
+    It may have an attribute `sigma_scale`, float32[m] or None: factors on the standard
+    deviations of the controls in this step.
     """
 
     def evaluate_blocks(
@@ -59,13 +59,13 @@ class BlockObjective(Protocol):
         Fill costs, float32[blocks, BLOCK], with f(x̄ ± L n).
 
         mean is float32[T, m], factor is L, float32[m, m], noise is n, float32[drawn, T · m,
-        BLOCK]; blocks of costs past the drawn ones belong to −n. It is drawn here, by
-        noise.draw_block, because a block of noise is best used where it was just made.
+        BLOCK]; blocks of costs beyond the drawn ones belong to −n. The objective draws n with
+        noise.draw_block, since a block of noise is best used while it is in the cache.
         """
 
     def project(self, mean: Floats) -> None:
         """
-        Move mean, float32[T, m], to the nearest sequence that can be executed, in place.
+        Project mean, float32[T, m], to the closest feasible sequence, in place.
 
         A plain callable may have this method, too.
         """
@@ -74,14 +74,14 @@ class BlockObjective(Protocol):
 @dataclass(frozen=True)
 class IterationStatistics:
     """
-    What one step of the optimiser saw, all at the mean before its last iteration.
+    Statistics of one step of the optimiser, at the mean before its last iteration.
 
     Attributes
     ----------
     temperature : float
-        λ that weighed the samples.
+        λ of the weights.
     smoothed_objective : float
-        Estimate of L_Σ(x̄); −inf when no sample had a finite cost.
+        Estimate of L_Σ(x̄); −inf if no sample had a finite cost.
     ess : float
         Effective sample size.
     score_norm : float
@@ -89,7 +89,7 @@ class IterationStatistics:
     kl : float
         KL divergence between the sampling Gaussians after and before, ½ α² ‖Σ w z‖².
     best_cost : float
-        Least cost of a sample.
+        Minimum cost of a sample.
 
     """
 
@@ -102,51 +102,51 @@ class IterationStatistics:
 
     @property
     def valid(self) -> bool:
-        """Tell whether any sample had a finite cost; if not, the mean was left as it was."""
+        """Return whether any sample had a finite cost; otherwise the mean is unchanged."""
         return math.isfinite(self.smoothed_objective)
 
 
 class Optimizer:
     """
-    The mean of the sampling Gaussian and the iteration that moves it.
+    Mean of the sampling Gaussian, and the iteration that updates it.
 
     Parameters
     ----------
     parameters : MppiParameters
-        λ, α, Σ, K, T and the rest.
+        λ, α, Σ, K, T and others.
     controls : int
         Controls per step, m.
     bounds : (low, high), optional
-        Least and greatest value of each control, numbers or float[m]; infinite without a bound.
+        Minimum and maximum of each control, scalars or float[m]; infinite without a bound.
 
     Attributes
     ----------
     bounds : (float32[m], float32[m]) or None
-        A plain callable sees x clipped to them, and the mean is projected on them after each
-        step. The samples stay Gaussian, so every identity of the theory holds for the f that clips
-        its controls; what the projection takes away from a step is not in `Step.kl`. An objective
-        that evaluates blocks must clip its samples itself.
+        Controls passed to a plain callable are clipped to them, and the mean is projected to them
+        after each step. The samples stay Gaussian, so all identities of the theory hold for the f
+        that clips its controls; `IterationStatistics.kl` does not include the projection. An
+        objective that evaluates blocks must clip its samples itself.
     mean : float32[T, m]
-        x̄, to be written in place: it is the end of a longer plan that begins in the past.
+        x̄, which may be modified in place: a view of a longer plan that begins in the past.
     deadline : float
-        When to come to an end, on `clock` [s]: of an objective that evaluates blocks as many
-        samples are drawn as there is time for, at least one of SLICES. Infinity, without which
-        no clock is read and the result follows from the inputs alone.
+        Time on `clock` at which to stop [s]. For an objective that evaluates blocks, as many
+        samples are drawn as the time allows, at least one of MAX_SLICES slices. With infinity no
+        clock is read and the result depends on the inputs only.
     clock : callable
-        Tells the time [s]; with what it told, a solve with a deadline can be repeated.
+        Returns the time [s]; with recorded readings a solve with a deadline can be replayed.
 
     Raises
     ------
     ParameterError
-        controls is not a positive integer, sigma does not fit it, or bounds do not.
+        controls is not a positive integer, or sigma or bounds do not match it.
 
     """
 
     def __init__(
         self, parameters: MppiParameters, controls: int, bounds: Bounds | None = None
     ) -> None:
-        whole = isinstance(controls, (int, np.integer)) and not isinstance(controls, bool)
-        if not whole or controls < 1:
+        integer = isinstance(controls, (int, np.integer)) and not isinstance(controls, bool)
+        if not integer or controls < 1:
             raise ParameterError(f'controls = {controls!r} is not a positive integer')
         self.controls = int(controls)
         self.bounds = None if bounds is None else checked_bounds(bounds, self.controls)
@@ -161,7 +161,7 @@ class Optimizer:
         self._clip(self._plan)
 
     def configure(self, parameters: MppiParameters) -> None:
-        """Take over new parameters; the mean is resampled in time when the horizon changes."""
+        """Set new parameters; the mean is resampled if the time steps change."""
         factor = parameters.cholesky(self.controls).astype(np.float32)
         old = self.parameters
         steps, m = parameters.horizon_steps, self.controls
@@ -171,7 +171,7 @@ class Optimizer:
             )
             self.mean = self._plan[PAST:]
         self.parameters = parameters
-        self._narrow = self._factor = factor
+        self._configured_factor = self._factor = factor
         self._process = sampling.ar2_process(*parameters.poles())
         antithetic = parameters.noise.antithetic
         drawn = sampling.block_count(parameters.samples, antithetic)
@@ -183,21 +183,21 @@ class Optimizer:
         self._all_costs: Floats = np.empty((blocks, BLOCK), np.float32)
         self._all_weights: Floats = np.zeros((blocks, BLOCK), np.float32)
         self._slice_costs: Floats = np.empty((blocks, BLOCK), np.float32)
-        self._seconds = math.inf  # that drawing and rolling out all samples took last
+        self._seconds = math.inf  # [s] of the last complete rollout
         self._use(drawn)
         self._average: Floats = np.zeros((steps, m), np.float32)
         self._ascent: Floats = np.zeros((steps, m), np.float32)
         self._white: Floats = np.zeros((steps, m), np.float32)
 
     def reset(self) -> None:
-        """Forget the warm start and begin the sequence of random numbers anew."""
+        """Discard the warm start and restart the random numbers."""
         self._plan[:] = 0.0
         self._clip(self._plan)
         self._steps = 0
         self._temperature_guess = 0.0
 
     def shift(self, seconds: float) -> None:
-        """Move the mean on by the time that has passed; the last control is held at the end."""
+        """Shift the mean by the elapsed time [s]; the last control is held at the end."""
         if seconds > 0.0:
             _shift(self._plan, seconds / self.parameters.time_step)
 
@@ -208,30 +208,30 @@ class Optimizer:
         extra_sigma_scale: float = 1.0,
     ) -> IterationStatistics:
         """
-        Do the configured number of iterations on f and return what the last one saw.
+        Run the configured number of iterations on f and return the statistics of the last.
 
-        The wanted effective sample size, or a fixed λ, is multiplied by `ess_scale`, the standard
-        deviations in Σ by `extra_sigma_scale`.
+        The target effective sample size, or a fixed λ, is multiplied by `ess_scale`, and the
+        standard deviations in Σ by `extra_sigma_scale`.
 
         Raises
         ------
         InputError
-            A plain callable returned costs of a wrong shape, or a factor is not positive.
+            A plain callable returns costs of a wrong shape, or a factor is not positive.
 
         """
         if not (0.0 < ess_scale < math.inf and 0.0 < extra_sigma_scale < math.inf):
             raise InputError(
                 f'ess_scale = {ess_scale!r} and extra_sigma_scale = {extra_sigma_scale!r} must '
-                'be within (0, inf)'
+                'be in (0, inf)'
             )
         self._clip(self.mean)
         use_threads(self._threads)
         self._factor = (
-            self._narrow
+            self._configured_factor
             if extra_sigma_scale == 1.0
-            else np.float32(extra_sigma_scale) * self._narrow
+            else np.float32(extra_sigma_scale) * self._configured_factor
         )
-        # a look at the protocol at each step would cost more than the weights of all samples
+        # isinstance with the protocol would take longer than computing all weights
         blocks = hasattr(objective, 'evaluate_blocks')
         sigma_scale = getattr(objective, 'sigma_scale', None)
         if sigma_scale is not None:
@@ -281,7 +281,7 @@ class Optimizer:
         )
 
     def _project(self, objective: Any) -> None:
-        """Move the mean to what the objective can execute and what the bounds allow."""
+        """Project the mean to the feasible set of the objective and to the bounds."""
         project = getattr(objective, 'project', None)
         if project is not None:
             project(self.mean)
@@ -293,19 +293,19 @@ class Optimizer:
             np.clip(controls, *self.bounds, out=controls)
 
     def _use(self, drawn: int) -> None:
-        """Work with the first blocks of the noise, all or as many as there was time for."""
+        """Use the first `drawn` blocks of the noise."""
         self._drawn = drawn
-        whole = self._all_noise.shape[0]
-        blocks = drawn * (self._all_costs.shape[0] // whole)
-        self._lanes = self._all_lanes if drawn == whole else drawn * BLOCK
+        total = self._all_noise.shape[0]
+        blocks = drawn * (self._all_costs.shape[0] // total)
+        self._lanes = self._all_lanes if drawn == total else drawn * BLOCK
         self._noise = self._all_noise[:drawn]
         self._costs, self._weights = self._all_costs[:blocks], self._all_weights[:blocks]
 
     def _roll_out(self, objective: BlockObjective, draw: sampling.NoiseKey) -> None:
-        """Fill noise and costs, as far as there is time."""
-        whole = self._all_noise.shape[0]
-        if self._drawn != whole:
-            self._use(whole)
+        """Fill noise and costs, as far as the deadline allows."""
+        total = self._all_noise.shape[0]
+        if self._drawn != total:
+            self._use(total)
         if self.deadline == math.inf:
             self._costs_of(objective, self._noise, self._costs, draw)
             return
@@ -319,22 +319,22 @@ class Optimizer:
     def _roll_out_slices(
         self, objective: BlockObjective, draw: sampling.NoiseKey, begun: float
     ) -> None:
-        """Fill noise and costs slice by slice, until another one would come too late."""
-        noise, costs, whole = self._all_noise, self._all_costs, self._all_noise.shape[0]
-        signs = costs.shape[0] // whole
-        size = -(-whole // MAX_SLICES)
+        """Fill noise and costs slice by slice, until another one would miss the deadline."""
+        noise, costs, total = self._all_noise, self._all_costs, self._all_noise.shape[0]
+        signs = costs.shape[0] // total
+        size = -(-total // MAX_SLICES)
         done, before, longest = 0, begun, 0.0
-        while done < whole and (done == 0 or before + longest <= self.deadline):
-            last = min(done + size, whole)
+        while done < total and (done == 0 or before + longest <= self.deadline):
+            last = min(done + size, total)
             part = self._slice_costs[: signs * (last - done)]
             self._costs_of(objective, noise[done:last], part, draw._replace(first=done))
-            costs.reshape(signs, whole, BLOCK)[:, done:last] = part.reshape(signs, -1, BLOCK)
+            costs.reshape(signs, total, BLOCK)[:, done:last] = part.reshape(signs, -1, BLOCK)
             now = self.clock()
             done, before, longest = last, now, max(longest, now - before)
-        self._seconds = (before - begun) * whole / done
-        if done < whole:
+        self._seconds = (before - begun) * total / done
+        if done < total:
             for sign in range(1, signs):
-                costs[sign * done : (sign + 1) * done] = costs[sign * whole : sign * whole + done]
+                costs[sign * done : (sign + 1) * done] = costs[sign * total : sign * total + done]
             self._use(done)
 
     def _costs_of(
@@ -346,7 +346,7 @@ class Optimizer:
 
     @property
     def sample_count(self) -> int:
-        """Return K, or as many as there was time for; antithetic pairs round it up to even."""
+        """Return K, or the number of samples before the deadline; even with antithetic pairs."""
         return int(self._lanes * (self._costs.shape[0] // self._noise.shape[0]))
 
     def whitened_gradient(self) -> Floats:
@@ -362,7 +362,7 @@ class Optimizer:
         """
         Return the last iteration's noise ε, float32[K, T, m], and weights, float32[K].
 
-        Copies all noise: for looking at, not for the control tick.
+        It copies all noise, for visualization rather than for the control loop.
         """
         noise = self._unit_noise() @ self._factor.T
         weights = self._weights.reshape(-1, self._noise.shape[0] * BLOCK)[:, : self._lanes]
@@ -391,10 +391,10 @@ class Optimizer:
 @kernel
 def _ascent(average: Any, factor: Any, alpha: Any, process: Any, out: Any, white: Any) -> Any:
     """
-    Fill out with α L n̄ and white with z̄ = A⁻¹ n̄, and return ‖z̄‖, for the average of the noise n̄.
+    Fill out with α L n̄ and white with z̄ = A⁻¹ n̄ for the average of the noise n̄; return ‖z̄‖.
 
-    All are float32[T, m]. As operations of NumPy the same takes 8 µs longer, and 35 after a pause
-    of 50 ms.
+    All arrays are float32[T, m]. With NumPy operations it takes 8 µs longer, and 35 µs after a
+    pause of 50 ms.
     """
     for t in range(out.shape[0]):
         for c in range(out.shape[1]):
@@ -412,7 +412,7 @@ def _ascent(average: Any, factor: Any, alpha: Any, process: Any, out: Any, white
 
 @kernel
 def _shift(plan: Any, ahead: Any) -> None:
-    """Read plan, float32[PAST + T, m], from `ahead` [steps] on, in place; its end is held."""
+    """Shift plan, float32[PAST + T, m], by `ahead` [steps], in place; its end is held."""
     last = plan.shape[0] - PAST - 1
     for t in range(-PAST, last + 1):
         place = min(t + ahead, np.float64(last))
@@ -426,12 +426,12 @@ def _shift(plan: Any, ahead: Any) -> None:
 
 def checked_bounds(bounds: Bounds, controls: int) -> tuple[Floats, Floats]:
     """
-    Return the bounds as float32[m] each, rounded inward: no float32 within exceeds them.
+    Return the bounds as float32[m] each, rounded inward so that no float32 exceeds them.
 
     Raises
     ------
     ParameterError
-        They are no pair, of a wrong shape, NaN, or the least is above the greatest.
+        They are not a pair, have a wrong shape, contain NaN, or low exceeds high.
 
     """
     try:
@@ -451,16 +451,16 @@ def checked_bounds(bounds: Bounds, controls: int) -> tuple[Floats, Floats]:
     least, greatest = low.astype(np.float32), high.astype(np.float32)
     least = np.where(least < low, np.nextafter(least, up), least)
     greatest = np.where(greatest > high, np.nextafter(greatest, down), greatest)
-    crossed = least > greatest  # a control that is held at a number which float32 does not have
+    crossed = least > greatest  # equal bounds that are not a float32
     return np.where(crossed, greatest, least), greatest
 
 
 def smoothed(plan: Floats) -> Floats:
     """
-    Return what follows the first PAST rows of plan, float32[PAST + T, m], smoothed over time.
+    Return plan, float32[PAST + T, m], without its first PAST rows, smoothed over time.
 
-    Each row becomes the middle of the parabola that fits it and the four rows on either side;
-    beyond its end the plan is held. After Savitzky and Golay (1964).
+    Each row becomes the middle of the parabola fitted to it and the four rows on either side; the
+    plan is held beyond its end. See Savitzky and Golay (1964).
     """
     rows = np.concatenate([plan, np.repeat(plan[-1:], PAST, axis=0)])
     return np.stack([np.convolve(row, PARABOLA, 'valid') for row in rows.T], axis=1)
@@ -469,7 +469,7 @@ def smoothed(plan: Floats) -> Floats:
 def resampled(
     plan: Floats, time_step: float, steps: int, new_time_step: float, past: int = 0
 ) -> Floats:
-    """Return plan, float32[past + T, m], read at another spacing in time; its ends are held."""
+    """Resample plan, float32[past + T, m], to another time step; its ends are held."""
     old_times = np.arange(-past, len(plan) - past) * time_step
     times = np.arange(-past, steps) * new_time_step
     columns = [np.interp(times, old_times, column) for column in plan.T]

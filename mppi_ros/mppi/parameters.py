@@ -1,4 +1,4 @@
-"""The optimiser's parameters: λ, α, Σ, samples, horizon, iterations, noise."""
+"""Parameters of the optimiser: λ, α, Σ, samples, horizon, iterations, noise."""
 
 from __future__ import annotations
 
@@ -15,34 +15,34 @@ from mppi_ros.parameters.errors import ParameterError
 
 @dataclass(frozen=True)
 class NoiseParameters:
-    """How the sampled noise is correlated over the horizon."""
+    """Correlation of the sampled noise over the horizon."""
 
     correlation_time: float = parameter(
         0.1,
-        'time over which the noise of one sample stays alike; 0 draws white noise',
+        'correlation time of the noise of a sample; 0 draws white noise',
         unit='s',
         low=0.0,
         high=100.0,
     )
     smoothing_time: float = parameter(
         0.05,
-        'second time constant of the noise: larger gives smoother sampled controls',
+        'second time constant of the noise; a larger value gives smoother sampled controls',
         unit='s',
         low=0.0,
         high=10.0,
     )
-    antithetic: bool = parameter(False, 'draw samples in pairs x̄ + ε, x̄ − ε')
+    antithetic: bool = parameter(False, 'draw samples in antithetic pairs x̄ + ε, x̄ − ε')
 
 
 @dataclass(frozen=True)
 class MppiParameters:
     """
-    Parameters of the optimiser: λ, α, Σ, K, T and the rest.
+    Parameters of the optimiser: λ, α, Σ, K, T and others.
 
-    The defaults suit no problem in particular; `mppi_benchmark peers --problems` compares them.
-    λ is the field `temperature`, because `lambda` is a keyword of Python, and the parameter
-    `lambda` in YAML, in ROS and in error messages. sigma may be a list or an array: m standard
-    deviations, or a covariance of m·m numbers or m rows.
+    The defaults are not tuned to a problem; `mppi_benchmark peers --problems` compares them. λ is
+    the field `temperature`, because `lambda` is a Python keyword, and the parameter `lambda` in
+    YAML, ROS and error messages. sigma may be a list or an array: m standard deviations, or a
+    covariance of m·m numbers or m rows.
 
     Raises
     ------
@@ -53,7 +53,7 @@ class MppiParameters:
 
     temperature: float = parameter(
         0.0,
-        'temperature λ in units of the cost; 0 chooses λ at every step so that the effective '
+        'temperature λ in units of the cost; 0 chooses λ in each iteration so that the effective '
         'sample size is ess_share of the samples',
         low=0.0,
         high=1e6,
@@ -61,7 +61,7 @@ class MppiParameters:
     )
     ess_share: float = parameter(
         0.02,
-        'wanted effective sample size as a share of the samples, used while lambda is 0',
+        'target effective sample size as a share of the samples, used if lambda is 0',
         low=0.001,
         high=0.9,
     )
@@ -74,22 +74,22 @@ class MppiParameters:
     sigma: tuple[float, ...] = parameter(
         (),
         'Σ of the sampled controls: standard deviation of each control (m numbers) or the full '
-        'covariance (m·m numbers, row by row); empty follows the limits by sigma_share, or is 1 '
-        'for each control where the optimiser is used alone',
+        'covariance (m·m numbers, row by row); if empty it follows from the limits and '
+        'sigma_share, or is 1 for each control if the optimiser is used alone',
         unit='of the control',
         low=-1e3,
         high=1e3,
     )
-    samples: int = parameter(2000, 'sampled control sequences K', low=16, high=131072)
-    horizon_steps: int = parameter(56, 'steps T of the horizon', low=1, high=512)
+    samples: int = parameter(2000, 'number of sampled control sequences K', low=16, high=131072)
+    horizon_steps: int = parameter(56, 'number of steps T of the horizon', low=1, high=512)
     time_step: float = parameter(
         0.05, 'length of one step of the horizon', unit='s', low=0.005, high=1.0
     )
     iterations: int = parameter(1, 'iterations per control tick', low=1, high=50)
     smoothing: bool = parameter(
         False,
-        'smooth the mean over time after each step by the parabola through nine points (Savitzky '
-        'and Golay), the last commands taking part: much calmer, a little later to react',
+        'smooth the mean over time after each solve with a Savitzky-Golay filter of nine points, '
+        'which includes the last commands: much smoother, slightly slower to react',
     )
     seed: int = parameter(0, 'seed of the noise', low=0, high=2**31 - 1)
     threads: int = parameter(
@@ -141,7 +141,7 @@ class MppiParameters:
         return self.horizon_steps * self.time_step
 
     def poles(self) -> tuple[float, float]:
-        """Return the poles of the AR(2) filter that correlates the noise, from its two times."""
+        """Return the poles of the AR(2) filter of the noise, from its two time constants."""
 
         def pole(time: float) -> float:
             return math.exp(-self.time_step / time) if time > 0.0 else 0.0
@@ -150,10 +150,10 @@ class MppiParameters:
 
 
 def _row_by_row(sigma: Any) -> Any:
-    """Return a covariance of m rows as a tuple of m·m numbers, and anything else as it is."""
+    """Flatten a covariance of m rows to a tuple of m·m numbers; return other values unchanged."""
     try:
         rows = np.asarray(sigma, np.float64)
-    except (TypeError, ValueError):  # ragged or no numbers: `validate` names what is wrong
+    except (TypeError, ValueError):  # ragged or not numeric: `validate` reports it
         return sigma
     if rows.ndim < 2:
         return sigma

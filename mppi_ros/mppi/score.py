@@ -3,8 +3,9 @@ Weights, smoothed objective, score and natural gradient from sampled costs.
 
 w_i = exp(−f_i/λ) / Σ_j exp(−f_j/λ);  L_Σ(x̄) = log E[exp(−f/λ)] ≈ log (1/K) Σ_i exp(−f_i/λ);
 ∇L_Σ(x̄) = Σ⁻¹ E_w[ε] ≈ Σ⁻¹ Σ_i w_i ε_i;  Σ ∇L_Σ ≈ Σ_i w_i ε_i, the natural gradient.
-The public functions are for any shape of noise and read like the equations; the kernels below
-them do the same for blocks of 64 samples in the optimiser.
+
+The public functions accept noise of any shape and follow the equations; the kernels below
+implement them for blocks of 64 samples in the optimiser.
 """
 
 import math
@@ -20,7 +21,7 @@ from mppi_ros.parameters.errors import InputError
 
 Array = NDArray[np.float64]
 
-ROWS = 16  # of the noise that are averaged together
+ROWS = 16  # of the noise, averaged together
 
 stack_rows = stack_array(types.float32, ROWS, BLOCK)
 
@@ -29,13 +30,13 @@ def weights(costs: ArrayLike, temperature: float) -> Array:
     """
     Return w, float64[K], for costs f, float[K]: the softmax of −f/λ, stable for any costs.
 
-    Costs that are NaN or infinite get weight 0; if all are, all weights are 0.
+    Costs that are NaN or infinite have weight 0; if all are, all weights are 0.
 
     Raises
     ------
     InputError
-        There are no costs, or λ is not positive. In the limit λ → 0 all weight is on
-        the least cost, `argmin`.
+        There are no costs, or λ is not positive. In the limit λ → 0 all weight is on the minimum
+        cost, `argmin`.
 
     """
     f, best, lam = _finite_costs(costs, temperature)
@@ -49,7 +50,7 @@ def smoothed_objective(costs: ArrayLike, temperature: float) -> float:
     """
     Return an estimate of L_Σ(x̄) = log E[exp(−f/λ)] by a stable log-sum-exp.
 
-    It is −inf when no cost is finite.
+    It is −inf if no cost is finite.
 
     Raises
     ------
@@ -64,7 +65,7 @@ def smoothed_objective(costs: ArrayLike, temperature: float) -> float:
 
 
 def _finite_costs(costs: ArrayLike, temperature: float) -> tuple[Array, float, float]:
-    """Return f, float64[K], with +inf for what is not finite, its least value, and λ."""
+    """Return f, float64[K], with +inf for non-finite values, its minimum, and λ."""
     f = np.asarray(costs, dtype=np.float64)
     if not f.size:
         raise InputError(f'costs have the shape {list(f.shape)}; at least one is expected')
@@ -73,7 +74,7 @@ def _finite_costs(costs: ArrayLike, temperature: float) -> tuple[Array, float, f
 
 
 def effective_sample_size(w: NDArray[Any]) -> float:
-    """Return (Σ w)² / Σ w², between 1 (one sample decides) and K (all weigh the same)."""
+    """Return (Σ w)² / Σ w², between 1 (one sample has all weight) and K (equal weights)."""
     square = float(np.sum(np.square(w)))
     return float(np.sum(w)) ** 2 / square if square > 0.0 else 0.0
 
@@ -98,7 +99,7 @@ def curvature(w: NDArray[Any], noise: NDArray[Any], covariance: ArrayLike) -> Ar
     """
     Return ∇²L_Σ ≈ Σ⁻¹ (Cov_w[ε] − Σ) Σ⁻¹, float64[n, n], for noise ε, float[K, n].
 
-    A covariance is never negative, so ∇²L_Σ ≥ −Σ⁻¹ whatever f is.
+    A covariance is positive semidefinite, so ∇²L_Σ ≥ −Σ⁻¹ for any f.
     """
     sigma = check_covariance(covariance, noise.shape[1])
     centred = noise - natural_gradient(w, noise)
@@ -107,12 +108,12 @@ def curvature(w: NDArray[Any], noise: NDArray[Any], covariance: ArrayLike) -> Ar
 
 
 def ascent_lower_bound(alpha: float, norm: float) -> float:
-    """Return α (1 − α/2) ‖∇L_Σ‖²_Σ: what L_Σ gains at least with exact expectations."""
+    """Return α (1 − α/2) ‖∇L_Σ‖²_Σ, a lower bound of the increase of L_Σ in expectation."""
     return alpha * (1.0 - 0.5 * alpha) * norm**2
 
 
 def noise_floor(dimensions: int, ess: float) -> float:
-    """Return n/ESS, what chance alone adds to ‖Σ w z‖²; antithetic pairs stay below it."""
+    """Return n/ESS, the contribution of noise to ‖Σ w z‖²; antithetic pairs are below it."""
     return dimensions / ess
 
 
@@ -124,11 +125,11 @@ def reweighted_objective(
     temperature: float,
 ) -> float:
     """
-    Return L̂_Σ(x̄ + displacement) from samples that were drawn around x̄.
+    Return L̂_Σ(x̄ + displacement) from samples drawn around x̄.
 
-    L̂ = log (1/K) Σ_i exp(−f_i/λ) N(x_i; x̄ + displacement, Σ) / N(x_i; x̄, Σ): the points and
-    their costs stay, only their probabilities change. At x̄ its gradient is Σ⁻¹ Σ_i w_i ε_i, to
-    rounding, for any number of samples: the estimate of the score is the score of an estimate.
+    L̂ = log (1/K) Σ_i exp(−f_i/λ) N(x_i; x̄ + displacement, Σ) / N(x_i; x̄, Σ): samples and costs
+    are kept, only their densities change. At x̄ its gradient is Σ⁻¹ Σ_i w_i ε_i up to rounding,
+    for any number of samples: the estimate of the score is the score of an estimate.
     """
     lam = check_temperature(temperature)
     along = np.linalg.solve(check_covariance(covariance, len(displacement)), displacement)
@@ -138,10 +139,10 @@ def reweighted_objective(
 
 @inline_njit
 def _exp(x: Any) -> Any:
-    """Exponential of a float32 x ≤ 0, by a polynomial (Cephes expf); 0 below −87."""
+    """Exponential of a float32 x ≤ 0 by a polynomial (Cephes expf); 0 below −87."""
     clipped = max(x, np.float32(-87.0))
-    whole = np.floor(clipped * np.float32(1.44269504) + np.float32(0.5))
-    r = clipped - whole * np.float32(0.693359375) + whole * np.float32(2.12194440e-4)
+    integer = np.floor(clipped * np.float32(1.44269504) + np.float32(0.5))
+    r = clipped - integer * np.float32(0.693359375) + integer * np.float32(2.12194440e-4)
     p = np.float32(1.9875691500e-4)
     p = p * r + np.float32(1.3981999507e-3)
     p = p * r + np.float32(8.3334519073e-3)
@@ -149,13 +150,13 @@ def _exp(x: Any) -> Any:
     p = p * r + np.float32(1.6666665459e-1)
     p = p * r + np.float32(5.0000001201e-1)
     y = p * r * r + r + np.float32(1.0)
-    scaled = np.int32(np.float32(y).view(np.int32) + np.int32(np.int32(whole) << np.int32(23)))
+    scaled = np.int32(np.float32(y).view(np.int32) + np.int32(np.int32(integer) << np.int32(23)))
     return scaled.view(np.float32) if x > np.float32(-87.0) else np.float32(0.0)
 
 
 @inline_njit
 def _sum(row: Any) -> Any:
-    """Sum of a row in a fixed order, in four strands: an addition waits for the one before."""
+    """Sum of a row in a fixed order, with four independent accumulators for lower latency."""
     a, b, c, d = 0.0, 0.0, 0.0, 0.0
     for j in range(0, BLOCK, 4):
         a += np.float64(row[j])
@@ -182,7 +183,7 @@ def _moments(costs: Any, best: Any, inverse: Any) -> Any:
 
 @inline_njit
 def _mean_over(costs: Any, best: Any) -> Any:
-    """Return the mean of f − best over the finite costs, or 1 if they are all the same."""
+    """Return the mean of f − best over the finite costs, or 1 if all are equal."""
     total, count = 0.0, 0
     for block in range(costs.shape[0]):
         for j in range(BLOCK):
@@ -199,9 +200,9 @@ def compute_weights(
     """
     Fill out, float32[blocks, BLOCK], with the weights of costs; return (λ, ESS, best, Σ u).
 
-    NaN and −inf count as +inf, and so does what lies beyond the first `lanes` of each `drawn`
-    blocks. With temperature 0, λ is bisected on a logarithmic scale, from `guess` on, until the
-    effective sample size is `wanted`; a guess of 0 begins at the mean cost over the best one.
+    NaN and −inf count as +inf, and so do values beyond the first `lanes` of each `drawn` blocks.
+    With temperature 0, λ is bisected on a logarithmic scale, starting from `guess`, until the
+    effective sample size is `wanted`; with a guess of 0 from the mean cost above the best one.
     """
     infinite = np.float32(np.inf)
     least = stack_row()
@@ -253,10 +254,10 @@ def compute_weights(
 @inline_njit
 def _average_rows(weights: Any, noise: Any, first: Any, out: Any) -> None:
     """
-    Fill ROWS places of out, from `first` on, with Σ_i w_i n_i.
+    Fill ROWS elements of out, starting at `first`, with Σ_i w_i n_i.
 
-    Several rows together are read where they lie beside each other; a block of weights past the
-    drawn noise belongs to −n.
+    Adjacent rows are averaged together for memory locality; blocks of weights beyond the drawn
+    noise belong to −n.
     """
     drawn, last = noise.shape[0], min(first + ROWS, out.size)
     weight, total = stack_row(), stack_rows()
@@ -285,6 +286,6 @@ def average(weights: Any, noise: Any, out: Any) -> None:
 
 @parallel_kernel
 def average_parallel(weights: Any, noise: Any, out: Any) -> None:
-    """Do as average does, on all threads."""
+    """Do the same as `average`, on several threads."""
     for part in prange(-(-out.size // ROWS)):
         _average_rows(weights, noise, ROWS * part, out)

@@ -1,11 +1,11 @@
 """
-The theory in closed form: targets for which h_Σ, L_Σ, p_Σ and the score are known exactly.
+Theory in closed form: targets with exact h_Σ, L_Σ, p_Σ and score.
 
-φ(x) = exp(−f(x)/λ) = Σ_k exp(b_k − ½ (x − c_k)ᵀ P_k (x − c_k)): f has a valley at each c_k, and
-a single valley is a quadratic f with Hessian λ P. Smoothing such a φ with N(0, Σ) gives another
-one, `noised(target, Σ)`, and what φ, log φ, Z and ∇ log φ are to the target, h_Σ, L_Σ, Z_Σ and
-the score are to the noised target. Estimates of the same quantities from samples of any f are in
-`mppi_ros.mppi.score`.
+φ(x) = exp(−f(x)/λ) = Σ_k exp(b_k − ½ (x − c_k)ᵀ P_k (x − c_k)): f has a mode at each c_k; with a
+single mode f is quadratic with Hessian λ P. Smoothing such a φ with N(0, Σ) gives another target,
+`smoothed(target, Σ)`. φ, log φ, Z and ∇ log φ of the smoothed target are h_Σ, L_Σ, Z_Σ and the
+score of the original one. `mppi_ros.mppi.score` contains estimates of the same quantities from
+samples of any f.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ Array = NDArray[np.float64]
 @dataclass(frozen=True)
 class GaussianMixtureTarget:
     """
-    The low-cost target p_tar = φ/Z of a cost f with one or more from_modes.
+    The low-cost target p_tar = φ/Z of a cost f with one or more modes.
 
     Attributes
     ----------
     temperature : float
         λ.
     log_heights : float64[k]
-        b_k = log φ at the floor of each valley, as if it were alone.
+        b_k = log φ of each mode alone at its centre.
     centres : float64[k, n]
         c_k.
     precisions : float64[k, n, n]
-        P_k, symmetric and positive definite: the Hessian of each valley divided by λ.
+        P_k, symmetric and positive definite: the Hessian of each mode divided by λ.
 
     """
 
@@ -50,7 +50,7 @@ class GaussianMixtureTarget:
         cls, floors: ArrayLike, centres: ArrayLike, hessians: ArrayLike, temperature: float
     ) -> GaussianMixtureTarget:
         """
-        Return the target of f = −λ log Σ_k exp(−f_k/λ), the soft minimum of quadratics f_k.
+        Return the target of f = −λ log Σ_k exp(−f_k/λ), the soft minimum of quadratic f_k.
 
         f_k(x) = floor_k + ½ (x − c_k)ᵀ H_k (x − c_k), for floors float[k], centres float[k, n] and
         Hessians float[k, n, n].
@@ -58,8 +58,8 @@ class GaussianMixtureTarget:
         Raises
         ------
         InputError
-            The shapes do not belong together, λ is not positive, or a Hessian is not symmetric
-            and positive definite: Z would be infinite.
+            The shapes do not match, λ is not positive, or a Hessian is not symmetric and positive
+            definite, for which Z would be infinite.
 
         """
         lam = check_temperature(temperature)
@@ -91,7 +91,7 @@ class GaussianMixtureTarget:
 
 
 def log_density(target: GaussianMixtureTarget, x: ArrayLike) -> Array:
-    """Return log φ(x) = −f(x)/λ, float64[...], at x, float[..., n]; of a noised target, L_Σ."""
+    """Return log φ(x) = −f(x)/λ, float64[...], at x, float[..., n]; of a smoothed target L_Σ."""
     terms = _log_terms(target, np.asarray(x, np.float64))
     highest = terms.max(axis=-1)
     total: Array = highest + np.log(np.exp(terms - highest[..., None]).sum(axis=-1))
@@ -104,7 +104,7 @@ def cost(target: GaussianMixtureTarget, x: ArrayLike) -> Array:
 
 
 def log_partition(target: GaussianMixtureTarget) -> float:
-    """Return log Z = log ∫ φ(x) dx; smoothing moves mass about and keeps it, so Z_Σ = Z."""
+    """Return log Z = log ∫ φ(x) dx; smoothing conserves the integral, so Z_Σ = Z."""
     n = target.centres.shape[1]
     _, log_determinants = np.linalg.slogdet(target.precisions)
     masses = target.log_heights + 0.5 * (n * math.log(2.0 * math.pi) - log_determinants)
@@ -112,13 +112,13 @@ def log_partition(target: GaussianMixtureTarget) -> float:
 
 
 def probability(target: GaussianMixtureTarget, x: ArrayLike) -> Array:
-    """Return p_tar(x) = φ(x)/Z, float64[...]; of a noised target it is p_Σ(x) = h_Σ(x)/Z_Σ."""
+    """Return p_tar(x) = φ(x)/Z, float64[...]; of a smoothed target p_Σ(x) = h_Σ(x)/Z_Σ."""
     density: Array = np.exp(log_density(target, x) - log_partition(target))
     return density
 
 
 def score(target: GaussianMixtureTarget, x: ArrayLike) -> Array:
-    """Return ∇ log p_tar(x) = −∇f(x)/λ, float64[..., n]; of a noised target it is ∇L_Σ(x̄)."""
+    """Return ∇ log p_tar(x) = −∇f(x)/λ, float64[..., n]; of a smoothed target ∇L_Σ(x̄)."""
     offsets = np.asarray(x, np.float64)[..., None, :] - target.centres
     gradients = -np.einsum('kij,...kj->...ki', target.precisions, offsets)
     total: Array = np.einsum('...k,...ki->...i', _shares(target, x), gradients)
@@ -126,7 +126,7 @@ def score(target: GaussianMixtureTarget, x: ArrayLike) -> Array:
 
 
 def hessian(target: GaussianMixtureTarget, x: ArrayLike) -> Array:
-    """Return ∇² log p_tar(x), float64[n, n], at x, float[n]; of a noised target it is ∇²L_Σ."""
+    """Return ∇² log p_tar(x), float64[n, n], at x, float[n]; of a smoothed target ∇²L_Σ."""
     gradients = -np.einsum('kij,kj->ki', target.precisions, np.asarray(x) - target.centres)
     shares = _shares(target, x)
     spread = gradients - shares @ gradients
@@ -139,8 +139,8 @@ def ascend(target: GaussianMixtureTarget, x: ArrayLike, alpha: float) -> Array:
     """
     Return x + α ∇ log p_tar(x).
 
-    Of the target itself that is raw score ascent, gradient descent on f with step α/λ; of a noised
-    target it is ordinary score ascent on L_Σ.
+    For the target itself this is raw score ascent, gradient descent on f with step α/λ; for a
+    smoothed target it is score ascent on L_Σ.
     """
     moved: Array = np.asarray(x, np.float64) + alpha * score(target, x)
     return moved
@@ -150,8 +150,8 @@ def smoothed(target: GaussianMixtureTarget, covariance: ArrayLike) -> GaussianMi
     """
     Return the target of h_Σ(x̄) = E[φ(x)], x ~ N(x̄, Σ): φ smoothed with the sampling Gaussian.
 
-    A valley of precision P gets (P⁻¹ + Σ)⁻¹ = P (1 + Σ P)⁻¹ and the height det(1 + Σ P)^(−½).
-    As Σ → 0 the target itself comes back. A number σ² stands for σ² times the identity.
+    A mode with precision P gets (P⁻¹ + Σ)⁻¹ = P (1 + Σ P)⁻¹ and the height det(1 + Σ P)^(−½).
+    For Σ → 0 it is the target itself. A scalar σ² denotes σ² times the identity.
     """
     sigma = check_covariance(covariance, target.centres.shape[1])
     widened = np.eye(len(sigma)) + sigma @ target.precisions
@@ -169,7 +169,7 @@ def score_of_gaussian(x: ArrayLike, mean: ArrayLike, covariance: ArrayLike) -> A
     """
     Return ∇_x̄ log N(x; x̄, Σ) = Σ⁻¹ (x − x̄), float64[..., n].
 
-    The derivative of h_Σ falls on the Gaussian, never on f:
+    The derivative of h_Σ acts on the Gaussian, not on f:
     ∇h_Σ = E[φ(x) Σ⁻¹ (x − x̄)], hence ∇L_Σ = Σ⁻¹ E_w[x − x̄].
     """
     offsets = np.asarray(x, np.float64) - np.asarray(mean)
@@ -187,7 +187,7 @@ def fisher_information(covariance: ArrayLike) -> Array:
 def natural_gradient(
     target: GaussianMixtureTarget, mean: ArrayLike, covariance: ArrayLike
 ) -> Array:
-    """Return Σ ∇L_Σ(x̄): the inverse Fisher matrix times the score of the noised target."""
+    """Return Σ ∇L_Σ(x̄): the inverse Fisher matrix times the score of the smoothed target."""
     sigma = check_covariance(covariance, target.centres.shape[1])
     gradient: Array = score(smoothed(target, sigma), mean) @ sigma
     return gradient
@@ -199,16 +199,16 @@ def tilted(
     """
     Return mean, float64[n], and covariance, float64[n, n], of q* ∝ N(x; x̄, Σ) exp(−f(x)/λ).
 
-    q* minimises E_q[f] + λ KL(q ‖ N(x̄, Σ)), and the least value is −λ L_Σ(x̄). Among the Gaussians
-    N(μ, Σ) the one nearest to q*, by KL(q* ‖ N), has μ = E_q*[x]: the update with α = 1. Each
-    valley times the Gaussian is a Gaussian again; here their means and covariances are mixed.
+    q* minimises E_q[f] + λ KL(q ‖ N(x̄, Σ)), and the minimum is −λ L_Σ(x̄). The Gaussian N(μ, Σ)
+    closest to q* by KL(q* ‖ N) has μ = E_q*[x]: the update with α = 1. The product of each mode
+    and the Gaussian is a Gaussian; the function mixes their means and covariances.
     """
     x, sigma = np.asarray(mean, np.float64), check_covariance(covariance, target.centres.shape[1])
     information = fisher_information(sigma)
     joint = information + target.precisions
     pulls = information @ x + np.einsum('kij,kj->ki', target.precisions, target.centres)
     means = np.linalg.solve(joint, pulls[..., None])[..., 0]
-    # log of ∫ N(x; x̄, Σ) φ_k(x) dx by completing the square, without what all k share
+    # log of ∫ N(x; x̄, Σ) φ_k(x) dx by completing the square, up to a common constant
     squares = np.einsum('ki,ki->k', pulls, means) - np.einsum(
         'ki,kij,kj->k', target.centres, target.precisions, target.centres
     )
@@ -234,7 +234,7 @@ def kl_of_gaussians(
 
 
 def _log_terms(target: GaussianMixtureTarget, x: Array) -> Array:
-    """Return the logarithm of each valley's part of φ, float64[..., k]."""
+    """Return the logarithm of each mode's part of φ, float64[..., k]."""
     offsets = x[..., None, :] - target.centres
     squares = np.einsum('...ki,kij,...kj->...k', offsets, target.precisions, offsets)
     terms: Array = target.log_heights - 0.5 * squares
@@ -242,7 +242,7 @@ def _log_terms(target: GaussianMixtureTarget, x: Array) -> Array:
 
 
 def _shares(target: GaussianMixtureTarget, x: ArrayLike) -> Array:
-    """Return each valley's share of φ(x), float64[..., k]."""
+    """Return each mode's share of φ(x), float64[..., k]."""
     terms = _log_terms(target, np.asarray(x, np.float64))
     shares = np.exp(terms - terms.max(axis=-1, keepdims=True))
     normal: Array = shares / shares.sum(axis=-1, keepdims=True)

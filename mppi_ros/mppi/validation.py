@@ -1,4 +1,4 @@
-"""What the formulas of `score` and `theory` ask of λ and Σ."""
+"""Validation of λ and Σ for `score` and `theory`."""
 
 import math
 
@@ -10,30 +10,30 @@ from mppi_ros.parameters.errors import InputError
 
 def check_temperature(temperature: float) -> float:
     """
-    Return λ.
+    Return λ as a float.
 
     Raises
     ------
     InputError
-        It is not a positive, finite number.
+        `temperature` is not positive and finite.
 
     """
     if not 0.0 < temperature < math.inf:
         raise InputError(
             f'temperature = {temperature!r} is outside (0, inf) units of the cost; only '
-            f'`MppiParameters` knows 0, which chooses λ by the effective sample size'
+            f'`MppiParameters` accepts 0, which chooses λ by the effective sample size'
         )
     return float(temperature)
 
 
 def check_covariance(covariance: ArrayLike, n: int) -> NDArray[np.float64]:
     """
-    Return Σ, float64[n, n]; a number σ² stands for σ² times the identity.
+    Return Σ, float64[n, n]; a scalar σ² denotes σ² times the identity.
 
     Raises
     ------
     InputError
-        It has another shape, or is not symmetric and positive definite.
+        `covariance` has a wrong shape, or is not symmetric and positive definite.
 
     """
     sigma = np.asarray(covariance, np.float64)
