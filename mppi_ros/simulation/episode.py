@@ -344,7 +344,8 @@ class _EpisodeRun:
         had_plan = len(planner.poses) > 0
         try:
             changed = planner.update(
-                self._measured_pose(), np.array(self._episode.goal), self._near, self._mapping.known
+                self._measured_pose(), np.array(self._episode.goal), self._near,
+                self._mapping.known,
             )
         except InputError:  # a moving obstacle covers the goal
             if not self._planned:
