@@ -21,7 +21,7 @@ from mppi_ros.evaluation.request import Request
 from mppi_ros.evaluation.suites import cases_of
 from mppi_ros.evaluation.textbook import TEXTBOOK, WHITE
 from mppi_ros.parameters.declaration import replace
-from mppi_ros.simulation.episode import EpisodeResult
+from mppi_ros.simulation.episode_result import EpisodeResult
 
 FAILURE_COST = 10.0  # [s] cost of a failed episode, beside the remaining distance
 MIN_COST_FOR_RATIO = 0.3  # [s] smaller excess costs count as equal in ratios

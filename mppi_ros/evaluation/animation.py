@@ -13,7 +13,7 @@ from mppi_ros.evaluation.report import write_report
 from mppi_ros.parameters.errors import InputError
 
 if TYPE_CHECKING:
-    from mppi_ros.simulation.episode import Trace
+    from mppi_ros.simulation.episode_result import Trace
 
 FRAME_RATE = 10  # [Hz] of an animation
 MAX_FRAMES = 400  # longer drives are shown faster

@@ -16,7 +16,8 @@ from mppi_ros.driving.footprint import Footprint
 from mppi_ros.driving.parameters import Limits
 from mppi_ros.driving.path import MIN_LENGTH, ReferencePath, sections
 from mppi_ros.parameters.errors import InputError
-from mppi_ros.simulation.episode import Episode, EpisodeResult
+from mppi_ros.simulation.episode import Episode
+from mppi_ros.simulation.episode_result import EpisodeResult
 from mppi_ros.simulation.grid_planner import plan
 from mppi_ros.simulation.plant import PLANTS
 from mppi_ros.simulation.world import MovingDisc, World

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from mppi_ros.simulation.episode import Trace
+    from mppi_ros.simulation.episode_result import Trace
 
 INK = '#1f2933'
 MUTED = '#7b8794'

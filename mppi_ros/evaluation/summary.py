@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from mppi_ros import __version__
 from mppi_ros.driving.costmap import Costmap
-from mppi_ros.simulation.episode import Trace
+from mppi_ros.simulation.episode_result import Trace
 
 MIN_MOVING_COMMAND = 1e-3  # [m/s] or [rad/s] least command that moves the robot
 STATISTICS = ('smoothed_objective', 'ess', 'temperature', 'solve_ms')

@@ -115,7 +115,7 @@ def test_a_bad_map_is_rejected_by_name(tmp_path, changes, message):
     ('a.csv', 'x,y,radius\n1,2', 'line 2'),
     ('a.csv', 'x,y,radius\n1,2,-1', 'radius = -1 m'),
     ('a.csv', 'x,y,radius\n1,nan,1', 'circle 0 is not finite'),
-    ('a.txt', 'x', 'ends in'),
+    ('a.txt', 'x', 'extension must be'),
 ])
 def test_a_bad_world_file_is_rejected_by_name(tmp_path, name, text, message):
     path = tmp_path / name

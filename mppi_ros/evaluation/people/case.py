@@ -18,7 +18,8 @@ from mppi_ros.evaluation.people.baselines import UNSEEING, driver_of
 from mppi_ros.evaluation.people.crowd import Crowd, scene
 from mppi_ros.evaluation.people.winnable import winning_time
 from mppi_ros.parameters.errors import InputError
-from mppi_ros.simulation.episode import Episode, EpisodeResult
+from mppi_ros.simulation.episode import Episode
+from mppi_ros.simulation.episode_result import EpisodeResult
 from mppi_ros.simulation.lidar import Lidar
 from mppi_ros.simulation.plant import PLANTS
 from mppi_ros.simulation.world import Moving

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mppi_ros.control.parameters import ControllerParameters
-from mppi_ros.simulation.episode import STANDING_SPEED, STANDING_TURN_RATE, Trace
+from mppi_ros.simulation.episode_result import STANDING_SPEED, STANDING_TURN_RATE, Trace
 from mppi_ros.simulation.world import World
 
 STOOD = 0.5  # [s] without motion before a contact in which the robot counts as standing

@@ -10,7 +10,7 @@ from mppi_ros.driving.costmap import Costmap
 from mppi_ros.evaluation.people.metrics import frozen, measures, stood, summary
 from mppi_ros.evaluation.people.trajectories import Trajectory, polyline
 from mppi_ros.parameters.declaration import replace
-from mppi_ros.simulation.episode import Trace
+from mppi_ros.simulation.episode_result import Trace
 from mppi_ros.simulation.world import World
 
 GRID = Costmap(np.zeros((10, 10), np.int8), 0.1, 0.0, 0.0)
