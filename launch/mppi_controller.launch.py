@@ -60,7 +60,7 @@ def generate_launch_description():
         ],
         remappings=[*TF, *topics],
     )
-    guard = Node(
+    watchdog = Node(
         package='mppi_ros',
         executable='cmd_vel_watchdog',
         name='cmd_vel_watchdog',
@@ -74,4 +74,5 @@ def generate_launch_description():
         DeclareLaunchArgument(name, default_value=default, description=description)
         for name, default, description in ARGUMENTS
     ]
-    return LaunchDescription([*declared, OpaqueFunction(function=check_file), controller, guard])
+    check = OpaqueFunction(function=check_file)
+    return LaunchDescription([*declared, check, controller, watchdog])

@@ -48,7 +48,7 @@ MIN_MOVING_SPEED = 1e-3  # [m/s]
 ROUNDING = 1e-6
 MAX_LOAD_DURATION = 60.0  # [s] for which the load of the node is measured
 MAX_LAPS = 700  # two hours at the default speed, below the maximum number of poses of a plan
-TOLD = ('odom_age', 'solve_ms', 'tick_ms')
+STATISTICS = ('odom_age', 'solve_ms', 'tick_ms')
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 Progress = Callable[[str, float], None]
@@ -175,7 +175,8 @@ class Driver(Node):
 
     def _on_statistics(self, message: DiagnosticArray) -> None:
         values = {entry.key: entry.value for entry in message.status[0].values}
-        self.ticks[_seconds(message.header.stamp)] = {key: float(values[key]) for key in TOLD}
+        kept = {key: float(values[key]) for key in STATISTICS}
+        self.ticks[_seconds(message.header.stamp)] = kept
 
 
 def _seconds(stamp: Any) -> float:
@@ -247,12 +248,12 @@ class _LatencyRun:
         self._executor.add_node(self._driver)
         self._children = Children(folder)
         self._rate = rate
-        told = read_yaml(params) if params else ControllerParameters()
-        self._configuration = replace(told, control_rate=rate)
-        words = ['--params-file', str(params)] if params else []
-        words += ['-p', f'control_rate:={float(rate)}', '-p', 'cmd_vel_stamped:=true']
+        parameters = read_yaml(params) if params else ControllerParameters()
+        self._configuration = replace(parameters, control_rate=rate)
+        arguments = ['--params-file', str(params)] if params else []
+        arguments += ['-p', f'control_rate:={float(rate)}', '-p', 'cmd_vel_stamped:=true']
         run = 'from mppi_ros.nodes.controller.node import main; main()'
-        command = [sys.executable, '-c', run, '--ros-args', *words]
+        command = [sys.executable, '-c', run, '--ros-args', *arguments]
         self._children.start('mppi_controller', command, environment)
         self._node = next(
             child for child in psutil.Process().children() if run in child.cmdline()
@@ -303,10 +304,10 @@ class _LatencyRun:
         yield _timed('tick → command in another program', 1e3 * (called - stamps))
         yield _timed(
             'odometry stamp → command in another program',
-            [1e3 * (at - stamp + told['odom_age']) for at, stamp, told in joined],
+            [1e3 * (at - stamp + tick['odom_age']) for at, stamp, tick in joined],
         )
         for what, key in (('solve', 'solve_ms'), ('tick', 'tick_ms')):
-            values = np.array([told[key] for _, _, told in joined])
+            values = np.array([tick[key] for _, _, tick in joined])
             yield _timed(what, values[np.isfinite(values)])
         missed = int(np.sum(np.diff(stamps) * self._rate > 1.5))
         yield _value('missed ticks', missed, f'of {len(commands)}')

@@ -240,12 +240,12 @@ def measure(
     groups = []
     for count, k in itertools.product(threads, samples):
         size = {'samples': k, 'steps': steps, 'threads': count}
-        whole = Solve(situation, configuration, k, steps, count)
+        complete = Solve(situation, configuration, k, steps, count)
         calls_of = {
             'C++': _theirs(module, library, k, count),
             'mppi_ros, as simple': _ours(module.problem, k, steps, count, False),
             'mppi_ros, as simple, mirrored pairs': _ours(module.problem, k, steps, count, True),
-            'mppi_ros, all critics': whole.call,
+            'mppi_ros, all critics': complete.call,
         }
         groups.append(
             [

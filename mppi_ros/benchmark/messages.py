@@ -29,9 +29,9 @@ def measure() -> Iterator[dict[str, Any]]:
     """Yield rows for odometry, costmaps and plans of many sizes."""
     odometry = Odometry()
     odometry.pose.pose.orientation.w = 1.0
-    told, reader = serialize_message(odometry), cdr.OdometryReader()
+    data, reader = serialize_message(odometry), cdr.OdometryReader()
     yield from _both(
-        'odometry', lambda: deserialize_message(told, Odometry), lambda: reader.read(told)
+        'odometry', lambda: deserialize_message(data, Odometry), lambda: reader.read(data)
     )
     for side in SIDES:
         grid = _grid_bytes(side)

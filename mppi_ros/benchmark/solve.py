@@ -139,7 +139,7 @@ class Solve:
     ----------
     situation : Situation
         Situation of the robot.
-    configuration : Configuration
+    configuration : ControllerParameters
         All parameters.
     samples, steps, threads : int
         K, T and the threads of the solve.
@@ -282,7 +282,7 @@ def measure(
 
     Parameters
     ----------
-    situation, configuration : Situation, Configuration
+    situation, configuration : Situation, ControllerParameters
         Problem and parameters of the solve.
     sizes, paced : sequence of (K, T)
         Sizes to measure.

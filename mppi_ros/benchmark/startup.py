@@ -50,8 +50,8 @@ def main() -> None:
         def on_start(self, _event: Any) -> None:
             open_ones.append(time.process_time())
 
-        def on_end(self, told: Any) -> None:
-            end(told.data['dispatcher'].py_func.__qualname__)
+        def on_end(self, ended: Any) -> None:
+            end(ended.data['dispatcher'].py_func.__qualname__)
 
     def compile_addressable(function: Any) -> Any:
         open_ones.append(time.process_time())

@@ -49,8 +49,8 @@ class Kind:
     hint: str = ''
 
 
-OTHER = ('{} samples and ranks differently: its limits, the footprint and the tolerances are '
-         'taken, the weights of our critics stay')
+OTHER = ('{} samples and scores differently: its limits, the footprint and the tolerances are '
+         'converted, and the weights of the critics keep their defaults')
 
 SHIM: Rules = {
     'plugin': PLUGINS,
@@ -73,18 +73,18 @@ DWB: Rules = {
     'acc_lim_y': 'limits.ay_max',
     'decel_lim_y': 'limits.ay_min',
     'acc_lim_theta': 'limits.az_max',
-    'decel_lim_theta': 'limits.az_max holds for speeding up and slowing down',
-    'min_vel_y': 'limits.vy_max holds for both sides',
-    'min_speed_xy': 'the robot may drive as slowly as it likes: prediction.dead_band_linear',
-    'max_speed_xy': 'limits.vx_max and limits.vy_max bound each axis',
-    'min_speed_theta': 'the robot may turn as slowly as it likes: prediction.dead_band_angular',
-    'min_vel_theta': 'limits.wz_max holds for both sides',
-    'xy_goal_tolerance': 'the goal checker decides when the goal is reached',
-    'yaw_goal_tolerance': 'the goal checker decides when the goal is reached',
+    'decel_lim_theta': 'limits.az_max applies to acceleration and deceleration',
+    'min_vel_y': 'limits.vy_max applies in both directions',
+    'min_speed_xy': 'there is no minimum speed; see prediction.dead_band_linear',
+    'max_speed_xy': 'limits.vx_max and limits.vy_max limit each axis',
+    'min_speed_theta': 'there is no minimum turning rate; see prediction.dead_band_angular',
+    'min_vel_theta': 'limits.wz_max applies in both directions',
+    'xy_goal_tolerance': 'the goal checker determines when the goal is reached',
+    'yaw_goal_tolerance': 'the goal checker determines when the goal is reached',
     'path_length_tolerance': 'the goal is reached at the end of the plan only',
     'trans_stopped_velocity': STANDS,
     'rot_stopped_velocity': STANDS,
-    'stateful': 'the goal is reached where the robot comes to rest within both tolerances',
+    'stateful': 'the goal is reached when the robot stops within both tolerances',
     'transform_tolerance': FRAMES,
     'critics': UNITS,
     'default_critic_namespaces': PLUGINS,
@@ -106,12 +106,12 @@ RPP: Rules = {
     'plugin': PLUGINS,
     'desired_linear_vel': 'limits.vx_max',
     'max_linear_vel': 'limits.vx_max',
-    'min_linear_vel': 'allow_reversing decides whether the robot reverses',
+    'min_linear_vel': 'allow_reversing determines whether the robot reverses',
     'max_angular_vel': 'limits.wz_max',
-    'min_angular_vel': 'limits.wz_max holds for both sides',
+    'min_angular_vel': 'limits.wz_max applies in both directions',
     'rotate_to_heading_angular_vel': 'limits.wz_max',
     'max_angular_accel': 'limits.az_max',
-    'max_angular_decel': 'limits.az_max holds for speeding up and slowing down',
+    'max_angular_decel': 'limits.az_max applies to acceleration and deceleration',
     'max_linear_accel': 'limits.ax_max',
     'max_linear_decel': 'limits.ax_min',
     'allow_reversing': BACKWARD,
@@ -123,8 +123,8 @@ RPP: Rules = {
     'max_robot_pose_search_dist': FURTHEST,
     'use_interpolation': FURTHEST,
     'interpolate_curvature_after_goal': FURTHEST,
-    'use_dynamic_window': 'limits hold for every command',
-    'stateful': 'the goal is reached where the robot comes to rest within both tolerances',
+    'use_dynamic_window': 'limits apply to every command',
+    'stateful': 'the goal is reached when the robot stops within both tolerances',
     **dict.fromkeys((
         'lookahead_dist', 'min_lookahead_dist', 'max_lookahead_dist', 'lookahead_time',
         'use_velocity_scaled_lookahead_dist', 'use_fixed_curvature_lookahead',
@@ -146,9 +146,9 @@ GRACEFUL: Rules = {
     'allow_backward': BACKWARD,
     'transform_tolerance': FRAMES,
     'max_robot_pose_search_dist': FURTHEST,
-    'v_linear_min': 'the robot may drive as slowly as it likes: prediction.dead_band_linear',
+    'v_linear_min': 'there is no minimum speed; see prediction.dead_band_linear',
     'v_angular_min_in_place':
-        'the robot may turn as slowly as it likes: prediction.dead_band_angular',
+        'there is no minimum turning rate; see prediction.dead_band_angular',
     **dict.fromkeys(('k_phi', 'k_delta', 'beta', 'lambda'), UNITS),
     **dict.fromkeys(('min_lookahead', 'max_lookahead', 'motion_target_dist'), LOOKAHEAD),
     **dict.fromkeys((
@@ -179,14 +179,14 @@ KINDS = {
     'RegulatedPurePursuitController': Kind(
         'Regulated Pure Pursuit', RPP, {'limits.wz_max': 1.8, 'limits.vx_min': 0.0},
         OTHER.format('Regulated Pure Pursuit')
-        + '; it drives cars as well: then motion_model is ackermann'),
+        + '; for a car, set motion_model to ackermann'),
     'GracefulController': Kind(
         'Graceful', GRACEFUL, {'limits.wz_max': 1.0, 'limits.vx_min': 0.0},
         OTHER.format('Graceful')),
 }
-UNKNOWN = Kind('a plugin that is not known here', LIMITS, {}, (
-    'the plugin is not known here: what is named like a limit of another controller is taken as '
-    'that'))
+UNKNOWN = Kind('an unknown plugin', LIMITS, {}, (
+    'the plugin is unknown: parameters with the name of a limit of another controller are '
+    'converted as that limit'))
 
 
 def kind_of(plugin: str) -> Kind | None:

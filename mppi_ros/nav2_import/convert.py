@@ -199,8 +199,8 @@ class _Conversion:
             self.done.leave_out(full, value, 'is empty')
         elif rule is None:
             near = difflib.get_close_matches(last, known, n=1)
-            hint = f' ({near[0]} is near)' if near else ''
-            self.done.leave_out(full, value, f'is not known here: is it spelt well?{hint}')
+            hint = f'; did you mean {near[0]}?' if near else ''
+            self.done.leave_out(full, value, f'is unknown{hint}')
         elif isinstance(rule, Scaled):
             self._weight(full, value, rule)
         elif rule.startswith(COMBINED):
@@ -324,7 +324,7 @@ class _Conversion:
         return rule if isinstance(rule, str) else rule.name
 
     def _settle(self) -> None:
-        """Leave out parameters that contradict others, so that the output can be loaded."""
+        """Leave out parameters that are inconsistent with others, so that the output is valid."""
         changes = self.done.changes
         try:
             replace(ControllerParameters(), changes)
@@ -336,6 +336,6 @@ class _Conversion:
                 replace(ControllerParameters(), {**kept, ours: changes[ours]})
                 kept[ours] = changes[ours]
             except ParameterError as error:
-                self.done.reject(ours, f'does not go with the rest: {error}')
+                self.done.reject(ours, f'is inconsistent with other parameters: {error}')
         self.done.changes = kept
 

@@ -51,7 +51,7 @@ class Motion:
         ours = MODELS.get(named, '')
         if not ours:
             self.is_known = False
-            self.doubt = f'{shown(named)} is not known here: choose one of {", ".join(OUR_MODELS)}'
+            self.doubt = f'{shown(named)} is unknown: choose one of {", ".join(OUR_MODELS)}'
         elif ours == 'omni' and number(self.mine.get('vy_max'))[0] == 0.0:
             self.doubt = 'vy_max is 0: the robot never moves sideways'
         return 'diff_drive' if self.doubt else ours
@@ -108,8 +108,8 @@ class Motion:
         assert isinstance(info.default, tuple) and info.low is not None
         shares = [max(float(f'{share * min(each, MAX_SIGMA_RATIO):.4g}'), info.low)
                   for share, each in zip(info.default, (speeds, turning, turning), strict=True)]
-        said = [f'{name} / {STD[name][0]} x {each:.3g}' for name, each in self.ratios.items()]
-        self.done.put('sigma_share', shares, ', '.join(said) + ' of what Nav2 ships')
+        ratios = [f'{name} / {STD[name][0]} x {each:.3g}' for name, each in self.ratios.items()]
+        self.done.put('sigma_share', shares, ', '.join(ratios) + ' of what Nav2 ships')
 
     def _delays(self) -> None:
         for ours, names in DELAYS.items():

@@ -19,7 +19,7 @@ INFO = {info.name: info for info in describe(ControllerParameters)}
 ACCELERATIONS = ('limits.ax_max', 'limits.ay_max', 'limits.az_max')
 SUBSTITUTION = re.compile(r'\$\(|\$\{|<\w+>|\{\{')
 PLACEHOLDER = re.compile(r'[A-Z][A-Z0-9]*_[A-Z0-9_]*')
-FILLED_IN = 'is filled in by a launch file: put the value in by hand'
+FILLED_IN = 'is filled in by a launch file: set the value manually'
 FRAME = re.compile(r'[A-Za-z_][\w./-]{0,99}', re.ASCII)
 WIDTH = 97
 MAX_SHOWN_LENGTH = 100  # characters of a value or a name in the report
@@ -159,7 +159,7 @@ def fitted(ours: str, given: Any) -> tuple[Any, str]:
             return None, FILLED_IN
         if isinstance(given, str) and FRAME.fullmatch(given):
             return given, ''
-        return None, 'is not a name that can be taken'
+        return None, 'is not a valid name'
     value, why = number(given)
     if why:
         return None, why
@@ -172,14 +172,14 @@ def _within(ours: str, value: float) -> tuple[Any, str]:
     high = math.inf if info.high is None else info.high
     why = ''
     if info.kind == 'integer' and value != int(value):
-        return None, 'is not a whole number'
+        return None, 'is not an integer'
     if (ours in ACCELERATIONS and value < 0.0) or (high < 0.0 < value):
-        value, why = -value, 'its sign is the other one'
+        value, why = -value, 'the sign is opposite'
     if (low > 0.0 >= value or high < 0.0 <= value) and not (
             value == 0.0 and ours.startswith(('goal.', 'follow_path.'))):
-        return None, f'{value:g} means nothing here: {info.range_text} is possible'
+        return None, f'{value:g} is invalid: the range is {info.range_text}'
     if not low <= value <= high:
-        value, why = min(max(value, low), high), f'{info.range_text} is possible'
+        value, why = min(max(value, low), high), f'the range is {info.range_text}'
     return (int(value) if info.kind == 'integer' else float(value)), why
 
 
@@ -197,7 +197,7 @@ def write(done: Import, source: str) -> str:
     """Return the YAML output: each value with its origin, and the report."""
     lines = [f'# Written by mppi_import_nav2 from {shown(source)}, controller '
              f'{shown(done.controller)}, ROS 2 {done.distro}.',
-             '# What is not here keeps the defaults of config/mppi_controller.yaml.',
+             '# Other parameters keep the defaults of config/mppi_controller.yaml.',
              *(f'# {line}' for line in _wrapped(done.hint) if done.hint),
              *(f'# {line}'.rstrip() for line in report(done, Part.MEASURE)),
              '/**/mppi_controller:', '  ros__parameters:', *_values(done), '',
@@ -230,11 +230,11 @@ def report(done: Import, part: Part) -> Iterator[str]:
             yield from _wrapped(f'{", ".join(names)}: {reason}')
         return
     for line in lines:
-        said = [f'{shown(line.source)} {line.given}'] if line.source else []
+        texts = [f'{shown(line.source)} {line.given}'] if line.source else []
         if line.ours:
             value = shown(done.changes.get(line.ours, INFO[line.ours].default))
-            said.append(f'{line.ours} {value}')
-        yield from _wrapped(' -> '.join(said) + (f': {line.why}' if line.why else ''))
+            texts.append(f'{line.ours} {value}')
+        yield from _wrapped(' -> '.join(texts) + (f': {line.why}' if line.why else ''))
 
 
 def _wrapped(text: str) -> list[str]:

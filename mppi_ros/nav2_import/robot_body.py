@@ -97,8 +97,8 @@ class Body:
         if 'footprint_padding' in values:
             self._padding(values['footprint_padding'], bool(corners))
         if not self.length:
-            self.done.measure('robot.radius', 'no outline of the robot could be taken: measure '
-                              'it, and give robot.footprint or robot.radius')
+            self.done.measure('robot.radius', 'no footprint could be converted: measure it, and '
+                              'set robot.footprint or robot.radius')
 
     def _taken(self, name: str, given: Any, ours: str, changed: bool = False) -> None:
         changed = changed or self.padding > 0.0
@@ -113,9 +113,9 @@ class Body:
         elif self.length:
             self.done.add(Part.TAKEN, name, given,
                           'robot.footprint' if is_polygon else 'robot.radius',
-                          'is added to the outline')
+                          'is added to the footprint')
         else:
-            self.done.leave_out(name, given, 'no outline could be taken')
+            self.done.leave_out(name, given, 'no footprint could be converted')
 
     def _rate(self, values: dict[str, Any]) -> None:
         """Set the costmap timeout according to the rate of the costmap."""
@@ -131,7 +131,7 @@ class Body:
             self.done.add(Part.TAKEN, *self.timeout, TIMEOUT)
         elif self.timeout:
             self.done.add(Part.CHANGED, *self.timeout, TIMEOUT,
-                          f'the robot would brake before the next costmap comes: {origin}')
+                          f'the robot would brake before the next costmap arrives: {origin}')
         if not wanted >= 0.0:
             wanted = default if self.done.distro == 'humble' else NAV2_TIMEOUT
         if wanted > slowest:
@@ -140,7 +140,7 @@ class Body:
         if value != default:
             self.done.put(TIMEOUT, value, origin)
         if values and rate < RECOMMENDED_RATE:
-            self.done.measure(TIMEOUT, f'a costmap at {rate:g} Hz is old when it comes: set '
+            self.done.measure(TIMEOUT, f'a costmap at {rate:g} Hz arrives too late: set '
                               f'publish_frequency and update_frequency of local_costmap to '
                               f'{RECOMMENDED_RATE:g} Hz or more, then this to 3 periods')
 
@@ -163,8 +163,8 @@ class Body:
             speed = float(get('limits.vx_max', INFO['limits.vx_max'].default))
             brake = -float(get('limits.ax_min', INFO['limits.ax_min'].default))
             way = speed * RESPONSE_TIME + speed * speed / (2.0 * brake) + 0.5 * self.length
-            return (f'{COSTMAP}; from {speed:g} m/s the robot ends {way:.1f} m ahead, so that '
-                    f'a window that moves along needs more than {2.0 * way:.1f} m')
+            return (f'{COSTMAP}; from {speed:g} m/s the robot stops {way:.1f} m ahead, so that a '
+                    f'rolling window needs more than {2.0 * way:.1f} m')
         if 'inflation' in name and name.endswith(('inflation_radius', 'cost_scaling_factor')):
             return ('distances are measured on the costmap, inflated or not: '
                     'critics.obstacle.margin says how near costs')
@@ -216,7 +216,7 @@ def _corners(given: Any, padding: float) -> tuple[list[float], str]:
     except (InputError, ParameterError) as error:
         return [], str(error)
     except (ValueError, TypeError, yaml.YAMLError, RecursionError):
-        return [], 'is not a list of corners [[x, y], ...]: put the numbers in by hand'
+        return [], 'is not a list of corners [[x, y], ...]: set the numbers manually'
     return flat, ''
 
 

@@ -28,33 +28,33 @@ class Scaled:
 Rule = str | Scaled
 Rules = dict[str, Rule]
 
-POWER = 'our costs are rates in seconds whose shapes are fixed'
-NEAR = 'our goal critics begin to be felt by themselves where the horizon reaches the goal'
-ALWAYS = 'the critic works along the whole plan'
-FURTHEST = 'the plan is followed by arc length: no point ahead has to be chosen'
-EVERY = 'every step of every sample is scored'
-LISTENERS = 'views are computed while someone listens to them'
-CUSPS = 'where a plan turns back is found by itself, and the robot drives up to it'
-NEW = 'a new plan is taken over where the robot is on the old one'
-FOOTPRINT = 'the footprint is always considered: robot.footprint, or robot.radius'
-PLUGINS = 'what a plugin does is built in'
+POWER = 'costs are rates in seconds with a fixed shape'
+NEAR = 'goal critics take effect when the horizon reaches the goal'
+ALWAYS = 'the critic is active along the complete plan'
+FURTHEST = 'the plan is followed by arc length, without a point ahead'
+EVERY = 'all steps of all samples are scored'
+LISTENERS = 'visualization is computed only while subscribed to'
+CUSPS = 'cusps of a plan are detected, and the robot drives up to them'
+NEW = 'progress carries over to a new plan if the robot is on the previous one'
+FOOTPRINT = 'the footprint is always considered: robot.footprint or robot.radius'
+PLUGINS = 'the function of the plugin is built in'
 COMBINED = 'goes into '
-STANDS = 'the goal is reached where the robot stands'
-MEASURED = 'measured speeds are used as they are'
-INFLATED = 'distances are measured on the costmap, inflated or not'
-MARGIN = 'the cost rises steadily over critics.obstacle.margin'
+STANDS = 'the goal is reached when the robot stands still'
+MEASURED = 'measured speeds are used unfiltered'
+INFLATED = 'distances are computed from obstacle cells, independent of inflation'
+MARGIN = 'the cost increases continuously within critics.obstacle.margin'
 COLLISION = 'costs have other units: critics.obstacle.collision'
 DEAD_BAND = 'prediction.dead_band_linear and dead_band_angular are measured on the robot'
-TURNING = 'turning into the plan is part of what the optimiser plans'
-ONE_HEADING = 'a goal has one heading; goal.heading_tolerance 3.15 takes any'
-SAMPLES = 'samples are drawn by the optimiser: samples, noise.*, sigma_share'
-LOOKAHEAD = 'the optimiser looks ahead over the horizon'
-REGULATED = 'critics.clearance_speed slows down near obstacles'
-COLLISIONS = 'every command is checked for room to brake'
-FRAMES = 'the newest transform is taken, at most transform_timeout old'
-COSTMAP = 'belongs to the costmap, which goes on publishing as it does'
-OF_NODE = 'every node of ROS has it'
-UNITS = 'critics of that controller are ranked in other units'
+TURNING = 'the optimiser plans the rotation toward the plan'
+ONE_HEADING = 'a goal has one heading; goal.heading_tolerance = 3.15 accepts any heading'
+SAMPLES = 'the optimiser draws the samples: samples, noise.*, sigma_share'
+LOOKAHEAD = 'the horizon of the optimiser replaces the lookahead'
+REGULATED = 'critics.clearance_speed reduces the speed near obstacles'
+COLLISIONS = 'the stopping check verifies each command'
+FRAMES = 'the latest transform is used, with a maximum age of transform_timeout'
+COSTMAP = 'is a parameter of the costmap, which is not changed'
+OF_NODE = 'is a parameter of every ROS node'
+UNITS = 'critics of that controller have other units'
 
 CONTROLLER: Rules = {
     'plugin': PLUGINS,
@@ -66,7 +66,7 @@ CONTROLLER: Rules = {
     'batch_size': 'samples',
     'iteration_count': 'iterations',
     'temperature': 'costs have other units, and λ is chosen by effective sample size (ess_share)',
-    'gamma': 'the weights are exactly exp(−f/λ); effort and smoothness have critics of their own',
+    'gamma': 'the weights are exactly exp(−f/λ); twirling and smoothness have separate critics',
     'vx_std': COMBINED + 'sigma_share',
     'vy_std': COMBINED + 'sigma_share',
     'wz_std': COMBINED + 'sigma_share',
@@ -84,13 +84,13 @@ CONTROLLER: Rules = {
     'model_delay_wz': COMBINED + 'prediction.delay_angular',
     'motion_model': COMBINED + 'motion_model',
     'min_turning_r': 'limits.turning_radius_min',
-    'critics': COMBINED + 'the weights of the critics: 0 where we can do without one',
-    'retry_attempt_limit': 'a tick without a valid sample brakes, and the next one tries again',
-    'reset_period': 'the plan of the last tick is kept for as long as the goal',
-    'regenerate_noises': 'the noise is fresh at every tick',
-    'open_loop': 'prediction starts from the measured speed and the commands under way',
-    'clamp_raw_controls': 'controls are bounded inside the dynamics: samples stay Gaussian',
-    'sgf_order': 'samples are drawn smooth (noise.smoothing_time) and need no filter',
+    'critics': COMBINED + 'the weights of the critics, with 0 for unused optional ones',
+    'retry_attempt_limit': 'a tick without a valid sample brakes, and the next one retries',
+    'reset_period': 'the warm start is kept as long as the goal',
+    'regenerate_noises': 'noise is drawn in every tick',
+    'open_loop': 'the prediction uses measured speeds and pending commands',
+    'clamp_raw_controls': 'controls are limited in the dynamics, so samples stay Gaussian',
+    'sgf_order': 'noise.smoothing_time gives smooth samples, which need no filter',
     'visualize': LISTENERS,
     'publish_optimal_trajectory': LISTENERS,
     'publish_critics_stats': '~/critic_costs and ~/statistics show every critic',
@@ -99,7 +99,7 @@ CONTROLLER: Rules = {
     'TrajectoryVisualizer.time_step': LISTENERS,
     'TrajectoryValidator.plugin': PLUGINS,
     'TrajectoryValidator.collision_lookahead_time':
-        'every command is checked for room to brake, however long that takes',
+        'the stopping check verifies each command until standstill',
     'TrajectoryValidator.consider_footprint': FOOTPRINT,
     'prune_distance': FURTHEST,
     'max_robot_pose_search_dist': FURTHEST,
@@ -112,7 +112,7 @@ CONTROLLER: Rules = {
 OPTIONAL = ('GoalAngleCritic', 'PathAlignCritic', 'PathAngleCritic', 'PreferForwardCritic')
 _ALIGN: Rules = {
     'cost_weight': Scaled('critics.path_tracking.weight', 14.0, 10.0),
-    'max_path_occupancy_ratio': 'around obstacles on the plan, a way is searched instead',
+    'max_path_occupancy_ratio': 'the controller searches a detour around obstacles on the plan',
     'offset_from_furthest': FURTHEST,
     'trajectory_point_step': EVERY,
     'threshold_to_consider': ALWAYS,
@@ -120,7 +120,7 @@ _ALIGN: Rules = {
 }
 CRITICS: dict[str, Rules] = {
     'ConstraintCritic': {
-        'cost_weight': 'limits hold for every command: none has to be priced',
+        'cost_weight': 'limits are enforced for every command and need no cost',
     },
     'CostCritic': {
         'cost_weight': Scaled('critics.obstacle.weight', 3.81),
@@ -203,10 +203,10 @@ SERVER: Rules = {
     'odom_topic': 'remap the topic: --ros-args -r odom:=...',
     'speed_limit_topic': 'remap the topic: --ros-args -r speed_limit:=...',
     'use_realtime_priority': 'realtime.priority sets it',
-    'publish_zero_velocity': 'every stop ends with zero',
-    'action_server_result_timeout': 'results are kept as long as rclpy keeps them',
+    'publish_zero_velocity': 'every stop ends with zero velocity',
+    'action_server_result_timeout': 'rclpy determines the lifetime of results',
     'search_window': FURTHEST,
-    'bond_heartbeat_period': 'the bond beats at 10 Hz like those of Nav2',
+    'bond_heartbeat_period': 'the bond period is 0.1 s, as in Nav2',
     'bond_disable_heartbeat_timeout': 'bond_timeout sets it',
     'autostart_node': 'autostart',
     'introspection_mode': 'services are not introspected',
@@ -219,21 +219,21 @@ CHECKERS: Rules = {
     'plugin': PLUGINS,
     'xy_goal_tolerance': 'goal.position_tolerance',
     'yaw_goal_tolerance': 'goal.heading_tolerance',
-    'coarse_xy_goal_tolerance': 'fine_xy_goal_tolerance is the one that counts here',
+    'coarse_xy_goal_tolerance': 'fine_xy_goal_tolerance is used instead',
     'fine_xy_goal_tolerance': 'goal.position_tolerance',
     'along_path_tolerance': 'goal.position_tolerance',
-    'cross_track_tolerance': 'goal.position_tolerance is one for all directions',
+    'cross_track_tolerance': 'goal.position_tolerance applies in all directions',
     'is_overshoot_valid': STANDS,
     'direction_estimation_distance': STANDS,
     'required_stagnation_cycles': STANDS,
-    'stateful': 'the goal is reached where the robot comes to rest within both tolerances',
+    'stateful': 'the goal is reached when the robot stops within both tolerances',
     'path_length_tolerance': 'the goal is reached at the end of the plan only',
     'xy_goal_tolerance_buffer': STANDS,
     'symmetric_yaw_tolerance': ONE_HEADING,
     'trans_stopped_velocity': STANDS,
     'rot_stopped_velocity': STANDS,
     'required_movement_radius': 'follow_path.progress_radius',
-    'required_movement_angle': 'turning on the spot counts as no progress',
+    'required_movement_angle': 'a rotation in place does not count as progress',
     'movement_time_allowance': 'follow_path.progress_time',
     'prune_distance': FURTHEST,
     'max_robot_pose_search_dist': FURTHEST,
@@ -254,10 +254,10 @@ BODY: Rules = {
     'publish_frequency': COMBINED + 'safety.costmap_timeout',
     'update_frequency': COMBINED + 'safety.costmap_timeout',
     'use_sim_time': 'use_sim_time',
-    'global_frame': 'the frame is read from every costmap',
-    'always_send_full_costmap': 'updates are taken, too, where map_msgs is installed',
-    'track_unknown_space': 'safety.unknown_is_obstacle decides on cells that are unknown',
-    'unknown_cost_value': 'safety.unknown_is_obstacle decides on cells that are unknown',
+    'global_frame': 'the frame is that of the received costmap',
+    'always_send_full_costmap': 'updates are also processed if map_msgs is installed',
+    'track_unknown_space': 'see safety.unknown_is_obstacle',
+    'unknown_cost_value': 'see safety.unknown_is_obstacle',
     'transform_tolerance': FRAMES,
     'start_type_description_service': OF_NODE,
 }
@@ -287,14 +287,14 @@ USED_BY = {
 }
 # Parameters on which stopping check and prediction rely, and how to measure them.
 SAFETY_RELEVANT = {
-    'limits.ax_min': 'the stopping check trusts this deceleration: brake from top speed, loaded, '
-                     'on the smoothest floor, and give what is always reached',
-    'limits.ay_min': 'the stopping check trusts this deceleration: brake from top speed sideways '
-                     'and give what is always reached',
-    'limits.ax_max': 'the prediction trusts it: accelerate from rest and read it off the odometry',
-    'limits.ay_max': 'the prediction trusts it: accelerate sideways and read it off the odometry',
-    'limits.az_max': 'the prediction trusts it: start and stop a turn on the spot and read it off '
+    'limits.ax_min': 'the stopping check relies on this deceleration: brake from top speed, with '
+                     'load, on the smoothest floor, and set the value that is always reached',
+    'limits.ay_min': 'the stopping check relies on this deceleration: brake from lateral top '
+                     'speed and set the value that is always reached',
+    'limits.ax_max': 'the prediction relies on it: accelerate from rest and read the odometry',
+    'limits.ay_max': 'the prediction relies on it: accelerate laterally and read the odometry',
+    'limits.az_max': 'the prediction relies on it: start and stop a rotation in place and read '
                      'the odometry',
-    'limits.turning_radius_min': 'drive a full circle at full steering lock and take its radius '
-                                 'at the rear axle',
+    'limits.turning_radius_min': 'drive a full circle at maximum steering angle and set its '
+                                 'radius at the rear axle',
 }
