@@ -1,4 +1,8 @@
-"""Complete parameters of a controller, and their input from a ROS YAML file."""
+"""
+Complete parameters of a controller, and their input from a ROS YAML file.
+
+More than 400 lines: most are declarations, one for each parameter.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Objective f(x) of a mobile robot: arrays of state, path, costmap and parameters for rollouts."""
+"""
+Objective f(x) of a mobile robot: arrays of state, path, costmap and parameters for rollouts.
+
+More than 400 lines: one class fills all arrays, so that their layout is declared in one place.
+"""
 
 from __future__ import annotations
 

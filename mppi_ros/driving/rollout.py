@@ -4,6 +4,8 @@ The fused rollout: 64 sampled sequences at a time through model, distance field,
 A step is a few small loops over a block: drive → clear → approach the goal → follow the path, each
 with its critics. All rows stay on the stack, in the first-level cache. Positions are relative to
 the robot, so float32 is exact enough anywhere on a map.
+
+More than 400 lines: the kernel and the loops that are inlined into it.
 """
 
 import functools

@@ -12,63 +12,31 @@ from collections.abc import Callable
 from dataclasses import dataclass
 import math
 import time
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from mppi_ros.jit.simd import BLOCK, kernel
 from mppi_ros.jit.threads import choose_threads, use_threads
 from mppi_ros.mppi import noise as sampling
 from mppi_ros.mppi import score
+from mppi_ros.mppi.objective import BlockObjective, CostFunction
 from mppi_ros.mppi.parameters import MppiParameters
+from mppi_ros.mppi.sequences import (
+    PAST,
+    Bounds,
+    Floats,
+    checked_bounds,
+    resampled,
+    shift,
+    smoothed,
+)
 from mppi_ros.parameters.errors import InputError, ParameterError
 
 MAX_SLICES = 8  # of a solve with a deadline
 FEW = 4000  # samples below which averaging on one thread is faster
 SPARE = 0.5  # of the remaining time: an expected solve time below it needs no slices
-PAST = 4  # rows of the plan before the current time, for smoothing
-# Central coefficients of the Savitzky-Golay filter of nine points, 2 · PAST + 1.
-PARABOLA = np.array([-21, 14, 39, 54, 59, 54, 39, 14, -21], np.float32) / np.float32(231)
-
-Floats = NDArray[np.float32]
-CostFunction = Callable[[Floats], NDArray[np.floating]]
-Bounds = tuple[ArrayLike, ArrayLike]
-
-
-@runtime_checkable
-class BlockObjective(Protocol):
-    """
-    An objective that rolls out blocks of noise itself, without controls (K, T, m).
-
-    It may have an attribute `sigma_scale`, float32[m] or None: factors on the standard
-    deviations of the controls in this step.
-    """
-
-    def evaluate_blocks(
-        self,
-        mean: Floats,
-        factor: Floats,
-        noise: Floats,
-        costs: Floats,
-        threads: int,
-        draw: sampling.NoiseKey,
-        process: sampling.AR2Process,
-    ) -> None:
-        """
-        Fill costs, float32[blocks, BLOCK], with f(x̄ ± L n).
-
-        mean is float32[T, m], factor is L, float32[m, m], noise is n, float32[drawn, T · m,
-        BLOCK]; blocks of costs beyond the drawn ones belong to −n. The objective draws n with
-        noise.draw_block, since a block of noise is best used while it is in the cache.
-        """
-
-    def project(self, mean: Floats) -> None:
-        """
-        Project mean, float32[T, m], to the closest feasible sequence, in place.
-
-        A plain callable may have this method, too.
-        """
 
 
 @dataclass(frozen=True)
@@ -199,7 +167,7 @@ class Optimizer:
     def shift(self, seconds: float) -> None:
         """Shift the mean by the elapsed time [s]; the last control is held at the end."""
         if seconds > 0.0:
-            _shift(self._plan, seconds / self.parameters.time_step)
+            shift(self._plan, seconds / self.parameters.time_step)
 
     def step(
         self,
@@ -247,38 +215,55 @@ class Optimizer:
         return result
 
     def _iterate(self, objective: Any, blocks: bool, ess_scale: float) -> IterationStatistics:
-        parameters, threads = self.parameters, self._threads
-        fresh = sampling.NoiseKey(parameters.seed, self._steps, True, 0)
-        self._steps += 1
-        if blocks:
-            self._roll_out(objective, fresh)
-        else:
-            draw = sampling.draw_serial if threads == 1 else sampling.draw_parallel
-            draw(fresh.seed, fresh.step, self._process, self.controls, self._noise)
-            self._call(objective)
-        count = self.sample_count
-        temperature, ess, best, total = score.compute_weights(
-            self._costs, self._noise.shape[0], self._lanes, ess_scale * parameters.temperature,
-            ess_scale * parameters.ess_share * count, self._temperature_guess, self._weights,
-        )  # fmt: skip
+        """Sample, evaluate, weigh, step."""
+        self._sample_and_evaluate(objective, blocks)  # ε_i ~ N(0, Σ), f_i = f(x̄ + ε_i)
+        temperature, ess, best, total = self._weigh(ess_scale)  # w_i ∝ exp(−f_i / λ)
         if not total > 0.0:
             return IterationStatistics(temperature, -math.inf, 0.0, 0.0, 0.0, best)
-        self._temperature_guess = temperature
-        average = score.average if self._few else score.average_parallel
-        average(self._weights, self._noise, self._average.reshape(-1))
-        norm = _ascent(
-            self._average, self._factor, parameters.alpha, self._process, self._ascent, self._white
-        )
-        self.mean += self._ascent
-        self._project(objective)
+        norm = self._step_mean(objective)  # x̄ ← x̄ + α Σ_i w_i ε_i
         return IterationStatistics(
             temperature=temperature,
-            smoothed_objective=math.log(total / count) - best / temperature,
+            smoothed_objective=math.log(total / self.sample_count) - best / temperature,
             ess=ess,
             score_norm=norm,
-            kl=0.5 * (parameters.alpha * norm) ** 2,
+            kl=0.5 * (self.parameters.alpha * norm) ** 2,
             best_cost=best,
         )
+
+    def _sample_and_evaluate(self, objective: Any, blocks: bool) -> None:
+        """Draw the noise and compute the cost of each sample."""
+        key = sampling.NoiseKey(self.parameters.seed, self._steps, True, 0)
+        self._steps += 1
+        if blocks:
+            self._roll_out(objective, key)
+        else:
+            draw = sampling.draw_serial if self._threads == 1 else sampling.draw_parallel
+            draw(key.seed, key.step, self._process, self.controls, self._noise)
+            self._call(objective)
+
+    def _weigh(self, ess_scale: float) -> tuple[float, float, float, float]:
+        """Compute the weights; return temperature, ESS, least cost and sum of the weights."""
+        parameters = self.parameters
+        found: tuple[float, float, float, float] = score.compute_weights(
+            self._costs, self._noise.shape[0], self._lanes, ess_scale * parameters.temperature,
+            ess_scale * parameters.ess_share * self.sample_count, self._temperature_guess,
+            self._weights,
+        )  # fmt: skip
+        if found[3] > 0.0:
+            self._temperature_guess = found[0]
+        return found
+
+    def _step_mean(self, objective: Any) -> float:
+        """Move the mean along the natural gradient; return the norm of the whitened gradient."""
+        average = score.average if self._few else score.average_parallel
+        average(self._weights, self._noise, self._average.reshape(-1))
+        norm: float = _ascent(
+            self._average, self._factor, self.parameters.alpha, self._process, self._ascent,
+            self._white,
+        )  # fmt: skip
+        self.mean += self._ascent
+        self._project(objective)
+        return norm
 
     def _project(self, objective: Any) -> None:
         """Project the mean to the feasible set of the objective and to the bounds."""
@@ -408,69 +393,3 @@ def _ascent(average: Any, factor: Any, alpha: Any, process: Any, out: Any, white
         for c in range(white.shape[1]):
             square += np.float64(white[t, c]) ** 2
     return math.sqrt(square)
-
-
-@kernel
-def _shift(plan: Any, ahead: Any) -> None:
-    """Shift plan, float32[PAST + T, m], by `ahead` [steps], in place; its end is held."""
-    last = plan.shape[0] - PAST - 1
-    for t in range(-PAST, last + 1):
-        place = min(t + ahead, np.float64(last))
-        left = math.floor(place)
-        right = min(left + 1, last)
-        part = np.float32(place - left)
-        for c in range(plan.shape[1]):
-            change = plan[PAST + right, c] - plan[PAST + left, c]
-            plan[PAST + t, c] = plan[PAST + left, c] + part * change
-
-
-def checked_bounds(bounds: Bounds, controls: int) -> tuple[Floats, Floats]:
-    """
-    Return the bounds as float32[m] each, rounded inward so that no float32 exceeds them.
-
-    Raises
-    ------
-    ParameterError
-        They are not a pair, have a wrong shape, contain NaN, or low exceeds high.
-
-    """
-    try:
-        low, high = (
-            np.broadcast_to(np.asarray(end, np.float64), controls) for end in bounds
-        )
-    except (TypeError, ValueError):
-        raise ParameterError(
-            f'bounds = {bounds!r} is not a pair (low, high) of numbers or of {controls} numbers'
-        ) from None
-    for c in range(controls):
-        if not low[c] <= high[c] or not low[c] < math.inf or not high[c] > -math.inf:
-            raise ParameterError(
-                f'bounds of control {c} = [{low[c]:g}, {high[c]:g}]: low ≤ high is expected'
-            )
-    up, down = np.float32(np.inf), np.float32(-np.inf)
-    least, greatest = low.astype(np.float32), high.astype(np.float32)
-    least = np.where(least < low, np.nextafter(least, up), least)
-    greatest = np.where(greatest > high, np.nextafter(greatest, down), greatest)
-    crossed = least > greatest  # equal bounds that are not a float32
-    return np.where(crossed, greatest, least), greatest
-
-
-def smoothed(plan: Floats) -> Floats:
-    """
-    Return plan, float32[PAST + T, m], without its first PAST rows, smoothed over time.
-
-    Each row becomes the middle of the parabola fitted to it and the four rows on either side; the
-    plan is held beyond its end. See Savitzky and Golay (1964).
-    """
-    rows = np.concatenate([plan, np.repeat(plan[-1:], PAST, axis=0)])
-    return np.stack([np.convolve(row, PARABOLA, 'valid') for row in rows.T], axis=1)
-
-
-def resampled(
-    plan: Floats, time_step: float, steps: int, new_time_step: float, past: int = 0
-) -> Floats:
-    """Resample plan, float32[past + T, m], to another time step; its ends are held."""
-    old_times = np.arange(-past, len(plan) - past) * time_step
-    times = np.arange(-past, steps) * new_time_step
-    columns = [np.interp(times, old_times, column) for column in plan.T]
-    return np.stack(columns, axis=1).astype(np.float32)

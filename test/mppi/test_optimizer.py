@@ -20,7 +20,7 @@ from mppi_ros.mppi import (
     score,
 )
 from mppi_ros.mppi.noise import ar2_process, draw_serial, whiten
-from mppi_ros.mppi.optimizer import PARABOLA, PAST, resampled, smoothed
+from mppi_ros.mppi.sequences import PARABOLA, PAST, resampled, smoothed
 
 SMALL = {'samples': 256, 'horizon_steps': 8, 'sigma': (0.4, 0.8)}
 FULL = (0.16, 0.1, 0.1, 0.64)
