@@ -125,10 +125,10 @@ class Episode:
         if self.timing_gates and self.path is None:
             raise InputError('timing_gates are arc lengths on a path, but there is no path')
         _warm_up(self.configuration)
-        return _EpisodeRun(self).result()
+        return EpisodeRun(self).result()
 
 
-class _EpisodeRun:
+class EpisodeRun:
     """A running episode."""
 
     def __init__(self, episode: Episode) -> None:
@@ -172,29 +172,45 @@ class _EpisodeRun:
         if self._clearance <= 0.0:
             x, y, yaw = episode.start
             raise InputError(f'start ({x:.2f}, {y:.2f}) m, {yaw:.2f} rad is in contact')
-
-    def result(self) -> EpisodeResult:
-        """Run to the end."""
-        lidar_rate = self._episode.lidar.rate
-        activities: list[tuple[float, Callable[[float], None]]] = [
+        self._activities: list[tuple[float, Callable[[float], None]]] = [
             (CONTACT_RATE, self._check),
             (ODOMETRY_RATE, self._update_odometry),
             (COSTMAP_RATE, self._update_costmap),
             (PLAN_RATE, self._update_plan),
-            (self._episode.configuration.control_rate, self._control),
+            (c.control_rate, self._control),
         ]
-        if self._episode.sensing != 'map':
-            activities.insert(2, (lidar_rate, self._update_scan))
-        counts = [0] * len(activities)
+        if episode.sensing != 'map':
+            self._activities.insert(2, (episode.lidar.rate, self._update_scan))
+        self._counts = [0] * len(self._activities)
+
+    @property
+    def pose(self) -> NDArray[np.float64]:
+        """True x [m], y [m] and yaw [rad], float64[3]."""
+        return self._plant.pose
+
+    @property
+    def at_goal(self) -> bool:
+        """Whether the robot truly is at the goal, or has passed all timing gates."""
+        return self._at_goal()
+
+    def result(self) -> EpisodeResult:
+        """Run to the end."""
+        self.advance(math.inf)
+        return self._summary()
+
+    def advance(self, until: float) -> None:
+        """Run to the end, or all that happens until a time [s]."""
         while not self._is_over():
-            due = [count / rate for count, (rate, _) in zip(counts, activities, strict=True)]
+            rates = [rate for rate, _ in self._activities]
+            due = [count / rate for count, rate in zip(self._counts, rates, strict=True)]
             now = min(due)
+            if now > until:
+                return
             self._plant.advance(now - self._plant.time)
-            for index, (_, act) in enumerate(activities):
+            for index, (_, act) in enumerate(self._activities):
                 if due[index] <= now + 1e-9:
                     act(now)
-                    counts[index] += 1
-        return self._summary()
+                    self._counts[index] += 1
 
     def _measure_clearance(self) -> float:
         plant = self._plant

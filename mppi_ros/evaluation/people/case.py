@@ -16,6 +16,7 @@ from mppi_ros.evaluation.case import Case
 from mppi_ros.evaluation.people import crowdnav, dynabarn, metrics, tracks
 from mppi_ros.evaluation.people.baselines import UNSEEING, driver_of
 from mppi_ros.evaluation.people.crowd import Crowd, scene
+from mppi_ros.evaluation.people.head_on import OncomingRobot
 from mppi_ros.evaluation.people.winnable import winning_time
 from mppi_ros.parameters.errors import InputError
 from mppi_ros.simulation.episode import Episode
@@ -81,7 +82,7 @@ class PeopleCase(Case):
     def episode(self, ideal: float) -> Episode:
         """Return the episode; see Case."""
         episode = super().episode(ideal)
-        crowd = self._crowd()
+        crowd = self._crowd(episode)
         people = crowd.moving_obstacles() if crowd else self.people()
         world = episode.world.with_moving_obstacles(people)
         return replace(
@@ -101,6 +102,9 @@ class PeopleCase(Case):
         return record | {
             'time_over_ideal': result.time_s / ideal,
             'forced_stop_s': getattr(episode.crowd, 'forced_stop_s', None),
+            'oncoming_reached': (
+                episode.crowd.finish() if isinstance(episode.crowd, OncomingRobot) else None
+            ),
             'winnable': self._winnable(episode, result),
             'inputs': inputs,
         }  # fmt: skip
@@ -111,9 +115,12 @@ class PeopleCase(Case):
             return None
         return result.success or math.isfinite(self.winning_time(episode))
 
-    def _crowd(self) -> Crowd | None:
+    def _crowd(self, episode: Episode) -> Crowd | OncomingRobot | None:
         if not self.reacts:
             return None
+        if self.kind == 'crowd' and scene(self.record, self.seed).oncoming:
+            lidar = Lidar(field_of_view=self.field_of_view)
+            return OncomingRobot(replace(episode, lidar=lidar))
         crowdnav_case = self.kind == 'crowdnav'
         people = (
             crowdnav.reacting(Path(self.record), self.number) if crowdnav_case

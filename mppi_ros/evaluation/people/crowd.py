@@ -66,6 +66,7 @@ class CrowdScene:
     people: tuple[Person, ...]
     walls: tuple[Wall, ...] = ()
     discs: tuple[Circle, ...] = ()
+    oncoming: bool = False  # a second robot drives from the goal to the start
 
     def circles(self) -> tuple[Circle, ...]:
         """Return walls and pillars as circles x, y, radius [m]."""
@@ -292,10 +293,28 @@ def _forklift(rng: np.random.Generator) -> CrowdScene:
     return CrowdScene((1.0, 0.0, 0.0), (11.0, 0.0, 0.0), (-1.0, -13.0, 13.0, 9.0), (obstacle,))
 
 
+def _head_on(rng: np.random.Generator) -> CrowdScene:
+    """Return a robot that comes the other way, in the open."""
+    return CrowdScene(
+        (1.0, _spread(rng), 0.0), (11.0, _spread(rng), 0.0), (-2.0, -4.0, 14.0, 4.0), (),
+        oncoming=True,
+    )  # fmt: skip
+
+
+def _head_on_corridor(rng: np.random.Generator) -> CrowdScene:
+    """Return a robot that comes the other way in a corridor of 3 m."""
+    walls = ((-2.0, 1.55, 16.0, 1.55), (-2.0, -1.55, 16.0, -1.55))
+    return CrowdScene(
+        (1.0, _spread(rng), 0.0), (13.0, _spread(rng), 0.0), (-3.0, -2.0, 17.0, 2.0), (), walls,
+        oncoming=True,
+    )  # fmt: skip
+
+
 SCENES = {
     'corridor': _corridor, 'doorway': _doorway, 'crossing': _crossing,
     'stopping_group': _stopping_group, 'pillar': _pillar,
     'standing_then_going': _standing_then_going, 'forklift': _forklift,
+    'head_on': _head_on, 'head_on_corridor': _head_on_corridor,
 }  # fmt: skip
 
 
