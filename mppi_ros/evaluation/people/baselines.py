@@ -18,12 +18,12 @@ from mppi_ros.evaluation.textbook import TEXTBOOK
 from mppi_ros.parameters.errors import MppiError
 from mppi_ros.simulation.world import World
 
-ROOM = 0.15  # [m] that `orca_room` adds to the radius of the robot
-TIME_HORIZON = 5.0  # [s] as CrowdNav has it, like the next two
+EXTRA_RADIUS = 0.15  # [m] of the robot in `orca_room`
+TIME_HORIZON = 5.0  # [s] of CrowdNav, as the next two
 NEIGHBORS = 10
 NEIGHBOR_DISTANCE = 10.0  # [m]
-STEER = 2.5  # [1/s] turning rate per heading error of a robot that cannot move sideways
-DIFFERENCE = 0.05  # [s] over which the velocity of a moving obstacle is taken
+HEADING_GAIN = 2.5  # [1/s] turning rate per heading error
+DIFFERENCE = 0.05  # [s] of the finite difference for velocities
 
 NO_TRACKING: Mapping[str, Any] = {'moving_obstacles.enabled': False}
 
@@ -37,7 +37,7 @@ BASELINES = ('standing', 'blind', 'no_tracking', 'textbook', 'orca', 'orca_room'
 
 
 class Standing:
-    """A driver that never moves."""
+    """Baseline that never moves."""
 
     def set_odometry(self, odometry: Odometry) -> None:
         """Ignore a measurement."""
@@ -64,9 +64,9 @@ class Orca(Standing):
     """
     Optimal reciprocal collision avoidance, straight to the goal.
 
-    It knows the positions and velocities of all moving obstacles exactly and takes them to do half
-    of the avoiding. A robot that cannot move sideways turns towards the velocity that ORCA
-    chooses, and drives its component along the heading.
+    It knows the exact positions and velocities of all moving obstacles and assumes that they
+    contribute half of the avoidance. A robot that cannot move sideways turns toward the velocity
+    of ORCA and drives its component along the heading.
     """
 
     def __init__(
@@ -103,13 +103,13 @@ class Orca(Standing):
         ahead, aside = c * vx + s * vy, c * vy - s * vx
         if self._omni:
             return _ticked(Command(ahead, aside, 0.0))
-        turn = STEER * math.atan2(aside, ahead) if math.hypot(vx, vy) > 1e-3 else 0.0
+        turn = HEADING_GAIN * math.atan2(aside, ahead) if math.hypot(vx, vy) > 1e-3 else 0.0
         return _ticked(
             Command(max(ahead, 0.0), 0.0, min(max(turn, -limits.wz_max), limits.wz_max))
         )
 
     def _velocity(self, o: Odometry, now: float) -> tuple[float, float]:
-        """Return the velocity that ORCA chooses, in the planning frame [m/s]."""
+        """Return the velocity of ORCA in the planning frame [m/s]."""
         c, s = math.cos(o.yaw), math.sin(o.yaw)
         own = c * o.vx - s * o.vy, s * o.vx + c * o.vy
         to_goal = self._goal[0] - o.x, self._goal[1] - o.y
@@ -144,11 +144,11 @@ class Orca(Standing):
 def driver_of(
     baseline: str, world: World, goal: tuple[float, float, float]
 ) -> Callable[[ControllerParameters, int], Any] | None:
-    """Return what makes the driver of a baseline, None where the controller itself drives."""
+    """Return the factory of a baseline, or None if the controller drives."""
     if baseline == 'standing':
         return lambda configuration, seed: Standing()
     if baseline in ('orca', 'orca_room'):
-        room = ROOM if baseline == 'orca_room' else 0.0
+        room = EXTRA_RADIUS if baseline == 'orca_room' else 0.0
         return lambda configuration, seed: Orca(configuration, world, goal[:2], room)
     return None
 

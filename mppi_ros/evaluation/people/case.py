@@ -1,4 +1,4 @@
-"""One episode among moving things."""
+"""One episode among moving obstacles."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ FULL_CIRCLE = 2.0 * math.pi
 @dataclass(frozen=True)
 class PeopleCase(Case):
     """
-    All inputs of an episode among moving things, as plain values.
+    All inputs of an episode among moving obstacles, as plain values.
 
     Attributes
     ----------
     kind : str
-        'dynabarn', 'crowdnav' or 'tracks': how `record` is read; 'crowd': people that react.
+        Format of `record`: 'dynabarn', 'crowdnav' or 'tracks'; 'crowd': reacting people.
     record : str
         File of the trajectories, or name of a scene of crowd.SCENES.
     number : int
@@ -62,7 +62,7 @@ class PeopleCase(Case):
 
     def people(self) -> tuple[Moving, ...]:
         """
-        Return what moves along given trajectories.
+        Return the obstacles that follow given trajectories.
 
         Raises
         ------
@@ -110,7 +110,7 @@ class PeopleCase(Case):
         }  # fmt: skip
 
     def _winnable(self, episode: Episode, result: EpisodeResult) -> bool | None:
-        """Tell whether a contact-free drive exists; None where people react to the drive."""
+        """Return whether a contact-free drive exists; None if people react to the robot."""
         if episode.crowd is not None:
             return None
         return result.success or math.isfinite(self.winning_time(episode))
@@ -141,8 +141,8 @@ class PeopleCase(Case):
         return {name: value for name, value in super().inputs().items() if name != 'circles'}
 
     def discs(self, time: float) -> NDArray[np.float64]:
-        """Return x, y, radius [m] of what moves at a time [s], float64[n, 3]."""
-        moving_obstacles = () if self.reacts else _read(self)  # who reacts is not known beforehand
+        """Return x, y, radius [m] of the moving obstacles at a time [s], float64[n, 3]."""
+        moving_obstacles = () if self.reacts else _read(self)  # reactions are not known in advance
         found = [obstacle.at(time) for obstacle in moving_obstacles]
         return np.array([disc for disc in found if disc is not None]).reshape(-1, 3)
 

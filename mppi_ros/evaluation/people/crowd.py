@@ -1,4 +1,4 @@
-"""Crowd: people that react to each other and to the robot, by optimal reciprocal avoidance."""
+"""Crowd: people that avoid each other and the robot by optimal reciprocal collision avoidance."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ Wall = tuple[float, float, float, float]  # from x, y to x, y [m]
 STEP = 0.05  # [s] of the people
 TIME_HORIZON, WALL_HORIZON = 3.0, 1.0  # [s] in which people avoid each other, and walls
 NEIGHBORS, NEIGHBOR_DISTANCE = 10, 8.0  # [m]
-ARRIVED = 0.2  # [m] from a goal at which the next one counts
-FORCED = 0.2  # share of the speed that a person wants below which it is stopped
-NEAR = 1.0  # [m] between the bodies within which the robot is what stops it
-THICK = 0.05  # [m] radius of the circles that make a wall
-ROOM = 0.02  # [m] that people keep in addition
+GOAL_RADIUS = 0.2  # [m] from a goal at which the next one is selected
+FORCED_STOP_SHARE = 0.2  # of the preferred speed below which a person is stopped
+FORCED_STOP_DISTANCE = 1.0  # [m] between the bodies within which the robot is the cause
+WALL_RADIUS = 0.05  # [m] of the circles that form a wall
+PERSON_MARGIN = 0.02  # [m] added to the radius of a person
 
 
 @dataclass(frozen=True)
@@ -36,15 +36,15 @@ class Person:
     start : (float, float)
         x, y [m].
     goals : tuple of (x, y)
-        Walked to in turn [m]; at the last one the person stands.
+        Visited in turn [m]; at the last one the person stands.
     speed : float
-        That it wants [m/s].
+        Preferred speed [m/s].
     radius : float
         [m]
     pause : (float, float)
-        Time from and until which it stands [s].
+        Begin and end of a pause [s].
     reacts : bool
-        It avoids others; else it walks straight on.
+        Whether it avoids others.
 
     """
 
@@ -58,7 +58,7 @@ class Person:
 
 @dataclass(frozen=True)
 class CrowdScene:
-    """Where people and robot are and go, within bounds (x_min, y_min, x_max, y_max) [m]."""
+    """Starts and goals of people and robot, within bounds (x_min, y_min, x_max, y_max) [m]."""
 
     start: Pose
     goal: Pose
@@ -72,22 +72,22 @@ class CrowdScene:
         """Return walls and pillars as circles x, y, radius [m]."""
         found = list(self.discs)
         for x0, y0, x1, y1 in self.walls:
-            count = 1 + math.ceil(math.dist((x0, y0), (x1, y1)) / THICK)
+            count = 1 + math.ceil(math.dist((x0, y0), (x1, y1)) / WALL_RADIUS)
             for share in np.linspace(0.0, 1.0, count).tolist():
                 x, y = x0 + share * (x1 - x0), y0 + share * (y1 - y0)
-                found.append((round(x, 3), round(y, 3), THICK))
+                found.append((round(x, 3), round(y, 3), WALL_RADIUS))
         return tuple(found)
 
 
 class Crowd:
     """
-    The people of a scene, who see the robot.
+    People of a scene, which react to the robot.
 
     Attributes
     ----------
     forced_stop_s : float
-        Time that people stood or crept because of the robot, added up over people [s]: they
-        wanted to walk, moved below FORCED of their speed and the robot was within NEAR.
+        Time, summed over people, in which the robot stopped them [s]: slower than
+        FORCED_STOP_SHARE of the preferred speed, with the robot within FORCED_STOP_DISTANCE.
 
     """
 
@@ -115,10 +115,10 @@ class Crowd:
         )
         for person in scene.people:
             number = self._rvo.add_agent(person.start)
-            self._rvo.set_agent_radius(number, person.radius + ROOM)
+            self._rvo.set_agent_radius(number, person.radius + PERSON_MARGIN)
             self._rvo.set_agent_max_speed(number, 1.3 * person.speed)
         self._robot = self._rvo.add_agent(scene.start[:2])
-        self._rvo.set_agent_radius(self._robot, robot_radius + ROOM)
+        self._rvo.set_agent_radius(self._robot, robot_radius + PERSON_MARGIN)
         for wall in scene.walls:
             self._rvo.add_obstacle(_outline(wall))
         for x, y, radius in scene.discs:
@@ -128,11 +128,11 @@ class Crowd:
         self._rvo.process_obstacles()
 
     def moving_obstacles(self) -> tuple[CrowdMember, ...]:
-        """Return the people as discs that move."""
+        """Return the people as moving discs."""
         return tuple(CrowdMember(self, number) for number in range(len(self._people)))
 
     def advance(self, time: float, pose: ArrayLike, twist: ArrayLike) -> None:
-        """Let people walk until a time [s] past the robot at a true pose with a true twist."""
+        """Advance to a time [s], given the true pose and twist of the robot."""
         x, y, yaw = np.asarray(pose, np.float64).tolist()
         vx, vy, _ = np.asarray(twist, np.float64).tolist()
         c, s = math.cos(yaw), math.sin(yaw)
@@ -140,7 +140,7 @@ class Crowd:
             self._step((x, y), (c * vx - s * vy, s * vx + c * vy))
 
     def at(self, number: int, time: float) -> tuple[float, float, float]:
-        """Return x, y, radius [m] of a person at a time that was reached [s]."""
+        """Return x, y, radius [m] of a person at a time that has been simulated [s]."""
         index = min(max(time / STEP, 0.0), len(self._past) - 1.0)
         before = int(index)
         here = self._past[before][number]
@@ -169,18 +169,18 @@ class Crowd:
                 after[n] = places[n] + STEP * np.array(wanted[n])
             moved = math.dist(after[n], places[n]) / STEP
             gap = math.dist(after[n], robot) - person.radius - self._radius
-            if moved < FORCED * math.hypot(*wanted[n]) and gap < NEAR:
+            if moved < FORCED_STOP_SHARE * math.hypot(*wanted[n]) and gap < FORCED_STOP_DISTANCE:
                 self.forced_stop_s += STEP
         self._past.append(after)
 
     def _wanted(self, number: int, place: ArrayLike, now: float) -> Point:
-        """Return the velocity that a person wants [m/s]."""
+        """Return the preferred velocity of a person [m/s]."""
         person = self._people[number]
         x, y = np.asarray(place, np.float64).tolist()
         last = len(person.goals) - 1
         while self._next[number] < last and math.dist(
             (x, y), person.goals[self._next[number]]
-        ) < ARRIVED:
+        ) < GOAL_RADIUS:
             self._next[number] += 1
         if person.pause[0] <= now < person.pause[1]:
             return 0.0, 0.0
@@ -200,7 +200,7 @@ class CrowdMember:
     number: int
 
     def at(self, time: float) -> tuple[float, float, float]:
-        """Return x, y, radius [m] at a time that the crowd has reached [s]."""
+        """Return x, y, radius [m] at a time that has been simulated [s]."""
         return self.crowd.at(self.number, time)
 
 
@@ -208,7 +208,7 @@ def _outline(wall: Wall) -> list[Point]:
     """Return the corners of a wall, counter-clockwise [m]."""
     x0, y0, x1, y1 = wall
     length = max(math.dist((x0, y0), (x1, y1)), 1e-6)
-    ax, ay = THICK * (x1 - x0) / length, THICK * (y1 - y0) / length
+    ax, ay = WALL_RADIUS * (x1 - x0) / length, WALL_RADIUS * (y1 - y0) / length
     return [
         (x0 - ax + ay, y0 - ay - ax), (x1 + ax + ay, y1 + ay - ax),
         (x1 + ax - ay, y1 + ay + ax), (x0 - ax - ay, y0 - ay + ax),
@@ -235,7 +235,7 @@ def _corridor(rng: np.random.Generator) -> CrowdScene:
 
 
 def _doorway(rng: np.random.Generator) -> CrowdScene:
-    """Return a door of 1.2 m through which people come."""
+    """Return a door of 1.2 m with people coming through."""
     people = tuple(
         Person(
             (9.0 + 1.6 * n + _spread(rng, 0.5), _spread(rng, 0.8)),
@@ -248,7 +248,7 @@ def _doorway(rng: np.random.Generator) -> CrowdScene:
 
 
 def _crossing(rng: np.random.Generator) -> CrowdScene:
-    """Return a stream of people across the way."""
+    """Return a stream of people across the path."""
     people = []
     for n in range(5):
         x = 4.5 + 0.9 * (n % 3) + _spread(rng)
@@ -280,7 +280,7 @@ def _pillar(rng: np.random.Generator) -> CrowdScene:
 
 
 def _standing_then_going(rng: np.random.Generator) -> CrowdScene:
-    """Return a person who stands in the way and goes when the robot is near."""
+    """Return a person who stands on the path and leaves when the robot is near."""
     wait = 4.5 + _spread(rng, 0.7)
     person = Person((6.0, 0.0), ((6.0, -8.0),), 1.2, 0.25, (0.0, wait), reacts=False)
     return CrowdScene((1.0, 0.0, 0.0), (11.0, 0.0, 0.0), (-1.0, -9.0, 13.0, 5.0), (person,))
@@ -294,7 +294,7 @@ def _forklift(rng: np.random.Generator) -> CrowdScene:
 
 
 def _head_on(rng: np.random.Generator) -> CrowdScene:
-    """Return a robot that comes the other way, in the open."""
+    """Return an oncoming robot in open space."""
     return CrowdScene(
         (1.0, _spread(rng), 0.0), (11.0, _spread(rng), 0.0), (-2.0, -4.0, 14.0, 4.0), (),
         oncoming=True,
@@ -302,7 +302,7 @@ def _head_on(rng: np.random.Generator) -> CrowdScene:
 
 
 def _head_on_corridor(rng: np.random.Generator) -> CrowdScene:
-    """Return a robot that comes the other way in a corridor of 3 m."""
+    """Return an oncoming robot in a corridor of 3 m."""
     walls = ((-2.0, 1.55, 16.0, 1.55), (-2.0, -1.55, 16.0, -1.55))
     return CrowdScene(
         (1.0, _spread(rng), 0.0), (13.0, _spread(rng), 0.0), (-3.0, -2.0, 17.0, 2.0), (), walls,

@@ -1,4 +1,4 @@
-"""CrowdNav: test cases of five people, recorded without a robot, or as a crowd that sees it."""
+"""CrowdNav: test cases of five people, recorded without a robot or reacting to it."""
 
 from __future__ import annotations
 
@@ -42,12 +42,14 @@ def read(path: Path) -> tuple[NDArray[np.float64], float, float]:
     if not np.isfinite(found).all():
         raise InputError(f'{path}: a position is not finite')
     if not (0.0 < step < 10.0 and 0.0 < radius < 10.0):
-        raise InputError(f'{path}: time_step = {step!r} s or radius = {radius!r} m is impossible')
+        raise InputError(
+            f'{path}: time_step = {step!r} s or radius = {radius!r} m is outside (0, 10)'
+        )
     return found, step, radius
 
 
 def load(path: Path, case: int) -> tuple[Trajectory, ...]:
-    """Read the people of a case; they stand where the record ends."""
+    """Read the people of a case; after the record they stand still."""
     found, step, radius = read(path)
     times = step * np.arange(found.shape[1])
     far = times[-1] + 1e4
@@ -60,7 +62,7 @@ def load(path: Path, case: int) -> tuple[Trajectory, ...]:
 
 
 def reacting(path: Path, case: int) -> CrowdScene:
-    """Return the people of a case as a crowd that sees the robot, each to the opposite side."""
+    """Return the people of a case, who walk to the opposite side and react to the robot."""
     found, _, radius = read(path)
     people = tuple(
         Person((x, y), ((-x, -y),), SPEED, radius) for x, y in found[case, 0].tolist()

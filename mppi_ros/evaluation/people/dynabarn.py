@@ -1,4 +1,4 @@
-"""DynaBARN: cylinders on splines in an arena, driven by the protocol of its repository."""
+"""DynaBARN: cylinders on splines in an arena, with the protocol of its repository."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ def worlds(folder: Path) -> dict[str, Path]:
 
 def load(path: Path, seed: int) -> tuple[Trajectory, ...]:
     """
-    Read the obstacles of a world; the phase of each is drawn by the seed.
+    Read the obstacles of a world; the seed determines the phase of each.
 
     Raises
     ------
     InputError
-        The file is not a world: unreadable, a field is missing, a curve or radius is impossible.
+        The file is unreadable, lacks a field, or has an invalid curve or radius.
 
     """
     rng = np.random.default_rng([seed, 0xBA])

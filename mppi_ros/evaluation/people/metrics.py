@@ -1,4 +1,4 @@
-"""Metrics of a drive among moving things: contact, nearness, and how long the robot is frozen."""
+"""Metrics of an episode among moving obstacles: contact, proximity, and time frozen."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from mppi_ros.control.parameters import ControllerParameters
 from mppi_ros.simulation.episode_result import STANDING_SPEED, STANDING_TURN_RATE, Trace
 from mppi_ros.simulation.world import World
 
-STOOD = 0.5  # [s] without motion before a contact in which the robot counts as standing
-INTIMATE = 0.5  # [m] between the bodies, within which a thing is too near
-FROZEN_TIME, FROZEN_WAY = 1.0, 0.1  # [s] in which a robot that gets no farther [m] is frozen
+STANDING_TIME = 0.5  # [s] at rest before a contact for the robot to count as standing
+INTIMATE_DISTANCE = 0.5  # [m] between the bodies; nearer is uncomfortable for people
+FROZEN_TIME, FROZEN_DISTANCE = 1.0, 0.1  # [s] [m] a slower robot is frozen
 
 
 def measures(
@@ -22,50 +22,50 @@ def measures(
     inflation: float = 0.0,
 ) -> dict[str, Any]:
     """
-    Return what the results tell of a drive among the moving obstacles of a world.
+    Return the metrics of an episode among the moving obstacles of a world.
 
     Parameters
     ----------
     trace : Trace
-        Of the drive; its last row is the contact, if there was one.
+        Trace of the episode; its last row is the contact, if there was one.
     collision : bool
-        The drive ended in contact.
+        Whether the episode ended in contact.
     world : World
-        Whose moving obstacles count; its obstacles at rest do not.
-    configuration : Configuration
-        Whose body and goal count.
+        World, of which only the moving obstacles are considered.
+    configuration : ControllerParameters
+        Footprint of the robot.
     inflation : float
-        By which the body is larger than the configuration says [m].
+        Amount by which the true body exceeds the configured footprint [m].
 
     Returns
     -------
     dict
-        contact_moving : the robot moved within the last STOOD seconds before the contact.
-        contact_standing : it stood.
+        contact_moving : the robot moved within STANDING_TIME before the contact.
+        contact_standing : it did not.
         contact_speed_m_s : speed of the robot at the contact, None without one.
-        contact_with_mover : the contact was with something that moves.
-        min_mover_distance_m : least distance of the bodies at the control ticks, None if there is
-        no moving obstacle.
-        intimate_s : time with a body nearer than INTIMATE.
-        frozen_share : share of the time in stretches of at least FROZEN_TIME in which the centre
-        moves by less than FROZEN_WAY.
+        contact_with_moving_obstacle : the contact was with a moving obstacle.
+        min_moving_distance_m : minimum distance of the bodies at the control ticks, None without
+        moving obstacles.
+        intimate_s : time within INTIMATE_DISTANCE of a moving obstacle.
+        frozen_share : share of time in intervals of at least FROZEN_TIME in which the robot moves
+        by less than FROZEN_DISTANCE.
 
     """
-    away = mover_distances(trace, world, configuration, inflation)
+    away = moving_obstacle_distances(trace, world, configuration, inflation)
     spans = np.diff(trace.time)
     standing = collision and stood(trace)
     return {
         'contact_moving': collision and not standing,
         'contact_standing': standing,
         'contact_speed_m_s': float(np.hypot(*trace.twist[-1, :2])) if collision else None,
-        'contact_with_mover': bool(collision and away[-1] <= 1e-6),
-        'min_mover_distance_m': float(away.min()) if np.isfinite(away).any() else None,
-        'intimate_s': round(float(spans[away[:-1] < INTIMATE].sum()), 6),
+        'contact_with_moving_obstacle': bool(collision and away[-1] <= 1e-6),
+        'min_moving_distance_m': float(away.min()) if np.isfinite(away).any() else None,
+        'intimate_s': round(float(spans[away[:-1] < INTIMATE_DISTANCE].sum()), 6),
         'frozen_share': float(spans[frozen(trace.time, trace.pose)[:-1]].sum() / spans.sum()),
     }
 
 
-def mover_distances(
+def moving_obstacle_distances(
     trace: Trace, world: World, configuration: ControllerParameters, inflation: float = 0.0
 ) -> NDArray[np.float64]:
     """Return the distance [m] of the body to the nearest moving obstacle in each row, or inf."""
@@ -79,28 +79,28 @@ def mover_distances(
 
 
 def stood(trace: Trace) -> bool:
-    """Tell whether the robot stood in the last STOOD seconds."""
-    last = trace.time >= trace.time[-1] - STOOD - 1e-9
+    """Return whether the robot was at rest for the last STANDING_TIME."""
+    last = trace.time >= trace.time[-1] - STANDING_TIME - 1e-9
     moving = np.hypot(*trace.twist[:, :2].T) >= STANDING_SPEED
     moving |= np.abs(trace.twist[:, 2]) >= STANDING_TURN_RATE
-    return bool(trace.time[-1] - trace.time[0] >= STOOD and not moving[last].any())
+    return bool(trace.time[-1] - trace.time[0] >= STANDING_TIME and not moving[last].any())
 
 
 def frozen(time: NDArray[np.float64], pose: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Return for each row whether it lies in a stretch in which the robot is frozen, bool[N]."""
+    """Return for each row whether the robot is frozen, bool[N]."""
     flags = np.zeros(len(time), bool)
     ends = np.searchsorted(time, time + FROZEN_TIME - 1e-9)
     for begin, end in enumerate(ends):
         if end >= len(time):
             break
         moved = np.hypot(*(pose[begin : end + 1, :2] - pose[begin, :2]).T)
-        if moved.max() < FROZEN_WAY:
+        if moved.max() < FROZEN_DISTANCE:
             flags[begin : end + 1] = True
     return flags
 
 
 def summary(episodes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return rates and means of these measures over episodes, {} where they have none."""
+    """Return rates and means of these metrics over episodes, {} if they have none."""
     if not all('contact_moving' in episode for episode in episodes):
         return {}
 

@@ -1,4 +1,4 @@
-"""The cases among moving things: DynaBARN, CrowdNav and tracks of pedestrians."""
+"""Cases among moving obstacles: DynaBARN, CrowdNav, tracks of pedestrians, reacting crowds."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ OMNI = {'motion_model': 'omni', 'limits.vy_max': crowdnav.SPEED}
 
 def people(request: Request) -> Iterator[PeopleCase]:
     """
-    Drive among moving obstacles: cylinders, recorded test cases and tracks of pedestrians.
+    Yield cases among moving obstacles: cylinders, recorded test cases, tracks, crowds.
 
     The data folder holds dynabarn/, crowdnav/ and eth_ucy/, or some of them.
     Scenarios are dynabarn/N, dynabarn_gentle/N, crowdnav/N, crowdnav_omni/N, crowdnav_visible/N,
-    tracks/FILE_WAY/N and crowd/NAME, of which the last need no data; a name without its last
-    parts chooses all below it.
+    tracks/FILE_DIRECTION/N and crowd/NAME. The last need no data. A name without its last parts
+    selects all below it.
 
     Raises
     ------
@@ -130,9 +130,9 @@ def _tracks(request: Request) -> Iterator[PeopleCase]:
     for path in files:
         found = tracks.read(path)
         bounds = tracks.bounds(found)
-        for way in tracks.WAYS:
+        for way in tracks.DIRECTIONS:
             name = f'{path.stem}_{way}'
-            for number in range(tracks.DRIVES):
+            for number in range(tracks.EPISODES):
                 scenario = f'tracks/{name}/{number}'
                 if wanted and not _is_below(scenario, wanted):
                     continue

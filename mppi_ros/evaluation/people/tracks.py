@@ -1,4 +1,4 @@
-"""Tracks: annotated pedestrians, with the robot across, along and against their stream."""
+"""Tracks of annotated pedestrians; the robot drives across, along or against their stream."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ Pose = tuple[float, float, float]
 Person = tuple[NDArray[np.float64], NDArray[np.float64]]  # times float64[N], points float64[N, 2]
 
 COLUMNS = 'time_s,person,x_m,y_m'
-WAYS = ('across', 'along', 'against')
+DIRECTIONS = ('across', 'along', 'against')
 RADIUS = 0.25  # [m] of a pedestrian
-EXTENSION = 3.0  # [s] that a track goes on before and after its annotation
+EXTENSION = 3.0  # [s] extrapolation of a track before and after its annotations
 TIMEOUT = 60.0  # [s]
 GOAL_RADIUS = 0.5  # [m]
-DRIVES = 10  # of each file and way
-LOOK = 20.0  # [s] of the stream that tell its direction
-LEAST = 3  # pedestrians that these seconds must have
-ROOM = 1.5  # [m] around the start that are free in the first second
-TRIES = 1000  # start times that are drawn before it is given up
-INSIDE = 0.5  # [m] that the drive ends within the region of the annotations
-MARGIN = 4.0  # [m] of free map around the region of the annotations
+EPISODES = 10  # of each file and direction
+FLOW_TIME = 20.0  # [s] that determine the direction of the stream
+MIN_PEDESTRIANS = 3  # within FLOW_TIME
+START_CLEARANCE = 1.5  # [m] around the start in the first second
+MAX_START_TIMES = 1000  # that are drawn
+GOAL_INSET = 0.5  # [m] of start and goal within the region of the annotations
+MAP_MARGIN = 4.0  # [m] of free map around the region of the annotations
 
 
 @dataclass(frozen=True)
 class Crossing:
-    """Where and when the robot drives: start and goal pose, and the time of the record [s]."""
+    """Start and goal pose of the robot, and the time of the record at the start [s]."""
 
     start: Pose
     goal: Pose
@@ -44,7 +44,7 @@ class Crossing:
 
 def read(path: Path) -> dict[int, Person]:
     """
-    Return the annotations of each person that has at least two, in the order of time.
+    Return the annotations of each person with at least two of them, in order of time.
 
     Raises
     ------
@@ -64,7 +64,7 @@ def read(path: Path) -> dict[int, Person]:
         rows = table[table[:, 1] == person]
         rows = rows[np.argsort(rows[:, 0], kind='stable')]
         if (np.diff(rows[:, 0]) <= 0.0).any():
-            raise InputError(f'{path}: person {person:g} is at two places at a time')
+            raise InputError(f'{path}: person {person:g} has two annotations at the same time')
         if len(rows) > 1:
             people[int(person)] = rows[:, 0], rows[:, 2:]
     if not people:
@@ -73,7 +73,7 @@ def read(path: Path) -> dict[int, Person]:
 
 
 def load(people: Mapping[int, Person], start: float, span: float) -> tuple[Trajectory, ...]:
-    """Return the people that are there within `span` [s] after the time `start` [s]."""
+    """Return the people present within `span` [s] after the time `start` [s]."""
     return tuple(
         Trajectory(
             smooth_track(times, points, EXTENSION), RADIUS, float(times[0] - EXTENSION),
@@ -87,21 +87,21 @@ def load(people: Mapping[int, Person], start: float, span: float) -> tuple[Traje
 def bounds(people: Mapping[int, Person]) -> tuple[float, float, float, float]:
     """Return x_min, y_min, x_max, y_max [m] of a map of the region."""
     points = np.vstack([points for _, points in people.values()])
-    low, high = points.min(axis=0) - MARGIN, points.max(axis=0) + MARGIN
+    low, high = points.min(axis=0) - MAP_MARGIN, points.max(axis=0) + MAP_MARGIN
     return tuple(round(float(value), 2) for value in (*low, *high))  # type: ignore[return-value]
 
 
 def drive(people: Mapping[int, Person], name: str, way: str, number: int, seed: int) -> Crossing:
     """
-    Draw a drive across, along or against the stream.
+    Draw an episode across, along or against the stream.
 
-    The stream is the axis on which people move the most. The robot drives between the 5 % and
+    The stream is the axis along which people move most. The robot drives between the 5 % and
     95 % quantiles of the positions, in the middle of the other axis.
 
     Raises
     ------
     InputError
-        The record has no time with enough people and room at the start.
+        The record has no time with enough people and a clear start.
 
     """
     points = np.vstack([points for _, points in people.values()])
@@ -110,20 +110,20 @@ def drive(people: Mapping[int, Person], name: str, way: str, number: int, seed: 
     stream = int(np.argmax((moved**2).sum(axis=0)))
     axis = stream if way != 'across' else 1 - stream
     ends = np.array([middle, middle])
-    reserve = INSIDE if way != 'across' else -2.0
+    reserve = GOAL_INSET if way != 'across' else -2.0
     ends[:, axis] = low[axis] + reserve, high[axis] - reserve
     last = max(times[-1] for times, _ in people.values())
     first = min(times[0] for times, _ in people.values())
     rng = np.random.default_rng([zlib.crc32(f'{name} {way}'.encode()), number, seed])
-    for _ in range(TRIES):
+    for _ in range(MAX_START_TIMES):
         time = round(float(rng.uniform(first, max(first, last - TIMEOUT))), 1)
         flow, count = _flow(people, stream, time)
         turned = bool(rng.integers(2)) if way == 'across' else (flow < 0.0) != (way == 'against')
         start, goal = ends[::-1] if turned else ends
-        if count >= LEAST and _is_free(people, start, time):
+        if count >= MIN_PEDESTRIANS and _is_free(people, start, time):
             yaw = math.atan2(goal[1] - start[1], goal[0] - start[0])
             return Crossing(_pose(start, yaw), _pose(goal, yaw), time)
-    raise InputError(f'{name}: no time has {LEAST} people and room at the start ({way})')
+    raise InputError(f'{name}: no time has {MIN_PEDESTRIANS} people and a clear start ({way})')
 
 
 def _pose(place: NDArray[np.float64], yaw: float) -> Pose:
@@ -131,10 +131,10 @@ def _pose(place: NDArray[np.float64], yaw: float) -> Pose:
 
 
 def _flow(people: Mapping[int, Person], axis: int, time: float) -> tuple[float, int]:
-    """Return the sum of what people move along the axis within LOOK [m], and how many they are."""
+    """Return the summed motion of people along an axis [m] within FLOW_TIME, and their number."""
     flow, count = 0.0, 0
     for times, points in people.values():
-        inside = (times >= time) & (times <= time + LOOK)
+        inside = (times >= time) & (times <= time + FLOW_TIME)
         if inside.sum() > 1:
             seen = points[inside, axis]
             flow, count = flow + float(seen[-1] - seen[0]), count + 1
@@ -145,6 +145,6 @@ def _is_free(people: Mapping[int, Person], place: NDArray[np.float64], time: flo
     for obstacle in load(people, time, 1.0):
         for later in (0.0, 0.5, 1.0):
             found = obstacle.at(later)
-            if found and math.dist(found[:2], place) < ROOM + RADIUS:
+            if found and math.dist(found[:2], place) < START_CLEARANCE + RADIUS:
                 return False
     return True

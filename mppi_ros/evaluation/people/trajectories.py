@@ -1,4 +1,4 @@
-"""Trajectories: discs that move along given curves, whatever the robot does."""
+"""Trajectories: discs that follow given curves and do not react to the robot."""
 
 from __future__ import annotations
 

@@ -1,21 +1,21 @@
 """
-Winnable: whether a contact-free drive among given trajectories exists, by a search over time.
+Search in space and time for a contact-free drive among given trajectories.
 
 States (x, y, yaw, speed, turning rate) are expanded layer by layer of LAYER seconds with every
 combination of speeding up, holding, slowing down and three changes of the turning rate, and
-merged where they share a cell. A drive that is found is one that the robot can do; one that is not
-found may exist all the same, because
+merged where they share a cell. The robot can follow a drive that is found. A drive may exist where
+none is found, because
 
-- the body is taken for its circumscribed disc, with MARGIN around it;
+- the body is approximated by its circumscribed disc, with MARGIN around it;
 - speeds stay below SHARE of their limits, and the acceleration is so low that a drive with the
   lag of the plant can follow it within the limits;
-- states are merged and no more than KEPT of them are kept: half of them nearest to the goal, half
-  of them at random;
+- states are merged, and at most KEPT of them are kept: half of them those nearest to the goal,
+  half of them random;
 - an omnidirectional robot is searched as one that drives along its heading.
 
-Two things are taken to be better than they are: the lag of the turning rate is left out (MARGIN
-covers it), and the search knows the trajectories in advance and the pose exactly. That a drive
-exists does not say that a robot which sees only the present can find it.
+The search is optimistic in two respects: it neglects the lag of the turning rate, which MARGIN
+covers, and it knows the pose and the future trajectories exactly. A controller may therefore be
+unable to find a drive that exists.
 """
 # mypy: allow-untyped-defs, allow-untyped-calls
 

@@ -52,15 +52,16 @@ def test_contacts_are_told_apart():
     # The disc comes from 2.5 m and meets the standing robot, edge to edge at 0.5 m, after 2 s.
     rest = measures(drive([0.0] * 41), True, world(((2.5, 0.0), (-7.5, 0.0))), ROBOT)
     assert (rest['contact_moving'], rest['contact_standing']) == (False, True)
-    assert rest['contact_with_mover'] and rest['min_mover_distance_m'] == pytest.approx(0.0)
+    assert rest['contact_with_moving_obstacle']
+    assert rest['min_moving_distance_m'] == pytest.approx(0.0)
     # From 1.0 m at 1 m/s, for 2 s less 0.5 s: within 0.5 m of the edge for the last half second.
     assert rest['intimate_s'] == pytest.approx(0.5, abs=DT)
     driven = measures(drive([1.0] * 41), True, world(((2.5, 0.0), (2.5, 0.0))), ROBOT)
     assert (driven['contact_moving'], driven['contact_standing']) == (True, False)
     assert (rest['contact_speed_m_s'], driven['contact_speed_m_s']) == (0.0, 1.0)
     wall = measures(drive([1.0] * 41), True, world(), ROBOT)
-    assert wall['contact_moving'] and not wall['contact_with_mover']
-    assert wall['min_mover_distance_m'] is None
+    assert wall['contact_moving'] and not wall['contact_with_moving_obstacle']
+    assert wall['min_moving_distance_m'] is None
     none = measures(drive([0.0] * 41), False, world(), ROBOT)
     assert not (none['contact_moving'] or none['contact_standing'])
     assert none['contact_speed_m_s'] is None

@@ -60,7 +60,7 @@ def test_scenarios_are_named_by_suite_and_number(folder):
         'dynabarn/7', 'crowdnav/1'
     ]  # fmt: skip
     below = [case.scenario for case in cases(folder, 'tracks/walk_along')]
-    assert below == [f'tracks/walk_along/{number}' for number in range(tracks.DRIVES)]
+    assert below == [f'tracks/walk_along/{number}' for number in range(tracks.EPISODES)]
     with pytest.raises(InputError, match=r"'crowdnav/9'; there are dynabarn"):
         cases(folder, 'crowdnav/9')
 
@@ -130,7 +130,7 @@ def test_orca_with_more_room_gets_past_somebody_who_comes_head_on(folder, scenar
     pytest.importorskip('pyrvo', reason="needs pyrvo: pip install 'mppi_ros[people]'")
     (case,) = cases(folder, scenario, baseline='orca_room')
     told, _ = case.run()
-    assert told['success'] and told['min_mover_distance_m'] > 0.0
+    assert told['success'] and told['min_moving_distance_m'] > 0.0
 
 
 def test_each_baseline_changes_what_drives(folder):

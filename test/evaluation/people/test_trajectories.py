@@ -114,7 +114,7 @@ def test_a_damaged_world_is_named(tmp_path, changes, words):
 @pytest.mark.parametrize(('changes', 'words'), [
     ({'positions': np.zeros((3, 4, 5))}, 'shape'),
     ({'positions': np.full((1, 2, 1, 2), math.nan)}, 'not finite'),
-    ({'time_step': -1.0}, 'impossible'),
+    ({'time_step': -1.0}, 'is outside'),
 ])  # fmt: skip
 def test_damaged_cases_are_named(tmp_path, changes, words):
     path = tmp_path / 'cases.npz'
@@ -133,7 +133,7 @@ def test_damaged_cases_are_named(tmp_path, changes, words):
     ('a,b,c\n', 'first line'),
     (f'{tracks.COLUMNS}\n', '4 finite numbers'),
     (f'{tracks.COLUMNS}\n0.0,1,x,2.0\n', 'could not convert'),
-    (f'{tracks.COLUMNS}\n0.0,1,1.0,2.0\n0.0,1,1.0,3.0\n', 'two places'),
+    (f'{tracks.COLUMNS}\n0.0,1,1.0,2.0\n0.0,1,1.0,3.0\n', 'at the same time'),
     (f'{tracks.COLUMNS}\n0.0,1,1.0,2.0\n', 'no person'),
 ])  # fmt: skip
 def test_damaged_tracks_are_named(tmp_path, text, words):
@@ -153,7 +153,7 @@ def stream(count=12):
 
 def test_the_robot_drives_along_against_and_across_the_stream():
     people = stream()
-    ways = {way: tracks.drive(people, 'a', way, 0, 0) for way in tracks.WAYS}
+    ways = {way: tracks.drive(people, 'a', way, 0, 0) for way in tracks.DIRECTIONS}
     moved = {way: np.subtract(one.goal, one.start) for way, one in ways.items()}
     assert moved['along'][0] > 5.0 and abs(moved['along'][1]) < 0.1
     assert moved['against'][0] < -5.0
@@ -171,7 +171,7 @@ def test_recorded_data_is_read(data):
     worlds = dynabarn.worlds(folder / 'dynabarn')
     assert all(dynabarn.load(path, 0) for path in worlds.values())
     for path in sorted((folder / 'eth_ucy').glob('*.csv')):
-        for way in tracks.WAYS:
+        for way in tracks.DIRECTIONS:
             tracks.drive(tracks.read(path), path.stem, way, 0, 0)
     found, step, radius = crowdnav.read(folder / 'crowdnav' / 'cases_0_249.npz')
     people = crowdnav.load(folder / 'crowdnav' / 'cases_0_249.npz', 3)

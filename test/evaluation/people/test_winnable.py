@@ -48,7 +48,7 @@ def test_a_free_way_takes_little_longer_than_at_the_limits():
     assert ideal - 0.5 < search() < 1.3 * ideal
 
 
-def test_a_wall_of_movers_that_comes_nearer_cannot_be_passed():
+def test_a_wall_of_moving_obstacles_that_comes_nearer_cannot_be_passed():
     discs = [obstacle([0.0, 10.0], [place, (place[0] - 10.0, place[1])]) for place in wall(6.0)]
     assert search(*discs) == math.inf
 
