@@ -40,7 +40,7 @@ from mppi_ros.simulation.plant import NOMINAL, Plant
 
 RESOLUTION = 0.05  # [m]
 CIRCLE_RADIUS = 0.9  # [m] of the circular plan
-MAX_PLAN_SPEED = 2.0  # [m/s] greatest speed at which the plan lasts for the whole measurement
+MAX_PLAN_SPEED = 2.0  # [m/s] at which the plan lasts for the complete measurement
 ODOMETRY_RATE, COSTMAP_RATE = 50.0, 5.0  # [Hz]
 SETTLING_DURATION = 2.0  # [s] not measured, after the first command
 MAX_START_DURATION = 300.0  # [s] a first start compiles all kernels

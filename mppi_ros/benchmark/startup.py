@@ -13,7 +13,7 @@ from typing import Any
 
 from mppi_ros.parameters.errors import MppiError
 
-MIN_LISTED_DURATION = 0.1  # [s] least compile time that is listed
+MIN_LISTED_DURATION = 0.1  # [s] minimum compile time that is listed
 
 
 def measure() -> list[dict[str, Any]]:

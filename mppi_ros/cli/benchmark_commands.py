@@ -38,7 +38,7 @@ def solve(options: argparse.Namespace) -> Rows:
     configuration = _configuration(options)
     default = configuration.mppi.samples, configuration.mppi.horizon_steps
     sizes = list(itertools.product(options.samples or SAMPLES, options.steps or STEPS))
-    # The whole grid at 20 Hz would take an hour.
+    # The complete grid at 20 Hz would take an hour.
     paced = sizes if options.samples or options.steps else [default]
     if default in paced and default not in sizes:
         sizes.append(default)
@@ -90,7 +90,7 @@ def _on_problems(options: argparse.Namespace) -> Rows:
 
     names = list(PROBLEMS) if 'all' in options.problems else options.problems
     if unknown := [name for name in names if name not in PROBLEMS]:
-        raise InputError(f'{unknown[0]!r} is none of the problems {", ".join(PROBLEMS)}, all')
+        raise InputError(f'{unknown[0]!r} is not one of the problems {", ".join(PROBLEMS)}, all')
     programs = {**our_programs(), **peers_on_problems()}
     with _progress() as progress:
         return list(measure(names, options.seeds, programs, progress))

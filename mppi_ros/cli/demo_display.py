@@ -98,13 +98,13 @@ def show_result(summary: Mapping[str, Any], console: Console | None = None) -> N
     for name, value, unit in (
         ('time', summary['time_s'], 's'),
         ('path driven', summary['path_length_m'], 'm'),
-        ('least clearance', summary['min_clearance_m'], 'm'),
+        ('minimum clearance', summary['min_clearance_m'], 'm'),
         ('first command after', summary['first_command_s'], 's'),
         ('ticks', summary['ticks'], ''),
         ('ticks missed', summary['missed_ticks'], ''),
         ('solve, median', solve['p50'], 'ms'),
         ('solve, p99', solve['p99'], 'ms'),
-        ('solve, greatest', solve['max'], 'ms'),
+        ('solve, maximum', solve['max'], 'ms'),
     ):
         table.add_row(name, _shown(value), unit)
     console.print(table)

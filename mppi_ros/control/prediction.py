@@ -86,7 +86,7 @@ class CommandHistory:
         return tuple(self._sent[-1, 1:].tolist())
 
     def assume(self, controls: Controls) -> None:
-        """Replace the whole history by one constant command."""
+        """Replace the complete history by one constant command."""
         self._sent[:] = -math.inf, *self.plant.commanded(controls)
         self.plant.forget_sent()
 

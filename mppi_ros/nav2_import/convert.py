@@ -103,7 +103,7 @@ class _Conversion:
         for name, value in self.mine.items():
             self._parameter(name, value)
         for name, value in self.choice.section.repeated:
-            self.done.leave_out(name, value, 'is given once more, and the last value holds')
+            self.done.leave_out(name, value, 'is repeated, and the last value applies')
         self._in_use()
         self.motion.take()
         self._absent()

@@ -87,7 +87,7 @@ class Motion:
         if not self.uses(name):
             why = f'is not used by the motion model {self.model}'
         elif not why and given <= 0.0:
-            why = 'says nothing of the robot: prediction.* is measured'
+            why = 'does not describe the robot: prediction.* is measured'
         if why:
             self.done.leave_out(full, value, why)
         else:

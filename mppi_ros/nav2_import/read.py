@@ -175,11 +175,12 @@ def _sections(tree: Any, path: Path_ = ()) -> Iterator[Section]:
             yield from _sections(value, (*path, str(key)))
 
 
-def _section(node: str, tree: Any, whole: Source | None = None) -> Section:
-    """Return the section of a tree; `whole` has the repeated keys of a file with one section."""
+def _section(node: str, tree: Any, source: Source | None = None) -> Section:
+    """Return the section of a tree; `source` has the repeated keys of a file with one section."""
     section = Section(node, {})
-    if whole is not None:
-        section.repeated += [('.'.join(path) or NAMELESS, value) for path, value in whole.repeated]
+    if source is not None:
+        repeated = source.repeated
+        section.repeated += [('.'.join(path) or NAMELESS, value) for path, value in repeated]
     for path, value in leaves(tree) if tree not in (None, {}) else ():
         name = '.'.join(path) or NAMELESS
         if name in section.values:  # nested and with dots

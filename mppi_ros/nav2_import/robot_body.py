@@ -64,7 +64,7 @@ class Body:
                 self.done.leave_out(f'local_costmap.{name}', value, rule)
         for name, value in self.mine.repeated if self.mine else ():
             self.done.leave_out(f'local_costmap.{name}', value,
-                                'is given once more, and the last value holds')
+                                'is repeated, and the last value applies')
         for section in self.others:
             self._other(section)
 
@@ -167,7 +167,7 @@ class Body:
                     f'rolling window needs more than {2.0 * way:.1f} m')
         if 'inflation' in name and name.endswith(('inflation_radius', 'cost_scaling_factor')):
             return ('distances are measured on the costmap, inflated or not: '
-                    'critics.obstacle.margin says how near costs')
+                    'see critics.obstacle.margin')
         return COSTMAP
 
     def _other(self, section: Section) -> None:

@@ -82,7 +82,7 @@ def test_the_command_compares_on_the_problems_that_are_named(monkeypatch, tmp_pa
     assert [row['program'] for row in rows] == ['mppi_ros, defaults', 'mppi_ros, textbook']
     assert all(20.0 < row['cost'] < 90.0 and row['cost_error'] >= 0.0 for row in rows)
     assert main(['peers', '--problems', 'linaer']) == 2
-    assert "'linaer' is none of the problems linear, hill" in capsys.readouterr().err
+    assert "'linaer' is not one of the problems linear, hill" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize('peer', ['pytorch', 'hydrax', 'jax'])
