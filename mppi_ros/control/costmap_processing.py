@@ -1,8 +1,8 @@
 """
-The long work between a costmap and a tick: the distance field, and the search of the plan ahead.
+Processing of a costmap for the tick: distance field, moving obstacles, and search of the plan.
 
-A request holds all that the work needs and a survey all that comes out. Neither ever changes, so
-the work may be done in any thread while the ticks go on with the survey before.
+Requests and results are immutable, so the processing may run in any thread while the ticks use
+the previous result.
 """
 
 from __future__ import annotations
@@ -25,35 +25,35 @@ from mppi_ros.driving.path import ReferencePath
 
 Place = tuple[float, float]
 Basis = tuple[object, ...]
-WINDOW_SLACK = 2.0  # [m] that a robot may move before a window of a huge costmap is moved after it
-WINDOW_SLACK_TIME = 1.0  # [s] at top speed, in addition
+WINDOW_SLACK = 2.0  # [m] of robot motion before the window of a large costmap is moved
+WINDOW_SLACK_TIME = 1.0  # [s] at top speed, added to it
 
 
 @dataclass(frozen=True)
 class LocalMap:
     """
-    A costmap as it came, and the distance field of what matters of it.
+    A costmap and the distance field of its relevant part.
 
     Attributes
     ----------
     stamp : float
-        Of the costmap [s].
+        Time of the costmap [s].
     costmap : Costmap
-        The whole.
+        The complete costmap.
     field : DistanceField
-        Of the whole, or of a window around a place. Its outside is an obstacle where the robot
-        must come to rest before it.
+        Of the complete costmap or of a window. Its outside is an obstacle where the robot must
+        stop before it.
     place : (float, float) or None
-        The middle of the window [m] [m]; None where the field is of the whole.
+        Centre of the window [m]; None if the field covers the complete costmap.
     still : DistanceField
-        The field without what moves. The outside of a costmap that rolls is free in it: what
-        is not known yet may be planned through, as long as the robot can stop for it.
+        The field without moving obstacles. The outside of a rolling costmap is free in it:
+        planning through unknown space is allowed as long as the robot can stop.
     tracks : tuple of Track
-        The blobs that are followed.
+        Tracked obstacles.
     rolls : bool
-        As in Request.
-    basis : tuple
-        The parameters that it follows from.
+        As in ProcessingRequest.
+    parameter_key : tuple
+        Parameters on which the map depends.
 
     """
 
@@ -68,20 +68,20 @@ class LocalMap:
 
     @property
     def moving_obstacles(self) -> list[DynamicObstacle]:
-        """Return what moves."""
+        """Return the moving obstacles."""
         return [track.obstacle for track in self.tracks if track.moves]
 
     def holds(self, place: Place, distance: float) -> bool:
-        """Tell whether a place is within `distance` [m] of the middle of the window."""
+        """Return whether a place is within `distance` [m] of the centre of the window."""
         return self.place is None or math.dist(self.place, place) <= distance
 
 
 @dataclass(frozen=True)
 class ProcessedCostmap:
     """
-    The surroundings and, where there is a plan, what lies ahead on it.
+    Local map and, if there is a plan, the lookahead on it.
 
-    `generation` is that of its request: surveys of an generation that is over are of no use.
+    `generation` is that of the request. Results of earlier generations are discarded.
     """
 
     generation: int
@@ -92,28 +92,28 @@ class ProcessedCostmap:
 @dataclass(frozen=True)
 class ProcessingRequest:
     """
-    What a survey is made of.
+    Input of the processing.
 
     Attributes
     ----------
     generation : int
-        Grows when all that was known before is of no use any more.
-    configuration, footprint : Configuration, Footprint
+        Increases when earlier results become invalid.
+    configuration, footprint : ControllerParameters, Footprint
         Of the robot.
     stamp, costmap : float, Costmap
-        The newest that is known.
+        Latest costmap and its time [s].
     place : (float, float)
-        Where the robot is [m] [m].
+        Position of the robot [m].
     path, progress : ReferencePath or None, float
-        The plan to search, and where on it the robot is [m].
+        Plan to search, and progress of the robot on it [m].
     lookahead_distance : float
-        How far to search it [m].
-    known : Region, optional
-        The region, where it has been surveyed before.
+        Length of the plan to search [m].
+    known : LocalMap, optional
+        Local map, if it has been computed before.
     tracks : tuple of Track
-        The blobs of the costmap before.
+        Tracks of the previous costmap.
     rolls : bool
-        The costmap is a window that follows the robot: it will show what is beyond its rim.
+        The costmap follows the robot, so later ones show what lies beyond its border.
 
     """
 
@@ -131,7 +131,7 @@ class ProcessingRequest:
     rolls: bool = False
 
     def process(self) -> ProcessedCostmap:
-        """Do the work: up to 0.1 s, whatever the size of the costmap."""
+        """Process the request; takes up to 0.1 s for costmaps of any size."""
         region = self.known or self._region()
         c = self.configuration
         lookahead = None
@@ -177,23 +177,23 @@ class ProcessingRequest:
             unknown_is_obstacle=self.configuration.safety.unknown_is_obstacle,
             outside_is_obstacle=outside_is_obstacle,
         )
-        field.padded  # noqa: B018 - computed here rather than in the tick that wants it
+        field.padded  # noqa: B018 - computed here rather than in the tick
         return field
 
 
 def parameter_key(c: ControllerParameters) -> Basis:
-    """Return the parameters that a region follows from."""
+    """Return the parameters on which a local map depends."""
     return c.robot, c.safety, c.limits, c.mppi.horizon, c.moving_obstacles
 
 
 def slack(configuration: ControllerParameters) -> float:
-    """Return how far the robot may move from the middle of a window [m]."""
+    """Return the distance that the robot may move from the centre of a window [m]."""
     return WINDOW_SLACK + WINDOW_SLACK_TIME * configuration.limits.vx_max
 
 
 @dataclass(frozen=True)
 class ProcessingFailure:
-    """A request whose survey raised an error."""
+    """A request whose processing raised an error."""
 
     request: ProcessingRequest
     error: Exception
@@ -203,36 +203,36 @@ class CostmapProcessor(Protocol):
     """Processes costmaps, in any thread."""
 
     def submit(self, request: ProcessingRequest) -> None:
-        """Request a survey; it replaces a request that has not been started."""
+        """Submit a request; it replaces a request that has not been started."""
         raise NotImplementedError
 
     def poll(self) -> ProcessedCostmap | ProcessingFailure | None:
-        """Return the result that was finished since the last call; None without one."""
+        """Return the result finished since the last call, or None."""
         raise NotImplementedError
 
 
 class SynchronousProcessor:
-    """Does the work at once, in the thread that asks: a closed loop stays repeatable."""
+    """Processes a request in the calling thread, which keeps a closed loop reproducible."""
 
     def __init__(self) -> None:
         self._done: ProcessedCostmap | ProcessingFailure | None = None
 
     def submit(self, request: ProcessingRequest) -> None:
-        """Make the survey."""
+        """Process the request."""
         self._done = _done(request)
 
     def poll(self) -> ProcessedCostmap | ProcessingFailure | None:
-        """Return the survey, or why there is none, once."""
+        """Return the result or the failure, once."""
         done, self._done = self._done, None
         return done
 
 
 class ThreadedProcessor:
     """
-    Does the work in a thread of its own, always the newest request.
+    Processes the newest request in a thread of its own.
 
-    At most one request waits and one survey is kept, so memory is bounded however much is asked.
-    The kernels run without Python's lock: a tick waits for none of them.
+    At most one request waits and one result is kept, so memory is bounded. The kernels release
+    Python's lock, so a tick does not wait for them.
     """
 
     def __init__(self) -> None:
@@ -240,16 +240,16 @@ class ThreadedProcessor:
         self._done: deque[ProcessedCostmap | ProcessingFailure] = deque(maxlen=1)
         self._wake = threading.Event()
         self._closed = False
-        self._thread = threading.Thread(target=self._work, name='survey', daemon=True)
+        self._thread = threading.Thread(target=self._work, name='costmap_processor', daemon=True)
         self._thread.start()
 
     def submit(self, request: ProcessingRequest) -> None:
-        """Leave a request in the place of the one that waits."""
+        """Replace the waiting request."""
         self._requests.append(request)
         self._wake.set()
 
     def poll(self) -> ProcessedCostmap | ProcessingFailure | None:
-        """Return the newest survey, or why there is none, once."""
+        """Return the newest result or failure, once."""
         return self._done.pop() if self._done else None
 
     def close(self) -> None:
@@ -269,5 +269,5 @@ class ThreadedProcessor:
 def _done(request: ProcessingRequest) -> ProcessedCostmap | ProcessingFailure:
     try:
         return request.process()
-    except Exception as error:  # the next tick brakes and reports it
+    except Exception as error:  # reported by the next tick, which brakes
         return ProcessingFailure(request, error)

@@ -1,4 +1,4 @@
-"""The newest processed costmap, and when the next processing is requested."""
+"""Requests the processing of costmaps and keeps the newest result."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from mppi_ros.driving.obstacle_tracking import predict_obstacles
 
 class CostmapUpdater:
     """
-    Has costmaps and the plan ahead processed, and keeps the newest result.
+    Requests the processing of costmaps and of the plan ahead, and keeps the newest result.
 
     Parameters
     ----------
@@ -39,8 +39,8 @@ class CostmapUpdater:
 
     Attributes
     ----------
-    survey : Survey or None
-        Of the newest costmap that has been processed.
+    processed : ProcessedCostmap or None
+        Newest result.
     renewals : Renewals
         Rate of the costmaps, and whether they follow the robot.
 
@@ -105,7 +105,7 @@ class CostmapUpdater:
         )  # fmt: skip
 
     def collect(self, c: ControllerParameters) -> ProcessedCostmap | None:
-        """Return the survey that was finished since the last call, if any, and keep it."""
+        """Return the result finished since the last call, if any, and keep it."""
         done = self._processor.poll()
         if isinstance(done, ProcessingFailure):
             asked = done.request
@@ -171,7 +171,7 @@ class CostmapUpdater:
         return predict_obstacles(known, time)
 
     def window(self, c: ControllerParameters, footprint: Footprint) -> RollingWindow | None:
-        """Return what a costmap that follows the robot allows; None if it does not follow."""
+        """Return the limits of a rolling costmap, or None if the costmap does not roll."""
         if (
             self.processed is None
             or not self.renewals.rolls

@@ -1,4 +1,4 @@
-"""The body of the robot seen from above, as a few discs that cover it."""
+"""Footprint of the robot, covered by a few discs."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from mppi_ros.driving.distance_field import DistanceField
 from mppi_ros.driving.parameters import RobotParameters
 from mppi_ros.parameters.errors import InputError
 
-MOST_SLICES = 6  # each disc is one more lookup per pose of every sample
-MAX_DISC_RATIO = 1.1  # slices are added until no disc reaches out wider than this times the body
-OVERREACH = 0.15  # [m] beyond an end of the body, or [widths of the body] if that is more
-END = 0.33  # [widths] of the two discs side by side at an end: as wide as OVERHANG allows
+MAX_SLICES = 6  # each disc costs a lookup per pose of every sample
+MAX_DISC_RATIO = 1.1  # width of the widest disc over that of the body
+MAX_OVERREACH = 0.15  # [m] beyond an end of the body, or [widths of the body] if that is more
+END_DISC_WIDTH = 0.33  # [widths of the body] of each of two discs side by side at an end
 CIRCLE_CORNERS = 24
 
 
 @dataclass(frozen=True)
 class Footprint:
     """
-    Discs that together cover the body; the body is clear of obstacles when every disc is.
+    Discs that cover the body: the body is clear of obstacles if every disc is.
 
     Attributes
     ----------
@@ -44,7 +44,7 @@ class Footprint:
 
     @classmethod
     def of(cls, robot: RobotParameters) -> Footprint:
-        """Return the footprint that the robot's parameters describe."""
+        """Return the footprint of the parameters `robot`."""
         if robot.footprint:
             return cls.polygonal(np.reshape(robot.footprint, (-1, 2)))
         return cls.round(robot.radius)
@@ -69,7 +69,7 @@ class Footprint:
 
         The polygon is cut across its longer side into slices of equal width, and the smallest
         circle around each slice is one disc, so that the discs cover the body and reach little
-        beyond its long sides. Where the disc at an end reaches more than OVERREACH beyond the
+        beyond its long sides. Where the disc at an end reaches more than MAX_OVERREACH beyond the
         body, two smaller discs side by side cover that end.
 
         Parameters
@@ -100,20 +100,20 @@ class Footprint:
 
     @property
     def reach(self) -> float:
-        """Return how far the discs reach from the base origin [m]; it may be beyond the body."""
+        """Return the maximum distance of the discs from the base origin [m]."""
         x, y, radius = self.discs.T
         return float((np.hypot(x, y) + radius).max())
 
     @property
     def largest_radius(self) -> float:
-        """Return the radius of the largest disc [m]: half the narrowest gap that the body fits."""
+        """Return the radius of the largest disc [m], half of the narrowest gap that the body fits."""
         return float(self.discs[:, 2].max())
 
     def clearance(
         self, field: DistanceField, poses: NDArray[np.floating]
     ) -> NDArray[np.float64]:
         """
-        Return the clearance [m] at each pose, <= 0 in collision.
+        Return the clearance at each pose [m]; not positive in collision.
 
         Parameters
         ----------
@@ -125,7 +125,7 @@ class Footprint:
         Returns
         -------
         float64[N]
-            The least of field distance − radius over the discs.
+            Minimum over the discs of field distance − radius.
 
         """
         x, y, yaw = np.asarray(poses, dtype=np.float64)[:, :, None].transpose(1, 0, 2)
@@ -157,7 +157,7 @@ def _crosses_itself(polygon: NDArray[np.float64]) -> bool:
 
 
 def _depth(polygon: NDArray[np.float64], point: NDArray[np.float64]) -> float:
-    """Return the distance from a point [m] to the nearest side, 0 where it is not inside."""
+    """Return the distance from a point to the nearest side [m]; 0 if it is not inside."""
     start = polygon - point
     end = np.roll(start, -1, axis=0)
     edge = end - start
@@ -178,9 +178,9 @@ def _covering_discs(polygon: NDArray[np.float64]) -> NDArray[np.float64]:
     discs = _sliced(polygon, axis, half)
     rest, ends = polygon, []
     for sign, disc in ((1.0, discs[0]), (-1.0, discs[-1])):
-        if disc[2] - _depth(polygon, disc[:2]) <= OVERREACH * max(1.0, width):
+        if disc[2] - _depth(polygon, disc[:2]) <= MAX_OVERREACH * max(1.0, width):
             continue
-        at = sign * (sign * polygon[:, axis]).min() + sign * END * width
+        at = sign * (sign * polygon[:, axis]).min() + sign * END_DISC_WIDTH * width
         end, rest = _clip(polygon, axis, at, -sign), _clip(rest, axis, at, sign)
         middle = _middle(end, 1 - axis)
         ends += [_enclosing_circle(_clip(end, 1 - axis, middle, side)) for side in (1.0, -1.0)]
@@ -200,7 +200,7 @@ def _sliced(polygon: NDArray[np.float64], axis: int, half: float) -> NDArray[np.
     middle = _middle(polygon, 1 - axis)
     found = []
     for begin, end in zip(bounds[:-1], bounds[1:], strict=True):
-        for count in range(1, MOST_SLICES + 1):
+        for count in range(1, MAX_SLICES + 1):
             cuts = np.linspace(begin, end, count + 1)
             discs = [
                 _enclosing_circle(_clip(_clip(polygon, axis, start, 1.0), axis, stop, -1.0))
@@ -213,12 +213,12 @@ def _sliced(polygon: NDArray[np.float64], axis: int, half: float) -> NDArray[np.
 
 
 def _middle(polygon: NDArray[np.float64], axis: int) -> float:
-    """Return the middle of the extent along an axis [m]."""
+    """Return the centre of the extent along an axis [m]."""
     return 0.5 * float(polygon[:, axis].min() + polygon[:, axis].max())
 
 
 def _inward(polygon: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the corners float64[n, 2] of a polygon at which it is not convex."""
+    """Return the reflex corners of a polygon, float64[n, 2]."""
     before, after = polygon - np.roll(polygon, 1, axis=0), np.roll(polygon, -1, axis=0) - polygon
     turn = before[:, 0] * after[:, 1] - before[:, 1] * after[:, 0]
     return polygon[turn * _area(polygon) < -1e-9]
@@ -227,7 +227,7 @@ def _inward(polygon: NDArray[np.float64]) -> NDArray[np.float64]:
 def _clip(
     polygon: NDArray[np.float64], axis: int, at: float, sign: float
 ) -> NDArray[np.float64]:
-    """Cut off what lies below `at` (sign 1) or above it (sign −1) along one axis."""
+    """Clip a polygon below `at` (sign 1) or above it (sign −1) along one axis."""
     corners = []
     for a, b in zip(polygon, np.roll(polygon, -1, axis=0), strict=True):
         inside_a, inside_b = sign * (a[axis] - at) > 0.0, sign * (b[axis] - at) > 0.0
@@ -239,7 +239,7 @@ def _clip(
 
 
 def _enclosing_circle(points: NDArray[np.float64]) -> tuple[float, float, float]:
-    """Return the smallest circle (x, y, radius) around points; two or three of them carry it."""
+    """Return the smallest enclosing circle of points: x, y, radius [m]."""
     best = (0.0, 0.0, math.inf)
     points = np.unique(points.round(9), axis=0)
     pairs = [0.5 * (a + b) for a, b in combinations(points, 2)]
@@ -257,7 +257,7 @@ def _circumcentre(
     (bx, by), (cx, cy) = b - a, c - a
     double_area = 2.0 * (bx * cy - by * cx)
     if abs(double_area) < 1e-12:
-        return a  # three points in line: two of them carry the circle
+        return a  # three points in line: two of them define the circle
     b2, c2 = bx * bx + by * by, cx * cx + cy * cy
     offset = np.array([cy * b2 - by * c2, bx * c2 - cx * b2])
     centre: NDArray[np.float64] = a + offset / double_area

@@ -18,13 +18,13 @@ from mppi_ros.driving.path_segments import PathSegments, segment_path
 from mppi_ros.parameters.errors import InputError
 
 POINT_SPACING = 0.05  # [m]
-MAX_LENGTH = 20_000.0  # [m] keeps memory bounded whatever is sent
+MAX_LENGTH = 20_000.0  # [m] bounds the memory
 PROJECTION_WINDOW = (
-    0.5  # [m] a robot moves less between two projections, and branches lie further apart
+    0.5  # [m] more than the motion between two projections, less than the distance of branches
 )
 MIN_LENGTH = 1e-3  # [m] a shorter path is a single point
-MAX_SECTIONS = 100  # no planner turns a robot round more often
-MERGE_TURN = math.radians(45.0)  # [rad] by which the path may bend where a robot joins it ahead
+MAX_SECTIONS = 100  # more changes of direction than any plan has
+MERGE_TURN = math.radians(45.0)  # [rad] maximum bend where a robot joins the path
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ class ReferencePath:
         return self.yaw if self.direction > 0.0 else self.yaw + math.pi
 
     def part(self, first: float, last: float) -> slice:
-        """Return the points between two arc lengths [m], without a look at the others."""
+        """Return the indices of the points between two arc lengths [m]."""
         begin = math.ceil(first / self.spacing - 1e-9)
         end = math.floor(last / self.spacing + 1e-9) + 1
         return slice(max(begin, 0), max(min(end, len(self.arc)), 0))
@@ -231,7 +231,7 @@ def sections(
     poses: ArrayLike, spacing: float = POINT_SPACING, turns: bool = True, omni: bool = False
 ) -> list[ReferencePath]:
     """
-    Divide a plan into the sections that are driven one after the other.
+    Split a plan into sections that are driven one after the other.
 
     A section is driven in one direction, or rotates the robot in place. The direction follows
     from the yaws: backward where they point against the way from place to place. Yaws that do not
@@ -275,7 +275,7 @@ def sections(
 
 
 def _rotation(found: PathSegments, place: int, yaw: float) -> ReferencePath:
-    """Return the section that turns the robot at a place to a yaw [rad]."""
+    """Return a section that rotates the robot in place to a yaw [rad]."""
     return replace(ReferencePath.from_poses([(*found.places[place], yaw)]), in_place=True)
 
 
@@ -290,7 +290,7 @@ def _section(
         yaw = float(path.yaw[-1]) + (math.pi if direction < 0.0 else 0.0)
         given = found.arriving[end]
         if found.oriented and math.cos(given - yaw) > math.cos(MERGE_TURN):
-            yaw = float(given)  # the last step of a recorded plan may be noise
+            yaw = float(given)  # noise of a recorded plan
         goal = (*path.goal[:2], math.remainder(yaw, math.tau))
         return replace(path, goal=goal, direction=direction)
     arc = np.concatenate([[0.0], np.hypot(*np.diff(places, axis=0).T).cumsum()])

@@ -1,9 +1,9 @@
 """
 The fused rollout: 64 sampled sequences at a time through model, distance field, path and critics.
 
-A step is a few small loops over a block: drive → clear → approach the goal → follow the path, each
-with its critics. All rows stay on the stack, in the first-level cache. Positions are relative to
-the robot, so float32 is exact enough anywhere on a map.
+A step consists of small loops over a block: motion → clearance → goal → path, each with its
+critics. All rows stay on the stack, in the first-level cache. Positions are relative to the robot,
+so that float32 is sufficiently exact anywhere on a map.
 
 More than 400 lines: the kernel and the loops that are inlined into it.
 """
@@ -82,7 +82,7 @@ class PathScalars(NamedTuple):
 
 
 class GoalScalars(NamedTuple):
-    """The goal relative to the robot; within `reach` [m] the distance to it counts."""
+    """Goal relative to the robot; its distance is considered within `reach` [m]."""
 
     x: float
     y: float
@@ -261,14 +261,14 @@ def path_costs(
 
 @inline_njit
 def export_place(clearance: Any, arc: Any, cross: Any, rows: Any) -> None:
-    """Copy the place among obstacles and on the path for a function of the user."""
+    """Copy clearance and position on the path for a plugin."""
     for j in range(BLOCK):
         rows[CLEARANCE, j], rows[ARC, j], rows[CROSS, j] = clearance[j], arc[j], cross[j]
 
 
 @inline_njit
 def initialise(start: Any, body: Any, given: Any, arc: Any, near: Any, total: Any) -> None:
-    """Set all samples to where they start, at the origin."""
+    """Set all samples to the start state, at the origin."""
     x, y, c, s, v, w, vy, curvature = body
     first, second, third = given
     for j in range(BLOCK):
@@ -283,7 +283,7 @@ def terminal_cost(
     table: Any, ways: Any, left: Any, path: Any, to_go: Any, to_go_grid: Any, weights: Any,
     model: Any, body: Any, arc: Any, total: Any, cost: Any,
 ) -> None:  # fmt: skip
-    """Add to the total what is charged for the place at the end of the horizon."""
+    """Add the terminal cost of the end of the horizon to the total."""
     x, y, c, s = body[:4]
     cells, points, faced = stack_int32(), stack_row4(), stack_row2()
     detour, time, later = stack_row(), stack_row(), stack_row()
@@ -319,10 +319,10 @@ def terminal_cost(
 
 class RolloutScalars(NamedTuple):
     """
-    The numbers of a situation, each float32, which lie in memory as an array of as many does.
+    Scalars of a solve, each float32, with the memory layout of an array.
 
-    So they are handed over as an array: to make and to take apart 70 objects in each solve
-    would take 20 µs, and 100 after a pause of 50 ms.
+    They are passed as an array: creating and unpacking 70 objects in each solve would take 20 µs,
+    and 100 µs after a pause of 50 ms.
     """
 
     start: RolloutStart
@@ -492,7 +492,7 @@ def rollout_parallel(
     rollout: Any, mean: Any, factor: Any, draw: Any, process: Any, noise: Any, situation: Any,
     tables: Any, costs: Any, threads: Any,
 ) -> None:  # fmt: skip
-    """Do as rollout_serial does, on so many threads."""
+    """Compute the same as rollout_serial on several threads."""
     place = stack_address(tables)
     counter = stack_counter()
     counter[0] = 0
@@ -509,7 +509,7 @@ def roll_out_blocks(
     block: Any, mean: Any, factor: Any, noise: Any, costs: Any, threads: int, draw: Any,
     process: Any, situation: Any, tables: Any,
 ) -> None:  # fmt: skip
-    """Fill noise and costs on so many threads; `block` is a compiled_block or one like it."""
+    """Fill noise and costs on a number of threads; `block` is a compiled_block or equivalent."""
     given = block.address, mean, factor, draw, process, noise, situation, tables, costs
     if threads == 1:
         rollout_serial(*given)
