@@ -66,7 +66,10 @@ def generate_launch_description():
         name='cmd_vel_watchdog',
         namespace=LaunchConfiguration('namespace'),
         output='screen',
-        parameters=[LaunchConfiguration('params_file')],
+        parameters=[
+            LaunchConfiguration('params_file'),
+            {'controller_params': LaunchConfiguration('params_file')},
+        ],
         remappings=topics,
         condition=IfCondition(LaunchConfiguration('watchdog')),
     )

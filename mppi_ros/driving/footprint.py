@@ -106,7 +106,7 @@ class Footprint:
 
     @property
     def largest_radius(self) -> float:
-        """Return the radius of the largest disc [m], half of the narrowest gap that the body fits."""
+        """Return the radius of the largest disc [m]: half of the narrowest gap that fits."""
         return float(self.discs[:, 2].max())
 
     def clearance(

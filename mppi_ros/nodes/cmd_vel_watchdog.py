@@ -22,6 +22,7 @@ from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 
 from mppi_ros.control.inputs import Command
+from mppi_ros.control.parameters import InterfaceParameters, read_yaml
 from mppi_ros.parameters.declaration import parameter
 from mppi_ros.ros import conversions
 from mppi_ros.ros.parameters import ParameterMixin
@@ -40,10 +41,17 @@ class CmdVelWatchdogParameters:
         0.3, 'time without a message after a moving command until zero is published', unit='s',
         low=0.02, high=60.0,
     )  # fmt: skip
-    cmd_vel_stamped: bool = parameter(
-        True, 'cmd_vel is a TwistStamped instead of a Twist', live=False
+    controller_params: str = parameter(
+        '', 'YAML file of the controller, for cmd_vel_stamped and base_frame; empty uses defaults',
+        live=False,
     )
-    base_frame: str = parameter('base_link', 'frame_id of cmd_vel')
+    cmd_vel_stamped: bool = parameter(
+        True, 'cmd_vel is a TwistStamped; a Twist if this or the value of the controller is false',
+        live=False,
+    )
+    base_frame: str = parameter(
+        '', "frame_id of cmd_vel; empty uses the controller's", live=False
+    )
 
 
 class CmdVelWatchdog(ParameterMixin[CmdVelWatchdogParameters], Node):
@@ -52,7 +60,11 @@ class CmdVelWatchdog(ParameterMixin[CmdVelWatchdogParameters], Node):
     def __init__(self, **options: Any) -> None:
         super().__init__(NODE_NAME, **options)
         self.declare_configuration(CmdVelWatchdogParameters())
-        kind = TwistStamped if self.configuration.cmd_vel_stamped else Twist
+        file = self.configuration.controller_params
+        interface = read_yaml(file).interface if file else InterfaceParameters()
+        self._stamped = self.configuration.cmd_vel_stamped and interface.cmd_vel_stamped
+        self._frame = self.configuration.base_frame or interface.base_frame
+        kind = TwistStamped if self._stamped else Twist
         self._heard = False  # a command since the last time-out
         self._moved_at: float | None = None  # [s] of the last command, if moving
         self._stop_until = 0.0
@@ -60,7 +72,7 @@ class CmdVelWatchdog(ParameterMixin[CmdVelWatchdogParameters], Node):
         self._publisher = self.create_publisher(kind, 'cmd_vel', 1)
         self.create_subscription(kind, 'cmd_vel', self._on_command, 10)
         steady = Clock(clock_type=ClockType.STEADY_TIME)
-        self.create_timer(1.0 / CHECK_RATE, self._look, clock=steady)
+        self.create_timer(1.0 / CHECK_RATE, self._check_timeout, clock=steady)
 
     def start(self) -> None:
         """Do nothing: the subscription is active."""
@@ -91,7 +103,7 @@ class CmdVelWatchdog(ParameterMixin[CmdVelWatchdogParameters], Node):
             return False
         return 0.0 < conversions.seconds_from_msg(message.header.stamp) <= self._stopped_at
 
-    def _look(self) -> None:
+    def _check_timeout(self) -> None:
         now = time.monotonic()
         if self._moved_at is not None and now - self._moved_at > self.configuration.timeout:
             silence = now - self._moved_at
@@ -105,11 +117,12 @@ class CmdVelWatchdog(ParameterMixin[CmdVelWatchdogParameters], Node):
             self._send_zero()
 
     def _send_zero(self) -> None:
-        if self.configuration.cmd_vel_stamped:
+        if self._stamped:
             stamp = float(self.get_clock().now().nanoseconds) * 1e-9
             self._stopped_at = stamp
-            frame = self.configuration.base_frame
-            self._publisher.publish(conversions.twist_stamped_to_msg(Command.ZERO, stamp, frame))
+            self._publisher.publish(
+                conversions.twist_stamped_to_msg(Command.ZERO, stamp, self._frame)
+            )
         else:
             self._publisher.publish(conversions.twist_to_msg(Command.ZERO))
 

@@ -144,7 +144,8 @@ class SimulatorParameters:
         0.5, 'age of the last command after which the robot stops', unit='s', low=0.05, high=60.0
     )
     cmd_vel_stamped: bool = parameter(
-        True, 'subscribe to TwistStamped instead of Twist', live=False
+        True, 'cmd_vel is a TwistStamped; a Twist if this or the value of the controller is false',
+        live=False,
     )
     publish_map: bool = parameter(True, 'publish the static map', live=False)
     publish_clock: bool = parameter(
@@ -182,6 +183,7 @@ class KinematicSimulator(ParameterMixin[SimulatorParameters], Node):
         file = settings.controller_params
         controller = read_yaml(file) if file else ControllerParameters()
         self._base_frame = settings.base_frame or controller.interface.base_frame
+        self._stamped = settings.cmd_vel_stamped and controller.interface.cmd_vel_stamped
         self._footprint = Footprint.of(controller.robot)
         round_body = not controller.robot.footprint
         self._body = controller.robot.radius if round_body else self._footprint.polygon
@@ -206,7 +208,7 @@ class KinematicSimulator(ParameterMixin[SimulatorParameters], Node):
 
     def _advertise(self) -> None:
         settings = self.configuration
-        kind = TwistStamped if settings.cmd_vel_stamped else Twist
+        kind = TwistStamped if self._stamped else Twist
         self.create_subscription(kind, 'cmd_vel', self._on_command, 1)
         self.create_service(Trigger, '~/reset', self._on_reset)
         self._odom = self.create_publisher(Odometry, 'odom', qos_profile_sensor_data)
@@ -321,7 +323,7 @@ class KinematicSimulator(ParameterMixin[SimulatorParameters], Node):
         self._costmap.publish(conversions.costmap_to_msg(costmap, stamp, settings.frame))
 
     def _on_command(self, message: Any) -> None:
-        twist = message.twist if self.configuration.cmd_vel_stamped else message
+        twist = message.twist if self._stamped else message
         try:
             command = conversions.command_from_msg(twist)
         except InputError as error:

@@ -23,10 +23,16 @@ def files(arguments: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def unaddressed(arguments: Sequence[str], node: str) -> list[str]:
-    """Return an error message for each params file that does not address the node."""
+def unaddressed(arguments: Sequence[str], node: str, controller_params: str = '') -> list[str]:
+    """
+    Return an error message for each params file that does not address the node.
+
+    `controller_params` is the file of the controller, which need not address other nodes.
+    """
     complaints = []
     for file in files(arguments):
+        if file == controller_params:
+            continue
         keys = [pattern for pattern, _ in _sections(file)]
         if keys and not any(_matches(pattern, node) for pattern in keys):
             complaints.append(

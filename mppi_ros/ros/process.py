@@ -129,7 +129,8 @@ def run(make: type[Any], parameters: type[Any]) -> None:
     code = 0
     try:
         node = make()
-        for message in unaddressed(sys.argv, node.get_fully_qualified_name()):
+        known = getattr(node.configuration, 'controller_params', '')
+        for message in unaddressed(sys.argv, node.get_fully_qualified_name(), known):
             node.get_logger().error(message)
         executor = SingleThreadedExecutor()
         executor.add_node(node)

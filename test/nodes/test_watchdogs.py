@@ -103,6 +103,25 @@ def guard(ros_domain, monkeypatch):
     rclpy.shutdown()
 
 
+@pytest.mark.parametrize(('own', 'of_controller', 'kind'), [
+    ('true', 'true', TwistStamped), ('true', 'false', Twist), ('false', 'true', Twist)])
+def test_the_watchdog_sends_what_the_controller_sends(
+        ros_domain, tmp_path, own, of_controller, kind):
+    file = tmp_path / 'robot.yaml'
+    file.write_text(
+        '/**/mppi_controller:\n  ros__parameters:\n'
+        f'    cmd_vel_stamped: {of_controller}\n    base_frame: base_footprint\n')
+    rclpy.init(args=[
+        '--ros-args', '-p', f'controller_params:={file}', '-p', f'cmd_vel_stamped:={own}'])
+    node = cmd_vel_watchdog.CmdVelWatchdog()
+    assert node._publisher.msg_type is kind
+    heard = [each for each in node.subscriptions if each.topic_name == '/cmd_vel']
+    assert [each.msg_type for each in heard] == [kind]
+    assert node._frame == 'base_footprint'
+    node.destroy_node()
+    rclpy.shutdown()
+
+
 def hear(guard, vx, wz=0.0, stamp=0.0):
     message = cmd_vel_watchdog.TwistStamped()
     message.header.stamp.sec = int(stamp)
@@ -114,7 +133,7 @@ def hear(guard, vx, wz=0.0, stamp=0.0):
 def look(guard, seconds):
     for _ in range(round(seconds * cmd_vel_watchdog.CHECK_RATE)):
         guard.clock += 1.0 / cmd_vel_watchdog.CHECK_RATE
-        guard._look()
+        guard._check_timeout()
 
 
 @pytest.mark.parametrize('command', [(0.4, 0.0), (0.0, -0.5)])

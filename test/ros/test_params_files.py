@@ -44,6 +44,8 @@ def test_a_file_that_addresses_somebody_else_is_named_with_its_keys(tmp_path, ke
     assert f'addresses {NODE}' in words
     assert arguments[-1] in words
     assert key.strip('/') in words
+    # The file of the controller, given to another node as well.
+    assert unaddressed(arguments, NODE, controller_params=arguments[-1]) == []
 
 
 def test_a_namespace_may_be_a_level_of_its_own(tmp_path):
