@@ -44,8 +44,8 @@ test-oldest:
 	NUMBA_CACHE_DIR=$(CURDIR)/.venv-oldest/kernels \
 	    $(MAKE) --no-print-directory tests VENV=$(CURDIR)/.venv-oldest CONSTRAINTS=.ci/oldest.txt
 
-# Every fault in every state of driving, 10⁶ inputs of chance: half an hour. With atheris, where
-# there is a wheel of it.
+# Every fault in every state of driving, 10⁶ random inputs: half an hour. Uses atheris if a
+# wheel is available.
 faults: env
 	-$(BIN)/pip install --quiet --disable-pip-version-check --only-binary :all: atheris
 	$(WITH_ROS) $(BIN)/pytest --long --timeout 7200 test/faults test/fuzz \

@@ -140,7 +140,8 @@ def drive_plan(
         ticks.append(tick)
         trail.append(body.pose.copy())
         progress.append(tick.statistics.progress)
-        if not left and (tick.state is ControllerState.REACHED or 'given up' in tick.reason):
+        gave_up = 'no progress for' in tick.reason
+        if not left and (tick.state is ControllerState.REACHED or gave_up):
             break
         body.advance(period)
         now = round(now + period, 9)

@@ -81,7 +81,7 @@ class Drive:
     rows: list[tuple[float, ...]] = field(default_factory=list)
 
     def run(self) -> Drive:
-        """Drive until the robot has arrived, stands given up, or has touched something."""
+        """Drive until the robot has arrived, makes no progress, or has touched something."""
         c = self.configuration
         self.controller = controller = Controller(c, self.seed)
         plant = Plant(

@@ -38,7 +38,7 @@ STEPS = (
     ('Check that the robot can stop', ('stopping_check.*',)),
     ('Fall back if the check fails', ('fallback.*',)),
 )
-ORDER = (1, 2, 0, 3, 4, 5, 6)  # of STEPS in a tick
+ORDER = (2, 1, 0, 3, 4, 5, 6)  # of STEPS in a tick
 
 
 def contracts() -> list[dict]:

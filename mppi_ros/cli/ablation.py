@@ -34,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         unknown = set(options.variants) - set(ablation.VARIANTS)
         if unknown:
             known = ', '.join(ablation.VARIANTS)
-            raise InputError(f'unknown variant {min(unknown)!r}; there are {known}')
+            raise InputError(f'unknown variant {min(unknown)!r}; available: {known}')
         old = load_json(options.json) if options.json and options.json.exists() else {}
         found = old | ablation.drive(options.suite, request, options.variants)
     except MppiError as error:

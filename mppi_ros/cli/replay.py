@@ -55,7 +55,7 @@ def run(options: argparse.Namespace) -> int:
     if different:
         print(f'{len(different)} of {len(ticks)} ticks differ, the first is {different[0]}')
     else:
-        print(f'all {len(ticks)} ticks came out the same, to the last bit')
+        print(f'all {len(ticks)} ticks are bit-identical')
     return int(bool(different))
 
 

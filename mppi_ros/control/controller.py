@@ -4,7 +4,7 @@ One control tick: inputs → predicted state → plan → optimisation → stopp
 Whatever the inputs are, every tick returns a finite command within the limits of speed and
 acceleration. A command that drives is computed from inputs younger than their time-outs and
 leaves room to brake on the newest costmap. Otherwise the robot brakes, stands and reports why.
-`watchdog` decides which inputs are trusted, `ladder` what is sent when the plan is not safe.
+`input_monitor` decides which inputs are trusted, `fallback` which command replaces an unsafe one.
 """
 
 from __future__ import annotations
@@ -70,12 +70,12 @@ class Controller(ControllerBase):
 
     Parameters
     ----------
-    configuration : Configuration
+    configuration : ControllerParameters
         All parameters.
     seed : int, optional
         Seed of the noise, instead of the configuration's.
     processor : CostmapProcessor, optional
-        Computes distance fields and ways round obstacles; by default synchronously.
+        Computes distance fields and detours; by default synchronously.
 
     """
 
@@ -146,7 +146,7 @@ class Controller(ControllerBase):
         return self._send(context, choice.command, ControllerState.DRIVING, code, words)
 
     def _begin(self, context: _Context) -> Fault | None:
-        """Read the clock and collect what was processed; return what is wrong with the time."""
+        """Read the clock and collect what was processed; return the fault of the clock."""
         sampler, now = self._sampler, context.now
         sampler.deadline = (
             sampler.clock() + context.budget if context.budget < math.inf else math.inf
@@ -163,7 +163,7 @@ class Controller(ControllerBase):
 
     def _elapse(self, context: _Context) -> tuple[float, Fault | None]:
         """
-        Return the time [s] in which the command may change, and what is wrong with the clock.
+        Return the time [s] in which the command may change, and the fault of the clock.
 
         That is the time since the last tick, within bounds. A clock that has jumped invalidates
         the history of commands; after a long silence the robot is assumed to do what its odometry
@@ -224,7 +224,7 @@ class Controller(ControllerBase):
             path = self._route.follow(start.state, c.goal, self._objective, context.statistics)
         except InputError as error:
             raise Stop(Reason.PLAN_REFUSED, str(error)) from None
-        if self._route.wants_a_look() or costmaps.has_moved(c, self._place()):
+        if self._route.needs_lookahead() or costmaps.has_moved(c, self._place()):
             self._ask()
         costmaps.check_part(c, self._place())
         return path
@@ -245,10 +245,10 @@ class Controller(ControllerBase):
         left, patience = route.distance_remaining, c.recovery.progress_timeout
         pace = MIN_SPEED_SHARE * c.limits.vx_max
         if self._progress_checker.hopeless(context.now, left, route.goal[:2], patience, pace):
-            words = f'no progress for {patience:g} s, {left:.1f} m before the goal: given up'
+            words = f'no progress for {patience:g} s; {left:.1f} m of the path remain'
             raise Stop(Reason.PROGRESS_TIMEOUT, words)
         if route.is_blocked(path, self._objective.end(path), c.goal.position_tolerance):
-            raise Stop(Reason.PATH_BLOCKED, 'no way round what blocks the plan')
+            raise Stop(Reason.PATH_BLOCKED, 'the plan is blocked and no detour was found')
 
     def _solve(
         self, context: _Context, start: InitialState, path: ReferencePath, scene: CheckContext
@@ -271,14 +271,16 @@ class Controller(ControllerBase):
         limit, check = self._configuration.safety.margin, choice.check
         if not check.safe:
             words = (
-                f'the plan leaves no room to brake: clearance {check.clearance:.2f} m, '
+                f'no command passes the stopping check: clearance {check.clearance:.2f} m, '
                 f'limit {limit:g} m'
             )
             raise Stop(Reason.COLLISION_AHEAD, words)
         if check.begin < limit:
-            return Reason.IN_CONTACT, f'in contact, clearance {check.begin:.2f} m: leaving'
+            return Reason.IN_CONTACT, f'in contact, clearance {check.begin:.2f} m: driving out'
         if second:
-            return Reason.FALLBACK_COMMAND, 'the plan leaves no room to brake: second choice'
+            return Reason.FALLBACK_COMMAND, (
+                'the optimised command fails the stopping check: using a fallback command'
+            )
         if solution.recovery:
             return Reason.NO_PROGRESS, f'stuck: {RECOVERIES[solution.recovery - 1]}'
         return Reason.NONE, ''

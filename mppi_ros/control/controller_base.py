@@ -43,12 +43,12 @@ class ControllerBase:
 
     Parameters
     ----------
-    configuration : Configuration
+    configuration : ControllerParameters
         All parameters.
     seed : int, optional
         Seed of the noise, instead of the configuration's.
     processor : CostmapProcessor, optional
-        Computes distance fields and ways round obstacles; by default synchronously.
+        Computes distance fields and detours; by default synchronously.
 
     """
 
@@ -97,7 +97,9 @@ class ControllerBase:
         """
         c = configuration
         if motion_models.MODELS[c.motion_model] is not self._vehicle:
-            raise ParameterError(f'motion_model = {c.motion_model!r} is given at start')
+            raise ParameterError(
+                f'motion_model = {c.motion_model!r} is read-only; set it at start'
+            )
         parameters = self._sampling(c)
         footprint = Footprint.of(c.robot)
         objective = DrivingObjective(

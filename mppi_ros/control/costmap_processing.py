@@ -24,7 +24,7 @@ from mppi_ros.driving.obstacle_tracking import DynamicObstacle, Track, met, upda
 from mppi_ros.driving.path import ReferencePath
 
 Place = tuple[float, float]
-Basis = tuple[object, ...]
+ParameterKey = tuple[object, ...]
 WINDOW_SLACK = 2.0  # [m] of robot motion before the window of a large costmap is moved
 WINDOW_SLACK_TIME = 1.0  # [s] at top speed, added to it
 
@@ -64,7 +64,7 @@ class LocalMap:
     still: DistanceField
     tracks: tuple[Track, ...]
     rolls: bool
-    parameter_key: Basis
+    parameter_key: ParameterKey
 
     @property
     def moving_obstacles(self) -> list[DynamicObstacle]:
@@ -181,7 +181,7 @@ class ProcessingRequest:
         return field
 
 
-def parameter_key(c: ControllerParameters) -> Basis:
+def parameter_key(c: ControllerParameters) -> ParameterKey:
     """Return the parameters on which a local map depends."""
     return c.robot, c.safety, c.limits, c.mppi.horizon, c.moving_obstacles
 

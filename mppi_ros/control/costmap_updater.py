@@ -41,7 +41,7 @@ class CostmapUpdater:
     ----------
     processed : ProcessedCostmap or None
         Newest result.
-    renewals : Renewals
+    renewals : UpdateTracker
         Rate of the costmaps, and whether they follow the robot.
 
     """
@@ -95,7 +95,7 @@ class CostmapUpdater:
             known = dataclasses.replace(known, stamp=stamp)  # the same cells, received again
         self._asked, self._asked_rolls = place, self.renewals.rolls
         path = route.ahead
-        route.looked()
+        route.mark_lookahead()
         self._processor.submit(
             ProcessingRequest(
                 self._generation, c, footprint, stamp, costmap, place, path, route.progress or 0.0,

@@ -1,5 +1,5 @@
 """
-What is sent when the plan is not safe: the plan → a second choice → braking → zero.
+Choice of the command: the optimised one if it is safe, else a fallback command.
 
 A command is sent only when the robot can still come to rest after it without touching anything
 (see `stopping_check`). Where the plan has no such command, the search restarts from the cheapest
@@ -72,7 +72,7 @@ class CheckContext(NamedTuple):
         """
         Return the fastest command along `wanted` that leaves room to stop before the rim.
 
-        None where it is not the rim of what is known that leaves no room.
+        None if the edge of the costmap is not what is too near.
         """
         if self.collision_model.outside >= NO_OBSTACLE:
             return None
@@ -107,9 +107,9 @@ def checked_command(
     search: Callable[[], CheckedCommand | None],
 ) -> tuple[CheckedCommand, bool]:
     """
-    Return the first safe command: `backward` if given, `wanted`, a slower one, a second choice.
+    Return the first safe command: `backward` if given, `wanted`, a slower one, a fallback.
 
-    And whether it is the second choice, which `search` finds. Without any the command is that
+    And whether it is a fallback, which `search` finds. Without any the command is that
     nearest to `wanted`, and its check is not safe.
     """
     choice = scene.choose(wanted)

@@ -64,7 +64,7 @@ class PlanTracker:
         self._place: tuple[float, float] | None = None  # [m] of the last projection
         self._around: float | None = None  # [m] remaining length on a detour
         self._goal: tuple[float, float, float] | None = None
-        self._looked = -math.inf  # [m] progress at the last processing of the path ahead
+        self._lookahead_at = -math.inf  # [m] progress at the last processing of the path ahead
         self._arriving = False
         self._blocked = False  # the path is blocked without a detour
         self._manoeuvres = ManoeuvrePlanner()
@@ -136,13 +136,13 @@ class PlanTracker:
     def restart(self) -> None:
         """Discard the progress; the plan is kept."""
         self.progress = None
-        self.look_again()
+        self.invalidate_lookahead()
         self._arriving = False
         self.reached = False
 
-    def look_again(self) -> None:
+    def invalidate_lookahead(self) -> None:
         """Request processing of the path ahead at the next tick."""
-        self._looked = -math.inf
+        self._lookahead_at = -math.inf
 
     def follow(
         self,
@@ -168,12 +168,12 @@ class PlanTracker:
         if manoeuvre is not None:
             self._sections, self.progress = manoeuvre
             self._joined = None
-            self.look_again()
+            self.invalidate_lookahead()
         path = self._path
         while len(self._sections) > 1 and self._at_cusp(here, path, goal):
             self._driven += self._sections[0].length
             self.progress, self._joined = 0.0, None
-            self.look_again()
+            self.invalidate_lookahead()
             del self._sections[0]
             path = self._path
         self._manoeuvres.advance(len(self._sections))
@@ -194,14 +194,16 @@ class PlanTracker:
         """Return the section to drive; None without a plan or before the first projection."""
         return self._path if self._sections and self.progress is not None else None
 
-    def wants_a_look(self) -> bool:
+    def needs_lookahead(self) -> bool:
         """Return whether the path ahead should be processed again."""
-        return self.progress is not None and abs(self.progress - self._looked) > RENEWAL_DISTANCE
+        if self.progress is None:
+            return False
+        return abs(self.progress - self._lookahead_at) > RENEWAL_DISTANCE
 
-    def looked(self) -> None:
+    def mark_lookahead(self) -> None:
         """Record that the path ahead is processed from the current progress."""
         if self.progress is not None:
-            self._looked = self.progress
+            self._lookahead_at = self.progress
 
     @property
     def distance_remaining(self) -> float:
@@ -273,7 +275,7 @@ class PlanTracker:
         self._manoeuvres.restart(end is not None and same_pose(end, self.goal))
         self._driven = sum(section.length for section in plan[:done])
         self.stamp, self._sections, self._goal = stamp, plan[done:], goal
-        self.look_again()
+        self.invalidate_lookahead()
         self._arriving = False
         self.reached = False
 
@@ -309,7 +311,7 @@ class PlanTracker:
         behind, away = path.nearest(*place, way.first, way.last)
         if away < REJOINED_DISTANCE:
             self.progress, statistics.cross_track = behind, away
-            self.look_again()
+            self.invalidate_lookahead()
             return
         # Hold the progress, since the detour may begin with a turn back.
         self.progress = min(now if before is None else max(before, now), way.blocked)
@@ -330,7 +332,7 @@ class PlanTracker:
         self._joined = path
         self._knots = np.array([[0.0, way, path.length], [on_section, at, section.length]])
         self.progress, statistics.cross_track = 0.0, 0.0
-        self.look_again()
+        self.invalidate_lookahead()
         return path
 
     def _at_cusp(self, here: MotionState, path: ReferencePath, goal: GoalParameters) -> bool:

@@ -19,7 +19,7 @@ MIN_PROGRESS = 0.3  # [m] decrease of the remaining length that counts as progre
 NEW_PATH_LENGTH = 1.0  # [m] increase of the remaining length that indicates another path
 MAX_PAUSE = 0.5  # [s] longer gaps between calls are not counted
 
-RECOVERIES = ('fewer and better samples decide', 'a wider search', 'backing up')
+RECOVERIES = ('λ reduced', 'search widened', 'backing up')
 SEARCH_WIDER, BACK_UP = 2, 3  # indices into RECOVERIES, from 1
 
 

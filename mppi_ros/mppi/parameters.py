@@ -99,7 +99,7 @@ class MppiParameters:
 
     def __post_init__(self) -> None:
         if not isinstance(self.noise, NoiseParameters):
-            raise ParameterError(f'noise = {self.noise!r} must be of type Noise')
+            raise ParameterError(f'noise = {self.noise!r} must be of type NoiseParameters')
         object.__setattr__(self, 'sigma', _row_by_row(self.sigma))
         validate(self)
 

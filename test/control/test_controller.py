@@ -155,7 +155,7 @@ FAULTS = {
         lambda robot: robot.controller.set_costmap(
             robot.now, with_block(room(), robot.pose[0] + 0.36, 0.0, 0.2)),
         {},
-        'the plan leaves no room to brake',
+        'no command passes the stopping check',
     ),
 }
 
@@ -229,7 +229,7 @@ def test_robot_in_contact_leaves_and_says_so():
     assert before < 0.0
     tick = robot.tick()
     assert tick.state is ControllerState.DRIVING
-    assert tick.reason == 'in contact, clearance -0.07 m: leaving'
+    assert tick.reason == 'in contact, clearance -0.07 m: driving out'
     robot.run(2.0)
     assert robot.ticks[-1].reason == ''
     assert robot.pose[0] > -3.7

@@ -1,4 +1,4 @@
-"""Where the plan is not safe: a second choice, else the clearest way of braking, else zero."""
+"""If the optimised command is not safe: a fallback command, else braking, else zero."""
 from __future__ import annotations
 
 import dataclasses
@@ -18,7 +18,7 @@ from mppi_ros.driving.distance_field import NO_OBSTACLE, distance_field
 from mppi_ros.driving.footprint import Footprint
 from mppi_ros.parameters.declaration import replace
 
-# a nimble and bold robot: one that is late or slow has hardly a second choice
+# a nimble and bold robot: one that is late or slow has hardly a fallback command
 PATIENT = replace(QUICK, {
     'safety.costmap_timeout': 0.0, 'prediction.delay_linear': 0.05,
     'prediction.delay_angular': 0.05, 'prediction.lag_linear': 0.1,
@@ -105,7 +105,7 @@ def test_second_choices_occur_and_are_named():
     second = [tick for tick in ticks if tick.code is Reason.FALLBACK_COMMAND]
     assert second
     assert {tick.reason for tick in second} == {
-        'the plan leaves no room to brake: second choice'}
+        'the optimised command fails the stopping check: using a fallback command'}
 
 
 def test_without_any_safe_command_the_robot_brakes_to_zero_and_names_the_clearance():

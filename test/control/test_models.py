@@ -148,7 +148,7 @@ def test_a_dead_band_that_is_known_does_not_keep_a_robot_from_its_goal(name):
 
 def test_the_motion_model_of_a_running_controller_stays():
     controller = Controller(configured('omni'))
-    with pytest.raises(ParameterError, match="motion_model = 'diff_drive' is given at start"):
+    with pytest.raises(ParameterError, match="motion_model = 'diff_drive' is read-only"):
         controller.configure(configured('diff_drive'))
 
 

@@ -96,7 +96,7 @@ def test_without_progress_the_robot_says_so_and_fewer_samples_decide():
     before, after = ticks[20], ticks[-1]
     assert (before.state, before.reason) == (ControllerState.DRIVING, '')
     assert (after.state, after.reason) == (
-        ControllerState.DRIVING, 'stuck: fewer and better samples decide')
+        ControllerState.DRIVING, 'stuck: λ reduced')
     assert after.statistics.ess == pytest.approx(0.25 * before.statistics.ess, rel=0.05)
 
 
@@ -128,7 +128,7 @@ def test_without_progress_the_robot_gives_up_until_another_goal_comes():
     assert 35 <= sum(driving) <= 45
     assert ticks[-1].state is ControllerState.STOPPED
     assert ticks[-1].code is Reason.PROGRESS_TIMEOUT
-    assert ticks[-1].reason == 'no progress for 2 s, 8.0 m before the goal: given up'
+    assert ticks[-1].reason == 'no progress for 2 s; 8.0 m of the path remain'
     assert all(
         tick.state is ControllerState.DRIVING
         for tick in held({'recovery.progress_timeout': 0.0}, 4.0)

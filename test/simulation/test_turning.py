@@ -72,6 +72,6 @@ def test_robot_before_an_obstacle_without_a_way_round_stands(name, patience):
     assert not result.collision
     assert result.reversals <= 2
     assert result.longest_standing_s > 5.0
-    assert result.trace.reasons[-1].endswith('given up')
-    assert 'stopped: no way round what blocks the plan' in result.trace.reasons
+    assert result.trace.reasons[-1].endswith('of the path remain')
+    assert 'stopped: the plan is blocked and no detour was found' in result.trace.reasons
     assert 0.05 < result.trace.clearance[-1] < 0.75

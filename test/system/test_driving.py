@@ -170,7 +170,7 @@ def test_a_recorded_drive_is_run_once_more_to_the_last_bit(processes, watcher, t
     assert processes.end('mppi_controller') == 0
     assert evaluate.main(['replay', str(record)]) == 0
     shown = capsys.readouterr().out
-    assert 'ticks came out the same, to the last bit' in shown
+    assert 'ticks are bit-identical' in shown
     assert 'odometry_old' in shown
     assert evaluate.main(['replay', str(record), '--tick', '1']) == 0
     assert 'tick 1 at' in capsys.readouterr().out
