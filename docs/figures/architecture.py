@@ -26,7 +26,8 @@ else:
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / 'mppi_ros'
 IMAGES = ROOT / 'docs' / 'images'
-IMAGE = IMAGES / 'architecture.png'
+LAYERS_IMAGE = IMAGES / 'architecture.png'
+TICK_IMAGE = IMAGES / 'architecture_tick.png'
 INK, EDGE, FILL, ROS = '#1f2933', '#7b8794', '#eef3fb', '#fdf1e7'
 # Steps of a tick and the calls 'module.function' that belong to them; the first match counts.
 STEPS = (
@@ -176,12 +177,12 @@ def steps() -> list[tuple[str, list[str]]]:
 
 def draw(folder: Path = IMAGES) -> None:
     """Write both figures."""
-    draw_layers(folder / IMAGE.name)
-    draw_tick(folder / 'architecture_tick.png')
+    draw_layers(folder / LAYERS_IMAGE.name)
+    draw_tick(folder / TICK_IMAGE.name)
 
 
 def draw_layers(path: Path) -> None:
-    """Write the figure of the layers; its metadata names them."""
+    """Write the figure of the layers; its metadata holds the content."""
     rows = layers()
     names = [name for row in rows for name in row]
     quiet = without_ros()
@@ -214,7 +215,7 @@ def draw_layers(path: Path) -> None:
         top -= h + gap
     axes.text(1, 0.7, 'blue: a contract forbids ROS imports;  arrows: imports run downward only',
               color=INK, size=8, va='center')
-    figure.savefig(path, metadata={'Layers': str(rows), 'Software': None})
+    figure.savefig(path, metadata={'Content': content_of_layers(), 'Software': None})
 
 
 def draw_tick(path: Path) -> None:
@@ -235,13 +236,25 @@ def draw_tick(path: Path) -> None:
         if i:
             _arrow(axes, (50, top + gap), (50, top))
         top -= h + gap
-    figure.savefig(path, metadata={'Software': None})
+    figure.savefig(path, metadata={'Content': content_of_tick(), 'Software': None})
 
 
-def shown(path: Path = IMAGE) -> str:
-    """Return the layers that a figure shows."""
+def content_of_layers() -> str:
+    """Return what the figure of the layers shows, as ASCII."""
+    rows = layers()
+    names = [name for row in rows for name in row]
+    return ascii([[(name, purpose(name), imports(name, names)) for name in row] for row in rows])
+
+
+def content_of_tick() -> str:
+    """Return what the figure of the tick shows, as ASCII."""
+    return ascii([(title, [(m, purpose(m)) for m in modules]) for title, modules in steps()])
+
+
+def shown(path: Path) -> str:
+    """Return what a figure shows."""
     with Image.open(path) as image:
-        return str(image.info.get('Layers'))
+        return str(image.info.get('Content'))
 
 
 def _box(axes, x, y, width, height, title, lines, fill):
