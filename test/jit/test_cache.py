@@ -250,7 +250,7 @@ def test_every_cut_of_every_file_is_noticed(files):
         content = file.read_bytes()
         for length in range(len(content)):
             file.write_bytes(content[:length])
-            with pytest.raises(ValueError, match='damaged'):
+            with pytest.raises(ValueError, match='corrupt'):
                 files.load('key')
         file.write_bytes(content)
     assert files.load('key') == list(range(50))
@@ -263,7 +263,7 @@ def test_what_is_read_is_verified_before_it_is_unpickled(files, tmp_path):
     for file in files.folder.iterdir():
         content = file.read_bytes()
         file.write_bytes(f"cbuiltins\nopen\n(S'{made}'\nS'w'\ntR.".encode())
-        with pytest.raises(ValueError, match='damaged'):
+        with pytest.raises(ValueError, match='corrupt'):
             files.load('key')
         file.write_bytes(content)
     assert not made.exists()
