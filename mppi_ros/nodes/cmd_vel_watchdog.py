@@ -55,7 +55,7 @@ class CmdVelWatchdogParameters:
 
 
 class CmdVelWatchdog(ParameterMixin[CmdVelWatchdogParameters], Node):
-    """Publish zero velocity when cmd_vel times out after a moving command."""
+    """Publishes zero velocity when cmd_vel times out after a moving command."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(NODE_NAME, **options)

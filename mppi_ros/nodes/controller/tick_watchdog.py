@@ -22,7 +22,7 @@ MAX_OWN_COMMANDS = 64  # published and not yet received back
 
 class TickWatchdog:
     """
-    Publish zero velocity when the control loop misses its deadline.
+    Publishes zero velocity when the control loop misses its deadline.
 
     The cause may be a hanging kernel, a blocking callback or a paused clock. Zero is repeated
     every period until the next tick.
