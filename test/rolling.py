@@ -155,7 +155,8 @@ class Drive:
     def second_choices(self) -> int:
         """Ticks at which the plan was not safe."""
         return sum(
-            tick.code in (Reason.FALLBACK_COMMAND, Reason.COLLISION_AHEAD) for tick in self.ticks
+            tick.code in (Reason.FALLBACK_COMMAND, Reason.EVADING, Reason.COLLISION_AHEAD)
+            for tick in self.ticks
         )
 
 

@@ -27,6 +27,7 @@ def test_every_code_is_explained_once():
 
 
 def test_what_is_harmless_comes_first():
-    driving = [Reason.NONE, Reason.IN_CONTACT, Reason.NO_PROGRESS, Reason.FALLBACK_COMMAND]
+    driving = [Reason.NONE, Reason.IN_CONTACT, Reason.NO_PROGRESS, Reason.FALLBACK_COMMAND,
+               Reason.EVADING]
     first = list(Reason)[: len(driving) + len(NON_FAULTS)]
     assert set(first) == {*driving, *NON_FAULTS}

@@ -21,6 +21,7 @@ from mppi_ros.control.fallback import (
     CheckContext,
     CheckedCommand,
     checked_command,
+    evasive_command,
     fallback_command,
 )
 from mppi_ros.control.input_monitor import MAX_TICK_GAP, REST_SPEED, REST_TURN_RATE
@@ -42,6 +43,7 @@ from mppi_ros.driving.motion_models import Controls
 from mppi_ros.driving.path import ReferencePath
 from mppi_ros.parameters.errors import InputError
 
+REST_TIME = 1.0  # [s] for which a robot that has braked must stay clear of moving obstacles
 MAX_STATE_AGE = 2.0  # [s] age of the odometry beyond which the position is unknown
 
 
@@ -136,13 +138,16 @@ class Controller(ControllerBase):
         self._check_goal(context, start, path, scene)
         begun = time.perf_counter()
         solution = self._solve(context, start, path, scene)
-        choice, second = checked_command(
+        sampler, objective = self._sampler, self._objective
+        choice, reason = checked_command(
             scene, solution.controls, solution.backward(path, self._plant),
-            lambda: fallback_command(self._sampler, self._objective, scene, solution.cooling),
+            lambda: fallback_command(sampler, objective, scene, solution.cooling),
+            lambda: scene.predicted(sampler.mean, self._configuration.mppi.time_step),
+            lambda planned: evasive_command(sampler, objective, scene, planned),
         )  # fmt: skip
         context.statistics.solve_ms = 1e3 * (time.perf_counter() - begun)
         context.statistics.clearance = choice.check.clearance
-        code, words = self._remark(choice, second, solution)
+        code, words = self._remark(choice, reason, solution)
         return self._send(context, choice.command, ControllerState.DRIVING, code, words)
 
     def _begin(self, context: _Context) -> Fault | None:
@@ -265,10 +270,12 @@ class Controller(ControllerBase):
         )
 
     def _remark(
-        self, choice: CheckedCommand, second: bool, solution: Solution
+        self, choice: CheckedCommand, reason: Reason, solution: Solution
     ) -> tuple[Reason, str]:
         """Return what to report while driving; raise Stop where no command is safe."""
         limit, check = self._configuration.safety.margin, choice.check
+        if reason is Reason.EVADING:
+            return reason, 'evading a moving obstacle'
         if not check.safe:
             words = (
                 f'no command passes the stopping check: clearance {check.clearance:.2f} m, '
@@ -277,8 +284,8 @@ class Controller(ControllerBase):
             raise Stop(Reason.COLLISION_AHEAD, words)
         if check.begin < limit:
             return Reason.IN_CONTACT, f'in contact, clearance {check.begin:.2f} m: driving out'
-        if second:
-            return Reason.FALLBACK_COMMAND, (
+        if reason is Reason.FALLBACK_COMMAND:
+            return reason, (
                 'the optimised command fails the stopping check: using a fallback command'
             )
         if solution.recovery:
@@ -367,10 +374,12 @@ class Controller(ControllerBase):
         moving_obstacles = self._costmaps.moving_obstacles(self._acting(context))
         return CheckContext(
             start.state, history.last, context.hold + plant.delay_margin,
-            self._collision_model._replace(moving_obstacles=moving_obstacles),
+            self._collision_model._replace(
+                moving_obstacles=moving_obstacles, rest_time=REST_TIME if c.safety.evade else 0.0
+            ),
             self._step_of(context.seconds),
             self._braking_model, history.pending(context.sending, self._braking_model),
-            1.0 / (c.control_rate * c.mppi.time_step),
+            1.0 / (c.control_rate * c.mppi.time_step), c.safety.evade,
         )  # fmt: skip
 
     def _acting(self, context: _Context) -> float:

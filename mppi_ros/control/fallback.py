@@ -1,10 +1,11 @@
 """
-Choice of the command: the optimised one if it is safe, else a fallback command.
+Choice of the command: optimised, fallback, evasive; without any of them the robot brakes.
 
 A command is sent only when the robot can still come to rest after it without touching anything
 (see `stopping_check`). Where the plan has no such command, the search restarts from the cheapest
-of a set of constant commands and with a wider Σ. If it finds none, the robot brakes to rest along
-the path with the largest clearance.
+of a set of constant commands and with a wider Σ. If it finds none, the robot evades a moving
+obstacle by a command that is safe among static ones (see `evasion`), or brakes to rest along the
+path with the largest clearance.
 """
 
 from __future__ import annotations
@@ -18,13 +19,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mppi_ros.control import stopping_check
-from mppi_ros.control.stopping_check import CollisionModel, StoppingCheck
+from mppi_ros.control.evasion import Manoeuvre, predict_manoeuvre
+from mppi_ros.control.stopping_check import NO_OBSTACLES, CollisionModel, StoppingCheck
+from mppi_ros.control.tick_result import Reason
 from mppi_ros.driving import motion_models
 from mppi_ros.driving.distance_field import NO_OBSTACLE
 from mppi_ros.driving.motion_models import Controls, Model, MotionState
 from mppi_ros.driving.objective import DrivingObjective
 from mppi_ros.mppi.optimizer import Optimizer
 
+PLAN_CLEARANCE = 0.1  # [m] to moving obstacles, with which a plan is followed that cannot brake
 WIDE_SIGMA_SCALE = 2.0  # times Σ's square root in the second search
 SPEED_BISECTIONS = 5  # of a command, to find the fastest one that the rim leaves room for
 GRID_SIZE = {
@@ -58,6 +62,12 @@ class CheckContext(NamedTuple):
     model: Model
     waiting: NDArray[np.float32]
     rows: float
+    evade: bool = False
+
+    @property
+    def evades(self) -> bool:
+        """Whether there are moving obstacles that the robot may evade."""
+        return self.evade and len(self.collision_model.moving_obstacles) > 0
 
     def held(self, mean: NDArray[np.float32]) -> Controls:
         """Return what is sent of a sequence, float32[T, m]: its mean over one control period."""
@@ -90,6 +100,18 @@ class CheckContext(NamedTuple):
                 fast = middle
         return found if found.check.safe else None
 
+    def stops_before_static(self, command: Controls) -> bool:
+        """Tell whether a command leaves room to brake before static obstacles."""
+        static = self._replace(collision_model=self.collision_model._replace(moving_obstacles=NO_OBSTACLES))
+        return static._checked(command, self.hold).safe
+
+    def predicted(self, sequence: NDArray[np.float32], period: float) -> Manoeuvre:
+        """Predict driving by a sequence, float32[n, m], of which each is held for `period` [s]."""
+        return predict_manoeuvre(
+            self.start, self.last, np.ascontiguousarray(sequence, np.float64), period,
+            self.collision_model, self.model, self.waiting,
+        )  # fmt: skip
+
     def braked(self) -> StoppingCheck:
         """Return what comes of braking from now on, along the curvature that stays clearest."""
         return self._checked(self.last, 0.0)
@@ -105,12 +127,15 @@ def checked_command(
     wanted: Controls,
     backward: Controls | None,
     search: Callable[[], CheckedCommand | None],
-) -> tuple[CheckedCommand, bool]:
+    plan: Callable[[], Manoeuvre],
+    evade: Callable[[Manoeuvre | None], tuple[CheckedCommand | None, Reason]],
+) -> tuple[CheckedCommand, Reason]:
     """
     Return the first safe command: `backward` if given, `wanted`, a slower one, a fallback.
 
-    And whether it is a fallback, which `search` finds. Without any the command is that
-    nearest to `wanted`, and its check is not safe.
+    And the reason: FALLBACK_COMMAND for a command that `search` finds; EVADING where the sequence
+    that `plan` predicts keeps clear of moving obstacles, or `evade` finds a command. Otherwise it
+    is NONE; if no command is safe, the check is that of the command nearest to `wanted`.
     """
     choice = scene.choose(wanted)
     if backward is not None:
@@ -119,9 +144,19 @@ def checked_command(
     if not choice.check.safe:
         choice = scene.slowed(wanted) or choice
     if choice.check.safe:
-        return choice, False
+        return choice, Reason.NONE
+    planned = None
+    if scene.evades and scene.stops_before_static(choice.command):
+        planned = plan()
+        if planned.clearance >= PLAN_CLEARANCE:
+            return choice, Reason.EVADING
     other = search()
-    return other or choice, other is not None
+    if other is not None:
+        return other, Reason.FALLBACK_COMMAND
+    reason = Reason.NONE
+    if scene.evades:
+        other, reason = evade(planned)
+    return other or choice, reason
 
 
 def _slower(controls: Controls, share: float, model: Model) -> Controls:
@@ -161,6 +196,34 @@ def fallback_command(
     objective.project(mean)
     moves = not motion_models.is_stop(choice.command, scene.step)
     return choice if choice.check.safe and moves else None
+
+
+def evasive_command(
+    sampler: Optimizer, objective: DrivingObjective, scene: CheckContext,
+    planned: Manoeuvre | None = None,
+) -> tuple[CheckedCommand | None, Reason]:
+    """
+    Return the command that keeps the greatest clearance to moving obstacles, and EVADING.
+
+    Of those that keep ENOUGH_CLEARANCE it is the cheapest. No command with EVADING: the planned
+    sequence is as good. No command with NONE: coming to rest is best, or no command leaves room
+    to brake before static obstacles.
+    """
+    commands = _commands(scene.step)
+    costs = objective.costs_of_constant(commands, len(sampler.mean)).tolist()
+    found = [scene.predicted(command[None], 1.0) for command in commands]
+    keys = [(*each.key, -cost) for each, cost in zip(found, costs, strict=True)]
+    for index in sorted(range(len(keys)), key=keys.__getitem__, reverse=True):
+        if planned is not None and planned.key >= keys[index][:-1]:
+            return None, Reason.EVADING
+        if motion_models.is_stop(commands[index], scene.step):
+            break
+        choice = scene.choose(tuple(commands[index].tolist()))
+        if scene.stops_before_static(choice.command):
+            sampler.mean[:] = commands[index]
+            objective.project(sampler.mean)
+            return choice, Reason.EVADING
+    return None, Reason.NONE
 
 
 def cheapest_constant(

@@ -93,6 +93,11 @@ class SafetyParameters:
         0.0, 'minimum clearance of the trajectory in the stopping check', unit='m', low=0.0,
         high=1.0,
     )
+    evade: bool = parameter(
+        True,
+        'where no command leaves room to brake and 1 s of rest without contact, evade moving '
+        'obstacles instead of stopping; false brakes to rest and judges braking only',
+    )
     unknown_is_obstacle: bool = parameter(False, 'treat unknown cells (−1) as obstacles')
     outside_is_obstacle: bool = parameter(
         True, 'treat the area outside the costmap as an obstacle'

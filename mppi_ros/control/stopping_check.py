@@ -32,6 +32,7 @@ INTEGRATION_STEP = 0.01  # [s] of the integration
 MAX_STOP_STEPS = 2000  # steps: a stop that takes longer counts as none, however much room there is
 EVASION_FACTORS = (1.0, -1.0, 0.5, -0.5, 0.25, -0.25)  # ways of braking aside, tried in turn
 CONTACT_TOLERANCE = 1e-6  # [m] of depth that is rounding
+REST_STEPS = 5  # integration steps between two looks at moving obstacles around a robot at rest
 NO_OBSTACLES = np.zeros((0, 5))
 
 
@@ -46,6 +47,7 @@ class CollisionModel(NamedTuple):
     discs: NDArray[np.float64]
     margin: float
     moving_obstacles: NDArray[np.float64]
+    rest_time: float
 
     @classmethod
     def of(
@@ -54,11 +56,13 @@ class CollisionModel(NamedTuple):
         footprint: Footprint,
         margin: float,
         moving_obstacles: NDArray[np.float64] = NO_OBSTACLES,
+        rest_time: float = 0.0,
     ) -> CollisionModel:
         """
         Return the surroundings of a footprint that must keep `margin` [m] of clearance.
 
-        A row of `moving_obstacles`, float64[n, 5], is x, y [m], vx, vy [m/s] and radius [m].
+        A row of `moving_obstacles`, float64[n, 5], is x, y [m], vx, vy [m/s] and radius [m]. The robot
+        must also stay clear of them for `rest_time` [s] after it has come to rest.
         """
         return cls(
             distance=field.distance,
@@ -69,6 +73,7 @@ class CollisionModel(NamedTuple):
             discs=footprint.discs,
             margin=margin,
             moving_obstacles=moving_obstacles,
+            rest_time=rest_time,
         )
 
 
@@ -167,17 +172,24 @@ def _distance(x: Any, y: Any, around: Any) -> Any:
 
 
 @cached_njit(nogil=True)
-def _room(x: Any, y: Any, c: Any, s: Any, time: Any, around: Any, room: Any) -> None:
+def mover_distance(x: Any, y: Any, time: Any, around: Any) -> Any:
+    """Return the distance of a point to the nearest moving obstacle after `time` [s]."""
+    distance = np.inf
+    for m in range(around.moving_obstacles.shape[0]):
+        dx = x - around.moving_obstacles[m, 0] - time * around.moving_obstacles[m, 2]
+        dy = y - around.moving_obstacles[m, 1] - time * around.moving_obstacles[m, 3]
+        distance = min(distance, math.sqrt(dx * dx + dy * dy) - around.moving_obstacles[m, 4])
+    return distance
+
+
+@cached_njit(nogil=True)
+def clearances(x: Any, y: Any, c: Any, s: Any, time: Any, around: Any, room: Any) -> None:
     """Fill room[n] with the clearance of each disc at a pose, after `time` [s]."""
     for n in range(around.discs.shape[0]):
         ahead, aside = around.discs[n, 0], around.discs[n, 1]
         disc_x, disc_y = x + ahead * c - aside * s, y + ahead * s + aside * c
         distance = _distance(disc_x, disc_y, around)
-        for m in range(around.moving_obstacles.shape[0]):
-            dx = disc_x - around.moving_obstacles[m, 0] - time * around.moving_obstacles[m, 2]
-            dy = disc_y - around.moving_obstacles[m, 1] - time * around.moving_obstacles[m, 3]
-            distance = min(distance, math.hypot(dx, dy) - around.moving_obstacles[m, 4])
-        room[n] = distance - around.discs[n, 2]
+        room[n] = min(distance, mover_distance(disc_x, disc_y, time, around)) - around.discs[n, 2]
 
 
 @cached_njit(nogil=True)
@@ -195,7 +207,7 @@ def _brake(
         start.curvature,
     )  # fmt: skip
     begin, room = np.empty(around.discs.shape[0]), np.empty(around.discs.shape[0])
-    _room(state[0], state[1], state[2], state[3], 0.0, around, begin)
+    clearances(state[0], state[1], state[2], state[3], 0.0, around, begin)
     clearance = begin.min()
     deeper = 0.0
     rested = False
@@ -206,7 +218,7 @@ def _brake(
             sent[first + step, n] = command[n]
         state = integrate(state, applied_command(sent, first + step, model), model)
         x, y, c, s, v, w, vy, _ = state
-        _room(x, y, c, s, (step + 1) * INTEGRATION_STEP, around, room)
+        clearances(x, y, c, s, (step + 1) * INTEGRATION_STEP, around, room)
         for n in range(room.size):
             deeper = max(deeper, min(around.margin, begin[n]) - room[n])
             clearance = min(clearance, room[n])
@@ -214,6 +226,13 @@ def _brake(
         if at_rest and step >= first and is_stop(command, model):
             rested = True
             break
+    if rested and around.moving_obstacles.shape[0]:
+        for later in range(REST_STEPS, round(around.rest_time / INTEGRATION_STEP) + 1, REST_STEPS):
+            time = (step + 1 + later) * INTEGRATION_STEP
+            clearances(state[0], state[1], state[2], state[3], time, around, room)
+            for n in range(room.size):
+                deeper = max(deeper, min(around.margin, begin[n]) - room[n])
+                clearance = min(clearance, room[n])
     lost = True
     for n in range(begin.size):
         lost = lost and begin[n] + around.discs[n, 2] <= CONTACT_TOLERANCE

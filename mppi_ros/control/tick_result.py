@@ -30,6 +30,7 @@ class Reason(str, Enum):
     IN_CONTACT = 'in_contact'
     NO_PROGRESS = 'no_progress'
     FALLBACK_COMMAND = 'fallback_command'
+    EVADING = 'evading'
     # Not driving, without a fault.
     GOAL_REACHED = 'goal_reached'
     ODOMETRY_MISSING = 'odometry_missing'

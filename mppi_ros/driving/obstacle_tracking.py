@@ -1,9 +1,10 @@
 """
-Moving obstacles: things that stand free before the robot, followed from costmap to costmap.
+Moving obstacles: clusters of visible cells, tracked from costmap to costmap.
 
-Only what the robot can see tells of motion: behind a thing that comes nearer a costmap keeps the
-cells that it has left, because nobody looks there. Of what is seen, a thing moves where both of
-its edges move the same way; one that is merely seen better grows on one side only.
+A cluster counts as moving once both of its edges have moved the same way: one that is merely seen
+better grows on one side only. From then on a Kalman filter tracks a disc of constant velocity (see
+`motion_filter`): it claims the visible cells around its predicted surface, so that obstacles that
+touch each other stay apart, and goes on for a while where it is hidden.
 """
 
 from __future__ import annotations
@@ -19,23 +20,32 @@ from numpy.typing import NDArray
 
 from mppi_ros.driving.costmap import FREE, INSCRIBED, LETHAL, Costmap
 from mppi_ros.driving.distance_field import DistanceField
+from mppi_ros.driving.motion_filter import MotionFilter
+from mppi_ros.driving.visible_cells import Edges, Side, VisibleCells
 
-TRACKING_RANGE = 6.0  # [m] around the robot in which things are followed
-BEAM_COUNT = 720  # directions of view
-VISIBLE_DEPTH = 0.3  # [m] behind the nearest cell of its direction in which a cell counts as seen
-MAX_OBSTACLE_WIDTH = 1.2  # [m] a thing that is wider is a wall
+TRACKING_RANGE = 8.0  # [m] around the robot in which obstacles are tracked
+MAX_OBSTACLE_WIDTH = 1.8  # [m] a cluster that is wider is a wall
 MAX_OBSTACLE_SPEED = 3.0  # [m/s] between two costmaps
-MIN_MATCH_DISTANCE = 0.15  # [m] that the middle of a thing may jump
+MIN_MATCH_DISTANCE = 0.15  # [m] that the middle of a cluster may jump
 TRACK_MEMORY = 1.0  # [s] of edges from which a velocity is taken
-MIN_TRACK_AGE = 0.3  # [s] that a thing must have been followed for
+MIN_TRACK_AGE = 0.3  # [s] that a cluster must have been tracked for
 MIN_SIGHTINGS = 4  # costmaps in which it must have been seen
 MIN_OBSTACLE_SPEED = 0.1  # [m/s] below which it rests
+REST_SPEED = 0.08  # [m/s] below which a moving obstacle has come to rest
+MIN_SIDE_MOTION = 0.15  # [m] that the only visible edge must have moved,
+MAX_SIDE_DEVIATION = 0.05  # [m] and no farther from a steady motion
+HIDDEN = (Side(0.0, 0.0, False), Side(0.0, 0.0, False))
 MIN_EDGE_MOTION = 0.1  # [m] that both of its edges must have moved
-WAKE_LENGTH = 3.0  # [m] behind a moving thing where a costmap may still show it
-POSITION_STD = 0.03  # [m] standard deviation of where a thing is
-SPEED_STD = 0.1  # [m/s] standard deviation of how it goes on
-
-Edges = tuple[float, float, float, float]  # x and y of the low corner, x and y of the high one [m]
+COAST_TIME = 1.2  # [s] for which a moving obstacle is predicted without being seen
+MAX_UNSEEN = 2  # costmaps in which its place may be seen free
+MIN_CELLS = 2  # of a moving obstacle that is seen
+CLAIM_DISTANCE, MAX_CLAIM_DISTANCE = 0.1, 0.4  # [m] from its surface, where it is sure or not
+CLAIM_TIME = 0.4  # [s] for which a costmap may show a cell that a moving obstacle has left
+WAKE_LENGTH = 3.0  # [m] behind a moving obstacle where hidden cells may be its own
+HALF_SEEN_RADIUS = 0.3  # [m] of an obstacle of which one side is hidden, at least
+RADIUS_GAIN, MAX_RADIUS_CHANGE = 0.2, 0.1  # share and size [m] of what a costmap corrects
+POSITION_STD = 0.03  # [m] standard deviation of the position of a moving obstacle
+SPEED_STD = 0.1  # [m/s] standard deviation of its velocity
 
 
 class DynamicObstacle(NamedTuple):
@@ -49,63 +59,129 @@ class DynamicObstacle(NamedTuple):
     radius: float
 
 
+class Blob(NamedTuple):
+    """What is seen of an obstacle: the box around its cells, and the disc that fits them."""
+
+    edges: Edges
+    sides: tuple[Side, Side]
+    x: float
+    y: float
+    radius: float
+
+    @classmethod
+    def of(
+        cls, view: VisibleCells, cells: NDArray[np.intp], sides: tuple[Side, Side]
+    ) -> Blob:
+        """Return the disc as wide as the cells are across the line of sight, behind them."""
+        edges = left, bottom, right, top = view.edges(cells)
+        sight_x = 0.5 * (left + right) - view.origin[0]
+        sight_y = 0.5 * (bottom + top) - view.origin[1]
+        far = max(math.hypot(sight_x, sight_y), 1e-6)
+        sight_x, sight_y = sight_x / far, sight_y / far
+        across = view.y[cells] * sight_x - view.x[cells] * sight_y
+        along = view.x[cells] * sight_x + view.y[cells] * sight_y
+        half = 0.5 * view.costmap.resolution
+        radius = 0.5 * float(np.ptp(across)) + half
+        low, high = float(across.min()) - half, float(across.max()) + half
+        if not all(side.is_open for side in sides):
+            radius = max(radius, HALF_SEEN_RADIUS)
+        middle = 0.5 * (low + high)
+        if not sides[1].is_open and sides[0].is_open:
+            middle = low + radius
+        elif not sides[0].is_open and sides[1].is_open:
+            middle = high - radius
+        depth = float(along.min()) - half + radius
+        x, y = depth * sight_x - middle * sight_y, depth * sight_y + middle * sight_x
+        return cls(edges, sides, x, y, radius)
+
+
 @dataclass(frozen=True)
 class Track:
     """
-    What is seen of a thing, and from where.
+    An obstacle that is tracked.
 
     Attributes
     ----------
-    seen : tuple of (time [s], edges)
-        Oldest first; no older than MEMORY.
-    sensor_origin : (float, float)
-        Where the robot saw it from last [m] [m].
-    velocity : (float, float)
-        vx, vy [m/s]; 0 at rest or where it is not known yet.
+    seen : tuple of (time [s], Blob)
+        While it is not known to move: oldest first, no older than TRACK_MEMORY.
+    blob : Blob
+        What was seen last.
+    motion : MotionFilter or None
+        Of an obstacle that moves.
+    sighted : float
+        When it was seen last [s].
+    unseen : int
+        Costmaps since then in which its place was free.
 
     """
 
-    seen: tuple[tuple[float, Edges], ...]
-    sensor_origin: tuple[float, float]
-    velocity: tuple[float, float] = (0.0, 0.0)
+    seen: tuple[tuple[float, Blob], ...]
+    blob: Blob
+    sighted: float
+    motion: MotionFilter | None = None
+    unseen: int = 0
 
     @property
     def moves(self) -> bool:
-        """Tell whether the thing moves."""
-        return self.velocity != (0.0, 0.0)
-
-    @property
-    def centre(self) -> tuple[float, float]:
-        """Return the middle of what is seen [m] [m]."""
-        left, bottom, right, top = self.seen[-1][1]
-        return 0.5 * (left + right), 0.5 * (bottom + top)
+        """Tell whether the obstacle moves."""
+        return self.motion is not None
 
     @property
     def obstacle(self) -> DynamicObstacle:
-        """Return the disc that the thing is taken for: as deep as what is seen is wide."""
-        stamp, (left, bottom, right, top) = self.seen[-1]
-        x, y = self.centre
-        away = max(math.dist(self.sensor_origin, (x, y)), 1e-6)
-        sight_x, sight_y = (x - self.sensor_origin[0]) / away, (y - self.sensor_origin[1]) / away
-        half_x, half_y = 0.5 * (right - left), 0.5 * (top - bottom)
-        radius = max(half_x, half_y)
-        behind = radius - min(abs(sight_x) * half_x + abs(sight_y) * half_y, radius)
-        return DynamicObstacle(
-            stamp, x + behind * sight_x, y + behind * sight_y, *self.velocity, radius
-        )
+        """Return the disc that moves."""
+        motion = self.motion
+        if motion is None:
+            blob = self.blob
+            return DynamicObstacle(self.sighted, blob.x, blob.y, 0.0, 0.0, blob.radius)
+        x, y, vx, vy = motion.mean.tolist()
+        return DynamicObstacle(motion.stamp, x, y, vx, vy, motion.radius)
 
-    def then(self, newer: Track) -> Track:
-        """Return the track with the thing seen once more."""
-        stamp = newer.seen[-1][0]
-        seen = (*(each for each in self.seen if stamp - each[0] <= TRACK_MEMORY), *newer.seen)
-        return Track(seen, newer.sensor_origin, _velocity(seen, 0.5 if self.moves else 1.0))
+    def then(self, stamp: float, blob: Blob) -> Track:
+        """Return the track of an obstacle not known to move after it was seen once more."""
+        seen = (
+            *(each for each in self.seen if stamp - each[0] <= TRACK_MEMORY), (stamp, blob)
+        )  # fmt: skip
+        velocity = _velocity(seen)
+        motion = None
+        if velocity != (0.0, 0.0):
+            radius = max(each.radius for _, each in seen)
+            motion = MotionFilter.begin(stamp, (blob.x, blob.y), velocity, radius)
+        return Track(seen, blob, stamp, motion)
+
+    def followed(self, view: VisibleCells, cells: NDArray[np.intp]) -> Track | None:
+        """Return the track of a moving obstacle that shows these cells; None where it ends."""
+        motion = self.motion
+        assert motion is not None
+        stamp = motion.stamp
+        front = cells[view.in_front[cells]]
+        fitted = None
+        if len(front) >= MIN_CELLS:
+            width = _claim_distance(motion)
+            fitted = motion.fitted(view.x[front], view.y[front], width)
+        if fitted is None:
+            free = view.is_free(motion.mean[0], motion.mean[1], 0.7 * motion.radius)
+            unseen = self.unseen + free
+            if unseen >= MAX_UNSEEN or stamp - self.sighted > COAST_TIME:
+                return None
+            return replace(self, unseen=unseen)
+        sides = view.sides(cells)
+        blob = Blob.of(view, cells, sides or HIDDEN)
+        if fitted.speed > MAX_OBSTACLE_SPEED:
+            return None
+        if fitted.speed < REST_SPEED:
+            return Track((), blob, stamp)
+        if sides:
+            change = RADIUS_GAIN * (blob.radius - fitted.radius)
+            change = min(max(change, -MAX_RADIUS_CHANGE), MAX_RADIUS_CHANGE)
+            fitted = fitted._replace(radius=fitted.radius + change)
+        return Track((), blob, stamp, fitted)
 
 
 def update_tracks(
     tracks: Sequence[Track], stamp: float, costmap: Costmap, place: tuple[float, float]
 ) -> tuple[tuple[Track, ...], Costmap]:
     """
-    Follow the things on a costmap; return their tracks, and the costmap without what moves.
+    Track the obstacles on a costmap; return the tracks, and the costmap without what moves.
 
     Parameters
     ----------
@@ -119,12 +195,33 @@ def update_tracks(
         Where the robot is [m] [m].
 
     """
-    found = [Track(((stamp, edges),), place) for edges in _segments(costmap, place)]
-    now = _matched(tracks, stamp, found)
-    moving_obstacles = [track.obstacle for track in now if track.moves]
-    if not moving_obstacles:
+    view = VisibleCells.of(costmap, place, TRACKING_RANGE)
+    moving, others = [], []
+    for track in tracks:
+        if track.motion is not None:
+            if 0.0 < stamp - track.motion.stamp <= TRACK_MEMORY:
+                moving.append(replace(track, motion=track.motion.at(stamp)))
+        elif 0.0 < stamp - track.sighted <= TRACK_MEMORY:
+            others.append(track)
+    owner, on_surface = _claims(view, moving)
+    followed = [
+        track.followed(view, np.flatnonzero((owner == number) & on_surface))
+        for number, track in enumerate(moving)
+    ]
+    kept = _distinct([track for track in followed if track is not None])
+    passing = view.passing(np.flatnonzero(owner >= 0))
+    blobs = [
+        Blob.of(view, cells, sides)
+        for cells in view.clusters(np.flatnonzero(owner < 0))
+        if max(np.ptp(view.x[cells]), np.ptp(view.y[cells])) <= MAX_OBSTACLE_WIDTH
+        and (sides := view.sides(cells, passing)) is not None
+    ]
+    now = (*kept, *_matched(others, stamp, blobs))
+    moving = [track for track in now if track.moves]
+    if not moving:
         return now, costmap
-    return now, replace(costmap, data=_without(costmap, moving_obstacles))
+    owner, _ = _claims(view, moving)
+    return now, replace(costmap, data=_without(view, [track.obstacle for track in moving], owner))
 
 
 def predict_obstacles(
@@ -169,106 +266,104 @@ def margins(risk: float) -> tuple[float, float]:
     return deviations * POSITION_STD, deviations * SPEED_STD
 
 
-def _segments(costmap: Costmap, place: tuple[float, float]) -> list[Edges]:
-    """Return the edges of all that is seen and stands before its surroundings on both sides."""
-    res = costmap.resolution
-    column, row = (
-        int((at - low) / res)
-        for at, low in zip(place, (costmap.origin_x, costmap.origin_y), strict=True)
+def _claim_distance(motion: MotionFilter) -> float:
+    """Return how far from the predicted surface a cell may belong to an obstacle [m]."""
+    return min(CLAIM_DISTANCE + motion.position_std, MAX_CLAIM_DISTANCE)
+
+
+def _claims(
+    view: VisibleCells, moving: Sequence[Track]
+) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+    """Return which moving obstacle owns each cell, −1 for none, and whether it lies on it now."""
+    owner = np.full(len(view.x), -1)
+    on_surface = np.zeros(len(view.x), bool)
+    nearest = np.full(len(view.x), np.inf)
+    for number, track in enumerate(moving):
+        motion = track.motion
+        assert motion is not None
+        x, y, vx, vy = motion.mean.tolist()
+        off = np.hypot(view.x - x, view.y - y) - motion.radius
+        share = ((x - view.x) * vx + (y - view.y) * vy) / max(vx * vx + vy * vy, 1e-6)
+        since = np.clip(share, 0.0, CLAIM_TIME)
+        behind = np.hypot(view.x - x + since * vx, view.y - y + since * vy) - motion.radius
+        on = off <= _claim_distance(motion)
+        near = np.minimum(off, behind)
+        mine = (on | (behind <= view.costmap.resolution)) & (near < nearest)
+        owner[mine], on_surface[mine], nearest[mine] = number, on[mine], near[mine]
+    return owner, on_surface
+
+
+def _distinct(tracks: Sequence[Track]) -> list[Track]:
+    """Return the tracks of moving obstacles without a second one of the same obstacle."""
+    kept: list[Track] = []
+    for track in tracks:
+        x, y, radius = track.obstacle.x, track.obstacle.y, track.obstacle.radius
+        others = [other.obstacle for other in kept if other.moves == track.moves]
+        if all(math.dist((x, y), m[1:3]) >= 0.5 * max(radius, m.radius) for m in others):
+            kept.append(track)
+    return kept
+
+
+def _matched(tracks: Sequence[Track], stamp: float, blobs: Sequence[Blob]) -> list[Track]:
+    """Continue each track with at most one blob, at the least sum of distances."""
+    from scipy.optimize import linear_sum_assignment
+
+    result = [Track(((stamp, blob),), blob, stamp) for blob in blobs]
+    if not tracks or not blobs:
+        return result
+    gone = np.array([stamp - track.sighted for track in tracks])
+    before = np.array([_middle(track.blob.edges) for track in tracks])
+    now = np.array([_middle(blob.edges) for blob in blobs])
+    distance = np.hypot(*(before[:, None] - now[None]).transpose(2, 0, 1))
+    gate = MIN_MATCH_DISTANCE + gone[:, None] * MAX_OBSTACLE_SPEED
+    cost = np.where(distance <= gate, distance - gate, 0.0)
+    for old, new in zip(*linear_sum_assignment(cost), strict=True):
+        if cost[old, new] < 0.0:
+            result[new] = tracks[old].then(stamp, blobs[new])
+    return result
+
+
+def _middle(edges: Edges) -> tuple[float, float]:
+    left, bottom, right, top = edges
+    return 0.5 * (left + right), 0.5 * (bottom + top)
+
+
+def _velocity(seen: Sequence[tuple[float, Blob]]) -> tuple[float, float]:
+    """Return the velocity of what was seen to move, else 0."""
+    for side in (0, 1):
+        if any(not blob.sides[1 - side].is_open for _, blob in seen):
+            found = _velocity_of_side(
+                [(t, blob.sides[side]) for t, blob in seen if blob.sides[side].is_open]
+            )
+            if found != (0.0, 0.0):
+                return found
+    return _velocity_of_edges(
+        [(t, blob.edges) for t, blob in seen if all(side.is_open for side in blob.sides)]
     )
-    reach = math.ceil(TRACKING_RANGE / res)
-    first_row, first_column = max(row - reach, 0), max(column - reach, 0)
-    near = costmap.data[first_row : max(row + reach, 0), first_column : max(column + reach, 0)]
-    rows, columns = np.nonzero(near == LETHAL)
-    if not len(rows):
-        return []
-    x = costmap.origin_x + (columns + first_column + 0.5) * res
-    y = costmap.origin_y + (rows + first_row + 0.5) * res
-    away = np.hypot(x - place[0], y - place[1])
-    beam = ((np.arctan2(y - place[1], x - place[0]) / math.tau) % 1.0 * BEAM_COUNT).astype(
-        int
-    ) % BEAM_COUNT
-    # A cell covers the beams on both sides of its centre, as far as its half width.
-    nearest = np.full(BEAM_COUNT, np.inf)
-    wide = np.ceil(0.5 * res / np.maximum(away, res) / math.tau * BEAM_COUNT).astype(int)
-    for aside in range(-int(wide.max()), int(wide.max()) + 1):
-        covered = np.abs(aside) <= wide
-        np.minimum.at(nearest, (beam[covered] + aside) % BEAM_COUNT, away[covered])
-    seen = away <= nearest[beam] + VISIBLE_DEPTH
-    rows, columns, x, y, away, beam = (
-        each[seen] for each in (rows, columns, x, y, away, beam)
-    )
-    return [
-        (float(x[one].min() - 0.5 * res), float(y[one].min() - 0.5 * res),
-         float(x[one].max() + 0.5 * res), float(y[one].max() + 0.5 * res))
-        for one in _clusters(near.shape, rows, columns)
-        if max(np.ptp(x[one]), np.ptp(y[one])) <= MAX_OBSTACLE_WIDTH
-        and _stands_free(beam[one], away[one], nearest, res)
-    ]  # fmt: skip
 
 
-def _clusters(
-    shape: tuple[int, ...], rows: NDArray[np.intp], columns: NDArray[np.intp]
-) -> list[NDArray[np.intp]]:
-    """Return the indices of the cells of each cluster of neighbours."""
-    from scipy.ndimage import label
-
-    grid = np.zeros(shape, bool)
-    grid[rows, columns] = True
-    labels, count = label(grid, structure=np.ones((3, 3), int))
-    of_cell = labels[rows, columns]
-    order = np.argsort(of_cell, kind='stable')
-    bounds = np.searchsorted(of_cell[order], np.arange(1, count + 1))
-    return np.split(order, bounds[1:])
-
-
-def _stands_free(
-    beams: NDArray[np.intp], away: NDArray[np.float64], nearest: NDArray[np.float64], res: float
-) -> bool:
-    """Tell whether the view on both sides of a cluster goes farther than the cluster."""
-    offset = (beams - beams[0] + BEAM_COUNT // 2) % BEAM_COUNT - BEAM_COUNT // 2
-    gap = 2 + math.ceil(res / max(float(away.min()), res) / math.tau * BEAM_COUNT)
-    if offset.max() - offset.min() + 2 * gap >= BEAM_COUNT // 2:
-        return False
-    sides = (beams[0] + np.array([offset.min() - gap, offset.max() + gap])) % BEAM_COUNT
-    return bool((nearest[sides] > away.max() + VISIBLE_DEPTH).all())
-
-
-def _matched(
-    tracks: Sequence[Track], stamp: float, found: Sequence[Track]
-) -> tuple[Track, ...]:
-    """Go on with the track that is nearest to each thing, each of them once."""
-    before = [track for track in tracks if 0.0 < stamp - track.seen[-1][0] <= TRACK_MEMORY]
-    if not before or not found:
-        return tuple(found)
-    gone = np.array([stamp - track.seen[-1][0] for track in before])
-    expected = np.array([track.centre for track in before])
-    expected += gone[:, None] * np.array([track.velocity for track in before])
-    off = expected[:, None] - np.array([track.centre for track in found])[None]
-    distance = np.hypot(off[..., 0], off[..., 1])
-    old, new = np.nonzero(distance <= MIN_MATCH_DISTANCE + gone[:, None] * MAX_OBSTACLE_SPEED)
-    order = np.argsort(distance[old, new], kind='stable')
-    taken: set[int] = set()
-    result: dict[int, Track] = {}
-    for a, b in zip(old[order].tolist(), new[order].tolist(), strict=True):
-        if a not in taken and b not in result:
-            taken.add(a)
-            result[b] = before[a].then(found[b])
-    return tuple(result.get(number, track) for number, track in enumerate(found))
-
-
-def _velocity(seen: Sequence[tuple[float, Edges]], share: float) -> tuple[float, float]:
-    """
-    Return the slower of the velocities of opposite edges, 0 where they differ in direction.
-
-    It is 0 altogether below a share of what counts as motion: what has moved is let go less
-    easily than it is believed.
-    """
-    (began, first), (now, last) = seen[0], seen[-1]
-    if now - began < MIN_TRACK_AGE or len(seen) < MIN_SIGHTINGS:
+def _velocity_of_side(seen: Sequence[tuple[float, Side]]) -> tuple[float, float]:
+    """Return the velocity of the one side that is not hidden, 0 where it has not moved evenly."""
+    if len(seen) < MIN_SIGHTINGS or seen[-1][0] - seen[0][0] < MIN_TRACK_AGE:
         return 0.0, 0.0
-    moved = np.abs(np.subtract(last, first))
-    if max(min(moved[0], moved[2]), min(moved[1], moved[3])) < share * MIN_EDGE_MOTION:
+    if math.dist(seen[-1][1][:2], seen[0][1][:2]) < MIN_SIDE_MOTION:
+        return 0.0, 0.0
+    times = np.array([time for time, _ in seen])
+    points = np.array([side[:2] for _, side in seen])
+    centred = times - times.mean()
+    slopes = centred @ points / (centred @ centred)
+    off = points - points.mean(axis=0) - centred[:, None] * slopes
+    if np.sqrt(np.mean(np.sum(off**2, axis=1))) > MAX_SIDE_DEVIATION:
+        return 0.0, 0.0
+    return float(slopes[0]), float(slopes[1])
+
+
+def _velocity_of_edges(seen: Sequence[tuple[float, Edges]]) -> tuple[float, float]:
+    """Return the slower of the velocities of opposite edges, 0 where they differ in direction."""
+    if len(seen) < MIN_SIGHTINGS or seen[-1][0] - seen[0][0] < MIN_TRACK_AGE:
+        return 0.0, 0.0
+    moved = np.abs(np.subtract(seen[-1][1], seen[0][1]))
+    if max(min(moved[0], moved[2]), min(moved[1], moved[3])) < MIN_EDGE_MOTION:
         return 0.0, 0.0
     times = np.array([time for time, _ in seen])
     edges = np.array([edges for _, edges in seen])
@@ -279,26 +374,35 @@ def _velocity(seen: Sequence[tuple[float, Edges]], share: float) -> tuple[float,
         return math.copysign(min(abs(a), abs(b)), a) if a * b > 0.0 else 0.0
 
     velocity = both(slopes[0], slopes[2]), both(slopes[1], slopes[3])
-    return velocity if math.hypot(*velocity) > share * MIN_OBSTACLE_SPEED else (0.0, 0.0)
+    return velocity if math.hypot(*velocity) > MIN_OBSTACLE_SPEED else (0.0, 0.0)
 
 
-def _without(costmap: Costmap, moving_obstacles: Sequence[DynamicObstacle]) -> NDArray[np.int8]:
-    """Return the cells without what moves, its wake, and what was inflated around them."""
+def _without(
+    view: VisibleCells, moving_obstacles: Sequence[DynamicObstacle], owner: NDArray[np.intp]
+) -> NDArray[np.int8]:
+    """
+    Return the costmap without what moves, its wake, and what was inflated around them.
+
+    A visible cell that no moving obstacle owns is left in a wake.
+    """
     from scipy.ndimage import distance_transform_edt
 
+    costmap = view.costmap
     data, res = costmap.data, costmap.resolution
     height, width = data.shape
     x = costmap.origin_x + (np.arange(width) + 0.5) * res
     y = (costmap.origin_y + (np.arange(height) + 0.5) * res)[:, None]
-    gone = np.zeros(data.shape, bool)
+    gone, bodies = np.zeros(data.shape, bool), np.zeros(data.shape, bool)
     for obstacle in moving_obstacles:
-        speed = math.hypot(obstacle.vx, obstacle.vy)
+        speed = max(math.hypot(obstacle.vx, obstacle.vy), 1e-6)
         along_x, along_y = obstacle.vx / speed, obstacle.vy / speed
         behind = -((x - obstacle.x) * along_x + (y - obstacle.y) * along_y)
         aside = np.abs((y - obstacle.y) * along_x - (x - obstacle.x) * along_y)
         around = obstacle.radius + res
         gone |= (behind >= -around) & (behind <= WAKE_LENGTH) & (aside <= around)
-    gone &= data == LETHAL
+        bodies |= (np.abs(behind) <= around) & (aside <= around)
+    gone[view.rows, view.columns] = owner >= 0
+    gone = (gone | bodies) & (data == LETHAL)
     kept = data.copy()
     kept[gone] = FREE
     inflated = kept == INSCRIBED

@@ -97,3 +97,74 @@ def test_less_risk_means_more_margin_and_even_odds_none():
     assert margins(0.5) == pytest.approx((0.0, 0.0))
     grown = np.array([margins(risk) for risk in (0.4, 0.2, 0.05, 0.001)])
     assert np.all(np.diff(grown, axis=0) > 0.0)
+
+
+def followed(seconds, discs, eye=(-3.0, 0.0), fixed=lambda costmap: costmap, tracks=()):
+    """Track discs, each a function of time to (x, y, radius) or None; return all steps' tracks."""
+    steps = []
+    for step in range(round(seconds / PERIOD) + 1):
+        shown = fixed(room())
+        for disc in discs:
+            if disc(step * PERIOD) is not None:
+                shown = drawn(shown, *disc(step * PERIOD))
+        tracks, rest = update_tracks(tracks, step * PERIOD, shown, eye)
+        steps.append((step * PERIOD, [track.obstacle for track in tracks if track.moves], rest))
+    return steps
+
+
+def wall(costmap: Costmap) -> Costmap:
+    """Return the costmap with a wall x = -0.5 m from y = 0 m to 1 m."""
+    data = costmap.data.copy()
+    data[60:80, 90] = LETHAL
+    return Costmap(data, costmap.resolution, costmap.origin_x, costmap.origin_y)
+
+
+def test_an_obstacle_behind_a_wall_is_predicted_for_a_while():
+    steps = followed(4.0, [lambda t: (0.5, -1.2 + min(0.8 * t, 2.0), 0.2)], fixed=wall)
+    moving_obstacles = {round(time, 1): found for time, found, _ in steps}
+    for time in (1.5, 2.0, 2.3):  # hidden from 1.4 s on
+        (obstacle,) = moving_obstacles[time]
+        assert math.dist((obstacle.x, obstacle.y), (0.5, -1.2 + 0.8 * time)) < 0.2
+        assert obstacle.vy == pytest.approx(0.8, abs=0.15)
+    assert not moving_obstacles[3.4]
+
+
+def test_an_obstacle_whose_place_is_seen_free_is_dropped_at_once():
+    steps = followed(1.6, [lambda t: (0.5, -0.5 + 0.8 * t, 0.2) if t < 1.05 else None])
+    moving_obstacles = {round(time, 1): found for time, found, _ in steps}
+    assert moving_obstacles[1.0]
+    assert not moving_obstacles[1.3]
+
+
+def test_obstacles_that_touch_keep_their_tracks():
+    steps = followed(2.4, [lambda t: (0.5, -1.2 + 0.8 * t, 0.25),
+                           lambda t: (1.0, 0.8 - 0.8 * t, 0.25)])  # they touch from 0.8 s to 1.7 s
+    for time, moving_obstacles, _ in steps[8:]:
+        up, down = sorted(moving_obstacles, key=lambda obstacle: -obstacle.vy)
+        assert math.dist((up.x, up.y), (0.5, -1.2 + 0.8 * time)) < 0.3
+        assert math.dist((down.x, down.y), (1.0, 0.8 - 0.8 * time)) < 0.3
+        assert (up.vy, down.vy) == pytest.approx((0.8, -0.8), abs=0.3)
+
+
+def test_an_obstacle_half_hidden_by_one_that_moves_is_found():
+    """The second one moves along beside the first and always shows one side."""
+    steps = followed(1.5, [lambda t: (0.0, -0.8 + 0.5 * t, 0.2),
+                           lambda t: (0.8, -0.55 + 0.6 * t, 0.25)])
+    assert len(steps[-1][1]) == 2
+    hidden = max(steps[-1][1], key=lambda obstacle: obstacle.x)
+    assert hidden.vy == pytest.approx(0.6, abs=0.2)
+
+
+def test_what_stands_behind_one_that_moves_does_not_move():
+    steps = followed(3.0, [lambda t: (0.0, -1.0 + 0.7 * t, 0.2), lambda t: (0.8, 0.0, 0.25),
+                           lambda t: (0.6, 0.9, 0.15)])
+    assert max(len(moving_obstacles) for _, moving_obstacles, _ in steps) == 1
+
+
+def test_a_visible_obstacle_in_the_wake_of_another_one_stays():
+    steps = followed(1.5, [lambda t: (1.0, 0.9 * t, 0.2), lambda t: (1.0, -0.6, 0.15)])
+    time, moving_obstacles, rest = steps[-1]
+    assert len(moving_obstacles) == 1
+    row, column = (int((value - low) / rest.resolution)
+                   for value, low in ((-0.6, rest.origin_y), (0.9, rest.origin_x)))
+    assert rest.data[row, column] == LETHAL

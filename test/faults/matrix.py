@@ -468,7 +468,7 @@ FAULTS: dict[str, Case] = {
     'costmap huge': show(lambda loop: (loop.now, room(60.0, 60.0)), seconds=0.2, blind=True),
     'moving block crosses': Case(
         crossing,
-        {R.NONE, R.FALLBACK_COMMAND, R.COLLISION_AHEAD},
+        {R.NONE, R.FALLBACK_COMMAND, R.COLLISION_AHEAD, R.EVADING},
         seconds=3.0,
         unavoidable=True,
         end=clean,
