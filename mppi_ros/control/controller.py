@@ -13,9 +13,6 @@ from dataclasses import dataclass
 import math
 import time
 
-import numpy as np
-from numpy.typing import NDArray
-
 from mppi_ros.control.controller_base import ControllerBase
 from mppi_ros.control.fallback import (
     CheckContext,
@@ -26,7 +23,7 @@ from mppi_ros.control.fallback import (
 )
 from mppi_ros.control.input_monitor import MAX_TICK_GAP, REST_SPEED, REST_TURN_RATE
 from mppi_ros.control.inputs import Command
-from mppi_ros.control.optimization import Problem, Solution, candidates
+from mppi_ros.control.optimization import Problem, Solution
 from mppi_ros.control.prediction import InitialState
 from mppi_ros.control.progress import MIN_SPEED_SHARE, RECOVERIES
 from mppi_ros.control.tick_result import (
@@ -67,19 +64,7 @@ class _Context:
 
 
 class Controller(ControllerBase):
-    """
-    Controls one robot. Not thread-safe: call it from one thread at a time.
-
-    Parameters
-    ----------
-    configuration : ControllerParameters
-        All parameters.
-    seed : int, optional
-        Seed of the noise, instead of the configuration's.
-    processor : CostmapProcessor, optional
-        Computes distance fields and detours; by default synchronously.
-
-    """
+    """Controls one robot. Not thread-safe: call it from one thread at a time."""
 
     def tick(
         self,
@@ -147,8 +132,8 @@ class Controller(ControllerBase):
         )  # fmt: skip
         context.statistics.solve_ms = 1e3 * (time.perf_counter() - begun)
         context.statistics.clearance = choice.check.clearance
-        code, words = self._remark(choice, reason, solution)
-        return self._send(context, choice.command, ControllerState.DRIVING, code, words)
+        code, message = self._remark(choice, reason, solution)
+        return self._send(context, choice.command, ControllerState.DRIVING, code, message)
 
     def _begin(self, context: _Context) -> Fault | None:
         """Read the clock and collect what was processed; return the fault of the clock."""
@@ -190,16 +175,6 @@ class Controller(ControllerBase):
         # When the caller sent zero is unknown.
         longest = period if halted else max(2.0 * period, context.hold)
         return min(max(elapsed, 0.0) or period, longest), fault
-
-    def _assume_measured(self, now: float) -> None:
-        """Assume that the commands sent were what the odometry measures, or zero."""
-        odometry, history = self._odometry, self._history
-        if odometry is None or self._inputs()[0].fault(now):
-            self.halt()
-            return
-        history.assume(
-            self._braking_model.command_from_twist(history.measured(odometry), history.last)
-        )
 
     def _check_inputs(self, context: _Context, clock_fault: Fault | None) -> None:
         """Raise Stop for an input that is missing or not to be trusted."""
@@ -247,11 +222,11 @@ class Controller(ControllerBase):
             rest = ControllerState.REACHED if route.reached else ControllerState.BRAKING
             raise Stop(Reason.GOAL_REACHED, 'goal reached', rest)
         assert route.goal is not None
-        left, patience = route.distance_remaining, c.recovery.progress_timeout
+        left, timeout = route.distance_remaining, c.recovery.progress_timeout
         pace = MIN_SPEED_SHARE * c.limits.vx_max
-        if self._progress_checker.hopeless(context.now, left, route.goal[:2], patience, pace):
-            words = f'no progress for {patience:g} s; {left:.1f} m of the path remain'
-            raise Stop(Reason.PROGRESS_TIMEOUT, words)
+        if self._progress_checker.timed_out(context.now, left, route.goal[:2], timeout, pace):
+            message = f'no progress for {timeout:g} s; {left:.1f} m of the path remain'
+            raise Stop(Reason.PROGRESS_TIMEOUT, message)
         if route.is_blocked(path, self._objective.end(path), c.goal.position_tolerance):
             raise Stop(Reason.PATH_BLOCKED, 'the plan is blocked and no detour was found')
 
@@ -277,11 +252,11 @@ class Controller(ControllerBase):
         if reason is Reason.EVADING:
             return reason, 'evading a moving obstacle'
         if not check.safe:
-            words = (
+            message = (
                 f'no command passes the stopping check: clearance {check.clearance:.2f} m, '
                 f'limit {limit:g} m'
             )
-            raise Stop(Reason.COLLISION_AHEAD, words)
+            raise Stop(Reason.COLLISION_AHEAD, message)
         if check.begin < limit:
             return Reason.IN_CONTACT, f'in contact, clearance {check.begin:.2f} m: driving out'
         if reason is Reason.FALLBACK_COMMAND:
@@ -314,15 +289,16 @@ class Controller(ControllerBase):
         """Brake along a curvature [rad/m]; zero at rest."""
         assert stop is not None
         self._monitor.record(stop)
-        code, words = stop.fault
+        code, message = stop.fault
         model = self._step_of(context.seconds)
         command = motion_models.as_floats(
             motion_models.brake_command(self._history.last, turn, model)
         )
         if not motion_models.is_stop(command, model):
-            return self._send(context, command, ControllerState.BRAKING, code, f'{words}: braking')
-        words = '' if stop.rest is ControllerState.REACHED else words
-        return self._send(context, command, stop.rest, code, words)
+            message = f'{message}: braking'
+            return self._send(context, command, ControllerState.BRAKING, code, message)
+        message = '' if stop.rest is ControllerState.REACHED else message
+        return self._send(context, command, stop.rest, code, message)
 
     def _send(
         self,
@@ -330,7 +306,7 @@ class Controller(ControllerBase):
         command: Controls,
         state: ControllerState,
         code: Reason,
-        words: str,
+        message: str,
     ) -> TickResult:
         """Record the command; return it as a twist."""
         if state is ControllerState.STOPPED and self._state is ControllerState.BRAKING:
@@ -338,36 +314,18 @@ class Controller(ControllerBase):
         self._state = state
         twist = self._braking_model.twist(self._history.record(context.sending, command))
         sent = Command(*(value + 0.0 for value in twist))  # -0.0 becomes 0.0
-        return TickResult(sent, state, code, words, context.statistics)
+        return TickResult(sent, state, code, message, context.statistics)
 
     def _send_zero(self, context: _Context, stop: Stop | None) -> TickResult:
         """Stop at once: braking has failed."""
-        words = '' if stop is None else stop.fault.message
-        self._monitor.record(Stop(Reason.INTERNAL_ERROR, words))
+        message = '' if stop is None else stop.fault.message
+        self._monitor.record(Stop(Reason.INTERNAL_ERROR, message))
         self._state = ControllerState.STOPPED
         self.halt()
         return TickResult(
-            Command.ZERO, ControllerState.STOPPED, Reason.INTERNAL_ERROR, words, context.statistics
-        )
-
-    def optimal_trajectory(self) -> NDArray[np.float64]:
-        """Return the poses, float64[T + 1, 3], of the mean; [0, 3] before the first."""
-        if self._start is None:
-            return np.empty((0, 3))
-        return self._start.poses(self._sampler.mean, self._objective.model)
-
-    def candidate_trajectories(
-        self, count: int
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return some of the samples as poses, float32[n, T + 1, 3], and weights, float32[n]."""
-        if self._start is None:
-            steps = len(self._sampler.mean)
-            return np.empty((0, steps + 1, 3), np.float32), np.empty(0, np.float32)
-        return candidates(self._sampler, self._objective, self._start, count)
-
-    def costs(self) -> dict[str, float]:
-        """Return the cost of each critic for the optimal trajectory [s]; empty before any."""
-        return self._objective.cost_of_each_critic(self._sampler.mean)
+            Command.ZERO, ControllerState.STOPPED, Reason.INTERNAL_ERROR, message,
+            context.statistics,
+        )  # fmt: skip
 
     def _scene(self, context: _Context, start: InitialState) -> CheckContext:
         c, plant, history = self._configuration, self._plant, self._history

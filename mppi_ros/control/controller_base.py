@@ -14,7 +14,7 @@ from mppi_ros.control.costmap_updater import CostmapUpdater
 from mppi_ros.control.input_monitor import InputMonitor, InputStatus
 from mppi_ros.control.inputs import Odometry, check_stamp
 from mppi_ros.control.odometry_consistency import BodyTwist
-from mppi_ros.control.optimization import Optimization
+from mppi_ros.control.optimization import Optimization, candidates
 from mppi_ros.control.parameters import ControllerParameters
 from mppi_ros.control.plan_tracker import PlanTracker
 from mppi_ros.control.plant_estimate import PlantEstimate
@@ -221,6 +221,25 @@ class ControllerBase:
         self._halted = True
         self._monitor.forget_odometry()
 
+    def optimal_trajectory(self) -> NDArray[np.float64]:
+        """Return the poses, float64[T + 1, 3], of the mean; [0, 3] before the first."""
+        if self._start is None:
+            return np.empty((0, 3))
+        return self._start.poses(self._sampler.mean, self._objective.model)
+
+    def candidate_trajectories(
+        self, count: int
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return some of the samples as poses, float32[n, T + 1, 3], and weights, float32[n]."""
+        if self._start is None:
+            steps = len(self._sampler.mean)
+            return np.empty((0, steps + 1, 3), np.float32), np.empty(0, np.float32)
+        return candidates(self._sampler, self._objective, self._start, count)
+
+    def costs(self) -> dict[str, float]:
+        """Return the cost of each critic for the optimal trajectory [s]; empty before any."""
+        return self._objective.cost_of_each_critic(self._sampler.mean)
+
     @property
     def outline(self) -> NDArray[np.float64]:
         """Corners of the body in the base frame [m], float64[p, 2]."""
@@ -279,6 +298,16 @@ class ControllerBase:
                 withdrawn if self._withdrawn else None,
             ),
         )  # fmt: skip
+
+    def _assume_measured(self, now: float) -> None:
+        """Assume that the commands sent were what the odometry measures, or zero."""
+        odometry, history = self._odometry, self._history
+        if odometry is None or self._inputs()[0].fault(now):
+            self.halt()
+            return
+        history.assume(
+            self._braking_model.command_from_twist(history.measured(odometry), history.last)
+        )
 
     def _after_new_plan(self, before: tuple[float, float, float] | None) -> None:
         """Restart the detection of a robot that is stuck if the goal is another one."""

@@ -20,7 +20,8 @@ from mppi_ros.driving.costmap_crop import crop_costmap
 from mppi_ros.driving.distance_field import DistanceField, distance_field
 from mppi_ros.driving.footprint import Footprint
 from mppi_ros.driving.lookahead import PlanLookahead, look_ahead
-from mppi_ros.driving.obstacle_tracking import DynamicObstacle, Track, met, update_tracks
+from mppi_ros.driving.obstacle_prediction import DynamicObstacle, field_with_obstacles
+from mppi_ros.driving.obstacle_tracking import Track, update_tracks
 from mppi_ros.driving.path import ReferencePath
 
 Place = tuple[float, float]
@@ -136,7 +137,7 @@ class ProcessingRequest:
         c = self.configuration
         lookahead = None
         if self.path is not None:
-            field = met(
+            field = field_with_obstacles(
                 region.still, region.moving_obstacles, self.place, c.limits.vx_max, c.mppi.horizon
             )
             lookahead = look_ahead(

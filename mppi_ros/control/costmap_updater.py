@@ -25,7 +25,7 @@ from mppi_ros.control.rolling_window import RollingWindow, UpdateTracker, window
 from mppi_ros.control.tick_result import ControllerState, Fault, Reason, Stop
 from mppi_ros.driving.costmap import Costmap
 from mppi_ros.driving.footprint import Footprint
-from mppi_ros.driving.obstacle_tracking import predict_obstacles
+from mppi_ros.driving.obstacle_prediction import predict_obstacles
 
 
 class CostmapUpdater:

@@ -46,11 +46,11 @@ class CheckedCommand(NamedTuple):
 
 class CheckContext(NamedTuple):
     """
-    All that decides whether a command may be sent.
+    Inputs of the stopping check.
 
     `start` is where the command begins to act, `last` the command before, `hold` the time that
-    it acts [s]; `step` is the motion model for the time that it may change in, and `model` that
-    for steps of `braking.STEP`; `waiting` is what an axis that acts late has still to obey; a
+    it acts [s]; `step` is the motion model for the time in which it may change, and `model` that
+    for steps of INTEGRATION_STEP; `waiting` are the commands still pending on the slower axis; a
     command is held for `rows` steps of the horizon.
     """
 
@@ -70,7 +70,7 @@ class CheckContext(NamedTuple):
         return self.evade and len(self.collision_model.moving_obstacles) > 0
 
     def held(self, mean: NDArray[np.float32]) -> Controls:
-        """Return what is sent of a sequence, float32[T, m]: its mean over one control period."""
+        """Return the command for a sequence, float32[T, m]: its mean over one control period."""
         return motion_models.held_command(mean, self.rows)
 
     def choose(self, wanted: Controls) -> CheckedCommand:
@@ -101,9 +101,9 @@ class CheckContext(NamedTuple):
         return found if found.check.safe else None
 
     def stops_before_static(self, command: Controls) -> bool:
-        """Tell whether a command leaves room to brake before static obstacles."""
-        static = self._replace(collision_model=self.collision_model._replace(moving_obstacles=NO_OBSTACLES))
-        return static._checked(command, self.hold).safe
+        """Return whether a command leaves room to brake before static obstacles."""
+        model = self.collision_model._replace(moving_obstacles=NO_OBSTACLES)
+        return self._replace(collision_model=model)._checked(command, self.hold).safe
 
     def predicted(self, sequence: NDArray[np.float32], period: float) -> Manoeuvre:
         """Predict driving by a sequence, float32[n, m], of which each is held for `period` [s]."""
@@ -113,7 +113,7 @@ class CheckContext(NamedTuple):
         )  # fmt: skip
 
     def braked(self) -> StoppingCheck:
-        """Return what comes of braking from now on, along the curvature that stays clearest."""
+        """Return the result of braking now, along the best curvature."""
         return self._checked(self.last, 0.0)
 
     def _checked(self, command: Controls, hold: float) -> StoppingCheck:

@@ -20,7 +20,7 @@ from mppi_ros.control.tick_result import Reason, Statistics, Stop
 from mppi_ros.driving.footprint import Footprint
 from mppi_ros.driving.motion_models import Controls
 from mppi_ros.driving.objective import DrivingObjective
-from mppi_ros.driving.obstacle_tracking import margins
+from mppi_ros.driving.obstacle_prediction import margins
 from mppi_ros.driving.path import ReferencePath
 from mppi_ros.mppi.optimizer import Optimizer
 

@@ -78,7 +78,7 @@ class ProgressChecker:
         self._goal = (math.inf, math.inf)  # [m] [m]
         self._since = self._least_since = self._asked = 0.0
 
-    def hopeless(
+    def timed_out(
         self,
         now: float,
         left: float,

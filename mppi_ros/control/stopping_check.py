@@ -59,10 +59,10 @@ class CollisionModel(NamedTuple):
         rest_time: float = 0.0,
     ) -> CollisionModel:
         """
-        Return the surroundings of a footprint that must keep `margin` [m] of clearance.
+        Return the collision model of a footprint that must keep `margin` [m] of clearance.
 
-        A row of `moving_obstacles`, float64[n, 5], is x, y [m], vx, vy [m/s] and radius [m]. The robot
-        must also stay clear of them for `rest_time` [s] after it has come to rest.
+        A row of `moving_obstacles`, float64[n, 5], is x, y [m], vx, vy [m/s] and radius [m]. The
+        robot must also stay clear of them for `rest_time` [s] after it has come to rest.
         """
         return cls(
             distance=field.distance,
@@ -79,12 +79,12 @@ class CollisionModel(NamedTuple):
 
 class StoppingCheck(NamedTuple):
     """
-    The best way of braking after a command has acted.
+    Result of braking after a command.
 
     `added_penetration` [m] is how much deeper in obstacles any disc of the footprint gets than it
     is at the start; `begin` and `clearance` [m] are the clearance at the start and the least on
-    the way; `turn` is the curvature [rad/m] that braking follows; `rest` is where it ends. A way
-    that has not ended after LONGEST steps is infinitely deep: the robot may come to rest anywhere.
+    the way; `turn` is the curvature [rad/m] that braking follows; `rest` is the state at
+    rest. A stop that takes more than MAX_STOP_STEPS counts as infinitely deep.
     """
 
     added_penetration: float
@@ -114,18 +114,18 @@ def check(
 
     Parameters
     ----------
-    state : State
-        Where and how fast the robot is when the command begins to act.
+    state : MotionState
+        State of the robot when the command begins to act.
     command : (float, ...)
         The m controls.
     hold : float
         Time until braking begins to act [s].
-    surroundings : Surroundings
-        What must not be touched.
+    collision_model : CollisionModel
+        Obstacles and footprint.
     model : Model
-        Limits and lags for steps of STEP.
+        Limits and lags for steps of INTEGRATION_STEP.
     waiting : float32[waits, m], optional
-        Commands sent before that the slower axis has still to obey; see `pending`.
+        Commands still pending on the slower axis; see `pending`.
 
     """
     if waiting is None:

@@ -27,7 +27,7 @@ FAST = replace(QUICK, {
 COMING = [1.6, 0.0, -0.8, 0.0, 0.3]  # reaches the body of a robot at the origin after 1.4 s
 
 
-def scene(moving_obstacles, costmap=None, v=0.0, rest_time=1.0, configuration=FAST) -> CheckContext:
+def scene(moving_obstacles, costmap=None, v=0.0, rest_time=1.0, configuration=FAST):
     """Return the context of a robot at the origin that heads along x at v [m/s]."""
     c = configuration
     around = CollisionModel.of(

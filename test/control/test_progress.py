@@ -139,7 +139,7 @@ def test_another_goal_another_way_or_a_break_give_new_hope():
     endeavour, goal = ProgressChecker(), (5.0, 0.0)
 
     def ask(now, left, goal=goal):
-        return endeavour.hopeless(now, left, goal, 2.0, 0.5)
+        return endeavour.timed_out(now, left, goal, 2.0, 0.5)
 
     def held_out(begin, *case):
         return [ask(begin + 0.1 * n, *case) for n in range(25)]
@@ -159,7 +159,7 @@ def gives_up_after(lefts, seconds=2.0, pace=0.5):
     """Return the time at which there is no hope any more for the way left at 10 Hz, or None."""
     endeavour = ProgressChecker()
     for n, left in enumerate(lefts):
-        if endeavour.hopeless(100.0 + 0.1 * n, left, (5.0, 0.0), seconds, pace):
+        if endeavour.timed_out(100.0 + 0.1 * n, left, (5.0, 0.0), seconds, pace):
             return 0.1 * n
     return None
 

@@ -9,13 +9,13 @@ import pytest
 
 from mppi_ros.driving.costmap import LETHAL, Costmap
 from mppi_ros.driving.distance_field import distance_field
-from mppi_ros.driving.obstacle_tracking import (
+from mppi_ros.driving.obstacle_prediction import (
     DynamicObstacle,
+    field_with_obstacles,
     margins,
-    met,
     predict_obstacles,
-    update_tracks,
 )
+from mppi_ros.driving.obstacle_tracking import update_tracks
 
 PERIOD = 0.1  # [s] between two costmaps
 
@@ -85,11 +85,12 @@ def test_movers_are_told_for_any_time_and_none_has_no_rows():
 
 def test_a_robot_meets_what_moves_where_both_will_be():
     still = distance_field(room())
-    assert met(still, [], (0.0, 0.0), 0.5, 2.8) is still
-    field = met(still, [DynamicObstacle(0.0, 2.0, 0.0, -0.5, 0.0, 0.2)], (0.0, 0.0), 1.0, 2.8)
+    assert field_with_obstacles(still, [], (0.0, 0.0), 0.5, 2.8) is still
+    coming = [DynamicObstacle(0.0, 2.0, 0.0, -0.5, 0.0, 0.2)]
+    field = field_with_obstacles(still, coming, (0.0, 0.0), 1.0, 2.8)
     assert field.at(np.array([1.02]), np.array([0.02]))[0] == 0.0
     assert field.at(np.array([2.02]), np.array([0.02]))[0] == pytest.approx(0.8, abs=0.05)
-    soon = met(still, [DynamicObstacle(0.0, 2.0, 0.0, -0.5, 0.0, 0.2)], (0.0, 0.0), 1.0, 1.0)
+    soon = field_with_obstacles(still, coming, (0.0, 0.0), 1.0, 1.0)
     assert soon.at(np.array([1.52]), np.array([0.02]))[0] == 0.0
 
 

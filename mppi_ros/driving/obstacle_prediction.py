@@ -1,0 +1,70 @@
+"""Prediction of moving obstacles: positions, margins, and their effect on a distance field."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+import math
+from statistics import NormalDist
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mppi_ros.driving.distance_field import DistanceField
+
+POSITION_STD = 0.03  # [m] standard deviation of the position of a moving obstacle
+SPEED_STD = 0.1  # [m/s] standard deviation of its velocity
+
+
+class DynamicObstacle(NamedTuple):
+    """A disc that moves: centre x, y [m] at `stamp` [s], velocity [m/s], radius [m]."""
+
+    stamp: float
+    x: float
+    y: float
+    vx: float
+    vy: float
+    radius: float
+
+
+def predict_obstacles(
+    moving_obstacles: Sequence[DynamicObstacle], time: float
+) -> NDArray[np.float64]:
+    """Return x, y, vx, vy, radius of each moving obstacle at a time [s], float64[n, 5]."""
+    rows = [
+        (m.x + (time - m.stamp) * m.vx, m.y + (time - m.stamp) * m.vy, m.vx, m.vy, m.radius)
+        for m in moving_obstacles
+    ]
+    return np.array(rows, np.float64).reshape(-1, 5)
+
+
+def field_with_obstacles(
+    still: DistanceField,
+    moving_obstacles: Sequence[DynamicObstacle],
+    place: tuple[float, float],
+    speed: float,
+    longest: float,
+) -> DistanceField:
+    """
+    Return a field with each moving obstacle where a robot from `place` at `speed` [m/s] meets it.
+
+    No later than in `longest` [s]: nobody knows where it is then.
+    """
+    if not moving_obstacles:
+        return still
+    height, width = still.distance.shape
+    x = still.origin_x + (np.arange(width) + 0.5) * still.resolution
+    y = (still.origin_y + (np.arange(height) + 0.5) * still.resolution)[:, None]
+    distance = still.distance
+    for m in moving_obstacles:
+        later = min(math.dist(place, (m.x, m.y)) / speed, longest)
+        away = np.hypot(x - m.x - later * m.vx, y - m.y - later * m.vy) - m.radius
+        distance = np.minimum(distance, np.maximum(away, 0.0).astype(np.float32))
+    return replace(still, distance=distance)
+
+
+def margins(risk: float) -> tuple[float, float]:
+    """Return the margin [m] around a moving obstacle, and its growth [m/s], for a risk."""
+    deviations = NormalDist().inv_cdf(1.0 - risk)
+    return deviations * POSITION_STD, deviations * SPEED_STD
