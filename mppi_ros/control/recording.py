@@ -41,7 +41,7 @@ MAX_QUEUED_EVENTS = 2000  # events queued for the disk: some 20 s of driving
 MAX_QUEUED_BYTES = 256e6  # [bytes] of costmaps queued for the disk
 CHUNK_BYTES = 64 * 1024  # [bytes] per write, lost if the process is killed
 SCHEMA = b'{"type": "object"}'
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 MACHINE_STATISTICS = ('solve_ms', 'tick_ms')  # not reproducible
 
 Event = dict[str, Any]
@@ -178,7 +178,7 @@ class _RecordingProcessor:
         found = self._processor.poll()
         if found is None:
             return None
-        event: Event = {'event': 'survey', 'look': self._polled}
+        event: Event = {'event': 'processed', 'poll': self._polled}
         if isinstance(found, ProcessingFailure):
             event['error'] = str(found.error)
         numbered = found.request if isinstance(found, ProcessingFailure) else found

@@ -49,7 +49,7 @@ class _ReplayProcessor:
         """Add the event of a result, before the event that uses it."""
         if 'error' not in event:
             int(event['number'])
-        self._script[int(event['look'])] = event
+        self._script[int(event['poll'])] = event
 
     def submit(self, request: ProcessingRequest) -> None:
         self._requests[self._submitted] = request
@@ -122,7 +122,7 @@ def _with_results(path: Path, processor: _ReplayProcessor) -> Iterator[Event]:
     """Yield the events of calls, each after the processor expects the results that it uses."""
     last: Event | None = None
     for event in _read(path):
-        if event.get('event') == 'survey':
+        if event.get('event') == 'processed':
             with reading(path, RECORD):
                 processor.expect(event)
         else:

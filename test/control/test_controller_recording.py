@@ -17,7 +17,7 @@ import pytest
 
 from mppi_ros.control import recording
 from mppi_ros.control.costmap_processing import ThreadedProcessor
-from mppi_ros.control.recording import RecordedController, Recorder
+from mppi_ros.control.recording import FORMAT_VERSION, RecordedController, Recorder
 from mppi_ros.control.replaying import _read, repeat
 from mppi_ros.control.tick_result import ControllerState, Fault, Reason
 from mppi_ros.parameters import declaration
@@ -80,7 +80,7 @@ def test_every_tick_comes_out_again_bit_by_bit(tmp_path):
     assert {tick.recorded['state'] for tick in ticks} >= {'waiting', 'driving', 'braking'}
 
 
-def test_surveys_are_taken_over_when_they_were(tmp_path):
+def test_results_are_adopted_when_they_were(tmp_path):
     processor = DeferredProcessor()
 
     def drive(robot):
@@ -99,7 +99,7 @@ def test_surveys_are_taken_over_when_they_were(tmp_path):
     assert [tick.differences for tick in ticks] == [[]] * len(ticks)
 
 
-def test_a_survey_in_another_thread_is_repeated(tmp_path):
+def test_processing_in_another_thread_is_repeated(tmp_path):
     processor = ThreadedProcessor()
 
     def drive(robot):
@@ -226,7 +226,7 @@ def written(path: Path, *events, size: int = 64 * 1024, compression=None) -> Pat
     return path
 
 
-BEGIN = {'event': 'begin', 'version': 1, 'seed': 3, 'parameters': declaration.flatten(QUICK)}
+BEGIN = {'event': 'begin', 'version': FORMAT_VERSION, 'seed': 3, 'parameters': declaration.flatten(QUICK)}
 TICK = {
     'event': 'tick', 'now': 0.0, 'steady': None, 'fault': None, 'budget': math.inf,
     'latency': 0.0, 'clock': [], 'command': [0.0, 0.0, 0.0], 'state': '', 'code': '', 'reason': '',
@@ -252,8 +252,8 @@ def costmap(data, **changes):
     {'event': 'plan', 'stamp': 0.0, 'poses': [['a']]},
     {'event': 'plan', 'stamp': 0.0, 'poses': {}},
     {'event': 'configure'}, {'event': 'configure', 'parameters': 5},
-    {'event': 'survey'}, {'event': 'survey', 'look': [], 'number': 0},
-    {'event': 'survey', 'look': 1, 'number': 'a'},
+    {'event': 'processed'}, {'event': 'processed', 'poll': [], 'number': 0},
+    {'event': 'processed', 'poll': 1, 'number': 'a'},
     costmap(5), costmap(array(100, [10, 10]), resolution='a'), costmap(array(100, [10])),
     costmap(array(99, [10, 10])), costmap(array(101, [10, 10])), costmap(array(100, [-1, -100])),
     costmap(array(100, [10, 10], 'O')), costmap(array(100, [10, 10], 'nonsense')),
@@ -271,7 +271,7 @@ def test_an_event_of_no_use_is_refused(tmp_path, event):
 
 
 @pytest.mark.parametrize('changes', [
-    {'version': 2}, {'version': {}}, {'seed': 'a'}, {'parameters': 5}, {'parameters': {'a': 1}},
+    {'version': 1}, {'version': {}}, {'seed': 'a'}, {'parameters': 5}, {'parameters': {'a': 1}},
     {'parameters': {'samples': 'many'}},
 ])  # fmt: skip
 def test_a_beginning_of_no_use_is_refused(tmp_path, changes):

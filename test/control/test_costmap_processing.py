@@ -1,4 +1,4 @@
-"""Surveys: a huge costmap drives like a small one, and a slow survey delays no tick."""
+"""Costmap processing: a huge costmap drives like a small one; slow processing delays no tick."""
 from __future__ import annotations
 
 import dataclasses
@@ -82,7 +82,7 @@ def test_the_robot_waits_while_its_surroundings_are_unknown():
     assert robot.tick().state is ControllerState.DRIVING
 
 
-def test_a_costmap_grows_old_while_it_is_surveyed():
+def test_a_costmap_grows_old_while_it_is_processed():
     processor = DeferredProcessor()
     robot = PlainRobot(Controller(QUICK, 1, processor))
     robot.controller.set_costmap(robot.now, room())
@@ -108,7 +108,7 @@ def test_the_same_costmap_sent_again_is_fresh():
         assert robot.run(1.0).state is ControllerState.DRIVING
 
 
-def test_an_obstacle_counts_as_soon_as_it_is_surveyed():
+def test_an_obstacle_counts_as_soon_as_it_is_processed():
     processor = DeferredProcessor()
     robot = PlainRobot(Controller(PATIENT, 1, processor), x=-4.0)
     robot.controller.set_costmap(robot.now, room())
@@ -138,7 +138,7 @@ def test_no_later_request_takes_the_place_of_one_that_new_parameters_want():
     assert robot.controller.distance_field.at(*np.array([[-1.5], [-0.5]]))[0] == 0.0
 
 
-def test_a_survey_of_another_frame_is_of_no_use():
+def test_a_result_of_another_frame_is_discarded():
     processor = DeferredProcessor()
     robot = PlainRobot(Controller(PATIENT, 1, processor))
     robot.controller.set_costmap(robot.now, room())
@@ -151,7 +151,7 @@ def test_a_survey_of_another_frame_is_of_no_use():
     assert robot.tick().state is ControllerState.DRIVING
 
 
-def test_a_mistake_in_a_survey_brakes_the_robot_and_is_named():
+def test_an_error_in_processing_brakes_the_robot_and_is_named():
     class Broken(DeferredProcessor):
         def poll(self):
             if self.done:
@@ -181,7 +181,7 @@ def until(condition):
     return found
 
 
-def test_the_background_makes_the_survey_that_is_made_at_once():
+def test_the_thread_computes_the_same_result():
     asked, prompt, background = request(room()), SynchronousProcessor(), ThreadedProcessor()
     prompt.submit(asked)
     background.submit(asked)

@@ -39,7 +39,7 @@ def raises(*_, **__):
     raise ZeroDivisionError('a mistake')
 
 
-def test_an_error_of_the_survey_before_does_not_refuse_a_configuration_nor_reach_it():
+def test_an_error_of_former_processing_does_not_refuse_a_configuration_nor_reach_it():
     processor = DeferredProcessor()
     robot = driving(processor)
     processor.fail()
@@ -59,7 +59,7 @@ def test_an_error_that_was_taken_but_not_reported_does_not_outlive_the_configura
     assert robot.tick().code is Reason.NONE
 
 
-def test_an_error_of_the_survey_before_the_frame_changed_is_dropped():
+def test_an_error_of_processing_before_the_frame_changed_is_dropped():
     processor = DeferredProcessor()
     robot = driving(processor)
     processor.fail()
@@ -83,7 +83,7 @@ def test_an_error_in_the_background_refuses_no_input_and_brakes_the_next_tick(ac
     assert tick.command.vx < before
 
 
-def test_a_survey_made_at_once_that_fails_brakes_the_next_tick_and_no_other(monkeypatch):
+def test_synchronous_processing_that_fails_brakes_the_next_tick_and_no_other(monkeypatch):
     robot = driving()
     monkeypatch.setattr('mppi_ros.control.costmap_processing.distance_field', raises)
     robot.controller.set_costmap(robot.now, dataclasses.replace(room()))

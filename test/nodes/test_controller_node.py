@@ -511,7 +511,7 @@ def simulated(node, monkeypatch, steps):
         node.intake.on_odom(conversions.odometry_to_msg(motion, 'odom', 'base_link'))
         node.intake.on_costmap(
             serialize_message(conversions.costmap_to_msg(free, now[0], 'odom')))
-        time.sleep(0.005)  # for the survey
+        time.sleep(0.005)  # for the processing
         node._tick()
         speed = ticks[-1][0].command.vx
         x += step * speed
