@@ -226,7 +226,9 @@ def written(path: Path, *events, size: int = 64 * 1024, compression=None) -> Pat
     return path
 
 
-BEGIN = {'event': 'begin', 'version': FORMAT_VERSION, 'seed': 3, 'parameters': declaration.flatten(QUICK)}
+BEGIN = {
+    'event': 'begin', 'version': FORMAT_VERSION, 'seed': 3,
+    'parameters': declaration.flatten(QUICK)}
 TICK = {
     'event': 'tick', 'now': 0.0, 'steady': None, 'fault': None, 'budget': math.inf,
     'latency': 0.0, 'clock': [], 'command': [0.0, 0.0, 0.0], 'state': '', 'code': '', 'reason': '',

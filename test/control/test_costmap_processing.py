@@ -118,7 +118,7 @@ def test_an_obstacle_counts_as_soon_as_it_is_processed():
     robot.controller.set_costmap(robot.now, with_block(room(), robot.pose[0] + 0.36, 0.0, 0.2))
     assert robot.tick().state is ControllerState.DRIVING
     processor.process()
-    assert 'no room to brake' in robot.tick().reason
+    assert 'no command passes the stopping check' in robot.tick().reason
 
 
 def test_no_later_request_takes_the_place_of_one_that_new_parameters_want():

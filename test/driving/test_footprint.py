@@ -6,7 +6,7 @@ import pytest
 
 from mppi_ros.driving.costmap import Costmap
 from mppi_ros.driving.distance_field import distance_field
-from mppi_ros.driving.footprint import MAX_DISC_RATIO, OVERREACH, Footprint
+from mppi_ros.driving.footprint import MAX_DISC_RATIO, MAX_OVERREACH, Footprint
 from mppi_ros.driving.parameters import RobotParameters
 from mppi_ros.parameters.errors import InputError
 
@@ -66,7 +66,7 @@ def test_a_wide_body_reaches_little_beyond_its_ends_and_corners(length, width, t
     footprint = Footprint.polygonal(corners[:, ::-1] if turned else corners)
     along, aside = footprint.discs[:, :2].T[:: -1 if turned else 1]
     assert depth(footprint.discs, boundary(footprint.polygon)).min() > -1e-8
-    assert (np.abs(along) + footprint.discs[:, 2]).max() < 0.5 * length + OVERREACH
+    assert (np.abs(along) + footprint.discs[:, 2]).max() < 0.5 * length + MAX_OVERREACH
     assert (np.abs(aside) + footprint.discs[:, 2]).max() < 0.5 * MAX_DISC_RATIO * width + 1e-9
     assert footprint.reach < footprint.circumscribed_radius + 0.08
     assert len(footprint.discs) <= 10
