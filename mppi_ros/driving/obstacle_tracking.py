@@ -32,6 +32,7 @@ MIN_SIGHTINGS = 4  # costmaps in which it must have been seen
 MIN_OBSTACLE_SPEED = 0.1  # [m/s] below which it rests
 REST_SPEED = 0.08  # [m/s] below which a moving obstacle has come to rest
 MIN_SIDE_MOTION = 0.15  # [m] that the only visible edge must have moved,
+MIN_RANGE_CHANGE = 0.1  # [m] of its distance from a robot that has moved as far
 MAX_SIDE_DEVIATION = 0.05  # [m] and no farther from a steady motion
 HIDDEN = (Side(0.0, 0.0, False), Side(0.0, 0.0, False))
 MIN_EDGE_MOTION = 0.1  # [m] that both of its edges must have moved
@@ -46,10 +47,11 @@ RADIUS_GAIN, MAX_RADIUS_CHANGE = 0.2, 0.1  # share and size [m] of what a costma
 
 
 class Blob(NamedTuple):
-    """What is seen of an obstacle: the box around its cells, and the disc that fits them."""
+    """Visible part of an obstacle from `origin`: box and sides of its cells, and a disc."""
 
     edges: Edges
     sides: tuple[Side, Side]
+    origin: tuple[float, float]
     x: float
     y: float
     radius: float
@@ -78,7 +80,7 @@ class Blob(NamedTuple):
             middle = high - radius
         depth = float(along.min()) - half + radius
         x, y = depth * sight_x - middle * sight_y, depth * sight_y + middle * sight_x
-        return cls(edges, sides, x, y, radius)
+        return cls(edges, sides, view.origin, x, y, radius)
 
 
 @dataclass(frozen=True)
@@ -277,7 +279,8 @@ def _velocity(seen: Sequence[tuple[float, Blob]]) -> tuple[float, float]:
     for side in (0, 1):
         if any(not blob.sides[1 - side].is_open for _, blob in seen):
             found = _velocity_of_side(
-                [(t, blob.sides[side]) for t, blob in seen if blob.sides[side].is_open]
+                [(t, blob.sides[side], blob.origin) for t, blob in seen
+                 if blob.sides[side].is_open]
             )
             if found != (0.0, 0.0):
                 return found
@@ -286,14 +289,25 @@ def _velocity(seen: Sequence[tuple[float, Blob]]) -> tuple[float, float]:
     )
 
 
-def _velocity_of_side(seen: Sequence[tuple[float, Side]]) -> tuple[float, float]:
-    """Return the velocity of the one side that is not hidden, 0 where it has not moved evenly."""
+def _velocity_of_side(
+    seen: Sequence[tuple[float, Side, tuple[float, float]]]
+) -> tuple[float, float]:
+    """
+    Return the velocity of the one side that is not hidden, 0 where it has not moved evenly.
+
+    It is 0 where the side keeps its distance from a robot that moves, too: so does the end of a
+    wall at the range of the sensor.
+    """
     if len(seen) < MIN_SIGHTINGS or seen[-1][0] - seen[0][0] < MIN_TRACK_AGE:
         return 0.0, 0.0
     if math.dist(seen[-1][1][:2], seen[0][1][:2]) < MIN_SIDE_MOTION:
         return 0.0, 0.0
-    times = np.array([time for time, _ in seen])
-    points = np.array([side[:2] for _, side in seen])
+    (_, begin, before), (_, end, now) = seen[0], seen[-1]
+    farther = abs(math.dist(end[:2], now) - math.dist(begin[:2], before))
+    if math.dist(before, now) > MIN_RANGE_CHANGE and farther < MIN_RANGE_CHANGE:
+        return 0.0, 0.0
+    times = np.array([time for time, _, _ in seen])
+    points = np.array([side[:2] for _, side, _ in seen])
     centred = times - times.mean()
     slopes = centred @ points / (centred @ centred)
     off = points - points.mean(axis=0) - centred[:, None] * slopes

@@ -12,6 +12,7 @@ from mppi_ros.driving.costmap import FREE, INSCRIBED, LETHAL, Costmap
 
 BEAM_COUNT = 720  # directions of view
 VISIBLE_DEPTH = 0.3  # [m] behind the nearest cell of its direction in which a cell is visible
+RIM_CELLS = 3  # from a rim within which a cluster may go on beyond it
 FREE_SHARE = 0.8  # of the cells of a disc that must be visible and free
 
 Edges = tuple[float, float, float, float]  # x and y of the low corner, x and y of the high one [m]
@@ -32,7 +33,8 @@ class VisibleCells(NamedTuple):
     `rows`, `columns` index them in the costmap; `x`, `y` [m] are their centres, `away` [m] their
     distance from `origin`, `beam` the direction in which they lie; those `in_front` have no other
     one before them; `nearest`, float64[BEAM_COUNT],
-    is the distance [m] to the nearest lethal cell of each direction, inf where there is none.
+    is the distance [m] to the nearest lethal cell of each direction, inf where there is none, and
+    `reach` [m] how far along each axis cells are looked for.
     """
 
     costmap: Costmap
@@ -45,6 +47,7 @@ class VisibleCells(NamedTuple):
     beam: NDArray[np.intp]
     in_front: NDArray[np.bool_]
     nearest: NDArray[np.float64]
+    reach: float
 
     @classmethod
     def of(cls, costmap: Costmap, origin: tuple[float, float], reach: float) -> VisibleCells:
@@ -74,7 +77,7 @@ class VisibleCells(NamedTuple):
         seen = away <= nearest[beam] + VISIBLE_DEPTH
         return cls(
             costmap, origin, rows[seen], columns[seen], x[seen], y[seen], away[seen], beam[seen],
-            (away <= nearest[beam] + res)[seen], nearest,
+            (away <= nearest[beam] + res)[seen], nearest, reach,
         )  # fmt: skip
 
     def edges(self, cells: NDArray[np.intp]) -> Edges:
@@ -109,7 +112,10 @@ class VisibleCells(NamedTuple):
 
         A side is open where the view beside it goes farther than the edge there. It may be hidden
         only by one of the directions `passing`, bool[BEAM_COUNT], and the other one must be open.
+        Where the cells end at the rim of the costmap or of the reach, the extent is unknown.
         """
+        if self._at_rim(cells):
+            return None
         beam, away = self.beam[cells], self.away[cells]
         offset = (beam - beam[0] + BEAM_COUNT // 2) % BEAM_COUNT - BEAM_COUNT // 2
         res = self.costmap.resolution
@@ -127,6 +133,17 @@ class VisibleCells(NamedTuple):
                 return None
             found.append(Side(float(self.x[edge]), float(self.y[edge]), is_open))
         return (found[0], found[1]) if found[0].is_open or found[1].is_open else None
+
+    def _at_rim(self, cells: NDArray[np.intp]) -> bool:
+        height, width = self.costmap.shape
+        rows, columns = self.rows[cells], self.columns[cells]
+        low, high = min(rows.min(), columns.min()), RIM_CELLS
+        far = self.reach - RIM_CELLS * self.costmap.resolution
+        return bool(
+            low < high or rows.max() >= height - high or columns.max() >= width - high
+            or np.abs(self.x[cells] - self.origin[0]).max() > far
+            or np.abs(self.y[cells] - self.origin[1]).max() > far
+        )  # fmt: skip
 
     def passing(self, cells: NDArray[np.intp]) -> NDArray[np.bool_]:
         """Return the directions, bool[BEAM_COUNT], in which some of the cells are the nearest."""

@@ -169,3 +169,22 @@ def test_a_visible_obstacle_in_the_wake_of_another_one_stays():
     row, column = (int((value - low) / rest.resolution)
                    for value, low in ((-0.6, rest.origin_y), (0.9, rest.origin_x)))
     assert rest.data[row, column] == LETHAL
+
+
+@pytest.mark.parametrize('size', [4.0, 10.0])
+def test_a_wall_that_ends_with_the_view_of_the_robot_does_not_move(size):
+    """It ends at the rim of the costmap, or at the range of the sensor, and behind a mover."""
+    tracks, most = (), 0
+    for step in range(30):
+        time, eye = step * PERIOD, -1.5 + 0.1 * step
+        data = np.zeros((round(4.0 / 0.05), round(size / 0.05)), np.int8)
+        data[70, :] = LETHAL
+        shown = Costmap(data, 0.05, round((eye - 0.5 * size) / 0.05) * 0.05, -2.0)
+        x = shown.origin_x + (np.arange(data.shape[1]) + 0.5) * 0.05
+        y = shown.origin_y + (np.arange(data.shape[0])[:, None] + 0.5) * 0.05
+        shown.data[np.hypot(x - eye, y) > 2.4] = 0
+        shown = drawn(shown, eye + 0.9, 0.6 + 0.05 * time, 0.3)
+        tracks, _ = update_tracks(tracks, time, shown, (eye, 0.0))
+        most = max(most, sum(track.moves for track in tracks))
+        assert all(abs(track.obstacle.y - 1.5) > 0.2 for track in tracks if track.moves)
+    assert most == 1
