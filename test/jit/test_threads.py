@@ -142,7 +142,7 @@ def of_threads():
 before = of_threads()
 import mppi_ros.mppi, mppi_ros.driving.objective, mppi_ros.control.controller
 assert of_threads() == before, 'an import changed the process'
-mppi_ros.control.controller.Controller(mppi_ros.control.controller.ControllerParameters())
+mppi_ros.control.controller.Controller(mppi_ros.control.parameters.ControllerParameters())
 print(json.dumps([os.environ['OMP_WAIT_POLICY'], numba.config.THREADING_LAYER]))
 """
 
