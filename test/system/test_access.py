@@ -85,7 +85,7 @@ def complete(ros_domain, monkeypatch) -> Iterator[MppiController]:
     """Offer an active controller with stand-ins for all that may be installed beside ROS 2."""
     actions: set[str] = set()
     server = SimpleNamespace(destroy=lambda: None)
-    monkeypatch.setattr(Controller, 'warm_up', lambda controller: None)
+    monkeypatch.setattr('mppi_ros.nodes.controller.node.warm_up', lambda controller: None)
     monkeypatch.setattr(inputs, 'OccupancyGridUpdate', OccupancyGrid)
     monkeypatch.setattr(ros_lifecycle, 'bondpy', SimpleNamespace(Bond=Bond))
     monkeypatch.setattr(follow_path_server, 'FollowPath', SimpleNamespace(Result=None))
