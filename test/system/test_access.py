@@ -17,7 +17,6 @@ from rclpy.parameter import Parameter
 from std_msgs.msg import Float64
 from system.harness import Watcher, start_robot
 
-from mppi_ros.control.controller import Controller
 from mppi_ros.nodes.controller import follow_path_server, inputs
 from mppi_ros.nodes.controller.node import MppiController
 from mppi_ros.ros import lifecycle as ros_lifecycle
