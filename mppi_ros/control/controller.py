@@ -46,7 +46,7 @@ MAX_STATE_AGE = 2.0  # [s] age of the odometry beyond which the position is unkn
 
 @dataclass
 class _Context:
-    """The arguments of one tick, and what its steps find out about time."""
+    """Arguments of one tick, and the times derived from them."""
 
     now: float
     steady: float | None
@@ -106,12 +106,18 @@ class Controller(ControllerBase):
             try:
                 result = act(context, stop)
                 break
-            except Exception as error:  # the robot must brake, even for a mistake in this program
+            except Exception as error:  # brake for an error in this program, too
                 stop = stop_after(error, stop)
         else:
             result = self._send_zero(context, stop)
         context.statistics.tick_ms = 1e3 * (time.perf_counter() - begun)
         return result
+
+    def warm_up_evasion(self) -> None:
+        """Compile or load the prediction of manoeuvres, which only moving obstacles require."""
+        context = _Context(0.0, None, None, math.inf, 0.0, 0.05, 0.05, Statistics())
+        scene = self._scene(context, self._predict(context))
+        scene.predicted(self._sampler.mean, self._configuration.mppi.time_step)
 
     def _drive(self, context: _Context, _: Stop | None) -> TickResult:
         """Return the command that drives, or raise Stop."""
@@ -233,8 +239,7 @@ class Controller(ControllerBase):
     def _solve(
         self, context: _Context, start: InitialState, path: ReferencePath, scene: CheckContext
     ) -> Solution:
-        assert self._costmaps.processed is not None
-        assert self._route.progress is not None
+        assert self._costmaps.processed is not None and self._route.progress is not None
         problem = Problem(
             context.now, context.seconds, start, scene, path, self._route.progress,
             scene.collision_model.moving_obstacles, self._costmaps.processed.region,

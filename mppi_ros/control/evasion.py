@@ -20,7 +20,7 @@ from mppi_ros.control.stopping_check import (
     NO_OBSTACLES,
     CollisionModel,
     clearances,
-    mover_distance,
+    moving_obstacle_distance,
 )
 from mppi_ros.driving.motion_models import (
     Controls,
@@ -53,7 +53,7 @@ class Manoeuvre(NamedTuple):
 
     @property
     def key(self) -> tuple[float, float]:
-        """Return what the better one of two manoeuvres has more of."""
+        """Return the sort key: the better of two manoeuvres has the greater one."""
         if self.added_penetration > CONTACT_TOLERANCE:
             return -math.inf, -self.added_penetration
         return min(self.clearance, ENOUGH_CLEARANCE), -self.shortfall
@@ -74,17 +74,17 @@ def predict_manoeuvre(
     Parameters
     ----------
     state : MotionState
-        Where and how fast the robot is when the first command begins to act.
+        State of the robot when the first command begins to act.
     last : (float, ...)
         The command before.
     commands : float64[k, m]
         Each is held for `period` [s], the last one to the end.
-    surroundings : CollisionModel
+    collision_model : CollisionModel
         Static and moving obstacles.
     model : Model
         Limits and lags for steps of INTEGRATION_STEP.
     waiting : float32[waits, m]
-        Commands sent before that the slower axis has still to execute.
+        Commands still pending on the slower axis.
 
     """
     still = collision_model._replace(moving_obstacles=NO_OBSTACLES)
@@ -129,7 +129,8 @@ def _follow(
         for n in range(discs):
             ahead, aside = around.discs[n, 0], around.discs[n, 1]
             at_x, at_y = x + ahead * c - aside * s, y + ahead * s + aside * c
-            near = min(near, mover_distance(at_x, at_y, time, around) - around.discs[n, 2])
+            away = moving_obstacle_distance(at_x, at_y, time, around)
+            near = min(near, away - around.discs[n, 2])
         least = min(least, near)
         shortfall += max(ENOUGH_CLEARANCE - near, 0.0) * STRIDE * INTEGRATION_STEP
     return least, shortfall, deeper

@@ -172,7 +172,7 @@ def _distance(x: Any, y: Any, around: Any) -> Any:
 
 
 @cached_njit(nogil=True)
-def mover_distance(x: Any, y: Any, time: Any, around: Any) -> Any:
+def moving_obstacle_distance(x: Any, y: Any, time: Any, around: Any) -> Any:
     """Return the distance of a point to the nearest moving obstacle after `time` [s]."""
     distance = np.inf
     for m in range(around.moving_obstacles.shape[0]):
@@ -188,15 +188,16 @@ def clearances(x: Any, y: Any, c: Any, s: Any, time: Any, around: Any, room: Any
     for n in range(around.discs.shape[0]):
         ahead, aside = around.discs[n, 0], around.discs[n, 1]
         disc_x, disc_y = x + ahead * c - aside * s, y + ahead * s + aside * c
-        distance = _distance(disc_x, disc_y, around)
-        room[n] = min(distance, mover_distance(disc_x, disc_y, time, around)) - around.discs[n, 2]
+        still = _distance(disc_x, disc_y, around)
+        moving = moving_obstacle_distance(disc_x, disc_y, time, around)
+        room[n] = min(still, moving) - around.discs[n, 2]
 
 
 @cached_njit(nogil=True)
 def _brake(
     start: Any, command: Any, hold: Any, curvature: Any, waiting: Any, around: Any, model: Any
 ) -> Any:
-    """Hold a command, then brake to rest; see Check."""
+    """Hold a command, then brake to rest; see `StoppingCheck`."""
     first = waiting.shape[0]
     sent = np.empty((first + MAX_STOP_STEPS, len(command)))
     for step in range(first):  # a slice would bring in error messages: 3 s of compilation

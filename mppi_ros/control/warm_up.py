@@ -31,5 +31,6 @@ def warm_up(configuration: ControllerParameters) -> None:
         controller.set_goal(0.0, 5.0, 0.0, 0.0)
         controller.tick(0.0)
         controller.tick(0.05)
+        controller.warm_up_evasion()
         controller.optimal_trajectory()
         controller.candidate_trajectories(1)

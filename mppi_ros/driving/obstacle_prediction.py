@@ -49,7 +49,7 @@ def field_with_obstacles(
     """
     Return a field with each moving obstacle where a robot from `place` at `speed` [m/s] meets it.
 
-    No later than in `longest` [s]: nobody knows where it is then.
+    The prediction ends after `longest` [s].
     """
     if not moving_obstacles:
         return still

@@ -111,12 +111,12 @@ class Track:
 
     @property
     def moves(self) -> bool:
-        """Tell whether the obstacle moves."""
+        """Whether the obstacle moves."""
         return self.motion is not None
 
     @property
     def obstacle(self) -> DynamicObstacle:
-        """Return the disc that moves."""
+        """Return the obstacle as a moving disc."""
         motion = self.motion
         if motion is None:
             blob = self.blob
@@ -169,18 +169,18 @@ def update_tracks(
     tracks: Sequence[Track], stamp: float, costmap: Costmap, place: tuple[float, float]
 ) -> tuple[tuple[Track, ...], Costmap]:
     """
-    Track the obstacles on a costmap; return the tracks, and the costmap without what moves.
+    Track the obstacles on a costmap; return the tracks, and the costmap without moving obstacles.
 
     Parameters
     ----------
     tracks : sequence of Track
-        Of the costmap before.
+        Tracks of the previous costmap.
     stamp : float
         Time of the costmap [s].
     costmap : Costmap
-        What is known now.
+        Latest costmap.
     place : (float, float)
-        Where the robot is [m] [m].
+        Position of the robot [m].
 
     """
     view = VisibleCells.of(costmap, place, TRACKING_RANGE)
@@ -339,7 +339,7 @@ def _without(
     view: VisibleCells, moving_obstacles: Sequence[DynamicObstacle], owner: NDArray[np.intp]
 ) -> NDArray[np.int8]:
     """
-    Return the costmap without what moves, its wake, and what was inflated around them.
+    Return the costmap without moving obstacles, their wakes and their inflation.
 
     A visible cell that no moving obstacle owns is left in a wake.
     """

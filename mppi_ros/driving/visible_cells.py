@@ -156,7 +156,7 @@ class VisibleCells(NamedTuple):
         return found
 
     def is_free(self, x: float, y: float, radius: float) -> bool:
-        """Tell whether most cells of a disc [m] are visible, and free."""
+        """Return whether most cells of a disc [m] are visible and free."""
         costmap, res = self.costmap, self.costmap.resolution
         reach = math.ceil(radius / res)
         column = math.floor((x - costmap.origin_x) / res)

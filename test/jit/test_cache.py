@@ -455,6 +455,7 @@ import sys
 import numpy as np
 from numba.core import caching, event
 from numba.core.ccallback import CFunc
+from mppi_ros.control import fallback
 from mppi_ros.control.controller import Controller
 from mppi_ros.control.inputs import Odometry
 from mppi_ros.control.parameters import ControllerParameters
@@ -508,7 +509,14 @@ for changes in (
         now += 0.05
     controller.optimal_trajectory()
     controller.candidate_trajectories(3)
-print(json.dumps([compiled, states]))
+predicted = []
+predict = fallback.predict_manoeuvre
+fallback.predict_manoeuvre = lambda *given: predicted.append(0) or predict(*given)
+coming = np.array([[0.1 * now + 0.8, 0.0, -1.0, 0.0, 0.3]])
+controller._costmaps.moving_obstacles = lambda time: coming
+controller.set_odometry(Odometry(now, 0.1 * now, 0.0, 0.0, 0.1, 0.0, 0.0))
+controller.tick(now)
+print(json.dumps([compiled, states, len(predicted)]))
 """
 
 
@@ -521,6 +529,7 @@ def test_nothing_is_left_to_compile_after_the_warm_up(robot, changes):
     done = subprocess.run(
         [sys.executable, '-c', WARM, json.dumps(robot), json.dumps(changes)],
         capture_output=True, text=True, check=True, cwd=Path(mppi_ros.__file__).parents[1])
-    compiled, states = json.loads(done.stdout)
+    compiled, states, predicted = json.loads(done.stdout)
     assert compiled == []
     assert set(states) == {'driving'}
+    assert predicted > 0  # the robot had to evade
