@@ -29,6 +29,7 @@ from mppi_ros.driving.distance_field import DistanceField
 from mppi_ros.driving.footprint import Footprint
 from mppi_ros.driving.objective import DrivingObjective
 from mppi_ros.driving.plugin import load_plugin
+from mppi_ros.driving.scan import Scan
 from mppi_ros.jit.threads import sleep_between_solves
 from mppi_ros.mppi.optimizer import Optimizer
 from mppi_ros.mppi.parameters import MppiParameters
@@ -138,6 +139,7 @@ class ControllerBase:
         if not self._inputs()[0].accepts(odometry.stamp, self._monitor.clock.now):
             return
         self._odometry = odometry
+        self._costmaps.scans.set_odometry(odometry)
         limits = self._plant.limits
         speeds = BodyTwist(
             max(limits.vx_max, -limits.vx_min),
@@ -161,6 +163,20 @@ class ControllerBase:
         timeout = self._configuration.safety.costmap_timeout
         if self._costmaps.set(stamp, costmap, timeout, self._monitor.clock.now):
             self._ask()
+
+    def set_scan(self, scan: Scan) -> None:
+        """
+        Track the obstacles in a scan, if moving obstacles are tracked and the pose is known.
+
+        Raises
+        ------
+        InputError
+            A value is not valid; the tracks are kept.
+
+        """
+        scan.check()
+        if self._configuration.moving_obstacles.enabled:
+            self._costmaps.scans.set_scan(scan)
 
     def forget_costmap(self) -> None:
         """Discard the costmap: it belongs to another frame."""

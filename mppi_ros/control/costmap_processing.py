@@ -17,11 +17,12 @@ from mppi_ros.control.parameters import ControllerParameters
 from mppi_ros.driving.cost_to_go import REJOIN_DISTANCE, SEARCH_MARGIN
 from mppi_ros.driving.costmap import Costmap
 from mppi_ros.driving.costmap_crop import crop_costmap
+from mppi_ros.driving.costmap_tracking import remove_moving_obstacles, update_tracks
 from mppi_ros.driving.distance_field import DistanceField, distance_field
 from mppi_ros.driving.footprint import Footprint
 from mppi_ros.driving.lookahead import PlanLookahead, look_ahead
-from mppi_ros.driving.obstacle_prediction import DynamicObstacle, field_with_obstacles
-from mppi_ros.driving.obstacle_tracking import Track, update_tracks
+from mppi_ros.driving.obstacle_prediction import field_with_obstacles
+from mppi_ros.driving.obstacle_tracking import Track, moving_obstacles
 from mppi_ros.driving.path import ReferencePath
 
 Place = tuple[float, float]
@@ -67,11 +68,6 @@ class LocalMap:
     rolls: bool
     parameter_key: ParameterKey
 
-    @property
-    def moving_obstacles(self) -> list[DynamicObstacle]:
-        """Return the moving obstacles."""
-        return [track.obstacle for track in self.tracks if track.moves]
-
     def holds(self, place: Place, distance: float) -> bool:
         """Return whether a place is within `distance` [m] of the centre of the window."""
         return self.place is None or math.dist(self.place, place) <= distance
@@ -112,9 +108,11 @@ class ProcessingRequest:
     known : LocalMap, optional
         Local map, if it has been computed before.
     tracks : tuple of Track
-        Tracks of the previous costmap.
+        Tracks of the latest scan, or of the previous costmap.
     rolls : bool
         The costmap follows the robot, so later ones show what lies beyond its border.
+    scanned : bool
+        `tracks` are those of a scan.
 
     """
 
@@ -130,6 +128,7 @@ class ProcessingRequest:
     known: LocalMap | None
     tracks: tuple[Track, ...] = ()
     rolls: bool = False
+    scanned: bool = False
 
     def process(self) -> ProcessedCostmap:
         """Process the request; takes up to 0.1 s for costmaps of any size."""
@@ -138,8 +137,9 @@ class ProcessingRequest:
         lookahead = None
         if self.path is not None:
             field = field_with_obstacles(
-                region.still, region.moving_obstacles, self.place, c.limits.vx_max, c.mppi.horizon
-            )
+                region.still, moving_obstacles(region.tracks), self.place, c.limits.vx_max,
+                c.mppi.horizon,
+            )  # fmt: skip
             lookahead = look_ahead(
                 self.path, self.progress, self.lookahead_distance, field, self.footprint,
                 c.limits, c.critics, c.goal.position_tolerance,
@@ -162,7 +162,11 @@ class ProcessingRequest:
         field = still = self._field(near, outside and not self.rolls)
         tracks: tuple[Track, ...] = ()
         if self.configuration.moving_obstacles.enabled:
-            tracks, rest = update_tracks(self.tracks, self.stamp, near, self.place)
+            if self.scanned:
+                tracks = self.tracks
+                rest = remove_moving_obstacles(tracks, self.stamp, near, self.place)
+            else:
+                tracks, rest = update_tracks(self.tracks, self.stamp, near, self.place)
             still = field if rest is near else self._field(rest, outside and not self.rolls)
         if outside and self.rolls:
             field = replace(field, outside=0.0)

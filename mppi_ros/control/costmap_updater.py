@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 import dataclasses
 import math
 
@@ -22,10 +23,12 @@ from mppi_ros.control.input_monitor import InputStatus
 from mppi_ros.control.parameters import ControllerParameters
 from mppi_ros.control.plan_tracker import PlanTracker
 from mppi_ros.control.rolling_window import RollingWindow, UpdateTracker, window_of
+from mppi_ros.control.scan_tracking import ScanTracker
 from mppi_ros.control.tick_result import ControllerState, Fault, Reason, Stop
 from mppi_ros.driving.costmap import Costmap
 from mppi_ros.driving.footprint import Footprint
-from mppi_ros.driving.obstacle_prediction import predict_obstacles
+from mppi_ros.driving.obstacle_prediction import DynamicObstacle, predict_obstacles
+from mppi_ros.driving.obstacle_tracking import moving_obstacles
 
 
 class CostmapUpdater:
@@ -43,12 +46,15 @@ class CostmapUpdater:
         Newest result.
     renewals : UpdateTracker
         Rate of the costmaps, and whether they follow the robot.
+    scans : ScanTracker
+        Tracks of the obstacles in scans; without scans they are tracked on the costmap.
 
     """
 
     def __init__(self, processor: CostmapProcessor | None) -> None:
         self.processed: ProcessedCostmap | None = None
         self.renewals = UpdateTracker()
+        self.scans = ScanTracker()
         self._processor = processor or SynchronousProcessor()
         self._newest: tuple[float, Costmap] | None = None
         self._error: Exception | None = None  # until a tick reports it
@@ -68,6 +74,7 @@ class CostmapUpdater:
         """Discard everything: it belongs to another frame."""
         self._newest = self.processed = self._error = None
         self.renewals = UpdateTracker()
+        self.scans.forget()
         self._generation += 1
 
     def request(
@@ -96,11 +103,13 @@ class CostmapUpdater:
         self._asked, self._asked_rolls = place, self.renewals.rolls
         path = route.ahead
         route.mark_lookahead()
+        scanned = self.scans.is_current(stamp)
+        tracks = () if self.processed is None else self.processed.region.tracks
         self._processor.submit(
             ProcessingRequest(
                 self._generation, c, footprint, stamp, costmap, place, path, route.progress or 0.0,
-                lookahead_distance, known,
-                () if self.processed is None else self.processed.region.tracks, self._asked_rolls,
+                lookahead_distance, known, self.scans.tracks if scanned else tracks,
+                self._asked_rolls, scanned,
             )
         )  # fmt: skip
 
@@ -167,7 +176,11 @@ class CostmapUpdater:
 
     def moving_obstacles(self, time: float) -> NDArray[np.float64]:
         """Return x, y, vx, vy, radius of the moving obstacles at a time [s], float64[n, 5]."""
-        known = [] if self.processed is None else self.processed.region.moving_obstacles
+        known: Sequence[DynamicObstacle] = ()
+        if self.scans.is_current(time):
+            known = moving_obstacles(self.scans.tracks)
+        elif self.processed is not None:
+            known = moving_obstacles(self.processed.region.tracks)
         return predict_obstacles(known, time)
 
     def window(self, c: ControllerParameters, footprint: Footprint) -> RollingWindow | None:

@@ -34,11 +34,12 @@ from mppi_ros.control.inputs import Odometry
 from mppi_ros.control.parameters import ControllerParameters
 from mppi_ros.control.tick_result import Fault, TickResult
 from mppi_ros.driving.costmap import Costmap
+from mppi_ros.driving.scan import Scan
 from mppi_ros.parameters.declaration import flatten
 from mppi_ros.parameters.errors import MppiError
 
 MAX_QUEUED_EVENTS = 2000  # events queued for the disk: some 20 s of driving
-MAX_QUEUED_BYTES = 256e6  # [bytes] of costmaps queued for the disk
+MAX_QUEUED_BYTES = 256e6  # [bytes] of costmaps and scans queued for the disk
 CHUNK_BYTES = 64 * 1024  # [bytes] per write, lost if the process is killed
 SCHEMA = b'{"type": "object"}'
 FORMAT_VERSION = 2
@@ -84,7 +85,7 @@ class Recorder:
         self._path, self._most, self._complain = path, most, complain
         self._events: queue.Queue[tuple[int, Event] | None] = queue.Queue(MAX_QUEUED_EVENTS)
         self._lost = False
-        self._in = self._out = 0  # [bytes] of costmaps queued and written
+        self._in = self._out = 0  # [bytes] of costmaps and scans queued and written
         self._make: Callable[[], Any] = lambda: Writer(self._stream, chunk_size=CHUNK_BYTES)
         self._thread = threading.Thread(target=self._work, name='recorder', daemon=True)
         self._thread.start()
@@ -234,6 +235,11 @@ class RecordedController(Controller):
         self._record('costmap', stamp=stamp, costmap=costmap)
         super().set_costmap(stamp, costmap)
 
+    def set_scan(self, scan: Scan) -> None:
+        """Record the call and forward it."""
+        self._record('scan', **vars(scan))
+        super().set_scan(scan)
+
     def forget_costmap(self) -> None:
         """Record the call and forward it."""
         self._record('forget_costmap')
@@ -313,7 +319,8 @@ def result_event(tick: TickResult) -> Event:
 
 def _size(event: Event) -> int:
     costmap = event.get('costmap')
-    return 0 if costmap is None else int(costmap.data.nbytes)
+    size = 0 if costmap is None else int(costmap.data.nbytes)
+    return size + sum(each.nbytes for each in event.values() if isinstance(each, np.ndarray))
 
 
 def _encoded(event: Event) -> bytes:

@@ -27,6 +27,7 @@ from mppi_ros.control.parameters import ControllerParameters
 from mppi_ros.control.recording import FORMAT_VERSION, Event, result_event
 from mppi_ros.control.tick_result import Fault, Reason
 from mppi_ros.driving.costmap import MAX_SIDE, Costmap
+from mppi_ros.driving.scan import Scan
 from mppi_ros.files import reading
 from mppi_ros.parameters.declaration import replace
 from mppi_ros.parameters.errors import InputError, MppiError
@@ -168,6 +169,7 @@ _CALLS: dict[str, tuple[str, Callable[[Event], tuple[Any, ...]]]] = {
     'costmap': (
         'set_costmap', lambda event: (float(event['stamp']), _costmap(event['costmap']))
     ),
+    'scan': ('set_scan', lambda event: (_scan(event),)),
     'forget_costmap': ('forget_costmap', lambda event: ()),
     'plan': ('set_plan', lambda event: (float(event['stamp']), _array(event['poses']))),
     'goal': ('set_goal', lambda event: (float(event['stamp']), *_triple(event['pose']))),
@@ -212,6 +214,14 @@ def _array(value: Any) -> NDArray[Any]:
 def _costmap(value: Event) -> Costmap:
     place = (float(value[name]) for name in ('resolution', 'origin_x', 'origin_y'))
     return Costmap(_array(value['data']), *place)
+
+
+def _scan(event: Event) -> Scan:
+    ahead, left = map(float, event['mount'])
+    return Scan(
+        float(event['stamp']), _array(event['angles']), _array(event['ranges']), (ahead, left),
+        float(event['max_range']),
+    )  # fmt: skip
 
 
 def _configuration(parameters: Event) -> ControllerParameters:

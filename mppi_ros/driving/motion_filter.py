@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 ACCELERATION_STD = 1.5  # [m/s²] by which a moving obstacle changes its velocity
-SURFACE_STD = 0.05  # [m] of a point of its surface
-INDEPENDENT_POINTS = 6.0  # of the surface, however many cells show it
+INDEPENDENT_POINTS = 6.0  # of the surface, however many points show it
 POSITION_STD, VELOCITY_STD = 0.08, 0.3  # [m] [m/s] of a new track
 FIT_STEPS = 4
 MAX_SHIFT = 0.3  # [m] of the centre in one step of the fit
@@ -58,13 +57,14 @@ class MotionFilter(NamedTuple):
         return self._replace(stamp=stamp, mean=step @ self.mean, covariance=covariance)
 
     def fitted(
-        self, x: NDArray[np.float64], y: NDArray[np.float64], width: float
+        self, x: NDArray[np.float64], y: NDArray[np.float64], width: float, surface_std: float
     ) -> MotionFilter | None:
         """
         Return the estimate after points x, y [m] of the surface were seen.
 
-        Points farther than `width` [m] from the surface do not count. Only what the points tell is
-        changed: those of one side do not move the disc along that side. None without points.
+        Their standard deviation from it is `surface_std` [m]; points farther than `width` [m]
+        from it do not count. Only what the points tell is changed: those of one side do not move
+        the disc along that side. None without points.
         """
         prior = np.linalg.inv(self.covariance)
         mean = self.mean.copy()
@@ -76,7 +76,7 @@ class MotionFilter(NamedTuple):
             total = float(weight.sum())
             if total < 1.0:
                 return None
-            weight *= min(INDEPENDENT_POINTS / total, 1.0) / SURFACE_STD**2
+            weight *= min(INDEPENDENT_POINTS / total, 1.0) / surface_std**2
             towards = np.array([dx / away, dy / away])
             information = prior.copy()
             information[:2, :2] += (weight * towards) @ towards.T

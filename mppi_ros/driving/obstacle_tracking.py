@@ -1,9 +1,9 @@
 """
-Moving obstacles: clusters of visible cells, tracked from costmap to costmap.
+Moving obstacles: clusters of visible points, tracked from scan to scan or costmap to costmap.
 
 A cluster counts as moving once both of its edges have moved the same way: one that is merely seen
 better grows on one side only. From then on a Kalman filter tracks a disc of constant velocity (see
-`motion_filter`): it claims the visible cells around its predicted surface, so that obstacles that
+`motion_filter`): it claims the visible points around its predicted surface, so that obstacles that
 touch each other stay apart, and goes on for a while where it is hidden.
 """
 
@@ -17,10 +17,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mppi_ros.driving.costmap import FREE, INSCRIBED, LETHAL, Costmap
 from mppi_ros.driving.motion_filter import MotionFilter
 from mppi_ros.driving.obstacle_prediction import DynamicObstacle
-from mppi_ros.driving.visible_cells import Edges, Side, VisibleCells
+from mppi_ros.driving.scan import Scan
+from mppi_ros.driving.scan_points import ScanPoints
+from mppi_ros.driving.visible_points import Edges, Side, VisiblePoints
 
 TRACKING_RANGE = 8.0  # [m] around the robot in which obstacles are tracked
 MAX_OBSTACLE_WIDTH = 1.8  # [m] a cluster that is wider is a wall
@@ -40,8 +41,6 @@ COAST_TIME = 1.2  # [s] for which a moving obstacle is predicted without being s
 MAX_UNSEEN = 2  # costmaps in which its place may be seen free
 MIN_CELLS = 2  # of a moving obstacle that is seen
 CLAIM_DISTANCE, MAX_CLAIM_DISTANCE = 0.1, 0.4  # [m] from its surface, where it is sure or not
-CLAIM_TIME = 0.4  # [s] for which a costmap may show a cell that a moving obstacle has left
-WAKE_LENGTH = 3.0  # [m] behind a moving obstacle where hidden cells may be its own
 HALF_SEEN_RADIUS = 0.3  # [m] of an obstacle of which one side is hidden, at least
 RADIUS_GAIN, MAX_RADIUS_CHANGE = 0.2, 0.1  # share and size [m] of what a costmap corrects
 
@@ -58,17 +57,17 @@ class Blob(NamedTuple):
 
     @classmethod
     def of(
-        cls, view: VisibleCells, cells: NDArray[np.intp], sides: tuple[Side, Side]
+        cls, view: VisiblePoints, points: NDArray[np.intp], sides: tuple[Side, Side]
     ) -> Blob:
-        """Return the disc as wide as the cells are across the line of sight, behind them."""
-        edges = left, bottom, right, top = view.edges(cells)
+        """Return the disc as wide as the points are across the line of sight, behind them."""
+        edges = left, bottom, right, top = view.edges(points)
         sight_x = 0.5 * (left + right) - view.origin[0]
         sight_y = 0.5 * (bottom + top) - view.origin[1]
         far = max(math.hypot(sight_x, sight_y), 1e-6)
         sight_x, sight_y = sight_x / far, sight_y / far
-        across = view.y[cells] * sight_x - view.x[cells] * sight_y
-        along = view.x[cells] * sight_x + view.y[cells] * sight_y
-        half = 0.5 * view.costmap.resolution
+        across = view.y[points] * sight_x - view.x[points] * sight_y
+        along = view.x[points] * sight_x + view.y[points] * sight_y
+        half = view.half_width(points)
         radius = 0.5 * float(np.ptp(across)) + half
         low, high = float(across.min()) - half, float(across.max()) + half
         if not all(side.is_open for side in sides):
@@ -136,24 +135,24 @@ class Track:
             motion = MotionFilter.begin(stamp, (blob.x, blob.y), velocity, radius)
         return Track(seen, blob, stamp, motion)
 
-    def followed(self, view: VisibleCells, cells: NDArray[np.intp]) -> Track | None:
-        """Return the track of a moving obstacle that shows these cells; None where it ends."""
+    def followed(self, view: VisiblePoints, points: NDArray[np.intp]) -> Track | None:
+        """Return the track of a moving obstacle that shows these points; None where it ends."""
         motion = self.motion
         assert motion is not None
         stamp = motion.stamp
-        front = cells[view.in_front[cells]]
+        front = points[view.in_front[points]]
         fitted = None
         if len(front) >= MIN_CELLS:
             width = _claim_distance(motion)
-            fitted = motion.fitted(view.x[front], view.y[front], width)
+            fitted = motion.fitted(view.x[front], view.y[front], width, view.surface_std)
         if fitted is None:
             free = view.is_free(motion.mean[0], motion.mean[1], 0.7 * motion.radius)
             unseen = self.unseen + free
             if unseen >= MAX_UNSEEN or stamp - self.sighted > COAST_TIME:
                 return None
             return replace(self, unseen=unseen)
-        sides = view.sides(cells)
-        blob = Blob.of(view, cells, sides or HIDDEN)
+        sides = view.sides(points)
+        blob = Blob.of(view, points, sides or HIDDEN)
         if fitted.speed > MAX_OBSTACLE_SPEED:
             return None
         if fitted.speed < REST_SPEED:
@@ -165,25 +164,22 @@ class Track:
         return Track((), blob, stamp, fitted)
 
 
-def update_tracks(
-    tracks: Sequence[Track], stamp: float, costmap: Costmap, place: tuple[float, float]
-) -> tuple[tuple[Track, ...], Costmap]:
-    """
-    Track the obstacles on a costmap; return the tracks, and the costmap without moving obstacles.
+def track_scan(
+    tracks: Sequence[Track], scan: Scan, pose: tuple[float, float, float]
+) -> tuple[Track, ...]:
+    """Return the tracks after a scan taken at a pose x [m], y [m], yaw [rad] of the robot."""
+    return track_points(tracks, scan.stamp, ScanPoints.of(scan, pose, TRACKING_RANGE))
 
-    Parameters
-    ----------
-    tracks : sequence of Track
-        Tracks of the previous costmap.
-    stamp : float
-        Time of the costmap [s].
-    costmap : Costmap
-        Latest costmap.
-    place : (float, float)
-        Position of the robot [m].
 
-    """
-    view = VisibleCells.of(costmap, place, TRACKING_RANGE)
+def moving_obstacles(tracks: Sequence[Track]) -> list[DynamicObstacle]:
+    """Return those of the tracked obstacles that move."""
+    return [track.obstacle for track in tracks if track.moves]
+
+
+def track_points(
+    tracks: Sequence[Track], stamp: float, view: VisiblePoints
+) -> tuple[Track, ...]:
+    """Return the tracks after visible points were seen at a time [s]."""
     moving, others = [], []
     for track in tracks:
         if track.motion is not None:
@@ -191,7 +187,7 @@ def update_tracks(
                 moving.append(replace(track, motion=track.motion.at(stamp)))
         elif 0.0 < stamp - track.sighted <= TRACK_MEMORY:
             others.append(track)
-    owner, on_surface = _claims(view, moving)
+    owner, on_surface = claims(view, moving)
     followed = [
         track.followed(view, np.flatnonzero((owner == number) & on_surface))
         for number, track in enumerate(moving)
@@ -199,28 +195,23 @@ def update_tracks(
     kept = _distinct([track for track in followed if track is not None])
     passing = view.passing(np.flatnonzero(owner >= 0))
     blobs = [
-        Blob.of(view, cells, sides)
-        for cells in view.clusters(np.flatnonzero(owner < 0))
-        if max(np.ptp(view.x[cells]), np.ptp(view.y[cells])) <= MAX_OBSTACLE_WIDTH
-        and (sides := view.sides(cells, passing)) is not None
+        Blob.of(view, points, sides)
+        for points in view.clusters(np.flatnonzero(owner < 0))
+        if max(np.ptp(view.x[points]), np.ptp(view.y[points])) <= MAX_OBSTACLE_WIDTH
+        and (sides := view.sides(points, passing)) is not None
     ]
-    now = (*kept, *_matched(others, stamp, blobs))
-    moving = [track for track in now if track.moves]
-    if not moving:
-        return now, costmap
-    owner, _ = _claims(view, moving)
-    return now, replace(costmap, data=_without(view, [track.obstacle for track in moving], owner))
+    return *kept, *_matched(others, stamp, blobs)
 
 
 def _claim_distance(motion: MotionFilter) -> float:
-    """Return how far from the predicted surface a cell may belong to an obstacle [m]."""
+    """Return how far from the predicted surface a point may belong to an obstacle [m]."""
     return min(CLAIM_DISTANCE + motion.position_std, MAX_CLAIM_DISTANCE)
 
 
-def _claims(
-    view: VisibleCells, moving: Sequence[Track]
+def claims(
+    view: VisiblePoints, moving: Sequence[Track]
 ) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
-    """Return which moving obstacle owns each cell, −1 for none, and whether it lies on it now."""
+    """Return which moving obstacle owns each point, −1 for none, and whether it lies on it now."""
     owner = np.full(len(view.x), -1)
     on_surface = np.zeros(len(view.x), bool)
     nearest = np.full(len(view.x), np.inf)
@@ -230,11 +221,11 @@ def _claims(
         x, y, vx, vy = motion.mean.tolist()
         off = np.hypot(view.x - x, view.y - y) - motion.radius
         share = ((x - view.x) * vx + (y - view.y) * vy) / max(vx * vx + vy * vy, 1e-6)
-        since = np.clip(share, 0.0, CLAIM_TIME)
+        since = np.clip(share, 0.0, view.memory)
         behind = np.hypot(view.x - x + since * vx, view.y - y + since * vy) - motion.radius
         on = off <= _claim_distance(motion)
         near = np.minimum(off, behind)
-        mine = (on | (behind <= view.costmap.resolution)) & (near < nearest)
+        mine = (on | (behind <= view.spacing)) & (near < nearest)
         owner[mine], on_surface[mine], nearest[mine] = number, on[mine], near[mine]
     return owner, on_surface
 
@@ -333,39 +324,3 @@ def _velocity_of_edges(seen: Sequence[tuple[float, Edges]]) -> tuple[float, floa
 
     velocity = both(slopes[0], slopes[2]), both(slopes[1], slopes[3])
     return velocity if math.hypot(*velocity) > MIN_OBSTACLE_SPEED else (0.0, 0.0)
-
-
-def _without(
-    view: VisibleCells, moving_obstacles: Sequence[DynamicObstacle], owner: NDArray[np.intp]
-) -> NDArray[np.int8]:
-    """
-    Return the costmap without moving obstacles, their wakes and their inflation.
-
-    A visible cell that no moving obstacle owns is left in a wake.
-    """
-    from scipy.ndimage import distance_transform_edt
-
-    costmap = view.costmap
-    data, res = costmap.data, costmap.resolution
-    height, width = data.shape
-    x = costmap.origin_x + (np.arange(width) + 0.5) * res
-    y = (costmap.origin_y + (np.arange(height) + 0.5) * res)[:, None]
-    gone, bodies = np.zeros(data.shape, bool), np.zeros(data.shape, bool)
-    for obstacle in moving_obstacles:
-        speed = max(math.hypot(obstacle.vx, obstacle.vy), 1e-6)
-        along_x, along_y = obstacle.vx / speed, obstacle.vy / speed
-        behind = -((x - obstacle.x) * along_x + (y - obstacle.y) * along_y)
-        aside = np.abs((y - obstacle.y) * along_x - (x - obstacle.x) * along_y)
-        around = obstacle.radius + res
-        gone |= (behind >= -around) & (behind <= WAKE_LENGTH) & (aside <= around)
-        bodies |= (np.abs(behind) <= around) & (aside <= around)
-    gone[view.rows, view.columns] = owner >= 0
-    gone = (gone | bodies) & (data == LETHAL)
-    kept = data.copy()
-    kept[gone] = FREE
-    inflated = kept == INSCRIBED
-    if inflated.any():
-        others = kept == LETHAL
-        to_others = distance_transform_edt(~others) if others.any() else np.inf
-        kept[inflated & (distance_transform_edt(~gone) < to_others)] = FREE
-    return kept

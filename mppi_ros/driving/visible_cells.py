@@ -1,53 +1,44 @@
-"""Visible cells: the lethal cells of a costmap that the robot sees, and their clusters."""
+"""Visible cells: the lethal cells of a costmap that the robot sees."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 import math
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mppi_ros.driving.costmap import FREE, INSCRIBED, LETHAL, Costmap
+from mppi_ros.driving.visible_points import (
+    BEAM_COUNT,
+    FREE_SHARE,
+    VISIBLE_DEPTH,
+    VisiblePoints,
+    beams,
+)
 
-BEAM_COUNT = 720  # directions of view
-VISIBLE_DEPTH = 0.3  # [m] behind the nearest cell of its direction in which a cell is visible
-RIM_CELLS = 3  # from a rim within which a cluster may go on beyond it
-FREE_SHARE = 0.8  # of the cells of a disc that must be visible and free
-
-Edges = tuple[float, float, float, float]  # x and y of the low corner, x and y of the high one [m]
-
-
-class Side(NamedTuple):
-    """The edge of a cluster on one side [m] [m], and whether the view beside it is open."""
-
-    x: float
-    y: float
-    is_open: bool
+RIM_CELLS = 3  # from the rim of a costmap within which a cluster may go on beyond it
+SURFACE_STD = 0.05  # [m] of a cell from the surface of a disc
+MEMORY = 0.4  # [s] for which a costmap may show a cell that a moving obstacle has left
 
 
-class VisibleCells(NamedTuple):
+@dataclass(frozen=True)
+class VisibleCells(VisiblePoints):
     """
     The visible lethal cells around a point.
 
-    `rows`, `columns` index them in the costmap; `x`, `y` [m] are their centres, `away` [m] their
-    distance from `origin`, `beam` the direction in which they lie; those `in_front` have no other
-    one before them; `nearest`, float64[BEAM_COUNT],
-    is the distance [m] to the nearest lethal cell of each direction, inf where there is none, and
-    `reach` [m] how far along each axis cells are looked for.
+    Attributes
+    ----------
+    costmap : Costmap
+        The costmap.
+    rows, columns : intp[n]
+        Indices of the cells in it.
+
     """
 
     costmap: Costmap
-    origin: tuple[float, float]
     rows: NDArray[np.intp]
     columns: NDArray[np.intp]
-    x: NDArray[np.float64]
-    y: NDArray[np.float64]
-    away: NDArray[np.float64]
-    beam: NDArray[np.intp]
-    in_front: NDArray[np.bool_]
-    nearest: NDArray[np.float64]
-    reach: float
 
     @classmethod
     def of(cls, costmap: Costmap, origin: tuple[float, float], reach: float) -> VisibleCells:
@@ -76,16 +67,8 @@ class VisibleCells(NamedTuple):
             np.minimum.at(nearest, (beam[covered] + aside) % BEAM_COUNT, away[covered])
         seen = away <= nearest[beam] + VISIBLE_DEPTH
         return cls(
-            costmap, origin, rows[seen], columns[seen], x[seen], y[seen], away[seen], beam[seen],
-            (away <= nearest[beam] + res)[seen], nearest, reach,
-        )  # fmt: skip
-
-    def edges(self, cells: NDArray[np.intp]) -> Edges:
-        """Return the box around some of the cells [m]."""
-        half, x, y = 0.5 * self.costmap.resolution, self.x[cells], self.y[cells]
-        return (
-            float(x.min() - half), float(y.min() - half),
-            float(x.max() + half), float(y.max() + half),
+            origin, reach, res, SURFACE_STD, MEMORY, x[seen], y[seen], away[seen], beam[seen],
+            (away <= nearest[beam] + res)[seen], nearest, costmap, rows[seen], columns[seen],
         )  # fmt: skip
 
     def clusters(self, cells: NDArray[np.intp]) -> list[NDArray[np.intp]]:
@@ -103,57 +86,6 @@ class VisibleCells(NamedTuple):
         order = np.argsort(of_cell, kind='stable')
         bounds = np.searchsorted(of_cell[order], np.arange(1, count + 1))
         return np.split(cells[order], bounds[1:])
-
-    def sides(
-        self, cells: NDArray[np.intp], passing: NDArray[np.bool_] | None = None
-    ) -> tuple[Side, Side] | None:
-        """
-        Return both sides of a cluster as seen from the origin; None where its extent is unknown.
-
-        A side is open where the view beside it goes farther than the edge there. It may be hidden
-        only by one of the directions `passing`, bool[BEAM_COUNT], and the other one must be open.
-        Where the cells end at the rim of the costmap or of the reach, the extent is unknown.
-        """
-        if self._at_rim(cells):
-            return None
-        beam, away = self.beam[cells], self.away[cells]
-        offset = (beam - beam[0] + BEAM_COUNT // 2) % BEAM_COUNT - BEAM_COUNT // 2
-        res = self.costmap.resolution
-        gap = 2 + math.ceil(res / max(float(away.min()), res) / math.tau * BEAM_COUNT)
-        low, high = int(offset.min()), int(offset.max())
-        if high - low + 2 * gap >= BEAM_COUNT // 2:
-            return None
-        found = []
-        for end, aside in ((low, -gap), (high, gap)):
-            at_edge = np.flatnonzero(np.abs(offset - end) <= 1)
-            edge = cells[at_edge[np.argmin(away[at_edge])]]
-            beside = (beam[0] + end + aside) % BEAM_COUNT
-            is_open = bool(self.nearest[beside] > self.away[edge] + VISIBLE_DEPTH)
-            if not is_open and (passing is None or not passing[beside]):
-                return None
-            found.append(Side(float(self.x[edge]), float(self.y[edge]), is_open))
-        return (found[0], found[1]) if found[0].is_open or found[1].is_open else None
-
-    def _at_rim(self, cells: NDArray[np.intp]) -> bool:
-        height, width = self.costmap.shape
-        rows, columns = self.rows[cells], self.columns[cells]
-        low, high = min(rows.min(), columns.min()), RIM_CELLS
-        far = self.reach - RIM_CELLS * self.costmap.resolution
-        return bool(
-            low < high or rows.max() >= height - high or columns.max() >= width - high
-            or np.abs(self.x[cells] - self.origin[0]).max() > far
-            or np.abs(self.y[cells] - self.origin[1]).max() > far
-        )  # fmt: skip
-
-    def passing(self, cells: NDArray[np.intp]) -> NDArray[np.bool_]:
-        """Return the directions, bool[BEAM_COUNT], in which some of the cells are the nearest."""
-        found = np.zeros(BEAM_COUNT, bool)
-        found[self.beam[cells]] = True
-        nearest = max(float(self.away[cells].min(initial=1.0)), self.costmap.resolution)
-        wide = math.ceil(self.costmap.resolution / nearest / math.tau * BEAM_COUNT)
-        for aside in range(1, wide + 3):
-            found |= np.roll(found, aside) | np.roll(found, -aside)
-        return found
 
     def is_free(self, x: float, y: float, radius: float) -> bool:
         """Return whether most cells of a disc [m] are visible and free."""
@@ -175,11 +107,19 @@ class VisibleCells(NamedTuple):
         free = visible & (values >= FREE) & (values <= INSCRIBED)
         return bool(np.count_nonzero(free) >= FREE_SHARE * np.count_nonzero(inside))
 
+    def half_width(self, cells: NDArray[np.intp]) -> float:
+        """Return half of the size of a cell [m]."""
+        return 0.5 * self.spacing
 
-def beams(
-    x: NDArray[np.floating], y: NDArray[np.floating], origin: tuple[float, float]
-) -> NDArray[np.intp]:
-    """Return the directions of points from an origin [m]."""
-    turns = np.arctan2(y - origin[1], x - origin[0]) / math.tau
-    found: NDArray[np.intp] = (turns % 1.0 * BEAM_COUNT).astype(int) % BEAM_COUNT
-    return found
+    def angular_width(self, cells: NDArray[np.intp]) -> float:
+        """Return the angle that the nearest of some cells covers [rad]."""
+        return self.spacing / max(float(self.away[cells].min()), self.spacing)
+
+    def _at_rim(self, cells: NDArray[np.intp]) -> bool:
+        height, width = self.costmap.shape
+        rows, columns = self.rows[cells], self.columns[cells]
+        low, high = min(rows.min(), columns.min()), RIM_CELLS
+        return bool(
+            low < high or rows.max() >= height - high or columns.max() >= width - high
+            or super()._at_rim(cells)
+        )  # fmt: skip

@@ -87,7 +87,7 @@ class Episode:
         Seed of all noise.
     driver : callable, optional
         Creates, from configuration and seed, a replacement of the controller with the methods
-        set_odometry, set_costmap, set_plan, clear_plan and tick.
+        set_odometry, set_scan, set_costmap, set_plan, clear_plan and tick.
     crowd : ReactiveCrowd, optional
         Moving obstacles that react to the robot, starting at time 0; used in one run only.
 
@@ -250,6 +250,7 @@ class EpisodeRun:
     def _update_scan(self, now: float) -> None:
         scan = self._episode.lidar.scan(self._episode.world, self._plant.pose, self._rng, now)
         self._mapping.add(scan, self._measured_pose())
+        self._controller.set_scan(scan)
 
     def _update_costmap(self, now: float) -> None:
         around = (self._measured.x, self._measured.y)

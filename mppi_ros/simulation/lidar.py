@@ -8,34 +8,8 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mppi_ros.driving.scan import Scan
 from mppi_ros.simulation.world import World
-
-
-@dataclass(frozen=True)
-class Scan:
-    """
-    One scan.
-
-    Attributes
-    ----------
-    stamp : float
-        Time of the scan [s].
-    angles : float64[n]
-        Direction of each beam in the base frame [rad].
-    ranges : float32[n]
-        Measured range of each beam [m]; inf without a return.
-    mount : (float, float)
-        Position of the sensor in the base frame [m].
-    max_range : float
-        Maximum range [m].
-
-    """
-
-    stamp: float
-    angles: NDArray[np.float64]
-    ranges: NDArray[np.float32]
-    mount: tuple[float, float]
-    max_range: float
 
 
 @dataclass(frozen=True)

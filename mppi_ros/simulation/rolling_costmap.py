@@ -11,9 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 from mppi_ros.driving.costmap import INSCRIBED, LETHAL, UNKNOWN, Costmap
 from mppi_ros.driving.distance_field import distance_field
 from mppi_ros.driving.footprint import Footprint
+from mppi_ros.driving.scan import Scan
 from mppi_ros.jit.cache import cached_njit
 from mppi_ros.parameters.errors import InputError
-from mppi_ros.simulation.lidar import Scan
 
 HIT, MISS, CAP = 3, 2, 12  # change of the evidence per scan, and its maximum
 CLEARING_MARGIN = 0.06  # [m] before a hit that is not cleared, so that noise does not erode walls

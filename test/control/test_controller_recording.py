@@ -22,6 +22,8 @@ from mppi_ros.control.replaying import _read, repeat
 from mppi_ros.control.tick_result import ControllerState, Fault, Reason
 from mppi_ros.parameters import declaration
 from mppi_ros.parameters.errors import InputError, MppiError
+from mppi_ros.simulation.lidar import Lidar
+from mppi_ros.simulation.world import MovingDisc, World
 
 pytest.importorskip('mcap')
 
@@ -78,6 +80,31 @@ def test_every_tick_comes_out_again_bit_by_bit(tmp_path):
     assert ticks[-1].repeated['command'] == [
         getattr(robot.ticks[-1].command, name) for name in ('vx', 'vy', 'wz')]
     assert {tick.recorded['state'] for tick in ticks} >= {'waiting', 'driving', 'braking'}
+
+
+def among_movers(robot: PlainRobot) -> None:
+    """Let a disc that only scans show cross the way of the robot."""
+    controller = robot.controller
+    disc, rng = MovingDisc(1.5, 1.0, 0.3, 0.0, -1.0), np.random.default_rng(0)
+    world = World(room(), np.zeros((0, 3)), (disc,), solid_cells=True)
+    controller.set_costmap(robot.now, room())
+    controller.set_goal(robot.now, 4.0, 0.0, 0.0)
+    begin = robot.now
+    for _ in range(20):
+        robot.run(0.05)
+        scan = Lidar().scan(world, np.array(robot.pose), rng, robot.now - begin)
+        controller.set_scan(replace(scan, stamp=robot.now))
+        controller.set_costmap(robot.now, room())
+    with pytest.raises(InputError):
+        controller.set_scan(replace(scan, stamp=math.nan))
+
+
+def test_a_drive_with_scans_is_repeated(tmp_path):
+    path = tmp_path / 'run.mcap'
+    robot, _ = recorded(path, among_movers)
+    assert len(robot.controller._costmaps.moving_obstacles(robot.now)) == 1
+    ticks = list(repeat(path))
+    assert ticks and not any(tick.differences for tick in ticks)
 
 
 def test_results_are_adopted_when_they_were(tmp_path):

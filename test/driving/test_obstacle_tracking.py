@@ -8,6 +8,7 @@ from plain_robot import room
 import pytest
 
 from mppi_ros.driving.costmap import LETHAL, Costmap
+from mppi_ros.driving.costmap_tracking import update_tracks
 from mppi_ros.driving.distance_field import distance_field
 from mppi_ros.driving.obstacle_prediction import (
     DynamicObstacle,
@@ -15,7 +16,6 @@ from mppi_ros.driving.obstacle_prediction import (
     margins,
     predict_obstacles,
 )
-from mppi_ros.driving.obstacle_tracking import update_tracks
 
 PERIOD = 0.1  # [s] between two costmaps
 

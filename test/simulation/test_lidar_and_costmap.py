@@ -9,8 +9,9 @@ import pytest
 
 from mppi_ros.driving.costmap import Costmap
 from mppi_ros.driving.footprint import Footprint
+from mppi_ros.driving.scan import Scan
 from mppi_ros.parameters.errors import InputError
-from mppi_ros.simulation.lidar import Lidar, Scan
+from mppi_ros.simulation.lidar import Lidar
 from mppi_ros.simulation.rolling_costmap import RollingCostmap
 from mppi_ros.simulation.world import MovingDisc, World
 

@@ -14,6 +14,7 @@ from mppi_ros.control.parameters import ControllerParameters
 from mppi_ros.control.tick_result import ControllerState, Reason, Statistics, TickResult
 from mppi_ros.driving.costmap import Costmap
 from mppi_ros.driving.footprint import Footprint
+from mppi_ros.driving.scan import Scan
 from mppi_ros.evaluation.textbook import TEXTBOOK
 from mppi_ros.parameters.errors import MppiError
 from mppi_ros.simulation.world import World
@@ -46,6 +47,10 @@ class Standing:
     def set_costmap(self, stamp: float, costmap: Costmap) -> None:
         """Ignore a costmap."""
         del stamp, costmap
+
+    def set_scan(self, scan: Scan) -> None:
+        """Ignore a scan."""
+        del scan
 
     def set_plan(self, stamp: float, poses: NDArray[np.float64]) -> None:
         """Ignore a plan float64[N, 3]."""

@@ -1,0 +1,55 @@
+"""A planar scan, with the checks of a message from outside."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mppi_ros.parameters.errors import InputError
+
+MAX_BEAMS = 100_000
+
+
+@dataclass(frozen=True)
+class Scan:
+    """
+    One scan.
+
+    Attributes
+    ----------
+    stamp : float
+        Time of the scan [s].
+    angles : float64[n]
+        Direction of each beam in the base frame [rad].
+    ranges : float32[n]
+        Measured range of each beam [m]; inf without a return, NaN where nothing is known.
+    mount : (float, float)
+        Position of the sensor in the base frame [m].
+    max_range : float
+        Maximum range [m].
+
+    """
+
+    stamp: float
+    angles: NDArray[np.float64]
+    ranges: NDArray[np.float32]
+    mount: tuple[float, float]
+    max_range: float
+
+    def check(self) -> None:
+        """Raise InputError if a value is not valid."""
+        if not math.isfinite(self.stamp):
+            raise InputError(f'scan stamp = {self.stamp!r} s is not finite')
+        if self.angles.shape != self.ranges.shape or self.angles.ndim != 1:
+            raise InputError(
+                f'scan has {self.angles.size} angles and {self.ranges.size} ranges'
+            )
+        if self.angles.size > MAX_BEAMS:
+            raise InputError(f'scan has {self.angles.size} beams, more than {MAX_BEAMS}')
+        if not np.isfinite(self.angles).all() or not all(map(math.isfinite, self.mount)):
+            raise InputError('an angle or the mounting pose of the scan is not finite')
+        if not 0.0 < self.max_range < math.inf:
+            raise InputError(f'scan max_range = {self.max_range!r} m is not positive and finite')

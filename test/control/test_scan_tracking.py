@@ -1,0 +1,109 @@
+"""Scans are placed by the odometry at their stamp; the costmap is tracked where they end."""
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from plain_robot import QUICK, room
+import pytest
+
+from mppi_ros.control.controller import Controller
+from mppi_ros.control.inputs import Odometry
+from mppi_ros.control.scan_tracking import MAX_SCAN_AGE, ScanTracker
+from mppi_ros.driving.obstacle_tracking import moving_obstacles
+from mppi_ros.parameters import declaration
+from mppi_ros.simulation.lidar import Lidar
+from mppi_ros.simulation.world import MovingDisc, World
+
+LIDAR = Lidar(field_of_view=math.tau)
+SPEED, TURN = 0.8, 1.5  # [m/s] [rad/s] of the robot
+
+
+def pose_at(time):
+    """Drive on a circle."""
+    yaw = TURN * time
+    return SPEED / TURN * math.sin(yaw), SPEED / TURN * (1.0 - math.cos(yaw)), yaw
+
+
+def odometry_at(time):
+    return Odometry(time, *pose_at(time), SPEED, 0.0, TURN)
+
+
+def scans(seconds, *discs, start=0.0):
+    """Yield scans from a robot on a circle."""
+    world, rng = World(room(), np.zeros((0, 3)), discs, solid_cells=True), np.random.default_rng(0)
+    for step in range(1, round(seconds * LIDAR.rate) + 1):
+        time = start + step / LIDAR.rate
+        yield LIDAR.scan(world, np.array(pose_at(time)), rng, time)
+
+
+@pytest.mark.parametrize('odometry_delay', [-0.04, 0.0, 0.06])
+def test_the_odometry_at_the_stamp_of_a_scan_places_it(odometry_delay):
+    """It is interpolated between measurements, and extrapolated beyond the last one."""
+    tracker = ScanTracker()
+    for step in range(-5, 1):
+        tracker.set_odometry(odometry_at(0.05 * step))
+    for scan in scans(1.0, MovingDisc(2.0, -1.0, 0.25, 0.0, 1.0)):
+        tracker.set_odometry(odometry_at(scan.stamp - odometry_delay))
+        assert tracker.set_scan(scan)
+    (obstacle,) = moving_obstacles(tracker.tracks)
+    assert (obstacle.vx, obstacle.vy) == pytest.approx((0.0, 1.0), abs=0.12)
+    assert math.dist((obstacle.x, obstacle.y), (2.0, 0.0)) < 0.1
+
+
+def test_a_scan_without_a_pose_or_from_the_past_is_not_used():
+    tracker = ScanTracker()
+    first, second = scans(0.1)
+    assert not tracker.set_scan(first)
+    tracker.set_odometry(odometry_at(second.stamp))
+    assert not tracker.set_scan(first)  # before the oldest odometry
+    assert tracker.set_scan(second)
+    assert not tracker.set_scan(second)
+    (late,) = scans(0.05, start=2.0)
+    assert not tracker.set_scan(late)  # the odometry is too old
+    tracker.set_odometry(odometry_at(late.stamp))
+    assert tracker.set_scan(late)
+    tracker.forget()
+    assert not tracker.is_current(late.stamp)
+    assert not tracker.set_scan(late)
+
+
+def controlled(*discs, enabled=True):
+    """Return a controller that has seen scans for one second, and its time."""
+    configuration = declaration.replace(QUICK, {'moving_obstacles.enabled': enabled})
+    controller, now = Controller(configuration), 0.0
+    controller.set_odometry(odometry_at(0.0))
+    controller.set_costmap(0.0, room())
+    for scan in scans(1.0, *discs):
+        now = scan.stamp
+        controller.set_odometry(odometry_at(now))
+        controller.set_scan(scan)
+        controller.tick(now)
+    return controller, now
+
+
+def test_a_moving_obstacle_of_the_scans_is_predicted_until_they_are_too_old():
+    controller, now = controlled(MovingDisc(2.0, -1.0, 0.25, 0.0, 1.0))
+    ((x, y, vx, vy, radius),) = controller._costmaps.moving_obstacles(now + 0.3)
+    assert (x, y) == pytest.approx((2.0, 0.3), abs=0.12)
+    assert (vx, vy, radius) == pytest.approx((0.0, 1.0, 0.25), abs=0.15)
+    assert not len(controller._costmaps.moving_obstacles(now + MAX_SCAN_AGE + 0.1))
+
+
+def test_scans_are_ignored_where_moving_obstacles_are_not_tracked():
+    controller, now = controlled(MovingDisc(2.0, -1.0, 0.25, 0.0, 1.0), enabled=False)
+    assert not len(controller._costmaps.moving_obstacles(now))
+
+
+def test_the_costmap_is_freed_of_a_moving_obstacle_of_the_scans():
+    disc = MovingDisc(2.0, -1.0, 0.25, 0.0, 1.0)
+    controller, now = controlled(disc)
+    shown = room()
+    x = shown.origin_x + (np.arange(shown.data.shape[1]) + 0.5) * shown.resolution
+    y = shown.origin_y + (np.arange(shown.data.shape[0])[:, None] + 0.5) * shown.resolution
+    shown.data[np.hypot(x - 2.0, y) <= 0.25] = 100
+    controller.set_costmap(now, shown)
+    region = controller._costmaps.processed.region
+    place = np.array([2.0]), np.array([0.0])
+    assert region.field.at(*place)[0] == 0.0
+    assert region.still.at(*place)[0] > 1.0
