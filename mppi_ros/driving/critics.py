@@ -94,6 +94,14 @@ def obstacle(step: Any, weights: Any) -> Any:
 
 
 @inline_njit
+def moving_obstacle(away: Any, weights: Any) -> Any:
+    """((comfort − d)⁺ / comfort)² of the distance d, plus the collision cost for d ≤ 0."""
+    near = max(weights.comfort_distance - max(away, np.float32(0.0)), np.float32(0.0))
+    hit = weights.moving_collision if away <= np.float32(0.0) else np.float32(0.0)
+    return weights.moving_obstacle * near * near + hit
+
+
+@inline_njit
 def clearance_speed(step: Any, weights: Any) -> Any:
     """(|v| − free speed)⁺², where the free speed increases with the clearance."""
     gained = weights.speed_per_clearance * max(step.clearance, np.float32(0.0))
@@ -194,6 +202,15 @@ def _obstacle(c: CriticParameters, robot: Robot) -> dict[str, float]:
     }
 
 
+def _moving_obstacle(c: CriticParameters, robot: Robot) -> dict[str, float]:
+    distance = c.moving_obstacle.comfort_distance
+    return {
+        'moving_obstacle': c.moving_obstacle.weight * robot.dt / distance**2,
+        'comfort_distance': distance,
+        'moving_collision': c.moving_obstacle.collision * robot.dt,
+    }
+
+
 def _clearance_speed(c: CriticParameters, robot: Robot) -> dict[str, float]:
     at_contact, per_clearance = c.clearance_speed.free_speed(robot.limits.vx_max)
     return {
@@ -252,6 +269,7 @@ def _prefer_forward(c: CriticParameters, robot: Robot) -> dict[str, float]:
 # One row for each critic, named as its parameters are. Step critics are added in this order.
 CRITICS = {
     'obstacle': Critic(_obstacle, obstacle, ('margin',)),
+    'moving_obstacle': Critic(_moving_obstacle, scales=('comfort_distance',)),
     'clearance_speed': Critic(
         _clearance_speed, clearance_speed, ('speed_at_contact', 'speed_per_clearance')
     ),

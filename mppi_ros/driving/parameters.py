@@ -179,6 +179,27 @@ class Obstacle:
 
 
 @dataclass(frozen=True)
+class MovingObstacle:
+    """
+    Cost of a small distance to the predicted moving obstacles, and of contact with them.
+
+    It is larger than that of static obstacles, since people want room and may turn.
+    """
+
+    weight: float = parameter(
+        1.0, 'cost rate at contact, decreasing to 0 at the comfort distance', unit='s/s', low=0.0,
+        high=1e4,
+    )
+    comfort_distance: float = parameter(
+        0.4, 'distance to a moving obstacle below which a cost applies', unit='m', low=0.01,
+        high=5.0,
+    )
+    collision: float = parameter(
+        100.0, 'cost of a step in predicted contact', unit='s/s', low=0.0, high=1e6
+    )
+
+
+@dataclass(frozen=True)
 class ClearanceSpeed:
     """Cost of speed near obstacles: the free speed grows with the clearance up to top speed."""
 
@@ -295,6 +316,7 @@ class CriticParameters:
     """All critics; costs are in seconds, so a weight of 1 is worth one second of delay."""
 
     obstacle: Obstacle = group(Obstacle)
+    moving_obstacle: MovingObstacle = group(MovingObstacle)
     clearance_speed: ClearanceSpeed = group(ClearanceSpeed)
     path_tracking: Tracking = group(Tracking)
     path_heading: PathHeading = group(PathHeading)

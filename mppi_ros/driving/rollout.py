@@ -160,26 +160,40 @@ def footprint_clearance(
 
 
 @inline_njit
-def dynamic_obstacle_clearance(
-    obstacles: Any, time: Any, discs: Any, body: Any, clearance: Any
+def moving_obstacle_costs(
+    obstacles: Any, time: Any, discs: Any, body: Any, weights: Any, total: Any
 ) -> None:
     """
-    Distance of the footprint to what moves, where it will be after `time`.
+    Critic of each moving obstacle, from the distance of the footprint to where it is after `time`.
 
     A row of `obstacles`, float32[n, 6], is x, y, vx, vy, radius and the growth rate of the radius.
+    An obstacle out of reach of all samples is skipped.
     """
     x, y, c, s = body[:4]
+    away, longest = stack_row(), np.float32(0.0)
+    for disc in range(discs.shape[0]):
+        ahead, aside, radius = discs[disc, 0], discs[disc, 1], discs[disc, 2]
+        longest = max(longest, np.sqrt(ahead * ahead + aside * aside) + radius)
     for n in range(obstacles.shape[0]):
         at_x = obstacles[n, 0] + time * obstacles[n, 2]
         at_y = obstacles[n, 1] + time * obstacles[n, 3]
-        body = obstacles[n, 4] + time * obstacles[n, 5]
+        size = obstacles[n, 4] + time * obstacles[n, 5]
+        reach = longest + size + weights.comfort_distance
+        nearest = np.float32(np.inf)
+        for j in range(BLOCK):
+            dx, dy = x[j] - at_x, y[j] - at_y
+            nearest = min(nearest, dx * dx + dy * dy)
+        if nearest > reach * reach:
+            continue
         for disc in range(discs.shape[0]):
             ahead, aside, radius = discs[disc, 0], discs[disc, 1], discs[disc, 2]
             for j in range(BLOCK):
                 dx = x[j] + ahead * c[j] - aside * s[j] - at_x
                 dy = y[j] + ahead * s[j] + aside * c[j] - at_y
-                free = np.sqrt(dx * dx + dy * dy) - body - radius
-                clearance[j] = min(clearance[j], free)
+                free = np.sqrt(dx * dx + dy * dy) - size - radius
+                away[j] = free if disc == 0 else min(away[j], free)
+        for j in range(BLOCK):
+            total[j] += critics.moving_obstacle(away[j], weights)
 
 
 @inline_njit
@@ -342,7 +356,7 @@ class RolloutArrays(NamedTuple):
     see `PathScalars`; left, float32[p + 1]: time [s] from a point of the path to its end; ways,
     float32[p, 2]: c, s of the body there, see `follows_plan_yaw`; to_go, float32[n]: time [s] left
     round an obstacle, at the places of to_go_grid; pending, float32[waits, m]: see
-    `apply_delay_and_dead_band`; moving_obstacles, float32[n, 6]: see `dynamic_obstacle_clearance`.
+    `apply_delay_and_dead_band`; moving_obstacles, float32[n, 6]: see `moving_obstacle_costs`.
     """
 
     field: Any
@@ -390,8 +404,8 @@ def rollout_block(
             import_state(rows, body)
         footprint_clearance(field, grid, discs, model, body, clearance)
         if moving_obstacles.shape[0] > 0:
-            dynamic_obstacle_clearance(
-                moving_obstacles, np.float32(t + 1) * model.dt, discs, body, clearance
+            moving_obstacle_costs(
+                moving_obstacles, np.float32(t + 1) * model.dt, discs, body, weights, total
             )
         if ends:
             goal_costs(target, path, weights, model, body, arc, near, total)

@@ -66,8 +66,9 @@ class Episode:
     plant : PlantParameters
         True response and odometry of the robot.
     sensing : str
-        'map': the static map only; 'lidar': no map, only scans, and drifting odometry; 'both':
-        scans on the static map.
+        'map': the static map only; 'lidar': no map, only scans; 'both': scans on the static map.
+    drifts : bool, optional
+        The odometry drifts; by default it does without a map.
     lidar : Lidar
         The lidar.
     path : float64[N, 3], optional
@@ -99,6 +100,7 @@ class Episode:
     configuration: ControllerParameters = field(default_factory=ControllerParameters)
     plant: PlantParameters = NOMINAL
     sensing: str = 'both'
+    drifts: bool | None = None
     lidar: Lidar = field(default_factory=Lidar)
     path: NDArray[np.float64] | None = None
     timing_gates: tuple[float, ...] = ()
@@ -134,6 +136,7 @@ class EpisodeRun:
     def __init__(self, episode: Episode) -> None:
         self._episode = episode
         c = episode.configuration
+        drifts = episode.sensing == 'lidar' if episode.drifts is None else episode.drifts
         self._footprint = Footprint.of(c.robot)
         corners = np.reshape(c.robot.footprint, (-1, 2))
         self._body = corners if len(corners) else c.robot.radius
@@ -141,7 +144,7 @@ class EpisodeRun:
         self._plant = Plant(
             dataclasses.replace(
                 episode.plant, motion_model=c.motion_model, limits=c.limits,
-                drifts=episode.sensing == 'lidar',
+                drifts=drifts,
             ),
             episode.start, int(seeds[0]),
         )

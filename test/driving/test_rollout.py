@@ -113,6 +113,10 @@ SCENES = {
     'moving obstacles': Scene(
         cluttered(0), bend(), MotionState(2.0, 3.0, 0.1, 0.3, 0.1), footprint=LONG,
         moving_obstacles=((3.0, 2.4, 0.1, 0.5, 0.2, 0.1), (5.0, 3.5, -0.9, -0.2, 0.3, 0.0))),
+    'two moving obstacles side by side': Scene(
+        cluttered(5), bend(), MotionState(2.0, 3.0, 0.4, 0.3, 0.1), motion_model='omni',
+        moving_obstacles=((3.0, 3.4, -0.3, 0.0, 0.25, 0.1), (2.9, 2.6, -0.3, 0.1, 0.25, 0.1),
+                          (9.0, 9.0, 0.0, 0.0, 0.3, 0.0))),
     'dead bands': Scene(cluttered(10), bend(), MotionState(2.0, 3.0, 0.1, 0.2, 0.3),
                         prediction=PredictionParameters(dead_band_linear=0.15,
                                                         dead_band_angular=0.3)),
@@ -237,6 +241,7 @@ def reference(scene, controls):
         doubtful |= (sure_by[t] < 1e-6) & (t > 0)
 
         clearance = np.full(count, np.inf)
+        to_moving = np.full((len(scene.moving_obstacles), count), np.inf)
         for ahead, aside, radius in scene.footprint.discs:
             disc_x = x + ahead * np.cos(yaw) - aside * np.sin(yaw)
             disc_y = y + ahead * np.sin(yaw) + aside * np.cos(yaw)
@@ -244,12 +249,12 @@ def reference(scene, controls):
             free = field.at(disc_x, disc_y) - swept
             doubtful |= np.abs(free) < 1e-5
             clearance = np.minimum(clearance, free)
-            for at_x, at_y, mover_vx, mover_vy, body, growth in scene.moving_obstacles:
+            for n, (at_x, at_y, vx, vy_there, body, growth) in enumerate(scene.moving_obstacles):
                 time = (t + 1) * DT
-                away = np.hypot(disc_x - at_x - time * mover_vx, disc_y - at_y - time * mover_vy)
+                away = np.hypot(disc_x - at_x - time * vx, disc_y - at_y - time * vy_there)
                 free = away - body - time * growth - radius
                 doubtful |= np.abs(free) < 1e-5
-                clearance = np.minimum(clearance, free)
+                to_moving[n] = np.minimum(to_moving[n], free)
             for cells in (disc_x - field.origin_x, disc_y - field.origin_y):
                 part = cells / field.resolution
                 doubtful |= np.abs(part - np.round(part)) < 2e-4
@@ -270,6 +275,11 @@ def reference(scene, controls):
         costs['obstacle'] += DT * (
             critics.obstacle.weight * (nearness / critics.obstacle.margin) ** 2
             + critics.obstacle.collision * (clearance <= 0.0))
+        moving = critics.moving_obstacle
+        close = np.maximum(moving.comfort_distance - np.maximum(to_moving, 0.0), 0.0)
+        costs['moving_obstacle'] += DT * (
+            moving.weight * (close / moving.comfort_distance) ** 2
+            + moving.collision * (to_moving <= 0.0)).sum(0)
         speed = critics.clearance_speed
         at_contact, per_clearance = speed.free_speed(limits.vx_max)
         allowed = at_contact + per_clearance * np.maximum(clearance, 0.0)

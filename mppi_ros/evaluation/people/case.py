@@ -87,7 +87,7 @@ class PeopleCase(Case):
         world = episode.world.with_moving_obstacles(people)
         return replace(
             episode, world=world, crowd=crowd, driver=driver_of(self.baseline, world, self.goal),
-            lidar=Lidar(field_of_view=self.field_of_view),
+            lidar=Lidar(field_of_view=self.field_of_view), drifts=self.kind == 'dynabarn',
             sensing='map' if self.baseline in UNSEEING else episode.sensing,
         )
 
