@@ -21,22 +21,19 @@ from mppi_ros.driving.motion_filter import MotionFilter
 from mppi_ros.driving.obstacle_prediction import DynamicObstacle
 from mppi_ros.driving.scan import Scan
 from mppi_ros.driving.scan_points import ScanPoints
-from mppi_ros.driving.visible_points import Edges, Side, VisiblePoints
+from mppi_ros.driving.visible_points import Confirmation, Edges, Side, VisiblePoints
 
 TRACKING_RANGE = 8.0  # [m] around the robot in which obstacles are tracked
 MAX_OBSTACLE_WIDTH = 1.8  # [m] a cluster that is wider is a wall
 MAX_OBSTACLE_SPEED = 3.0  # [m/s] between two costmaps
 MIN_MATCH_DISTANCE = 0.15  # [m] that the middle of a cluster may jump
 TRACK_MEMORY = 1.0  # [s] of edges from which a velocity is taken
-MIN_TRACK_AGE = 0.3  # [s] that a cluster must have been tracked for
-MIN_SIGHTINGS = 4  # costmaps in which it must have been seen
+MIN_SIGHTINGS = 4  # scans or costmaps in which it must have been seen
 MIN_OBSTACLE_SPEED = 0.1  # [m/s] below which it rests
 REST_SPEED = 0.08  # [m/s] below which a moving obstacle has come to rest
-MIN_SIDE_MOTION = 0.15  # [m] that the only visible edge must have moved,
 MIN_RANGE_CHANGE = 0.1  # [m] of its distance from a robot that has moved as far
 MAX_SIDE_DEVIATION = 0.05  # [m] and no farther from a steady motion
 HIDDEN = (Side(0.0, 0.0, False), Side(0.0, 0.0, False))
-MIN_EDGE_MOTION = 0.1  # [m] that both of its edges must have moved
 COAST_TIME = 1.2  # [s] for which a moving obstacle is predicted without being seen
 MAX_UNSEEN = 2  # costmaps in which its place may be seen free
 MIN_CELLS = 2  # of a moving obstacle that is seen
@@ -123,12 +120,12 @@ class Track:
         x, y, vx, vy = motion.mean.tolist()
         return DynamicObstacle(motion.stamp, x, y, vx, vy, motion.radius)
 
-    def then(self, stamp: float, blob: Blob) -> Track:
+    def then(self, stamp: float, blob: Blob, confirmation: Confirmation) -> Track:
         """Return the track of an obstacle not known to move after it was seen once more."""
         seen = (
             *(each for each in self.seen if stamp - each[0] <= TRACK_MEMORY), (stamp, blob)
         )  # fmt: skip
-        velocity = _velocity(seen)
+        velocity = _velocity(seen, confirmation)
         motion = None
         if velocity != (0.0, 0.0):
             radius = max(each.radius for _, each in seen)
@@ -200,7 +197,7 @@ def track_points(
         if max(np.ptp(view.x[points]), np.ptp(view.y[points])) <= MAX_OBSTACLE_WIDTH
         and (sides := view.sides(points, passing)) is not None
     ]
-    return *kept, *_matched(others, stamp, blobs)
+    return *kept, *_matched(others, stamp, blobs, view.confirmation)
 
 
 def _claim_distance(motion: MotionFilter) -> float:
@@ -241,7 +238,9 @@ def _distinct(tracks: Sequence[Track]) -> list[Track]:
     return kept
 
 
-def _matched(tracks: Sequence[Track], stamp: float, blobs: Sequence[Blob]) -> list[Track]:
+def _matched(
+    tracks: Sequence[Track], stamp: float, blobs: Sequence[Blob], confirmation: Confirmation
+) -> list[Track]:
     """Continue each track with at most one blob, at the least sum of distances."""
     from scipy.optimize import linear_sum_assignment
 
@@ -256,7 +255,7 @@ def _matched(tracks: Sequence[Track], stamp: float, blobs: Sequence[Blob]) -> li
     cost = np.where(distance <= gate, distance - gate, 0.0)
     for old, new in zip(*linear_sum_assignment(cost), strict=True):
         if cost[old, new] < 0.0:
-            result[new] = tracks[old].then(stamp, blobs[new])
+            result[new] = tracks[old].then(stamp, blobs[new], confirmation)
     return result
 
 
@@ -265,23 +264,27 @@ def _middle(edges: Edges) -> tuple[float, float]:
     return 0.5 * (left + right), 0.5 * (bottom + top)
 
 
-def _velocity(seen: Sequence[tuple[float, Blob]]) -> tuple[float, float]:
+def _velocity(
+    seen: Sequence[tuple[float, Blob]], confirmation: Confirmation
+) -> tuple[float, float]:
     """Return the velocity of what was seen to move, else 0."""
     for side in (0, 1):
         if any(not blob.sides[1 - side].is_open for _, blob in seen):
             found = _velocity_of_side(
                 [(t, blob.sides[side], blob.origin) for t, blob in seen
-                 if blob.sides[side].is_open]
+                 if blob.sides[side].is_open],
+                confirmation,
             )
             if found != (0.0, 0.0):
                 return found
     return _velocity_of_edges(
-        [(t, blob.edges) for t, blob in seen if all(side.is_open for side in blob.sides)]
+        [(t, blob.edges) for t, blob in seen if all(side.is_open for side in blob.sides)],
+        confirmation,
     )
 
 
 def _velocity_of_side(
-    seen: Sequence[tuple[float, Side, tuple[float, float]]]
+    seen: Sequence[tuple[float, Side, tuple[float, float]]], confirmation: Confirmation
 ) -> tuple[float, float]:
     """
     Return the velocity of the one side that is not hidden, 0 where it has not moved evenly.
@@ -289,9 +292,9 @@ def _velocity_of_side(
     It is 0 where the side keeps its distance from a robot that moves, too: so does the end of a
     wall at the range of the sensor.
     """
-    if len(seen) < MIN_SIGHTINGS or seen[-1][0] - seen[0][0] < MIN_TRACK_AGE:
+    if len(seen) < MIN_SIGHTINGS or seen[-1][0] - seen[0][0] < confirmation.age:
         return 0.0, 0.0
-    if math.dist(seen[-1][1][:2], seen[0][1][:2]) < MIN_SIDE_MOTION:
+    if math.dist(seen[-1][1][:2], seen[0][1][:2]) < confirmation.side_motion:
         return 0.0, 0.0
     (_, begin, before), (_, end, now) = seen[0], seen[-1]
     farther = abs(math.dist(end[:2], now) - math.dist(begin[:2], before))
@@ -307,12 +310,14 @@ def _velocity_of_side(
     return float(slopes[0]), float(slopes[1])
 
 
-def _velocity_of_edges(seen: Sequence[tuple[float, Edges]]) -> tuple[float, float]:
+def _velocity_of_edges(
+    seen: Sequence[tuple[float, Edges]], confirmation: Confirmation
+) -> tuple[float, float]:
     """Return the slower of the velocities of opposite edges, 0 where they differ in direction."""
-    if len(seen) < MIN_SIGHTINGS or seen[-1][0] - seen[0][0] < MIN_TRACK_AGE:
+    if len(seen) < MIN_SIGHTINGS or seen[-1][0] - seen[0][0] < confirmation.age:
         return 0.0, 0.0
     moved = np.abs(np.subtract(seen[-1][1], seen[0][1]))
-    if max(min(moved[0], moved[2]), min(moved[1], moved[3])) < MIN_EDGE_MOTION:
+    if max(min(moved[0], moved[2]), min(moved[1], moved[3])) < confirmation.edge_motion:
         return 0.0, 0.0
     times = np.array([time for time, _ in seen])
     edges = np.array([edges for _, edges in seen])

@@ -9,9 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mppi_ros.driving.scan import Scan
-from mppi_ros.driving.visible_points import BEAM_COUNT, FREE_SHARE, VisiblePoints, beams
+from mppi_ros.driving.visible_points import (
+    BEAM_COUNT,
+    FREE_SHARE,
+    Confirmation,
+    VisiblePoints,
+    beams,
+)
 
 SURFACE_STD = 0.03  # [m] of a point from the surface of a disc
+CONFIRMATION = Confirmation(age=0.2, edge_motion=0.07, side_motion=0.12)
 CLUSTER_GAP = 0.15  # [m] between neighbours of a cluster, and more where beams lie farther apart
 GAP_SPACINGS = 2.5  # of the distance between two beams
 FREE_SAMPLES = 7  # along each axis of a disc
@@ -56,8 +63,9 @@ class ScanPoints(VisiblePoints):
         dx, dy = (np.where(hit, ranges, 0.0) * turn for turn in (np.cos(angles), np.sin(angles)))
         near = np.flatnonzero(hit & (np.abs(dx) < reach) & (np.abs(dy) < reach))
         return cls(
-            origin, reach, 0.0, SURFACE_STD, 0.0, origin[0] + dx[near], origin[1] + dy[near],
-            ranges[near], beam[near], np.ones(len(near), bool), nearest, increment,
+            origin, reach, 0.0, SURFACE_STD, 0.0, CONFIRMATION, origin[0] + dx[near],
+            origin[1] + dy[near], ranges[near], beam[near], np.ones(len(near), bool),
+            nearest, increment,
         )  # fmt: skip
 
     def clusters(self, points: NDArray[np.intp]) -> list[NDArray[np.intp]]:

@@ -13,12 +13,14 @@ from mppi_ros.driving.visible_points import (
     BEAM_COUNT,
     FREE_SHARE,
     VISIBLE_DEPTH,
+    Confirmation,
     VisiblePoints,
     beams,
 )
 
 RIM_CELLS = 3  # from the rim of a costmap within which a cluster may go on beyond it
 SURFACE_STD = 0.05  # [m] of a cell from the surface of a disc
+CONFIRMATION = Confirmation(age=0.3, edge_motion=0.1, side_motion=0.15)
 MEMORY = 0.4  # [s] for which a costmap may show a cell that a moving obstacle has left
 
 
@@ -67,8 +69,9 @@ class VisibleCells(VisiblePoints):
             np.minimum.at(nearest, (beam[covered] + aside) % BEAM_COUNT, away[covered])
         seen = away <= nearest[beam] + VISIBLE_DEPTH
         return cls(
-            origin, reach, res, SURFACE_STD, MEMORY, x[seen], y[seen], away[seen], beam[seen],
-            (away <= nearest[beam] + res)[seen], nearest, costmap, rows[seen], columns[seen],
+            origin, reach, res, SURFACE_STD, MEMORY, CONFIRMATION, x[seen], y[seen], away[seen],
+            beam[seen], (away <= nearest[beam] + res)[seen], nearest, costmap, rows[seen],
+            columns[seen],
         )  # fmt: skip
 
     def clusters(self, cells: NDArray[np.intp]) -> list[NDArray[np.intp]]:

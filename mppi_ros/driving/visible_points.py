@@ -27,6 +27,19 @@ class Side(NamedTuple):
 
 
 
+class Confirmation(NamedTuple):
+    """
+    What is required of an obstacle before it counts as moving.
+
+    Tracked for `age` [s]; both edges have moved by `edge_motion` [m], or the only visible side by
+    `side_motion` [m].
+    """
+
+    age: float
+    edge_motion: float
+    side_motion: float
+
+
 @dataclass(frozen=True)
 class VisiblePoints(ABC):
     """
@@ -44,6 +57,8 @@ class VisiblePoints(ABC):
         Standard deviation of a point from the surface of a disc [m].
     memory : float
         Time for which a point may show what has left [s].
+    confirmation : Confirmation
+        When an obstacle counts as moving.
     x, y, away : float64[n]
         Points [m], and their distance from the origin [m].
     beam : intp[n]
@@ -61,6 +76,7 @@ class VisiblePoints(ABC):
     spacing: float
     surface_std: float
     memory: float
+    confirmation: Confirmation
     x: NDArray[np.float64]
     y: NDArray[np.float64]
     away: NDArray[np.float64]
