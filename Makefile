@@ -49,7 +49,8 @@ test-oldest:
 faults: env
 	-$(BIN)/pip install --quiet --disable-pip-version-check --only-binary :all: atheris
 	$(WITH_ROS) $(BIN)/pytest --long --timeout 7200 test/faults test/fuzz \
-	    test/control/test_guarantees.py test/system/test_faults.py
+	    test/control/test_guarantees.py test/nodes/test_controller_node.py \
+	    test/system/test_faults.py
 
 docs: env
 	$(BIN)/python -m sphinx -q -W docs build/docs

@@ -13,6 +13,7 @@ EXTREME = 'parameter at an end of its range'
 JUDGED = 'commands judged'
 MESSAGE = 'hostile messages'
 EVENTS = 'sequences of random events'
+TRANSITION = 'lifecycle transitions'
 
 
 def tally(reports: Iterable[pytest.TestReport]) -> list[str]:
@@ -28,7 +29,7 @@ def tally(reports: Iterable[pytest.TestReport]) -> list[str]:
                      f'{len(states)} states of driving')
     if found[REAL]:
         lines.append(f'{len(set(found[REAL]))} faults of real processes')
-    for name in (EXTREME, JUDGED, MESSAGE, EVENTS):
+    for name in (EXTREME, JUDGED, MESSAGE, EVENTS, TRANSITION):
         if found[name]:
             lines.append(f'{name}: {sum(found[name])}')
     return lines

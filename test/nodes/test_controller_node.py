@@ -25,8 +25,10 @@ import rclpy  # noqa: E402
 from rclpy.executors import SingleThreadedExecutor  # noqa: E402
 from rclpy.lifecycle import TransitionCallbackReturn  # noqa: E402
 from rclpy.parameter import Parameter  # noqa: E402
+from rclpy.publisher import Publisher  # noqa: E402
 from rclpy.serialization import serialize_message  # noqa: E402
 from std_msgs.msg import Empty  # noqa: E402
+from tally import TRANSITION  # noqa: E402
 
 from mppi_ros.control.controller import Controller  # noqa: E402
 from mppi_ros.control.input_monitor import ClockMonitor  # noqa: E402
@@ -466,6 +468,103 @@ def test_the_lifecycle_keeps_nothing_of_the_cycles_before(node, monkeypatch):
     assert sum(reference() is not None for reference in made) <= 2
     assert threading.active_count() == threads
     assert len(node.default_callback_group.entities) == entities
+
+
+# Transition and state after it, for each transition that is possible in a state.
+POSSIBLE = {
+    'unconfigured': {Transition.TRANSITION_CONFIGURE: 'inactive'},
+    'inactive': {Transition.TRANSITION_ACTIVATE: 'active',
+                 Transition.TRANSITION_CLEANUP: 'unconfigured'},
+    'active': {Transition.TRANSITION_DEACTIVATE: 'inactive'},
+}
+SHUTDOWN = {
+    'unconfigured': Transition.TRANSITION_UNCONFIGURED_SHUTDOWN,
+    'inactive': Transition.TRANSITION_INACTIVE_SHUTDOWN,
+    'active': Transition.TRANSITION_ACTIVE_SHUTDOWN,
+}
+TRANSITIONS, MANY_TRANSITIONS = 40, 2000  # requests that are granted
+WARM_UP_TRANSITIONS = 20  # granted requests before the memory is measured
+MAX_GROWTH = 8.0  # [MB] of memory, whatever the number of transitions
+
+
+def inputs(now):
+    """Return odometry, costmap and plan of a robot at rest before a free way, at `now` [s]."""
+    free = Costmap(np.zeros((100, 100), np.int8), 0.05, -2.5, -2.5)
+    plan = [(0.05 * i, 0.0, 0.0) for i in range(40)]
+    rest = Motion(now, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+    return (
+        conversions.odometry_to_msg(rest, 'odom', 'base_link'),
+        serialize_message(conversions.costmap_to_msg(free, now, 'odom')),
+        serialize_message(conversions.path_to_msg(plan, now, 'odom')),
+    )
+
+
+def test_transitions_in_any_order_leave_state_silence_and_memory_as_they_should_be(
+        node, monkeypatch, request, record_property):
+    rng, sent, publish = np.random.default_rng(7), [], Publisher.publish
+
+    def recorded(publisher, message):
+        if publisher.topic_name == '/cmd_vel':
+            command = message.twist.linear.x, message.twist.angular.z
+            sent.append((node._state_machine.current_state[1], command))
+        publish(publisher, message)
+
+    now = [50.0]
+
+    def drive():
+        """Tick with good inputs until the robot moves off."""
+        for _ in range(2000):
+            now[0] += 0.05
+            odometry, costmap, plan = inputs(now[0])
+            node.intake.on_odom(odometry)
+            node.intake.on_costmap(costmap)
+            node.intake.on_plan(plan)
+            node._tick()
+            if sent[-1][1][0] > 0.0:
+                return
+            time.sleep(0.005)  # for the processing
+        pytest.fail(f'no command but zero: {node._health._last}')
+
+    # A clock of its own: the robot drives however slow the machine is.
+    monkeypatch.setattr(node, '_now', lambda: now[0])
+    monkeypatch.setattr(node, '_clocks', lambda: (now[0], now[0]))
+    node.set_parameters([Parameter('safety.watchdog_periods', value=0)])
+    monkeypatch.setattr(Publisher, 'publish', recorded)
+    ask = node._service_change_state.callback
+    state, found, threads = 'unconfigured', {}, {}
+    granted = drives = refused = 0
+    count = MANY_TRANSITIONS if request.config.getoption('--long') else TRANSITIONS
+    while granted < count:
+        number = int(rng.integers(0, 10))
+        if number == SHUTDOWN[state]:
+            continue
+        after = POSSIBLE[state].get(number)
+        wanted = ChangeState.Request(transition=Transition(id=number))
+        answer = ask(wanted, ChangeState.Response())
+        assert answer.success == (after is not None)
+        state = after or state
+        assert node._state_machine.current_state[1] == state
+        refused += after is None
+        if after is None:
+            continue
+        granted += 1
+        if state == 'active' and rng.random() < 0.5:
+            drive()
+            drives += 1
+        if number == Transition.TRANSITION_DEACTIVATE:
+            assert sent[-1][1] == (0.0, 0.0)
+        if number in (Transition.TRANSITION_DEACTIVATE, Transition.TRANSITION_CLEANUP):
+            assert None not in (each() for each in node.default_callback_group.entities)
+        assert found.setdefault(state, everything(node)) == everything(node)
+        assert threads.setdefault(state, threading.active_count()) == threading.active_count()
+        if granted == WARM_UP_TRANSITIONS:
+            before = rss()
+    assert set(found) == set(POSSIBLE)
+    assert refused > count / 2
+    assert drives > count / 16
+    assert all(command == (0.0, 0.0) for at, command in sent if at != 'active')
+    assert rss() - before < MAX_GROWTH
+    record_property(TRANSITION, granted)
 
 
 @pytest.mark.parametrize('compiles', [False, True])

@@ -234,6 +234,7 @@ class MppiController(ParameterMixin[ControllerParameters], ManagedNode):
             self._action.deactivate()
         self.unbond()
         self._command.wait_for_all_acked(Duration(seconds=0.5))
+        self.forget_destroyed()
 
     def _release(self) -> None:
         self._warned = ()
