@@ -164,9 +164,15 @@ class ControllerBase:
         if self._costmaps.set(stamp, costmap, timeout, self._monitor.clock.now):
             self._ask()
 
-    def set_scan(self, scan: Scan) -> None:
+    def set_scan(self, scan: Scan) -> bool:
         """
-        Track the obstacles in a scan, if moving obstacles are tracked and the pose is known.
+        Track the obstacles in a scan.
+
+        Returns
+        -------
+        bool
+            Whether the scan is used: tracking in scans is enabled, the odometry covers the stamp,
+            and the scan is newer than the last one.
 
         Raises
         ------
@@ -175,8 +181,14 @@ class ControllerBase:
 
         """
         scan.check()
-        if self._configuration.moving_obstacles.enabled:
-            self._costmaps.scans.set_scan(scan)
+        tracking = self._configuration.moving_obstacles
+        if not (tracking.enabled and tracking.use_scan):
+            return False
+        return self._costmaps.scans.set_scan(scan.without(self._footprint))
+
+    def tracks_scans(self, time: float) -> bool:
+        """Return whether obstacles are tracked in scans at a time [s], not on the costmap."""
+        return self._costmaps.scans.is_current(time)
 
     def forget_costmap(self) -> None:
         """Discard the costmap: it belongs to another frame."""

@@ -117,10 +117,15 @@ class IdentificationParameters:
 
 @dataclass(frozen=True)
 class MovingObstacleParameters:
-    """Tracking and prediction of moving obstacles on the costmap."""
+    """Tracking and prediction of moving obstacles."""
 
     enabled: bool = parameter(
-        True, 'track moving obstacles on the costmap and plan with their predicted positions'
+        True, 'track moving obstacles and plan with their predicted positions'
+    )
+    use_scan: bool = parameter(
+        True,
+        'track moving obstacles in the scans of the topic scan while they arrive; otherwise on '
+        'the costmap',
     )
     risk: float = parameter(
         0.2,

@@ -235,10 +235,10 @@ class RecordedController(Controller):
         self._record('costmap', stamp=stamp, costmap=costmap)
         super().set_costmap(stamp, costmap)
 
-    def set_scan(self, scan: Scan) -> None:
+    def set_scan(self, scan: Scan) -> bool:
         """Record the call and forward it."""
         self._record('scan', **vars(scan))
-        super().set_scan(scan)
+        return super().set_scan(scan)
 
     def forget_costmap(self) -> None:
         """Record the call and forward it."""

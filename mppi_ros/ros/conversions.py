@@ -6,7 +6,7 @@ from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 import math
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
@@ -27,15 +27,30 @@ from sensor_msgs.msg import LaserScan
 
 from mppi_ros.control.inputs import Command, Odometry
 from mppi_ros.driving.costmap import Costmap
+from mppi_ros.driving.scan import Scan
 from mppi_ros.parameters.errors import InputError
 
 QUATERNION_NORM = (0.99, 1.01)  # accepted range, wider than float32 rounding
 LEVEL_TOLERANCE = 1e-3  # [rad] rotation of a grid's origin
 MAX_PATH_POSES = 100_000
+MAX_SCAN_BEAMS = 2000  # of a scan that is used; the tracker distinguishes 720 directions
 # Cost values 0..255 of nav2_msgs/Costmap as OccupancyGrid values, with Nav2's conversion.
 NAV2_COSTS = np.array(
     [0, *(1 + 97 * (cost - 1) // 251 for cost in range(1, 253)), 99, 100, -1], np.int8
 )
+
+
+class SensorMount(NamedTuple):
+    """
+    Pose of a planar sensor in the base frame: x [m], y [m], yaw [rad].
+
+    `sense` is 1 where its angles count counter-clockwise seen from above, −1 upside down.
+    """
+
+    x: float
+    y: float
+    yaw: float
+    sense: float
 
 
 def seconds_from_msg(stamp: Time) -> float:
@@ -360,6 +375,40 @@ def scan_to_msg(
     seen = np.where(ranges < max_range, ranges, np.inf).astype(np.float32)
     message.ranges = array('f', seen.tobytes())
     return message
+
+
+def scan_from_msg(message: LaserScan, stamp: float, mount: SensorMount) -> Scan:
+    """
+    Return a scan with the time `stamp` [s], in the base frame.
+
+    By REP 117 a range of +inf or from range_max on is no return; −inf is too close. Below
+    range_min and at NaN nothing is known. A scan of more than MAX_SCAN_BEAMS is thinned out.
+
+    Raises
+    ------
+    InputError
+        There is no range, or angles or limits of the ranges are not valid.
+
+    """
+    start, increment = message.angle_min, message.angle_increment
+    low, high = message.range_min, message.range_max
+    _check_finite('scan.angle_min', start, 'rad')
+    _check_finite('scan.angle_increment', increment, 'rad')
+    ranges = np.frombuffer(message.ranges, np.float32)
+    if not ranges.size:
+        raise InputError('scan.ranges is empty')
+    if not increment and ranges.size > 1:
+        raise InputError('scan.angle_increment = 0.0 rad of several beams')
+    if not 0.0 <= low < high < math.inf:
+        raise InputError(
+            f'scan.range_max = {high!r} m: 0 ≤ range_min = {low!r} m < range_max < inf is expected'
+        )
+    every = -(-ranges.size // MAX_SCAN_BEAMS)
+    angles = mount.yaw + mount.sense * (start + increment * np.arange(0, ranges.size, every))
+    ranges = ranges[::every].copy()
+    ranges[ranges < low] = np.nan
+    ranges[ranges >= high] = np.inf
+    return Scan(stamp, angles, ranges, (mount.x, mount.y), high)
 
 
 def diagnostics_to_msg(

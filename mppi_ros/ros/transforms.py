@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,7 +12,7 @@ from rclpy.time import Time
 
 from mppi_ros.control.tick_result import Reason
 from mppi_ros.parameters.errors import InputError
-from mppi_ros.ros.conversions import seconds_from_msg, yaw_from_msg
+from mppi_ros.ros.conversions import SensorMount, seconds_from_msg, yaw_from_msg
 
 try:
     import tf2_ros
@@ -19,6 +20,7 @@ except ImportError:  # not part of the ROS 2 wheels
     tf2_ros = None
 
 
+MAX_TILT = 0.2  # [rad] of a planar sensor from the horizontal
 NEAR = 1e-3  # [m] [rad] difference below which transforms count as equal
 AHEAD = 2.0  # [s] larger than any post-dating of a transform by a localisation node
 
@@ -94,6 +96,36 @@ class TransformBuffer:
         """
         if source == target:
             return SAME
+        found = self._look_up(prefix, source, target, timeout).transform
+        place = found.translation
+        return Transform2D(place.x, place.y, yaw_from_msg(found.rotation))
+
+    def find_mount(self, prefix: str, source: str, target: str) -> SensorMount:
+        """
+        Return the pose of a planar sensor with the frame `source` in frame `target`; see `find`.
+
+        Raises
+        ------
+        TransformError
+            As `find`.
+        InputError
+            The sensor is tilted by more than MAX_TILT.
+
+        """
+        if source == target:
+            return SensorMount(*SAME, 1.0)
+        found = self._look_up(prefix, source, target, 0.0).transform
+        place, turn = found.translation, found.rotation
+        upward = 1.0 - 2.0 * (turn.x**2 + turn.y**2)
+        if not abs(upward) >= math.cos(MAX_TILT):
+            tilt = math.acos(min(abs(upward), 1.0))
+            raise InputError(
+                f'{prefix}: it is tilted by {tilt:.2f} rad, at most {MAX_TILT} rad are possible'
+            )
+        return SensorMount(place.x, place.y, yaw_from_msg(turn), math.copysign(1.0, upward))
+
+    def _look_up(self, prefix: str, source: str, target: str, timeout: float) -> Any:
+        """Return the transform between different frames; see `find`."""
         if self._buffer is None:
             raise TransformError(
                 Reason.TRANSFORM_MISSING,
@@ -119,8 +151,7 @@ class TransformBuffer:
                 Reason.TRANSFORM_OLD,
                 f'{prefix}: the transform is {age:.2f} s old, limit {timeout:g} s',
             )
-        place, turn = found.transform.translation, found.transform.rotation
-        return Transform2D(place.x, place.y, yaw_from_msg(turn))
+        return found
 
     def transform(
         self, poses: NDArray[np.float64], what: str, source: str, target: str
