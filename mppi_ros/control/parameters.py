@@ -274,6 +274,13 @@ class InterfaceParameters:
         choices=('occupancy_grid', 'nav2_costmap'),
         live=False,
     )
+    obstacles_type: str = parameter(
+        'none',
+        'type of the topic obstacles, on which a detector publishes moving obstacles: '
+        'autoware_perception_msgs/TrackedObjects; none does not subscribe',
+        choices=('none', 'tracked_objects'),
+        live=False,
+    )
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,12 @@ from rclpy.time import Time
 
 from mppi_ros.control.tick_result import Reason
 from mppi_ros.parameters.errors import InputError
-from mppi_ros.ros.conversions import SensorMount, seconds_from_msg, yaw_from_msg
+from mppi_ros.ros.conversions import (
+    SensorMount,
+    Transform2D,
+    seconds_from_msg,
+    yaw_from_msg,
+)
 
 try:
     import tf2_ros
@@ -21,7 +26,6 @@ except ImportError:  # not part of the ROS 2 wheels
 
 
 MAX_TILT = 0.2  # [rad] of a planar sensor from the horizontal
-NEAR = 1e-3  # [m] [rad] difference below which transforms count as equal
 AHEAD = 2.0  # [s] larger than any post-dating of a transform by a localisation node
 
 
@@ -31,28 +35,6 @@ class TransformError(InputError):
     def __init__(self, code: Reason, message: str) -> None:
         super().__init__(message)
         self.code = code
-
-
-class Transform2D(NamedTuple):
-    """Pose of one frame in another: x [m], y [m], yaw [rad]."""
-
-    x: float
-    y: float
-    yaw: float
-
-    def apply(self, poses: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Transform poses float64[N, 3] from the child into the parent frame."""
-        cosine, sine = np.cos(self.yaw), np.sin(self.yaw)
-        x, y = poses[:, 0], poses[:, 1]
-        return np.column_stack((
-            self.x + cosine * x - sine * y, self.y + sine * x + cosine * y, poses[:, 2] + self.yaw
-        ))  # fmt: skip
-
-    def is_near(self, other: Transform2D | None) -> bool:
-        """Return whether both transforms are equal within the tolerance NEAR."""
-        return other is not None and all(
-            abs(mine - its) < NEAR for mine, its in zip(self, other, strict=True)
-        )
 
 
 SAME = Transform2D(0.0, 0.0, 0.0)

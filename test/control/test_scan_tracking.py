@@ -138,3 +138,31 @@ def test_the_costmap_is_freed_of_a_moving_obstacle_of_the_scans():
     place = np.array([2.0]), np.array([0.0])
     assert region.field.at(*place)[0] == 0.0
     assert region.still.at(*place)[0] > 1.0
+
+
+def test_a_track_keeps_its_id_while_it_lives_and_another_one_has_its_own():
+    controller, ids = Controller(QUICK), []
+    controller.set_costmap(0.0, room())
+    discs = [MovingDisc(2.0, -1.0, 0.25, 0.0, 1.0), MovingDisc(-2.5, 1.5, 0.25, 0.0, -0.8)]
+    for scan in scans(2.0, *discs):
+        controller.set_odometry(odometry_at(scan.stamp))
+        controller.set_scan(scan)
+        ids.append({each.id for each in controller.predicted_obstacles(scan.stamp)})
+    assert len(ids[-1]) == 2
+    assert 0 not in ids[-1]
+    assert set().union(*ids) == ids[-1]
+    assert not controller.predicted_obstacles(scan.stamp + 2.0)
+
+
+def test_a_prediction_goes_over_the_horizon_and_grows_with_the_risk():
+    controller, now = controlled(MovingDisc(2.0, -1.0, 0.25, 0.0, 1.0))
+    (found,) = controller.predicted_obstacles(now)
+    horizon = controller.configuration.mppi.horizon
+    travelled = found.discs[-1, :2] - found.discs[0, :2]
+    assert travelled == pytest.approx(horizon * np.array([found.vx, found.vy]))
+    assert np.all(np.diff(found.discs[:, 2]) > 0.0)
+    assert found.discs[0, 2] > found.radius
+    controller.configure(
+        declaration.replace(controller.configuration, {'moving_obstacles.risk': 0.5}))
+    (without,) = controller.predicted_obstacles(now)
+    assert without.discs[:, 2] == pytest.approx(without.radius)

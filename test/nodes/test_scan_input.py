@@ -23,8 +23,8 @@ from ros.test_tf_lookup import (  # noqa: E402
 
 from mppi_ros.control.controller import Controller  # noqa: E402
 from mppi_ros.control.inputs import Odometry  # noqa: E402
-from mppi_ros.nodes.controller.inputs import SCAN_QOS, UNTIMELY_SCAN  # noqa: E402
 from mppi_ros.nodes.controller.node import MppiController  # noqa: E402
+from mppi_ros.nodes.controller.obstacle_inputs import NEWEST, UNTIMELY_SCAN  # noqa: E402
 from mppi_ros.ros import conversions, transforms  # noqa: E402
 from mppi_ros.simulation.lidar import Lidar  # noqa: E402
 from mppi_ros.simulation.world import MovingDisc, World  # noqa: E402
@@ -72,18 +72,23 @@ def moving(node, seconds=1.0, spoil=lambda message: None):
     odometry(node, begun)
     grid = conversions.costmap_to_msg(room(), begun, 'odom')
     node.intake.on_costmap(serialize_message(grid))
+    node.intake.obstacles.take(node.intake.frame)
     for step in range(1, round(20 * seconds) + 1):
         now = begun + 0.05 * step
         odometry(node, now)
         made = message(LIDAR.scan(world, np.zeros(3), rng, 0.05 * step), now)
         spoil(made)
-        node.intake.on_scan(made)
+        node.intake.obstacles.on_scan(made)
     return now
 
 
 def odometry(node, now):
     motion = Odometry(now, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
     node.intake.on_odom(conversions.odometry_to_msg(motion, 'odom', 'base_link'))
+
+
+def scan_status(node, now):
+    return node.intake.obstacles.status(now)['scan']
 
 
 def obstacles(node, now):
@@ -95,8 +100,8 @@ def test_a_disc_that_moves_is_tracked_in_scans_of_another_frame(node):
     ((x, y, vx, vy, radius),) = obstacles(node, now)
     assert (x, y) == pytest.approx((2.0, 0.0), abs=0.1)
     assert (vx, vy, radius) == pytest.approx((0.0, 1.0, 0.25), abs=0.12)
-    assert node.intake.scan_status(now) == 'used'
-    assert node.intake.scan_status(now + 0.6) == 'none: the costmap is tracked'
+    assert scan_status(node, now) == 'used'
+    assert scan_status(node, now + 0.6) == 'none'
     assert node.intake.faults == {}
     assert node.warnings == []
 
@@ -127,7 +132,7 @@ def test_nothing_is_known_at_a_range_of_nan_or_below_the_minimum(node, monkeypat
         np.linspace(0.0, 1.0, 7), np.ones(7), max_range=8.0, stamp=1.0, frame='base_link')
     made.range_min = 0.5
     made.ranges = array('f', [math.nan, -math.inf, 0.0, 0.4, 0.5, 8.0, math.inf])
-    node.intake.on_scan(made)
+    node.intake.obstacles.on_scan(made)
     expected = [math.nan, math.nan, math.nan, math.nan, 0.5, math.inf, math.inf]
     np.testing.assert_array_equal(taken[0].ranges, expected)
     np.testing.assert_allclose(taken[0].angles, np.linspace(0.0, 1.0, 7), atol=1e-6)
@@ -150,8 +155,8 @@ def test_a_scan_that_cannot_be_used_is_ignored_and_warned_of_once(node, spoil, w
     now = moving(node, spoil=spoil)
     assert not len(obstacles(node, now))
     assert node.intake.faults == {}
-    assert words in node.intake.scan_status(now)
-    assert node.intake.scan_status(now).startswith('ignored: ')
+    assert words in scan_status(node, now)
+    assert scan_status(node, now).startswith('ignored: ')
     (warning,) = node.warnings
     assert words in warning
     assert len(obstacles(node, moving(node))) == 1
@@ -159,9 +164,9 @@ def test_a_scan_that_cannot_be_used_is_ignored_and_warned_of_once(node, spoil, w
 
 def test_scans_before_the_first_odometry_are_no_cause_for_a_warning(node):
     world, rng = World(room(), np.zeros((0, 3)), solid_cells=True), np.random.default_rng(0)
-    node.intake.on_scan(message(LIDAR.scan(world, np.zeros(3), rng), node._now()))
+    node.intake.obstacles.on_scan(message(LIDAR.scan(world, np.zeros(3), rng), node._now()))
     assert node.warnings == []
-    assert node.intake.scan_status(node._now()) == f'ignored: {UNTIMELY_SCAN}'
+    assert scan_status(node, node._now()) == f'ignored: {UNTIMELY_SCAN}'
 
 
 def test_a_scanner_that_is_tilted_is_ignored(node, monkeypatch):
@@ -173,7 +178,7 @@ def test_a_scanner_that_is_tilted_is_ignored(node, monkeypatch):
 
     monkeypatch.setattr(Buffer, 'lookup_transform', tilted)
     now = moving(node)
-    assert 'tilted by 0.60 rad' in node.intake.scan_status(now)
+    assert 'tilted by 0.60 rad' in scan_status(node, now)
 
 
 def test_a_mistake_while_tracking_is_no_fault(node, monkeypatch):
@@ -183,7 +188,7 @@ def test_a_mistake_while_tracking_is_no_fault(node, monkeypatch):
     monkeypatch.setattr(Controller, 'set_scan', fail)
     now = moving(node)
     assert node.intake.faults == {}
-    assert node.intake.scan_status(now) == 'ignored: ZeroDivisionError: a mistake'
+    assert scan_status(node, now) == 'ignored: ZeroDivisionError: a mistake'
 
 
 def test_the_transform_of_a_scanner_is_looked_up_once(node, monkeypatch):
@@ -201,7 +206,7 @@ def test_the_parameter_turns_scans_off_and_on_again(node, parameter):
     assert node.set_parameters_atomically([switch]).successful
     now = moving(node)
     assert not len(obstacles(node, now))
-    assert node.intake.scan_status(now) == 'off'
+    assert scan_status(node, now) == 'off'
     assert node.set_parameters_atomically([Parameter(parameter, value=True)]).successful
     assert len(obstacles(node, moving(node))) == 1
 
@@ -212,14 +217,15 @@ def test_a_tick_takes_the_newest_scan_only_where_scans_are_used(node, monkeypatc
         polled.append(subscription.topic_name), None)[1])
     node.intake.take()
     assert polled.count('/scan') == 1
-    assert SCAN_QOS.depth == 1
+    assert NEWEST.depth == 1
     node.set_parameters_atomically([Parameter('moving_obstacles.use_scan', value=False)])
     node.intake.take()
     assert polled.count('/scan') == 1
 
 
-def test_diagnostics_tell_whether_scans_are_used(node):
+def test_diagnostics_tell_whether_scans_are_used(node, monkeypatch):
     moving(node)
+    monkeypatch.setattr(Controller, 'tracks_scans', lambda *_: True)  # however slow the test is
     node.trigger_activate()
     node._tick()
     values = node._health._values(node._health._last)

@@ -15,18 +15,18 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.serialization import serialize_message
 from rclpy.subscription import Subscription
-from sensor_msgs.msg import LaserScan
 from std_msgs.msg import Header
 
 from mppi_ros.control.controller import Controller
 from mppi_ros.control.inputs import Odometry as Measured
 from mppi_ros.control.tick_result import Fault, Reason
 from mppi_ros.driving.costmap import Costmap
+from mppi_ros.nodes.controller.obstacle_inputs import ObstacleInputs
 from mppi_ros.parameters.errors import InputError, ParameterError
 from mppi_ros.ros import cdr, conversions, executor
-from mppi_ros.ros.conversions import SensorMount
+from mppi_ros.ros.conversions import Transform2D
 from mppi_ros.ros.qos import deliver, subscribe_latched
-from mppi_ros.ros.transforms import Transform2D, TransformBuffer, TransformError
+from mppi_ros.ros.transforms import TransformBuffer, TransformError
 
 try:
     from map_msgs.msg import OccupancyGridUpdate
@@ -39,9 +39,6 @@ except ImportError:
 
 MAX_PENDING_UPDATES = 100  # costmap updates that are queued before they are applied
 ODOMETRY_QOS = QoSProfile(depth=20, reliability=ReliabilityPolicy.BEST_EFFORT)
-SCAN_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
-UNTIMELY_SCAN = 'the odometry does not cover its stamp, or it is not newer than the last one'
-MAX_SCAN_WARNINGS = 20  # causes of ignored scans that are logged
 
 
 @dataclass(frozen=True)
@@ -56,11 +53,10 @@ class PlanMessage:
 
 class ControllerInputs:
     """
-    Subscribes to odometry, costmap, scan, plan and goal and passes them to the controller.
+    Subscribes to odometry, costmap, plan and goal and passes them to the controller.
 
     Messages stay in the middleware queue until a tick calls `take`. A tick takes at most one
-    costmap, one scan, one plan and one goal: the most recent ones. An invalid scan is ignored; it
-    is no fault.
+    costmap, one plan and one goal: the most recent ones.
 
     Attributes
     ----------
@@ -70,6 +66,8 @@ class ControllerInputs:
         Frame of the costmap, in which the controller plans.
     odometry : Odometry or None
         Most recent odometry, in `frame`.
+    obstacles : ObstacleInputs
+        The optional inputs that show moving obstacles.
 
     """
 
@@ -94,13 +92,7 @@ class ControllerInputs:
             Odometry, 'odom', self.on_odom, ODOMETRY_QOS, raw=True,
             callback_group=executor.PolledCallbackGroup(), event_callbacks=executor.SUBSCRIPTION,
         )  # fmt: skip
-        self._scan = node.create_subscription(
-            LaserScan, 'scan', self.on_scan, SCAN_QOS,
-            callback_group=executor.PolledCallbackGroup(), event_callbacks=executor.SUBSCRIPTION,
-        )  # fmt: skip
-        self._mount: tuple[tuple[str, str], SensorMount] | None = None  # of which frames
-        self._scan_cause = ''  # why the latest scan is ignored
-        self._scan_warnings: set[str] = set()
+        self.obstacles = ObstacleInputs(node, controller, self._frames)
         self._costmaps = self._subscribe_costmap()
         self._parts: list[Subscription] = []
         if OccupancyGridUpdate is not None:
@@ -127,9 +119,10 @@ class ControllerInputs:
 
     def close(self) -> None:
         """Destroy the subscriptions."""
+        self.obstacles.close()
         self._frames.close()
         for subscription in (
-            self._odom, self._scan, *self._costmaps, *self._parts, *self._goals, *self._plans
+            self._odom, *self._costmaps, *self._parts, *self._goals, *self._plans
         ):  # fmt: skip
             self._node.destroy_subscription(subscription)
 
@@ -141,7 +134,7 @@ class ControllerInputs:
     def take(self) -> None:
         """Take the most recent message of each kind received since the previous tick."""
         self.take_odometry()
-        self._take_scan()
+        self.obstacles.take(self.frame)
         self._take_costmaps()
         for subscription in self._goals:
             message = executor.poll_message(subscription)
@@ -182,60 +175,6 @@ class ControllerInputs:
             self.odometry = odometry
 
         self._accept('odometry', take)
-
-    def _take_scan(self) -> None:
-        if self._uses_scan:
-            message = executor.poll_message(self._scan)
-            if message is not None:
-                self.on_scan(message)
-
-    @property
-    def _uses_scan(self) -> bool:
-        tracking = self._controller.configuration.moving_obstacles
-        return tracking.enabled and tracking.use_scan
-
-    def on_scan(self, message: LaserScan) -> None:
-        """Track the obstacles in a scan; one that cannot be used is ignored."""
-        frame = message.header.frame_id
-        cause, kind = '', ''
-        try:
-            scan = conversions.scan_from_msg(
-                message, self._stamp(message.header), self._mount_of(frame)
-            )
-            if not self._controller.set_scan(scan):
-                cause = kind = UNTIMELY_SCAN
-        except TransformError as error:
-            cause, kind = str(error), frame
-        except InputError as error:
-            cause = str(error)
-            kind = cause.partition(' = ')[0]
-        except Exception as error:  # a programming error must not stop the robot here
-            cause = kind = f'{type(error).__name__}: {error}'
-        self._scan_cause = cause
-        warned = self._scan_warnings
-        if self.odometry is None or kind in ('', *warned) or len(warned) >= MAX_SCAN_WARNINGS:
-            return
-        warned.add(kind)
-        self._node.get_logger().warning(
-            f'scan ignored: {cause}; moving obstacles are tracked on the costmap'
-        )
-
-    def _mount_of(self, frame: str) -> SensorMount:
-        """Return the mounting pose of the scanner with a frame, which does not change."""
-        base = self._controller.configuration.interface.base_frame
-        source = frame or base
-        if self._mount is None or self._mount[0] != (source, base):
-            prefix = f"the scan is in frame '{source}', base_frame is '{base}'"
-            self._mount = (source, base), self._frames.find_mount(prefix, source, base)
-        return self._mount[1]
-
-    def scan_status(self, now: float) -> str:
-        """Return whether scans are used at a time [s], and why not."""
-        if not self._uses_scan:
-            return 'off'
-        if self._scan_cause:
-            return f'ignored: {self._scan_cause}'
-        return 'used' if self._controller.tracks_scans(now) else 'none: the costmap is tracked'
 
     def on_costmap(self, data: bytes) -> None:
         """Take a serialised OccupancyGrid; its frame becomes the planning frame."""
@@ -431,9 +370,7 @@ class ControllerInputs:
         self.faults[what] = Fault(code, message)
 
     def _stamp(self, header: Header) -> float:
-        # By ROS convention a zero stamp means now.
-        now = float(self._node.get_clock().now().nanoseconds) * 1e-9
-        return conversions.seconds_from_msg(header.stamp) or now
+        return conversions.stamp_or_now(header.stamp, self._node.get_clock())
 
 
 def _at_base(odometry: Measured, lever: Transform2D) -> Measured:
