@@ -1,4 +1,8 @@
-"""Inputs, parameters and models of a controller: all that is set between two ticks."""
+"""
+Inputs, parameters and models of a controller: all that is set between two ticks.
+
+More than 400 lines: each input has a method whose docstring states its units and errors.
+"""
 
 from __future__ import annotations
 

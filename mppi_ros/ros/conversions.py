@@ -1,4 +1,8 @@
-"""Conversion between ROS messages and plain arrays, with validation of the messages."""
+"""
+Conversion between ROS messages and plain arrays, with validation of the messages.
+
+More than 400 lines: each message type has a function whose docstring states units and errors.
+"""
 
 from __future__ import annotations
 
