@@ -14,6 +14,7 @@ TF = [('/tf', 'tf'), ('/tf_static', 'tf_static')]  # one transform tree per name
 TOPICS = (
     ('odom_topic', 'odom', 'odometry topic'),
     ('costmap_topic', 'costmap', 'costmap topic'),
+    ('scan_topic', 'scan', 'topic of the scan in which moving obstacles are tracked'),
     ('plan_topic', 'plan', 'path topic'),
     ('cmd_vel_topic', 'cmd_vel', 'velocity command topic'),
 )

@@ -15,6 +15,7 @@ ARGUMENTS = (
      "node_names of Nav2's lifecycle manager"),
     ('odom_topic', 'odom', 'odometry topic'),
     ('costmap_topic', 'local_costmap/costmap', 'costmap topic (OccupancyGrid)'),
+    ('scan_topic', 'scan', 'topic of the scan in which moving obstacles are tracked'),
     ('plan_topic', 'plan', 'path topic, used if follow_path is false'),
     ('cmd_vel_topic', 'cmd_vel_nav', "velocity command topic; cmd_vel_nav for Nav2's velocity "
      'smoother'),

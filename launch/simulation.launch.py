@@ -16,6 +16,7 @@ OFFICE_GOAL = '8.0,5.0,0.0'
 TOPICS = (
     ('odom_topic', 'odom', 'odometry topic'),
     ('costmap_topic', 'costmap', 'costmap topic'),
+    ('scan_topic', 'scan', 'topic of the scan in which moving obstacles are tracked'),
     ('plan_topic', 'plan', 'path topic'),
     ('cmd_vel_topic', 'cmd_vel', 'velocity command topic'),
 )

@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # none, as of the peers of a benchmark and of what the ROS 2 wheels lack.
 NAMES = {
     'PIL': ('python3-pil', 'pillow'),
+    'autoware_perception_msgs': ('autoware_perception_msgs', ''),
     'ament_index_python': ('ament_index_python', ''),
     'bondpy': ('bondpy', ''),
     'distributed': ('', 'distributed'),

@@ -1,7 +1,12 @@
-"""Inputs, parameters and models of a controller: all that is set between two ticks."""
+"""
+Inputs, parameters and models of a controller: all that is set between two ticks.
+
+More than 400 lines: each input has a method whose docstring states its units and errors.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 import dataclasses
 import math
 
@@ -11,6 +16,7 @@ from numpy.typing import NDArray
 from mppi_ros.control import stopping_check
 from mppi_ros.control.costmap_processing import CostmapProcessor, Place, ProcessedCostmap
 from mppi_ros.control.costmap_updater import CostmapUpdater
+from mppi_ros.control.detected_obstacles import check_obstacles
 from mppi_ros.control.input_monitor import InputMonitor, InputStatus
 from mppi_ros.control.inputs import Odometry, check_stamp
 from mppi_ros.control.odometry_consistency import BodyTwist
@@ -28,8 +34,10 @@ from mppi_ros.driving.costmap import Costmap
 from mppi_ros.driving.distance_field import DistanceField
 from mppi_ros.driving.footprint import Footprint
 from mppi_ros.driving.objective import DrivingObjective
+from mppi_ros.driving.obstacle_prediction import DynamicObstacle
 from mppi_ros.driving.plugin import load_plugin
 from mppi_ros.driving.scan import Scan
+from mppi_ros.driving.track_prediction import TrackPrediction, predict_tracks
 from mppi_ros.jit.threads import sleep_between_solves
 from mppi_ros.mppi.optimizer import Optimizer
 from mppi_ros.mppi.parameters import MppiParameters
@@ -164,9 +172,15 @@ class ControllerBase:
         if self._costmaps.set(stamp, costmap, timeout, self._monitor.clock.now):
             self._ask()
 
-    def set_scan(self, scan: Scan) -> None:
+    def set_scan(self, scan: Scan) -> bool:
         """
-        Track the obstacles in a scan, if moving obstacles are tracked and the pose is known.
+        Track the obstacles in a scan.
+
+        Returns
+        -------
+        bool
+            Whether the scan is used: tracking in scans is enabled, the odometry covers the stamp,
+            and the scan is newer than the last one.
 
         Raises
         ------
@@ -175,8 +189,49 @@ class ControllerBase:
 
         """
         scan.check()
-        if self._configuration.moving_obstacles.enabled:
-            self._costmaps.scans.set_scan(scan)
+        tracking = self._configuration.moving_obstacles
+        if not (tracking.enabled and tracking.use_scan):
+            return False
+        return self._costmaps.scans.set_scan(scan.without(self._footprint))
+
+    def set_obstacles(
+        self, stamp: float, obstacles: Sequence[DynamicObstacle], ids: Sequence[int]
+    ) -> bool:
+        """
+        Set the obstacles of a detector, which replace the own tracks for 0.5 s from their stamp.
+
+        Parameters
+        ----------
+        stamp : float
+            Time of the detection [s].
+        obstacles : sequence of DynamicObstacle
+            In the frame of the costmap. Those slower than 0.1 m/s are left to the costmap.
+        ids : sequence of int
+            Of each the number of its track.
+
+        Returns
+        -------
+        bool
+            Whether they are used: moving obstacles are tracked, and these are newer than the last.
+
+        Raises
+        ------
+        InputError
+            A value is not valid; the last obstacles are kept.
+
+        """
+        check_obstacles(stamp, obstacles, ids)
+        if not self._configuration.moving_obstacles.enabled:
+            return False
+        return self._costmaps.detected.set(stamp, obstacles, ids)
+
+    def uses_detections(self, time: float) -> bool:
+        """Return whether the obstacles of a detector are in use at a time [s]."""
+        return self._costmaps.detected.is_current(time)
+
+    def tracks_scans(self, time: float) -> bool:
+        """Return whether obstacles are tracked in scans at a time [s], not on the costmap."""
+        return self._costmaps.scans.is_current(time)
 
     def forget_costmap(self) -> None:
         """Discard the costmap: it belongs to another frame."""
@@ -255,6 +310,13 @@ class ControllerBase:
     def costs(self) -> dict[str, float]:
         """Return the cost of each critic for the optimal trajectory [s]; empty before any."""
         return self._objective.cost_of_each_critic(self._sampler.mean)
+
+    def predicted_obstacles(self, time: float) -> list[TrackPrediction]:
+        """Return the moving obstacles at a time [s], predicted over the horizon."""
+        c = self._configuration
+        return predict_tracks(
+            self._costmaps.moving_tracks(time), time, c.mppi.horizon, c.moving_obstacles.risk
+        )
 
     @property
     def outline(self) -> NDArray[np.float64]:

@@ -108,11 +108,11 @@ class ProcessingRequest:
     known : LocalMap, optional
         Local map, if it has been computed before.
     tracks : tuple of Track
-        Tracks of the latest scan, or of the previous costmap.
+        Tracks of a detector, of the latest scan, or of the previous costmap.
     rolls : bool
         The costmap follows the robot, so later ones show what lies beyond its border.
-    scanned : bool
-        `tracks` are those of a scan.
+    observed : bool
+        `tracks` are those of a detector or a scan, so the costmap is not tracked.
 
     """
 
@@ -128,7 +128,7 @@ class ProcessingRequest:
     known: LocalMap | None
     tracks: tuple[Track, ...] = ()
     rolls: bool = False
-    scanned: bool = False
+    observed: bool = False
 
     def process(self) -> ProcessedCostmap:
         """Process the request; takes up to 0.1 s for costmaps of any size."""
@@ -162,7 +162,7 @@ class ProcessingRequest:
         field = still = self._field(near, outside and not self.rolls)
         tracks: tuple[Track, ...] = ()
         if self.configuration.moving_obstacles.enabled:
-            if self.scanned:
+            if self.observed:
                 tracks = self.tracks
                 rest = remove_moving_obstacles(tracks, self.stamp, near, self.place)
             else:

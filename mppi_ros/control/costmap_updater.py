@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 import dataclasses
 import math
 
@@ -19,6 +18,7 @@ from mppi_ros.control.costmap_processing import (
     parameter_key,
     slack,
 )
+from mppi_ros.control.detected_obstacles import DetectedObstacles
 from mppi_ros.control.input_monitor import InputStatus
 from mppi_ros.control.parameters import ControllerParameters
 from mppi_ros.control.plan_tracker import PlanTracker
@@ -27,8 +27,8 @@ from mppi_ros.control.scan_tracking import ScanTracker
 from mppi_ros.control.tick_result import ControllerState, Fault, Reason, Stop
 from mppi_ros.driving.costmap import Costmap
 from mppi_ros.driving.footprint import Footprint
-from mppi_ros.driving.obstacle_prediction import DynamicObstacle, predict_obstacles
-from mppi_ros.driving.obstacle_tracking import moving_obstacles
+from mppi_ros.driving.obstacle_prediction import predict_obstacles
+from mppi_ros.driving.obstacle_tracking import Track
 
 
 class CostmapUpdater:
@@ -48,6 +48,8 @@ class CostmapUpdater:
         Rate of the costmaps, and whether they follow the robot.
     scans : ScanTracker
         Tracks of the obstacles in scans; without scans they are tracked on the costmap.
+    detected : DetectedObstacles
+        Moving obstacles of a detector, which replace the own tracks while they are current.
 
     """
 
@@ -55,6 +57,7 @@ class CostmapUpdater:
         self.processed: ProcessedCostmap | None = None
         self.renewals = UpdateTracker()
         self.scans = ScanTracker()
+        self.detected = DetectedObstacles()
         self._processor = processor or SynchronousProcessor()
         self._newest: tuple[float, Costmap] | None = None
         self._error: Exception | None = None  # until a tick reports it
@@ -75,6 +78,7 @@ class CostmapUpdater:
         self._newest = self.processed = self._error = None
         self.renewals = UpdateTracker()
         self.scans.forget()
+        self.detected.forget()
         self._generation += 1
 
     def request(
@@ -103,13 +107,13 @@ class CostmapUpdater:
         self._asked, self._asked_rolls = place, self.renewals.rolls
         path = route.ahead
         route.mark_lookahead()
-        scanned = self.scans.is_current(stamp)
+        observed = self._observed_tracks(stamp)
         tracks = () if self.processed is None else self.processed.region.tracks
         self._processor.submit(
             ProcessingRequest(
                 self._generation, c, footprint, stamp, costmap, place, path, route.progress or 0.0,
-                lookahead_distance, known, self.scans.tracks if scanned else tracks,
-                self._asked_rolls, scanned,
+                lookahead_distance, known, tracks if observed is None else observed,
+                self._asked_rolls, observed is not None,
             )
         )  # fmt: skip
 
@@ -174,14 +178,23 @@ class CostmapUpdater:
         words = f'the robot at ({x:.2f}, {y:.2f}) m is outside of the costmap'
         return Fault(Reason.OUTSIDE_COSTMAP, words)
 
+    def moving_tracks(self, time: float) -> list[Track]:
+        """Return the tracks of the moving obstacles that are in use at a time [s]."""
+        known = self._observed_tracks(time)
+        if known is None:
+            known = () if self.processed is None else self.processed.region.tracks
+        return [track for track in known if track.moves]
+
+    def _observed_tracks(self, time: float) -> tuple[Track, ...] | None:
+        """Return the tracks of detector or scans at a time [s]; None to track on the costmap."""
+        for source in (self.detected, self.scans):
+            if source.is_current(time):
+                return source.tracks
+        return None
+
     def moving_obstacles(self, time: float) -> NDArray[np.float64]:
         """Return x, y, vx, vy, radius of the moving obstacles at a time [s], float64[n, 5]."""
-        known: Sequence[DynamicObstacle] = ()
-        if self.scans.is_current(time):
-            known = moving_obstacles(self.scans.tracks)
-        elif self.processed is not None:
-            known = moving_obstacles(self.processed.region.tracks)
-        return predict_obstacles(known, time)
+        return predict_obstacles([track.obstacle for track in self.moving_tracks(time)], time)
 
     def window(self, c: ControllerParameters, footprint: Footprint) -> RollingWindow | None:
         """Return the limits of a rolling costmap, or None if the costmap does not roll."""

@@ -117,10 +117,15 @@ class IdentificationParameters:
 
 @dataclass(frozen=True)
 class MovingObstacleParameters:
-    """Tracking and prediction of moving obstacles on the costmap."""
+    """Tracking and prediction of moving obstacles."""
 
     enabled: bool = parameter(
-        True, 'track moving obstacles on the costmap and plan with their predicted positions'
+        True, 'track moving obstacles and plan with their predicted positions'
+    )
+    use_scan: bool = parameter(
+        True,
+        'track moving obstacles in the scans of the topic scan while they arrive; otherwise on '
+        'the costmap',
     )
     risk: float = parameter(
         0.2,
@@ -267,6 +272,13 @@ class InterfaceParameters:
         'occupancy_grid',
         'type of the topic costmap: nav_msgs/OccupancyGrid or nav2_msgs/Costmap',
         choices=('occupancy_grid', 'nav2_costmap'),
+        live=False,
+    )
+    obstacles_type: str = parameter(
+        'none',
+        'type of the topic obstacles, on which a detector publishes moving obstacles: '
+        'autoware_perception_msgs/TrackedObjects; none does not subscribe',
+        choices=('none', 'tracked_objects'),
         live=False,
     )
 

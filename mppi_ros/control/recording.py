@@ -9,7 +9,7 @@ recorded. A record is an MCAP file of JSON messages, one per event.
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 import json
 import math
 from pathlib import Path
@@ -34,6 +34,7 @@ from mppi_ros.control.inputs import Odometry
 from mppi_ros.control.parameters import ControllerParameters
 from mppi_ros.control.tick_result import Fault, TickResult
 from mppi_ros.driving.costmap import Costmap
+from mppi_ros.driving.obstacle_prediction import DynamicObstacle
 from mppi_ros.driving.scan import Scan
 from mppi_ros.parameters.declaration import flatten
 from mppi_ros.parameters.errors import MppiError
@@ -235,10 +236,17 @@ class RecordedController(Controller):
         self._record('costmap', stamp=stamp, costmap=costmap)
         super().set_costmap(stamp, costmap)
 
-    def set_scan(self, scan: Scan) -> None:
+    def set_scan(self, scan: Scan) -> bool:
         """Record the call and forward it."""
         self._record('scan', **vars(scan))
-        super().set_scan(scan)
+        return super().set_scan(scan)
+
+    def set_obstacles(
+        self, stamp: float, obstacles: Sequence[DynamicObstacle], ids: Sequence[int]
+    ) -> bool:
+        """Record the call and forward it."""
+        self._record('obstacles', stamp=stamp, obstacles=list(map(list, obstacles)), ids=list(ids))
+        return super().set_obstacles(stamp, obstacles, ids)
 
     def forget_costmap(self) -> None:
         """Record the call and forward it."""

@@ -27,6 +27,7 @@ from mppi_ros.control.parameters import ControllerParameters
 from mppi_ros.control.recording import FORMAT_VERSION, Event, result_event
 from mppi_ros.control.tick_result import Fault, Reason
 from mppi_ros.driving.costmap import MAX_SIDE, Costmap
+from mppi_ros.driving.obstacle_prediction import DynamicObstacle
 from mppi_ros.driving.scan import Scan
 from mppi_ros.files import reading
 from mppi_ros.parameters.declaration import replace
@@ -170,6 +171,14 @@ _CALLS: dict[str, tuple[str, Callable[[Event], tuple[Any, ...]]]] = {
         'set_costmap', lambda event: (float(event['stamp']), _costmap(event['costmap']))
     ),
     'scan': ('set_scan', lambda event: (_scan(event),)),
+    'obstacles': (
+        'set_obstacles',
+        lambda event: (
+            float(event['stamp']),
+            [DynamicObstacle(*map(float, row)) for row in event['obstacles']],
+            list(map(int, event['ids'])),
+        ),
+    ),
     'forget_costmap': ('forget_costmap', lambda event: ()),
     'plan': ('set_plan', lambda event: (float(event['stamp']), _array(event['poses']))),
     'goal': ('set_goal', lambda event: (float(event['stamp']), *_triple(event['pose']))),

@@ -109,6 +109,17 @@ class Footprint:
         """Return the radius of the largest disc [m]: half of the narrowest gap that fits."""
         return float(self.discs[:, 2].max())
 
+    def contains(
+        self, x: NDArray[np.float64], y: NDArray[np.float64]
+    ) -> NDArray[np.bool_]:
+        """Return whether each point [m] in the base frame is inside the polygon."""
+        inside = np.zeros(x.shape, bool)
+        for (x1, y1), (x2, y2) in zip(self.polygon, np.roll(self.polygon, -1, 0), strict=True):
+            if y1 != y2:
+                crossing = x1 + (y - y1) / (y2 - y1) * (x2 - x1)
+                inside ^= ((y1 > y) != (y2 > y)) & (x < crossing)
+        return inside
+
     def clearance(
         self, field: DistanceField, poses: NDArray[np.floating]
     ) -> NDArray[np.float64]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import count
 import math
 from typing import NamedTuple
 
@@ -40,6 +41,8 @@ MIN_CELLS = 2  # of a moving obstacle that is seen
 CLAIM_DISTANCE, MAX_CLAIM_DISTANCE = 0.1, 0.4  # [m] from its surface, where it is sure or not
 HALF_SEEN_RADIUS = 0.3  # [m] of an obstacle of which one side is hidden, at least
 RADIUS_GAIN, MAX_RADIUS_CHANGE = 0.2, 0.1  # share and size [m] of what a costmap corrects
+
+_ids = count(1)
 
 
 class Blob(NamedTuple):
@@ -96,6 +99,8 @@ class Track:
         When it was seen last [s].
     unseen : int
         Costmaps since then in which its place was free.
+    id : int
+        Number of an obstacle that moves, unique in the process; 0 of one that does not.
 
     """
 
@@ -104,6 +109,7 @@ class Track:
     sighted: float
     motion: MotionFilter | None = None
     unseen: int = 0
+    id: int = 0
 
     @property
     def moves(self) -> bool:
@@ -130,7 +136,7 @@ class Track:
         if velocity != (0.0, 0.0):
             radius = max(each.radius for _, each in seen)
             motion = MotionFilter.begin(stamp, (blob.x, blob.y), velocity, radius)
-        return Track(seen, blob, stamp, motion)
+        return Track(seen, blob, stamp, motion, id=next(_ids) if motion else 0)
 
     def followed(self, view: VisiblePoints, points: NDArray[np.intp]) -> Track | None:
         """Return the track of a moving obstacle that shows these points; None where it ends."""
@@ -158,7 +164,7 @@ class Track:
             change = RADIUS_GAIN * (blob.radius - fitted.radius)
             change = min(max(change, -MAX_RADIUS_CHANGE), MAX_RADIUS_CHANGE)
             fitted = fitted._replace(radius=fitted.radius + change)
-        return Track((), blob, stamp, fitted)
+        return Track((), blob, stamp, fitted, id=self.id)
 
 
 def track_scan(

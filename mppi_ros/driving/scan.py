@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 import math
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mppi_ros.driving.footprint import Footprint
 from mppi_ros.parameters.errors import InputError
 
 MAX_BEAMS = 100_000
@@ -53,3 +54,19 @@ class Scan:
             raise InputError('an angle or the mounting pose of the scan is not finite')
         if not 0.0 < self.max_range < math.inf:
             raise InputError(f'scan max_range = {self.max_range!r} m is not positive and finite')
+
+    def without(self, footprint: Footprint) -> Scan:
+        """Return the scan with NaN where it shows the body of the robot itself."""
+        ahead, left = self.mount
+        near = np.flatnonzero(self.ranges < footprint.reach + math.hypot(ahead, left))
+        if not len(near):
+            return self
+        ranges, angles = self.ranges[near].astype(np.float64), self.angles[near]
+        own = near[
+            footprint.contains(ahead + ranges * np.cos(angles), left + ranges * np.sin(angles))
+        ]
+        if not len(own):
+            return self
+        rest = self.ranges.copy()
+        rest[own] = np.nan
+        return replace(self, ranges=rest)

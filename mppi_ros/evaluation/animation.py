@@ -40,11 +40,11 @@ def writer_of(path: Path) -> Callable[[Trace, Path, str], None]:
 
 
 def write_animation(trace: Trace, path: Path, title: str = '') -> None:
-    """Draw an episode as a GIF animation of the robot on its map."""
+    """Draw an episode as a GIF animation: robot, map, tracked obstacles and predictions."""
     from matplotlib.animation import FuncAnimation, PillowWriter
     from matplotlib.colors import ListedColormap
     from matplotlib.figure import Figure
-    from matplotlib.patches import Polygon
+    from matplotlib.patches import Circle, Polygon
 
     grid = trace.map
     height, width = grid.shape
@@ -69,17 +69,32 @@ def write_animation(trace: Trace, path: Path, title: str = '') -> None:
     times = np.arange(trace.time[0], trace.time[-1] + 1.0 / FRAME_RATE, 1.0 / FRAME_RATE)
     times = times[:: 1 + len(times) // MAX_FRAMES]
 
+    shown: list[Any] = []
+
+    def draw_obstacles(k: int) -> None:
+        while shown:
+            shown.pop().remove()
+        for obstacle in trace.obstacles[k] if k < len(trace.obstacles) else ():
+            (x, y, _), *_ = discs = obstacle.discs.tolist()
+            shown.append(axes.add_patch(Circle((x, y), obstacle.radius, color='#c2453d')))
+            shown.extend(
+                axes.add_patch(Circle(disc[:2], disc[2], fill=False, color='#c2453d', alpha=0.4))
+                for disc in discs
+            )
+            shown.append(axes.text(x, y, str(obstacle.id), ha='center', va='center', fontsize=7))
+
     def draw(time: float) -> tuple[Any, ...]:
         k = min(int(np.searchsorted(trace.time, time)), len(trace.time) - 1)
         x, y, yaw = trace.pose[k]
         turn = np.array([[np.cos(yaw), np.sin(yaw)], [-np.sin(yaw), np.cos(yaw)]])
         body.set_xy(trace.footprint @ turn + (x, y))
+        draw_obstacles(k)
         trail.set_data(*trace.pose[: k + 1, :2].T)
         caption.set_text(
             f'{trace.time[k]:5.1f} s   {trace.twist[k, 0]:5.2f} m/s   '
             f'clearance {trace.clearance[k]:.2f} m'
         )
-        return body, trail, caption
+        return body, trail, caption, *shown
 
     film = FuncAnimation(figure, draw, frames=times, blit=False)
     film.save(path, PillowWriter(fps=FRAME_RATE), dpi=80)

@@ -36,7 +36,7 @@ from mppi_ros.share import share_path
 from mppi_ros.simulation.lidar import Lidar
 from mppi_ros.simulation.plant import NOMINAL, Plant, PlantParameters
 from mppi_ros.simulation.rolling_costmap import RollingCostmap
-from mppi_ros.simulation.world import World
+from mppi_ros.simulation.world import MovingDisc, World
 
 try:
     from tf2_msgs.msg import TFMessage
@@ -127,6 +127,11 @@ class SimulatorParameters:
         '', "YAML file of the controller, for the robot's body and limits; empty uses defaults",
         live=False,
     )
+    moving_obstacles: tuple[float, ...] = parameter(
+        (),
+        'discs, of each x, y, radius, vx, vy and the time after which it turns back and forth',
+        unit='m, m, m, m/s, m/s, s', low=-1e5, high=1e5, live=False,
+    )
     sensing: str = parameter(
         'lidar', 'source of the costmap', choices=('lidar', 'map'), live=False
     )
@@ -165,6 +170,12 @@ class SimulatorParameters:
     def __post_init__(self) -> None:
         if len(self.start) not in (0, 3):
             raise ParameterError(f'start has {len(self.start)} numbers; x, y, yaw are expected')
+        discs = self.moving_obstacles
+        if len(discs) % 6 or min((*discs[2::6], *discs[5::6]), default=1.0) <= 0.0:
+            raise ParameterError(
+                f'moving_obstacles = {list(discs)}: six numbers each are expected, with a radius '
+                f'and a time greater than 0'
+            )
         if self.speed != 1.0 and not self.publish_clock:
             raise ParameterError(f'speed = {self.speed} needs publish_clock = true')
 
@@ -188,6 +199,8 @@ class KinematicSimulator(ParameterMixin[SimulatorParameters], Node):
         round_body = not controller.robot.footprint
         self._body = controller.robot.radius if round_body else self._footprint.polygon
         self._world = World.load(settings.world or share_path('config', 'worlds', 'office.yaml'))
+        rows = np.reshape(settings.moving_obstacles, (-1, 6)).tolist()
+        self._world = self._world.with_moving_obstacles([MovingDisc(*row) for row in rows])
         self._start_pose = np.array(settings.start or OFFICE_START)
         if self._world.clearance(self._body, self._start_pose) <= 0.0:
             x, y, yaw = self._start_pose

@@ -1,4 +1,8 @@
-"""Conversion between ROS messages and plain arrays, with validation of the messages."""
+"""
+Conversion between ROS messages and plain arrays, with validation of the messages.
+
+More than 400 lines: each message type has a function whose docstring states units and errors.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,7 @@ from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 import math
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
@@ -23,24 +27,69 @@ from nav_msgs.msg import OccupancyGrid, Path
 from nav_msgs.msg import Odometry as OdometryMessage
 import numpy as np
 from numpy.typing import NDArray
+from rclpy.clock import Clock
 from sensor_msgs.msg import LaserScan
 
 from mppi_ros.control.inputs import Command, Odometry
 from mppi_ros.driving.costmap import Costmap
+from mppi_ros.driving.obstacle_prediction import DynamicObstacle
+from mppi_ros.driving.scan import Scan
 from mppi_ros.parameters.errors import InputError
 
 QUATERNION_NORM = (0.99, 1.01)  # accepted range, wider than float32 rounding
+NEAR = 1e-3  # [m] [rad] difference below which transforms count as equal
 LEVEL_TOLERANCE = 1e-3  # [rad] rotation of a grid's origin
 MAX_PATH_POSES = 100_000
+MAX_SCAN_BEAMS = 2000  # of a scan that is used; the tracker distinguishes 720 directions
 # Cost values 0..255 of nav2_msgs/Costmap as OccupancyGrid values, with Nav2's conversion.
 NAV2_COSTS = np.array(
     [0, *(1 + 97 * (cost - 1) // 251 for cost in range(1, 253)), 99, 100, -1], np.int8
 )
 
 
+class Transform2D(NamedTuple):
+    """Pose of one frame in another: x [m], y [m], yaw [rad]."""
+
+    x: float
+    y: float
+    yaw: float
+
+    def apply(self, poses: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Transform poses float64[N, 3] from the child into the parent frame."""
+        cosine, sine = np.cos(self.yaw), np.sin(self.yaw)
+        x, y = poses[:, 0], poses[:, 1]
+        return np.column_stack((
+            self.x + cosine * x - sine * y, self.y + sine * x + cosine * y, poses[:, 2] + self.yaw
+        ))  # fmt: skip
+
+    def is_near(self, other: Transform2D | None) -> bool:
+        """Return whether both transforms are equal within the tolerance NEAR."""
+        return other is not None and all(
+            abs(mine - its) < NEAR for mine, its in zip(self, other, strict=True)
+        )
+
+
+class SensorMount(NamedTuple):
+    """
+    Pose of a planar sensor in the base frame: x [m], y [m], yaw [rad].
+
+    `sense` is 1 where its angles count counter-clockwise seen from above, −1 upside down.
+    """
+
+    x: float
+    y: float
+    yaw: float
+    sense: float
+
+
 def seconds_from_msg(stamp: Time) -> float:
     """Return a stamp in seconds since the epoch of its clock."""
     return float(stamp.sec) + 1e-9 * float(stamp.nanosec)
+
+
+def stamp_or_now(stamp: Time, clock: Clock) -> float:
+    """Return a stamp in seconds; by ROS convention a zero stamp means now."""
+    return seconds_from_msg(stamp) or float(clock.now().nanoseconds) * 1e-9
 
 
 def seconds_to_msg(seconds: float) -> Time:
@@ -360,6 +409,88 @@ def scan_to_msg(
     seen = np.where(ranges < max_range, ranges, np.inf).astype(np.float32)
     message.ranges = array('f', seen.tobytes())
     return message
+
+
+def scan_from_msg(message: LaserScan, stamp: float, mount: SensorMount) -> Scan:
+    """
+    Return a scan with the time `stamp` [s], in the base frame.
+
+    By REP 117 a range of +inf or from range_max on is no return; −inf is too close. Below
+    range_min and at NaN nothing is known. A scan of more than MAX_SCAN_BEAMS is thinned out.
+
+    Raises
+    ------
+    InputError
+        There is no range, or angles or limits of the ranges are not valid.
+
+    """
+    start, increment = message.angle_min, message.angle_increment
+    low, high = message.range_min, message.range_max
+    _check_finite('scan.angle_min', start, 'rad')
+    _check_finite('scan.angle_increment', increment, 'rad')
+    ranges = np.frombuffer(message.ranges, np.float32)
+    if not ranges.size:
+        raise InputError('scan.ranges is empty')
+    if not increment and ranges.size > 1:
+        raise InputError('scan.angle_increment = 0.0 rad of several beams')
+    if not 0.0 <= low < high < math.inf:
+        raise InputError(
+            f'scan.range_max = {high!r} m: 0 ≤ range_min = {low!r} m < range_max < inf is expected'
+        )
+    every = -(-ranges.size // MAX_SCAN_BEAMS)
+    angles = mount.yaw + mount.sense * (start + increment * np.arange(0, ranges.size, every))
+    ranges = ranges[::every].copy()
+    ranges[ranges < low] = np.nan
+    ranges[ranges >= high] = np.inf
+    return Scan(stamp, angles, ranges, (mount.x, mount.y), high)
+
+
+def obstacles_from_msg(
+    message: Any, stamp: float, shift: Transform2D
+) -> tuple[list[DynamicObstacle], list[int]]:
+    """
+    Return the obstacles of an autoware_perception_msgs/TrackedObjects, and their ids.
+
+    A box or polygon becomes the disc about its centre that covers it. Objects without a shape are
+    left out.
+
+    Parameters
+    ----------
+    message : TrackedObjects
+        The objects; the velocity of each is in its own frame.
+    stamp : float
+        Time of the message [s].
+    shift : Transform2D
+        Pose of the frame of the message in the frame of the result.
+
+    Raises
+    ------
+    InputError
+        A number is not finite, or an orientation is not a unit quaternion.
+
+    """
+    obstacles, ids = [], []
+    for number, each in enumerate(message.objects):
+        name = f'objects[{number}].kinematics'
+        pose = pose_from_msg(each.kinematics.pose_with_covariance.pose, f'{name}.pose')
+        linear = each.kinematics.twist_with_covariance.twist.linear
+        _check_finite(f'{name}.twist.linear.x', linear.x, 'm/s')
+        _check_finite(f'{name}.twist.linear.y', linear.y, 'm/s')
+        size, kind = each.shape.dimensions, each.shape.type
+        if kind == each.shape.POLYGON:
+            radius = max((math.hypot(p.x, p.y) for p in each.shape.footprint.points), default=0.0)
+        elif kind == each.shape.CYLINDER:
+            radius = 0.5 * size.x
+        else:
+            radius = 0.5 * math.hypot(size.x, size.y)
+        if not radius > 0.0:
+            continue
+        ((x, y, yaw),) = shift.apply(np.array([pose])).tolist()
+        cos, sin = math.cos(yaw), math.sin(yaw)
+        vx, vy = cos * linear.x - sin * linear.y, sin * linear.x + cos * linear.y
+        obstacles.append(DynamicObstacle(stamp, x, y, vx, vy, radius))
+        ids.append(int.from_bytes(bytes(each.object_id.uuid)[:4], 'big') & 0x7FFFFFFF)
+    return obstacles, ids
 
 
 def diagnostics_to_msg(

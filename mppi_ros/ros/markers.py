@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from colorsys import hsv_to_rgb
 import math
 
 from builtin_interfaces.msg import Duration
@@ -19,9 +20,18 @@ from visualization_msgs.msg import Marker, MarkerArray
 
 from mppi_ros.driving.costmap import Costmap
 from mppi_ros.driving.distance_field import DistanceField
+from mppi_ros.driving.track_prediction import TrackPrediction
 from mppi_ros.ros.conversions import costmap_to_msg, pose_to_msg, seconds_to_msg
 
+CYLINDER_HEIGHT = 0.6  # [m] of a moving obstacle
+CIRCLE_CORNERS = 12
+TRACK_NAMESPACES = ('body', 'velocity', 'prediction', 'label')  # of the markers of a track
 MAX_DRAWN_DISTANCE = 2.0  # [m] to an obstacle, drawn as 0
+
+CIRCLE = [
+    (math.cos(math.tau * corner / CIRCLE_CORNERS), math.sin(math.tau * corner / CIRCLE_CORNERS))
+    for corner in range(CIRCLE_CORNERS)
+]
 
 
 def candidates_to_msg(
@@ -93,6 +103,73 @@ def costs_to_msg(
     descending = sorted(costs.items(), key=lambda item: -item[1])
     marker.text = '\n'.join(f'{name} {cost:.2f} s' for name, cost in descending if cost >= 0.005)
     return MarkerArray(markers=[marker])
+
+
+def obstacles_to_msg(
+    obstacles: Sequence[TrackPrediction], gone: Iterable[int], stamp: float, frame: str
+) -> MarkerArray:
+    """
+    Return moving obstacles as markers whose id is that of the track.
+
+    Each has a cylinder, an arrow as long as the path of 1 s, its predicted path with discs that
+    grow with the margin, and a label with id and speed.
+
+    Parameters
+    ----------
+    obstacles : sequence of TrackPrediction
+        What to show.
+    gone : iterable of int
+        Ids of tracks that have ended: their markers are deleted.
+    stamp, frame
+        Values of the header.
+
+    """
+    message = MarkerArray()
+    for obstacle in obstacles:
+        message.markers += _markers_of(obstacle)
+    message.markers += [
+        Marker(ns=name, id=each, action=Marker.DELETE)
+        for each in gone for name in TRACK_NAMESPACES
+    ]  # fmt: skip
+    for marker in message.markers:
+        marker.header.stamp = seconds_to_msg(stamp)
+        marker.header.frame_id = frame
+    return message
+
+
+def _markers_of(obstacle: TrackPrediction) -> list[Marker]:
+    red, green, blue = hsv_to_rgb(0.618 * obstacle.id % 1.0, 0.8, 1.0)
+    (x, y, _), *_ = discs = obstacle.discs.tolist()
+    kinds = Marker.CYLINDER, Marker.ARROW, Marker.LINE_LIST, Marker.TEXT_VIEW_FACING
+    made = []
+    for name, kind in zip(TRACK_NAMESPACES, kinds, strict=True):
+        marker = Marker(ns=name, id=obstacle.id, type=kind, action=Marker.ADD)
+        marker.pose.orientation.w = 1.0
+        marker.color = ColorRGBA(r=red, g=green, b=blue, a=0.9)
+        marker.lifetime = Duration(nanosec=500_000_000)
+        made.append(marker)
+    body, velocity, prediction, label = made
+    body.pose.position = Point(x=x, y=y, z=0.5 * CYLINDER_HEIGHT)
+    body.scale.x = body.scale.y = 2.0 * obstacle.radius
+    body.scale.z = CYLINDER_HEIGHT
+    body.color.a = 0.5
+    velocity.points = [
+        Point(x=x, y=y, z=CYLINDER_HEIGHT),
+        Point(x=x + obstacle.vx, y=y + obstacle.vy, z=CYLINDER_HEIGHT),
+    ]
+    velocity.scale.x, velocity.scale.y = 0.04, 0.1  # diameters of shaft and head
+    prediction.scale.x = 0.02
+    for centre_x, centre_y, radius in discs:
+        corners = [
+            Point(x=centre_x + radius * cos, y=centre_y + radius * sin) for cos, sin in CIRCLE
+        ]
+        for corner, after in zip(corners, [*corners[1:], corners[0]], strict=True):
+            prediction.points += (corner, after)
+    prediction.points += (Point(x=x, y=y), Point(x=discs[-1][0], y=discs[-1][1]))
+    label.pose.position = Point(x=x, y=y, z=CYLINDER_HEIGHT + 0.3)
+    label.scale.z = 0.2
+    label.text = f'{obstacle.id}: {math.hypot(obstacle.vx, obstacle.vy):.2f} m/s'
+    return made
 
 
 def distance_field_to_msg(field: DistanceField, stamp: float, frame: str) -> OccupancyGrid:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,12 @@ from rclpy.time import Time
 
 from mppi_ros.control.tick_result import Reason
 from mppi_ros.parameters.errors import InputError
-from mppi_ros.ros.conversions import seconds_from_msg, yaw_from_msg
+from mppi_ros.ros.conversions import (
+    SensorMount,
+    Transform2D,
+    seconds_from_msg,
+    yaw_from_msg,
+)
 
 try:
     import tf2_ros
@@ -19,7 +25,7 @@ except ImportError:  # not part of the ROS 2 wheels
     tf2_ros = None
 
 
-NEAR = 1e-3  # [m] [rad] difference below which transforms count as equal
+MAX_TILT = 0.2  # [rad] of a planar sensor from the horizontal
 AHEAD = 2.0  # [s] larger than any post-dating of a transform by a localisation node
 
 
@@ -29,28 +35,6 @@ class TransformError(InputError):
     def __init__(self, code: Reason, message: str) -> None:
         super().__init__(message)
         self.code = code
-
-
-class Transform2D(NamedTuple):
-    """Pose of one frame in another: x [m], y [m], yaw [rad]."""
-
-    x: float
-    y: float
-    yaw: float
-
-    def apply(self, poses: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Transform poses float64[N, 3] from the child into the parent frame."""
-        cosine, sine = np.cos(self.yaw), np.sin(self.yaw)
-        x, y = poses[:, 0], poses[:, 1]
-        return np.column_stack((
-            self.x + cosine * x - sine * y, self.y + sine * x + cosine * y, poses[:, 2] + self.yaw
-        ))  # fmt: skip
-
-    def is_near(self, other: Transform2D | None) -> bool:
-        """Return whether both transforms are equal within the tolerance NEAR."""
-        return other is not None and all(
-            abs(mine - its) < NEAR for mine, its in zip(self, other, strict=True)
-        )
 
 
 SAME = Transform2D(0.0, 0.0, 0.0)
@@ -94,6 +78,36 @@ class TransformBuffer:
         """
         if source == target:
             return SAME
+        found = self._look_up(prefix, source, target, timeout).transform
+        place = found.translation
+        return Transform2D(place.x, place.y, yaw_from_msg(found.rotation))
+
+    def find_mount(self, prefix: str, source: str, target: str) -> SensorMount:
+        """
+        Return the pose of a planar sensor with the frame `source` in frame `target`; see `find`.
+
+        Raises
+        ------
+        TransformError
+            As `find`.
+        InputError
+            The sensor is tilted by more than MAX_TILT.
+
+        """
+        if source == target:
+            return SensorMount(*SAME, 1.0)
+        found = self._look_up(prefix, source, target, 0.0).transform
+        place, turn = found.translation, found.rotation
+        upward = 1.0 - 2.0 * (turn.x**2 + turn.y**2)
+        if not abs(upward) >= math.cos(MAX_TILT):
+            tilt = math.acos(min(abs(upward), 1.0))
+            raise InputError(
+                f'{prefix}: it is tilted by {tilt:.2f} rad, at most {MAX_TILT} rad are possible'
+            )
+        return SensorMount(place.x, place.y, yaw_from_msg(turn), math.copysign(1.0, upward))
+
+    def _look_up(self, prefix: str, source: str, target: str, timeout: float) -> Any:
+        """Return the transform between different frames; see `find`."""
         if self._buffer is None:
             raise TransformError(
                 Reason.TRANSFORM_MISSING,
@@ -119,8 +133,7 @@ class TransformBuffer:
                 Reason.TRANSFORM_OLD,
                 f'{prefix}: the transform is {age:.2f} s old, limit {timeout:g} s',
             )
-        place, turn = found.transform.translation, found.transform.rotation
-        return Transform2D(place.x, place.y, yaw_from_msg(turn))
+        return found
 
     def transform(
         self, poses: NDArray[np.float64], what: str, source: str, target: str

@@ -19,6 +19,7 @@ from mppi_ros.control.warm_up import warm_up
 from mppi_ros.driving.costmap import Costmap
 from mppi_ros.driving.footprint import Footprint
 from mppi_ros.driving.path import ReferencePath
+from mppi_ros.driving.track_prediction import TrackPrediction
 from mppi_ros.parameters.errors import InputError
 from mppi_ros.simulation.episode_result import (
     STANDING_SPEED,
@@ -172,6 +173,7 @@ class EpisodeRun:
         self._length = 0.0
         self._rows: list[tuple[float, ...]] = []
         self._ticks: list[TickResult] = []
+        self._obstacles: list[list[TrackPrediction]] = []
         if self._clearance <= 0.0:
             x, y, yaw = episode.start
             raise InputError(f'start ({x:.2f}, {y:.2f}) m, {yaw:.2f} rad is in contact')
@@ -289,6 +291,8 @@ class EpisodeRun:
         tick = self._controller.tick(now)
         self._plant.command(tick.command, now)
         self._ticks.append(tick)
+        if isinstance(self._controller, Controller):
+            self._obstacles.append(self._controller.predicted_obstacles(now))
         command = (tick.command.vx, tick.command.vy, tick.command.wz)
         self._rows.append(
             (now, *self._plant.pose, *self._plant.twist, *command, self._clearance)
@@ -383,6 +387,7 @@ class EpisodeRun:
             footprint=self._footprint.polygon,
             goal=self._episode.goal,
             reasons=[*reasons, reasons[-1] if reasons else ''],
+            obstacles=[*self._obstacles, *self._obstacles[-1:]],
         )
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mppi_ros.driving.costmap import Costmap
+from mppi_ros.driving.track_prediction import TrackPrediction
 
 STANDING_SPEED = 0.02  # [m/s] below which the robot stands still
 STANDING_TURN_RATE = 0.05  # [rad/s] below which the robot does not turn
@@ -42,6 +43,8 @@ class Trace:
         x [m], y [m], yaw [rad].
     reasons : list of str
         State and reason of each tick.
+    obstacles : list of list of TrackPrediction
+        Moving obstacles that the controller tracks at each tick; empty of another driver.
 
     """
 
@@ -56,6 +59,7 @@ class Trace:
     footprint: NDArray[np.float64]
     goal: tuple[float, float, float]
     reasons: list[str] = field(default_factory=list)
+    obstacles: list[list[TrackPrediction]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

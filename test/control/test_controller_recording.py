@@ -20,6 +20,7 @@ from mppi_ros.control.costmap_processing import ThreadedProcessor
 from mppi_ros.control.recording import FORMAT_VERSION, RecordedController, Recorder
 from mppi_ros.control.replaying import _read, repeat
 from mppi_ros.control.tick_result import ControllerState, Fault, Reason
+from mppi_ros.driving.obstacle_prediction import DynamicObstacle
 from mppi_ros.parameters import declaration
 from mppi_ros.parameters.errors import InputError, MppiError
 from mppi_ros.simulation.lidar import Lidar
@@ -103,6 +104,23 @@ def test_a_drive_with_scans_is_repeated(tmp_path):
     path = tmp_path / 'run.mcap'
     robot, _ = recorded(path, among_movers)
     assert len(robot.controller._costmaps.moving_obstacles(robot.now)) == 1
+    ticks = list(repeat(path))
+    assert ticks and not any(tick.differences for tick in ticks)
+
+
+def test_the_obstacles_of_a_detector_are_repeated(tmp_path):
+    path = tmp_path / 'run.mcap'
+
+    def detect(robot):
+        robot.controller.set_costmap(robot.now, room())
+        robot.controller.set_goal(robot.now, 4.0, 0.0, 0.0)
+        for _ in range(10):
+            obstacle = DynamicObstacle(robot.now, 1.5, 0.0, 0.0, 0.4, 0.3)
+            robot.controller.set_obstacles(robot.now, [obstacle], [7])
+            robot.run(0.05)
+
+    robot, _ = recorded(path, detect)
+    assert [each.id for each in robot.controller.predicted_obstacles(robot.now)] == [7]
     ticks = list(repeat(path))
     assert ticks and not any(tick.differences for tick in ticks)
 

@@ -10,7 +10,9 @@ import pytest
 from mppi_ros.control.controller import Controller
 from mppi_ros.control.inputs import Odometry
 from mppi_ros.control.scan_tracking import MAX_SCAN_AGE, ScanTracker
+from mppi_ros.driving.footprint import Footprint
 from mppi_ros.driving.obstacle_tracking import moving_obstacles
+from mppi_ros.driving.scan import Scan
 from mppi_ros.parameters import declaration
 from mppi_ros.simulation.lidar import Lidar
 from mppi_ros.simulation.world import MovingDisc, World
@@ -68,9 +70,10 @@ def test_a_scan_without_a_pose_or_from_the_past_is_not_used():
     assert not tracker.set_scan(late)
 
 
-def controlled(*discs, enabled=True):
+def controlled(*discs, **parameters):
     """Return a controller that has seen scans for one second, and its time."""
-    configuration = declaration.replace(QUICK, {'moving_obstacles.enabled': enabled})
+    changed = {f'moving_obstacles.{name}': value for name, value in parameters.items()}
+    configuration = declaration.replace(QUICK, changed)
     controller, now = Controller(configuration), 0.0
     controller.set_odometry(odometry_at(0.0))
     controller.set_costmap(0.0, room())
@@ -90,8 +93,36 @@ def test_a_moving_obstacle_of_the_scans_is_predicted_until_they_are_too_old():
     assert not len(controller._costmaps.moving_obstacles(now + MAX_SCAN_AGE + 0.1))
 
 
-def test_scans_are_ignored_where_moving_obstacles_are_not_tracked():
-    controller, now = controlled(MovingDisc(2.0, -1.0, 0.25, 0.0, 1.0), enabled=False)
+@pytest.mark.parametrize('parameter', ['enabled', 'use_scan'])
+def test_scans_are_ignored_where_the_parameters_say_so(parameter):
+    disc = MovingDisc(2.0, -1.0, 0.25, 0.0, 1.0)
+    controller, now = controlled(disc, **{parameter: False})
+    assert not len(controller._costmaps.moving_obstacles(now))
+    assert not controller.tracks_scans(now)
+    (scan,) = scans(0.05, disc, start=now)
+    assert controller.set_scan(scan) is False
+
+
+def test_what_a_scan_shows_of_the_robot_itself_is_unknown():
+    footprint = Footprint.polygonal([(0.5, 0.3), (-0.5, 0.3), (-0.2, 0.0), (-0.5, -0.3),
+                                     (0.5, -0.3)])
+    angles = np.array([0.0, 0.0, 0.5 * math.pi, math.pi, -0.75 * math.pi, 0.1])
+    ranges = np.array([0.15, 0.25, 0.25, 0.55, 0.4, math.nan], np.float32)
+    scan = Scan(1.0, angles, ranges, (0.3, 0.0), 8.0)
+    shown = scan.without(footprint).ranges
+    assert np.isnan(shown).tolist() == [True, False, True, False, True, True]
+    far = Scan(1.0, angles, ranges + 5.0, (0.3, 0.0), 8.0)
+    assert far.without(footprint) is far
+
+
+def test_a_mast_of_the_robot_is_not_tracked():
+    controller, now = Controller(QUICK), 0.0
+    controller.set_costmap(0.0, room())
+    for scan in scans(1.0):
+        now = scan.stamp
+        scan.ranges[100:130] = 0.15
+        controller.set_odometry(odometry_at(now))
+        assert controller.set_scan(scan)
     assert not len(controller._costmaps.moving_obstacles(now))
 
 
@@ -107,3 +138,31 @@ def test_the_costmap_is_freed_of_a_moving_obstacle_of_the_scans():
     place = np.array([2.0]), np.array([0.0])
     assert region.field.at(*place)[0] == 0.0
     assert region.still.at(*place)[0] > 1.0
+
+
+def test_a_track_keeps_its_id_while_it_lives_and_another_one_has_its_own():
+    controller, ids = Controller(QUICK), []
+    controller.set_costmap(0.0, room())
+    discs = [MovingDisc(2.0, -1.0, 0.25, 0.0, 1.0), MovingDisc(-2.5, 1.5, 0.25, 0.0, -0.8)]
+    for scan in scans(2.0, *discs):
+        controller.set_odometry(odometry_at(scan.stamp))
+        controller.set_scan(scan)
+        ids.append({each.id for each in controller.predicted_obstacles(scan.stamp)})
+    assert len(ids[-1]) == 2
+    assert 0 not in ids[-1]
+    assert set().union(*ids) == ids[-1]
+    assert not controller.predicted_obstacles(scan.stamp + 2.0)
+
+
+def test_a_prediction_goes_over_the_horizon_and_grows_with_the_risk():
+    controller, now = controlled(MovingDisc(2.0, -1.0, 0.25, 0.0, 1.0))
+    (found,) = controller.predicted_obstacles(now)
+    horizon = controller.configuration.mppi.horizon
+    travelled = found.discs[-1, :2] - found.discs[0, :2]
+    assert travelled == pytest.approx(horizon * np.array([found.vx, found.vy]))
+    assert np.all(np.diff(found.discs[:, 2]) > 0.0)
+    assert found.discs[0, 2] > found.radius
+    controller.configure(
+        declaration.replace(controller.configuration, {'moving_obstacles.risk': 0.5}))
+    (without,) = controller.predicted_obstacles(now)
+    assert without.discs[:, 2] == pytest.approx(without.radius)

@@ -16,7 +16,8 @@ from launch_ros.actions import Node  # noqa: E402
 from launch import LaunchContext  # noqa: E402
 
 LAUNCH = Path(__file__).resolve().parents[2] / 'launch'
-TOPICS = {'odom': 'odom', 'costmap': 'costmap', 'plan': 'plan', 'cmd_vel': 'cmd_vel'}
+TOPICS = {'odom': 'odom', 'costmap': 'costmap', 'scan': 'scan', 'plan': 'plan',
+          'cmd_vel': 'cmd_vel'}
 NAV2 = TOPICS | {'costmap': 'local_costmap/costmap', 'cmd_vel': 'cmd_vel_nav'}
 # Of each launch file the topics by default, and all of its nodes with what they use of the topics.
 FILES = {

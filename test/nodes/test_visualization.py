@@ -15,18 +15,21 @@ pytest.importorskip('rclpy', reason='needs ROS 2: source an installation or inst
 import rclpy  # noqa: E402
 from rclpy.parameter import Parameter  # noqa: E402
 from rclpy.serialization import serialize_message  # noqa: E402
+from visualization_msgs.msg import Marker  # noqa: E402
 
+from mppi_ros.control.controller import Controller  # noqa: E402
 from mppi_ros.control.inputs import Odometry  # noqa: E402
 from mppi_ros.control.parameters import ControllerParameters  # noqa: E402
 from mppi_ros.control.warm_up import warm_up  # noqa: E402
 from mppi_ros.driving.costmap import Costmap  # noqa: E402
 from mppi_ros.driving.distance_field import NO_OBSTACLE, DistanceField  # noqa: E402
+from mppi_ros.driving.track_prediction import TrackPrediction  # noqa: E402
 from mppi_ros.nodes.controller.node import MppiController  # noqa: E402
 from mppi_ros.ros import conversions, markers  # noqa: E402
 from mppi_ros.share import share_path  # noqa: E402
 
 VIEWS = ('optimal_trajectory', 'candidate_trajectories', 'footprint', 'critic_costs',
-         'distance_field')
+         'distance_field', 'moving_obstacles')
 
 
 @pytest.fixture(scope='module')
@@ -71,7 +74,7 @@ def publishers(node):
     views = node._views
     return {'optimal_trajectory': views._optimal, 'candidate_trajectories': views._candidates,
             'footprint': views._footprint, 'critic_costs': views._costs,
-            'distance_field': views._field}
+            'distance_field': views._field, 'moving_obstacles': views._obstacles}
 
 
 def test_views_are_made_only_for_those_that_are_listened_to(node, monkeypatch):
@@ -104,6 +107,42 @@ def test_critic_costs_begin_with_the_dearest_and_leave_out_what_is_free():
     costs = {'twirling': 0.02, 'progress': 1.5, 'forward': 0.0}
     (marker,) = markers.costs_to_msg(costs, (1.0, 2.0), 0.0, 'map').markers
     assert marker.text == 'progress 1.50 s\ntwirling 0.02 s'
+
+
+def test_each_moving_obstacle_is_shown_by_its_id_and_deleted_when_its_track_ends():
+    discs = np.array([[1.0, 2.0, 0.35], [1.5, 2.0, 0.5], [2.0, 2.0, 0.65]])
+    message = markers.obstacles_to_msg(
+        [TrackPrediction(7, 0.3, 0.5, 0.0, discs)], [3], 4.0, 'map')
+    assert {each.header.frame_id for each in message.markers} == {'map'}
+    shown = {each.ns: each for each in message.markers if each.id == 7}
+    assert set(shown) == set(markers.TRACK_NAMESPACES)
+    assert shown['body'].scale.x == pytest.approx(0.6)
+    assert (shown['body'].pose.position.x, shown['body'].pose.position.y) == (1.0, 2.0)
+    start, end = shown['velocity'].points
+    assert (end.x - start.x, end.y - start.y) == (0.5, 0.0)
+    assert shown['label'].text == '7: 0.50 m/s'
+    drawn = np.array([(p.x, p.y) for p in shown['prediction'].points[:-2]]).reshape(3, -1, 2)
+    for points, (x, y, radius) in zip(drawn, discs, strict=True):
+        assert np.hypot(*(points - (x, y)).T) == pytest.approx(radius)
+    deleted = [each for each in message.markers if each.action == each.DELETE]
+    assert {(each.ns, each.id) for each in deleted} == {
+        (name, 3) for name in markers.TRACK_NAMESPACES}
+
+
+def test_the_markers_of_an_obstacle_are_deleted_once(node, monkeypatch):
+    tracks = [TrackPrediction(7, 0.3, 0.5, 0.0, np.array([[1.0, 2.0, 0.35]]))]
+    monkeypatch.setattr(Controller, 'predicted_obstacles', lambda *_: tracks)
+    publisher, sent = node._views._obstacles, []
+    monkeypatch.setattr(publisher, 'get_subscription_count', lambda: 1)
+    monkeypatch.setattr(publisher, 'publish', sent.append)
+    node._tick()
+    tracks.clear()
+    node._tick()
+    node._tick()
+    shown, gone, nothing = ([each.action for each in message.markers] for message in sent)
+    assert shown == [Marker.ADD] * 4
+    assert gone == [Marker.DELETE] * 4
+    assert nothing == []
 
 
 def test_a_distance_field_is_drawn_dark_at_obstacles_and_free_far_away():

@@ -228,6 +228,8 @@ class ControllerDiagnostics:
         values.update({'ticks': self.pace.ticks, 'missed_ticks': self.pace.missed})
         if (rolling := self._controller.window) is not None:
             values.update({f'costmap.{key}': value for key, value in vars(rolling).items()})
+        now = float(self._node.get_clock().now().nanoseconds) * 1e-9
+        values.update(self._intake.obstacles.status(now))
         values['latency_ms'] = 1e3 * self.latency.value
         values.update({f'realtime.{what}': status for what, status in self.privileges.items()})
         faults = self._intake.faults

@@ -21,10 +21,12 @@ from mppi_ros.control.controller import Controller
 from mppi_ros.control.inputs import Odometry as Measured
 from mppi_ros.control.tick_result import Fault, Reason
 from mppi_ros.driving.costmap import Costmap
+from mppi_ros.nodes.controller.obstacle_inputs import ObstacleInputs
 from mppi_ros.parameters.errors import InputError, ParameterError
 from mppi_ros.ros import cdr, conversions, executor
+from mppi_ros.ros.conversions import Transform2D
 from mppi_ros.ros.qos import deliver, subscribe_latched
-from mppi_ros.ros.transforms import Transform2D, TransformBuffer, TransformError
+from mppi_ros.ros.transforms import TransformBuffer, TransformError
 
 try:
     from map_msgs.msg import OccupancyGridUpdate
@@ -64,6 +66,8 @@ class ControllerInputs:
         Frame of the costmap, in which the controller plans.
     odometry : Odometry or None
         Most recent odometry, in `frame`.
+    obstacles : ObstacleInputs
+        The optional inputs that show moving obstacles.
 
     """
 
@@ -88,6 +92,7 @@ class ControllerInputs:
             Odometry, 'odom', self.on_odom, ODOMETRY_QOS, raw=True,
             callback_group=executor.PolledCallbackGroup(), event_callbacks=executor.SUBSCRIPTION,
         )  # fmt: skip
+        self.obstacles = ObstacleInputs(node, controller, self._frames)
         self._costmaps = self._subscribe_costmap()
         self._parts: list[Subscription] = []
         if OccupancyGridUpdate is not None:
@@ -114,6 +119,7 @@ class ControllerInputs:
 
     def close(self) -> None:
         """Destroy the subscriptions."""
+        self.obstacles.close()
         self._frames.close()
         for subscription in (
             self._odom, *self._costmaps, *self._parts, *self._goals, *self._plans
@@ -128,6 +134,7 @@ class ControllerInputs:
     def take(self) -> None:
         """Take the most recent message of each kind received since the previous tick."""
         self.take_odometry()
+        self.obstacles.take(self.frame)
         self._take_costmaps()
         for subscription in self._goals:
             message = executor.poll_message(subscription)
@@ -363,9 +370,7 @@ class ControllerInputs:
         self.faults[what] = Fault(code, message)
 
     def _stamp(self, header: Header) -> float:
-        # By ROS convention a zero stamp means now.
-        now = float(self._node.get_clock().now().nanoseconds) * 1e-9
-        return conversions.seconds_from_msg(header.stamp) or now
+        return conversions.stamp_or_now(header.stamp, self._node.get_clock())
 
 
 def _at_base(odometry: Measured, lever: Transform2D) -> Measured:

@@ -30,12 +30,15 @@ class Visualization:
         self._candidates: Any = publisher(MarkerArray, '~/candidate_trajectories', 1)
         self._costs: Any = publisher(MarkerArray, '~/critic_costs', 1)
         self._field: Any = publisher(OccupancyGrid, '~/distance_field', 1)
+        self._obstacles: Any = publisher(MarkerArray, '~/moving_obstacles', 1)
+        self._shown: set[int] = set()  # ids of the moving obstacles published last
 
     def close(self) -> None:
         """Destroy the publishers."""
         for publisher in (
-            self._optimal, self._footprint, self._candidates, self._costs, self._field
-        ):
+            self._optimal, self._footprint, self._candidates, self._costs, self._field,
+            self._obstacles,
+        ):  # fmt: skip
             self._node.destroy_lifecycle_publisher(publisher)
 
     def publish(self, controller: Controller, now: float, tick: int) -> None:
@@ -48,6 +51,12 @@ class Visualization:
             pose = (odometry.x, odometry.y, odometry.yaw)
             self._footprint.publish(
                 markers.polygon_to_msg(controller.outline, pose, now, frame)
+            )
+        if self._obstacles.get_subscription_count():
+            obstacles = controller.predicted_obstacles(now)
+            gone, self._shown = self._shown, {each.id for each in obstacles}
+            self._obstacles.publish(
+                markers.obstacles_to_msg(obstacles, sorted(gone - self._shown), now, frame)
             )
         if tick % max(round(controller.configuration.control_rate / SLOW_RATE), 1):
             return
