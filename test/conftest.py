@@ -7,7 +7,7 @@ from pathlib import Path
 
 from hypothesis import settings
 import pytest
-from tally import tally
+from tally import launch_tests, skipped, tally
 
 from mppi_ros.evaluation.processes import free_domain
 
@@ -40,11 +40,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Tell what the tests of faults tried: a claim of numbers must be seen."""
-    lines = tally(terminalreporter.getreports('passed'))
-    if lines:
-        terminalreporter.section('what was tried and passed')
-    for line in lines:
+    """Tell what was tried and what was not: a claim of numbers must be seen."""
+    passed = terminalreporter.getreports('passed')
+    terminalreporter.section('what was tried and passed')
+    for line in (
+        *tally(passed), launch_tests(passed), skipped(terminalreporter.getreports('skipped'))
+    ):
         terminalreporter.line(line)
 
 

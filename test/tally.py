@@ -1,7 +1,7 @@
-"""What the tests of faults tried, counted by the run itself."""
+"""What a run tried and what it skipped, counted by the run itself."""
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 
 import pytest
@@ -33,3 +33,24 @@ def tally(reports: Iterable[pytest.TestReport]) -> list[str]:
         if found[name]:
             lines.append(f'{name}: {sum(found[name])}')
     return lines
+
+
+def skipped(reports: Iterable[pytest.TestReport | pytest.CollectReport]) -> str:
+    """Return a line with the number of skipped tests and modules, by reason."""
+    reasons = Counter(
+        report.longrepr[2].removeprefix('Skipped: ') for report in reports
+        if isinstance(report.longrepr, tuple))
+    listed = ', '.join(f'{count} × {reason}' for reason, count in reasons.most_common())
+    return f'skipped: {reasons.total()}' + (f' ({listed})' if listed else '')
+
+
+def launch_tests(passed: Iterable[pytest.TestReport]) -> str:
+    """Return a line that tells how far the launch files were tested."""
+    names = [report.nodeid for report in passed]
+    if any(name.startswith('test/launch/') for name in names):
+        how = 'started with the real launch tools'
+    elif any(name.startswith('test/test_launch_files.py') for name in names):
+        how = 'resolved without the launch tools, no process was started'
+    else:
+        how = 'not tested in this run'
+    return f'launch files: {how}'
