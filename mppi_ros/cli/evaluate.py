@@ -59,7 +59,7 @@ def _evaluate(options: argparse.Namespace) -> int:
     request = Request(
         data=options.data, only=options.only, runs=options.runs, seed=options.seed,
         plants=options.plant, robot=options.robot, params=options.params,
-        baseline=getattr(options, 'baseline', ''),
+        baseline=getattr(options, 'baseline', ''), generated=getattr(options, 'generated', 0),
     )
     for path in (options.json, options.replay):
         if path:
@@ -261,6 +261,11 @@ def _add_suite(commands: Subparsers, name: str, summary: str) -> None:
         '--gif', type=Path, metavar='DIR',
         help='run the episodes one by one and write a small animation of each to DIR',
     )
+    if name == 'barn':
+        suite.add_argument(
+            '--generated', type=integer(1, 100_000), default=0, metavar='N',
+            help='generate N worlds from --seed by the published procedure instead of --data',
+        )
     if name == 'people':
         suite.add_argument(
             '--baseline', choices=BASELINES, default='',

@@ -36,6 +36,8 @@ class Request:
         Parameter file that overrides the parameters of the robot.
     baseline : str
         Replacement for the controller in the suite people; see evaluation.people.baselines.
+    generated : int
+        Number of worlds to generate from `seed` in the suite barn; 0 for those of `data`.
 
     """
 
@@ -47,6 +49,7 @@ class Request:
     robot: str = ''
     params: Path | None = None
     baseline: str = ''
+    generated: int = 0
 
     def configuration(
         self, robot: str, changes: Mapping[str, Any] | None = None
