@@ -13,6 +13,9 @@ import math
 import threading
 from typing import Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from mppi_ros.control.parameters import ControllerParameters
 from mppi_ros.driving.cost_to_go import REJOIN_DISTANCE, SEARCH_MARGIN
 from mppi_ros.driving.costmap import Costmap
@@ -24,6 +27,7 @@ from mppi_ros.driving.lookahead import PlanLookahead, look_ahead
 from mppi_ros.driving.obstacle_prediction import field_with_obstacles
 from mppi_ros.driving.obstacle_tracking import Track, moving_obstacles
 from mppi_ros.driving.path import ReferencePath
+from mppi_ros.driving.zones import zone_costs
 
 Place = tuple[float, float]
 ParameterKey = tuple[object, ...]
@@ -159,7 +163,9 @@ class ProcessingRequest:
             outside_is_obstacle=safety.outside_is_obstacle,
         )  # fmt: skip
         outside = safety.outside_is_obstacle or cut
-        field = still = self._field(near, outside and not self.rolls)
+        critics = self.configuration.critics
+        zone = zone_costs(near, critics.zone.inflation_radius) if critics.charge_zones else None
+        field = still = self._field(near, outside and not self.rolls, zone)
         tracks: tuple[Track, ...] = ()
         if self.configuration.moving_obstacles.enabled:
             if self.observed:
@@ -167,7 +173,9 @@ class ProcessingRequest:
                 rest = remove_moving_obstacles(tracks, self.stamp, near, self.place)
             else:
                 tracks, rest = update_tracks(self.tracks, self.stamp, near, self.place)
-            still = field if rest is near else self._field(rest, outside and not self.rolls)
+            still = field if rest is near else self._field(
+                rest, outside and not self.rolls, zone
+            )
         if outside and self.rolls:
             field = replace(field, outside=0.0)
         return LocalMap(
@@ -175,20 +183,23 @@ class ProcessingRequest:
             self.rolls, parameter_key(self.configuration),
         )  # fmt: skip
 
-    def _field(self, costmap: Costmap, outside_is_obstacle: bool) -> DistanceField:
-        field = distance_field(
+    def _field(
+        self, costmap: Costmap, outside_is_obstacle: bool, zone: NDArray[np.float32] | None
+    ) -> DistanceField:
+        field = replace(distance_field(
             costmap,
             inscribed_radius=self.footprint.inscribed_radius,
             unknown_is_obstacle=self.configuration.safety.unknown_is_obstacle,
             outside_is_obstacle=outside_is_obstacle,
-        )
-        field.padded  # noqa: B018 - computed here rather than in the tick
+        ), zone=zone)  # fmt: skip
+        field.padded, field.padded_zone  # noqa: B018 - computed here rather than in the tick
         return field
 
 
 def parameter_key(c: ControllerParameters) -> ParameterKey:
     """Return the parameters on which a local map depends."""
-    return c.robot, c.safety, c.limits, c.mppi.horizon, c.moving_obstacles
+    zones = c.critics.charge_zones, c.critics.zone.inflation_radius
+    return c.robot, c.safety, c.limits, c.mppi.horizon, c.moving_obstacles, zones
 
 
 def slack(configuration: ControllerParameters) -> float:

@@ -28,6 +28,8 @@ MIN_CHORD_SHARE = 0.8  # minimum ratio of chord to arc length of a straight part
 MAX_SHORTCUT = 1.5  # [m] maximum difference of arc length and chord of a straight part
 UNREACHABLE_TIME = 1e3  # [s]
 
+ZoneCosts = NDArray[np.float32] | float
+
 
 @dataclass(frozen=True)
 class CostToGo:
@@ -146,7 +148,7 @@ def detour(
     first = behind[0]
     rejoin = behind[arc[behind] <= arc[first] + REJOIN_DISTANCE]
     low, high = _searched(field, points, points[rejoin])
-    distance, origin_x, origin_y = _part(field, low, high)
+    distance, origin_x, origin_y = _part(field, field.distance, field.outside, low, high)
     if distance.size == 0:
         return None
     res = field.resolution
@@ -158,7 +160,10 @@ def detour(
     inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
     left = (arc[-1] - arc[rejoin]) / limits.vx_max
     np.minimum.at(value, (row[inside], column[inside]), left[inside].astype(np.float32))
-    _sweep(value, slowness(room, limits, critics), np.float32(res))
+    zone: ZoneCosts = 0.0
+    if field.zone is not None:
+        zone, _, _ = _part(field, field.zone, 0.0, low, high)
+    _sweep(value, slowness(room, limits, critics, zone), np.float32(res))
     if not np.isfinite(_around(value, points[0], origin_x, origin_y, res)):
         return NoWay(float(arc[blocked])) if blocked else None
     value[~np.isfinite(value)] = UNREACHABLE_TIME
@@ -214,6 +219,7 @@ def time_left(
     clearance: NDArray[np.float64],
     limits: Limits,
     critics: CriticParameters,
+    zone: ZoneCosts = 0.0,
 ) -> NDArray[np.float64]:
     """
     Return the time from each of n points of a path to the last, float64[n + 1] [s].
@@ -228,11 +234,13 @@ def time_left(
     clearance : float64[n]
         Clearance of the body at the points [m].
     limits, critics : Limits, CriticParameters
-        Determine the speed near obstacles.
+        Determine the speed near obstacles and in zones.
+    zone : float32[n], optional
+        Zone cost at the points, 0 to 1.
 
     """
     fitting = np.maximum(clearance, 1e-3).astype(np.float32)
-    slow = slowness(fitting, limits, critics).astype(np.float64)
+    slow = slowness(fitting, limits, critics, zone).astype(np.float64)
     steps = np.diff(arc) * 0.5 * (slow[:-1] + slow[1:])
     left = np.zeros(len(arc) + 1)
     left[-3::-1] = np.cumsum(steps[::-1])
@@ -240,18 +248,27 @@ def time_left(
 
 
 def slowness(
-    clearance: NDArray[np.float32], limits: Limits, critics: CriticParameters
+    clearance: NDArray[np.float32],
+    limits: Limits,
+    critics: CriticParameters,
+    zone: ZoneCosts = 0.0,
 ) -> NDArray[np.float32]:
     """
     Return the cost per metre [s/m] at each clearance [m]; inf where the robot does not fit.
 
-    It is relative to the weight of progress, so a common factor on all weights has no effect.
+    It includes the cost of a zone of the given cost, 0 to 1. It is relative to the weight of
+    progress, so a common factor on all weights has no effect.
     """
-    weight = critics.obstacle.weight / (critics.progress.weight or 1.0)
+    scale = critics.progress.weight or 1.0
+    weight = critics.obstacle.weight / scale
     near = np.maximum(critics.obstacle.margin - clearance, 0.0) / critics.obstacle.margin
     at_contact, per_clearance = critics.clearance_speed.free_speed(limits.vx_max)
     allowed = at_contact + per_clearance * np.maximum(clearance, 0.0)
-    cost = (1.0 + weight * near * near) / np.minimum(allowed, limits.vx_max)
+    top: ZoneCosts = limits.vx_max
+    if critics.zone_speed.weight > 0.0:
+        top = limits.vx_max * (1.0 - (1.0 - critics.zone_speed.speed_at_full_cost) * zone)
+    cost = (1.0 + weight * near * near) / np.minimum(allowed, top)
+    cost += critics.zone.weight / scale * zone
     return np.where(clearance > 0.0, cost, np.inf).astype(np.float32)
 
 
@@ -279,17 +296,21 @@ def _searched(
 
 
 def _part(
-    field: DistanceField, first: NDArray[np.int_], last: NDArray[np.int_]
+    field: DistanceField,
+    cells: NDArray[np.float32],
+    outside: float,
+    first: NDArray[np.int_],
+    last: NDArray[np.int_],
 ) -> tuple[NDArray[np.float32], float, float]:
-    """Return a part of a field, padded beyond it, and the lower left corner of that part [m]."""
+    """Return a part of the cells of a field, padded with `outside`, and its lower left corner."""
     shape, res = np.array(field.distance.shape[::-1]), field.resolution
     low, high = np.clip(first, 0, shape), np.clip(last, 0, shape)
-    known = field.distance[low[1] : high[1], low[0] : high[0]]
+    known = cells[low[1] : high[1], low[0] : high[0]]
     origin = field.origin_x + first[0] * res, field.origin_y + first[1] * res
     if (low == first).all() and (high == last).all() or known.size == 0:
         return known, *origin
     around = [(low[n] - first[n], last[n] - high[n]) for n in (1, 0)]
-    return np.pad(known, around, constant_values=field.outside), *origin
+    return np.pad(known, around, constant_values=outside), *origin
 
 
 @kernel

@@ -6,8 +6,8 @@ calls it for 64 samples at a time in one vectorised loop with the other critics.
 weights that the function reads. A weight of 0 switches a critic off.
 
 A critic of every step takes a `StepState` and the `CriticWeights`; the rollout adds all that the
-rows list. The critics of the goal, of commands and of the end of the horizon take other arguments
-and are called by name.
+rows list. The critics of the goal, of zones, of commands and of the end of the horizon take other
+arguments and are called by name.
 """
 
 from collections import namedtuple
@@ -194,6 +194,20 @@ def detour(time: Any, weights: Any) -> Any:
     return weights.detour * time
 
 
+@inline_njit
+def zone(share: Any, speed: Any, weights: Any) -> Any:
+    """Distance driven in the step times the zone cost of the cell, 0 to 1."""
+    return weights.zone * share * abs(speed)
+
+
+@inline_njit
+def zone_speed(share: Any, speed: Any, weights: Any) -> Any:
+    """(|v| − free speed)⁺², where the free speed decreases with the zone cost."""
+    free = weights.speed_outside_zones - weights.speed_per_zone_cost * share
+    excess = max(abs(speed) - free, np.float32(0.0))
+    return weights.zone_speed * excess * excess
+
+
 def _obstacle(c: CriticParameters, robot: Robot) -> dict[str, float]:
     return {
         'obstacle': c.obstacle.weight * robot.dt / c.obstacle.margin**2,
@@ -266,6 +280,15 @@ def _prefer_forward(c: CriticParameters, robot: Robot) -> dict[str, float]:
     return {'prefer_forward': c.prefer_forward.weight * robot.dt / top_speed}
 
 
+def _zone_speed(c: CriticParameters, robot: Robot) -> dict[str, float]:
+    top = robot.limits.vx_max
+    return {
+        'zone_speed': c.zone_speed.weight * robot.dt / top**2,
+        'speed_outside_zones': top,
+        'speed_per_zone_cost': top * (1.0 - c.zone_speed.speed_at_full_cost),
+    }
+
+
 # One row for each critic, named as its parameters are. Step critics are added in this order.
 CRITICS = {
     'obstacle': Critic(_obstacle, obstacle, ('margin',)),
@@ -289,6 +312,8 @@ CRITICS = {
     ),
     'smoothness': Critic(_smoothness),
     'prefer_forward': Critic(_prefer_forward, prefer_forward),
+    'zone': Critic(lambda c, robot: {'zone': c.zone.weight * robot.dt}),
+    'zone_speed': Critic(_zone_speed, scales=('speed_outside_zones', 'speed_per_zone_cost')),
 }
 
 

@@ -33,6 +33,8 @@ class DistanceField:
     outside : float
         Distance outside the grid [m]: 0, or NO_OBSTACLE if the outside is free. The distances
         inside may assume a free outside in either case.
+    zone : float32[H, W], optional
+        Cost of the zone of each cell, 0 to 1; see `zones.zone_costs`. Outside the grid it is 0.
 
     """
 
@@ -41,20 +43,41 @@ class DistanceField:
     origin_x: float
     origin_y: float
     outside: float
+    zone: NDArray[np.float32] | None = None
 
     @cached_property
     def padded(self) -> NDArray[np.float32]:
         """Return the distances, flattened, with a border of `outside`."""
         return np.pad(self.distance, 1, constant_values=self.outside).ravel()
 
+    @cached_property
+    def padded_zone(self) -> NDArray[np.float32]:
+        """Return the zone costs, flattened, with a border of 0; empty without zones."""
+        return np.zeros(0, np.float32) if self.zone is None else np.pad(self.zone, 1).ravel()
+
     def at(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float32]:
         """Return the distance [m] of the cells that contain the points x, y [m]."""
+        return self._lookup(self.distance, self.outside, x, y)
+
+    def zone_at(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float32]:
+        """Return the zone cost of the cells that contain the points x, y [m]."""
+        if self.zone is None:
+            return np.zeros(np.shape(x), np.float32)
+        return self._lookup(self.zone, 0.0, x, y)
+
+    def _lookup(
+        self,
+        cells: NDArray[np.float32],
+        outside: float,
+        x: NDArray[np.float64],
+        y: NDArray[np.float64],
+    ) -> NDArray[np.float32]:
         height, width = self.distance.shape
         column = np.floor((np.asarray(x) - self.origin_x) / self.resolution)
         row = np.floor((np.asarray(y) - self.origin_y) / self.resolution)
         inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
         cell = np.where(inside, row * width + column, 0).astype(np.intp)
-        return np.where(inside, self.distance.ravel()[cell], np.float32(self.outside))
+        return np.where(inside, cells.ravel()[cell], np.float32(outside))
 
 
 def distance_field(

@@ -125,8 +125,11 @@ def look_ahead(
     else:
         way = found
     lookahead = PlanLookahead(
-        path, progress, seen.start, time_left(path.arc[seen], clearance, limits, critics), way,
-        end,
+        path, progress, seen.start,
+        time_left(
+            path.arc[seen], clearance, limits, critics, field.zone_at(*path.points[seen].T)
+        ),
+        way, end,
     )  # fmt: skip
     if way is not None:
         lookahead.to_go  # noqa: B018 - compute the cached property outside the tick

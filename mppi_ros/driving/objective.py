@@ -133,6 +133,7 @@ class DrivingObjective:
         self._discs = np.hstack([footprint.discs, sweep]).astype(np.float32)
         self._reach = limits.vx_max * steps * time_step
         self._padded: Floats = np.zeros(9, np.float32)
+        self._zone: Floats = np.zeros(0, np.float32)
         self._field: DistanceField | None = None
         self._to_go: Floats = np.zeros(9, np.float32)
         self._lookahead: PlanLookahead | None = None
@@ -174,6 +175,7 @@ class DrivingObjective:
         """Set the distance field."""
         self._field = field
         self._padded = field.padded
+        self._zone = field.padded_zone if self._critics.charge_zones else self._zone[:0]
 
     @property
     def lookahead(self) -> PlanLookahead | None:
@@ -345,7 +347,7 @@ class DrivingObjective:
         )  # fmt: skip
         self._tables = RolloutArrays(
             self._padded, self._discs, table, left, ways, self._to_go,
-            self._pending, self._moving_obstacles, self._own,
+            self._pending, self._moving_obstacles, self._zone, self._own,
         )  # fmt: skip
 
     def _aim(self, state: MotionState, path: ReferencePath) -> float:

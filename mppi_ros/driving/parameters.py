@@ -312,6 +312,40 @@ class PreferForward:
 
 
 @dataclass(frozen=True)
+class Zone:
+    """
+    Cost of the way through graded costs of the costmap that are no inflation.
+
+    It is charged per metre: standing still in a zone costs nothing.
+    """
+
+    weight: float = parameter(
+        0.0, 'cost per metre at the highest graded cost, proportional to the cost of the cell',
+        unit='s/m', low=0.0, high=1e4,
+    )  # fmt: skip
+    inflation_radius: float = parameter(
+        0.55,
+        'distance to an obstacle within which graded costs may be inflation; at least '
+        'inflation_radius of the costmap',
+        unit='m',
+        low=0.0,
+        high=10.0,
+    )
+
+
+@dataclass(frozen=True)
+class ZoneSpeed:
+    """Cost of speed in zones: the free speed decreases with the graded cost."""
+
+    weight: float = parameter(
+        0.0, 'cost rate of the squared speed in excess, relative to top speed', low=0.0, high=1e4
+    )
+    speed_at_full_cost: float = parameter(
+        0.2, 'share of top speed that is free at the highest graded cost', low=0.01, high=1.0
+    )
+
+
+@dataclass(frozen=True)
 class CriticParameters:
     """All critics; costs are in seconds, so a weight of 1 is worth one second of delay."""
 
@@ -327,3 +361,10 @@ class CriticParameters:
     twirling: Twirling = group(Twirling)
     smoothness: Smoothness = group(Smoothness)
     prefer_forward: PreferForward = group(PreferForward)
+    zone: Zone = group(Zone)
+    zone_speed: ZoneSpeed = group(ZoneSpeed)
+
+    @property
+    def charge_zones(self) -> bool:
+        """Return whether a critic charges the graded costs of the costmap."""
+        return self.zone.weight > 0.0 or self.zone_speed.weight > 0.0

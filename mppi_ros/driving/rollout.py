@@ -218,6 +218,21 @@ def goal_costs(
         )
 
 
+@inline_njit
+def zone_costs(zone: Any, grid: Any, weights: Any, model: Any, body: Any, total: Any) -> None:
+    """Critics of zones, at the position of the base."""
+    x, y, _, _, v, _, vy, _ = body
+    cells, share = stack_int32(), stack_row()
+    for j in range(BLOCK):
+        cells[j] = cell_index(grid, x[j], y[j])
+    gather(zone, cells, share)
+    for j in range(BLOCK):
+        speed = ground_speed(v[j], vy[j], model)
+        total[j] += critics.zone(share[j], speed, weights) + critics.zone_speed(
+            share[j], speed, weights
+        )
+
+
 @kernel_only
 def follows_plan_yaw(model: Any, path: Any) -> Any:
     """Return whether the body follows the yaws of the plan; only omnidirectional robots do."""
@@ -356,7 +371,8 @@ class RolloutArrays(NamedTuple):
     see `PathScalars`; left, float32[p + 1]: time [s] from a point of the path to its end; ways,
     float32[p, 2]: c, s of the body there, see `follows_plan_yaw`; to_go, float32[n]: time [s] left
     round an obstacle, at the places of to_go_grid; pending, float32[waits, m]: see
-    `apply_delay_and_dead_band`; moving_obstacles, float32[n, 6]: see `moving_obstacle_costs`.
+    `apply_delay_and_dead_band`; moving_obstacles, float32[n, 6]: see `moving_obstacle_costs`;
+    zone, float32[n]: zone costs at the places of the field, empty if none is charged.
     """
 
     field: Any
@@ -367,6 +383,7 @@ class RolloutArrays(NamedTuple):
     to_go: Any
     pending: Any
     moving_obstacles: Any
+    zone: Any
     own: PluginPointers
 
 
@@ -375,7 +392,9 @@ def rollout_block(
 ) -> None:
     """Fill cost, float32[BLOCK], of the sequences x̄ + sign · L n of one block of noise n."""
     start, grid, path, to_go_grid, target, weights, model = load_pointer(situation)
-    field, discs, table, left, ways, to_go, pending, moving_obstacles, own = load_pointer(tables)
+    (
+        field, discs, table, left, ways, to_go, pending, moving_obstacles, zone, own
+    ) = load_pointer(tables)  # fmt: skip
     body = (
         stack_row(), stack_row(), stack_row(), stack_row(), stack_row(), stack_row(), stack_row(),
         stack_row(),
@@ -407,6 +426,8 @@ def rollout_block(
             moving_obstacle_costs(
                 moving_obstacles, np.float32(t + 1) * model.dt, discs, body, weights, total
             )
+        if zone.shape[0] > 0:
+            zone_costs(zone, grid, weights, model, body, total)
         if ends:
             goal_costs(target, path, weights, model, body, arc, near, total)
         if facing:
@@ -459,7 +480,9 @@ def compiled_block(motion_model: str) -> Any:
     )
     situation = types.NamedTuple(tuple(parts), RolloutScalars)
     own = types.NamedTuple((types.int64, types.int64, row), PluginPointers)
-    tables = types.NamedTuple((row, rows, rows, row, rows, row, rows, rows, own), RolloutArrays)
+    tables = types.NamedTuple(
+        (row, rows, rows, row, rows, row, rows, rows, row, own), RolloutArrays
+    )
     return compile_cfunc(
         rollout_block, rows, rows, single, rows, types.CPointer(situation),
         types.CPointer(tables), row,

@@ -43,6 +43,10 @@ class Criteria:
         Maximum number of changes of the driving direction.
     jerk : float
         Maximum mean squared jerk of the commanded speed [m²/s⁶].
+    zone_length : float
+        Maximum length driven in zones [m].
+    zone_speed : float
+        Maximum mean speed in zones [m/s].
 
     """
 
@@ -50,6 +54,8 @@ class Criteria:
     standing_s: float = math.inf
     reversals: float = math.inf
     jerk: float = math.inf
+    zone_length: float = math.inf
+    zone_speed: float = math.inf
 
 
 @dataclass(frozen=True)
@@ -81,6 +87,8 @@ class Case:
         Obstacles that the map does not show [m].
     moving_obstacles : tuple of (x, y, radius, vx, vy, turn)
         Moving obstacles, see simulation.world.MovingDisc.
+    zones : tuple of (x_min, y_min, x_max, y_max, cost)
+        Rectangles in which the free cells of the map have a graded cost, 1 to 98 [m].
     path : tuple of (x, y, yaw)
         Plan to follow without replanning; empty if the planner computes it.
     laps : int
@@ -113,6 +121,7 @@ class Case:
     bounds: tuple[float, float, float, float] | None = None
     hidden: tuple[Circle, ...] = ()
     moving_obstacles: tuple[tuple[float, ...], ...] = ()
+    zones: tuple[tuple[float, ...], ...] = ()
     path: tuple[Pose, ...] = ()
     laps: int = 0
     lap_time: float = 0.0
@@ -132,7 +141,7 @@ class Case:
             The world cannot be read.
 
         """
-        world = self._map().with_discs(self.hidden)
+        world = self._map().with_zones(self.zones).with_discs(self.hidden)
         return Episode(
             world=world.with_moving_obstacles([MovingDisc(*row) for row in self.moving_obstacles]),
             start=self.start,
@@ -251,6 +260,9 @@ class Case:
     def _failed(self, result: EpisodeResult, ideal: float) -> list[str]:
         """Return the names of the criteria that are not met."""
         wanted = self.criteria
+        inside = self._in_zones(result.trace.pose)
+        steps = np.hypot(*np.diff(result.trace.pose[:, :2], axis=0).T)
+        speed = np.hypot(*result.trace.twist[:, :2].T)
         held = {
             'reached': result.success,
             'no contact': not result.collision,
@@ -260,8 +272,20 @@ class Case:
                 result.longest_standing_s <= wanted.standing_s,
             f'at most {wanted.reversals:g} reversals': result.reversals <= wanted.reversals,
             f'jerk at most {wanted.jerk:g} m²/s⁶': result.mean_jerk <= wanted.jerk,
+            f'at most {wanted.zone_length:g} m in zones':
+                float(steps[inside[1:]].sum()) <= wanted.zone_length,
+            f'mean speed at most {wanted.zone_speed:g} m/s in zones':
+                not inside.any() or float(speed[inside].mean()) <= wanted.zone_speed,
         }  # fmt: skip
         return [name for name, holds in held.items() if not holds]
+
+    def _in_zones(self, poses: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Return which of the poses, float64[n, 3], are in a zone, bool[n]."""
+        inside = np.zeros(len(poses), bool)
+        for left, bottom, right, top, _ in self.zones:
+            x, y = poses[:, 0], poses[:, 1]
+            inside |= (left <= x) & (x <= right) & (bottom <= y) & (y <= top)
+        return inside
 
     def _score(self, result: EpisodeResult, ideal: float) -> float:
         """Return the BARN score, at most 0.5, or in other suites the share of the ideal speed."""

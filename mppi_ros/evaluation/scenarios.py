@@ -138,6 +138,6 @@ READERS: dict[str, Callable[[Any], Any]] = {
     'robot': _text, 'parameters': dict, 'sensing': _text, 'world': _text, 'timeout': float,
     'goal_radius': float,
     'start': _tuple(3), 'goal': _tuple(3), 'bounds': _tuple(4), 'circles': _tuples(3),
-    'hidden': _tuples(3), 'moving_obstacles': _tuples(6), 'walls': _walls, 'path': _path,
-    'criteria': _criteria,
+    'hidden': _tuples(3), 'moving_obstacles': _tuples(6), 'zones': _tuples(5),
+    'walls': _walls, 'path': _path, 'criteria': _criteria,
 }  # fmt: skip

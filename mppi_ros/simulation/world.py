@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 import math
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -12,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from mppi_ros.driving.costmap import FREE, LETHAL, Costmap
 from mppi_ros.driving.distance_field import distance_field
+from mppi_ros.driving.zones import MAX_ZONE_COST
 from mppi_ros.parameters.errors import InputError
 from mppi_ros.simulation.geometry import body_clearance, cast_rays
 from mppi_ros.simulation.map_files import (
@@ -194,6 +196,36 @@ class World:
         """Return the world with additional moving obstacles, not on the map."""
         world = self._copy()
         world.moving_obstacles = (*self.moving_obstacles, *moving_obstacles)
+        return world
+
+    def with_zones(self, zones: ArrayLike) -> World:
+        """
+        Return the world with zones float[n, 5] (x_min, y_min, x_max, y_max [m], cost) on its map.
+
+        Free cells with their centre in a zone get its cost, 1 to 98, or the highest of several.
+
+        Raises
+        ------
+        InputError
+            A cost is out of range.
+
+        """
+        rows = np.asarray(zones, dtype=np.float64).reshape(-1, 5)
+        if not len(rows):
+            return self
+        if not ((rows[:, 4] >= 1) & (rows[:, 4] <= MAX_ZONE_COST)).all():
+            raise InputError(f'the cost of a zone is outside [1, {MAX_ZONE_COST}]')
+        grid = self.occupancy
+        height, width = grid.shape
+        x = grid.origin_x + (np.arange(width) + 0.5) * grid.resolution
+        y = (grid.origin_y + (np.arange(height) + 0.5) * grid.resolution)[:, None]
+        data = grid.data.copy()
+        for left, bottom, right, top, cost in rows:
+            inside = (x >= left) & (x <= right) & (y >= bottom) & (y <= top)
+            inside &= (data >= FREE) & (data < cost)
+            data[inside] = cost
+        world = self._copy()
+        world.occupancy = replace(grid, data=data)
         return world
 
     def _copy(self) -> World:

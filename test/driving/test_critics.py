@@ -9,10 +9,11 @@ import pytest
 
 from mppi_ros.driving import critics
 from mppi_ros.driving.critics import CRITICS, CriticWeights, switches
-from mppi_ros.driving.parameters import CriticParameters, Limits
+from mppi_ros.driving.parameters import CriticParameters, Limits, Zone, ZoneSpeed
 
 DT = 0.05
-SETTINGS, LIMITS = CriticParameters(), Limits()
+SETTINGS = CriticParameters(zone=Zone(weight=3.0), zone_speed=ZoneSpeed(weight=8.0))
+LIMITS = Limits()
 WEIGHTS = CriticWeights.of(SETTINGS, LIMITS, DT)
 
 
@@ -192,3 +193,20 @@ def test_a_robot_as_fast_backward_as_ahead_still_turns_round_unless_it_may_drive
 
 def test_the_way_round_costs_its_time():
     assert charged(critics.detour, 4.2) == pytest.approx(4.2 * SETTINGS.progress.weight)
+
+
+def test_a_metre_in_a_zone_costs_the_same_at_every_speed_and_standing_there_nothing():
+    metre = [charged(critics.zone, 0.5, speed) / (abs(speed) * DT) for speed in (-0.1, 0.1, 0.5)]
+    assert metre == pytest.approx([0.5 * SETTINGS.zone.weight] * 3)
+    assert charged(critics.zone, 1.0, 0.0) == charged(critics.zone, 0.0, 0.5) == 0.0
+
+
+def test_speed_is_free_below_what_the_zone_allows():
+    slow = SETTINGS.zone_speed
+    assert charged(critics.zone_speed, 0.0, LIMITS.vx_max) == 0.0
+    for share, allowed in ((1.0, slow.speed_at_full_cost * LIMITS.vx_max),
+                           (0.5, 0.5 * (1.0 + slow.speed_at_full_cost) * LIMITS.vx_max)):
+        for sign in (-1.0, 1.0):
+            assert charged(critics.zone_speed, share, sign * 0.99 * allowed) == 0.0
+            fast = charged(critics.zone_speed, share, sign * (allowed + 0.5 * LIMITS.vx_max))
+            assert fast == pytest.approx(0.25 * slow.weight * DT, rel=1e-4)

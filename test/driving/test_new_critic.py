@@ -9,7 +9,11 @@ import sys
 
 import mppi_ros
 
-ROW = "    'prefer_forward': Critic(_prefer_forward, prefer_forward),\n}\n"
+ROW = (
+    "    'zone_speed': "
+    "Critic(_zone_speed, scales=('speed_outside_zones', 'speed_per_zone_cost')),\n"
+    "}\n"
+)
 FUNCTION = """
 @inline_njit
 def turn_left(step: Any, weights: Any) -> Any:

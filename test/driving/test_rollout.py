@@ -16,7 +16,13 @@ from mppi_ros.driving.footprint import Footprint
 from mppi_ros.driving.lookahead import LENGTH_BEHIND, LENGTH_BEYOND_HORIZON
 from mppi_ros.driving.motion_models import MotionState, trajectory
 from mppi_ros.driving.objective import GOAL_NEAR, GOAL_REACH, DrivingObjective
-from mppi_ros.driving.parameters import CriticParameters, Limits, PredictionParameters
+from mppi_ros.driving.parameters import (
+    CriticParameters,
+    Limits,
+    PredictionParameters,
+    Zone,
+    ZoneSpeed,
+)
 from mppi_ros.driving.path import ReferencePath
 from mppi_ros.jit.simd import BLOCK
 
@@ -33,6 +39,13 @@ def cluttered(seed=0, outside_is_obstacle=True):
         data[row : row + 2, column : column + 3] = 100
     costmap = Costmap(data, 0.05, 0.0125, -0.0125)
     return distance_field(costmap, outside_is_obstacle=outside_is_obstacle)
+
+
+def zoned(seed=0):
+    """Return a cluttered field with zones of random costs, 0.4 m wide."""
+    random = np.random.default_rng(seed)
+    zone = np.kron(random.choice([0.0, 0.3, 1.0], (15, 20)), np.ones((8, 8)))
+    return replace(cluttered(seed), zone=zone.astype(np.float32))
 
 
 def passage():
@@ -88,6 +101,7 @@ class Scene:
         return made
 
 
+ZONES = CriticParameters(zone=Zone(weight=3.0), zone_speed=ZoneSpeed(weight=8.0))
 FACING, FACING_AHEAD = 10.0, 4.0  # times path_heading: of yaws of the plan; else, for an omni
 SCENES = {
     'start': Scene(cluttered(0), bend(), MotionState(2.01, 3.02, 0.1, 0.2, -0.3)),
@@ -117,6 +131,9 @@ SCENES = {
         cluttered(5), bend(), MotionState(2.0, 3.0, 0.4, 0.3, 0.1), motion_model='omni',
         moving_obstacles=((3.0, 3.4, -0.3, 0.0, 0.25, 0.1), (2.9, 2.6, -0.3, 0.1, 0.25, 0.1),
                           (9.0, 9.0, 0.0, 0.0, 0.3, 0.0))),
+    'zones': Scene(zoned(3), bend(), MotionState(2.0, 3.0, 0.1, 0.3, 0.1), critics=ZONES),
+    'zones of a car': Scene(zoned(4), bend(), MotionState(2.0, 3.0, 0.3, 0.4, 0.2, 0.0, 0.5),
+                            (0.4, 0.6), motion_model='ackermann', critics=ZONES),
     'dead bands': Scene(cluttered(10), bend(), MotionState(2.0, 3.0, 0.1, 0.2, 0.3),
                         prediction=PredictionParameters(dead_band_linear=0.15,
                                                         dead_band_angular=0.3)),
@@ -305,6 +322,16 @@ def reference(scene, controls):
             stop = critics.goal_stop
             excess = np.maximum(np.hypot(v, vy) - stop.speed_per_metre * distance, 0.0)
             costs['goal_stop'] += DT * stop.weight * excess**2
+        if field.zone is not None:
+            for cells in (x - field.origin_x, y - field.origin_y):
+                part = cells / field.resolution
+                doubtful |= np.abs(part - np.round(part)) < 2e-4
+            share = field.zone_at(x, y).astype(float)
+            speed, charged = np.hypot(v, vy), critics.zone_speed
+            costs['zone'] += DT * critics.zone.weight * share * speed
+            free = limits.vx_max * (1.0 - (1.0 - charged.speed_at_full_cost) * share)
+            excess = np.maximum(speed - free, 0.0) / limits.vx_max
+            costs['zone_speed'] += DT * charged.weight * excess**2
         costs['twirling'] += DT * critics.twirling.weight * (w / limits.wz_max) ** 2
         most = {'diff_drive': [limits.ax_max, limits.az_max],
                 'omni': [limits.ax_max, limits.ay_max, limits.az_max],
@@ -372,9 +399,9 @@ def test_costs_are_those_of_the_reference(name):
 
 
 @pytest.mark.parametrize('critic', CRITICS)
-@pytest.mark.parametrize('name', ['start', 'reversing', 'goal', 'long body', 'narrow'])
+@pytest.mark.parametrize('name', ['start', 'reversing', 'goal', 'long body', 'narrow', 'zones'])
 def test_each_critic_alone_is_that_of_the_reference(name, critic):
-    scene = replace(SCENES[name], critics=only(CriticParameters(), critic))
+    scene = replace(SCENES[name], critics=only(ZONES, critic))
     mean, noise = mean_of(1), noise_of(3, 1)
     assert_same(scene, rolled(scene, mean, noise), controls_of(mean, noise))
 
