@@ -19,6 +19,8 @@ SAME_POSITION = 0.05  # [m]
 MIN_SEGMENT_LENGTH = 0.1  # [m] a change of direction over a shorter length is noise
 CUSP_ANGLE = math.radians(120.0)  # [rad] a sharper bend between two steps reverses the direction
 MIN_ROTATION = 0.5  # [rad] a smaller change of yaw at one place is not a rotation in place
+MAX_ROTATION_RADIUS = 0.03  # [m] motion per angle of a rotation in place; beyond it, it is a bend
+EXTREME_SHARE = 0.1  # of a rotation: yaws that close to its ends belong to them
 MAX_SINGLE_ROTATION = math.pi + 1e-3  # [rad] larger rotations are split
 ROTATION_PART = math.radians(120.0)  # [rad] maximum part of a split, with a unique direction
 YAW_ROUNDING = 1e-3  # [rad] a smaller difference of yaws is rounding
@@ -92,7 +94,7 @@ def segment_path(poses: Floats, turns: bool, omni: bool) -> PathSegments:
         heading = way + np.where(direction < 0.0, math.pi, 0.0)
         turned = np.abs(_wrapped(heading[cuts] - heading[cuts - 1])) > CUSP_ANGLE
         rotations = {int(cut): [float(heading[cut])] for cut in cuts[turned]}
-        rotations.update(_rotations(poses[:, 2], first, last))
+        rotations.update(_rotations(poses, first, last))
     return PathSegments(places, arriving, leaving, oriented, direction, cuts, rotations)
 
 
@@ -187,13 +189,17 @@ def _directions(way: Floats, steps: Floats, leaving: Floats, arriving: Floats) -
 
 
 def _rotations(
-    yaw: Floats, first: NDArray[np.int64], last: NDArray[np.int64]
+    poses: Floats, first: NDArray[np.int64], last: NDArray[np.int64]
 ) -> dict[int, list[float]]:
-    """Return the yaws to which the robot rotates, for each place with a rotation in place."""
+    """
+    Return the yaws to which the robot rotates, for each place with a rotation in place.
+
+    Poses less than SAME_POSITION apart along a bend are one place, too, but move with their yaw.
+    """
     found = {}
     for place in np.flatnonzero(last > first).tolist():
-        yaws = np.unwrap(yaw[first[place] : last[place] + 1])
-        if np.ptp(yaws) >= MIN_ROTATION:
+        yaws = np.unwrap(poses[first[place] : last[place] + 1, 2])
+        if _is_in_place(poses[first[place] : last[place] + 1, :2], yaws):
             ends = _turning_points(yaws.tolist())
             parts = [
                 float(part)
@@ -203,6 +209,17 @@ def _rotations(
             if parts:
                 found[place] = parts
     return found
+
+
+def _is_in_place(points: Floats, yaws: Floats) -> bool:
+    """Return whether yaws, float64[n], at points, float64[n, 2], are a rotation in place."""
+    turned = float(np.ptp(yaws))
+    if turned < MIN_ROTATION:
+        return False
+    least = points[yaws <= yaws.min() + EXTREME_SHARE * turned]
+    most = points[yaws >= yaws.max() - EXTREME_SHARE * turned]
+    moved = np.hypot(*(least[:, None] - most[None]).transpose(2, 0, 1)).min()
+    return bool(moved <= MAX_ROTATION_RADIUS * turned)
 
 
 def _parts(turn: float) -> int:

@@ -90,6 +90,26 @@ def test_rotations_at_the_begin_and_at_the_end_are_sections():
     assert parts(plan) == [('turn', 0.0, 0.0), (1.0, 2.0, 0.0), ('turn', 0.0, 1.0)]
 
 
+@pytest.mark.parametrize('spacing', [0.01, 0.03, 0.0497, 0.06])
+@pytest.mark.parametrize('radius', [0.08, 0.1, 0.2])
+def test_a_tight_bend_of_closely_spaced_poses_is_no_rotation_in_place(spacing, radius):
+    arc = np.arange(0.0, 1.0 + 1.5 * radius + 1.0, spacing)
+    yaw = np.clip((arc - 1.0) / radius, 0.0, 1.5)
+    step = spacing * np.stack([np.cos(yaw), np.sin(yaw)], axis=1)
+    points = np.vstack([[0.0, 0.0], np.cumsum(step, axis=0)[:-1]])
+    assert [part[0] for part in parts(np.column_stack([points, yaw]))] == [1.0]
+
+
+@pytest.mark.parametrize('turn', [0.8, math.pi / 2.0])
+def test_a_rotation_that_was_recorded_with_noise_is_a_rotation_in_place(turn):
+    rng = np.random.default_rng(4)
+    yaws = np.linspace(0.0, turn, 15)
+    there = [(*rng.normal([2.0, 0.0], 0.005), yaw) for yaw in yaws]
+    away = [(2.0 + s * math.cos(turn), s * math.sin(turn), turn) for s in np.arange(0.1, 2.0, 0.1)]
+    assert [part[0] for part in parts([*straight(0.0, 2.0, EAST)[:-1], *there, *away])] == [
+        1.0, 'turn', 1.0]
+
+
 def test_several_rotations_at_one_place_are_driven_in_order():
     plan = [(0.0, 0.0, yaw) for yaw in (0.0, 1.5, 0.0, -1.5, 0.0)] + straight(0.0, 2.0, EAST)
     assert [part[2] for part in parts(plan)] == [1.5, -1.5, 0.0, 0.0]
