@@ -144,6 +144,8 @@ class SingleTrackPlant(Plant):
         dv = held(dv, v, limits.ax_max * dt, -limits.ax_min * dt)
         state = self.twist[1] + self.twist[2] * self.car.rear, self.twist[2]
         after = self._slide(dt, v + 0.5 * dv, dv / dt if dt > 0.0 else 0.0, state)
+        if v > DYNAMIC_SPEED:  # a car that slides sideways has turned away from its motion
+            dv += state[0] * state[1] * dt
         lateral = after[0] - after[1] * self.car.rear  # [m/s] of the rear axle
         motion: NDArray[np.float64] = np.array([v + dv, lateral, after[1]])
         middle = 0.5 * (self.twist + motion) * dt
