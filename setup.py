@@ -58,6 +58,8 @@ setup(
         'peers': ['torch', 'pytorch-mppi', 'jax'],
         # Baseline ORCA and reacting people of `mppi_evaluate people`.
         'people': ['pyrvo'],
+        # Rigid bodies and slipping tyres of `mppi_evaluate --physics`.
+        'physics': ['mujoco>=3.2', 'commonroad-vehicle-models>=3'],
         # The pytest plugin of launch_testing (Jazzy) does not load into pytest 9.
         'dev': ['pytest>=7.4,<9', 'pytest-timeout', 'hypothesis', 'ruff', 'mypy', 'import-linter',
                 'types-PyYAML'],

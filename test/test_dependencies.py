@@ -33,6 +33,7 @@ NAMES = {
     'matplotlib': ('python3-matplotlib', 'matplotlib'),
     'mcap': ('mcap-ros2-support', 'mcap'),
     'nav2_msgs': ('nav2_msgs', ''),
+    'mujoco': ('', 'mujoco'),
     'numba': ('python3-numba', 'numba'),
     'numpy': ('python3-numpy', 'numpy'),
     'psutil': ('python3-psutil', 'psutil'),
@@ -47,6 +48,7 @@ NAMES = {
     'tf2_msgs': ('tf2_msgs', ''),
     'tf2_ros': ('tf2_ros_py', ''),
     'torch': ('', 'torch'),
+    'vehiclemodels': ('', 'commonroad-vehicle-models'),
     'yaml': ('python3-yaml', 'pyyaml'),
     'zstandard': ('mcap-ros2-support', 'mcap'),
 }

@@ -29,7 +29,7 @@ GRID_STEP = 0.02  # [s] of the time grid of both signals and of the delays
 DELAYS = GRID_STEP * np.arange(26)  # [s]
 ROOT_STEP = 1.0 / 15.0  # [√s] between roots of lags: finer for short lags
 LAGS = (ROOT_STEP * np.arange(16)) ** 2  # [s]
-GAINS = (0.5, 1.5)
+GAINS = (0.2, 1.5)
 HIGH_PASS = 2.0  # [s]
 STEP_FRACTIONS = np.array([0.875, 0.625, 0.375, 0.125])  # where a step samples the command
 MAX_ODOMETRY_GAP = 0.5  # [s] after which the simulated responses restart
@@ -45,7 +45,7 @@ MIN_EXPLAINED = 0.8  # share of the measured variation that the model must expla
 MIN_EXCITATION = 0.5  # [s] minimum excitation of an estimate
 MIN_CORRECTION = (0.02, 0.03, 0.03)  # [s] [s] [1] smaller deviations are ignored
 STEPS_PER_ESTIMATE = 10  # steps between two estimates
-MAX_LEARNING_RATE = (0.05, 0.1, 0.15)  # [s/s] [s/s] [1/s] of delay, lag and gain
+MAX_LEARNING_RATE = (0.05, 0.1, 0.4)  # [s/s] [s/s] [1/s] of delay, lag and gain
 
 
 @dataclass(frozen=True)

@@ -110,10 +110,10 @@ class PredictionParameters:
         0.2, 'time constant of the turning rate or the steering', unit='s', low=0.0, high=2.0
     )
     gain_linear: float = parameter(
-        1.0, 'ratio of achieved to commanded speed', low=0.5, high=1.5
+        1.0, 'ratio of achieved to commanded speed', low=0.2, high=1.5
     )
     gain_angular: float = parameter(
-        1.0, 'ratio of achieved to commanded turning rate', low=0.5, high=1.5
+        1.0, 'ratio of achieved to commanded turning rate', low=0.2, high=1.5
     )
     dead_band_linear: float = parameter(
         0.0, 'commands below this speed have no effect', unit='m/s', low=0.0, high=1.0

@@ -19,6 +19,7 @@ from mppi_ros.parameters.errors import InputError
 from mppi_ros.simulation.episode import Episode
 from mppi_ros.simulation.episode_result import EpisodeResult
 from mppi_ros.simulation.grid_planner import plan
+from mppi_ros.simulation.physics import KINEMATIC, PhysicsParameters
 from mppi_ros.simulation.plant import PLANTS
 from mppi_ros.simulation.world import MovingDisc, World
 
@@ -104,6 +105,8 @@ class Case:
         Optimal time OT of the BARN challenge [s]; 0 in other suites.
     criteria : Criteria
         Criteria of a passed episode.
+    physics : PhysicsParameters
+        Physics of the robot.
 
     """
 
@@ -130,6 +133,7 @@ class Case:
     clock_after: float = 0.0
     optimal_time: float = 0.0
     criteria: Criteria = field(default_factory=Criteria)
+    physics: PhysicsParameters = KINEMATIC
 
     def episode(self, ideal: float) -> Episode:
         """
@@ -148,6 +152,7 @@ class Case:
             goal=self.goal,
             configuration=self.configuration,
             plant=replace(PLANTS[self.plant], grip=self.grip),
+            physics=self.physics,
             sensing=self.sensing,
             path=self._plan(),
             timing_gates=self._marks(),
@@ -181,6 +186,7 @@ class Case:
         return {
             'scenario': self.scenario,
             'plant': self.plant,
+            'physics': self.physics.kind,
             'seed': self.seed,
             'success': result.success,
             'collision': result.collision,
@@ -212,6 +218,8 @@ class Case:
         """Return all inputs of this case except for the parameters of the controller."""
         values = asdict(self)
         del values['configuration']
+        if self.physics == KINEMATIC:
+            del values['physics']
         return {name: value for name, value in values.items() if value not in ((), None, '')}
 
     def ideal_time(self) -> float:

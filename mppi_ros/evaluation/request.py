@@ -11,6 +11,7 @@ from mppi_ros.control.parameters import ControllerParameters, read_yaml
 from mppi_ros.parameters.declaration import replace
 from mppi_ros.parameters.errors import InputError
 from mppi_ros.share import share_path
+from mppi_ros.simulation.physics import KINEMATIC, PhysicsParameters
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,8 @@ class Request:
         Name of a robot or its parameter file; empty for the default of the suite.
     params : Path, optional
         Parameter file that overrides the parameters of the robot.
+    physics : PhysicsParameters
+        Physics of the robot; its robot is '' for the model that resembles the parameters most.
     baseline : str
         Replacement for the controller in the suite people; see evaluation.people.baselines.
     generated : int
@@ -50,6 +53,7 @@ class Request:
     params: Path | None = None
     baseline: str = ''
     generated: int = 0
+    physics: PhysicsParameters = KINEMATIC
 
     def configuration(
         self, robot: str, changes: Mapping[str, Any] | None = None

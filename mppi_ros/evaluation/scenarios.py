@@ -34,7 +34,8 @@ def scenarios(request: Request) -> Iterator[Case]:
         values = _read_scenario(files[name])
         robot, changes = values.pop('robot', ''), values.pop('parameters', {})
         configuration = request.configuration(robot, changes)
-        for plant in request.plants or PLANTS:
+        usual = PLANTS if request.physics.kind == 'kinematic' else PLANTS[:1]
+        for plant in request.plants or usual:
             for run in range(request.runs):
                 yield Case(
                     suite='scenarios', scenario=name, plant=plant, seed=request.seed + run,

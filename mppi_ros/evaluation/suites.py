@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from mppi_ros.evaluation.barn import barn
 from mppi_ros.evaluation.case import Case
@@ -12,7 +13,10 @@ from mppi_ros.evaluation.people.suite import people
 from mppi_ros.evaluation.request import Request
 from mppi_ros.evaluation.scenarios import scenarios
 from mppi_ros.parameters.errors import InputError
+from mppi_ros.simulation.mujoco_robots import ROBOTS, model_of
+from mppi_ros.simulation.physics import KINEMATIC, PhysicsParameters
 from mppi_ros.simulation.plant import PLANTS
+from mppi_ros.simulation.single_track import car_of
 
 SUITES: dict[str, Callable[[Request], Iterator[Case]]] = {
     'barn': barn, 'f1tenth': f1tenth, 'maps': maps, 'scenarios': scenarios, 'people': people,
@@ -34,4 +38,15 @@ def cases_of(suite: str, request: Request) -> list[Case]:
             raise InputError(f'unknown plant {plant!r}; one of {", ".join(PLANTS)} is expected')
     if suite not in SUITES:
         raise InputError(f'unknown suite {suite!r}; one of {", ".join(SUITES)} is expected')
-    return list(SUITES[suite](request))
+    cases = list(SUITES[suite](request))
+    if request.physics == KINEMATIC:
+        return cases
+    return [replace(case, physics=_physics(request, case)) for case in cases]
+
+
+def _physics(request: Request, case: Case) -> PhysicsParameters:
+    """Return the physics with the model of the robot: as requested, or the most similar one."""
+    if request.physics.kind == 'single_track':
+        return replace(request.physics, robot=car_of(case.configuration))
+    name = request.robot if request.robot in ROBOTS else model_of(case.configuration)
+    return replace(request.physics, robot=name)

@@ -28,7 +28,8 @@ from mppi_ros.simulation.episode_result import (
     Trace,
 )
 from mppi_ros.simulation.lidar import Lidar
-from mppi_ros.simulation.plant import NOMINAL, Plant, PlantParameters
+from mppi_ros.simulation.physics import KINEMATIC, PhysicsParameters, create_robot
+from mppi_ros.simulation.plant import NOMINAL, PlantParameters
 from mppi_ros.simulation.replanner import Replanner
 from mppi_ros.simulation.rolling_costmap import RollingCostmap
 from mppi_ros.simulation.world import World
@@ -66,6 +67,8 @@ class Episode:
         Parameters of the controller; the limits also apply to the drives of the robot.
     plant : PlantParameters
         True response and odometry of the robot.
+    physics : PhysicsParameters
+        Physics of the robot; other than kinematic ones replace the response of `plant`.
     sensing : str
         'map': the static map only; 'lidar': no map, only scans; 'both': scans on the static map.
     drifts : bool, optional
@@ -100,6 +103,7 @@ class Episode:
     goal: Pose
     configuration: ControllerParameters = field(default_factory=ControllerParameters)
     plant: PlantParameters = NOMINAL
+    physics: PhysicsParameters = KINEMATIC
     sensing: str = 'both'
     drifts: bool | None = None
     lidar: Lidar = field(default_factory=Lidar)
@@ -142,7 +146,8 @@ class EpisodeRun:
         corners = np.reshape(c.robot.footprint, (-1, 2))
         self._body = corners if len(corners) else c.robot.radius
         seeds = np.random.SeedSequence(episode.seed).generate_state(3) // 2
-        self._plant = Plant(
+        self._plant = create_robot(
+            episode.physics,
             dataclasses.replace(
                 episode.plant, motion_model=c.motion_model, limits=c.limits,
                 drifts=drifts,
@@ -220,7 +225,7 @@ class EpisodeRun:
     def _measure_clearance(self) -> float:
         plant = self._plant
         return self._episode.world.clearance(
-            self._body, plant.pose, inflation=plant.parameters.inflation, time=plant.time
+            self._body, plant.pose, inflation=self._episode.plant.inflation, time=plant.time
         )
 
     def _check(self, now: float) -> None:

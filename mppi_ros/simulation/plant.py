@@ -203,24 +203,24 @@ class Plant:
     def _step(self, dt: float) -> None:
         p, limits = self.parameters, self.parameters.limits
         v, vy, w = self.twist
-        share = _share(dt, p.lag_linear)
-        dv = _held(share * (self._speed[0] - v), v, limits.ax_max * dt, -limits.ax_min * dt)
-        dvy = _held(share * (self._speed[1] - vy), vy, limits.ay_max * dt, -limits.ay_min * dt)
+        share = apply_lag(dt, p.lag_linear)
+        dv = held(share * (self._speed[0] - v), v, limits.ax_max * dt, -limits.ax_min * dt)
+        dvy = held(share * (self._speed[1] - vy), vy, limits.ay_max * dt, -limits.ay_min * dt)
         if self._steered:
             dw = self._steer(dt, v + dv) - w
         else:
             most = limits.az_max * dt
-            dw = min(max(_share(dt, p.lag_angular) * (self._turn - w), -most), most)
+            dw = min(max(apply_lag(dt, p.lag_angular) * (self._turn - w), -most), most)
         forward, lateral, turn = (v + 0.5 * dv) * dt, (vy + 0.5 * dvy) * dt, (w + 0.5 * dw) * dt
         self.twist[:] = v + dv, vy + dvy, w + dw
-        _move(self.pose, forward, lateral, turn)
+        move(self.pose, forward, lateral, turn)
         scale = 1.0 + p.odom_scale_error
-        _move(self._odometric_pose, scale * forward, scale * lateral, scale * turn)
+        move(self._odometric_pose, scale * forward, scale * lateral, scale * turn)
 
     def _steer(self, dt: float, v: float) -> float:
         """Steer the wheels of a car for dt [s]; return its turning rate at a speed [rad/s]."""
         p, limits = self.parameters, self.parameters.limits
-        turn = _share(dt, p.lag_angular) * (self._turn - self._steering)
+        turn = apply_lag(dt, p.lag_angular) * (self._turn - self._steering)
         most = limits.steering_rate * dt
         self._steering += min(max(turn, -most), most)
         turn = p.yaw_gain * v * math.tan(self._steering) / limits.wheelbase
@@ -233,18 +233,18 @@ def _apply_dead_band(command: float, dead: float) -> float:
     return command if abs(command) >= dead else 0.0
 
 
-def _held(change: float, speed: float, rise: float, fall: float) -> float:
+def held(change: float, speed: float, rise: float, fall: float) -> float:
     """Limit the change of a speed by speeding up and slowing down."""
     up, down = (rise if speed >= 0.0 else fall), (fall if speed > 0.0 else rise)
     return min(max(change, -down), up)
 
 
-def _share(dt: float, lag: float) -> float:
+def apply_lag(dt: float, lag: float) -> float:
     """Return the share of the difference to the target that a lag covers in dt [s]."""
     return 1.0 - math.exp(-dt / lag) if lag > 0.0 else 1.0
 
 
-def _move(pose: NDArray[np.float64], forward: float, lateral: float, turn: float) -> None:
+def move(pose: NDArray[np.float64], forward: float, lateral: float, turn: float) -> None:
     """Move a pose along an arc: its chord, forward · sinc(turn/2), is at half of the turn."""
     half = 0.5 * turn
     share = math.sin(half) / half if half else 1.0

@@ -76,6 +76,21 @@ def test_the_plant_is_recovered_from_noisy_driving_in_a_closed_loop(plant, seed)
         assert learned.gain == pytest.approx(scale * gain, abs=0.035)
 
 
+@pytest.mark.parametrize('gain', [0.25, 0.36, 0.6])
+def test_a_low_gain_of_turning_is_learnt_within_seconds_of_the_first_turn(gain):
+    """And nothing lower on the way: the robot never turns faster than it was meant to."""
+    seen = []
+
+    def watch(found):
+        seen.append((found.estimate(1).excited, found.learned[1].gain))
+
+    drive(replace(NOMINAL, yaw_gain=gain), 8.0, seed=1, watch=watch)
+    excited, learned = np.array(seen).T
+    assert np.all(np.abs(learned[excited > 3.0] - 1.01 * gain) < 0.1 * gain)
+    assert learned.min() > 0.9 * gain
+    assert np.all(learned[excited < 0.5] == 1.0)
+
+
 def test_a_robot_that_is_known_well_is_driven_as_it_is_known():
     for seed in range(4):
         assert drive(NOMINAL, seed=seed).learned == [CONFIGURED, CONFIGURED]

@@ -11,7 +11,8 @@ import pytest
 from mppi_ros.cli.evaluate import main
 from mppi_ros.control.inputs import Command
 from mppi_ros.driving.parameters import Limits
-from mppi_ros.simulation.plant import HARD, Plant
+from mppi_ros.simulation.physics import PhysicsParameters, create_robot
+from mppi_ros.simulation.plant import HARD, NOMINAL, Plant
 
 rosbags = pytest.importorskip('rosbags')
 from mcap.writer import Writer as McapWriter  # noqa: E402
@@ -21,8 +22,8 @@ from rosbags.rosbag2 import Writer as Writer2  # noqa: E402
 from rosbags.typesys import Stores, get_typestore  # noqa: E402
 
 
-def record(writer, store, stamped, odometry=True, steps=2000):
-    """Write odometry at 50 Hz and commands at 20 Hz of a simulated robot."""
+def record(writer, store, stamped, odometry=True, steps=2000, robot=None):
+    """Write odometry at 50 Hz and commands at 20 Hz of a simulated robot, by default a plant."""
     types, nano = store.types, 10**9
     vector, kind = types['geometry_msgs/msg/Vector3'], 'geometry_msgs/msg/Twist'
     time, header = types['builtin_interfaces/msg/Time'], types['std_msgs/msg/Header']
@@ -61,7 +62,8 @@ def record(writer, store, stamped, odometry=True, steps=2000):
             store.serialize_cdr)
         writer.write(connection, int((100.0 + now) * nano), serialise(message, connection.msgtype))
 
-    robot = Plant(replace(HARD, limits=Limits(vx_max=2.0, wz_max=2.0)), (0.0, 0.0, 0.0), 1)
+    plain = replace(HARD, limits=Limits(vx_max=2.0, wz_max=2.0))
+    robot = robot or Plant(plain, (0.0, 0.0, 0.0), 1)
     rng, command = np.random.default_rng(2), np.zeros(2)
     for k in range(steps):
         now = 0.01 * k
@@ -101,6 +103,43 @@ def test_identify_recovers_the_plant_of_a_recording(bag, tmp_path):
         assert axis['lag_s'] == pytest.approx(HARD.lag_linear, abs=0.02)
         assert axis['gain'] == pytest.approx(gain, abs=0.02)
         assert abs(axis['delay_s'] - HARD.delay_linear) < 4.0 * axis['delay_deviation_s']
+
+
+def jackal(friction):
+    return create_robot(
+        PhysicsParameters('mujoco', 'jackal', friction=friction), NOMINAL, (0.0, 0.0, 0.0), 1
+    )
+
+
+def step_response(friction, command, name):
+    """Return gain and time to 63 % [s] of what the odometry tells of a step of the command."""
+    robot = jackal(friction)
+    robot.command(Command(*command), 0.0)
+    told = []
+    for _ in range(600):
+        robot.advance(0.005)
+        told.append(getattr(robot.odometry(robot.time), name))
+    told = np.array(told) / (command[0] or command[2])
+    gain = told[-300:].mean()
+    return gain, 0.005 * (1 + np.argmax(told > 0.632 * gain))
+
+
+@pytest.mark.parametrize('friction', ['tyre', 'solver'])
+def test_identify_recovers_what_the_physics_of_rigid_bodies_shows(friction, tmp_path):
+    """Delay and lag together are the time to 63 % of a step."""
+    pytest.importorskip('mujoco', reason="needs mujoco: pip install 'mppi_ros[physics]'")
+    path = tmp_path / 'drive'
+    with Writer2(path, version=9, storage_plugin=StoragePlugin.MCAP) as writer:
+        record(writer, get_typestore(Stores.ROS2_JAZZY), True, steps=3000, robot=jackal(friction))
+    out = tmp_path / 'out.json'
+    assert main(['identify', str(path), '--json', str(out)]) == 0
+    steps = ((0.3, 0.0, 0.0), 'vx'), ((0.0, 0.0, 0.5), 'wz')
+    for axis, step in zip(json.loads(out.read_text())['axes'], steps, strict=True):
+        gain, seconds = step_response(friction, *step)
+        assert axis['trusted']
+        assert axis['gain'] == pytest.approx(gain, rel=0.1)
+        if friction == 'tyre':  # stick and slip in MuJoCo's contacts are no lag
+            assert axis['delay_s'] + axis['lag_s'] == pytest.approx(seconds, rel=0.1)
 
 
 def test_identify_names_what_a_recording_lacks(tmp_path, capsys):
