@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 ROS_SETUP := $(wildcard /opt/ros/$(ROS_DISTRO)/setup.sh)
 WHEELS := $(filter jazzy kilted,$(ROS_DISTRO))
-NODES := mppi_controller kinematic_simulator path_planner cmd_vel_watchdog
+NODES := mppi_controller kinematic_simulator path_planner cmd_vel_watchdog mppi_dashboard
 WITH_ROS := .ci/with_ros $(VENV) "$(ROS_SETUP)"
 comma := ,
 
@@ -22,7 +22,7 @@ env: $(STAMP)
 $(STAMP): setup.py setup.cfg pyproject.toml Makefile
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check $(addprefix --constraint ,$(CONSTRAINTS)) \
-	    --editable '.[$(if $(WHEELS),$(WHEELS)$(comma))tools,cluster,dev,docs]'
+	    --editable '.[$(if $(WHEELS),$(WHEELS)$(comma))tools,cluster,dashboard,dev,docs]'
 	mkdir -p $(VENV)/lib/mppi_ros $(VENV)/share/ament_index/resource_index/packages
 	ln -sf $(patsubst %,../../bin/%,$(NODES)) $(VENV)/lib/mppi_ros
 	ln -sf $(CURDIR)/resource/mppi_ros $(VENV)/share/ament_index/resource_index/packages
