@@ -57,8 +57,9 @@ def _length(frames: Sequence[Frame]) -> float:
 
 
 def _values(frames: Sequence[Frame], key: str) -> NDArray[np.float64]:
-    values = np.array([frame.value(key) for frame in frames])
-    return values[np.isfinite(values)]
+    values = np.array([frame.value(key) for frame in frames], np.float64)
+    finite: NDArray[np.float64] = values[np.isfinite(values)]
+    return finite
 
 
 def _mean(key: str) -> Callable[[Sequence[Frame]], float]:

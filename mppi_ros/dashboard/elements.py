@@ -22,7 +22,7 @@ class Text(TextElement):
         super().__init__(tag=tag, text=text)
 
 
-class SceneView(Element, component='scene_view.js'):
+class SceneView(Element, component='scene_view.js'):  # type: ignore[call-arg]
     """Canvas of the scene; it keeps the signals and fills the charts {name: chart}."""
 
     def __init__(self, charts: dict[str, ui.echart]) -> None:
@@ -41,7 +41,8 @@ def card(title: str) -> ui.element:
 
 def button(text: str, action: Any, label: str = '', icon: str = '') -> ui.button:
     """Return a small button; `label` is for screen readers where the text is not enough."""
-    made = ui.button(text, on_click=action, icon=icon or None).props('outline dense padding="2px 10px"')
+    made = ui.button(text, on_click=action, icon=icon or None)
+    made.props('outline dense padding="2px 10px"')
     if label:
         made.props(f'aria-label="{label}"')
     return made

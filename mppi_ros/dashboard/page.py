@@ -19,8 +19,8 @@ from mppi_ros.dashboard.parameter_panel import ParameterPanel, PresetPanel
 from mppi_ros.dashboard.signals import SIGNALS, shown
 
 STYLE = Path(__file__).with_name('page.css')
-TILES = ('vx', 'command_vx', 'wz', 'clearance', 'cross_track', 'distance_to_goal', 'objective', 'ess',
-         'temperature', 'kl', 'solve_ms', 'late_ms', 'missed')
+TILES = ('vx', 'command_vx', 'wz', 'clearance', 'cross_track', 'distance_to_goal', 'objective',
+         'ess', 'temperature', 'kl', 'solve_ms', 'late_ms', 'missed')
 LEGEND = (('plan', 'plan'), ('driven', 'driven'), ('optimal', 'optimal trajectory'),
           ('light', 'light samples'), ('heavy', 'heavy samples'), ('obstacle', 'moving obstacles'))
 LABELS = {signal.key: signal for signal in SIGNALS}
@@ -45,6 +45,7 @@ class Page:
         self._mark: float | None = None
         self._texts: dict[Text, str] = {}
         ui.add_css(STYLE)
+        ui.colors(primary='#2b62ad')
         self._dark = ui.dark_mode(None)
         client = ui.context.client
         client.on_delete(lambda: link.watch(-1))
@@ -101,20 +102,23 @@ class Page:
                    'Keep the robot in the middle')
             button('+', lambda: self._view.run_method('zoom', 0.8), 'Zoom in')
             button('−', lambda: self._view.run_method('zoom', 1.25), 'Zoom out')
-            self._goal_mode = ui.switch('set goal: press, drag, release', on_change=self._on_goal_mode)
+            self._goal_mode = ui.switch('set goal: press, drag, release')
+            self._goal_mode.on_value_change(self._on_goal_mode)
         with ui.expansion('Goal by numbers').style('width: 100%'), \
                 ui.element('div').classes('tools'):
             self._goal = [
-                ui.number(label, value=0.0, format='%.2f').props('dense outlined').style('width: 110px')
+                ui.number(label, value=0.0, format='%.2f').props('dense outlined')
                 for label in ('goal x [m]', 'goal y [m]', 'goal yaw [°]')
             ]
+            for field in self._goal:
+                field.style('width: 110px')
             button('send goal', self._on_send_goal)
 
     def _build_tiles(self) -> None:
         self._tiles: dict[str, Text] = {}
         with ui.element('dl').classes('tiles'):
             for key, label in (('pose', 'pose'), *((key, LABELS[key].label) for key in TILES)):
-                with ui.element('div').classes('tile'):
+                with ui.element('div').classes('tile wide' if key == 'pose' else 'tile'):
                     Text('dt', label)
                     self._tiles[key] = Text('dd', '–').props(f'data-tile="{key}"')
 
@@ -122,7 +126,7 @@ class Page:
         self._charts: dict[str, ui.echart] = {}
         with ui.element('div').classes('charts'):
             for name, (title, options) in SIGNAL_CHARTS.items():
-                with ui.element('figure').style('margin: 0').classes('wide' if name == 'costs' else ''):
+                with ui.element('figure').classes('wide' if name == 'costs' else ''):
                     Text('figcaption', title).classes('hint')
                     self._charts[name] = ui.echart(options).classes('chart')
                     self._charts[name].props(f'role=img aria-label="Chart: {title}"')
@@ -246,7 +250,8 @@ class Page:
         if not frames:
             return
         self._encoder.last = frames[-1].time
-        parameters = {name: link.parameters[name].value for name in EXPLAINED if name in link.parameters}
+        model = link.parameters
+        parameters = {name: model[name].value for name in EXPLAINED if name in model}
         self._view.run_method('frames', {
             'restart': restart, 'rows': [self._encoder.signals(frame) for frame in frames],
             'scene': self._encoder.scene(frames[-1]) if self._at is None else None,
@@ -279,13 +284,12 @@ class Page:
         for key in TILES:
             signal = LABELS[key]
             value = frame.value(key)
-            if signal.unit in ('m/s', 'rad/s', 'm') and math.isfinite(value):
-                text = f'{value:.2f} {signal.unit}'.replace('-', '−')
-            else:
-                text = shown(value, signal.digits, signal.unit)
-            self._write(self._tiles[key], text)
+            if signal.unit in ('m/s', 'rad/s', 'm'):
+                value = round(value, 2) + 0.0 if math.isfinite(value) else value  # no −0
+            self._write(self._tiles[key], shown(value, signal.digits, signal.unit))
         values = {key: shown(frame.value(key)) for key in ('temperature', 'ess', 'kl')}
-        alpha = text_of(self._link.parameters['alpha'].value) if 'alpha' in self._link.parameters else '–'
+        model = self._link.parameters
+        alpha = text_of(model['alpha'].value) if 'alpha' in model else '–'
         self._write(self._lesson_numbers, (
             f'Now: λ = {values["temperature"]} s, effective sample size {values["ess"]} of '
             f'K = {shown(frame.value("samples"), 6)}, α = {alpha}, KL of the step {values["kl"]}.'
@@ -311,8 +315,10 @@ class Page:
             f'<td>{escape(row.after)}</td><td>{escape(row.change)}</td></tr>' for row in rows
         )
         self._comparison.set_content(
-            f'<p class="hint">Changed since the mark: {escape(", ".join(changed)) or "nothing"}</p>'
+            f'<p class="hint">Changed since the mark: '
+            f'{escape(", ".join(changed)) or "nothing"}</p>'
             f'<table class="compare"><thead><tr><th scope="col">quantity</th>'
-            f'<th scope="col">before ({before:.0f} s)</th><th scope="col">after ({after:.0f} s)</th>'
+            f'<th scope="col">before ({before:.0f} s)</th>'
+            f'<th scope="col">after ({after:.0f} s)</th>'
             f'<th scope="col">change</th></tr></thead><tbody>{body}</tbody></table>'
         )

@@ -71,8 +71,8 @@ class Entry:
         """
         if self.kind not in ('integer', 'double') or self.low is None or self.high is None:
             return None
-        known = [v for v in (self.default, self.initial, self.value) if isinstance(v, (int, float))]
-        largest = max((abs(float(v)) for v in known), default=0.0)
+        values = self.default, self.initial, self.value
+        largest = max(abs(float(v)) for v in values if isinstance(v, (int, float)))
         low, high = self.low, self.high
         reach = 4.0 * largest if largest else min(1.0, max(abs(low), abs(high)))
         if high > WIDE * max(largest, 0.05) and reach > max(low, 0.0):
@@ -82,7 +82,6 @@ class Entry:
         if self.kind == 'integer':
             return math.floor(low), math.ceil(high), 1.0
         step = 10.0 ** math.floor(math.log10((high - low) / 100.0))
-        low = step * math.floor(low / step + 1e-9) if low not in (self.low,) else low
         return low, high, step
 
     def read(self, text: str) -> Value:
@@ -197,7 +196,7 @@ class ParameterModel:
             low, high = info.low, info.high
         if unit == '' and description.endswith(']') and ' [' in description:
             description, _, unit = description[:-1].rpartition(' [')
-        choices = ()
+        choices: tuple[str, ...] = ()
         if constraint.startswith(CHOICES):
             choices = tuple(constraint.removeprefix(CHOICES).split(', '))
         default = None if info is None else info.default

@@ -153,7 +153,8 @@ class ParameterPanel:
         self._version = self._generation = -1
         self._words = ''
         with ui.element('div').classes('tools'):
-            self._search = ui.input(placeholder='search: margin, λ, m/s …', on_change=self._on_search)
+            self._search = ui.input(placeholder='search: margin, λ, m/s …')
+            self._search.on_value_change(self._on_search)
             self._search.props('dense outlined clearable debounce=250 type=search '
                                'aria-label="Search parameters"').classes('grow')
             self._only = ui.switch('changed only', on_change=self._on_search)

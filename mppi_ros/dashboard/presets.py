@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from mppi_ros.dashboard.parameter_model import ParameterModel
+from mppi_ros.dashboard.parameter_model import Entry, ParameterModel
 from mppi_ros.parameters.declaration import Value
 
 
@@ -34,21 +34,22 @@ class Preset:
         changes: dict[str, Value] = {
             name: value for name, value in (self.values or {}).items() if name in model
         }
-        for table, apply in (
-            (self.factor or {}, lambda value, by: value * by),
-            (self.step or {}, lambda value, by: value + by),
-        ):
-            for name, amount in table.items():
-                if name not in model:
-                    continue
-                entry = model[name]
-                value = apply(float(entry.value), amount)  # type: ignore[arg-type]
-                if entry.low is not None:
-                    value = max(value, entry.low)
-                if entry.high is not None:
-                    value = min(value, entry.high)
-                changes[name] = round(value) if entry.kind == 'integer' else round(value, 6)
+        for table, plus in ((self.factor, False), (self.step, True)):
+            for name, amount in (table or {}).items():
+                if name in model:
+                    changes[name] = _moved(model[name], amount, plus=plus)
         return changes
+
+
+def _moved(entry: Entry, amount: float, *, plus: bool) -> Value:
+    """Return the value of a number plus, or times, `amount`, limited to its range."""
+    assert isinstance(entry.value, (int, float))
+    value = entry.value + amount if plus else entry.value * amount
+    if entry.low is not None:
+        value = max(value, entry.low)
+    if entry.high is not None:
+        value = min(value, entry.high)
+    return round(value) if entry.kind == 'integer' else round(value, 6)
 
 
 PRESETS = (

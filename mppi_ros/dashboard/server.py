@@ -17,7 +17,7 @@ from mppi_ros.dashboard.link import Link
 from mppi_ros.dashboard.page import Page
 from mppi_ros.parameters.errors import InputError
 
-STOP_TIME = 3.0  # [s] for the server to end
+STOP_TIME = 1.0  # [s] for the server to end; then its thread ends with the process
 TITLE = 'mppi_dashboard'
 
 
@@ -61,7 +61,7 @@ class WebServer:
         nicegui_app.config.title = TITLE
         self._server = uvicorn.Server(uvicorn.Config(
             AccessGuard(application, token), log_level='warning', access_log=False,
-            timeout_graceful_shutdown=1, ws_ping_interval=None,
+            timeout_graceful_shutdown=0, ws_ping_interval=None,
         ))  # fmt: skip
         self._thread = threading.Thread(target=self._serve, name='dashboard', daemon=True)
 
@@ -73,6 +73,7 @@ class WebServer:
     def stop(self) -> None:
         """End all connections and the thread."""
         self._server.should_exit = True
+        self._server.force_exit = True
         self._thread.join(STOP_TIME)
         self._socket.close()
 

@@ -148,4 +148,4 @@ def _python(value: Any, kind: str) -> Value:
     found = parameter_value_to_python(value)
     if kind == 'double_array':
         return tuple(found or ())
-    return '' if found is None else found  # type: ignore[no-any-return]
+    return '' if found is None else found
