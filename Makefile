@@ -4,6 +4,7 @@ PYTHON ?= python3
 DATA ?=
 TESTS ?=
 CONSTRAINTS ?=
+VIEW ?=
 
 VENV := $(CURDIR)/.venv$(if $(filter-out jazzy,$(ROS_DISTRO)),-$(ROS_DISTRO))
 BIN := $(VENV)/bin
@@ -30,7 +31,7 @@ $(STAMP): setup.py setup.cfg pyproject.toml Makefile
 	touch $@
 
 demo: env
-	$(WITH_ROS) $(BIN)/mppi_demo
+	$(WITH_ROS) $(BIN)/mppi_demo $(if $(VIEW),--view $(VIEW))
 
 test: lint
 	$(MAKE) --no-print-directory tests

@@ -61,7 +61,7 @@ setup(
         'people': ['pyrvo'],
         # The pytest plugin of launch_testing (Jazzy) does not load into pytest 9.
         'dev': ['pytest>=7.4,<9', 'pytest-timeout', 'hypothesis', 'ruff', 'mypy', 'import-linter',
-                'types-PyYAML'],
+                'types-PyYAML', 'playwright'],
         'tbb': ['tbb; platform_machine == "x86_64"'],
     },
     entry_points={

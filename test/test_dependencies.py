@@ -20,6 +20,7 @@ NAMES = {
     'ament_index_python': ('ament_index_python', ''),
     'bondpy': ('bondpy', ''),
     'distributed': ('', 'distributed'),
+    'fastapi': ('', 'nicegui'),  # comes with it
     'hydrax': ('', ''),  # from its sources
     'hypothesis': ('python3-hypothesis', 'hypothesis'),
     'jax': ('', 'jax'),
@@ -32,8 +33,10 @@ NAMES = {
     'matplotlib': ('python3-matplotlib', 'matplotlib'),
     'mcap': ('mcap-ros2-support', 'mcap'),
     'nav2_msgs': ('nav2_msgs', ''),
+    'nicegui': ('', 'nicegui'),
     'numba': ('python3-numba', 'numba'),
     'numpy': ('python3-numpy', 'numpy'),
+    'playwright': ('', 'playwright'),
     'psutil': ('python3-psutil', 'psutil'),
     'pyrvo': ('', 'pyrvo'),
     'pytest': ('python3-pytest', 'pytest'),
@@ -47,6 +50,7 @@ NAMES = {
     'tf2_msgs': ('tf2_msgs', ''),
     'tf2_ros': ('tf2_ros_py', ''),
     'torch': ('', 'torch'),
+    'uvicorn': ('', 'nicegui'),  # comes with it
     'yaml': ('python3-yaml', 'pyyaml'),
     'zstandard': ('mcap-ros2-support', 'mcap'),
 }

@@ -19,7 +19,7 @@ def chart(
         'animation': False,
         'color': list(COLORS),
         'aria': {'enabled': True, 'label': {'description': f'Chart: {title}'}},
-        'grid': {'left': 8, 'right': 10, 'top': 34 if legend else 12, 'bottom': 22,
+        'grid': {'left': 8, 'right': 22, 'top': 34 if legend else 12, 'bottom': 22,
                  'containLabel': True},
         'legend': {'show': legend, 'top': 0, 'type': 'scroll', 'itemHeight': 8, 'itemWidth': 14},
         'tooltip': {'trigger': 'axis', 'confine': True, ':valueFormatter':
@@ -79,7 +79,7 @@ LESSONS: dict[str, tuple[str, str, dict[str, Any]]] = {
             line('half', 'λ ÷ 2', lineStyle=_dashed), line('now', 'λ now'),
             line('double', 'λ × 2', lineStyle=_dashed),
             {'id': 'samples', 'name': 'samples', 'type': 'scatter', 'symbolSize': 7, 'data': []},
-        ], x={'name': 'excess cost Δ [s]'}, y=({'min': 0, 'max': 1, 'scale': False},)),
+        ], x={'name': 'excess cost Δ [s]'}, y=({'min': 0, 'max': 1, 'interval': 0.5},)),
     ),
     'ess': (
         'Effective sample size: how many samples decide',
@@ -101,7 +101,7 @@ LESSONS: dict[str, tuple[str, str, dict[str, Any]]] = {
             {'id': 'count', 'name': 'samples [%]', 'type': 'bar', 'data': []},
             {'id': 'mass', 'name': 'weight [%]', 'type': 'bar', 'data': []}],
             x={'type': 'category', 'name': 'distance at the end of the horizon [m]', 'data': []},
-            y=({'min': 0, 'max': 100, 'scale': False},)),
+            y=({'min': 0, 'max': 100, 'interval': 50},)),
     ),
     'step': (
         'α: how far to go along the natural gradient',

@@ -31,6 +31,30 @@ class SceneView(Element, component='scene_view.js'):  # type: ignore[call-arg]
         self._props['charts'] = {name: chart.id for name, chart in charts.items()}
 
 
+class Range(Element):
+    """
+    Native slider, which keys and screen readers operate.
+
+    Listen to its events 'change' and 'input' with `listen`; their argument is the value.
+    """
+
+    def __init__(self, label: str, low: float, high: float, step: float, value: float) -> None:
+        super().__init__('input')
+        self._props.update({
+            'type': 'range', 'min': low, 'max': high, 'step': step, 'value': value,
+            'aria-label': label,
+        })  # fmt: skip
+
+    def listen(self, event: str, handler: Any, throttle: float = 0.0) -> None:
+        """Call `handler` with the events of a kind; `event.args` is the value as text."""
+        self.on(event, handler, throttle=throttle, js_handler='(e) => emit(e.target.value)')
+
+    def show(self, value: float) -> None:
+        """Move the slider without an event."""
+        self._props['value'] = value
+        self.update()
+
+
 def card(title: str) -> ui.element:
     """Return a card with a heading, to be used as a context."""
     element = ui.element('section').classes('card').props(f'aria-label="{title}"')

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 import itertools
 import math
+import threading
 from typing import Any
 
 from mppi_ros.dashboard.signals import KEYS, for_json
@@ -62,41 +63,49 @@ class Frame:
 
 
 class History:
-    """The frames of the last minutes, oldest first."""
+    """The frames of the last minutes, oldest first; one thread adds them, others read."""
 
     def __init__(self, size: int = round(60.0 * MINUTES * RATE)) -> None:
         self._frames: deque[Frame] = deque(maxlen=size)
+        self._lock = threading.Lock()
 
     def __len__(self) -> int:
         return len(self._frames)
 
     def add(self, frame: Frame) -> None:
         """Add a frame that is newer than all others; the oldest is dropped when full."""
-        self._frames.append(frame)
+        with self._lock:
+            self._frames.append(frame)
 
     def clear(self) -> None:
         """Drop all frames."""
-        self._frames.clear()
+        with self._lock:
+            self._frames.clear()
+
+    def _all(self) -> tuple[Frame, ...]:
+        with self._lock:
+            return tuple(self._frames)
 
     @property
     def latest(self) -> Frame | None:
         """Return the newest frame, None without any."""
-        return self._frames[-1] if self._frames else None
+        frames = self._all()
+        return frames[-1] if frames else None
 
     def at(self, time: float) -> Frame | None:
         """Return the frame shown at a time: the last one not after it, else the oldest."""
-        frames = tuple(self._frames)
+        frames = self._all()
         index = bisect_right(frames, time, key=lambda frame: frame.time)
         return frames[max(index - 1, 0)] if frames else None
 
     def since(self, time: float) -> list[Frame]:
         """Return the frames after a time, oldest first."""
-        newer = itertools.takewhile(lambda frame: frame.time > time, reversed(self._frames))
+        newer = itertools.takewhile(lambda frame: frame.time > time, reversed(self._all()))
         return list(newer)[::-1]
 
     def between(self, begin: float, end: float) -> list[Frame]:
         """Return the frames with begin ≤ time ≤ end, oldest first."""
-        return [frame for frame in tuple(self._frames) if begin <= frame.time <= end]
+        return [frame for frame in self._all() if begin <= frame.time <= end]
 
 
 class SceneEncoder:

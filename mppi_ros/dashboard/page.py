@@ -11,7 +11,7 @@ from nicegui import ui
 
 from mppi_ros.dashboard.charts import LESSONS, SIGNAL_CHARTS
 from mppi_ros.dashboard.comparison import compare
-from mppi_ros.dashboard.elements import SceneView, Text, answer_of, button, card
+from mppi_ros.dashboard.elements import Range, SceneView, Text, answer_of, button, card
 from mppi_ros.dashboard.history import MINUTES, RATE, Frame, SceneEncoder
 from mppi_ros.dashboard.link import Link
 from mppi_ros.dashboard.parameter_model import text_of
@@ -92,9 +92,9 @@ class Page:
                     Text('span', label)
         with ui.element('div').classes('tools'):
             Text('span', 'Look back').classes('hint')
-            self._slider = ui.slider(min=-60.0 * MINUTES, max=0.0, step=0.5, value=0.0)
-            self._slider.props('aria-label="Look back [s]"').classes('grow')
-            self._slider.on('update:model-value', self._on_look, throttle=0.1)
+            self._slider = Range('Look back [s]', -60.0 * MINUTES, 0.0, 0.5, 0.0)
+            self._slider.classes('grow')
+            self._slider.listen('input', self._on_look, throttle=0.1)
             self._time = Text('span', 'now').style('min-width: 4.5em')
         with ui.element('div').classes('tools'):
             button('fit', lambda: self._view.run_method('setView', 'fit'), 'Show the whole map')
@@ -205,7 +205,7 @@ class Page:
 
     def _go_live(self) -> None:
         self._at = None
-        self._slider.value = 0.0
+        self._slider.show(0.0)
         self._time.set_text('now')
         self._pause.set_text('pause')
         self._pause.props('icon=pause')

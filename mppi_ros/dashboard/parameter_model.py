@@ -80,7 +80,8 @@ class Entry:
         if low < -WIDE * max(largest, 0.05) and -reach < min(high, 0.0):
             low = -reach
         if self.kind == 'integer':
-            return math.floor(low), math.ceil(high), 1.0
+            step = max(1.0, 10.0 ** math.floor(math.log10((high - low) / 200.0)))
+            return math.floor(low), math.ceil(high), step
         step = 10.0 ** math.floor(math.log10((high - low) / 100.0))
         return low, high, step
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from nicegui import ui
 
-from mppi_ros.dashboard.elements import Text, answer_of, button
+from mppi_ros.dashboard.elements import Range, Text, answer_of, button
 from mppi_ros.dashboard.link import Link
 from mppi_ros.dashboard.parameter_model import Entry, same, text_of
 from mppi_ros.dashboard.presets import PRESETS, Preset
@@ -43,7 +43,7 @@ class ParameterRow:
 
     def _controls(self, entry: Entry) -> None:
         """Create the control that suits the kind of the parameter."""
-        self._slider: ui.slider | None = None
+        self._slider: Range | None = None
         self._switch: ui.switch | None = None
         self._select: ui.select | None = None
         self._field: ui.input | None = None
@@ -60,9 +60,9 @@ class ParameterRow:
             return
         if (span := entry.slider) is not None:
             low, high, step = span
-            self._slider = ui.slider(min=low, max=high, step=step, value=_clamped(entry, span))
-            self._slider.props(f'aria-label="{entry.name} slider"{off}')
-            self._slider.on('change', self._on_slider, throttle=0.1)
+            self._slider = Range(f'{entry.name} slider', low, high, step, _clamped(entry, span))
+            self._slider.props('disabled' if entry.read_only else '')
+            self._slider.listen('change', self._on_slider)
         self._field = ui.input(value=text_of(entry.value))
         self._field.props(f'{label} dense outlined{off}')
         if self._slider is None:
@@ -78,7 +78,7 @@ class ParameterRow:
         await self._submit(str(self._select.value))
 
     async def _on_slider(self, event: Any) -> None:
-        value = event.args
+        value = float(event.args)
         kind = self._panel.link.parameters[self.name].kind
         await self._submit(round(value) if kind == 'integer' else float(f'{value:.10g}'))
 
@@ -134,8 +134,7 @@ class ParameterRow:
             self._field.value = text_of(entry.value)
             self._field.update()
         if self._slider is not None and (span := entry.slider) is not None:
-            self._slider.value = _clamped(entry, span)
-            self._slider.update()
+            self._slider.show(_clamped(entry, span))
 
 
 def _clamped(entry: Entry, span: tuple[float, float, float]) -> float:

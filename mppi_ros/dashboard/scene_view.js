@@ -5,6 +5,7 @@ const CHART_PERIOD = 500; // [ms]
 const PALETTE = ["#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#ee8866",
   "#44bb99", "#99aadd", "#bbbbbb", "#77aadd", "#aaaa00"];
 const SPREAD_BINS = 8;
+const JUMP = 1; // [m] between poses that no line joins
 
 export default {
   template: `<div class="scene"><canvas tabindex="0" role="img"></canvas></div>`,
@@ -198,7 +199,7 @@ export default {
       for (const name of ["map", "costmap"]) this.drawGrid(name, map);
       c.lineJoin = c.lineCap = "round";
       if (this.scene.plan) this.line(this.scene.plan.points, this.colors.plan, 3, map, [2, 7]);
-      this.line(this.driven(), this.colors.driven, 2, map);
+      for (const piece of this.driven()) this.line(piece, this.colors.driven, 2, map);
       this.drawCandidates(map);
       this.line(this.scene.optimal, this.colors.optimal, 3.5, map);
       this.drawObstacles(map);
@@ -227,11 +228,16 @@ export default {
     driven() {
       const { x, y } = this.columns;
       const end = this.at === null ? this.t.length : upper(this.t, this.at);
-      const points = [];
-      for (let i = 0; i < end; i += 2) if (x[i] !== null && y[i] !== null) points.push([x[i], y[i]]);
+      const pieces = [[]];
+      const add = (point) => {
+        const last = pieces[pieces.length - 1].at(-1);
+        if (last && Math.hypot(point[0] - last[0], point[1] - last[1]) > JUMP) pieces.push([]);
+        pieces[pieces.length - 1].push(point);
+      };
+      for (let i = 0; i < end; i += 2) if (x[i] !== null && y[i] !== null) add([x[i], y[i]]);
       const pose = this.scene.pose;
-      if (pose && pose[0] !== null) points.push(pose);
-      return points;
+      if (pose && pose[0] !== null) add(pose);
+      return pieces;
     },
     drawCandidates(map) {
       const { candidates, weights } = this.scene;
@@ -239,7 +245,7 @@ export default {
       const order = candidates.map((_, i) => i).sort((a, b) => weights[a] - weights[b]);
       for (const i of order) {
         const share = Math.sqrt(weights[i]);
-        c.globalAlpha = 0.35 + 0.65 * share;
+        c.globalAlpha = 0.5 + 0.5 * share;
         this.line(candidates[i], mix(this.colors.light, this.colors.heavy, share), 1 + 1.5 * share, map);
       }
       c.globalAlpha = 1;

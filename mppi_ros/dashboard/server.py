@@ -18,6 +18,7 @@ from mppi_ros.dashboard.page import Page
 from mppi_ros.parameters.errors import InputError
 
 STOP_TIME = 1.0  # [s] for the server to end; then its thread ends with the process
+RECONNECT_TIME = 20.0  # [s] for which a browser that does not answer is waited for
 TITLE = 'mppi_dashboard'
 
 
@@ -55,12 +56,13 @@ class WebServer:
 
         application = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
         ui.run_with(
-            application, dark=None, language='en-US', tailwind=False, reconnect_timeout=5.0,
-            binding_refresh_interval=None, show_welcome_message=False, message_history_length=0,
+            application, dark=None, language='en-US', tailwind=False,
+            reconnect_timeout=RECONNECT_TIME, binding_refresh_interval=None,
+            show_welcome_message=False, message_history_length=200,
         )
         nicegui_app.config.title = TITLE
         self._server = uvicorn.Server(uvicorn.Config(
-            AccessGuard(application, token), log_level='warning', access_log=False,
+            AccessGuard(application, token), log_level='critical', access_log=False,
             timeout_graceful_shutdown=0, ws_ping_interval=None,
         ))  # fmt: skip
         self._thread = threading.Thread(target=self._serve, name='dashboard', daemon=True)

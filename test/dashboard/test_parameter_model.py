@@ -42,7 +42,10 @@ def test_entries_have_unit_range_and_default_of_the_declaration():
     assert model['motion_model'].range_text == 'one of diff_drive, omni, ackermann'
 
 
-@pytest.mark.parametrize('name', [i.name for i in INFOS if i.kind in ('integer', 'double')])
+NUMBERS = [info.name for info in INFOS if info.kind in ('integer', 'double')]
+
+
+@pytest.mark.parametrize('name', NUMBERS)
 def test_a_slider_lies_in_the_range_and_reaches_the_value(name):
     entry = model_of()[name]
     low, high, step = entry.slider
@@ -66,7 +69,8 @@ def test_text_of_the_page_is_read_by_the_kind_of_the_parameter():
 
 
 @pytest.mark.parametrize(('value', 'text'), [
-    (True, 'on'), (0.1 + 0.2, '0.3'), ((0.5, 0.25), '0.5, 0.25'), ((), 'empty'), (None, 'unknown')])
+    (True, 'on'), (0.1 + 0.2, '0.3'), ((0.5, 0.25), '0.5, 0.25'), ((), 'empty'),
+    (None, 'unknown')])
 def test_values_are_shown_to_people(value, text):
     assert text_of(value) == text
 

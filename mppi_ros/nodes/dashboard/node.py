@@ -159,7 +159,7 @@ class Dashboard(ParameterMixin[DashboardParameters], Node):
     def _search(self) -> None:
         """Look for controllers, their topics and their parameters."""
         self._found = controllers_of(self)
-        wanted = self._wanted or self.controller or (self._found[0] if self._found else '')
+        wanted = self._wanted or self.controller or self._first_choice()
         if wanted and wanted != self.controller:
             self._connect(wanted)
         if self._inputs is None or self._client is None:
@@ -168,6 +168,12 @@ class Dashboard(ParameterMixin[DashboardParameters], Node):
         self._inputs.prepare_goal()
         self._inputs.watch(self._pages > 0)
         self._client.load()
+
+    def _first_choice(self) -> str:
+        """Return a controller in the namespace of this node, else any; '' without one."""
+        space = self.get_namespace().rstrip('/')
+        own = [name for name in self._found if name.rpartition('/')[0] == space]
+        return next(iter([*own, *self._found]), '')
 
     def _connect(self, controller: str) -> None:
         self._disconnect()
