@@ -240,6 +240,10 @@ class ControllerBase:
         """Return the cost of each critic for the optimal trajectory [s]; empty before any."""
         return self._objective.cost_of_each_critic(self._sampler.mean)
 
+    def moving_obstacles(self, now: float) -> NDArray[np.float64]:
+        """Return x, y [m], vx, vy [m/s], radius [m] of the tracked obstacles at `now` [s]."""
+        return self._costmaps.moving_obstacles(now)
+
     @property
     def outline(self) -> NDArray[np.float64]:
         """Corners of the body in the base frame [m], float64[p, 2]."""

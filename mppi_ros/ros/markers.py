@@ -95,6 +95,45 @@ def costs_to_msg(
     return MarkerArray(markers=[marker])
 
 
+def obstacles_to_msg(
+    obstacles: NDArray[np.float64], stamp: float, frame: str
+) -> MarkerArray:
+    """
+    Return moving obstacles as a cylinder each, and an arrow to the position after one second.
+
+    A row of `obstacles`, float64[n, 5], is x, y [m], vx, vy [m/s] and radius [m].
+    """
+    markers = []
+    for i, (x, y, vx, vy, radius) in enumerate(obstacles.tolist()):
+        body = Marker(ns='moving_obstacles', id=2 * i, type=Marker.CYLINDER, action=Marker.ADD)
+        body.pose = pose_to_msg(x, y, 0.0)
+        body.scale.x = body.scale.y = 2.0 * radius
+        body.scale.z = 0.4
+        arrow = Marker(ns='moving_obstacles', id=2 * i + 1, type=Marker.ARROW, action=Marker.ADD)
+        arrow.pose.orientation.w = 1.0
+        arrow.points = [Point(x=x, y=y), Point(x=x + vx, y=y + vy)]
+        arrow.scale.x, arrow.scale.y = 0.05, 0.12  # shaft and head [m]
+        for marker in (body, arrow):
+            marker.header.stamp = seconds_to_msg(stamp)
+            marker.header.frame_id = frame
+            marker.color = ColorRGBA(r=0.8, g=0.2, b=0.6, a=0.6)
+            marker.lifetime = Duration(nanosec=500_000_000)
+            markers.append(marker)
+    return MarkerArray(markers=markers)
+
+
+def obstacles_from_msg(message: MarkerArray) -> NDArray[np.float64]:
+    """Return the obstacles of a message of `obstacles_to_msg`, float64[n, 5]."""
+    bodies, arrows = message.markers[::2], message.markers[1::2]
+    rows = [
+        (
+            start.x, start.y, end.x - start.x, end.y - start.y, 0.5 * body.scale.x,
+        )
+        for body, (start, end) in zip(bodies, (arrow.points for arrow in arrows), strict=True)
+    ]  # fmt: skip
+    return np.array(rows, np.float64).reshape(-1, 5)
+
+
 def distance_field_to_msg(field: DistanceField, stamp: float, frame: str) -> OccupancyGrid:
     """Return a distance field as a grid: 100 at an obstacle, 0 from MAX_DRAWN_DISTANCE on."""
     near = np.clip(100.0 * (1.0 - field.distance / MAX_DRAWN_DISTANCE), 0.0, 100.0).astype(np.int8)

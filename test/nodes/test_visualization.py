@@ -26,7 +26,7 @@ from mppi_ros.ros import conversions, markers  # noqa: E402
 from mppi_ros.share import share_path  # noqa: E402
 
 VIEWS = ('optimal_trajectory', 'candidate_trajectories', 'footprint', 'critic_costs',
-         'distance_field')
+         'distance_field', 'moving_obstacles')
 
 
 @pytest.fixture(scope='module')
@@ -71,7 +71,7 @@ def publishers(node):
     views = node._views
     return {'optimal_trajectory': views._optimal, 'candidate_trajectories': views._candidates,
             'footprint': views._footprint, 'critic_costs': views._costs,
-            'distance_field': views._field}
+            'distance_field': views._field, 'moving_obstacles': views._obstacles}
 
 
 def test_views_are_made_only_for_those_that_are_listened_to(node, monkeypatch):
@@ -104,6 +104,14 @@ def test_critic_costs_begin_with_the_dearest_and_leave_out_what_is_free():
     costs = {'twirling': 0.02, 'progress': 1.5, 'forward': 0.0}
     (marker,) = markers.costs_to_msg(costs, (1.0, 2.0), 0.0, 'map').markers
     assert marker.text == 'progress 1.50 s\ntwirling 0.02 s'
+
+
+def test_moving_obstacles_are_drawn_with_their_radius_and_velocity():
+    rows = np.array([[1.0, 2.0, 0.5, -0.5, 0.3], [4.0, 5.0, 0.0, 0.0, 0.2]])
+    message = markers.obstacles_to_msg(rows, 0.0, 'map')
+    assert len({(marker.ns, marker.id) for marker in message.markers}) == 4
+    assert markers.obstacles_from_msg(message) == pytest.approx(rows)
+    assert markers.obstacles_from_msg(markers.obstacles_to_msg(rows[:0], 0.0, 'map')).size == 0
 
 
 def test_a_distance_field_is_drawn_dark_at_obstacles_and_free_far_away():

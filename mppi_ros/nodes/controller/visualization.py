@@ -29,12 +29,14 @@ class Visualization:
         self._footprint: Any = publisher(PolygonStamped, '~/footprint', 1)
         self._candidates: Any = publisher(MarkerArray, '~/candidate_trajectories', 1)
         self._costs: Any = publisher(MarkerArray, '~/critic_costs', 1)
+        self._obstacles: Any = publisher(MarkerArray, '~/moving_obstacles', 1)
         self._field: Any = publisher(OccupancyGrid, '~/distance_field', 1)
 
     def close(self) -> None:
         """Destroy the publishers."""
         for publisher in (
-            self._optimal, self._footprint, self._candidates, self._costs, self._field
+            self._optimal, self._footprint, self._candidates, self._costs, self._obstacles,
+            self._field,
         ):
             self._node.destroy_lifecycle_publisher(publisher)
 
@@ -61,6 +63,9 @@ class Visualization:
             self._costs.publish(
                 markers.costs_to_msg(controller.costs(), place, now, frame)
             )
+        if self._obstacles.get_subscription_count():
+            obstacles = controller.moving_obstacles(now)
+            self._obstacles.publish(markers.obstacles_to_msg(obstacles, now, frame))
         field = controller.distance_field
         if self._field.get_subscription_count() and field is not None:
             self._field.publish(markers.distance_field_to_msg(field, now, frame))

@@ -17,13 +17,13 @@ from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.serialization import deserialize_message
 from rclpy.subscription import Subscription
-from visualization_msgs.msg import Marker, MarkerArray
+from visualization_msgs.msg import MarkerArray
 
 from mppi_ros.dashboard.history import Layer, Points, Scene
 from mppi_ros.dashboard.layers import grid_layer, path_layer, points
 from mppi_ros.dashboard.signals import read_statistics
 from mppi_ros.parameters.errors import InputError
-from mppi_ros.ros import cdr, conversions, executor
+from mppi_ros.ros import cdr, conversions, executor, markers
 from mppi_ros.ros.qos import deliver, subscribe_latched
 from mppi_ros.ros.transforms import TransformBuffer
 
@@ -291,10 +291,9 @@ class DashboardInputs:
         self._footprint = points(corners)
 
     def _on_candidates(self, data: bytes) -> None:
-        markers = deserialize_message(data, MarkerArray).markers
         trajectories: list[Points] = []
         weights: list[float] = []
-        for marker in markers:
+        for marker in deserialize_message(data, MarkerArray).markers:
             ends = [[round(p.x, 3), round(p.y, 3)] for p in marker.points]
             last = None
             for i in range(0, len(ends) - 1, 2):
@@ -306,13 +305,5 @@ class DashboardInputs:
         self._candidates, self._weights = trajectories, weights
 
     def _on_obstacles(self, data: bytes) -> None:
-        self._obstacles = []
-        for marker in deserialize_message(data, MarkerArray).markers:
-            if marker.type != Marker.ARROW or len(marker.points) != 2:
-                continue
-            start, end = marker.points
-            # The arrow is the motion in one second; its shaft is as thick as the obstacle.
-            self._obstacles.append([
-                round(value, 3) for value in (
-                    start.x, start.y, end.x - start.x, end.y - start.y, 0.5 * marker.scale.x)
-            ])  # fmt: skip
+        rows = markers.obstacles_from_msg(deserialize_message(data, MarkerArray))
+        self._obstacles = np.round(rows, 3).tolist()
