@@ -90,6 +90,7 @@ def _bind(host: str, port: int) -> socket.socket:
         bound = socket.socket(family, kind, protocol)
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind(address)
+        bound.listen()  # a browser that is early waits
     except OSError as error:
         raise InputError(
             f'host = {host!r}, port = {port}: the page cannot be served there: {error.strerror}; '

@@ -137,10 +137,13 @@ class ParameterClient:
     def _on_event(self, event: ParameterEvent) -> None:
         if event.node != self._controller:
             return
-        changed = (*event.new_parameters, *event.changed_parameters)
+        if event.new_parameters:  # another process declares them: the values of before are lost
+            self.loaded = False
+            return
         model = self._model
         model.update({
-            p.name: _python(p.value, model[p.name].kind) for p in changed if p.name in model
+            p.name: _python(p.value, model[p.name].kind)
+            for p in event.changed_parameters if p.name in model
         })  # fmt: skip
 
 
