@@ -212,8 +212,7 @@ class Page:
         self._view.run_method('look', None, None)
 
     async def _on_stop(self) -> None:
-        stopped = 'disabled' in self._link.status.text
-        reason = await answer_of(self._link.enable(stopped))
+        reason = await answer_of(self._link.enable(self._link.status.disabled))
         if reason:
             ui.notify(f'Refused: {reason}', type='negative')
 
@@ -265,8 +264,7 @@ class Page:
         for level in ('ok', 'warning', 'error', 'gone'):
             self._status.classes(add=level if level == status.level else '',
                                  remove='' if level == status.level else level)
-        stopped = 'disabled' in status.text
-        self._stop.set_text('resume' if stopped else 'stop robot')
+        self._stop.set_text('resume' if status.disabled else 'stop robot')
         self._stop.set_enabled(status.present)
         names = self._link.controllers()
         if names != self._select.options or self._select.value != self._link.controller:

@@ -19,11 +19,13 @@ class Status:
     """
     Summary for the page.
 
-    `level` is 'ok', 'warning', 'error' or 'gone'; `text` is a sentence.
+    `level` is 'ok', 'warning', 'error' or 'gone'; `text` is a sentence; `disabled` tells that the
+    controller has released `cmd_vel`.
     """
 
     level: str
     text: str
+    disabled: bool = False
 
     @property
     def present(self) -> bool:
@@ -60,8 +62,8 @@ def status_of(
         hint = f' Others are running: {others}.' if others else ''
         return Status('gone', f'{controller} is gone: no message for {silence:.0f} s.{hint}')
     if state not in SENTENCES:
-        return Status('warning', f'The controller is {state or "not active"}'
-                      f'{f": {reason}" if reason and reason != state else ""}.')
+        text = f'The controller is {state or "not active"}.'
+        return Status('warning', text, disabled=state == 'disabled')
     text = SENTENCES[state]
     if reason and reason != state:
         text = f'{text}: {reason}'

@@ -111,6 +111,12 @@ def test_status_is_a_sentence(arguments, level, words):
     status = status_of(*arguments)
     assert status.level == level and words in status.text
     assert status.present == (level != 'gone')
+    assert not status.disabled
+
+
+def test_a_disabled_controller_can_be_resumed():
+    status = status_of('/c', 0.1, 'disabled', '', 0)
+    assert status.disabled and status.text == 'The controller is disabled.'
 
 
 def test_comparison_of_two_stretches():

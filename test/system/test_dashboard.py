@@ -35,6 +35,11 @@ COLORS = """names => {
     const style = getComputedStyle(document.body);
     return Object.fromEntries(names.map(n => [n, style.getPropertyValue("--" + n).trim()]));
 }"""
+DRAWN = """() => {
+    const chart = document.querySelector('[aria-label^="Chart: Cost"]');
+    const { series } = getElement(Number(chart.id.slice(1))).chart.getOption();
+    return series.some(one => one.name === "progress" && one.data.some(point => point[1] > 0));
+}"""
 NAMELESS = """() => [...document.querySelectorAll(
     "button, input, select, textarea, [role=slider], [role=tab], [role=switch], [role=img]")]
     .filter(e => e.type !== "hidden" && e.tabIndex >= 0 && !e.closest("[aria-hidden=true]"))
@@ -159,7 +164,18 @@ def test_the_robot_moves_on_the_page_and_nothing_is_loaded_from_elsewhere(open_p
     expect(page.locator('[data-tile=ess]')).to_have_text(re.compile(r'\d'))
     expect(page.locator('.scene canvas')).to_have_attribute(
         'aria-label', re.compile(r'[1-9]\d* candidate trajectories'))
+    page.locator('[aria-label^="Chart: Cost"]').scroll_into_view_if_needed()
+    page.wait_for_function(DRAWN)
     assert page.hosts == {urlsplit(address).netloc}
+
+
+def test_the_robot_is_stopped_and_resumed(open_page, watcher):
+    page = open_page()
+    page.get_by_role('button', name='stop robot').click()
+    expect(page.locator('.status')).to_contain_text('The controller is disabled.')
+    page.get_by_role('button', name='resume').click()
+    expect(page.get_by_role('button', name='stop robot')).to_be_visible()
+    expect(page.locator('.status')).not_to_contain_text('disabled')
 
 
 def test_a_press_in_the_scene_publishes_a_goal(open_page, watcher):

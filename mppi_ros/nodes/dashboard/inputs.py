@@ -24,7 +24,7 @@ from mppi_ros.dashboard.layers import grid_layer, path_layer, points
 from mppi_ros.dashboard.signals import read_statistics
 from mppi_ros.parameters.errors import InputError
 from mppi_ros.ros import cdr, conversions, executor, markers
-from mppi_ros.ros.qos import deliver, subscribe_latched
+from mppi_ros.ros.qos import subscribe_latched
 from mppi_ros.ros.transforms import TransformBuffer
 
 NEWEST = QoSProfile(
@@ -51,7 +51,7 @@ class DashboardInputs:
     """
     Latest messages of one controller and of the topics that it uses.
 
-    Messages do not wake the executor: `poll` takes the newest one of each topic, as bytes.
+    `poll` reads the newest message of each topic; most topics do not wake the executor.
 
     Attributes
     ----------
@@ -78,10 +78,13 @@ class DashboardInputs:
         self.signals: dict[str, float] = {}
         self.costs: dict[str, float] = {}
         self.goal_topic = ''
+        self._watched = False
         self._goal: Any = None
         self._group = executor.PolledCallbackGroup()
         self._polled: dict[str, tuple[Subscription, Callable[[bytes], None]]] = {}
         self._latched: dict[str, list[Subscription]] = {}
+        self._readers: dict[str, Callable[[bytes], None]] = {}
+        self._pending: dict[str, bytes] = {}  # newest message of each, until it is read
         self._frames: TransformBuffer | None = None
         self._pose: tuple[str, NDArray[np.float64]] | None = None
         self._plan: tuple[str, NDArray[np.float64]] | None = None
@@ -142,6 +145,7 @@ class DashboardInputs:
 
     def watch(self, watched: bool) -> None:
         """Subscribe to the topics that the controller computes only while they are subscribed."""
+        self._watched = watched
         for topic, kind, read in (
             ('optimal_trajectory', Path, self._on_optimal),
             ('candidate_trajectories', MarkerArray, self._on_candidates),
@@ -177,9 +181,12 @@ class DashboardInputs:
             if found is not None:
                 with contextlib.suppress(InputError, ValueError):
                     read(found)
-        for subscriptions in self._latched.values():
-            with contextlib.suppress(InputError, ValueError):
-                deliver(subscriptions)
+        if not self._watched and self.frame:
+            return  # grids and plan, which are costly, are read when a page is opened
+        for what, read in tuple(self._readers.items()):
+            if (data := self._pending.pop(what, None)) is not None:
+                with contextlib.suppress(InputError, ValueError):
+                    read(data)
 
     def scene(self) -> Scene:
         """Return the scene of now, and write the pose into the signals."""
@@ -227,8 +234,11 @@ class DashboardInputs:
         self, what: str, topic: str, kind: type[Any], read: Callable[[bytes], None]
     ) -> None:
         if what not in self._latched:
+            # Not polled: the event handler of this subscription would wake the executor without
+            # end while a message is pending.
+            self._readers[what] = read
             self._latched[what] = subscribe_latched(
-                self._node, kind, topic, read, raw=True, group=self._group
+                self._node, kind, topic, partial(self._pending.__setitem__, what), raw=True
             )
 
     def _on_statistics(self, data: bytes) -> None:
@@ -257,6 +267,7 @@ class DashboardInputs:
 
     def _on_costmap(self, data: bytes) -> None:
         if self._now() - self._grid_time < GRID_PERIOD:
+            self._pending.setdefault('costmap', data)
             return
         self._grid_time = self._now()
         self.frame = self._take_grid('costmap', data)
