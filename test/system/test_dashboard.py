@@ -36,7 +36,7 @@ COLORS = """names => {
     return Object.fromEntries(names.map(n => [n, style.getPropertyValue("--" + n).trim()]));
 }"""
 DRAWN = """() => {
-    const chart = document.querySelector('[aria-label^="Chart: Cost"]');
+    const chart = document.querySelector("figure.wide .chart");
     const { series } = getElement(Number(chart.id.slice(1))).chart.getOption();
     return series.some(one => one.name === "progress" && one.data.some(point => point[1] > 0));
 }"""
@@ -164,7 +164,7 @@ def test_the_robot_moves_on_the_page_and_nothing_is_loaded_from_elsewhere(open_p
     expect(page.locator('[data-tile=ess]')).to_have_text(re.compile(r'\d'))
     expect(page.locator('.scene canvas')).to_have_attribute(
         'aria-label', re.compile(r'[1-9]\d* candidate trajectories'))
-    page.locator('[aria-label^="Chart: Cost"]').scroll_into_view_if_needed()
+    page.locator('figure.wide .chart').scroll_into_view_if_needed()
     page.wait_for_function(DRAWN)
     assert page.hosts == {urlsplit(address).netloc}
 
