@@ -4,17 +4,18 @@ PYTHON ?= python3
 DATA ?=
 TESTS ?=
 CONSTRAINTS ?=
+VIEW ?=
 
 VENV := $(CURDIR)/.venv$(if $(filter-out jazzy,$(ROS_DISTRO)),-$(ROS_DISTRO))
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 ROS_SETUP := $(wildcard /opt/ros/$(ROS_DISTRO)/setup.sh)
 WHEELS := $(filter jazzy kilted,$(ROS_DISTRO))
-NODES := mppi_controller kinematic_simulator path_planner cmd_vel_watchdog
+NODES := mppi_controller kinematic_simulator path_planner cmd_vel_watchdog mppi_dashboard
 WITH_ROS := .ci/with_ros $(VENV) "$(ROS_SETUP)"
 comma := ,
 
-.PHONY: env demo test tests test-oldest faults soak docs lint clean
+.PHONY: env demo test tests test-oldest test-dashboard faults soak docs lint clean
 
 env: $(STAMP)
 
@@ -29,11 +30,21 @@ $(STAMP): setup.py setup.cfg pyproject.toml Makefile
 	ln -sfn $(CURDIR) $(VENV)/share/mppi_ros
 	touch $@
 
-demo: env
-	$(WITH_ROS) $(BIN)/mppi_demo
+demo: env $(if $(filter web,$(VIEW)),$(VENV)/.dashboard)
+	$(WITH_ROS) $(BIN)/mppi_demo $(if $(VIEW),--view $(VIEW))
+
+# The page of the controller, and what its tests in a browser need.
+$(VENV)/.dashboard: $(STAMP)
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dashboard]'
+	touch $@
 
 test: lint
 	$(MAKE) --no-print-directory tests
+
+# The live page in a browser; needs Chromium.
+test-dashboard: env $(VENV)/.dashboard
+	$(BIN)/pip install --quiet --disable-pip-version-check playwright
+	$(WITH_ROS) $(BIN)/pytest test/dashboard test/system/test_dashboard.py
 
 tests: env
 	$(WITH_ROS) $(BIN)/pytest $(if $(DATA),--data $(DATA)) $(TESTS)

@@ -37,7 +37,7 @@ setup(
     maintainer_email='maintainers@mppi-ros.invalid',
     python_requires='>=3.10',
     packages=find_packages(include=[NAME, f'{NAME}.*']),
-    package_data={NAME: ['py.typed']},
+    package_data={NAME: ['py.typed', 'dashboard/*.css', 'dashboard/*.js']},
     data_files=[
         ('share/ament_index/resource_index/packages', [f'resource/{NAME}']),
         (f'share/{NAME}', ['package.xml']),
@@ -45,13 +45,13 @@ setup(
         *shared('config'),
     ],
     zip_safe=False,
-    install_requires=['numpy>=1.23', 'numba>=0.58', 'scipy', 'pyyaml', 'pillow',
-                      'scikit-image'],
+    install_requires=['numpy>=1.23', 'numba>=0.58', 'scipy', 'pyyaml', 'pillow'],
     extras_require={
         'jazzy': ros_wheels('jazzy'),
         'kilted': ros_wheels('kilted'),
         'tools': ['matplotlib', 'mcap', 'mcap-ros2-support', 'psutil', 'rich', 'rosbags'],
         'view': ['rerun-sdk>=0.23'],
+        'dashboard': ['nicegui>=3.0'],
         'docs': ['sphinx', 'myst-parser', 'furo', 'sphinx-mathjax-offline'],
         'cluster': ['distributed'],
         # Measured beside this package by `mppi_benchmark peers`, as is hydrax from its sources.
@@ -71,6 +71,7 @@ setup(
             f'kinematic_simulator = {NAME}.nodes.kinematic_simulator:main',
             f'path_planner = {NAME}.nodes.path_planner:main',
             f'cmd_vel_watchdog = {NAME}.nodes.cmd_vel_watchdog:main',
+            f'mppi_dashboard = {NAME}.nodes.dashboard.node:main',
             f'mppi_demo = {NAME}.cli.demo:main',
             f'mppi_evaluate = {NAME}.cli.evaluate:main',
             f'mppi_benchmark = {NAME}.cli.benchmark:main',

@@ -28,6 +28,7 @@ ARGUMENTS = (
     *TOPICS,
     ('follow_path', 'false', "serve Nav2's action follow_path, not plan and goal_pose"),
     ('watchdog', 'false', 'start a process that publishes zero when cmd_vel stops'),
+    ('dashboard', 'false', 'serve a live page at http://localhost:8750 (pip install nicegui)'),
 )
 
 
@@ -74,9 +75,18 @@ def generate_launch_description():
         remappings=topics,
         condition=IfCondition(LaunchConfiguration('watchdog')),
     )
+    dashboard = Node(
+        package='mppi_ros',
+        executable='mppi_dashboard',
+        name='mppi_dashboard',
+        namespace=LaunchConfiguration('namespace'),
+        output='screen',
+        remappings=TF,
+        condition=IfCondition(LaunchConfiguration('dashboard')),
+    )
     declared = [
         DeclareLaunchArgument(name, default_value=default, description=description)
         for name, default, description in ARGUMENTS
     ]
     check = OpaqueFunction(function=check_file)
-    return LaunchDescription([*declared, check, controller, watchdog])
+    return LaunchDescription([*declared, check, controller, watchdog, dashboard])

@@ -21,6 +21,7 @@ ARGUMENTS = (
      'smoother'),
     ('follow_path', 'true', "serve Nav2's action follow_path, not plan and goal_pose"),
     ('watchdog', 'false', 'start a process that publishes zero when commands stop'),
+    ('dashboard', 'false', 'serve a live page at http://localhost:8750 (pip install nicegui)'),
 )
 
 

@@ -34,6 +34,7 @@ ARGUMENTS = (
     ('use_sim_time', 'false', 'the simulator publishes /clock and the other nodes use it'),
     ('autostart', 'true', 'configure and activate at start; if false, a lifecycle manager does'),
     ('watchdog', 'false', 'start a process that publishes zero when cmd_vel stops'),
+    ('dashboard', 'false', 'serve a live page at http://localhost:8750 (pip install nicegui)'),
     ('respawn', 'false', 'restart the simulator when it exits'),
     ('rviz', 'false', 'open RViz with the configuration of this package'),
 )
@@ -91,7 +92,7 @@ def generate_launch_description():
         launch_arguments={
             name: LaunchConfiguration(name)
             for name in ('params_file', 'namespace', 'use_sim_time', 'autostart', 'watchdog',
-                         *(name for name, *_ in TOPICS))
+                         'dashboard', *(name for name, *_ in TOPICS))
         }.items(),
     )
     rviz = Node(

@@ -21,6 +21,7 @@ NAMES = {
     'ament_index_python': ('ament_index_python', ''),
     'bondpy': ('bondpy', ''),
     'distributed': ('', 'distributed'),
+    'fastapi': ('', 'nicegui'),  # comes with it
     'hydrax': ('', ''),  # from its sources
     'hypothesis': ('python3-hypothesis', 'hypothesis'),
     'jax': ('', 'jax'),
@@ -34,8 +35,10 @@ NAMES = {
     'mcap': ('mcap-ros2-support', 'mcap'),
     'nav2_msgs': ('nav2_msgs', ''),
     'mujoco': ('', 'mujoco'),
+    'nicegui': ('', 'nicegui'),
     'numba': ('python3-numba', 'numba'),
     'numpy': ('python3-numpy', 'numpy'),
+    'playwright': ('', 'playwright'),
     'psutil': ('python3-psutil', 'psutil'),
     'pyrvo': ('', 'pyrvo'),
     'pytest': ('python3-pytest', 'pytest'),
@@ -49,6 +52,7 @@ NAMES = {
     'tf2_ros': ('tf2_ros_py', ''),
     'torch': ('', 'torch'),
     'vehiclemodels': ('', 'commonroad-vehicle-models'),
+    'uvicorn': ('', 'nicegui'),  # comes with it
     'yaml': ('python3-yaml', 'pyyaml'),
     'zstandard': ('mcap-ros2-support', 'mcap'),
 }

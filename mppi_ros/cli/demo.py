@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from mppi_ros.cli.demo_view import View
 
 REQUIRED_PACKAGES = ('matplotlib', 'mcap', 'rich')  # of the extra `tools`
+VIEWS = {'rerun': ('rerun', 'rerun-sdk'), 'web': ('nicegui', 'nicegui')}  # module, package
 DEFAULT_PARAMETERS = ('config', 'mppi_controller.yaml')
 STANDSTILL_SPEED = 0.02  # [m/s] and [rad/s]
 ODOMETRY_NOISE = 0.05  # [m] and [rad]
@@ -52,8 +53,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"mppi_demo: needs {', '.join(missing)}: pip install '.[tools]' in the source tree",
               file=sys.stderr)
         return 2
-    if options.view and find_spec('rerun') is None:
-        print('mppi_demo: --view needs rerun: pip install rerun-sdk', file=sys.stderr)
+    module, package = VIEWS.get(options.view, ('sys', ''))
+    if find_spec(module) is None:
+        print(f'mppi_demo: --view {options.view} needs {module}: pip install {package}',
+              file=sys.stderr)
         return 2
     # The first run compiles kernels while it loads the map: print before the wait.
     print(f'loading {options.map}', flush=True)
@@ -74,6 +77,8 @@ def _run(scene: DemoScene) -> int:
         try:
             _start(scene, children)
             _watch(scene, children, drive)
+            if scene.view == 'web':
+                _keep_page(children)
         except MppiError as error:
             print(f'mppi_demo: {error}', file=sys.stderr)
             drive.reason = str(error).splitlines()[0]
@@ -112,7 +117,10 @@ def _start(scene: DemoScene, children: Children) -> None:
         'kinematic_simulator': ['-p', robot, '-p', f'world:={world}', '-p', f'start:={start}'],
         'path_planner': ['-p', robot, '-p', f'goal:={goal}'],
     }
-    modules = {'mppi_controller': 'controller.node'}
+    if scene.view == 'web':
+        arguments['mppi_dashboard'] = []
+        print('live page: http://localhost:8750', flush=True)
+    modules = {'mppi_controller': 'controller.node', 'mppi_dashboard': 'dashboard.node'}
     for name, words in arguments.items():
         run = f'from mppi_ros.nodes.{modules.get(name, name)} import main; main()'
         children.start(name, [sys.executable, '-c', run, '--ros-args', *words], os.environ)
@@ -145,8 +153,19 @@ def _watch(scene: DemoScene, children: Children, drive: ObservedDrive) -> None:
         rclpy.shutdown()
 
 
+def _keep_page(children: Children) -> None:
+    """Keep the nodes after the drive, for further goals on the page, until an interrupt."""
+    print('the page stays, and takes further goals, until Ctrl-C', flush=True)
+    try:
+        while True:
+            children.check()
+            time.sleep(SPIN_TIMEOUT)
+    except KeyboardInterrupt:
+        print()
+
+
 def _view(scene: DemoScene) -> View | None:
-    if not scene.view:
+    if scene.view != 'rerun':
         return None
     from mppi_ros.cli.demo_view import View
 
@@ -255,7 +274,9 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
         help='ROS parameter file of the controller; its limits apply to the simulated robot, too',
     )
     parser.add_argument(
-        '--view', action='store_true', help='open a live view in Rerun (pip install rerun-sdk)'
+        '--view', nargs='?', const='rerun', default='', choices=tuple(VIEWS),
+        help='live view: in Rerun (rerun, the default; pip install rerun-sdk), or as a page in '
+        'the browser (web; pip install nicegui), which stays until Ctrl-C',
     )
     return parser.parse_args(_joined(argv))
 

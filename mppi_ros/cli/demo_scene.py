@@ -35,7 +35,7 @@ class DemoScene:
     goal: Pose
     timeout: float
     output: Path
-    view: bool
+    view: str
 
     @property
     def title(self) -> str:

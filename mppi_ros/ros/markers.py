@@ -172,6 +172,19 @@ def _markers_of(obstacle: TrackPrediction) -> list[Marker]:
     return made
 
 
+def obstacles_from_msg(message: MarkerArray) -> NDArray[np.float64]:
+    """Return x, y, vx, vy, radius of the obstacles of `obstacles_to_msg`, float64[n, 5]."""
+    shown = [marker for marker in message.markers if marker.action == Marker.ADD]
+    body, velocity = TRACK_NAMESPACES[:2]
+    bodies = {marker.id: marker for marker in shown if marker.ns == body}
+    velocities = {marker.id: marker for marker in shown if marker.ns == velocity}
+    rows = []
+    for key, cylinder in bodies.items():
+        place, (start, end) = cylinder.pose.position, velocities[key].points
+        rows.append((place.x, place.y, end.x - start.x, end.y - start.y, 0.5 * cylinder.scale.x))
+    return np.array(rows, np.float64).reshape(-1, 5)
+
+
 def distance_field_to_msg(field: DistanceField, stamp: float, frame: str) -> OccupancyGrid:
     """Return a distance field as a grid: 100 at an obstacle, 0 from MAX_DRAWN_DISTANCE on."""
     near = np.clip(100.0 * (1.0 - field.distance / MAX_DRAWN_DISTANCE), 0.0, 100.0).astype(np.int8)

@@ -121,6 +121,8 @@ def test_each_moving_obstacle_is_shown_by_its_id_and_deleted_when_its_track_ends
     start, end = shown['velocity'].points
     assert (end.x - start.x, end.y - start.y) == (0.5, 0.0)
     assert shown['label'].text == '7: 0.50 m/s'
+    assert markers.obstacles_from_msg(message) == pytest.approx(
+        np.array([[1.0, 2.0, 0.5, 0.0, 0.3]]))
     drawn = np.array([(p.x, p.y) for p in shown['prediction'].points[:-2]]).reshape(3, -1, 2)
     for points, (x, y, radius) in zip(drawn, discs, strict=True):
         assert np.hypot(*(points - (x, y)).T) == pytest.approx(radius)

@@ -23,7 +23,8 @@ LEVELS = {
 }
 EXCLUSIVE_TOPICS = ('cmd_vel', 'odom', 'costmap', 'plan')  # must have a single publisher
 WATCHDOG_NODE = 'cmd_vel_watchdog'  # publishes only while cmd_vel is silent
-LISTENERS = (WATCHDOG_NODE, '_', 'rosbag2')  # name prefixes of nodes that only monitor cmd_vel
+# Name prefixes of nodes that only monitor cmd_vel.
+LISTENERS = (WATCHDOG_NODE, '_', 'rosbag2', 'mppi_dashboard')
 BRAKING_SUFFIX = ': braking'  # of a reason; redundant with the state
 LEVEL_HOLD = 3.0  # [s] a level is held after its cause is gone, to avoid flicker
 

@@ -1,0 +1,1 @@
+"""Live page of a running controller: history, parameter model and web page, without ROS."""

@@ -1,0 +1,117 @@
+"""Comparison of two stretches of a drive: before and after a marked moment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mppi_ros.dashboard.history import Frame, History
+from mppi_ros.dashboard.signals import shown
+
+STRETCH = 20.0  # [s] at most, before and after the mark
+
+
+class Row(NamedTuple):
+    """A quantity in both stretches, as text; `change` is relative, '' if it has no meaning."""
+
+    label: str
+    before: str
+    after: str
+    change: str
+
+
+def compare(history: History, mark: float, end: float) -> tuple[float, float, list[Row]]:
+    """
+    Compare the stretches before and after the time `mark`, up to the time `end` [s].
+
+    Returns
+    -------
+    before, after : float
+        Lengths of the stretches [s].
+    rows : list of Row
+        The quantities.
+
+    """
+    earlier = history.between(mark - STRETCH, mark)
+    later = history.between(max(mark, end - STRETCH), end)
+    rows = []
+    for label, unit, measure in MEASURES:
+        a, b = measure(earlier), measure(later)
+        rows.append(Row(label, shown(a, 3, unit), shown(b, 3, unit), _change(a, b)))
+    return _length(earlier), _length(later), rows
+
+
+def _change(before: float, after: float) -> str:
+    if not (math.isfinite(before) and math.isfinite(after)) or abs(before) < 1e-9:
+        return ''
+    change = 100.0 * (after / before - 1.0)
+    return f'{change:+.0f} %'.replace('-', '−')
+
+
+def _length(frames: Sequence[Frame]) -> float:
+    return frames[-1].time - frames[0].time if len(frames) > 1 else 0.0
+
+
+def _values(frames: Sequence[Frame], key: str) -> NDArray[np.float64]:
+    values = np.array([frame.value(key) for frame in frames], np.float64)
+    finite: NDArray[np.float64] = values[np.isfinite(values)]
+    return finite
+
+
+def _mean(key: str) -> Callable[[Sequence[Frame]], float]:
+    def measure(frames: Sequence[Frame]) -> float:
+        values = _values(frames, key)
+        return float(values.mean()) if len(values) else math.nan
+
+    return measure
+
+
+def _quantile(key: str, share: float) -> Callable[[Sequence[Frame]], float]:
+    def measure(frames: Sequence[Frame]) -> float:
+        values = _values(frames, key)
+        return float(np.quantile(values, share)) if len(values) else math.nan
+
+    return measure
+
+
+def _roughness(key: str) -> Callable[[Sequence[Frame]], float]:
+    """Return the root mean square of the rate of change of a signal."""
+
+    def measure(frames: Sequence[Frame]) -> float:
+        values = np.array([(frame.time, frame.value(key)) for frame in frames])
+        if len(values) < 2:
+            return math.nan
+        steps = np.diff(values, axis=0)
+        rates = steps[:, 1] / np.maximum(steps[:, 0], 1e-3)
+        rates = rates[np.isfinite(rates)]
+        return float(np.sqrt(np.mean(rates**2))) if len(rates) else math.nan
+
+    return measure
+
+
+def _gain(key: str) -> Callable[[Sequence[Frame]], float]:
+    def measure(frames: Sequence[Frame]) -> float:
+        values = _values(frames, key)
+        return float(values[-1] - values[0]) if len(values) > 1 else math.nan
+
+    return measure
+
+
+MEASURES: tuple[tuple[str, str, Callable[[Sequence[Frame]], float]], ...] = (
+    ('mean speed', 'm/s', _mean('vx')),
+    ('roughness of the commanded speed', 'm/s²', _roughness('command_vx')),
+    ('roughness of the commanded turning', 'rad/s²', _roughness('command_wz')),
+    ('mean distance from the plan', 'm', _mean('cross_track')),
+    ('least clearance', 'm', _quantile('clearance', 0.0)),
+    ('mean L_Σ', '', _mean('objective')),
+    ('mean effective sample size', '', _mean('ess')),
+    ('mean λ', 's', _mean('temperature')),
+    ('mean KL of a step', '', _mean('kl')),
+    ('median solve time', 'ms', _quantile('solve_ms', 0.5)),
+    ('longest solve time', 'ms', _quantile('solve_ms', 1.0)),
+    ('missed ticks', '', _gain('missed')),
+)

@@ -1,0 +1,80 @@
+"""Small elements of the page: headings and texts, the canvas, and calls of the controller."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import Future
+from typing import Any
+
+from nicegui import ui
+from nicegui.element import Element
+from nicegui.elements.mixins.text_element import TextElement
+
+from mppi_ros.dashboard.signals import KEYS
+
+ANSWER_TIME = 4.0  # [s] for the controller to answer
+
+
+class Text(TextElement):
+    """A text in an HTML element such as h2, p or dd."""
+
+    def __init__(self, tag: str, text: str = '') -> None:
+        super().__init__(tag=tag, text=text)
+
+
+class SceneView(Element, component='scene_view.js'):  # type: ignore[call-arg]
+    """Canvas of the scene; it keeps the signals and fills the charts {name: chart}."""
+
+    def __init__(self, charts: dict[str, ui.echart]) -> None:
+        super().__init__()
+        self._props['keys'] = list(KEYS)
+        self._props['charts'] = {name: chart.id for name, chart in charts.items()}
+
+
+class Range(Element):
+    """
+    Native slider, which keys and screen readers operate.
+
+    Listen to its events 'change' and 'input' with `listen`; their argument is the value.
+    """
+
+    def __init__(self, label: str, low: float, high: float, step: float, value: float) -> None:
+        super().__init__('input')
+        self._props.update({
+            'type': 'range', 'min': low, 'max': high, 'step': step, 'value': value,
+            'aria-label': label,
+        })  # fmt: skip
+
+    def listen(self, event: str, handler: Any, throttle: float = 0.0) -> None:
+        """Call `handler` with the events of a kind; `event.args` is the value as text."""
+        self.on(event, handler, throttle=throttle, js_handler='(e) => emit(e.target.value)')
+
+    def show(self, value: float) -> None:
+        """Move the slider without an event."""
+        self._props['value'] = value
+        self.update()
+
+
+def card(title: str) -> ui.element:
+    """Return a card with a heading, to be used as a context."""
+    element = ui.element('section').classes('card').props(f'aria-label="{title}"')
+    with element:
+        Text('h2', title)
+    return element
+
+
+def button(text: str, action: Any, label: str = '', icon: str = '') -> ui.button:
+    """Return a small button; `label` is for screen readers where the text is not enough."""
+    made = ui.button(text, on_click=action, icon=icon or None)
+    made.props('outline dense padding="2px 10px"')
+    if label:
+        made.props(f'aria-label="{label}"')
+    return made
+
+
+async def answer_of(future: Future[str]) -> str:
+    """Wait for an answer of the controller: '' if it accepted, else the reason."""
+    try:
+        return await asyncio.wait_for(asyncio.wrap_future(future), ANSWER_TIME)
+    except asyncio.TimeoutError:
+        return f'no answer from the controller for {ANSWER_TIME:g} s'

@@ -1,0 +1,1 @@
+"""Node of the live page: subscriptions to a controller, its parameters, and the web server."""

@@ -1,0 +1,75 @@
+"""Access to the live page: this machine only, or with the token; never from another site."""
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from mppi_ros.dashboard.access import COOKIE, AccessGuard, is_loopback
+
+
+def ask(token='', kind='http', path='/', query='', **headers):
+    """Return what the guard sends, 'passed' if the request reaches the page."""
+    sent = []
+
+    async def page(scope, receive, send):
+        sent.append('passed')
+
+    async def receive():
+        return {'type': 'websocket.connect'}
+
+    async def send(message):
+        sent.append(message)
+
+    scope = {
+        'type': kind, 'path': path, 'query_string': query.encode(),
+        'headers': [(name.encode(), value.encode()) for name, value in headers.items()]}
+    asyncio.run(AccessGuard(page, token)(scope, receive, send))
+    return sent
+
+
+@pytest.mark.parametrize('host', ['localhost:80', '127.0.0.1:8750', '[::1]:8750', '127.1.2.3'])
+def test_without_a_token_names_of_this_machine_pass(host):
+    assert ask(host=host) == ['passed']
+    assert ask(kind='websocket', host=host, origin=f'http://{host}') == ['passed']
+
+
+@pytest.mark.parametrize('headers', [
+    {'host': 'evil.example'}, {}, {'host': '192.168.1.2'},
+    {'host': 'localhost:8750', 'origin': 'http://evil.example'},
+    {'host': 'localhost:8750', 'origin': 'http://localhost:9999'}])
+@pytest.mark.parametrize('kind', ['http', 'websocket'])
+def test_without_a_token_others_are_refused(kind, headers):
+    (first, *_) = ask(kind=kind, **headers)
+    assert first.get('status', first.get('code')) in (403, 1008)
+
+
+def test_the_token_in_the_address_sets_a_cookie_and_leaves_the_address():
+    first, _ = ask('secret', path='/', query='token=secret&a=b', host='robot:8750')
+    headers = dict(first['headers'])
+    assert first['status'] == 303 and headers[b'location'] == b'/?a=b'
+    assert b'HttpOnly' in headers[b'set-cookie'] and b'SameSite=Strict' in headers[b'set-cookie']
+    cookie = headers[b'set-cookie'].decode().split(';')[0]
+    assert ask('secret', host='robot:8750', cookie=cookie) == ['passed']
+    assert ask('secret', kind='websocket', host='robot:8750', cookie=cookie) == ['passed']
+
+
+def test_the_redirection_stays_on_this_site():
+    first, _ = ask('secret', path='//evil.example', query='token=secret', host='robot')
+    assert dict(first['headers'])[b'location'] == b'/evil.example'
+
+
+@pytest.mark.parametrize('headers', [
+    {}, {'cookie': f'{COOKIE}=wrong'}, {'cookie': f'{COOKIE}="'}, {'cookie': 'ü'},
+    {'cookie': f'{COOKIE}=secret', 'origin': 'http://evil.example'}])
+def test_with_a_token_nothing_passes_without_it(headers):
+    for query in ('', 'token=wrong', 'token='):
+        first, *_ = ask('secret', query=query, host='localhost', **headers)
+        assert first['status'] == 403
+
+
+@pytest.mark.parametrize(('host', 'local'), [
+    ('localhost', True), ('127.0.0.1', True), ('::1', True), ('0.0.0.0', False),
+    ('192.168.0.1', False), ('robot', False), ('', False)])
+def test_loopback(host, local):
+    assert is_loopback(host) == local

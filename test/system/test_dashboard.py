@@ -1,0 +1,319 @@
+"""The live page in a real browser, beside a controller that drives a simulated robot."""
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+import math
+import os
+from pathlib import Path
+import re
+import shutil
+import signal
+from urllib.parse import urlsplit
+
+import pytest
+
+pytest.importorskip('rclpy', reason='needs ROS 2')
+pytest.importorskip('nicegui', reason='needs nicegui: make test-dashboard')
+playwright = pytest.importorskip(
+    'playwright.sync_api', reason='needs playwright: make test-dashboard')
+
+from nav_msgs.msg import Path as PathMessage  # noqa: E402
+from system.harness import GOAL, PATIENCE, START, WORLD, Processes, Watcher  # noqa: E402
+
+from mppi_ros.control.parameters import read_yaml  # noqa: E402
+from mppi_ros.evaluation.processes import free_domain  # noqa: E402
+from mppi_ros.ros.qos import LATCHED  # noqa: E402
+
+expect = playwright.expect
+expect.set_options(timeout=1e3 * PATIENCE)
+NAMES = ('chromium', 'chromium-browser', 'google-chrome', 'chrome')
+PHONE, DESKTOP = {'width': 390, 'height': 844}, {'width': 1440, 'height': 900}
+LIGHT = ('-p', 'samples:=256', '-p', 'control_rate:=10.0')  # little computing time
+TEXT_CONTRAST = 4.5  # WCAG 2.2, level AA
+
+COLORS = """names => {
+    const style = getComputedStyle(document.body);
+    return Object.fromEntries(names.map(n => [n, style.getPropertyValue("--" + n).trim()]));
+}"""
+DRAWN = """() => {
+    const chart = document.querySelector("figure.wide .chart");
+    const { series } = getElement(Number(chart.id.slice(1))).chart.getOption();
+    return series.some(one => one.name === "progress" && one.data.some(point => point[1] > 0));
+}"""
+NAMELESS = """() => [...document.querySelectorAll(
+    "button, input, select, textarea, [role=slider], [role=tab], [role=switch], [role=img]")]
+    .filter(e => e.type !== "hidden" && e.tabIndex >= 0 && !e.closest("[aria-hidden=true]"))
+    .filter(e => !(e.getAttribute("aria-label") || e.textContent.trim()
+        || [...(e.labels || [])].some(label => label.textContent.trim())))
+    .map(e => e.outerHTML.slice(0, 200))"""
+
+
+@pytest.fixture(scope='module')
+def browser() -> Iterator[object]:
+    with playwright.sync_playwright() as play:
+        own = play.chromium.executable_path
+        found = own if Path(own).exists() else next(filter(None, map(shutil.which, NAMES)), None)
+        if found is None:
+            pytest.skip('needs Chromium')
+        running = play.chromium.launch(
+            executable_path=found, args=['--no-sandbox', '--disable-gpu'])
+        yield running
+        running.close()
+
+
+@pytest.fixture(scope='module')
+def domain() -> Iterator[None]:
+    before = dict(os.environ)
+    os.environ['ROS_DOMAIN_ID'] = str(free_domain())
+    os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
+    yield
+    os.environ.clear()
+    os.environ.update(before)
+
+
+@pytest.fixture(scope='module')
+def nodes(domain: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
+    """Start a robot, a planner, a controller and the page, in a namespace."""
+    folder = tmp_path_factory.mktemp('nodes')
+    (folder / 'world.csv').write_text(WORLD, 'utf-8')
+    with Processes(folder) as running:
+        space = ('-r', '__ns:=/robot1')
+        running.start('mppi_dashboard', *space, '-p', 'port:=0')
+        running.start('mppi_controller', *space, *LIGHT)
+        running.start('kinematic_simulator', *space, '-p', f'world:={folder / "world.csv"}',
+                      '-p', f'start:={list(START)}')
+        running.start('path_planner', *space)
+        yield running
+
+
+@pytest.fixture(scope='module')
+def watcher(nodes: Processes) -> Iterator[Watcher]:
+    node = Watcher(namespace='robot1')
+    yield node
+    node.close()
+
+
+@pytest.fixture(scope='module')
+def address(nodes: Processes, watcher: Watcher) -> str:
+    def found() -> list[str]:
+        return re.findall(r'the page is at (http\S+)', nodes.printed('mppi_dashboard'))
+
+    watcher.wait_for(found, 'the address of the page')
+    return found()[0]
+
+
+@pytest.fixture
+def open_page(browser, address: str) -> Iterator[Callable[..., object]]:
+    contexts = []
+
+    def open_(size=DESKTOP, scheme='light'):
+        context = browser.new_context(
+            viewport=size, color_scheme=scheme, accept_downloads=True)
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(1e3 * PATIENCE)
+        page.problems = []
+        page.hosts = set()
+        page.on('pageerror', lambda error: page.problems.append(str(error)))
+        page.on('request', lambda request: page.hosts.add(urlsplit(request.url).netloc))
+        page.goto(address)
+        expect(page.locator('.scene canvas[data-x]')).to_be_attached()
+        expect(page.locator('[data-group=noise]')).to_be_attached()
+        return page
+
+    yield open_
+    for context in contexts:
+        for page in context.pages:
+            assert page.problems == []
+        context.close()
+
+
+def x_of(page) -> float:
+    return float(page.locator('.scene canvas').get_attribute('data-x'))
+
+
+def send_goal(page, x: float, y: float) -> None:
+    page.get_by_text('Goal by numbers').click()
+    page.get_by_label('goal x [m]').fill(str(x))
+    page.get_by_label('goal y [m]').fill(str(y))
+    page.get_by_role('button', name='send goal').click()
+
+
+def row_of(page, name: str):
+    """Search a parameter and return its row."""
+    page.get_by_label('Search parameters').fill(name)
+    row = page.locator(f'[data-parameter="{name}"]:visible')
+    expect(row).to_have_count(1)
+    return row
+
+
+def value_of(watcher: Watcher, name: str):
+    (value,) = watcher.get_parameters(name)
+    return value.double_value or value.integer_value
+
+
+def test_the_robot_moves_on_the_page_and_nothing_is_loaded_from_elsewhere(open_page, address):
+    page = open_page()
+    begin = x_of(page)
+    away = GOAL[0] if begin < 2.0 else START[0]
+    send_goal(page, away, 0.5)
+    expect(page.locator('.status')).to_contain_text('The robot drives')
+    page.wait_for_function(
+        'x => Math.abs(document.querySelector(".scene canvas").dataset.x - x) > 0.3', arg=begin)
+    expect(page.locator('[data-tile=vx]')).to_have_text(re.compile(r'\d m/s'))
+    expect(page.locator('[data-tile=ess]')).to_have_text(re.compile(r'\d'))
+    expect(page.locator('.scene canvas')).to_have_attribute(
+        'aria-label', re.compile(r'[1-9]\d* candidate trajectories'))
+    page.locator('figure.wide .chart').scroll_into_view_if_needed()
+    page.wait_for_function(DRAWN)
+    assert page.hosts == {urlsplit(address).netloc}
+
+
+def test_the_robot_is_stopped_and_resumed(open_page, watcher):
+    page = open_page()
+    page.get_by_role('button', name='stop robot').click()
+    expect(page.locator('.status')).to_contain_text('The controller is disabled.')
+    page.get_by_role('button', name='resume').click()
+    expect(page.get_by_role('button', name='stop robot')).to_be_visible()
+    expect(page.locator('.status')).not_to_contain_text('disabled')
+
+
+def test_a_press_in_the_scene_publishes_a_goal(open_page, watcher):
+    page = open_page()
+    plans: list[PathMessage] = []
+    listening = watcher.node.create_subscription(PathMessage, 'plan', plans.append, LATCHED)
+    page.get_by_role('switch', name='set goal').click()
+    expect(page.locator('.scene canvas.goal-mode')).to_be_attached()
+    box = page.locator('.scene canvas').bounding_box()
+    x, y = box['x'] + 0.6 * box['width'], box['y'] + 0.5 * box['height']
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x, y - 100.0)
+    page.mouse.up()
+    sent = page.get_by_text(re.compile(r'goal \(.*\) m, 90° sent on /robot1/goal_pose'))
+    expect(sent).to_be_attached()
+    goal = [float(number) for number in re.findall(r'-?[\d.]+', sent.inner_text())[:2]]
+
+    def planned() -> bool:
+        ends = [message.poses[-1].pose.position for message in plans if message.poses]
+        return any(math.dist((end.x, end.y), goal) < 0.1 for end in ends)
+
+    watcher.wait_for(planned, 'a plan to the goal')
+    watcher.node.destroy_subscription(listening)
+
+
+def test_a_slider_moved_by_keys_changes_the_controller_and_undo_takes_it_back(
+        open_page, watcher):
+    page = open_page()
+    before = value_of(watcher, 'critics.path_tracking.weight')
+    row = row_of(page, 'critics.path_tracking.weight')
+    row.get_by_role('slider').focus()
+    page.keyboard.press('ArrowRight')
+    watcher.wait_for(
+        lambda: value_of(watcher, 'critics.path_tracking.weight') > before, 'the new value')
+    expect(row).to_have_class(re.compile('changed'))
+    page.get_by_role('button', name='undo').click()
+    watcher.wait_for(
+        lambda: value_of(watcher, 'critics.path_tracking.weight') == before, 'the old value')
+    expect(row).not_to_have_class(re.compile('changed'))
+
+
+def test_a_refused_value_shows_the_reason_of_the_controller(open_page, watcher):
+    page = open_page()
+    row = row_of(page, 'horizon_steps')
+    field = row.get_by_role('textbox')
+    field.fill('100000')
+    field.press('Enter')
+    expect(row.get_by_role('alert')).to_contain_text(
+        'Refused: horizon_steps = 100000 is outside [1, 512]')
+    expect(field).to_have_value('56')
+    assert value_of(watcher, 'horizon_steps') == 56
+    field.fill('many')
+    field.press('Enter')
+    expect(row.get_by_role('alert')).to_contain_text("'many' is not a whole number")
+
+
+def test_two_browsers_and_the_command_line_see_the_same_values(open_page, watcher, tmp_path):
+    first, second = open_page(), open_page(PHONE)
+    rows = [row_of(page, 'alpha') for page in (first, second)]
+    field = rows[0].get_by_role('textbox')
+    field.fill('0.75')
+    field.press('Enter')
+    for row in rows:
+        expect(row.get_by_role('textbox')).to_have_value('0.75')
+        expect(row).to_contain_text('was 0.5')
+    with first.expect_download() as download:
+        first.get_by_role('button', name='save').click()
+    download.value.save_as(tmp_path / 'saved.yaml')
+    assert read_yaml(tmp_path / 'saved.yaml').mppi.alpha == 0.75
+    assert watcher.set_parameters(alpha=0.5).successful
+    for row in rows:
+        expect(row.get_by_role('textbox')).to_have_value('0.5')
+
+
+def test_a_preset_is_compared_with_what_was_before(open_page, watcher):
+    page = open_page()
+    page.get_by_role('tab', name='Compare').click()
+    page.get_by_role('button', name='mark this moment').click()
+    page.get_by_role('tab', name='Presets').click()
+    page.get_by_role('button', name='too shy').click()
+    watcher.wait_for(lambda: value_of(watcher, 'critics.obstacle.weight') == 0.5, 'the preset')
+    page.get_by_role('tab', name='Compare').click()
+    table = page.locator('table.compare')
+    expect(table).to_contain_text('mean speed')
+    expect(page.get_by_text('critics.obstacle.weight: 1 → 0.5').first).to_be_attached()
+    page.get_by_role('tab', name='Parameters').click()
+    page.get_by_role('button', name='reset all').click()
+    watcher.wait_for(lambda: value_of(watcher, 'critics.obstacle.weight') == 1.0, 'the reset')
+
+
+def test_the_page_looks_back(open_page):
+    page = open_page()
+    page.get_by_role('button', name='pause').click()
+    expect(page.get_by_text('paused')).to_be_visible()
+    page.get_by_label('Look back [s]').focus()
+    page.keyboard.press('ArrowLeft')
+    expect(page.get_by_text('−0.5 s')).to_be_visible()
+    page.get_by_role('button', name='live').click()
+    expect(page.get_by_text('now', exact=True)).to_be_visible()
+
+
+def contrast(a: str, b: str) -> float:
+    """Return the contrast ratio of two colours '#rrggbb' by WCAG."""
+    def luminance(color: str) -> float:
+        shares = [int(color[i:i + 2], 16) / 255.0 for i in (1, 3, 5)]
+        linear = [s / 12.92 if s <= 0.04045 else ((s + 0.055) / 1.055) ** 2.4 for s in shares]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    low, high = sorted((luminance(a), luminance(b)))
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize('scheme', ['light', 'dark'])
+def test_page_fits_a_phone_and_is_named_and_readable(open_page, scheme):
+    page = open_page(PHONE, scheme)
+    assert page.evaluate('document.documentElement.scrollWidth') <= PHONE['width']
+    inks = 'ink', 'soft', 'warning', 'error', 'gone', 'q-primary'
+    colors = page.evaluate(COLORS, ['card', *inks])
+    assert (contrast(colors['card'], '#000000') < 3.0) == (scheme == 'dark')
+    for name in inks:
+        assert contrast(colors[name], colors['card']) >= TEXT_CONTRAST, name
+    page.locator('[data-group=noise]').click()
+    expect(page.locator('[data-parameter="noise.antithetic"]')).to_be_visible()
+    nameless = page.evaluate(NAMELESS)
+    assert nameless == []
+
+
+def test_a_killed_controller_is_gone_and_comes_back(open_page, nodes, watcher):
+    page = open_page()
+    field = row_of(page, 'alpha').get_by_role('textbox')
+    field.fill('0.6')
+    field.press('Enter')
+    watcher.wait_for(lambda: value_of(watcher, 'alpha') == 0.6, 'the value')
+    nodes.end('mppi_controller', signal.SIGKILL)
+    expect(page.locator('.status')).to_contain_text('/robot1/mppi_controller is gone')
+    nodes.start('mppi_controller', '-r', '__ns:=/robot1', *LIGHT)
+    expect(page.locator('.status')).not_to_contain_text('gone')
+    expect(page.get_by_text('was restarted and lost alpha = 0.6')).to_be_visible()
+    page.get_by_role('button', name='apply again').click()
+    watcher.wait_for(lambda: value_of(watcher, 'alpha') == 0.6, 'the value again')
