@@ -17,7 +17,8 @@ EXECUTABLES = set(
 GIVEN = {
     'namespace': 'robot1', 'use_sim_time': 'true', 'autostart': 'false', 'watchdog': 'true',
     'follow_path': 'true', 'odom_topic': 'odometry', 'costmap_topic': 'grid', 'rviz': 'true',
-    'plan_topic': 'path', 'cmd_vel_topic': 'twist', 'start': '1,2,0', 'goal': '3,4,0.5',
+    'scan_topic': 'laser', 'plan_topic': 'path', 'cmd_vel_topic': 'twist', 'dashboard': 'true',
+    'start': '1,2,0', 'goal': '3,4,0.5',
     'map': str(share_path('config', 'worlds', 'office.yaml')), 'sensing': 'map',
     'respawn': 'true',
 }
@@ -27,12 +28,14 @@ def parameters_of(executable):
     """Return the names of the parameters of a node."""
     pytest.importorskip('rclpy', reason='needs ROS 2')
     from mppi_ros.nodes.cmd_vel_watchdog import CmdVelWatchdogParameters
+    from mppi_ros.nodes.dashboard.node import DashboardParameters
     from mppi_ros.nodes.kinematic_simulator import SimulatorParameters
     from mppi_ros.nodes.path_planner import PlannerParameters
 
     parameters = {
         'mppi_controller': ControllerParameters, 'kinematic_simulator': SimulatorParameters,
         'path_planner': PlannerParameters, 'cmd_vel_watchdog': CmdVelWatchdogParameters,
+        'mppi_dashboard': DashboardParameters,
     }[executable]
     return {*flatten(parameters()), 'use_sim_time'}
 

@@ -25,6 +25,7 @@ from mppi_ros.driving.scan_points import ScanPoints
 from mppi_ros.driving.visible_points import Confirmation, Edges, Side, VisiblePoints
 
 TRACKING_RANGE = 8.0  # [m] around the robot in which obstacles are tracked
+MAX_CLUSTERS = 60  # the nearest ones, so that noise and foliage do not delay a tick
 MAX_OBSTACLE_WIDTH = 1.8  # [m] a cluster that is wider is a wall
 MAX_OBSTACLE_SPEED = 3.0  # [m/s] between two costmaps
 MIN_MATCH_DISTANCE = 0.15  # [m] that the middle of a cluster may jump
@@ -197,9 +198,11 @@ def track_points(
     ]
     kept = _distinct([track for track in followed if track is not None])
     passing = view.passing(np.flatnonzero(owner >= 0))
+    clusters = view.clusters(np.flatnonzero(owner < 0))
+    clusters.sort(key=lambda points: float(view.away[points].min()))
     blobs = [
         Blob.of(view, points, sides)
-        for points in view.clusters(np.flatnonzero(owner < 0))
+        for points in clusters[:MAX_CLUSTERS]
         if max(np.ptp(view.x[points]), np.ptp(view.y[points])) <= MAX_OBSTACLE_WIDTH
         and (sides := view.sides(points, passing)) is not None
     ]

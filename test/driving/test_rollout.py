@@ -128,7 +128,8 @@ SCENES = {
         cluttered(0), bend(), MotionState(2.0, 3.0, 0.1, 0.3, 0.1), footprint=LONG,
         moving_obstacles=((3.0, 2.4, 0.1, 0.5, 0.2, 0.1), (5.0, 3.5, -0.9, -0.2, 0.3, 0.0))),
     'two moving obstacles side by side': Scene(
-        cluttered(5), bend(), MotionState(2.0, 3.0, 0.4, 0.3, 0.1), motion_model='omni',
+        cluttered(5), bend(), MotionState(2.0, 3.0, 0.4, 0.3, 0.1), (0.2, -0.1, 0.1),
+        motion_model='omni',
         moving_obstacles=((3.0, 3.4, -0.3, 0.0, 0.25, 0.1), (2.9, 2.6, -0.3, 0.1, 0.25, 0.1),
                           (9.0, 9.0, 0.0, 0.0, 0.3, 0.0))),
     'zones': Scene(zoned(3), bend(), MotionState(2.0, 3.0, 0.1, 0.3, 0.1), critics=ZONES),

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from mppi_ros.driving.costmap import Costmap
-from mppi_ros.driving.obstacle_tracking import moving_obstacles, track_scan
+from mppi_ros.driving.obstacle_tracking import MAX_CLUSTERS, moving_obstacles, track_scan
 from mppi_ros.driving.scan import Scan
 from mppi_ros.driving.scan_points import ScanPoints
 from mppi_ros.parameters.errors import InputError
@@ -122,6 +122,13 @@ def test_nothing_at_rest_moves_for_a_robot_that_drives_and_turns():
                (0.2, 2.2, 0.2)]
     found = tracked(4.0, circles=circles, pose=lambda t: (-3.0 + t, 0.0, math.sin(2.0 * t)))
     assert not any(found)
+
+
+def test_of_a_noisy_scan_only_the_nearest_clusters_are_tracked():
+    scan = LIDAR.scan(world_of(), POSE, np.random.default_rng(0))
+    ranges = np.random.default_rng(2).uniform(1.0, 8.0, len(scan.ranges)).astype(np.float32)
+    tracks = track_scan((), Scan(0.0, scan.angles, ranges, (0.0, 0.0), 12.0), POSE)
+    assert 0 < len(tracks) <= MAX_CLUSTERS
 
 
 @pytest.mark.parametrize('changes, words', [
