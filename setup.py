@@ -45,7 +45,8 @@ setup(
         *shared('config'),
     ],
     zip_safe=False,
-    install_requires=['numpy>=1.23', 'numba>=0.58', 'scipy', 'pyyaml', 'pillow'],
+    install_requires=['numpy>=1.23', 'numba>=0.58', 'scipy', 'pyyaml', 'pillow',
+                      'scikit-image'],
     extras_require={
         'jazzy': ros_wheels('jazzy'),
         'kilted': ros_wheels('kilted'),

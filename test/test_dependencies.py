@@ -48,6 +48,7 @@ NAMES = {
     'rosbags': ('python3-rosbags-pip', 'rosbags'),
     'scipy': ('python3-scipy', 'scipy'),
     'setuptools': ('', ''),
+    'skimage': ('python3-skimage', 'scikit-image'),
     'tf2_msgs': ('tf2_msgs', ''),
     'tf2_ros': ('tf2_ros_py', ''),
     'torch': ('', 'torch'),

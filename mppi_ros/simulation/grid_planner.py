@@ -65,15 +65,19 @@ def plan(
         closer to an obstacle than the robot fits.
 
     """
+    from skimage.graph import MCP_Geometric
+
     begin, end = (np.asarray(pose, dtype=np.float64) for pose in (start, goal))
     radius = _half_width(footprint)
     distance, cost = _costs(costmap, footprint, unknown_is_free, outside_is_obstacle=True)
     # Tolerate a start next to an obstacle, which may be noise.
     first = _free_cell(costmap, cost, distance, 'start', begin, radius, slack=radius)
     last = _free_cell(costmap, cost, distance, 'goal', end, radius, slack=costmap.resolution)
-    cells = _cheapest_path(cost, *first, *last)
-    if not len(cells):
+    search = MCP_Geometric(cost)
+    total, _ = search.find_costs([first], [last])
+    if not math.isfinite(total[last]):
         return None
+    cells = np.array(search.traceback(last), dtype=np.float64)
     corner = np.array([costmap.origin_x, costmap.origin_y])
     middle = corner + (cells[:, ::-1] + 0.5) * costmap.resolution
     points = np.vstack([begin[:2], middle[1:-1], end[:2]])
@@ -176,72 +180,6 @@ def _free_cell(
         f'{place} is {distance[row, column]:.2f} m from an obstacle, '
         f'the robot needs {radius:.2f} m'
     )
-
-
-@cached_njit('int64[:,::1](float64[:,::1], int64, int64, int64, int64)', nogil=True)
-def _cheapest_path(cost, first_row, first_column, last_row, last_column):
-    """
-    Return the rows and columns, int64[n, 2], of the cheapest path through cost[H, W].
-
-    Dijkstra's algorithm on 8 neighbours: a step costs its length times the mean cost of both
-    cells. Cells of negative cost are blocked. The result is empty if there is no path.
-    """
-    height, width = cost.shape
-    total = np.full((height, width), np.inf)
-    before = np.full((height, width), -1)
-    # binary heap of total costs and cells, with outdated entries
-    costs, cells, size = np.empty(1024), np.empty(1024, np.int64), 1
-    costs[0], cells[0] = 0.0, first_row * width + first_column
-    total[first_row, first_column] = 0.0
-    while size > 0:
-        least, cell = costs[0], cells[0]
-        row, column = cell // width, cell % width
-        if row == last_row and column == last_column:
-            break
-        size -= 1
-        place, moved, place_of_moved = 0, costs[size], cells[size]
-        while 2 * place + 1 < size:
-            child = 2 * place + 1
-            if child + 1 < size and costs[child + 1] < costs[child]:
-                child += 1
-            if costs[child] >= moved:
-                break
-            costs[place], cells[place] = costs[child], cells[child]
-            place = child
-        costs[place], cells[place] = moved, place_of_moved
-        if least > total[row, column]:
-            continue
-        for i in range(max(row - 1, 0), min(row + 2, height)):
-            for j in range(max(column - 1, 0), min(column + 2, width)):
-                if cost[i, j] < 0.0:
-                    continue
-                length = math.sqrt(2.0) if i != row and j != column else 1.0
-                new = least + length * 0.5 * (cost[row, column] + cost[i, j])
-                if new >= total[i, j]:
-                    continue
-                total[i, j], before[i, j] = new, cell
-                if size == costs.size:
-                    costs = np.concatenate((costs, costs))
-                    cells = np.concatenate((cells, cells))
-                place = size
-                size += 1
-                while place > 0 and costs[(place - 1) // 2] > new:
-                    costs[place] = costs[(place - 1) // 2]
-                    cells[place] = cells[(place - 1) // 2]
-                    place = (place - 1) // 2
-                costs[place], cells[place] = new, i * width + j
-    if not total[last_row, last_column] < np.inf:
-        return np.empty((0, 2), np.int64)
-    count, cell = 0, last_row * width + last_column
-    while cell >= 0:
-        count += 1
-        cell = before[cell // width, cell % width]
-    path = np.empty((count, 2), np.int64)
-    cell = last_row * width + last_column
-    for k in range(count - 1, -1, -1):
-        path[k, 0], path[k, 1] = cell // width, cell % width
-        cell = before[cell // width, cell % width]
-    return path
 
 
 @cached_njit(
