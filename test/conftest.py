@@ -10,6 +10,7 @@ import pytest
 from tally import launch_tests, skipped, tally
 
 from mppi_ros.evaluation.processes import free_domain
+from mppi_ros.share import share_path
 
 # Laws are tried on the same examples in every run; the first one may compile a kernel.
 settings.register_profile('repeatable', derandomize=True, deadline=None)
@@ -81,4 +82,6 @@ def ros_domain(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     domain = free_domain()
     monkeypatch.setenv('ROS_DOMAIN_ID', str(domain))
     monkeypatch.setenv('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
+    monkeypatch.setenv(
+        'FASTDDS_DEFAULT_PROFILES_FILE', str(share_path('config', 'no_type_propagation.xml')))
     yield domain

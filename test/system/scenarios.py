@@ -15,9 +15,11 @@ from mppi_ros.parameters.declaration import flatten
 
 
 def drives(watcher: Watcher) -> None:
-    """Check that the robot sets off."""
+    """Check that the robot sets off; a simulated one moves, too."""
     watcher.wait_for(lambda: watcher.state == 'driving', 'driving')
-    watcher.wait_for(lambda: watcher.commands and watcher.commands[-1][0] > 0.1, 'motion')
+    watcher.wait_for(
+        lambda: watcher.commands and watcher.commands[-1][0] > 0.1, 'a command to drive')
+    watcher.wait_for(lambda: watcher.truth is None or watcher.truth.vx > 0.05, 'motion')
 
 
 def reaches_the_goal(watcher: Watcher, goal: Sequence[float]) -> None:
