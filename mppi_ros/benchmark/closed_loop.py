@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mppi_ros.benchmark.solve import Situation
+from mppi_ros.benchmark.situation import Situation
 from mppi_ros.control.controller import Controller
 from mppi_ros.control.inputs import Command
 from mppi_ros.control.parameters import ControllerParameters

@@ -20,7 +20,8 @@ from typing import Any, NamedTuple
 from numba import types
 import numpy as np
 
-from mppi_ros.benchmark.solve import PERIOD, ROUNDS, WARM_UP_CALLS, Situation, Solve, timed
+from mppi_ros.benchmark.situation import Situation
+from mppi_ros.benchmark.solve import PERIOD, ROUNDS, WARM_UP_CALLS, Solve, timed
 from mppi_ros.control.parameters import ControllerParameters
 from mppi_ros.driving.rollout import roll_out_blocks
 from mppi_ros.evaluation.results import times

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mppi_ros.benchmark.problems import Command, Problem
-from mppi_ros.benchmark.solve import ROUNDS, WARM_UP_CALLS, Situation, Solve, timed
+from mppi_ros.benchmark.situation import Situation
+from mppi_ros.benchmark.solve import ROUNDS, WARM_UP_CALLS, Solve, timed
 from mppi_ros.control.parameters import ControllerParameters
 from mppi_ros.driving.path import ReferencePath
 from mppi_ros.evaluation.results import times

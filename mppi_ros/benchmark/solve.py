@@ -4,131 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 import dataclasses
-from dataclasses import dataclass
 import functools
-import math
-from pathlib import Path
 import time
 from typing import Any
-from zipfile import ZipFile
 
 import numba
 import numpy as np
-from numpy.typing import NDArray
 
+from mppi_ros.benchmark.situation import Situation, obstacles_around
 from mppi_ros.control.parameters import ControllerParameters
 from mppi_ros.driving.costmap import Costmap
 from mppi_ros.driving.critics import CRITICS
 from mppi_ros.driving.distance_field import DistanceField, distance_field
 from mppi_ros.driving.footprint import Footprint
-from mppi_ros.driving.motion_models import MotionState
 from mppi_ros.driving.objective import DrivingObjective
 from mppi_ros.driving.path import ReferencePath
 from mppi_ros.driving.plugin import load_plugin
 from mppi_ros.evaluation.results import times
-from mppi_ros.files import reading
 from mppi_ros.jit.simd import BLOCK
 from mppi_ros.mppi import noise, score
 from mppi_ros.mppi.optimizer import Optimizer
 from mppi_ros.parameters.declaration import replace
-from mppi_ros.parameters.errors import InputError
 
 PERIOD = 0.05  # [s] of the pace '20Hz'
 WARM_UP_CALLS = 50  # calls before the measurement
 LARGE_MAP_CELLS = 1000  # side of the tiled map for the distance field
 ROUNDS = 10  # configurations alternate, so that drift of the machine affects all of them
-# Minimum shape of each array of a situation.
-MIN_SHAPES: dict[str, tuple[int, ...]] = {
-    'resolution': (), 'costmap': (1, 1), 'plan': (1, 3), 'robot_pose': (3,), 'robot_speed': (1,),
-    'origin': (2,),
-}  # fmt: skip
-MAX_UNPACKED_BYTES = 1_000_000_000  # [bytes] unpacked size of an .npz file
-
-
-@dataclass(frozen=True)
-class Situation:
-    """
-    Inputs of a solve.
-
-    Attributes
-    ----------
-    name : str
-        Name in the results.
-    costmap : Costmap
-        Costmap around the robot.
-    plan : float64[P, 3]
-        x [m], y [m], yaw [rad] of the path.
-    state : MotionState
-        State of the robot.
-
-    """
-
-    name: str
-    costmap: Costmap
-    plan: NDArray[np.float64]
-    state: MotionState
-
-
-def load_situation(path: Path | None) -> Situation:
-    """
-    Read a situation from an .npz file; without a file, return the built-in one.
-
-    The file holds costmap uint8[H, W] with the values of Nav2 (254 lethal, 255 unknown),
-    resolution, origin, plan [P, 3], robot_pose and robot_speed.
-
-    Raises
-    ------
-    InputError
-        The file is missing, invalid or lacks a value.
-
-    """
-    if path is None:
-        return _built_in()
-    values = _arrays(path)
-    for name, wanted in MIN_SHAPES.items():
-        shape, kind = values[name].shape, values[name].dtype.kind
-        fits = len(shape) == len(wanted) and all(map(int.__ge__, shape, wanted))
-        if not fits or kind not in 'fiu' or not np.isfinite(values[name]).all():
-            raise InputError(f'{path}: {name} has shape {list(shape)}, or is not finite numbers; '
-                             f'at least {list(wanted)} is expected')
-    cost = values['costmap'].astype(np.int64)
-    if cost.min() < 0 or cost.max() > 255:
-        raise InputError(f'{path}: costmap holds {cost.min()} to {cost.max()}, not 0 to 255')
-    known = np.where(cost >= 253, cost - 154, (98 * cost + 251) // 252)
-    data = np.where(cost == 255, -1, known).astype(np.int8)
-    x, y = values['origin'][:2]
-    costmap = Costmap(data, float(values['resolution']), float(x), float(y))
-    x, y, yaw = map(float, values['robot_pose'][:3])
-    speed = values['robot_speed']
-    state = MotionState(x, y, yaw, float(speed[0]), float(speed[-1]))
-    return Situation(path.stem, costmap, values['plan'].astype(np.float64), state)
-
-
-def _arrays(path: Path) -> dict[str, NDArray[Any]]:
-    """Return the arrays of an .npz file of at most MAX_UNPACKED_BYTES."""
-    with reading(path, 'an .npz file of a situation'), ZipFile(path) as archive:
-        if sum(member.file_size for member in archive.infolist()) > MAX_UNPACKED_BYTES:
-            raise InputError(f'{path} unpacks to more than {MAX_UNPACKED_BYTES / 1e6:g} MB')
-        with np.load(path) as file:
-            return {name: np.asarray(file[name]) for name in MIN_SHAPES}
-
-
-def _built_in() -> Situation:
-    """Return a winding corridor with pillars, 10 × 10 m, and a moving robot in it."""
-    size, resolution = 200, 0.05
-    x = (np.arange(size) + 0.5) * resolution
-    data = np.zeros((size, size), np.int8)
-    middle = 5.0 + 1.5 * np.sin(1.2 * x)
-    data[np.abs(x[:, None] - middle) > 1.4] = 100
-    for along in (2.0, 4.5, 7.5):
-        across = 5.0 + 1.5 * math.sin(1.2 * along) + 0.9
-        data[np.hypot(x - along, x[:, None] - across) < 0.15] = 100
-    arc = np.arange(0.5, 9.5, 0.02)
-    slope = 1.8 * np.cos(1.2 * arc)
-    plan = np.stack([arc, 5.0 + 1.5 * np.sin(1.2 * arc), np.arctan(slope)], axis=1)
-    start_x, start_y, start_yaw = map(float, plan[len(plan) // 5])
-    state = MotionState(start_x, start_y, start_yaw, 0.45, 0.3)
-    return Situation('built-in', Costmap(data, resolution, 0.0, 0.0), plan, state)
 
 
 class Solve:
@@ -145,6 +46,8 @@ class Solve:
         K, T and the threads of the solve.
     name : str
         Name of the solve in the results.
+    obstacles : int
+        Moving obstacles around the robot.
 
     """
 
@@ -156,6 +59,7 @@ class Solve:
         steps: int,
         threads: int,
         name: str = 'solve',
+        obstacles: int = 0,
     ) -> None:
         changes = {'samples': samples, 'horizon_steps': steps, 'threads': threads}
         self._configuration = replace(configuration, changes)
@@ -163,6 +67,8 @@ class Solve:
         self.samples, self.steps, self.threads = samples, steps, threads
         self._footprint = Footprint.of(configuration.robot)
         self.radius = self._footprint.inscribed_radius
+        risk = configuration.moving_obstacles.risk
+        self._obstacles = obstacles_around(situation.state, obstacles, risk)
         self._path = ReferencePath.from_poses(situation.plan)
         self._progress = self._path.project(situation.state.x, situation.state.y)[0]
         self.field = self._distances(situation.costmap)
@@ -252,7 +158,9 @@ class Solve:
     def _prepare(self, objective: DrivingObjective) -> None:
         state = self._situation.state
         last = objective.model.command_from_twist(state, (0.0,) * self._configuration.controls)
-        objective.prepare(state, last, self._path, self._progress)
+        objective.prepare(
+            state, last, self._path, self._progress, moving_obstacles=self._obstacles
+        )
 
     def _objective_of(self, configuration: ControllerParameters) -> DrivingObjective:
         mppi = configuration.mppi
@@ -274,11 +182,13 @@ def measure(
     threads: Sequence[int],
     calls: int,
     progress: Callable[[str, float], None],
+    obstacles: Sequence[int] = (),
 ) -> Iterator[dict[str, Any]]:
     """
     Yield rows: all `sizes` (K, T) in a hot loop, those in `paced` also at 20 Hz and by phase.
 
-    If the configuration names a plugin, each solve alternates with one without it.
+    If the configuration names a plugin, each solve alternates with one without it; likewise with
+    one among each number of moving `obstacles`.
 
     Parameters
     ----------
@@ -292,14 +202,18 @@ def measure(
         Measured calls in a hot loop; a third of them at 20 Hz.
     progress : callable
         Called with the current measurement and the completed fraction.
+    obstacles : sequence of int
+        Numbers of moving obstacles.
 
     """
-    ways = {'solve': configuration}
+    ways = {'solve': (configuration, 0)}
     if configuration.plugin:
-        ways['solve without the plugin'] = replace(configuration, {'plugin': ''})
+        ways['solve without the plugin'] = replace(configuration, {'plugin': ''}), 0
+    for count in obstacles:
+        ways[f'solve with {count} moving obstacles'] = configuration, count
     solves = [
-        Solve(situation, way, k, t, n, name)
-        for n in threads for k, t in sizes for name, way in ways.items()
+        Solve(situation, way, k, t, n, name, count)
+        for n in threads for k, t in sizes for name, (way, count) in ways.items()
     ]  # fmt: skip
     chosen = [solve for solve in solves if (solve.samples, solve.steps) in paced]
     yield from _hot(solves, calls, progress)

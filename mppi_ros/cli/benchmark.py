@@ -169,6 +169,10 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
             '--calls', type=integer(1, 1_000_000), metavar='N', default=calls,
             help=f'timed calls of each size {share}; default: %(default)s',
         )
+    solve.add_argument(
+        '--obstacles', type=listed(integer(1, 1000)), metavar='N,N', default=(),
+        help='also solve among N moving obstacles within 6 m of the robot',
+    )
     closed = command(
         'closed-loop', 'drive the situations that Nav2 was measured in', commands.closed_loop,
         commands.show_closed_loop,

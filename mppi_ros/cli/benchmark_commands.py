@@ -32,7 +32,8 @@ Rows = list[dict[str, Any]]
 
 def solve(options: argparse.Namespace) -> Rows:
     """Time the solve and its phases on a grid of sizes."""
-    from mppi_ros.benchmark.solve import load_situation, measure
+    from mppi_ros.benchmark.situation import load_situation
+    from mppi_ros.benchmark.solve import measure
 
     situation = load_situation(options.scenario)
     configuration = _configuration(options)
@@ -45,8 +46,9 @@ def solve(options: argparse.Namespace) -> Rows:
     with _progress() as progress:
         rows = list(
             measure(
-                situation, configuration, sizes, paced, options.threads, options.calls, progress
-            )
+                situation, configuration, sizes, paced, options.threads, options.calls, progress,
+                options.obstacles,
+            )  # fmt: skip
         )
     rows.sort(key=lambda row: (not row['phase'].startswith('solve'), row['pace'] != 'hot'))
     for row in rows:
@@ -69,7 +71,7 @@ def peers(options: argparse.Namespace) -> Rows:
     if options.problems:
         return _on_problems(options)
     from mppi_ros.benchmark.peers import measure
-    from mppi_ros.benchmark.solve import load_situation
+    from mppi_ros.benchmark.situation import load_situation
 
     situation = load_situation(options.scenario)
     sizes = list(itertools.product(options.samples or PEER_SAMPLES, options.steps or (56,)))
@@ -111,7 +113,7 @@ def show_peers(options: argparse.Namespace, rows: Rows) -> None:
 def limit(options: argparse.Namespace) -> Rows:
     """Time the solve alternately with the hand-written C++ step."""
     from mppi_ros.benchmark.limit import measure
-    from mppi_ros.benchmark.solve import load_situation
+    from mppi_ros.benchmark.situation import load_situation
 
     with _progress() as progress:
         return list(
@@ -132,7 +134,7 @@ def show_limit(_options: argparse.Namespace, rows: Rows) -> None:
 def closed_loop(options: argparse.Namespace) -> Rows:
     """Drive the situations that Nav2 was measured in."""
     from mppi_ros.benchmark.closed_loop import ROBOT, measure
-    from mppi_ros.benchmark.solve import load_situation
+    from mppi_ros.benchmark.situation import load_situation
 
     situations = [load_situation(path) for path in options.scenario or (None,)]
     base = read_yaml(share_path('config', 'robots', f'{ROBOT}.yaml'))

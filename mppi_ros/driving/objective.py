@@ -32,6 +32,7 @@ from mppi_ros.driving.motion_models import (
     first_step_reach,
     limit,
 )
+from mppi_ros.driving.obstacle_prediction import within_reach
 from mppi_ros.driving.parameters import CriticParameters, Limits, PredictionParameters
 from mppi_ros.driving.path import ReferencePath
 from mppi_ros.driving.plugin import Plugin
@@ -70,6 +71,7 @@ TICK_SCALARS = slice(
 )
 WEIGHT_SCALARS = slice(TICK_SCALARS.stop, TICK_SCALARS.stop + len(CriticWeights._fields))
 
+CULL_SLACK = 0.1  # [m] by which obstacles out of reach are farther than the critic sees
 MANOEUVRE_CLEARANCE = 0.1  # [m] between a manoeuvre of a car and obstacles
 
 
@@ -131,6 +133,8 @@ class DrivingObjective:
         self._set_weights(self._plain)
         sweep = time_step**2 / (8.0 * footprint.discs[:, 2:])
         self._discs = np.hstack([footprint.discs, sweep]).astype(np.float32)
+        self._horizon = steps * time_step
+        self._near = footprint.reach + critics.moving_obstacle.comfort_distance + CULL_SLACK
         self._reach = limits.vx_max * steps * time_step
         self._padded: Floats = np.zeros(9, np.float32)
         self._zone: Floats = np.zeros(0, np.float32)
@@ -291,8 +295,8 @@ class DrivingObjective:
             self._pending = pending
         self._moving_obstacles = self._moving_obstacles[:0]
         if moving_obstacles is not None and len(moving_obstacles):
-            origin = [state.x, state.y, 0.0, 0.0, 0.0, 0.0]
-            self._moving_obstacles = (moving_obstacles - origin).astype(np.float32)
+            nearby = self._within_reach(moving_obstacles, state, last_command)
+            self._moving_obstacles = nearby.astype(np.float32)
         self._last_command = last_command
         self._reach_of_first = first_step_reach(interval or self._time_step, self._time_step)
         spread = self.model.sigma_scale(state.v)
@@ -349,6 +353,20 @@ class DrivingObjective:
             self._padded, self._discs, table, left, ways, self._to_go,
             self._pending, self._moving_obstacles, self._zone, self._own,
         )  # fmt: skip
+
+    def _within_reach(
+        self, moving_obstacles: NDArray[np.float64], state: MotionState, last_command: Controls
+    ) -> NDArray[np.float64]:
+        """Return the rows, relative to the robot, that a sample can come near."""
+        relative = moving_obstacles - [state.x, state.y, 0.0, 0.0, 0.0, 0.0]
+        if self._plugin.motion is not None:
+            return relative  # its speed is not bounded
+        # The sum of the axes is at least the speed; each axis approaches its command.
+        commands, motion, speed = [last_command, *self._pending.tolist()], (state.v, state.vy), 0.0
+        for axis in range(2 if self.model.controls() == 3 else 1):
+            sent = [command[axis] for command in commands]
+            speed += max(map(abs, (motion[axis], *sent, *self._plant.bounds[axis])))
+        return within_reach(relative, self._horizon, self._near, speed)
 
     def _aim(self, state: MotionState, path: ReferencePath) -> float:
         """

@@ -64,6 +64,40 @@ def field_with_obstacles(
     return replace(still, distance=distance)
 
 
+def within_reach(
+    moving_obstacles: NDArray[np.float64], horizon: float, distance: float, speed: float
+) -> NDArray[np.float64]:
+    """
+    Return the obstacles that may come near a robot at the origin, wherever it drives.
+
+    That is decided by the closest approach of each obstacle to the origin, less all that the robot
+    can drive: obstacles are kept that never come near, but none is dropped that does.
+
+    Parameters
+    ----------
+    moving_obstacles : float64[n, 6]
+        x, y [m], vx, vy [m/s], radius [m], growth of the radius [m/s].
+    horizon : float
+        Length of the prediction [s].
+    distance : float
+        Distance of the surface of an obstacle from the robot's origin that counts as near [m].
+    speed : float
+        Greatest speed of the robot [m/s].
+
+    Returns
+    -------
+    float64[k, 6]
+        The rows of these obstacles, in their order.
+
+    """
+    x, y, vx, vy, radius, growth = moving_obstacles.T
+    squared = np.maximum(vx * vx + vy * vy, 1e-12)
+    time = np.minimum(np.maximum(-(x * vx + y * vy) / squared, 0.0), horizon)
+    closest = np.hypot(x + vx * time, y + vy * time)
+    near: NDArray[np.bool_] = closest <= radius + distance + horizon * (growth + speed)
+    return moving_obstacles[near]
+
+
 def margins(risk: float) -> tuple[float, float]:
     """Return the margin [m] around a moving obstacle, and its growth [m/s], for a risk."""
     deviations = NormalDist().inv_cdf(1.0 - risk)

@@ -14,7 +14,8 @@ import pytest
 from mppi_ros.benchmark.closed_loop import drive
 from mppi_ros.benchmark.comparison import ratios
 from mppi_ros.benchmark.limit import SimpleObjective, optimizer_of
-from mppi_ros.benchmark.solve import Solve, load_situation
+from mppi_ros.benchmark.situation import load_situation
+from mppi_ros.benchmark.solve import Solve
 from mppi_ros.cli.benchmark import main
 from mppi_ros.control.parameters import ControllerParameters
 from mppi_ros.driving.motion_models import MODELS
@@ -82,6 +83,25 @@ def test_plugin_is_timed_alternately_with_the_solve_without_it(scenario, tmp_pat
         names = [row['phase'] for row in rows if row['pace'] == pace]
         assert {'solve', 'solve without the plugin'} <= set(names)
     assert len(rows) == len({(row['phase'], row['pace']) for row in rows})
+
+
+def test_solve_among_moving_obstacles_alternates_with_one_without(scenario, tmp_path):
+    out = tmp_path / 'out.json'
+    assert run('solve', '--scenario', scenario, '--samples', 64, '--steps', 8, '--threads', 1,
+               '--calls', 10, '--obstacles', '2,9', '--json', out) == 0
+    phases = [row['phase'] for row in json.loads(out.read_text())['rows'] if row['pace'] == 'hot']
+    assert {'solve', 'solve with 2 moving obstacles', 'solve with 9 moving obstacles'} <= {*phases}
+
+
+def test_obstacles_of_the_benchmark_count():
+    situation, configuration = load_situation(None), ControllerParameters()
+    alone, among = (
+        Solve(situation, configuration, 64, 56, 1, obstacles=count) for count in (0, 40))
+    for each in (alone, among):
+        each.call()
+    costs = [each._objective.cost_of_each_critic(each._optimizer.mean) for each in (alone, among)]
+    assert costs[0]['moving_obstacle'] == 0.0
+    assert costs[1]['moving_obstacle'] > 0.0
 
 
 @pytest.mark.parametrize('model', MODELS)

@@ -60,7 +60,8 @@ def test_the_rollout_becomes_vector_code_on_arm(code):
 
 def main():
     """Print the code of the rollout of a small solve."""
-    from mppi_ros.benchmark.solve import Solve, load_situation
+    from mppi_ros.benchmark.situation import load_situation
+    from mppi_ros.benchmark.solve import Solve
     from mppi_ros.control.parameters import ControllerParameters
 
     solve = Solve(load_situation(None), ControllerParameters(), 64, 8, 1)

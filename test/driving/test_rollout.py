@@ -101,6 +101,17 @@ class Scene:
         return made
 
 
+def many_obstacles(count=40):
+    """Return obstacles around (2, 3), slow and fast: some are near only at the end, some never."""
+    draw = np.random.default_rng(4)
+    angle, heading = draw.uniform(-np.pi, np.pi, (2, count))
+    away, speed = draw.uniform(0.8, 6.0, count), draw.uniform(0.0, 2.0, count)
+    return tuple(map(tuple, np.stack([
+        2.0 + away * np.cos(angle), 3.0 + away * np.sin(angle), speed * np.cos(heading),
+        speed * np.sin(heading), draw.uniform(0.1, 0.4, count), draw.uniform(0.0, 0.2, count),
+    ], axis=1).tolist()))
+
+
 ZONES = CriticParameters(zone=Zone(weight=3.0), zone_speed=ZoneSpeed(weight=8.0))
 FACING, FACING_AHEAD = 10.0, 4.0  # times path_heading: of yaws of the plan; else, for an omni
 SCENES = {
@@ -132,6 +143,9 @@ SCENES = {
         motion_model='omni',
         moving_obstacles=((3.0, 3.4, -0.3, 0.0, 0.25, 0.1), (2.9, 2.6, -0.3, 0.1, 0.25, 0.1),
                           (9.0, 9.0, 0.0, 0.0, 0.3, 0.0))),
+    'many moving obstacles': Scene(
+        cluttered(6), bend(), MotionState(2.0, 3.0, 0.4, 0.3, 0.1), footprint=LONG,
+        moving_obstacles=many_obstacles()),
     'zones': Scene(zoned(3), bend(), MotionState(2.0, 3.0, 0.1, 0.3, 0.1), critics=ZONES),
     'zones of a car': Scene(zoned(4), bend(), MotionState(2.0, 3.0, 0.3, 0.4, 0.2, 0.0, 0.5),
                             (0.4, 0.6), motion_model='ackermann', critics=ZONES),
