@@ -80,7 +80,11 @@ def interruptible() -> Iterator[None]:
 
 @contextmanager
 def log_after(seconds: float, message: str, log: Callable[[str], Any]) -> Iterator[None]:
-    """Call `log` with a message, from another thread, if the block takes longer than `seconds`."""
+    """
+    Call `log` with a message, from another thread, if the block takes longer than `seconds`.
+
+    The thread has ended when the block is left.
+    """
     timer = threading.Timer(seconds, log, (message,))
     timer.daemon = True
     timer.start()
@@ -88,6 +92,7 @@ def log_after(seconds: float, message: str, log: Callable[[str], Any]) -> Iterat
         yield
     finally:
         timer.cancel()
+        timer.join()
 
 
 class StartStoppable(Protocol):
