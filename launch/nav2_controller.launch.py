@@ -16,6 +16,7 @@ ARGUMENTS = (
     ('odom_topic', 'odom', 'odometry topic'),
     ('costmap_topic', 'local_costmap/costmap', 'costmap topic (OccupancyGrid)'),
     ('scan_topic', 'scan', 'topic of the scan in which moving obstacles are tracked'),
+    ('footprint_topic', 'footprint', 'topic of a footprint that changes'),
     ('plan_topic', 'plan', 'path topic, used if follow_path is false'),
     ('cmd_vel_topic', 'cmd_vel_nav', "velocity command topic; cmd_vel_nav for Nav2's velocity "
      'smoother'),

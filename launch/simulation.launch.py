@@ -17,6 +17,7 @@ TOPICS = (
     ('odom_topic', 'odom', 'odometry topic'),
     ('costmap_topic', 'costmap', 'costmap topic'),
     ('scan_topic', 'scan', 'topic of the scan in which moving obstacles are tracked'),
+    ('footprint_topic', 'footprint', 'topic of a footprint that changes'),
     ('plan_topic', 'plan', 'path topic'),
     ('cmd_vel_topic', 'cmd_vel', 'velocity command topic'),
 )

@@ -17,7 +17,8 @@ EXECUTABLES = set(
 GIVEN = {
     'namespace': 'robot1', 'use_sim_time': 'true', 'autostart': 'false', 'watchdog': 'true',
     'follow_path': 'true', 'odom_topic': 'odometry', 'costmap_topic': 'grid', 'rviz': 'true',
-    'scan_topic': 'laser', 'plan_topic': 'path', 'cmd_vel_topic': 'twist', 'dashboard': 'true',
+    'scan_topic': 'laser', 'footprint_topic': 'outline', 'plan_topic': 'path',
+    'cmd_vel_topic': 'twist', 'dashboard': 'true',
     'start': '1,2,0', 'goal': '3,4,0.5',
     'map': str(share_path('config', 'worlds', 'office.yaml')), 'sensing': 'map',
     'respawn': 'true',

@@ -125,8 +125,10 @@ def test_all_values_but_the_words_are_numbers(health):
     health.update(tick())
     (found,) = health._status(1.0).status
     values = {entry.key: entry.value for entry in found.values}
-    words = {name: values.pop(name) for name in ('state', 'code', 'reason', 'scan')}
-    assert words == {'state': 'driving', 'code': 'none', 'reason': '', 'scan': 'none'}
+    words = {name: values.pop(name) for name in (
+        'state', 'code', 'reason', 'scan', 'footprint')}
+    assert words == {
+        'state': 'driving', 'code': 'none', 'reason': '', 'scan': 'none', 'footprint': 'none'}
     numbers = {key: float(value) for key, value in values.items()
                if not key.startswith(('fault.', 'realtime.'))}
     assert numbers['ess'] == 90.0

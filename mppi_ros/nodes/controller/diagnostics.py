@@ -231,6 +231,7 @@ class ControllerDiagnostics:
             values.update({f'costmap.{key}': value for key, value in vars(rolling).items()})
         now = float(self._node.get_clock().now().nanoseconds) * 1e-9
         values.update(self._intake.obstacles.status(now))
+        values['footprint'] = self._intake.footprint.status
         values['latency_ms'] = 1e3 * self.latency.value
         values.update({f'realtime.{what}': status for what, status in self.privileges.items()})
         faults = self._intake.faults

@@ -21,6 +21,7 @@ from mppi_ros.control.controller import Controller
 from mppi_ros.control.inputs import Odometry as Measured
 from mppi_ros.control.tick_result import Fault, Reason
 from mppi_ros.driving.costmap import Costmap
+from mppi_ros.nodes.controller.footprint_input import FootprintInput
 from mppi_ros.nodes.controller.obstacle_inputs import ObstacleInputs
 from mppi_ros.parameters.errors import InputError, ParameterError
 from mppi_ros.ros import cdr, conversions, executor
@@ -68,6 +69,8 @@ class ControllerInputs:
         Most recent odometry, in `frame`.
     obstacles : ObstacleInputs
         The optional inputs that show moving obstacles.
+    footprint : FootprintInput
+        The optional input of the footprint.
 
     """
 
@@ -93,6 +96,7 @@ class ControllerInputs:
             callback_group=executor.PolledCallbackGroup(), event_callbacks=executor.SUBSCRIPTION,
         )  # fmt: skip
         self.obstacles = ObstacleInputs(node, controller, self._frames)
+        self.footprint = FootprintInput(node, controller, self._frames)
         self._costmaps = self._subscribe_costmap()
         self._parts: list[Subscription] = []
         if OccupancyGridUpdate is not None:
@@ -120,6 +124,7 @@ class ControllerInputs:
     def close(self) -> None:
         """Destroy the subscriptions."""
         self.obstacles.close()
+        self.footprint.close()
         self._frames.close()
         for subscription in (
             self._odom, *self._costmaps, *self._parts, *self._goals, *self._plans
@@ -134,6 +139,7 @@ class ControllerInputs:
     def take(self) -> None:
         """Take the most recent message of each kind received since the previous tick."""
         self.take_odometry()
+        self.footprint.take()
         self.obstacles.take(self.frame)
         self._take_costmaps()
         for subscription in self._goals:

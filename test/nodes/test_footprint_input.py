@@ -1,0 +1,126 @@
+"""A polygon on `footprint` becomes the footprint; one that cannot be used changes nothing."""
+from __future__ import annotations
+
+import math
+from types import SimpleNamespace
+
+import pytest
+
+pytest.importorskip('rclpy', reason='needs ROS 2: source an installation or install the wheels')
+
+from geometry_msgs.msg import Point32, PolygonStamped  # noqa: E402
+import rclpy  # noqa: E402
+from ros.test_tf_lookup import (  # noqa: E402
+    Buffer,
+    ExtrapolationError,
+    Listener,
+    TransformError,
+)
+
+from mppi_ros.nodes.controller.node import MppiController  # noqa: E402
+from mppi_ros.ros import transforms  # noqa: E402
+from mppi_ros.ros.qos import LATCHED, VOLATILE  # noqa: E402
+
+SQUARE = ((0.3, 0.2), (-0.3, 0.2), (-0.3, -0.2), (0.3, -0.2))
+WIDE = ((0.3, 0.4), (-0.3, 0.4), (-0.3, -0.4), (0.3, -0.4))
+
+
+@pytest.fixture
+def node(ros_domain, monkeypatch):
+    """Offer a configured controller whose tf2 knows where the base is in odom."""
+    monkeypatch.setattr('mppi_ros.nodes.controller.node.warm_up', lambda controller: None)
+    monkeypatch.setattr(transforms, 'tf2_ros', SimpleNamespace(
+        Buffer=Buffer, TransformListener=Listener, TransformException=TransformError,
+        ExtrapolationException=ExtrapolationError))
+    monkeypatch.setattr(Buffer, 'known', {('base_link', 'odom'): (0.0, 2.0, -math.pi / 2, 0.0)})
+    rclpy.init()
+    controller = MppiController()
+    controller.trigger_configure()
+    controller.warnings = []
+    monkeypatch.setattr(controller, 'get_logger', lambda: SimpleNamespace(
+        warning=controller.warnings.append, info=print, error=print))
+    yield controller
+    controller.stop()
+    controller.destroy_node()
+    rclpy.shutdown()
+
+
+def polygon(corners, frame='base_link'):
+    message = PolygonStamped()
+    message.header.frame_id = frame
+    message.polygon.points = [Point32(x=float(x), y=float(y), z=0.1) for x, y in corners]
+    return message
+
+
+def footprint_of(node):
+    """Return the corners that the controller uses."""
+    flat = node.configuration.robot.footprint
+    corners = [tuple(round(value, 3) for value in flat[n:n + 2]) for n in range(0, len(flat), 2)]
+    assert list(flat) == list(node.get_parameter('robot.footprint').value)
+    return tuple(corners)
+
+
+def test_a_polygon_is_the_footprint_from_the_next_tick_on(node):
+    node.intake.footprint.on_footprint(polygon(SQUARE))
+    assert footprint_of(node) == SQUARE
+    assert node._controller.outline.shape == (4, 2)
+    assert node.intake.footprint.status == 'used'
+    node.intake.footprint.on_footprint(polygon(WIDE, frame=''))
+    assert footprint_of(node) == WIDE
+
+
+def test_a_closed_polygon_has_its_first_corner_once(node):
+    node.intake.footprint.on_footprint(polygon((*SQUARE, SQUARE[0])))
+    assert footprint_of(node) == SQUARE
+
+
+def test_a_polygon_of_another_frame_is_transformed(node):
+    # The base stands at (2, 0) of odom and looks along its y axis.
+    in_odom = [(2.0 - y, x) for x, y in SQUARE]
+    node.intake.footprint.on_footprint(polygon(in_odom, 'odom'))
+    assert footprint_of(node) == SQUARE
+
+
+def test_noise_of_the_transform_changes_nothing(node):
+    node.intake.footprint.on_footprint(polygon(SQUARE))
+    before = node.configuration
+    node.intake.footprint.on_footprint(polygon([(x + 0.004, y) for x, y in SQUARE]))
+    assert node.configuration is before
+    moved = tuple((round(x + 0.006, 3), y) for x, y in SQUARE)
+    node.intake.footprint.on_footprint(polygon(moved))
+    assert footprint_of(node) == moved
+
+
+@pytest.mark.parametrize(('corners', 'frame', 'words'), [
+    (SQUARE[:2], 'base_link', 'at least three corners'),
+    ((), 'base_link', 'no corner'),
+    ((*SQUARE[:3], (math.nan, 0.1)), 'base_link', 'robot.footprint'),
+    ((*SQUARE[:3], (25.0, 0.1)), 'base_link', 'outside [-20, 20] m'),
+    ((SQUARE[0], SQUARE[2], SQUARE[1], SQUARE[3]), 'base_link', 'cross'),
+    (SQUARE, 'map', "the polygon is in frame 'map', the robot in 'base_link'"),
+])
+def test_a_bad_polygon_is_ignored_with_one_warning(node, corners, frame, words):
+    node.intake.footprint.on_footprint(polygon(WIDE))
+    for _ in range(3):
+        node.intake.footprint.on_footprint(polygon(corners, frame))
+    assert footprint_of(node) == WIDE
+    assert node.intake.footprint.status.startswith('ignored: ')
+    (warning,) = [each for each in node.warnings if each.startswith('footprint ignored')]
+    assert words in warning
+    node.intake.footprint.on_footprint(polygon(SQUARE))
+    assert footprint_of(node) == SQUARE
+    assert node.intake.footprint.status == 'used'
+
+
+@pytest.mark.parametrize('quality', [LATCHED, VOLATILE], ids=['latched', 'volatile'])
+def test_the_topic_is_heard_from_publishers_of_either_durability(node, quality):
+    other = rclpy.create_node('arm')
+    publisher = other.create_publisher(PolygonStamped, 'footprint', quality)
+    for _ in range(200):
+        publisher.publish(polygon(SQUARE))
+        rclpy.spin_once(node, timeout_sec=0.05)
+        node.intake.take()
+        if node.intake.footprint.status == 'used':
+            break
+    assert footprint_of(node) == SQUARE
+    other.destroy_node()
