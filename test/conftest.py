@@ -32,7 +32,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Try laws on many more examples in the long form."""
+    """Switch the type lookup of Fast DDS off; try laws on many more examples in the long form."""
+    os.environ['FASTDDS_DEFAULT_PROFILES_FILE'] = str(
+        share_path('config', 'no_type_propagation.xml'))
     if config.getoption('--long'):
         settings.register_profile(
             'long', settings.get_profile('repeatable'), max_examples=4_000, derandomize=False,
@@ -82,6 +84,4 @@ def ros_domain(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     domain = free_domain()
     monkeypatch.setenv('ROS_DOMAIN_ID', str(domain))
     monkeypatch.setenv('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
-    monkeypatch.setenv(
-        'FASTDDS_DEFAULT_PROFILES_FILE', str(share_path('config', 'no_type_propagation.xml')))
     yield domain

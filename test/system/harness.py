@@ -250,6 +250,7 @@ class PretendedRobot:
         self._odometry = node.create_publisher(Odometry, odom, qos_profile_sensor_data)
         # Volatile on purpose: the controller takes latched and volatile costmaps.
         self._costmap = node.create_publisher(OccupancyGrid, costmap, QoSProfile(depth=1))
+        self.plans = plans
         self._plan = node.create_publisher(PathMessage, plan, LATCHED) if plans else None
         self.say_the_truth()
         if odometry:

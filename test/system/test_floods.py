@@ -2,7 +2,9 @@
 from __future__ import annotations
 
 from array import array
+import itertools
 
+from geometry_msgs.msg import PoseStamped
 from nav_msgs.msg import OccupancyGrid, Odometry
 from nav_msgs.msg import Path as PathMessage
 import numpy as np
@@ -14,23 +16,28 @@ from system import scenarios
 from system.harness import PretendedRobot, Processes, Watcher
 
 from mppi_ros.driving.costmap import Costmap
-from mppi_ros.evaluation.processes import free_domain
 from mppi_ros.ros import conversions
 
 # A stall of the controller ages its odometry; what the sender needs itself must not count.
 PATIENT = ('-p', 'safety.odom_timeout:=1.5', '-p', 'safety.costmap_timeout:=0.0')
 
 
+def goal_pose(x, y):
+    """Return the message of a goal."""
+    message = PoseStamped(pose=conversions.pose_to_msg(x, y, 0.0))
+    message.header.frame_id = 'odom'
+    return message
+
+
 @pytest.fixture
-def robot(tmp_path, monkeypatch):
-    """Offer a pretended robot that a controller drives."""
-    monkeypatch.setenv('ROS_DOMAIN_ID', str(free_domain()))
-    monkeypatch.setenv('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
+def robot(tmp_path, ros_domain, request):
+    """Offer a pretended robot that a controller drives, along a plan unless it is without."""
     with Processes(tmp_path) as processes:
         watcher = Watcher()
         processes.start('mppi_controller', *PATIENT)
-        robot = PretendedRobot(watcher)
-        scenarios.drives(watcher)
+        robot = PretendedRobot(watcher, plans=getattr(request, 'param', True))
+        if robot.plans:
+            scenarios.drives(watcher)
         yield robot
         assert processes.runs('mppi_controller')
         watcher.close()
@@ -94,4 +101,20 @@ def test_a_flood_of_odometry_and_costmaps_is_bounded(robot):
     drives_on(watcher, 60)
     for timer in fast:
         watcher.node.destroy_timer(timer)
+    assert controller().memory_info().rss < before + 50e6
+
+
+@pytest.mark.parametrize('robot', [False], indirect=True, ids=['without a plan'])
+def test_a_flood_of_goals_is_bounded(robot):
+    """A tick takes one goal, however many come; each of them is a new plan."""
+    watcher = robot.watcher
+    publisher = watcher.node.create_publisher(PoseStamped, 'goal_pose', 1)
+    watcher.wait_for(publisher.get_subscription_count, 'the controller')
+    goals = itertools.cycle(
+        serialize_message(goal_pose(3.0, 0.02 * number)) for number in range(-50, 51))
+    timer = watcher.node.create_timer(0.001, lambda: publisher.publish(next(goals)))
+    scenarios.drives(watcher)
+    before = controller().memory_info().rss
+    drives_on(watcher, 60)
+    watcher.node.destroy_timer(timer)
     assert controller().memory_info().rss < before + 50e6
