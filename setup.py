@@ -59,6 +59,8 @@ setup(
         'peers': ['torch', 'pytorch-mppi', 'jax'],
         # Baseline ORCA and reacting people of `mppi_evaluate people`.
         'people': ['pyrvo'],
+        # Search of mppi_tune.
+        'tune': ['optuna>=5', 'cmaes'],
         # Rigid bodies and slipping tyres of `mppi_evaluate --physics`.
         'physics': ['mujoco>=3.2', 'commonroad-vehicle-models>=3'],
         # The pytest plugin of launch_testing (Jazzy) does not load into pytest 9.
@@ -76,6 +78,7 @@ setup(
             f'mppi_demo = {NAME}.cli.demo:main',
             f'mppi_evaluate = {NAME}.cli.evaluate:main',
             f'mppi_benchmark = {NAME}.cli.benchmark:main',
+            f'mppi_tune = {NAME}.cli.tune:main',
             f'mppi_import_nav2 = {NAME}.cli.import_nav2:main',
         ],
     },

@@ -38,6 +38,7 @@ NAMES = {
     'nicegui': ('', 'nicegui'),
     'numba': ('python3-numba', 'numba'),
     'numpy': ('python3-numpy', 'numpy'),
+    'optuna': ('', 'optuna'),
     'playwright': ('', 'playwright'),
     'psutil': ('python3-psutil', 'psutil'),
     'pyrvo': ('', 'pyrvo'),

@@ -20,7 +20,7 @@ from mppi_ros.simulation.episode import Episode
 from mppi_ros.simulation.episode_result import EpisodeResult
 from mppi_ros.simulation.grid_planner import plan
 from mppi_ros.simulation.physics import KINEMATIC, PhysicsParameters
-from mppi_ros.simulation.plant import PLANTS
+from mppi_ros.simulation.plant import PLANTS, PlantParameters
 from mppi_ros.simulation.world import MovingDisc, World
 
 Pose = tuple[float, float, float]
@@ -107,6 +107,8 @@ class Case:
         Criteria of a passed episode.
     physics : PhysicsParameters
         Physics of the robot.
+    response : PlantParameters, optional
+        Response of an identified robot, which replaces that of `plant`.
 
     """
 
@@ -134,6 +136,7 @@ class Case:
     optimal_time: float = 0.0
     criteria: Criteria = field(default_factory=Criteria)
     physics: PhysicsParameters = KINEMATIC
+    response: PlantParameters | None = None
 
     def episode(self, ideal: float) -> Episode:
         """
@@ -151,7 +154,7 @@ class Case:
             start=self.start,
             goal=self.goal,
             configuration=self.configuration,
-            plant=replace(PLANTS[self.plant], grip=self.grip),
+            plant=replace(self.response or PLANTS[self.plant], grip=self.grip),
             physics=self.physics,
             sensing=self.sensing,
             path=self._plan(),

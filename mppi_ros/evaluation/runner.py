@@ -2,33 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sized
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from itertools import islice
 from multiprocessing import get_context
 import signal
-from typing import Any
+from typing import Any, Protocol
 
-from mppi_ros.evaluation.case import Case
 from mppi_ros.parameters.errors import InputError, MppiError
 
-CASES_IN_FLIGHT = 4  # cases submitted in advance per process; bounds the memory
+CASES_IN_FLIGHT = 4  # cases submitted per process; bounds the memory
 CONNECT_TIMEOUT = 10.0  # [s]
 
 Numbered = tuple[int, dict[str, Any]]
 
 
-def run_cases(cases: Sequence[Case], jobs: int, cluster: str) -> Iterator[Numbered]:
+class Runnable(Protocol):
+    """A case, or another definition of an episode that can be sent to a process."""
+
+    def run(self) -> tuple[dict[str, Any], Any]:
+        """Run the episode; return its record and the complete result."""
+
+
+def run_cases(
+    cases: Iterable[Runnable], jobs: int, cluster: str, in_flight: int = CASES_IN_FLIGHT
+) -> Iterator[Numbered]:
     """
     Yield (index of the case, its result) as they finish.
 
     Parameters
     ----------
-    cases : sequence of Case
-        Cases to run.
+    cases : iterable of Case
+        Cases to run. A case is drawn only when it can be submitted, so a generator may choose it
+        by the results that were yielded.
     jobs : int
         Number of processes; 1 runs the cases in this process.
     cluster : str
         Address of a Dask scheduler; empty for this machine.
+    in_flight : int
+        Cases submitted per process.
 
     Raises
     ------
@@ -36,20 +48,23 @@ def run_cases(cases: Sequence[Case], jobs: int, cluster: str) -> Iterator[Number
         A case is invalid, or the cluster cannot be reached.
 
     """
+    jobs = min(jobs, max(1, len(cases))) if isinstance(cases, Sized) else jobs
     if cluster:
-        yield from _on_cluster(cases, cluster)
-    elif jobs == 1 or len(cases) == 1:
+        yield from _on_cluster(cases, cluster, in_flight)
+    elif jobs == 1:
         for index, case in enumerate(cases):
             yield index, _result(case)
     else:
-        yield from _in_processes(cases, min(jobs, len(cases)))
+        yield from _in_processes(cases, jobs, in_flight)
 
 
-def _result(case: Case) -> dict[str, Any]:
+def _result(case: Runnable) -> dict[str, Any]:
     return case.run()[0]
 
 
-def _in_processes(cases: Sequence[Case], jobs: int) -> Iterator[Numbered]:
+def _in_processes(
+    cases: Iterable[Runnable], jobs: int, in_flight: int
+) -> Iterator[Numbered]:
     # A forked child would inherit the state of the Numba threads and hang.
     pool = ProcessPoolExecutor(jobs, get_context('spawn'), _leave_signals_to_the_parent)
     waiting = iter(enumerate(cases))
@@ -57,7 +72,7 @@ def _in_processes(cases: Sequence[Case], jobs: int) -> Iterator[Numbered]:
     try:
         for index, case in waiting:
             running[pool.submit(_result, case)] = index
-            if len(running) < CASES_IN_FLIGHT * jobs:
+            if len(running) < in_flight * jobs:
                 continue
             done = next(as_completed(running))
             yield running.pop(done), done.result()
@@ -72,7 +87,9 @@ def _leave_signals_to_the_parent() -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
-def _on_cluster(cases: Sequence[Case], address: str) -> Iterator[Numbered]:
+def _on_cluster(
+    cases: Iterable[Runnable], address: str, in_flight: int
+) -> Iterator[Numbered]:
     try:
         from distributed import Client
         from distributed import as_completed as as_finished
@@ -83,11 +100,21 @@ def _on_cluster(cases: Sequence[Case], address: str) -> Iterator[Numbered]:
     except (OSError, ValueError) as error:
         raise InputError(f'--cluster {address}: {error or "no scheduler answers"}') from None
     with client:
-        # Do not reuse results of another run: the code on the workers may have changed.
-        futures = client.map(_result, cases, pure=False)
-        index_of = {future.key: index for index, future in enumerate(futures)}
+        waiting = iter(enumerate(cases))
+        running: dict[Any, int] = {}
+        finished = as_finished(with_results=True)
+
+        def submit(count: int) -> None:
+            for index, case in islice(waiting, count):
+                # Do not reuse results of another run: the code may have changed.
+                future = client.submit(_result, case, pure=False)
+                running[future] = index
+                finished.add(future)
+
         try:
-            for future, result in as_finished(futures, with_results=True):
-                yield index_of[future.key], result
+            submit(in_flight * max(1, sum(client.nthreads().values())))
+            for future, result in finished:
+                yield running.pop(future), result
+                submit(1)
         finally:
-            client.cancel(futures)
+            client.cancel(list(running))

@@ -29,8 +29,8 @@ class PlantParameters:
         Time from a command to its first effect on the speed, and on turning or steering [s].
     dead_band_linear, dead_band_angular : float
         Speed [m/s] and turning rate [rad/s] below which commands have no effect.
-    yaw_gain : float
-        Ratio of achieved to commanded turning rate.
+    speed_gain, yaw_gain : float
+        Ratio of achieved to commanded speed and turning rate.
     odom_scale_error : float
         Relative error of the measured distance and rotation.
     pose_noise, yaw_noise : float
@@ -58,6 +58,7 @@ class PlantParameters:
     delay_angular: float = 0.05
     dead_band_linear: float = 0.0
     dead_band_angular: float = 0.0
+    speed_gain: float = 1.0
     yaw_gain: float = 1.0
     odom_scale_error: float = 0.01
     pose_noise: float = 0.003
@@ -147,10 +148,10 @@ class Plant:
         """Queue a command sent at the time `now` [s]; each axis executes it after its delay."""
         p, limits = self.parameters, self.parameters.limits
         vx = min(max(command.vx, limits.vx_min), limits.vx_max)
-        vx = _apply_dead_band(vx, p.dead_band_linear)
+        vx = p.speed_gain * _apply_dead_band(vx, p.dead_band_linear)
         vy = 0.0
         if p.motion_model == 'omni':
-            vy = _apply_dead_band(
+            vy = p.speed_gain * _apply_dead_band(
                 min(max(command.vy, -limits.vy_max), limits.vy_max), p.dead_band_linear
             )
         self._speeds.append((now + p.delay_linear, vx, vy))

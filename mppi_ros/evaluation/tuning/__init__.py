@@ -1,0 +1,1 @@
+"""Tuning of the controller's parameters by closed-loop episodes, with held-out episodes."""

@@ -1,0 +1,310 @@
+"""
+Search of parameters with Optuna: TPE and CMA-ES in turns, and races over paired drives.
+
+The value of a trial is the mean difference of its costs from those of the start, drive by drive.
+Each drive is reported to Optuna's Wilcoxon pruner, which ends the trial when it is significantly
+worse than the best trial in the same drives. The study is in a journal file, which any number of
+processes and machines may share.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+import time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mppi_ros.control.parameters import ControllerParameters
+from mppi_ros.evaluation.runner import run_cases
+from mppi_ros.evaluation.tuning.drives import Drive
+from mppi_ros.evaluation.tuning.objective import Objective, Record
+from mppi_ros.evaluation.tuning.space import Axis, changed, rounded
+from mppi_ros.parameters.errors import InputError, MppiError
+
+if TYPE_CHECKING:
+    import optuna
+
+JOURNAL = 'study.journal'
+STUDY = 'mppi_tune'
+RACE_THRESHOLD = 0.1  # p of the Wilcoxon test below which a trial is worse
+MIN_DRIVES = 4  # of a trial before it may be pruned
+START = 'start costs'  # attribute of the study
+DRIVES_AHEAD = 2  # of one trial at a time; more would be wasted if it is pruned
+
+
+@dataclass(frozen=True)
+class Progress:
+    """State of the search after a drive: what finished, what is best."""
+
+    trials: int
+    running: dict[str, float]
+    best: float
+    message: str
+
+
+@dataclass
+class Candidate:
+    """A running trial: its values, the drives issued, and the records that returned."""
+
+    trial: optuna.Trial
+    values: dict[str, float]
+    sampler: str
+    issued: int = 0
+    records: dict[int, Record] = field(default_factory=dict)
+    closed: bool = False
+
+
+class Search:
+    """Search over one set of drives; the configuration at the start is the reference."""
+
+    def __init__(
+        self,
+        folder: Path,
+        configuration: ControllerParameters,
+        axes: Sequence[Axis],
+        objective: Objective,
+        drives: Sequence[Drive],
+        *,
+        seed: int = 0,
+        jobs: int = 1,
+        cluster: str = '',
+        setup: dict[str, Any] | None = None,
+    ) -> None:
+        """
+        Open or create the study in a folder.
+
+        Raises
+        ------
+        MppiError
+            Optuna is not installed.
+        InputError
+            The folder holds a study of another set-up.
+
+        """
+        self.axes, self.objective, self.drives = list(axes), objective, list(drives)
+        self._configuration, self._jobs, self._cluster = configuration, jobs, cluster
+        self._studies = _open(folder, self.axes, configuration, seed)
+        self._open: list[Candidate] = []
+        self._issued: dict[int, tuple[Candidate, int]] = {}
+        setup = setup or {}
+        known = self.study.user_attrs.get('setup', setup)
+        other = [name for name in setup if known.get(name) != setup[name]]
+        if other:
+            raise InputError(
+                f'{folder} holds a search with another {other[0]}: {known.get(other[0])}; use '
+                'another --output'
+            )
+        self.study.set_user_attr('setup', setup)
+
+    @property
+    def study(self) -> optuna.Study:
+        """Return the study."""
+        return next(iter(self._studies.values()))
+
+    @property
+    def start_costs(self) -> list[float]:
+        """Return the costs of the start in the drives; empty before they are known."""
+        return list(self.study.user_attrs.get(START, []))
+
+    def start(self, notify: Callable[[int], None]) -> None:
+        """Drive the start, unless the study knows its costs; `notify` receives the count."""
+        if self.start_costs:
+            return
+        records: dict[int, Record] = {}
+        for index, record in run_cases(self._cases(self._configuration), self._jobs,
+                                       self._cluster):
+            records[index] = record
+            notify(len(records))
+        rows = [records[index] for index in range(len(self.drives))]
+        self.study.set_user_attr(START, [self.objective.cost(row) for row in rows])
+        self._add_start(rows)
+
+    def run(self, deadline: float, notify: Callable[[Progress], None]) -> None:
+        """Search until a time of time.monotonic(); close open trials on interruption."""
+        costs = self.start_costs
+        try:
+            results = run_cases(
+                self._next_drives(deadline), self._jobs, self._cluster, in_flight=1
+            )
+            for number, record in results:
+                candidate, step = self._issued.pop(number)
+                message = self._add(candidate, step, record, costs)
+                notify(Progress(
+                    len(self.study.get_trials(deepcopy=False)), candidate.values,
+                    self.best()[1], message,
+                ))  # fmt: skip
+        finally:
+            from optuna.trial import TrialState
+
+            for candidate in self._open:
+                self._study_of(candidate).tell(candidate.trial, state=TrialState.FAIL)
+            self._open.clear()
+
+    def best(self) -> tuple[dict[str, float], float]:
+        """
+        Return values and mean difference of cost of the best complete trial.
+
+        A trial within the hard limits is preferred to any other, then one that violates them
+        less; the start is a trial.
+        """
+        found = [
+            (sum(max(each, 0.0) for each in trial.constraints.values()), trial.value,
+             trial.number, trial.params)
+            for trial in self.complete()
+        ]  # fmt: skip
+        _, value, _, values = min(found, key=lambda each: each[:3])
+        return {name: rounded(number) for name, number in values.items()}, float(value)
+
+    def complete(self) -> list[Any]:
+        """Return the trials that drove everything, with the start."""
+        return [
+            trial for trial in self.study.get_trials(deepcopy=False)
+            if trial.value is not None and len(trial.intermediate_values) == len(self.drives)
+        ]
+
+    def importance(self) -> dict[str, float]:
+        """Return the importance of the axes by PED-ANOVA; empty with too few trials."""
+        from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
+
+        try:
+            return dict(
+                get_param_importances(self.study, evaluator=PedAnovaImportanceEvaluator())
+            )
+        except (RuntimeError, ValueError):  # a single trial, or all of equal value
+            return {}
+
+    def with_values(self, values: dict[str, float]) -> ControllerParameters:
+        """Return the configuration with values of the axes."""
+        return changed(self._configuration, self.axes, values)
+
+    def _cases(self, configuration: ControllerParameters) -> list[Drive]:
+        return [drive.with_configuration(configuration) for drive in self.drives]
+
+    def _add_start(self, rows: Sequence[Record]) -> None:
+        from optuna.trial import create_trial
+
+        trial = create_trial(
+            params={axis.name: axis.value(self._configuration) for axis in self.axes},
+            distributions=_distributions(self.axes), value=0.0,
+            intermediate_values=dict.fromkeys(range(len(rows)), 0.0),
+            user_attrs=_terms(rows) | {'sampler': 'start'},
+            constraints=self.objective.violations(rows),
+        )  # fmt: skip
+        self.study.add_trial(trial)
+
+    def _next_drives(self, deadline: float) -> Iterator[Drive]:
+        """Yield the next drive of the oldest trial that may go on, else of a new trial."""
+        number = 0
+        while time.monotonic() < deadline:
+            ready = [
+                each for each in self._open
+                if each.issued < len(self.drives)
+                and each.issued - len(each.records) < DRIVES_AHEAD
+            ]  # fmt: skip
+            candidate = ready[0] if ready else self._ask()
+            step = candidate.issued
+            candidate.issued += 1
+            self._issued[number] = candidate, step
+            number += 1
+            yield self.drives[step].with_configuration(self.with_values(candidate.values))
+
+    def _ask(self) -> Candidate:
+        names = list(self._studies)
+        sampler = names[len(self.study.get_trials(deepcopy=False)) % len(names)]
+        trial = self._studies[sampler].ask(_distributions(self.axes))
+        trial.set_user_attr('sampler', sampler)
+        values = {name: rounded(value) for name, value in trial.params.items()}
+        self._open.append(Candidate(trial, values, sampler))
+        return self._open[-1]
+
+    def _add(
+        self, candidate: Candidate, step: int, record: Record, start: Sequence[float]
+    ) -> str:
+        """Report a record; tell the study when the trial ends; return a message if it does."""
+        if candidate.closed:  # pruned while this drive was on its way
+            return ''
+        candidate.records[step] = record
+        candidate.trial.report(self.objective.cost(record) - start[step], step)
+        rows = list(candidate.records.values())
+        whole = len(rows) == len(self.drives)
+        limits = self.objective.violations(rows)
+        broken = [name for name, excess in limits.items() if excess > 0.0]
+        hopeless = broken and self._within_limits()
+        worse = candidate.trial.should_prune()
+        if not (whole or hopeless or worse):
+            return ''
+        value = float(np.mean([
+            self.objective.cost(row) - start[index] for index, row in candidate.records.items()
+        ]))  # fmt: skip
+        for name, excess in limits.items():
+            candidate.trial.set_constraint(name, excess)
+        for name, each in _terms(rows).items():
+            candidate.trial.set_user_attr(name, each)
+        # Also of a pruned trial the mean is told: a sampler learns more from it than from its
+        # last drive. The pruner ensures that it is not better than the best.
+        self._study_of(candidate).tell(candidate.trial, value)
+        candidate.closed = True
+        self._open.remove(candidate)
+        end = f'violates {", ".join(broken)}' if broken else 'complete' if whole else 'worse'
+        return (f'trial {candidate.trial.number} ({candidate.sampler}): {value:+.3f} after '
+                f'{len(rows)} of {len(self.drives)} drives, {end}')  # fmt: skip
+
+    def _within_limits(self) -> bool:
+        return any(
+            all(excess <= 0.0 for excess in trial.constraints.values())
+            for trial in self.complete()
+        )
+
+    def _study_of(self, candidate: Candidate) -> optuna.Study:
+        return self._studies[candidate.sampler]
+
+
+def _terms(rows: Sequence[Record]) -> dict[str, float]:
+    """Return the mean of each term over the episodes that reached the goal."""
+    reached = [row['terms'] for row in rows if row['success']]
+    names = reached[0] if reached else ()
+    return {name: float(np.mean([row[name] for row in reached])) for name in names}
+
+
+def _distributions(axes: Sequence[Axis]) -> dict[str, Any]:
+    from optuna.distributions import FloatDistribution
+
+    return {axis.name: FloatDistribution(axis.low, axis.high, log=axis.log) for axis in axes}
+
+
+def _open(
+    folder: Path, axes: Sequence[Axis], configuration: ControllerParameters, seed: int
+) -> dict[str, optuna.Study]:
+    """Return views of one study, by the name of the sampler that each asks."""
+    if not (find_spec('optuna') and find_spec('cmaes')):
+        raise MppiError("mppi_tune needs optuna: pip install 'mppi_ros[tune]'")
+    import optuna
+    from optuna.storages.journal import JournalFileBackend, JournalStorage
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    storage = JournalStorage(JournalFileBackend(str(folder / JOURNAL)))
+    start = {axis.name: axis.value(configuration) for axis in axes}
+    try:
+        optuna.load_study(study_name=STUDY, storage=storage)
+        first, second = None, None  # the seeds of the first run would repeat its values
+    except KeyError:
+        first, second = seed, seed + 1
+    samplers: dict[str, optuna.samplers.BaseSampler] = {
+        'TPE': optuna.samplers.TPESampler(seed=first, multivariate=True),
+    }
+    if len(axes) > 1:  # CMA-ES needs two dimensions
+        samplers['CMA-ES'] = optuna.samplers.CmaEsSampler(x0=start, seed=second)
+    pruner = optuna.pruners.WilcoxonPruner(
+        p_threshold=RACE_THRESHOLD, n_startup_steps=MIN_DRIVES
+    )
+    return {
+        name: optuna.create_study(
+            storage=storage, sampler=sampler, pruner=pruner, study_name=STUDY,
+            direction='minimize', load_if_exists=True,
+        )
+        for name, sampler in samplers.items()
+    }  # fmt: skip
