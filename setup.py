@@ -60,7 +60,7 @@ setup(
         # Baseline ORCA and reacting people of `mppi_evaluate people`.
         'people': ['pyrvo'],
         # Search of mppi_tune.
-        'tune': ['optuna>=5', 'cmaes'],
+        'tune': ['optuna>=5,<6', 'cmaes'],
         # Rigid bodies and slipping tyres of `mppi_evaluate --physics`.
         'physics': ['mujoco>=3.2', 'commonroad-vehicle-models>=3'],
         # The pytest plugin of launch_testing (Jazzy) does not load into pytest 9.

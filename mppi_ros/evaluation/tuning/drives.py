@@ -139,8 +139,7 @@ def _generated(configuration: ControllerParameters, count: int, seed: int) -> li
         if len(found) == count:
             break
         circles = barn_circles(barn_field(seed, number))
-        occupancy = World.from_circles(circles, BARN_BOUNDS).occupancy
-        if plan(occupancy, START, GOAL, footprint) is None:
+        if not _is_passable(World.from_circles(circles, BARN_BOUNDS), footprint):
             continue
         found.append(Case(
             suite='barn', scenario=f'generated/{number}', plant='nominal', seed=seed,
@@ -151,6 +150,13 @@ def _generated(configuration: ControllerParameters, count: int, seed: int) -> li
     if len(found) < count:
         raise InputError('the generated worlds are too narrow for the robot: use --generated 0')
     return found
+
+
+def _is_passable(world: World, footprint: Footprint) -> bool:
+    try:
+        return plan(world.occupancy, START, GOAL, footprint) is not None
+    except InputError:  # start or goal is too narrow
+        return False
 
 
 def _interleaved(cases: Sequence[Case]) -> list[Case]:

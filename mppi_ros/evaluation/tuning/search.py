@@ -10,11 +10,13 @@ processes and machines may share.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 import time
 from typing import TYPE_CHECKING, Any
+import warnings
 
 import numpy as np
 
@@ -87,7 +89,8 @@ class Search:
         """
         self.axes, self.objective, self.drives = list(axes), objective, list(drives)
         self._configuration, self._jobs, self._cluster = configuration, jobs, cluster
-        self._studies = _open(folder, self.axes, configuration, seed)
+        with _without_warnings():
+            self._studies = _open(folder, self.axes, configuration, seed)
         self._open: list[Candidate] = []
         self._issued: dict[int, tuple[Candidate, int]] = {}
         setup = setup or {}
@@ -171,9 +174,10 @@ class Search:
         from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 
         try:
-            return dict(
-                get_param_importances(self.study, evaluator=PedAnovaImportanceEvaluator())
-            )
+            with _without_warnings():
+                return dict(
+                    get_param_importances(self.study, evaluator=PedAnovaImportanceEvaluator())
+                )
         except (RuntimeError, ValueError):  # a single trial, or all of equal value
             return {}
 
@@ -215,7 +219,8 @@ class Search:
     def _ask(self) -> Candidate:
         names = list(self._studies)
         sampler = names[len(self.study.get_trials(deepcopy=False)) % len(names)]
-        trial = self._studies[sampler].ask(_distributions(self.axes))
+        with _without_warnings():
+            trial = self._studies[sampler].ask(_distributions(self.axes))
         trial.set_user_attr('sampler', sampler)
         values = {name: rounded(value) for name, value in trial.params.items()}
         self._open.append(Candidate(trial, values, sampler))
@@ -246,7 +251,8 @@ class Search:
             candidate.trial.set_user_attr(name, each)
         # Also of a pruned trial the mean is told: a sampler learns more from it than from its
         # last drive. The pruner ensures that it is not better than the best.
-        self._study_of(candidate).tell(candidate.trial, value)
+        with _without_warnings():
+            self._study_of(candidate).tell(candidate.trial, value)
         candidate.closed = True
         self._open.remove(candidate)
         end = f'violates {", ".join(broken)}' if broken else 'complete' if whole else 'worse'
@@ -261,6 +267,14 @@ class Search:
 
     def _study_of(self, candidate: Candidate) -> optuna.Study:
         return self._studies[candidate.sampler]
+
+
+@contextmanager
+def _without_warnings() -> Iterator[None]:
+    """Suppress warnings of Optuna: experimental pruner, x0, CMA-ES without constraints."""
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')
+        yield
 
 
 def _terms(rows: Sequence[Record]) -> dict[str, float]:

@@ -54,7 +54,7 @@ CURVATURE_SHARE = Axis('sigma_share[2]', 0.05, 2.0, True, 'spread of the sampled
 AXES = (
     Axis('noise.correlation_time', 0.2, 8.0, True, 'time for which a sample keeps its deviation'),
     Axis('noise.smoothing_time', 0.02, 0.6, True, 'smoothness of the sampled controls'),
-    Axis('alpha', 0.2, 1.5, False, 'step toward the weighted samples at each tick'),
+    Axis('alpha', 0.2, 1.5, True, 'step toward the weighted samples at each tick'),
     Axis('critics.obstacle.weight', 0.1, 10.0, True, 'cost of small clearance'),
     Axis('critics.obstacle.margin', 0.05, 0.8, True, 'clearance below which a cost applies'),
     Axis('critics.clearance_speed.weight', 0.5, 64.0, True, 'cost of speed near obstacles'),

@@ -1,0 +1,72 @@
+"""Stand-ins of drives whose cost is a known function of the parameters."""
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+import math
+from types import SimpleNamespace
+
+import numpy as np
+
+from mppi_ros.control.parameters import ControllerParameters
+from mppi_ros.driving.costmap import Costmap
+from mppi_ros.parameters.declaration import flatten
+from mppi_ros.parameters.declaration import replace as with_changes
+
+BEST = {'lambda': 0.2, 'sigma_share[0]': 0.5, 'sigma_share[1]': 0.25}
+WRONG = with_changes(  # λ by 25, standard deviations by 4
+    ControllerParameters(), {'lambda': 5.0, 'sigma_share': (2.0, 1.0, 0.4)}
+)
+SEARCHED = ('lambda', 'sigma_share')
+RUNS: list[str] = []  # names of the drives in the order of their runs
+
+
+@dataclass(frozen=True)
+class FakeDrive:
+    """
+    A drive whose time grows with the squared logarithm of the distance from `best`.
+
+    `difficulty` is its time at best. It ends in contact where λ is below `contact_below`, and its
+    jerk is `jerk` / λ.
+    """
+
+    name: str
+    difficulty: float
+    best: tuple[tuple[str, float], ...] = tuple(BEST.items())
+    contact_below: float = 0.0
+    jerk: float = 0.0
+    configuration: ControllerParameters | None = None
+
+    def with_configuration(self, configuration):
+        return replace(self, configuration=configuration)
+
+    def run(self):
+        RUNS.append(self.name)
+        flat = flatten(self.configuration)
+        share = flat['sigma_share']
+        values = {'lambda': flat['lambda'], 'sigma_share[0]': share[0], 'sigma_share[1]': share[1]}
+        away = sum(math.log(values[name] / best) ** 2 for name, best in self.best)
+        contact = flat['lambda'] < self.contact_below
+        time = self.difficulty + 0.1 * away
+        record = {
+            'success': not contact, 'collision': contact, 'time_s': 10.0 * time,
+            'min_clearance_m': 0.2, 'rms_jerk': self.jerk / flat['lambda'],
+            'rms_acceleration': 0.3, 'way_left': 0.5,
+            'terms': {'time': time, 'jerk': 1.0, 'clearance': 0.0, 'comfort': 0.2},
+        }
+        return record, SimpleNamespace(trace=trace(10.0 * time))
+
+
+def fakes(count, first=0, **words):
+    """Return drives of different difficulty."""
+    return [FakeDrive(f'drive {k}', 0.5 + 0.13 * (k % 5), **words)
+            for k in range(first, first + count)]
+
+
+def trace(duration):
+    """Return what the figure draws of an episode."""
+    along = np.linspace(0.0, 3.0, 20)
+    return SimpleNamespace(
+        map=Costmap(np.zeros((60, 80), np.int8), 0.05, 0.0, 0.0),
+        pose=np.column_stack([along, 1.0 + 0.1 * np.sin(duration * along), along]),
+        time=np.linspace(0.0, duration, 20), goal=(3.0, 1.0, 0.0),
+    )
