@@ -18,14 +18,16 @@ from mppi_ros.cli.console import interruptible, show_table
 from mppi_ros.control.parameters import ControllerParameters
 from mppi_ros.evaluation import results
 from mppi_ros.evaluation.request import read_robot
-from mppi_ros.evaluation.runner import run_cases
-from mppi_ros.evaluation.tuning.drives import Drive, halves, identified
+from mppi_ros.evaluation.tuning.drives import drive_all, halves, identified
 from mppi_ros.evaluation.tuning.objective import OBJECTIVES, TERMS, Objective
 from mppi_ros.evaluation.tuning.output import (
+    FIGURE,
+    PARAMETERS,
+    RESULT,
     Change,
     changes_of,
-    write_figure,
     write_parameters,
+    write_result,
 )
 from mppi_ros.evaluation.tuning.search import Progress, Search
 from mppi_ros.evaluation.tuning.space import searched
@@ -33,9 +35,7 @@ from mppi_ros.evaluation.tuning.verdict import Verdict, comparison, judge
 from mppi_ros.parameters.declaration import replace as with_changes
 from mppi_ros.parameters.errors import MppiError
 
-PARAMETERS, RESULT, FIGURE = 'tuned.yaml', 'result.json', 'report.png'
 RESERVE = 2.2  # time of the held-out drives, relative to one pass of the search drives
-DRAWN = 3  # drives in the figure
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -94,7 +94,10 @@ def _tune(options: argparse.Namespace) -> int:
         tuned = search.with_values(values) if gain < 0.0 else start
         importance = search.importance()
         records = [
-            _drive(options, held_out, configuration, lambda text: show(text, ''))
+            drive_all(
+                held_out, configuration, options.jobs, options.cluster,
+                lambda count: show(f'held out: {count} of {len(held_out)} drives', ''),
+            )
             for configuration in dict.fromkeys((start, tuned))
         ]
     verdict = judge(records[0], records[-1], objective)
@@ -105,8 +108,8 @@ def _tune(options: argparse.Namespace) -> int:
     accepted = verdict.accepted
     final = tuned if accepted else start
     changes = changes_of(original, final, why)
-    _report(options.output, objective, search, held_out, (start, tuned), records, verdict,
-            importance)
+    write_result(options.output, search, held_out, (start, tuned), (records[0], records[-1]),
+                 verdict)
     _show(verdict, comparison(records[0], records[-1]), changes)
     path = options.output / PARAMETERS
     path.unlink(missing_ok=True)
@@ -139,54 +142,6 @@ def _identify(
               file=sys.stderr)
     return with_changes(configuration, changes), dict.fromkeys(
         changes, f'identified from {recording.name}'
-    )
-
-
-def _drive(
-    options: argparse.Namespace, drives: Sequence[Drive], configuration: ControllerParameters,
-    show: Any,
-) -> list[dict[str, Any]]:
-    """Return the records of the held-out drives."""
-    cases = [drive.with_configuration(configuration) for drive in drives]
-    records = {}
-    for index, record in run_cases(cases, options.jobs, options.cluster):
-        records[index] = record
-        show(f'held out: {len(records)} of {len(cases)} drives')
-    return [records[index] for index in range(len(cases))]
-
-
-def _report(
-    folder: Path, objective: Objective, search: Search, drives: Sequence[Drive],
-    configurations: tuple[ControllerParameters, ControllerParameters],
-    records: Sequence[Sequence[dict[str, Any]]], verdict: Verdict, importance: dict[str, float],
-) -> None:
-    """Write the result file and the figure."""
-    before, after = records[0], records[-1]
-    costs = [objective.cost(row) for row in before], [objective.cost(row) for row in after]
-    trials = search.complete()
-    results.write_json(folder / RESULT, {
-        'verdict': {**asdict(verdict), 'accepted': verdict.accepted, 'reason': verdict.reason},
-        'objective': asdict(objective), 'importance': importance,
-        'trials': len(search.study.get_trials(deepcopy=False)), 'complete': len(trials),
-        'comparison': comparison(before, after),
-        'drives': [
-            {'drive': drive.name, 'before': one, 'after': two}
-            for drive, one, two in zip(drives, before, after, strict=True)
-        ],
-    })  # fmt: skip
-    order = sorted(range(len(drives)), key=lambda k: -abs(costs[1][k] - costs[0][k]))
-    traces = []
-    if configurations[0] != configurations[1]:
-        for k in order[:DRAWN]:
-            one, two = (drives[k].with_configuration(each).run()[1].trace
-                        for each in configurations)
-            name = f'{drives[k].name}: cost {costs[0][k]:.2f} to {costs[1][k]:.2f}'
-            traces.append((name, one, two))
-    answer = 'accepted' if verdict.accepted else 'not accepted'
-    write_figure(
-        folder / FIGURE, f'{answer}: {verdict.reason}',
-        [(trial.number, trial.value, trial.user_attrs['sampler']) for trial in trials],
-        costs, importance, traces,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from mppi_ros.evaluation.barn import GOAL, START
 from mppi_ros.evaluation.case import Case
 from mppi_ros.evaluation.identify import identify
 from mppi_ros.evaluation.request import Request
+from mppi_ros.evaluation.runner import run_cases
 from mppi_ros.evaluation.suites import cases_of
 from mppi_ros.evaluation.tuning.objective import measures
 from mppi_ros.parameters.errors import InputError
@@ -93,6 +94,19 @@ def halves(
     if not found[0]:
         raise InputError('there is nothing to drive: give --maps or --generated')
     return found[0], found[1]
+
+
+def drive_all(
+    drives: Sequence[Drive], configuration: ControllerParameters, jobs: int, cluster: str,
+    notify: Callable[[int], None],
+) -> list[dict[str, Any]]:
+    """Return the records of all drives with a configuration; `notify` receives the count."""
+    records: dict[int, dict[str, Any]] = {}
+    cases = [drive.with_configuration(configuration) for drive in drives]
+    for index, record in run_cases(cases, jobs, cluster):
+        records[index] = record
+        notify(len(records))
+    return [records[index] for index in range(len(cases))]
 
 
 def plant_of(configuration: ControllerParameters) -> PlantParameters:

@@ -1,9 +1,9 @@
-"""Output of the tuner: parameter file with the reason of each change, and the figure."""
+"""Output of the tuner: parameter file with reasons, result file and figure."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,11 @@ import numpy as np
 import yaml
 
 from mppi_ros.control.parameters import NODE_NAME, ControllerParameters
+from mppi_ros.evaluation.results import write_json
+from mppi_ros.evaluation.tuning.drives import Drive
+from mppi_ros.evaluation.tuning.objective import Record
+from mppi_ros.evaluation.tuning.search import Search
+from mppi_ros.evaluation.tuning.verdict import Verdict, comparison
 from mppi_ros.parameters.declaration import flatten
 
 if TYPE_CHECKING:
@@ -20,6 +25,8 @@ if TYPE_CHECKING:
 
 BEFORE, AFTER = '#7b8794', '#2f6fde'
 MAX_BARS = 12
+DRAWN = 3  # drives in the figure
+PARAMETERS, RESULT, FIGURE = 'tuned.yaml', 'result.json', 'report.png'
 
 
 @dataclass(frozen=True)
@@ -159,3 +166,54 @@ def _draw_drive(axes: Axes, name: str, before: Trace, after: Trace) -> None:
     axes.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]), aspect='equal')
     axes.set_title(name, fontsize=9)
     axes.legend(fontsize=8)
+
+
+def write_result(
+    folder: Path, search: Search, drives: Sequence[Drive],
+    configurations: tuple[ControllerParameters, ControllerParameters],
+    records: tuple[Sequence[Record], Sequence[Record]], verdict: Verdict,
+) -> None:
+    """
+    Write RESULT and FIGURE; the drives that changed most are run again to be drawn.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder of the files.
+    search : Search
+        The search.
+    drives : sequence of Drive
+        Held-out drives.
+    configurations, records : pairs
+        At the start and tuned.
+    verdict : Verdict
+        Verdict on the held-out drives.
+
+    """
+    (before, after), objective, importance = records, search.objective, search.importance()
+    costs = [objective.cost(row) for row in before], [objective.cost(row) for row in after]
+    trials = search.complete()
+    write_json(folder / RESULT, {
+        'verdict': {**asdict(verdict), 'accepted': verdict.accepted, 'reason': verdict.reason},
+        'objective': asdict(objective), 'importance': importance,
+        'trials': len(search.study.get_trials(deepcopy=False)), 'complete': len(trials),
+        'comparison': comparison(before, after),
+        'drives': [
+            {'drive': drive.name, 'before': one, 'after': two}
+            for drive, one, two in zip(drives, before, after, strict=True)
+        ],
+    })  # fmt: skip
+    order = sorted(range(len(drives)), key=lambda k: -abs(costs[1][k] - costs[0][k]))
+    traces = []
+    if configurations[0] != configurations[1]:
+        for k in order[:DRAWN]:
+            one, two = (drives[k].with_configuration(each).run()[1].trace
+                        for each in configurations)
+            name = f'{drives[k].name}: cost {costs[0][k]:.2f} to {costs[1][k]:.2f}'
+            traces.append((name, one, two))
+    answer = 'accepted' if verdict.accepted else 'not accepted'
+    write_figure(
+        folder / FIGURE, f'{answer}: {verdict.reason}',
+        [(trial.number, trial.value, trial.user_attrs['sampler']) for trial in trials],
+        costs, importance, traces,
+    )

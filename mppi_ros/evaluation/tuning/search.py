@@ -22,7 +22,7 @@ import numpy as np
 
 from mppi_ros.control.parameters import ControllerParameters
 from mppi_ros.evaluation.runner import run_cases
-from mppi_ros.evaluation.tuning.drives import Drive
+from mppi_ros.evaluation.tuning.drives import Drive, drive_all
 from mppi_ros.evaluation.tuning.objective import Objective, Record
 from mppi_ros.evaluation.tuning.space import Axis, changed, rounded
 from mppi_ros.parameters.errors import InputError, MppiError
@@ -117,12 +117,9 @@ class Search:
         """Drive the start, unless the study knows its costs; `notify` receives the count."""
         if self.start_costs:
             return
-        records: dict[int, Record] = {}
-        for index, record in run_cases(self._cases(self._configuration), self._jobs,
-                                       self._cluster):
-            records[index] = record
-            notify(len(records))
-        rows = [records[index] for index in range(len(self.drives))]
+        rows = drive_all(
+            self.drives, self._configuration, self._jobs, self._cluster, notify
+        )
         self.study.set_user_attr(START, [self.objective.cost(row) for row in rows])
         self._add_start(rows)
 
@@ -184,9 +181,6 @@ class Search:
     def with_values(self, values: dict[str, float]) -> ControllerParameters:
         """Return the configuration with values of the axes."""
         return changed(self._configuration, self.axes, values)
-
-    def _cases(self, configuration: ControllerParameters) -> list[Drive]:
-        return [drive.with_configuration(configuration) for drive in self.drives]
 
     def _add_start(self, rows: Sequence[Record]) -> None:
         from optuna.trial import create_trial
