@@ -183,7 +183,7 @@ def _display(end: float, hours: float) -> Iterator[Any]:
             bar.update(task, completed=3600.0 * hours - left, description=state, left=clock)
             if message:
                 bar.console.print(f'{message}; {clock} left; {state.split(", trying")[0]}',
-                                  highlight=False, markup=False)
+                                  highlight=False, markup=False, soft_wrap=True)
 
         yield show
 

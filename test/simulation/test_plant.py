@@ -51,6 +51,14 @@ def test_commands_act_in_order_each_after_its_own_delay():
     assert speeds == [0.0, 0.0, 0.0, 0.01, 0.02, 0.03, 0.04, 0.05, 0.06, 0.07]
 
 
+def test_the_gains_scale_what_commands_achieve():
+    plant = Plant(replace(IDEAL, speed_gain=0.8, yaw_gain=0.5, motion_model='omni', limits=FREE),
+                  START)
+    plant.command(Command(1.0, 0.5, 1.0), 0.0)
+    plant.advance(1.0)
+    assert plant.twist.tolist() == pytest.approx([0.8, 0.4, 0.5])
+
+
 def test_acceleration_never_exceeds_its_limits():
     limits = Limits(vx_max=1.0, vx_min=-0.8, wz_max=2.0, ax_max=0.7, ax_min=-1.9, az_max=3.0)
     plant = Plant(replace(IDEAL, lag_linear=0.05, limits=limits), START)

@@ -7,6 +7,7 @@ import fake_drive
 from fake_drive import BEST, SEARCHED, WRONG, FakeDrive, fakes
 import pytest
 
+from mppi_ros.evaluation.runner import run_cases
 from mppi_ros.evaluation.tuning.objective import Objective
 from mppi_ros.evaluation.tuning.search import MIN_DRIVES, Search
 from mppi_ros.evaluation.tuning.space import searched
@@ -37,9 +38,9 @@ def run(search, trials):
     return ended
 
 
-@pytest.fixture
-def found(tmp_path):
-    search = opened(tmp_path)
+@pytest.fixture(scope='module')
+def found(tmp_path_factory):
+    search = opened(tmp_path_factory.mktemp('search'))
     search.start(lambda count: None)
     return search, run(search, 60)
 
@@ -87,7 +88,7 @@ def test_hard_limits_hold_in_the_best_trial(tmp_path, words, objective):
     # The optimum, λ = 0.2, is beyond the limit, λ >= 0.6.
     search = opened(tmp_path, fakes(10, **words), objective)
     search.start(lambda count: None)
-    messages = run(search, 60)
+    messages = run(search, 40)
     values, gain = search.best()
     assert values['lambda'] >= 0.6
     assert gain < -0.3
@@ -167,6 +168,37 @@ def test_processes_give_the_same_values(tmp_path):
             record, _ = drive.with_configuration(search.with_values(values)).run()
             difference = TIME.cost(record) - search.start_costs[index]
             assert trial.intermediate_values[index] == pytest.approx(difference)
+
+
+def ahead(jobs, cluster):
+    """Return the greatest number of cases drawn beyond those that were yielded."""
+    drawn, most = 0, 0
+
+    def cases():
+        nonlocal drawn, most
+        for drive in fakes(12):
+            drawn += 1
+            most = max(most, drawn - len(yielded))
+            yield drive.with_configuration(WRONG)
+
+    yielded = []
+    for number, record in run_cases(cases(), jobs, cluster, in_flight=2):
+        yielded.append(number)
+        assert record['time_s'] == fakes(12)[number].with_configuration(WRONG).run()[0]['time_s']
+    assert sorted(yielded) == list(range(12))
+    return most
+
+
+def test_cases_are_drawn_only_when_they_can_be_submitted():
+    assert ahead(1, '') == 1
+    assert ahead(2, '') == 4
+
+
+def test_cases_of_a_cluster_are_drawn_only_when_they_can_be_submitted():
+    distributed = pytest.importorskip('distributed', reason='needs Dask: pip install distributed')
+    with distributed.LocalCluster(n_workers=1, threads_per_worker=1, processes=True,
+                                  dashboard_address=None) as cluster:
+        assert ahead(1, cluster.scheduler_address) == 2
 
 
 def test_importance_finds_the_parameter_that_matters(tmp_path):

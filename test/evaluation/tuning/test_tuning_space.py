@@ -5,9 +5,11 @@ import pytest
 
 from mppi_ros.control.parameters import ControllerParameters
 from mppi_ros.evaluation.request import read_robot
-from mppi_ros.evaluation.tuning.space import changed, rounded, searched
+from mppi_ros.evaluation.tuning import space
+from mppi_ros.evaluation.tuning.space import AXES, changed, rounded, searched
 from mppi_ros.parameters.declaration import describe, flatten, replace
 from mppi_ros.parameters.errors import InputError
+from mppi_ros.share import share_path
 
 USUAL = ControllerParameters()
 
@@ -67,6 +69,15 @@ def test_only_the_named_parameters_are_searched():
     assert found['alpha'] == 0.9
     with pytest.raises(InputError, match=r'limits.vx_max.*alpha'):
         searched(USUAL, ('limits.vx_max',))
+
+
+def test_the_page_of_the_tuner_lists_every_parameter_with_range_and_effect():
+    page = share_path('docs', 'tuner.md').read_text('utf-8')
+    axes = [*AXES, *(axis for name, axis in vars(space).items() if isinstance(axis, space.Axis))]
+    assert len(axes) == len(AXES) + 5
+    for axis in axes:
+        assert f'| `{axis.name}` | {axis.low:g} to {axis.high:g} | {axis.reason} |' in page
+        assert axis.log
 
 
 def test_values_have_three_digits():
