@@ -98,6 +98,17 @@ def test_hard_limits_hold_in_the_best_trial(tmp_path, words, objective):
     assert all('after 1 of 10' in message for message in broken)
 
 
+def test_a_trial_beyond_the_limits_is_not_the_best_even_if_it_costs_less(tmp_path):
+    # Only the last drive ends in contact, and the others outweigh its cost.
+    drives = [*fakes(7), FakeDrive('last', 0.5, contact_below=0.6)]
+    search = opened(tmp_path, drives, Objective(time=10.0))
+    search.start(lambda count: None)
+    run(search, 30)
+    values, gain = search.best()
+    assert values['lambda'] >= 0.6
+    assert min(trial.value for trial in search.complete()) < gain
+
+
 def test_a_start_beyond_the_limits_is_left(tmp_path):
     search = opened(tmp_path, fakes(6, jerk=10.0), Objective(time=1.0, max_jerk=1.5))
     search.start(lambda count: None)
