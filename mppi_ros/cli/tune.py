@@ -26,6 +26,7 @@ from mppi_ros.evaluation.tuning.output import (
     RESULT,
     Change,
     changes_of,
+    reasons,
     write_parameters,
     write_result,
 )
@@ -92,7 +93,6 @@ def _tune(options: argparse.Namespace) -> int:
         search.run(deadline, lambda progress: show(*_state(progress)))
         values, gain = search.best()
         tuned = search.with_values(values) if gain < 0.0 else start
-        importance = search.importance()
         records = [
             drive_all(
                 held_out, configuration, options.jobs, options.cluster,
@@ -101,10 +101,7 @@ def _tune(options: argparse.Namespace) -> int:
             for configuration in dict.fromkeys((start, tuned))
         ]
     verdict = judge(records[0], records[-1], objective)
-    why |= {
-        axis.parameter: f'{axis.reason}; importance {importance.get(axis.name, 0.0):.0%}'
-        for axis in axes
-    }
+    why |= reasons(axes, search.importance())
     accepted = verdict.accepted
     final = tuned if accepted else start
     changes = changes_of(original, final, why)

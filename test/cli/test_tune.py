@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 from fake_drive import BEST, fakes
 import pytest
@@ -69,7 +70,8 @@ def test_better_parameters_are_written_with_the_reason_of_each(robot, tmp_path, 
     assert tuned.sigma_share[2] == 0.4
     text = (tmp_path / 'out' / 'tuned.yaml').read_text()
     assert '# 5.0 -> ' in text
-    assert 'importance' in text
+    assert re.search(r'# \[2.0, 1.0, 0.4\] -> .*: spread of the sampled speeds, importance \d+%; '
+                     r'spread of the sampled turning rates, importance \d+%', text)
     result = json.loads((tmp_path / 'out' / 'result.json').read_text())
     assert result['verdict']['accepted']
     assert result['verdict']['high'] < 0.0

@@ -15,6 +15,7 @@ from mppi_ros.evaluation.results import write_json
 from mppi_ros.evaluation.tuning.drives import Drive
 from mppi_ros.evaluation.tuning.objective import Record
 from mppi_ros.evaluation.tuning.search import Search
+from mppi_ros.evaluation.tuning.space import Axis
 from mppi_ros.evaluation.tuning.verdict import Verdict, comparison
 from mppi_ros.parameters.declaration import flatten
 
@@ -48,6 +49,15 @@ def changes_of(
         Change(name, old[name], new[name], why.get(name, ''))
         for name in new if old[name] != new[name]
     ]  # fmt: skip
+
+
+def reasons(axes: Sequence[Axis], importance: Mapping[str, float]) -> dict[str, str]:
+    """Return effect and importance of each searched parameter; of each element of a list."""
+    found: dict[str, list[str]] = {}
+    for axis in axes:
+        text = f'{axis.reason}, importance {importance.get(axis.name, 0.0):.0%}'
+        found.setdefault(axis.parameter, []).append(text)
+    return {name: '; '.join(texts) for name, texts in found.items()}
 
 
 def write_parameters(
@@ -165,7 +175,7 @@ def _draw_drive(axes: Axes, name: str, before: Trace, after: Trace) -> None:
     low, high = points.min(axis=0) - 1.0, points.max(axis=0) + 1.0
     axes.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]), aspect='equal')
     axes.set_title(name, fontsize=9)
-    axes.legend(fontsize=8)
+    axes.legend(fontsize=8, loc='upper center', bbox_to_anchor=(0.5, -0.06), ncol=2)
 
 
 def write_result(
