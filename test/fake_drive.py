@@ -25,8 +25,8 @@ class FakeDrive:
     """
     A drive whose time grows with the squared logarithm of the distance from `best`.
 
-    `difficulty` is its time at best. It ends in contact where λ is below `contact_below`, and its
-    jerk is `jerk` / λ.
+    `difficulty` is its time at best, and `scale` a factor on the growth. It ends in contact where
+    λ is below `contact_below`, and its jerk is `jerk` / λ.
     """
 
     name: str
@@ -34,6 +34,7 @@ class FakeDrive:
     best: tuple[tuple[str, float], ...] = tuple(BEST.items())
     contact_below: float = 0.0
     jerk: float = 0.0
+    scale: float = 1.0
     configuration: ControllerParameters | None = None
 
     def with_configuration(self, configuration):
@@ -46,7 +47,7 @@ class FakeDrive:
         values = {'lambda': flat['lambda'], 'sigma_share[0]': share[0], 'sigma_share[1]': share[1]}
         away = sum(math.log(values[name] / best) ** 2 for name, best in self.best)
         contact = flat['lambda'] < self.contact_below
-        time = self.difficulty + 0.1 * away
+        time = self.difficulty + 0.1 * self.scale * away
         record = {
             'success': not contact, 'collision': contact, 'time_s': 10.0 * time,
             'min_clearance_m': 0.2, 'rms_jerk': self.jerk / flat['lambda'],

@@ -35,6 +35,7 @@ STUDY = 'mppi_tune'
 RACE_THRESHOLD = 0.1  # p of the Wilcoxon test below which a trial is worse
 MIN_DRIVES = 4  # of a trial before it may be pruned
 START = 'start costs'  # attribute of the study
+MIN_EXCESS = 1e-9  # of the value of a trial with missing drives over the best
 DRIVES_AHEAD = 2  # of one trial at a time; more would be wasted if it is pruned
 
 
@@ -236,15 +237,14 @@ class Search:
         worse = candidate.trial.should_prune()
         if not (whole or hopeless or worse):
             return ''
-        value = float(np.mean([
-            self.objective.cost(row) - start[index] for index, row in candidate.records.items()
-        ]))  # fmt: skip
+        value = self._value(
+            {index: self.objective.cost(row) - start[index]
+             for index, row in candidate.records.items()}
+        )  # fmt: skip
         for name, excess in limits.items():
             candidate.trial.set_constraint(name, excess)
         for name, each in _terms(rows).items():
             candidate.trial.set_user_attr(name, each)
-        # Also of a pruned trial the mean is told: a sampler learns more from it than from its
-        # last drive. The pruner ensures that it is not better than the best.
         with _without_warnings():
             self._study_of(candidate).tell(candidate.trial, value)
         candidate.closed = True
@@ -252,6 +252,20 @@ class Search:
         end = f'violates {", ".join(broken)}' if broken else 'complete' if whole else 'worse'
         return (f'trial {candidate.trial.number} ({candidate.sampler}): {value:+.3f} after '
                 f'{len(rows)} of {len(self.drives)} drives, {end}')  # fmt: skip
+
+    def _value(self, differences: dict[int, float]) -> float:
+        """
+        Return the mean difference from the start, estimated if drives are missing.
+
+        The first drives may have much more or less to gain than the others. The estimate is
+        therefore the value of the best trial plus the mean difference from it in the same drives;
+        it exceeds that value, so that a trial with missing drives is never the best.
+        """
+        if len(differences) == len(self.drives):
+            return float(np.mean(list(differences.values())))
+        best = self.study.best_trial
+        beyond = [value - best.intermediate_values[k] for k, value in differences.items()]
+        return float(best.value + max(np.mean(beyond), MIN_EXCESS))
 
     def _within_limits(self) -> bool:
         return any(

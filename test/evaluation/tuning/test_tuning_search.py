@@ -80,6 +80,19 @@ def test_the_value_is_the_mean_difference_from_the_start_drive_by_drive(found):
     assert trial.value == pytest.approx(sum(trial.intermediate_values.values()) / 10)
 
 
+def test_the_value_of_a_short_trial_is_not_that_of_its_first_drives(tmp_path):
+    # Nearly all is to be gained in the drives that a short trial lacks.
+    search = opened(tmp_path, [*fakes(4, scale=0.01), *fakes(4, first=4)])
+    search.start(lambda count: None)
+    run(search, 30)
+    short = [trial.value for trial in search.study.trials
+             if trial.value is not None and len(trial.intermediate_values) == 4]
+    gain = search.best()[1]
+    assert len(short) > 3
+    assert min(short) < 0.5 * gain
+    assert min(short) > gain
+
+
 @pytest.mark.parametrize('words, objective', [
     ({'contact_below': 0.6}, TIME),
     ({'jerk': 0.6}, Objective(time=1.0, max_jerk=1.0)),
