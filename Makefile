@@ -23,7 +23,7 @@ env: $(STAMP)
 $(STAMP): setup.py setup.cfg pyproject.toml Makefile
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check $(addprefix --constraint ,$(CONSTRAINTS)) \
-	    --editable '.[$(if $(WHEELS),$(WHEELS)$(comma))tools,cluster,dev,docs,physics]'
+	    --editable '.[$(if $(WHEELS),$(WHEELS)$(comma))tools,cluster,dev,docs,physics,tune]'
 	mkdir -p $(VENV)/lib/mppi_ros $(VENV)/share/ament_index/resource_index/packages
 	ln -sf $(patsubst %,../../bin/%,$(NODES)) $(VENV)/lib/mppi_ros
 	ln -sf $(CURDIR)/resource/mppi_ros $(VENV)/share/ament_index/resource_index/packages
