@@ -18,7 +18,7 @@ from mppi_ros.control.costmap_processing import CostmapProcessor, Place, Process
 from mppi_ros.control.costmap_updater import CostmapUpdater
 from mppi_ros.control.detected_obstacles import check_obstacles
 from mppi_ros.control.input_monitor import InputMonitor, InputStatus
-from mppi_ros.control.inputs import Odometry, check_stamp
+from mppi_ros.control.inputs import Odometry
 from mppi_ros.control.odometry_consistency import BodyTwist
 from mppi_ros.control.optimization import Optimization, candidates
 from mppi_ros.control.parameters import ControllerParameters
@@ -41,7 +41,7 @@ from mppi_ros.driving.track_prediction import TrackPrediction, predict_tracks
 from mppi_ros.jit.threads import sleep_between_solves
 from mppi_ros.mppi.optimizer import Optimizer
 from mppi_ros.mppi.parameters import MppiParameters
-from mppi_ros.parameters.errors import ParameterError
+from mppi_ros.parameters.errors import ParameterError, check_stamp
 
 ELSEWHERE = 0.3  # [m] distance from the previous goal beyond which a goal is another one
 

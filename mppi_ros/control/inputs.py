@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import math
 from typing import ClassVar
 
-from mppi_ros.parameters.errors import InputError
+from mppi_ros.parameters.errors import InputError, check_stamp
 
 MAX_COORDINATE = 1e6  # [m] limit of millimetre resolution in float32
 MAX_SPEED = 1e3  # [m/s] [rad/s]
@@ -62,12 +62,6 @@ class Command:
 
 
 Command.ZERO = Command(0.0, 0.0, 0.0)
-
-
-def check_stamp(what: str, stamp: float) -> None:
-    """Raise InputError if a stamp [s] is not finite."""
-    if not math.isfinite(stamp):
-        raise InputError(f'{what} stamp = {stamp!r} s is not finite')
 
 
 def check_pose(what: str, x: float, y: float, yaw: float) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mppi_ros.control.input_monitor import REST_SPEED, REST_TURN_RATE
-from mppi_ros.control.inputs import Odometry, check_pose, check_stamp
+from mppi_ros.control.inputs import Odometry, check_pose
 from mppi_ros.control.manoeuvre import ManoeuvrePlanner, same_pose
 from mppi_ros.control.tick_result import Statistics
 from mppi_ros.driving.cost_to_go import UNREACHABLE_TIME
@@ -25,6 +25,7 @@ from mppi_ros.driving.motion_models import MotionState
 from mppi_ros.driving.objective import DrivingObjective
 from mppi_ros.driving.parameters import GoalParameters
 from mppi_ros.driving.path import PROJECTION_WINDOW, ReferencePath, sections
+from mppi_ros.parameters.errors import check_stamp
 
 SAME_POSITION = 0.2  # [m] within which the progress carries over to a new plan
 CUSP_PASSED_DISTANCE = 0.6  # [m] from a cusp within which a robot beside it has passed it

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mppi_ros.driving.footprint import Footprint
-from mppi_ros.parameters.errors import InputError
+from mppi_ros.parameters.errors import InputError, check_stamp
 
 MAX_BEAMS = 100_000
 
@@ -42,8 +42,7 @@ class Scan:
 
     def check(self) -> None:
         """Raise InputError if a value is not valid."""
-        if not math.isfinite(self.stamp):
-            raise InputError(f'scan stamp = {self.stamp!r} s is not finite')
+        check_stamp('scan', self.stamp)
         if self.angles.shape != self.ranges.shape or self.angles.ndim != 1:
             raise InputError(
                 f'scan has {self.angles.size} angles and {self.ranges.size} ranges'

@@ -16,6 +16,7 @@ from mppi_ros.control.inputs import Command
 from mppi_ros.control.tick_result import NON_FAULTS, ControllerState, Reason
 from mppi_ros.driving import motion_models
 from mppi_ros.driving.objective import DrivingObjective
+from mppi_ros.driving.scan import Scan
 from mppi_ros.mppi.optimizer import Optimizer
 from mppi_ros.parameters.declaration import replace
 from mppi_ros.parameters.errors import InputError, ParameterError
@@ -253,3 +254,24 @@ def test_another_goal_is_given_its_time_before_it_counts_as_stuck():
     for _ in range(round(0.9 * patience / robot.period)):
         assert robot.tick().code is Reason.NONE
         blocked()
+
+
+@pytest.mark.parametrize('stamp', [3.6e306, -3.6e306, 1.8e18, math.nan, -math.inf])
+@pytest.mark.parametrize('what', ['odometry', 'costmap', 'plan', 'goal', 'obstacles', 'scan'])
+def test_a_stamp_that_no_message_can_hold_is_refused_and_the_robot_drives_on(what, stamp):
+    """For example a time in nanoseconds."""
+    robot = driving()
+    controller, here = robot.controller, dataclasses.replace(robot.odometry(), stamp=stamp)
+    beams = Scan(stamp, np.zeros(1), np.ones(1, np.float32), (0.0, 0.0), 8.0)
+    give = {
+        'odometry': lambda: controller.set_odometry(here),
+        'costmap': lambda: controller.set_costmap(stamp, room()),
+        'plan': lambda: controller.set_plan(stamp, np.array([[0.0, 0.0, 0.0], [4.0, 0.0, 0.0]])),
+        'goal': lambda: controller.set_goal(stamp, 4.0, 1.0, 0.0),
+        'obstacles': lambda: controller.set_obstacles(stamp, [], []),
+        'scan': lambda: controller.set_scan(beams),
+    }
+    with pytest.raises(InputError, match=f'{what} stamp = .* s is (not finite|outside .* s)'):
+        give[what]()
+    tick = robot.tick()
+    assert (tick.state, tick.code) == (ControllerState.DRIVING, Reason.NONE)
