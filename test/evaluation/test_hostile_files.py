@@ -207,7 +207,7 @@ def test_invalid_situation_is_named_in_one_line(capsys, tmp_path, changes):
 
 
 def test_situation_that_unpacks_beyond_the_limit_is_rejected(capsys, tmp_path, monkeypatch):
-    monkeypatch.setattr('mppi_ros.benchmark.solve.MAX_UNPACKED_BYTES', 1_000_000)
+    monkeypatch.setattr('mppi_ros.benchmark.situation.MAX_UNPACKED_BYTES', 1_000_000)
     file = tmp_path / 'given.npz'
     np.savez_compressed(file, **good_situation())
     with ZipFile(file, 'a', ZIP_DEFLATED) as archive, archive.open('more.npy', 'w') as member:
