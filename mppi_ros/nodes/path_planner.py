@@ -17,6 +17,8 @@ from geometry_msgs.msg import PoseStamped
 from nav_msgs.msg import OccupancyGrid, Odometry, Path
 import numpy as np
 from numpy.typing import NDArray
+from rclpy.clock import JumpThreshold, TimeJump
+from rclpy.duration import Duration
 from rclpy.node import Node
 from rclpy.qos import qos_profile_sensor_data
 
@@ -31,6 +33,8 @@ from mppi_ros.ros.process import freeze_garbage, run
 from mppi_ros.ros.qos import LATCHED, subscribe_latched
 from mppi_ros.ros.transforms import TransformBuffer
 from mppi_ros.simulation.replanner import Replanner
+
+CLOCK_RESTART = Duration(seconds=-1.0)  # step of the clock that is a new run of a simulation
 
 
 @dataclass(frozen=True)
@@ -89,6 +93,12 @@ class PathPlanner(ParameterMixin[PlannerParameters], Node):
         subscribe_latched(self, OccupancyGrid, 'costmap', self._on_costmap)
         self._publisher = self.create_publisher(Path, 'plan', LATCHED)
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 1)
+        threshold = JumpThreshold(
+            min_forward=None, min_backward=CLOCK_RESTART, on_clock_change=False
+        )
+        self._on_jump = self.get_clock().create_jump_callback(
+            threshold, post_callback=self._restart
+        )
         self.create_timer(1.0 / self.configuration.rate, self._check)
         self.create_timer(1.0, self._publish_diagnostics)
 
@@ -109,6 +119,11 @@ class PathPlanner(ParameterMixin[PlannerParameters], Node):
         self._goal, self._goal_frame = goal, frame
         self._planner.discard()
         self._check()
+
+    def _restart(self, jump: TimeJump) -> None:
+        """Plan anew from the next odometry: simulated time, and the robot with it, began anew."""
+        self._pose = None
+        self._planner.discard()
 
     def _accept(self, take: Callable[[], None]) -> None:
         try:

@@ -9,6 +9,9 @@ pytest.importorskip('rclpy', reason='needs ROS 2: source an installation or inst
 from geometry_msgs.msg import PoseStamped  # noqa: E402
 from nav_msgs.msg import OccupancyGrid  # noqa: E402
 import rclpy  # noqa: E402
+from rclpy.clock import ClockType  # noqa: E402
+from rclpy.parameter import Parameter  # noqa: E402
+from rclpy.time import Time  # noqa: E402
 
 from mppi_ros.control.inputs import Odometry  # noqa: E402
 from mppi_ros.driving.costmap import Costmap  # noqa: E402
@@ -85,6 +88,25 @@ def test_a_new_plan_is_made_for_a_robot_that_strayed(planner):
     planner._check()
     assert len(planner.sent) == 2
     assert planner.sent[1][0, :2] == pytest.approx([2.0, 4.0])
+
+
+def test_a_plan_is_made_anew_when_simulated_time_begins_anew(planner):
+    see(planner, free())
+    stand(planner, 1.0, 2.5)
+    aim(planner, 7.0, 2.5)
+    planner.set_parameters([Parameter('use_sim_time', value=True)])
+    clock = planner.get_clock()
+    for seconds in (30.0, 29.5, 100.0):  # no restart
+        clock.set_ros_time_override(Time(seconds=seconds, clock_type=ClockType.ROS_TIME))
+    planner._check()
+    assert len(planner.sent) == 1
+    clock.set_ros_time_override(Time(seconds=0.5, clock_type=ClockType.ROS_TIME))
+    planner._check()  # where the robot is now is not known
+    assert len(planner.sent) == 1
+    stand(planner, 1.0, 2.5)  # back at the start: the old plan would do, but it was driven
+    planner._check()
+    assert len(planner.sent) == 2
+    assert planner.sent[1][-1] == pytest.approx([7.0, 2.5, 0.0])
 
 
 def test_an_empty_plan_once_says_that_there_is_no_way(planner):
