@@ -49,7 +49,7 @@ def cached_njit(*signatures: Any, **options: Any) -> Callable[[Callable[..., Any
     """
 
     def decorate(function: Callable[..., Any]) -> Any:
-        dispatcher = cached(njit(**options)(function), function)
+        dispatcher = cached(njit(no_cfunc_wrapper=True, **options)(function), function)
         for signature in signatures:
             dispatcher.compile(signature)
         if signatures:

@@ -87,3 +87,9 @@ def test_the_processor_features_are_set_before_any_kernel_of_the_package():
     result = subprocess.run(
         [sys.executable, '-c', imported], check=True, capture_output=True, text=True)
     assert result.stdout.strip() == 'True'
+
+
+def test_python_calls_an_inlined_function_itself():
+    row = np.full(BLOCK, 2.0, np.float32)
+    bend(row)
+    np.testing.assert_array_equal(row, np.full(BLOCK, 6.0, np.float32))
