@@ -9,6 +9,7 @@ VIEW ?=
 VENV := $(CURDIR)/.venv$(if $(filter-out jazzy,$(ROS_DISTRO)),-$(ROS_DISTRO))
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+DEMO := $(VENV)/.demo
 ROS_SETUP := $(wildcard /opt/ros/$(ROS_DISTRO)/setup.sh)
 WHEELS := $(filter jazzy kilted,$(ROS_DISTRO))
 NODES := mppi_controller kinematic_simulator path_planner cmd_vel_watchdog mppi_dashboard
@@ -19,23 +20,36 @@ comma := ,
 
 env: $(STAMP)
 
-# An editable install leaves out what ROS 2 looks for under share/ and lib/<package>: link it.
-$(STAMP): setup.py setup.cfg pyproject.toml Makefile
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check $(addprefix --constraint ,$(CONSTRAINTS)) \
-	    --editable '.[$(if $(WHEELS),$(WHEELS)$(comma))tools,cluster,dev,docs,physics,tune]'
-	mkdir -p $(VENV)/lib/mppi_ros $(VENV)/share/ament_index/resource_index/packages
-	ln -sf $(patsubst %,../../bin/%,$(NODES)) $(VENV)/lib/mppi_ros
-	ln -sf $(CURDIR)/resource/mppi_ros $(VENV)/share/ament_index/resource_index/packages
-	ln -sfn $(CURDIR) $(VENV)/share/mppi_ros
+SOURCES := setup.py setup.cfg pyproject.toml Makefile .ci/install
+INSTALL = PYTHON="$(PYTHON)" .ci/install $(VENV)
+ROS_WHEELS := $(if $(WHEELS),$(WHEELS)$(comma))
+
+$(STAMP): $(SOURCES)
+	$(INSTALL) $(ROS_WHEELS)tools,cluster,dev,docs,physics,tune $(CONSTRAINTS)
+	$(LINK_SHARE)
+	touch $@ $(DEMO)
+
+# What the demo needs, and the kernels, whose compilation would delay its start.
+$(DEMO): $(SOURCES)
+	$(INSTALL) $(ROS_WHEELS)demo
+	$(LINK_SHARE)
+	-$(WITH_ROS) $(BIN)/mppi_compile
 	touch $@
 
-demo: env $(if $(filter web,$(VIEW)),$(VENV)/.dashboard)
+# An editable install leaves out what ROS 2 looks for under share/ and lib/<package>: link it.
+define LINK_SHARE
+mkdir -p $(VENV)/lib/mppi_ros $(VENV)/share/ament_index/resource_index/packages
+ln -sf $(patsubst %,../../bin/%,$(NODES)) $(VENV)/lib/mppi_ros
+ln -sf $(CURDIR)/resource/mppi_ros $(VENV)/share/ament_index/resource_index/packages
+ln -sfn $(CURDIR) $(VENV)/share/mppi_ros
+endef
+
+demo: $(DEMO) $(if $(filter web,$(VIEW)),$(VENV)/.dashboard)
 	$(WITH_ROS) $(BIN)/mppi_demo $(if $(VIEW),--view $(VIEW))
 
 # The page of the controller, and what its tests in a browser need.
-$(VENV)/.dashboard: $(STAMP)
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dashboard]'
+$(VENV)/.dashboard: $(SOURCES)
+	$(INSTALL) dashboard
 	touch $@
 
 test: lint

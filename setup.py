@@ -51,6 +51,8 @@ setup(
         'jazzy': ros_wheels('jazzy'),
         'kilted': ros_wheels('kilted'),
         'tools': ['matplotlib', 'mcap', 'mcap-ros2-support', 'psutil', 'rich', 'rosbags'],
+        # Of `mppi_demo`; `tools` is for all command lines.
+        'demo': ['matplotlib', 'mcap', 'rich'],
         'view': ['rerun-sdk>=0.23'],
         'dashboard': ['nicegui>=3.0'],
         'docs': ['sphinx', 'myst-parser', 'furo', 'sphinx-mathjax-offline'],
@@ -79,6 +81,7 @@ setup(
             f'mppi_evaluate = {NAME}.cli.evaluate:main',
             f'mppi_benchmark = {NAME}.cli.benchmark:main',
             f'mppi_tune = {NAME}.cli.tune:main',
+            f'mppi_compile = {NAME}.cli.compile:main',
             f'mppi_import_nav2 = {NAME}.cli.import_nav2:main',
         ],
     },

@@ -61,6 +61,8 @@ class ControllerBase:
 
     """
 
+    _objective_type = DrivingObjective
+
     def __init__(
         self,
         configuration: ControllerParameters,
@@ -111,7 +113,7 @@ class ControllerBase:
             )
         parameters = self._sampling(c)
         footprint = Footprint.of(c.robot)
-        objective = DrivingObjective(
+        objective = self._objective_type(
             c.limits, c.critics, c.prediction, footprint, c.mppi.horizon_steps, c.mppi.time_step,
             load_plugin(c.plugin), c.motion_model,
         )  # fmt: skip

@@ -7,6 +7,7 @@ More than 400 lines: one class fills all arrays, so that their layout is declare
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -149,7 +150,7 @@ class DrivingObjective:
         self.sigma_scale: Floats | None = None
         self._moving_obstacles: Floats = np.zeros((0, 6), np.float32)
         self._tables: RolloutArrays | None = None
-        self._block = compiled_block(motion_model)
+        self._motion_model = motion_model
         # A car cannot rotate in place, so its heading at the goal follows from driving.
         self._turn = None if motion_model == 'ackermann' else GoalHeadingSelector()
 
@@ -404,6 +405,23 @@ class DrivingObjective:
             self._block, mean, factor, noise, costs, threads, draw, process, self._numbers,
             self._tables,
         )  # fmt: skip
+
+    def warm_up(self, threads: int) -> None:
+        """Compile or load the rollout for a number of threads, without a rollout."""
+        controls, table = self.model.controls(), np.zeros((1, 4), np.float32)
+        tables = RolloutArrays(
+            self._padded, self._discs, table, table[0], table[:, :2].copy(), self._to_go,
+            self._pending, self._moving_obstacles, self._zone, self._own,
+        )  # fmt: skip
+        none: Floats = np.zeros((0, controls, BLOCK), np.float32)
+        roll_out_blocks(
+            self._block, np.zeros((1, controls), np.float32), np.eye(controls, dtype=np.float32),
+            none, none[:, 0], threads, REUSE_NOISE, WHITE, self._numbers, tables,
+        )  # fmt: skip
+
+    @property
+    def _block(self) -> Any:
+        return compiled_block(self._motion_model)
 
     def project(self, mean: Floats) -> None:
         """Limit mean, float32[T, m], to speed and acceleration limits, in place."""

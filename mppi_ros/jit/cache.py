@@ -15,7 +15,7 @@ process. Here
 
 import ast
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 import functools
 import hashlib
 import importlib.util
@@ -105,6 +105,8 @@ class KernelCache(FunctionCache):
                     return self._impl.rebuild(context, found)
             except Exception as error:  # unpickling raises any type
                 _warn_once('read', files.folder, error, 'it is recompiled')
+        for call in _on_miss[-1:]:
+            call()
         return None
 
     def _save_overload(self, signature: Any, result: Any) -> None:
@@ -166,6 +168,22 @@ def _warn_once(done: str, folder: Path, error: Exception, instead: str) -> None:
 
 
 _warned: set[str] = set()
+_on_miss: list[Callable[[], None]] = []
+
+
+@contextmanager
+def on_miss(call: Callable[[], None]) -> Iterator[None]:
+    """Call a function within this block before each kernel that is not in its cache."""
+    _on_miss.append(call)
+    try:
+        yield
+    finally:
+        _on_miss.pop()
+
+
+def is_writable() -> bool:
+    """Return whether all machine code that this process compiled has been saved."""
+    return 'written' not in _warned
 
 
 def _has_source(function: Callable[..., Any]) -> bool:
