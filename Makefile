@@ -25,23 +25,23 @@ INSTALL = PYTHON="$(PYTHON)" .ci/install $(VENV)
 ROS_WHEELS := $(if $(WHEELS),$(WHEELS)$(comma))
 
 $(STAMP): $(SOURCES)
-	$(INSTALL) $(ROS_WHEELS)tools,cluster,dev,docs,physics,tune $(CONSTRAINTS)
+	UV_COMPILE_BYTECODE=1 $(INSTALL) $(ROS_WHEELS)tools,cluster,dev,docs,physics,tune $(CONSTRAINTS)
 	$(LINK_SHARE)
-	touch $@ $(DEMO)
+	@touch $@ $(DEMO)
 
 # What the demo needs, and the kernels, whose compilation would delay its start.
 $(DEMO): $(SOURCES)
 	$(INSTALL) $(ROS_WHEELS)demo
 	$(LINK_SHARE)
 	-$(WITH_ROS) $(BIN)/mppi_compile
-	touch $@
+	@touch $@
 
 # An editable install leaves out what ROS 2 looks for under share/ and lib/<package>: link it.
 define LINK_SHARE
-mkdir -p $(VENV)/lib/mppi_ros $(VENV)/share/ament_index/resource_index/packages
-ln -sf $(patsubst %,../../bin/%,$(NODES)) $(VENV)/lib/mppi_ros
-ln -sf $(CURDIR)/resource/mppi_ros $(VENV)/share/ament_index/resource_index/packages
-ln -sfn $(CURDIR) $(VENV)/share/mppi_ros
+@mkdir -p $(VENV)/lib/mppi_ros $(VENV)/share/ament_index/resource_index/packages
+@ln -sf $(patsubst %,../../bin/%,$(NODES)) $(VENV)/lib/mppi_ros
+@ln -sf $(CURDIR)/resource/mppi_ros $(VENV)/share/ament_index/resource_index/packages
+@ln -sfn $(CURDIR) $(VENV)/share/mppi_ros
 endef
 
 demo: $(DEMO) $(if $(filter web,$(VIEW)),$(VENV)/.dashboard)
