@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 import math
+import os
 from typing import NoReturn, TypeAlias, TypeVar
 
 T = TypeVar('T')
@@ -48,3 +49,15 @@ def number(low: float, high: float, unit: str) -> Callable[[str], float]:
 def listed(read: Callable[[str], T]) -> Callable[[str], tuple[T, ...]]:
     """Return a converter to a tuple of comma-separated values without duplicates."""
     return lambda text: tuple(dict.fromkeys(read(part.strip()) for part in text.split(',')))
+
+
+def add_processes(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments for where the drives of a command run, which does not affect them."""
+    parser.add_argument(
+        '--jobs', type=integer(1, 1024), default=len(os.sched_getaffinity(0)), metavar='N',
+        help='number of processes, which does not affect the results; default: %(default)s',
+    )
+    parser.add_argument(
+        '--cluster', default='', metavar='ADDRESS',
+        help='run on the Dask cluster of this scheduler; the results are the same',
+    )

@@ -8,14 +8,13 @@ from contextlib import contextmanager
 from dataclasses import replace
 import inspect
 import math
-import os
 from pathlib import Path
 import signal
 import sys
 from typing import Any
 
 from mppi_ros.cli import compare, identify, replay
-from mppi_ros.cli.arguments import Parser, Subparsers, integer, listed
+from mppi_ros.cli.arguments import Parser, Subparsers, add_processes, integer, listed
 from mppi_ros.cli.console import interruptible, show_table
 from mppi_ros.evaluation import results as result_files
 from mppi_ros.evaluation.aggregate import (
@@ -253,14 +252,7 @@ def _add_suite(commands: Subparsers, name: str, summary: str) -> None:
         '--seed', type=integer(0, 2**31 - 1), default=0, metavar='N',
         help='seed of the first run; default: %(default)s',
     )
-    suite.add_argument(
-        '--jobs', type=integer(1, 1024), default=len(os.sched_getaffinity(0)), metavar='N',
-        help='number of processes, which does not affect the results; default: %(default)s',
-    )
-    suite.add_argument(
-        '--cluster', default='', metavar='ADDRESS',
-        help='run on the Dask cluster of this scheduler; the results are the same',
-    )
+    add_processes(suite)
     suite.add_argument(
         '--plant', type=listed(str), default=(), metavar='A,B',
         help='dynamics of the simulated robot: nominal, hard, extreme, heavy, ideal',

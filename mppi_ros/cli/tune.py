@@ -6,14 +6,13 @@ import argparse
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
-import os
 from pathlib import Path
 import signal
 import sys
 import time
 from typing import Any
 
-from mppi_ros.cli.arguments import Parser, integer, listed, number
+from mppi_ros.cli.arguments import Parser, add_processes, integer, listed, number
 from mppi_ros.cli.console import interruptible, show_table
 from mppi_ros.control.parameters import ControllerParameters
 from mppi_ros.evaluation import results
@@ -250,14 +249,7 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
         '--hours', type=number(0.0, 10_000.0, 'h'), default=1.0, metavar='H',
         help='duration of this call; default: %(default)s',
     )
-    parser.add_argument(
-        '--jobs', type=integer(1, 1024), default=len(os.sched_getaffinity(0)), metavar='N',
-        help='number of processes; default: %(default)s',
-    )
-    parser.add_argument(
-        '--cluster', default='', metavar='ADDRESS',
-        help='run on the Dask cluster of this scheduler',
-    )
+    add_processes(parser)
     parser.add_argument(
         '--seed', type=integer(0, 2**31 - 2), default=0, metavar='N',
         help='first seed; default: %(default)s',

@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 import math
-from types import SimpleNamespace
 
 import pytest
 
@@ -10,39 +9,12 @@ pytest.importorskip('rclpy', reason='needs ROS 2: source an installation or inst
 
 from geometry_msgs.msg import Point32, PolygonStamped  # noqa: E402
 import rclpy  # noqa: E402
-from ros.test_tf_lookup import (  # noqa: E402
-    Buffer,
-    ExtrapolationError,
-    Listener,
-    TransformError,
-)
 
-from mppi_ros.nodes.controller.node import MppiController  # noqa: E402
-from mppi_ros.ros import transforms  # noqa: E402
 from mppi_ros.ros.qos import LATCHED, VOLATILE  # noqa: E402
 
 SQUARE = ((0.3, 0.2), (-0.3, 0.2), (-0.3, -0.2), (0.3, -0.2))
 WIDE = ((0.3, 0.4), (-0.3, 0.4), (-0.3, -0.4), (0.3, -0.4))
-
-
-@pytest.fixture
-def node(ros_domain, monkeypatch):
-    """Offer a configured controller whose tf2 knows where the base is in odom."""
-    monkeypatch.setattr('mppi_ros.nodes.controller.node.warm_up', lambda controller: None)
-    monkeypatch.setattr(transforms, 'tf2_ros', SimpleNamespace(
-        Buffer=Buffer, TransformListener=Listener, TransformException=TransformError,
-        ExtrapolationException=ExtrapolationError))
-    monkeypatch.setattr(Buffer, 'known', {('base_link', 'odom'): (0.0, 2.0, -math.pi / 2, 0.0)})
-    rclpy.init()
-    controller = MppiController()
-    controller.trigger_configure()
-    controller.warnings = []
-    monkeypatch.setattr(controller, 'get_logger', lambda: SimpleNamespace(
-        warning=controller.warnings.append, info=print, error=print))
-    yield controller
-    controller.stop()
-    controller.destroy_node()
-    rclpy.shutdown()
+TRANSFORMS = {('base_link', 'odom'): (0.0, 2.0, -math.pi / 2, 0.0)}  # the base in odom
 
 
 def polygon(corners, frame='base_link'):

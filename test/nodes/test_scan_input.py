@@ -3,7 +3,6 @@ from __future__ import annotations
 
 from array import array
 import math
-from types import SimpleNamespace
 
 import numpy as np
 from plain_robot import room
@@ -11,47 +10,23 @@ import pytest
 
 pytest.importorskip('rclpy', reason='needs ROS 2: source an installation or install the wheels')
 
-import rclpy  # noqa: E402
 from rclpy.parameter import Parameter  # noqa: E402
 from rclpy.serialization import serialize_message  # noqa: E402
 from ros.test_tf_lookup import (  # noqa: E402
     Buffer,
-    ExtrapolationError,
-    Listener,
-    TransformError,
 )
 
 from mppi_ros.control.controller import Controller  # noqa: E402
 from mppi_ros.control.inputs import Odometry  # noqa: E402
-from mppi_ros.nodes.controller.node import MppiController  # noqa: E402
 from mppi_ros.nodes.controller.obstacle_inputs import NEWEST, UNTIMELY_SCAN  # noqa: E402
-from mppi_ros.ros import conversions, transforms  # noqa: E402
+from mppi_ros.ros import conversions  # noqa: E402
 from mppi_ros.simulation.lidar import Lidar  # noqa: E402
 from mppi_ros.simulation.world import MovingDisc, World  # noqa: E402
 
 LASER = (0.3, -0.1, math.pi / 2)  # pose of the scanner in the base frame
 LIDAR = Lidar(beams=360, field_of_view=math.tau, mount=LASER)
 DISC = MovingDisc(2.0, -1.0, 0.25, 0.0, 1.0)
-
-
-@pytest.fixture
-def node(ros_domain, monkeypatch):
-    """Offer a configured controller whose tf2 knows the mounting pose of the frame laser."""
-    monkeypatch.setattr('mppi_ros.nodes.controller.node.warm_up', lambda controller: None)
-    monkeypatch.setattr(transforms, 'tf2_ros', SimpleNamespace(
-        Buffer=Buffer, TransformListener=Listener, TransformException=TransformError,
-        ExtrapolationException=ExtrapolationError))
-    monkeypatch.setattr(Buffer, 'known', {('base_link', 'laser'): (*LASER, 0.0)})
-    rclpy.init()
-    controller = MppiController()
-    controller.trigger_configure()
-    controller.warnings = []
-    monkeypatch.setattr(controller, 'get_logger', lambda: SimpleNamespace(
-        warning=controller.warnings.append, info=print, error=print))
-    yield controller
-    controller.stop()
-    controller.destroy_node()
-    rclpy.shutdown()
+TRANSFORMS = {('base_link', 'laser'): (*LASER, 0.0)}
 
 
 def message(scan, stamp, frame='laser'):

@@ -233,9 +233,9 @@ class Search:
         whole = len(rows) == len(self.drives)
         limits = self.objective.violations(rows)
         broken = [name for name, excess in limits.items() if excess > 0.0]
-        hopeless = broken and self._within_limits()
+        infeasible = broken and self._within_limits()
         worse = candidate.trial.should_prune()
-        if not (whole or hopeless or worse):
+        if not (whole or infeasible or worse):
             return ''
         value = self._value(
             {index: self.objective.cost(row) - start[index]

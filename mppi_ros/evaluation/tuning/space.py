@@ -25,8 +25,8 @@ class Axis:
     name: str
     low: float
     high: float
-    log: bool
     reason: str
+    log: bool = True
 
     @property
     def parameter(self) -> str:
@@ -44,31 +44,31 @@ class Axis:
         return float(found if self.index is None else found[self.index])
 
 
-LAMBDA = Axis('lambda', 0.01, 10.0, True, 'share of the samples that determine a step')
-ESS_SHARE = Axis('ess_share', 0.003, 0.2, True, 'share of the samples that determine a step')
-SPEED_SHARE = Axis('sigma_share[0]', 0.1, 2.5, True, 'spread of the sampled speeds')
-TURNING_SHARE = Axis('sigma_share[1]', 0.05, 2.0, True, 'spread of the sampled turning rates')
-CURVATURE_SHARE = Axis('sigma_share[2]', 0.05, 2.0, True, 'spread of the sampled curvatures')
+LAMBDA = Axis('lambda', 0.01, 10.0, 'share of the samples that determine a step')
+ESS_SHARE = Axis('ess_share', 0.003, 0.2, 'share of the samples that determine a step')
+SPEED_SHARE = Axis('sigma_share[0]', 0.1, 2.5, 'spread of the sampled speeds')
+TURNING_SHARE = Axis('sigma_share[1]', 0.05, 2.0, 'spread of the sampled turning rates')
+CURVATURE_SHARE = Axis('sigma_share[2]', 0.05, 2.0, 'spread of the sampled curvatures')
 # Limits, body, tolerances and safety are never searched: they describe the robot and the task.
 # Samples and horizon are not either: they trade driving for computing time.
 AXES = (
-    Axis('noise.correlation_time', 0.2, 8.0, True, 'time for which a sample keeps its deviation'),
-    Axis('noise.smoothing_time', 0.02, 0.6, True, 'smoothness of the sampled controls'),
-    Axis('alpha', 0.2, 1.5, True, 'step toward the weighted samples at each tick'),
-    Axis('critics.obstacle.weight', 0.1, 10.0, True, 'cost of small clearance'),
-    Axis('critics.obstacle.margin', 0.05, 0.8, True, 'clearance below which a cost applies'),
-    Axis('critics.clearance_speed.weight', 0.5, 64.0, True, 'cost of speed near obstacles'),
-    Axis('critics.clearance_speed.full_speed_clearance', 0.05, 1.0, True,
+    Axis('noise.correlation_time', 0.2, 8.0, 'time for which a sample keeps its deviation'),
+    Axis('noise.smoothing_time', 0.02, 0.6, 'smoothness of the sampled controls'),
+    Axis('alpha', 0.2, 1.5, 'step toward the weighted samples at each tick'),
+    Axis('critics.obstacle.weight', 0.1, 10.0, 'cost of small clearance'),
+    Axis('critics.obstacle.margin', 0.05, 0.8, 'clearance below which a cost applies'),
+    Axis('critics.clearance_speed.weight', 0.5, 64.0, 'cost of speed near obstacles'),
+    Axis('critics.clearance_speed.full_speed_clearance', 0.05, 1.0,
          'clearance from which on top speed is free'),
-    Axis('critics.path_tracking.weight', 0.1, 10.0, True, 'cost of the distance to the plan'),
-    Axis('critics.path_tracking.scale', 0.05, 0.6, True, 'distance to the plan that is tolerated'),
-    Axis('critics.path_heading.weight', 0.01, 2.0, True, 'cost of a heading off the plan'),
-    Axis('critics.goal_position.weight', 0.5, 16.0, True, 'approach to the goal'),
-    Axis('critics.goal_heading.weight', 0.1, 4.0, True, 'turn to the heading of the goal'),
-    Axis('critics.goal_stop.speed_per_metre', 0.5, 4.0, True, 'speed of the approach to the goal'),
-    Axis('critics.twirling.weight', 0.005, 1.0, True, 'cost of turning'),
-    Axis('critics.smoothness.weight', 0.005, 2.0, True, 'cost of changes of the command'),
-    Axis('critics.prefer_forward.weight', 0.1, 10.0, True, 'cost of reversing'),
+    Axis('critics.path_tracking.weight', 0.1, 10.0, 'cost of the distance to the plan'),
+    Axis('critics.path_tracking.scale', 0.05, 0.6, 'distance to the plan that is tolerated'),
+    Axis('critics.path_heading.weight', 0.01, 2.0, 'cost of a heading off the plan'),
+    Axis('critics.goal_position.weight', 0.5, 16.0, 'approach to the goal'),
+    Axis('critics.goal_heading.weight', 0.1, 4.0, 'turn to the heading of the goal'),
+    Axis('critics.goal_stop.speed_per_metre', 0.5, 4.0, 'speed of the approach to the goal'),
+    Axis('critics.twirling.weight', 0.005, 1.0, 'cost of turning'),
+    Axis('critics.smoothness.weight', 0.005, 2.0, 'cost of changes of the command'),
+    Axis('critics.prefer_forward.weight', 0.1, 10.0, 'cost of reversing'),
 )  # fmt: skip
 
 
@@ -137,7 +137,7 @@ def _sigma(configuration: ControllerParameters) -> list[Axis]:
     unit = replace(configuration, {'sigma': (), 'sigma_share': (1.0, 1.0, 1.0)}).sampling.sigma
     shares = [SPEED_SHARE] * (controls - 1) + [turning]
     return [
-        Axis(f'sigma[{k}]', share.low * most, share.high * most, True, share.reason)
+        Axis(f'sigma[{k}]', share.low * most, share.high * most, share.reason)
         for k, (share, most) in enumerate(zip(shares, unit, strict=True))
     ]
 
@@ -145,5 +145,5 @@ def _sigma(configuration: ControllerParameters) -> list[Axis]:
 def _containing(axis: Axis, value: float) -> Axis:
     """Return the axis with a range that contains the value, unless the scale forbids it."""
     if axis.log and value <= 0.0:
-        return Axis(axis.name, 0.0, axis.high, False, axis.reason)
-    return Axis(axis.name, min(axis.low, value), max(axis.high, value), axis.log, axis.reason)
+        return Axis(axis.name, 0.0, axis.high, axis.reason, log=False)
+    return Axis(axis.name, min(axis.low, value), max(axis.high, value), axis.reason, axis.log)
