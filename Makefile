@@ -3,6 +3,7 @@ ROS_DISTRO ?= jazzy
 PYTHON ?= python3
 DATA ?=
 TESTS ?=
+JOBS ?=
 CONSTRAINTS ?=
 VIEW ?=
 
@@ -60,8 +61,19 @@ test-dashboard: env $(VENV)/.dashboard
 	$(BIN)/pip install --quiet --disable-pip-version-check playwright
 	$(WITH_ROS) $(BIN)/pytest test/dashboard test/system/test_dashboard.py
 
+# Tests that only compute run in JOBS processes at once, by default one for each core; those of
+# nodes and processes run alone. With TESTS all run in one process unless JOBS is given.
+PYTEST = $(WITH_ROS) $(BIN)/pytest $(if $(DATA),--data $(DATA))
+ALONE := $(addprefix test/,dashboard launch nodes ros system test_launch_files.py)
+
 tests: env
-	$(WITH_ROS) $(BIN)/pytest $(if $(DATA),--data $(DATA)) $(TESTS)
+ifneq ($(TESTS),)
+	$(PYTEST) $(if $(JOBS),-n $(JOBS) --dist loadfile) $(TESTS)
+else
+	@status=0; \
+	    $(PYTEST) -n $(or $(JOBS),auto) --dist loadfile $(addprefix --ignore ,$(ALONE)) || status=$$?; \
+	    $(PYTEST) $(ALONE) && exit $$status
+endif
 
 # With the oldest NumPy and Numba that are supported, those of Ubuntu 24.04. Their wheels end with
 # Python 3.11: make test-oldest PYTHON=python3.11

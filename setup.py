@@ -66,8 +66,8 @@ setup(
         # Rigid bodies and slipping tyres of `mppi_evaluate --physics`.
         'physics': ['mujoco>=3.2', 'commonroad-vehicle-models>=3'],
         # The pytest plugin of launch_testing (Jazzy) does not load into pytest 9.
-        'dev': ['pytest>=7.4,<9', 'pytest-timeout', 'hypothesis', 'ruff', 'mypy', 'import-linter',
-                'types-PyYAML'],
+        'dev': ['pytest>=7.4,<9', 'pytest-timeout', 'pytest-xdist', 'hypothesis', 'ruff', 'mypy',
+                'import-linter', 'types-PyYAML'],
         'tbb': ['tbb; platform_machine == "x86_64"'],
     },
     entry_points={

@@ -94,7 +94,7 @@ class Watcher:
         self.touched = False
         subscribe = self.node.create_subscription
         subscribe(TwistStamped, 'cmd_vel', self._on_command, 100)
-        subscribe(DiagnosticArray, 'mppi_controller/statistics', self._on_statistics, 10)
+        subscribe(DiagnosticArray, 'mppi_controller/statistics', self._on_statistics, 100)
         subscribe(DiagnosticArray, '/diagnostics', self._on_diagnostics, 10)
         subscribe(Odometry, 'kinematic_simulator/ground_truth', self._on_truth, 10)
         subscribe(Bool, 'kinematic_simulator/contact', self._on_contact, LATCHED)

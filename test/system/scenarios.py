@@ -50,21 +50,24 @@ def tunes_while_driving(watcher: Watcher) -> None:
     drove_on(watcher, sent, heard)
 
 
-def drove_on(watcher: Watcher, sent: int, heard: int) -> None:
+def drove_on(watcher: Watcher, sent: int, heard: int) -> bool:
     """
     Check that the robot drove since the command `sent` and the statistics `heard`.
 
-    A machine that stalls ages the odometry and delays the tick; braking for that is right.
+    Return whether the machine never stalled. A machine that stalls ages the inputs and delays the
+    tick; braking for that is right.
     """
     stopped = {
         (values['code'], values['reason'])
         for values in watcher.history[heard:] if values['state'] != 'driving'}
-    assert {code for code, _ in stopped} <= {'odometry_old', 'tick_late'}, stopped
+    assert {code for code, _ in stopped} <= {'odometry_old', 'costmap_old', 'tick_late'}, stopped
     if not stopped:
         assert min(speed for speed, _ in watcher.commands[sent:]) > 0.0
     watcher.wait_for(lambda: watcher.state == 'driving', 'driving')
+    return not stopped
 
 
+MOST_PROGRESS = 2.5  # [m] of a plan of 4 m
 CHANGES = (
     {'lambda': 0.3}, {'horizon_steps': 40}, {'samples': 1000, 'alpha': 0.8}, {'sigma': (0.3, 0.7)},
     {'limits.vx_max': 0.4}, {'robot.radius': 0.21}, {'noise.correlation_time': 1.5},
@@ -82,7 +85,8 @@ def is_tuned_all_the_time(watcher: Watcher, seconds: float = 3.0) -> None:
     sent, heard = len(watcher.commands), len(watcher.history)
     end = time.monotonic() + seconds
     for number, changes in enumerate(itertools.cycle(CHANGES)):
-        if time.monotonic() > end:
+        # On a slow machine the changes take longer, and the goal must not come first.
+        if time.monotonic() > end or float(watcher.statistics['progress']) > MOST_PROGRESS:
             break
         back = {name: defaults[name] for name in CHANGES[number % len(CHANGES) - 1]}
         assert watcher.set_parameters(**{**back, **changes}).successful
@@ -90,9 +94,13 @@ def is_tuned_all_the_time(watcher: Watcher, seconds: float = 3.0) -> None:
         watcher.wait_for(lambda due=next_one: time.monotonic() > due, 'the next change')
     assert watcher.set_parameters(**{name: defaults[name] for name in changes}).successful
     assert len(watcher.history) > heard + 10
-    drove_on(watcher, sent, heard)
-    progress = [float(values['progress']) for values in watcher.history[heard:]]
-    assert all(after > before - 0.05 for before, after in itertools.pairwise(progress))
+    smooth = drove_on(watcher, sent, heard)
+    # A tick that brakes for an old input has none, and what was predicted before comes true later.
+    progress = [
+        float(values['progress']) for values in watcher.history[heard:]
+        if values['state'] == 'driving']
+    lost = 0.05 if smooth else 0.5  # [m]
+    assert all(after > before - lost for before, after in itertools.pairwise(progress))
     assert progress[-1] > progress[0]
 
 
