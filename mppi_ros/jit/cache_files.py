@@ -6,7 +6,9 @@ replaced atomically, verified by a digest, and read only from directories that u
 root and the current one cannot write to.
 """
 
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+import fcntl
 import functools
 import grp
 import hashlib
@@ -22,6 +24,8 @@ import uuid
 from numba.core.serialize import dumps
 
 ABANDONED_AFTER = 600.0  # [s] age at which an unfinished file is orphaned
+MAX_LOCK_TIME = 5.0  # [s] after which a process that holds the lock is taken to be suspended
+LOCK_PERIOD = 0.01  # [s]
 
 
 class CacheFiles:
@@ -89,17 +93,19 @@ class CacheFiles:
         check_trusted(self.folder)
         content = dumps(value)
         name = self._name_of(content)
-        _replace(self.folder / name, content)
-        try:
-            names = self._read_index()
-        except Exception:  # corrupt: it is replaced
-            names = {}
-        self._write_index({**names, key: name})
+        with _locked(self.folder):
+            _replace(self.folder / name, content)
+            try:
+                names = self._read_index()
+            except Exception:  # corrupt: it is replaced
+                names = {}
+            self._write_index({**names, key: name})
 
     def forget(self) -> None:
         """Remove all entries."""
         if self._index.exists():
-            self._write_index({})
+            with _locked(self.folder):
+                self._write_index({})
 
     def _name_of(self, content: bytes) -> str:
         return f'{self._base}.{hashlib.sha256(content).hexdigest()[:32]}.nbc'
@@ -130,6 +136,29 @@ class CacheFiles:
                     file.suffix == '.tmp' and file.stat().st_mtime < time.time() - ABANDONED_AFTER
                 )):  # fmt: skip
                     file.unlink()
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """
+    Exclude other processes that save to a directory.
+
+    Each removes the files that its index does not name, so two at once could leave an index that
+    names a removed file.
+    """
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        for _ in range(round(MAX_LOCK_TIME / LOCK_PERIOD)):
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                time.sleep(LOCK_PERIOD)
+            except OSError:  # the file system has no locks
+                break
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def check_trusted(folder: Path) -> None:

@@ -6,7 +6,8 @@ Files that are damaged, unwritable or open to other users cost a compilation, an
 from __future__ import annotations
 
 import ast
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, TimeoutError
+import fcntl
 import json
 import os
 from pathlib import Path
@@ -18,6 +19,7 @@ import sys
 import pytest
 
 import mppi_ros
+from mppi_ros.jit import cache_files
 from mppi_ros.jit.cache_files import ABANDONED_AFTER, CacheFiles
 
 PACKAGE = Path(mppi_ros.__file__).parent
@@ -221,6 +223,34 @@ def test_a_function_without_a_source_file_is_compiled_each_time(guest):
             capture_output=True)
         assert json.loads(done.stdout) == [21.0, 0]
     assert not list(guest.rglob('*.nb?'))
+
+
+@pytest.fixture
+def held(tmp_path):
+    """Offer files in a folder that another process has locked, and the lock."""
+    lock = os.open(tmp_path, os.O_RDONLY)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    yield CacheFiles(tmp_path, 'kernel', 'sources'), lock
+    os.close(lock)
+
+
+def test_one_starter_saves_after_the_other(held):
+    files, lock = held
+    with ThreadPoolExecutor() as pool:
+        saved = pool.submit(files.save, 'key', 'code')
+        with pytest.raises(TimeoutError):
+            saved.result(0.2)
+        assert not list(files.folder.iterdir())
+        fcntl.flock(lock, fcntl.LOCK_UN)
+        saved.result()
+    assert files.load('key') == 'code'
+
+
+def test_a_starter_that_is_suspended_while_it_saves_delays_no_other_for_long(held, monkeypatch):
+    files, _ = held
+    monkeypatch.setattr(cache_files, 'MAX_LOCK_TIME', 0.05)
+    files.save('key', 'code')
+    assert files.load('key') == 'code'
 
 
 def test_two_starters_at_once_both_start_and_leave_a_good_cache(guest):
