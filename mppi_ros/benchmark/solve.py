@@ -21,7 +21,7 @@ from mppi_ros.driving.objective import DrivingObjective
 from mppi_ros.driving.path import ReferencePath
 from mppi_ros.driving.plugin import load_plugin
 from mppi_ros.evaluation.results import times
-from mppi_ros.jit.simd import BLOCK
+from mppi_ros.jit.simd import BLOCK, empty_rows
 from mppi_ros.mppi import noise, score
 from mppi_ros.mppi.optimizer import Optimizer
 from mppi_ros.parameters.declaration import replace
@@ -107,9 +107,8 @@ class Solve:
         drawn = noise.block_count(self.samples, mppi.noise.antithetic)
         pairs = 2 if mppi.noise.antithetic else 1
         lanes = -(-self.samples // pairs)
-        unit = np.empty((drawn, self.steps * m, BLOCK), np.float32)
-        costs = np.empty((pairs * drawn, BLOCK), np.float32)
-        weights = np.empty_like(costs)
+        unit = empty_rows(drawn, self.steps * m, BLOCK)
+        costs, weights = empty_rows(pairs * drawn, BLOCK), empty_rows(pairs * drawn, BLOCK)
         average = np.empty(self.steps * m, np.float32)
         factor = mppi.cholesky(m).astype(np.float32)
         mean = self._optimizer.mean.copy()

@@ -18,6 +18,8 @@ from numba.core.codegen import get_host_cpu_features
 from numba.core.registry import CPUDispatcher
 from numba.extending import intrinsic, overload, register_jitable
 from numba.np.arrayobj import populate_array
+import numpy as np
+from numpy.typing import NDArray
 
 from mppi_ros.jit.cache import cached
 
@@ -62,6 +64,20 @@ def enable_avx512() -> None:
 
 
 enable_avx512()
+
+
+def empty_rows(*shape: int) -> NDArray[np.float32]:
+    """
+    Return an uninitialised array, float32[..., BLOCK], whose rows begin at cache lines.
+
+    NumPy aligns arrays to 16 bytes, so each wide vector would lie in two lines: the weighted sum
+    of the noise takes 24 instead of 19 µs.
+    """
+    line = 64  # [bytes]
+    size = math.prod(shape) * np.dtype(np.float32).itemsize
+    memory = np.empty(size + line, np.uint8)
+    first = -memory.ctypes.data % line
+    return memory[first : first + size].view(np.float32).reshape(shape)
 
 
 def kernel(function: Callable[..., Any]) -> Any:
@@ -166,6 +182,24 @@ _copy4 = _vector_copier(4)
 
 
 @intrinsic
+def keep_in_memory(typing_context: Any, array: Any) -> Any:
+    """
+    Keep the elements of a stack array in memory: the compiler forgets their values.
+
+    Otherwise it extracts the indices of a gather one by one from the vectors that computed them,
+    and assembles the copies to vectors. Both use the units of the arithmetic; loads do not.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
+        kind = ir.FunctionType(ir.VoidType(), [data.type])
+        builder.asm(kind, '', 'r,~{memory}', [data], side_effect=True)
+        return context.get_dummy_value()
+
+    return types.void(array), generate
+
+
+@intrinsic
 def atomic_fetch_add(typing_context: Any, counter: Any) -> Any:
     """
     Return counter[0], int64, and increment it atomically.
@@ -198,6 +232,7 @@ def gather(table: Any, places: Any, out: Any) -> None:
     It uses scalar copies, separate from all arithmetic. On Zen 4 a gather instruction takes as
     long per element, stalls surrounding instructions, and loads only four bytes.
     """
+    keep_in_memory(places)
     for j in range(BLOCK):
         _copy1(table, places[j], out, j)
 
@@ -205,12 +240,16 @@ def gather(table: Any, places: Any, out: Any) -> None:
 @inline_njit
 def gather2(table: Any, places: Any, out: Any) -> None:
     """Copy table[places] to out, float32[BLOCK, 2], for a table float32[n, 2]."""
+    keep_in_memory(places)
     for j in range(BLOCK):
         _copy2(table, places[j], out, j)
+    keep_in_memory(out)
 
 
 @inline_njit
 def gather4(table: Any, places: Any, out: Any) -> None:
     """Copy table[places] to out, float32[BLOCK, 4], for a table float32[n, 4]."""
+    keep_in_memory(places)
     for j in range(BLOCK):
         _copy4(table, places[j], out, j)
+    keep_in_memory(out)

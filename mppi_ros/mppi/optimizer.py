@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mppi_ros.jit.simd import BLOCK, kernel
+from mppi_ros.jit.simd import BLOCK, empty_rows, kernel
 from mppi_ros.jit.threads import choose_threads, use_threads
 from mppi_ros.mppi import noise as sampling
 from mppi_ros.mppi import score
@@ -147,10 +147,11 @@ class Optimizer:
         self._all_lanes = -(-parameters.samples // 2) if antithetic else parameters.samples
         self._threads = choose_threads(parameters.threads, parameters.samples * steps)
         self._few = self._threads == 1 or parameters.samples < FEW
-        self._all_noise: Floats = np.empty((drawn, steps * m, BLOCK), np.float32)
-        self._all_costs: Floats = np.empty((blocks, BLOCK), np.float32)
-        self._all_weights: Floats = np.zeros((blocks, BLOCK), np.float32)
-        self._slice_costs: Floats = np.empty((blocks, BLOCK), np.float32)
+        self._all_noise: Floats = empty_rows(drawn, steps * m, BLOCK)
+        self._all_costs: Floats = empty_rows(blocks, BLOCK)
+        self._all_weights: Floats = empty_rows(blocks, BLOCK)
+        self._all_weights[:] = 0.0
+        self._slice_costs: Floats = empty_rows(blocks, BLOCK)
         self._seconds = math.inf  # [s] of the last complete rollout
         self._use(drawn)
         self._average: Floats = np.zeros((steps, m), np.float32)

@@ -15,6 +15,7 @@ from mppi_ros.jit.simd import (
     BLOCK,
     OPTIONS,
     atomic_fetch_add,
+    empty_rows,
     inline_njit,
     parallel_kernel,
     stack_row,
@@ -39,6 +40,14 @@ def test_whole_registers_where_they_cost_nothing_and_the_environment_comes_first
     monkeypatch.setattr(simd, 'get_host_cpu_features', lambda: features)
     simd.enable_avx512()
     assert expected == config.CPU_FEATURES
+
+
+@pytest.mark.parametrize('shape', [(1, BLOCK), (16, BLOCK), (16, 112, BLOCK)])
+def test_rows_of_an_array_begin_at_cache_lines(shape):
+    rows = empty_rows(*shape)
+    assert (rows.shape, rows.dtype) == (shape, np.float32)
+    assert rows.flags.c_contiguous
+    assert rows.ctypes.data % 64 == 0
 
 
 @inline_njit
