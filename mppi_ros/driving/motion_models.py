@@ -78,13 +78,13 @@ def _reachable(wanted: Any, last: Any, rise: Any, fall: Any) -> Any:
 
     Speeding up is limited by `rise` and slowing down by `fall`, in both directions. A step through
     zero slows down for a part of its time and speeds up for the rest: for `last` from −fall to 0
-    it ends at most at (1 − |last| / fall) rise. The upper bound is then the median of
-    last + rise, last + fall and (rise / fall) last + rise, and the lower bound is symmetric.
+    it ends at most at (1 − |last| / fall) rise. The largest increase is then the median of rise,
+    fall and (rise / fall − 1) last + rise, and the largest decrease is symmetric.
     """
     least, most = min(rise, fall), max(rise, fall)
-    beyond = rise / max(fall, np.float32(MIN_DIVISOR)) * last
-    up = max(last + least, min(last + most, beyond + rise))
-    down = min(last - least, max(last - most, beyond - rise))
+    bend = (rise - fall) / max(fall, np.float32(MIN_DIVISOR)) * last
+    up = last + min(max(rise + bend, least), most)
+    down = last - min(max(rise - bend, least), most)
     return min(max(wanted, down), up)
 
 
@@ -103,27 +103,46 @@ def _excess(v: Any, vy: Any, model: Any) -> Any:
 
 
 @inline_jit
-def _over_ground(wanted: Any, last: Any, model: Any, one: Any) -> Any:
+def clip_to_ellipse(v: Any, vy: Any, model: Any, one: Any) -> Any:
     """
-    Return v and vy close to `wanted` within the limits of both axes and the ellipse.
+    Return v and vy within the limits of both axes, scaled along their direction to the ellipse.
 
-    A velocity outside the ellipse is scaled down along its direction. Then v changes as fast as
-    possible, up to what the ellipse allows beside the smallest |vy| reachable in one step, and vy
-    up to what it allows beside that v. From inside the ellipse both bounds can be satisfied, and
-    on its boundary the robot never gets stuck. `one` is 1 in the number type of the model, since a
-    float32 constant would round the float64 of Python.
+    `one` is 1 in the number type of the model, since a float32 constant would round the float64 of
+    Python.
     """
-    zero = one - one
-    v = min(max(wanted[0], model.v_min), model.v_max)
-    vy = min(max(wanted[1], -model.vy_max), model.vy_max)
+    v = min(max(v, model.v_min), model.v_max)
+    vy = min(max(vy, -model.vy_max), model.vy_max)
     shrink = one / np.sqrt(max(_excess(v, vy, model), one))
-    slowest = max(abs(last[1]) - model.fall_y, zero) * model.inverse_vy
-    left = np.sqrt(max(one - slowest * slowest, zero))
-    v = min(max(shrink * v, left * model.v_min), left * model.v_max)
-    v = _reachable(v, last[0], model.rise, model.fall)
+    return shrink * v, shrink * vy
+
+
+@inline_jit
+def forward_share(last_vy: Any, model: Any, one: Any) -> Any:
+    """Return the share of v_max that the ellipse allows beside the smallest |vy| reachable."""
+    slowest = max(abs(last_vy) - model.fall_y, one - one) * model.inverse_vy
+    return np.sqrt(max(one - slowest * slowest, one - one))
+
+
+@inline_jit
+def limit_forward_speed(v: Any, last: Any, share: Any, model: Any) -> Any:
+    """Return the reachable v closest to `v`, limited to a share of its range."""
+    v = min(max(v, share * model.v_min), share * model.v_max)
+    return _reachable(v, last, model.rise, model.fall)
+
+
+@inline_jit
+def limit_lateral_speed(vy: Any, last: Any, v: Any, model: Any, one: Any) -> Any:
+    """Return the reachable vy closest to `vy`, limited to what the ellipse allows beside v."""
+    zero = one - one
     left = model.vy_max * np.sqrt(max(one - _excess(v, zero, model), zero))
-    vy = min(max(shrink * vy, -left), left)
-    return v, _reachable(vy, last[1], model.rise_y, model.fall_y)
+    return _reachable(min(max(vy, -left), left), last, model.rise_y, model.fall_y)
+
+
+@inline_jit
+def limit_turning_rate(w: Any, last: Any, model: Any) -> Any:
+    """Return the reachable turning rate closest to `w`."""
+    w = min(max(w, -model.w_max), model.w_max)
+    return min(max(w, last - model.turn), last + model.turn)
 
 
 class DiffDrive(NamedTuple):
@@ -171,8 +190,7 @@ class DiffDrive(NamedTuple):
     def apply_limits(wanted: Any, last: Any, model: Any) -> Any:
         """Limit each control separately."""
         v = _rate_limited(wanted[0], last[0], model.v_min, model.v_max, model.rise, model.fall)
-        w = min(max(wanted[1], -model.w_max), model.w_max)
-        return v, min(max(w, last[1] - model.turn), last[1] + model.turn)
+        return v, limit_turning_rate(wanted[1], last[1], model)
 
     @staticmethod
     def scale_rate_limits(model: Any, steps: Any) -> Any:
@@ -291,10 +309,18 @@ class Omni(NamedTuple):
 
     @staticmethod
     def apply_limits(wanted: Any, last: Any, model: Any) -> Any:
-        """Limit the speed to the ellipse of both axes."""
-        v, vy = _over_ground(wanted, last, model, one(model))
-        w = min(max(wanted[2], -model.w_max), model.w_max)
-        return v, vy, min(max(w, last[2] - model.turn), last[2] + model.turn)
+        """
+        Limit the speed to the ellipse of both axes.
+
+        v changes as fast as possible, and vy up to what the ellipse allows beside that v. From
+        inside the ellipse both bounds can be satisfied, and on its boundary the robot never gets
+        stuck.
+        """
+        v, vy = clip_to_ellipse(wanted[0], wanted[1], model, one(model))
+        share = forward_share(last[1], model, one(model))
+        v = limit_forward_speed(v, last[0], share, model)
+        vy = limit_lateral_speed(vy, last[1], v, model, one(model))
+        return v, vy, limit_turning_rate(wanted[2], last[2], model)
 
     @staticmethod
     def scale_rate_limits(model: Any, steps: Any) -> Any:
@@ -421,8 +447,9 @@ class Ackermann(NamedTuple):
         fastest = min(model.w_max / least, np.sqrt(model.grip / least))
         v = min(max(wanted[0], -fastest), fastest)
         v = _rate_limited(v, last[0], model.v_min, model.v_max, model.rise, model.fall)
-        speed = max(abs(v), np.float32(MIN_DIVISOR))
-        most = min(min(model.sharpest, model.w_max / speed), model.grip / (speed * speed))
+        per_speed = one(model) / max(abs(v), np.float32(MIN_DIVISOR))
+        most = min(model.w_max, model.grip * per_speed) * per_speed
+        most = min(most, model.sharpest)
         turn = min(max(wanted[1], -most), most)
         return v, min(max(turn, last[1] - model.steer), last[1] + model.steer)
 

@@ -16,7 +16,7 @@ from numba import prange, types
 import numpy as np
 
 from mppi_ros.driving import critics
-from mppi_ros.driving.motion_models import MODELS, Omni, ground_speed, scale_rate_limits
+from mppi_ros.driving.motion_models import MODELS, Omni, scale_rate_limits
 from mppi_ros.driving.plugin import ARC, CLEARANCE, COST, CROSS, PluginPointers, stack_rows
 from mppi_ros.driving.rollout_steps import (
     RolloutStart,
@@ -24,6 +24,7 @@ from mppi_ros.driving.rollout_steps import (
     command,
     export_command,
     export_state,
+    ground_speeds,
     has_no_delay,
     import_state,
     move,
@@ -133,7 +134,7 @@ def cell_index(grid: Any, x: Any, y: Any) -> Any:
 
 @inline_njit
 def footprint_clearance(
-    field: Any, grid: Any, discs: Any, model: Any, body: Any, clearance: Any
+    field: Any, grid: Any, discs: Any, body: Any, speed: Any, clearance: Any
 ) -> None:
     """
     Distance of the footprint to the nearest obstacle: the least over its discs.
@@ -142,7 +143,7 @@ def footprint_clearance(
     moves on by s sweeps over nothing that is farther than √(r² + s²/4) ≤ r + s²/(8 r) from both
     its ends: with that as its radius it misses no obstacle between two steps, however thin.
     """
-    x, y, c, s, v, _, vy, _ = body
+    x, y, c, s = body[:4]
     cells, distance = stack_int32(), stack_row()
     for disc in range(discs.shape[0]):
         ahead, aside, radius, sweep = (
@@ -154,8 +155,7 @@ def footprint_clearance(
             )
         gather(field, cells, distance)
         for j in range(BLOCK):
-            moved = ground_speed(v[j], vy[j], model)
-            free = distance[j] - radius - sweep * moved * moved
+            free = distance[j] - radius - sweep * speed[j] * speed[j]
             clearance[j] = free if disc == 0 else min(clearance[j], free)
 
 
@@ -225,7 +225,7 @@ def moving_obstacle_costs(
 
 @inline_njit
 def goal_costs(
-    target: Any, path: Any, weights: Any, model: Any, body: Any, arc: Any, near: Any, total: Any
+    target: Any, path: Any, weights: Any, body: Any, speed: Any, arc: Any, near: Any, total: Any
 ) -> None:
     """
     Critics of the goal, and how near it is: 1 at the goal, 0 from GOAL_NEAR on.
@@ -233,7 +233,7 @@ def goal_costs(
     What is left of the path counts where it is more than the distance as the crow flies, which
     may lead through a wall or back to where a round trip begins.
     """
-    x, y, c, s, v, _, vy, _ = body
+    x, y, c, s = body[:4]
     for j in range(BLOCK):
         dx, dy = x[j] - target.x, y[j] - target.y
         distance = max(np.sqrt(dx * dx + dy * dy), path.length - arc[j])
@@ -241,22 +241,21 @@ def goal_costs(
         total[j] += (
             critics.goal_position(min(distance, target.reach), weights)
             + critics.goal_heading(c[j] * target.c + s[j] * target.s, near[j], weights)
-            + critics.goal_stop(distance, ground_speed(v[j], vy[j], model), weights)
+            + critics.goal_stop(distance, speed[j], weights)
         )
 
 
 @inline_njit
-def zone_costs(zone: Any, grid: Any, weights: Any, model: Any, body: Any, total: Any) -> None:
+def zone_costs(zone: Any, grid: Any, weights: Any, body: Any, speed: Any, total: Any) -> None:
     """Critics of zones, at the position of the base."""
-    x, y, _, _, v, _, vy, _ = body
+    x, y = body[:2]
     cells, share = stack_int32(), stack_row()
     for j in range(BLOCK):
         cells[j] = cell_index(grid, x[j], y[j])
     gather(zone, cells, share)
     for j in range(BLOCK):
-        speed = ground_speed(v[j], vy[j], model)
-        total[j] += critics.zone(share[j], speed, weights) + critics.zone_speed(
-            share[j], speed, weights
+        total[j] += critics.zone(share[j], speed[j], weights) + critics.zone_speed(
+            share[j], speed[j], weights
         )
 
 
@@ -273,19 +272,19 @@ def _follows_plan_yaw(model: Any, path: Any) -> Any:
 
 
 @inline_njit
-def path_costs(
-    table: Any, ways: Any, path: Any, weights: Any, model: Any, body: Any, clearance: Any,
-    near: Any, arc: Any, cross: Any, total: Any, ends: Any, facing: Any,
+def path_position(
+    table: Any, ways: Any, path: Any, body: Any, arc: Any, cross: Any, squared: Any,
+    alignment: Any, ends: Any, facing: Any,
 ) -> None:  # fmt: skip
     """
-    Progress and distance aside of the path, and the critics of pose and motion.
+    Progress, signed and squared distance from the path, and cosine of the angle to it.
 
     A sample's nearest point is the one at its last progress: it moves less than a point in a step.
     Past the end of the path the distance is that to the end. Before its begin only the end of the
     horizon charges it: a car that turns round there has to leave it. Whether the path `ends` in
     its window, and is followed `facing` as it says, are constants: each has a loop of its own.
     """
-    x, y, c, s, v, w, vy, _ = body
+    x, y, c, s = body[:4]
     places, points, faced = stack_int32(), stack_row4(), stack_row2()
     last_point = np.float32(table.shape[0] - 1)
     for j in range(BLOCK):
@@ -301,17 +300,26 @@ def path_costs(
         arc[j] = min(max(along, np.float32(0.0)), path.length)
         cross[j] = aside
         if facing:
-            alignment = c[j] * faced[j, 0] + s[j] * faced[j, 1]
+            alignment[j] = c[j] * faced[j, 0] + s[j] * faced[j, 1]
         else:
-            alignment = path.direction * (c[j] * tangent_x + s[j] * tangent_y)
-        squared = aside * aside
+            alignment[j] = path.direction * (c[j] * tangent_x + s[j] * tangent_y)
+        squared[j] = aside * aside
         if ends:
             beyond = max(along - arc[j], np.float32(0.0))
-            squared += beyond * beyond
+            squared[j] += beyond * beyond
+
+
+@inline_njit
+def step_costs(
+    path: Any, weights: Any, body: Any, speed: Any, clearance: Any, squared: Any, alignment: Any,
+    near: Any, total: Any,
+) -> None:  # fmt: skip
+    """Critics of pose and motion."""
+    v, w = body[4:6]
+    for j in range(BLOCK):
         step = critics.StepState(
-            clearance[j], ground_speed(v[j], vy[j], model), squared, alignment, near[j], w[j],
-            path.direction * v[j],
-        )  # fmt: skip
+            clearance[j], speed[j], squared[j], alignment[j], near[j], w[j], path.direction * v[j]
+        )
         total[j] += critics.step_costs(step, weights)
 
 
@@ -428,6 +436,7 @@ def rollout_block(
     )  # fmt: skip
     given, acts = (stack_row(), stack_row(), stack_row()), (stack_row(), stack_row(), stack_row())
     clearance, near, arc, cross = stack_row(), stack_row(), stack_row(), stack_row()
+    squared, alignment, magnitude = stack_row(), stack_row(), stack_row()
     total, ring, rows, exact = stack_row(), stack_delay_line(), stack_rows(), has_no_delay(model)
     ends, facing = target.reach > np.float32(0.0), follows_plan_yaw(model, path)
     initialise(start, body, given, arc, near, total)
@@ -448,30 +457,31 @@ def rollout_block(
             export_command(given, model, rows)
             call_pointer(own.motion, (t, rows, own.values))
             import_state(rows, body)
-        footprint_clearance(field, grid, discs, model, body, clearance)
+        speed = ground_speeds(model, body, magnitude)
+        if ends:
+            goal_costs(target, path, weights, body, speed, arc, near, total)
+        if facing:
+            path_position(
+                table, ways, path, body, arc, cross, squared, alignment, True, True
+            )
+        elif ends:
+            path_position(
+                table, ways, path, body, arc, cross, squared, alignment, True, False
+            )
+        else:
+            path_position(
+                table, ways, path, body, arc, cross, squared, alignment, False, False
+            )
+        footprint_clearance(field, grid, discs, body, speed, clearance)
         if moving_obstacles.shape[0] > 0:
             moving_obstacle_costs(
                 moving_obstacles, np.float32(t + 1) * model.dt, discs, body, weights, total
             )
         if zone.shape[0] > 0:
-            zone_costs(zone, grid, weights, model, body, total)
-        if ends:
-            goal_costs(target, path, weights, model, body, arc, near, total)
-        if facing:
-            path_costs(
-                table, ways, path, weights, model, body, clearance, near, arc, cross, total, True,
-                True,
-            )
-        elif ends:
-            path_costs(
-                table, ways, path, weights, model, body, clearance, near, arc, cross, total, True,
-                False,
-            )
-        else:
-            path_costs(
-                table, ways, path, weights, model, body, clearance, near, arc, cross, total, False,
-                False,
-            )
+            zone_costs(zone, grid, weights, body, speed, total)
+        step_costs(
+            path, weights, body, speed, clearance, squared, alignment, near, total
+        )
         if own.critic != 0:
             if own.motion == 0:  # else they are there already
                 export_state(body, rows)

@@ -16,10 +16,17 @@ from mppi_ros.driving import critics
 from mppi_ros.driving.motion_models import (
     MAX_DELAY_STEPS,
     Ackermann,
+    Omni,
     apply_dead_band,
     apply_limits,
+    clip_to_ellipse,
     controls_at,
+    forward_share,
+    ground_speed,
     integrate,
+    limit_forward_speed,
+    limit_lateral_speed,
+    limit_turning_rate,
 )
 from mppi_ros.driving.plugin import (
     COMMAND_CURVATURE,
@@ -35,7 +42,14 @@ from mppi_ros.driving.plugin import (
     X,
     Y,
 )
-from mppi_ros.jit.simd import BLOCK, inline_njit, kernel_only, overload_by_type, stack_array
+from mppi_ros.jit.simd import (
+    BLOCK,
+    inline_njit,
+    kernel_only,
+    overload_by_type,
+    stack_array,
+    stack_row,
+)
 
 DELAY_LINE_LENGTH = MAX_DELAY_STEPS + 1
 
@@ -117,18 +131,32 @@ def _command_three(
     ca, cb, cc = sign * factor[2, 0], sign * factor[2, 1], sign * factor[2, 2]
     noise_a, noise_b, noise_c = noise[3 * t], noise[3 * t + 1], noise[3 * t + 2]
     first, second, third = given
+    wanted_v, wanted_vy, share = stack_row(), stack_row(), stack_row()
+    change_v, change_vy, one = stack_row(), stack_row(), np.float32(1.0)
+    # The steps of Omni.apply_limits, each for all samples: a vector then need not wait for its
+    # own roots. In one loop a rollout takes 14 % longer.
     for j in range(BLOCK):
-        last = first[j], second[j], third[j]
-        wanted = (
-            a + aa * noise_a[j],
-            b + ba * noise_a[j] + bb * noise_b[j],
-            c + ca * noise_a[j] + cb * noise_b[j] + cc * noise_c[j],
+        share[j] = forward_share(second[j], model, one)
+    for j in range(BLOCK):
+        wanted_v[j], wanted_vy[j] = clip_to_ellipse(
+            a + aa * noise_a[j], b + ba * noise_a[j] + bb * noise_b[j], model, one
         )
-        now = apply_limits(wanted, last, model)
-        first[j], second[j], third[j] = now
+    for j in range(BLOCK):
+        last = first[j]
+        first[j] = limit_forward_speed(wanted_v[j], last, share[j], model)
+        change_v[j] = first[j] - last
+    for j in range(BLOCK):
+        last = second[j]
+        second[j] = limit_lateral_speed(wanted_vy[j], last, first[j], model, one)
+        change_vy[j] = second[j] - last
+    for j in range(BLOCK):
+        last = third[j]
+        third[j] = limit_turning_rate(
+            c + ca * noise_a[j] + cb * noise_b[j] + cc * noise_c[j], last, model
+        )
         total[j] += critics.smoothness(
-            now[0] - last[0], now[2] - last[2], weights
-        ) + critics.smoothness_aside(now[1] - last[1], weights)
+            change_v[j], third[j] - last, weights
+        ) + critics.smoothness_aside(change_vy[j], weights)
 
 
 def _move_two(model: Any, acts: Any, body: Any) -> None:
@@ -149,6 +177,26 @@ def _move_three(model: Any, acts: Any, body: Any) -> None:
         x[j], y[j], c[j], s[j], v[j], w[j], vy[j], curvature[j] = integrate(
             state, (first[j], second[j], third[j]), model
         )
+
+
+@kernel_only
+def ground_speeds(model: Any, body: Any, out: Any) -> Any:
+    """Return the row of speeds over ground, which is `out` if it has to be computed."""
+
+
+@inline_njit
+def _magnitudes(model: Any, body: Any, out: Any) -> Any:
+    v, vy = body[4], body[6]
+    for j in range(BLOCK):
+        out[j] = ground_speed(v[j], vy[j], model)
+    return out
+
+
+@overload_by_type(ground_speeds)
+def _ground_speeds(model: Any, body: Any, out: Any) -> Any:
+    if model.instance_class is Omni:
+        return lambda model, body, out: _magnitudes(model, body, out)
+    return lambda model, body, out: body[4]
 
 
 @inline_njit
