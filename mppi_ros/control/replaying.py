@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 from base64 import b64decode
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 import dataclasses
 from dataclasses import dataclass
+import io
+import itertools
 import json
 import math
 from pathlib import Path
+import pickle
+from types import FunctionType
 from typing import IO, Any, NamedTuple
 import zlib
 
+from numba.core.ccallback import CFunc
 import numpy as np
 from numpy.typing import NDArray
 
 from mppi_ros.control.controller import Controller
 from mppi_ros.control.costmap_processing import (
+    LocalMap,
     ProcessedCostmap,
     ProcessingFailure,
     ProcessingRequest,
@@ -25,18 +31,28 @@ from mppi_ros.control.costmap_processing import (
 from mppi_ros.control.inputs import Odometry
 from mppi_ros.control.parameters import ControllerParameters
 from mppi_ros.control.recording import FORMAT_VERSION, Event, result_event
-from mppi_ros.control.tick_result import Fault, Reason
+from mppi_ros.control.tick_result import Fault, Reason, TickResult
 from mppi_ros.driving.costmap import MAX_SIDE, Costmap
+from mppi_ros.driving.distance_field import DistanceField
+from mppi_ros.driving.lookahead import PlanLookahead
 from mppi_ros.driving.obstacle_prediction import DynamicObstacle
+from mppi_ros.driving.path import ReferencePath
+from mppi_ros.driving.plugin import Plugin
 from mppi_ros.driving.scan import Scan
 from mppi_ros.files import reading
-from mppi_ros.parameters.declaration import replace
+from mppi_ros.parameters.declaration import Value, replace
 from mppi_ros.parameters.errors import InputError, MppiError
 
 RECORD = 'a controller record'  # expected content of a file
 MAX_ARRAY_BYTES = MAX_SIDE**2  # [bytes] of the largest costmap
 MAX_CHUNK_BYTES = 256_000_000  # [bytes] more than such a costmap in base64
 MAX_UNPACKED_BYTES, MAX_UNPACKED_RATIO = 100_000_000, 100  # [bytes], and share of the file size
+
+# Types whose objects never change, or which are code: copies of a replay share them.
+IMMUTABLE = (
+    ControllerParameters, Costmap, DistanceField, LocalMap, PlanLookahead, Plugin,
+    ProcessedCostmap, ProcessingRequest, ReferencePath, CFunc, FunctionType,
+)
 
 
 class _ReplayProcessor:
@@ -87,6 +103,137 @@ class TickComparison:
         ]  # fmt: skip
 
 
+class _Pickler(pickle.Pickler):
+    """Leaves out what never changes; `shared` holds it."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        super().__init__(stream, pickle.HIGHEST_PROTOCOL)
+        self.shared: list[Any] = []
+
+    def persistent_id(self, found: Any) -> int | None:
+        """Return the place of an object in `shared`; None to copy it."""
+        if not isinstance(found, IMMUTABLE):
+            return None
+        self.shared.append(found)
+        return len(self.shared) - 1
+
+
+class _Unpickler(pickle.Unpickler):
+    """Restores what a pickler of this process has left out."""
+
+    def __init__(self, stream: IO[bytes], shared: list[Any]) -> None:
+        super().__init__(stream)
+        self._shared = shared
+
+    def persistent_load(self, place: int) -> Any:
+        """Return the object itself."""
+        return self._shared[place]
+
+
+class Replay:
+    """
+    Repetition of a record, event by event.
+
+    The record may still be written: `events` can be called again when it has grown.
+
+    Parameters
+    ----------
+    path : Path
+        File of the record.
+    parameters : mapping, optional
+        Values that replace recorded ones.
+
+    Attributes
+    ----------
+    controller : Controller or None
+        State after the last event; None before the first.
+
+    """
+
+    def __init__(self, path: Path, parameters: Mapping[str, Value] | None = None) -> None:
+        self._path, self._replaced = path, parameters or {}
+        self._processor = _ReplayProcessor()
+        self._next = 0  # number of the next event
+        self.controller: Controller | None = None
+
+    def events(self, *, complete: bool = True) -> Iterator[Event]:
+        """
+        Yield the events that are not repeated yet; pass each to `apply`.
+
+        Parameters
+        ----------
+        complete : bool
+            The record does not grow. Otherwise its last event is left for the next call: results
+            that it uses may not be written yet.
+
+        Raises
+        ------
+        InputError
+            The file is not a controller record.
+
+        """
+        first, number, last = self._next, self._next, None
+        for number, event in enumerate(_read(self._path, first), first):
+            if event.get('event') == 'processed':
+                with reading(self._path, RECORD):
+                    self._processor.expect(event)
+                continue
+            if last is not None:
+                self._next = number
+                yield last
+            last = event
+        if last is not None and complete:
+            self._next = number + 1
+            yield last
+
+    def apply(self, event: Event) -> TickComparison | None:
+        """
+        Repeat an event; return the comparison if it is a tick.
+
+        Raises
+        ------
+        InputError
+            The event is not one of a controller record of this version.
+
+        """
+        if self.controller is None:
+            self.controller = self._begin(event)
+            return None
+        with reading(self._path, RECORD):
+            tick = RecordedTick.of(event) if event['event'] == 'tick' else None
+        if tick is not None:
+            return tick.compared(tick.repeat(self.controller))
+        with reading(self._path, RECORD):
+            method, read = _CALLS[event['event']]
+            arguments = read(event)
+        if method == 'configure':
+            arguments = (replace(arguments[0], self._replaced),)
+        with suppress(MppiError):  # rejected in the recorded run, too
+            getattr(self.controller, method)(*arguments)
+        return None
+
+    def copy(self) -> Replay:
+        """Return an independent copy in the same state."""
+        stream = io.BytesIO()
+        pickler = _Pickler(stream)
+        pickler.dump(self)
+        stream.seek(0)
+        made: Replay = _Unpickler(stream, pickler.shared).load()
+        return made
+
+    def _begin(self, event: Event) -> Controller:
+        if event.get('event') != 'begin':
+            raise InputError(f'{self._path} is not a controller record')
+        with reading(self._path, RECORD):
+            if event['version'] != FORMAT_VERSION:
+                raise InputError(
+                    f'{self._path} has version {event["version"]}, not {FORMAT_VERSION}'
+                )
+            seed = None if event['seed'] is None else int(event['seed'])
+            configuration = replace(_configuration(event['parameters']), self._replaced)
+            return Controller(configuration, seed, self._processor)
+
+
 def repeat(path: Path) -> Iterator[TickComparison]:
     """
     Replay a record and compare each tick.
@@ -97,45 +244,16 @@ def repeat(path: Path) -> Iterator[TickComparison]:
         The file is not a controller record.
 
     """
-    processor = _ReplayProcessor()
-    events = _with_results(path, processor)
-    first = next(events, {})
-    if first.get('event') != 'begin':
-        raise InputError(f'{path} is not a controller record')
-    with reading(path, RECORD):
-        if first['version'] != FORMAT_VERSION:
-            raise InputError(f'{path} has version {first["version"]}, not {FORMAT_VERSION}')
-        seed = None if first['seed'] is None else int(first['seed'])
-        controller = Controller(_configuration(first['parameters']), seed, processor)
-    for event in events:
-        with reading(path, RECORD):
-            tick = _RecordedTick.of(event) if event['event'] == 'tick' else None
+    replay = Replay(path)
+    for event in replay.events():
+        tick = replay.apply(event)
         if tick is not None:
-            yield tick.repeat(controller)
-            continue
-        with reading(path, RECORD):
-            method, read = _CALLS[event['event']]
-            arguments = read(event)
-        with suppress(MppiError):  # rejected in the recorded run, too
-            getattr(controller, method)(*arguments)
+            yield tick
+    if replay.controller is None:
+        raise InputError(f'{path} is not a controller record')
 
 
-def _with_results(path: Path, processor: _ReplayProcessor) -> Iterator[Event]:
-    """Yield the events of calls, each after the processor expects the results that it uses."""
-    last: Event | None = None
-    for event in _read(path):
-        if event.get('event') == 'processed':
-            with reading(path, RECORD):
-                processor.expect(event)
-        else:
-            if last is not None:
-                yield last
-            last = event
-    if last is not None:
-        yield last
-
-
-class _RecordedTick(NamedTuple):
+class RecordedTick(NamedTuple):
     """Arguments of a recorded tick, and its event."""
 
     now: float
@@ -144,7 +262,8 @@ class _RecordedTick(NamedTuple):
     event: Event
 
     @classmethod
-    def of(cls, event: Event) -> _RecordedTick:
+    def of(cls, event: Event) -> RecordedTick:
+        """Read an event; errors of its content are those of Python's conversions."""
         steady, fault = event['steady'], event['fault']
         options = {
             'steady': None if steady is None else float(steady),
@@ -155,10 +274,15 @@ class _RecordedTick(NamedTuple):
         _triple(event['command'])
         return cls(float(event['now']), options, tuple(map(float, event['clock'])), event)
 
-    def repeat(self, controller: Controller) -> TickComparison:
+    def repeat(self, controller: Controller) -> TickResult:
+        """Run the tick with the recorded readings of the clock."""
         readings = iter(self.clock)
         controller._sampler.clock = lambda: next(readings, math.inf)
-        repeated = result_event(controller.tick(self.now, **self.options))
+        return controller.tick(self.now, **self.options)
+
+    def compared(self, result: TickResult) -> TickComparison:
+        """Compare the recorded result with another one."""
+        repeated = result_event(result)
         recorded = {name: self.event.get(name) for name in repeated}
         return TickComparison(self.now, recorded, repeated)
 
@@ -237,10 +361,11 @@ def _configuration(parameters: Event) -> ControllerParameters:
     return replace(ControllerParameters(), parameters)
 
 
-def _read(path: Path) -> Iterator[Event]:
-    """Yield the events of a file up to its end or an incomplete event of a killed process."""
+def _read(path: Path, first: int = 0) -> Iterator[Event]:
+    """Yield the events from number `first` up to the end or an incomplete one."""
     with reading(path, RECORD), path.open('rb') as stream:
         messages = _messages(stream, MAX_UNPACKED_BYTES + MAX_UNPACKED_RATIO * path.stat().st_size)
+        messages = itertools.islice(messages, first, None)
         while True:
             try:
                 event = json.loads(next(messages))
