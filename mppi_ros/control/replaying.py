@@ -5,7 +5,6 @@ from __future__ import annotations
 from base64 import b64decode
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-import dataclasses
 from dataclasses import dataclass
 import io
 import itertools
@@ -29,6 +28,7 @@ from mppi_ros.control.costmap_processing import (
     ProcessingRequest,
 )
 from mppi_ros.control.inputs import Odometry
+from mppi_ros.control.mcap_messages import read_messages
 from mppi_ros.control.parameters import ControllerParameters
 from mppi_ros.control.recording import FORMAT_VERSION, Event, result_event
 from mppi_ros.control.tick_result import Fault, Reason, TickResult
@@ -45,7 +45,6 @@ from mppi_ros.parameters.errors import InputError, MppiError
 
 RECORD = 'a controller record'  # expected content of a file
 MAX_ARRAY_BYTES = MAX_SIDE**2  # [bytes] of the largest costmap
-MAX_CHUNK_BYTES = 256_000_000  # [bytes] more than such a costmap in base64
 MAX_UNPACKED_BYTES, MAX_UNPACKED_RATIO = 100_000_000, 100  # [bytes], and share of the file size
 
 # Types whose objects never change, or which are code: copies of a replay share them.
@@ -364,8 +363,8 @@ def _configuration(parameters: Event) -> ControllerParameters:
 def _read(path: Path, first: int = 0) -> Iterator[Event]:
     """Yield the events from number `first` up to the end or an incomplete one."""
     with reading(path, RECORD), path.open('rb') as stream:
-        messages = _messages(stream, MAX_UNPACKED_BYTES + MAX_UNPACKED_RATIO * path.stat().st_size)
-        messages = itertools.islice(messages, first, None)
+        most = MAX_UNPACKED_BYTES + MAX_UNPACKED_RATIO * path.stat().st_size
+        messages = itertools.islice(read_messages(stream, most), first, None)
         while True:
             try:
                 event = json.loads(next(messages))
@@ -376,43 +375,3 @@ def _read(path: Path, first: int = 0) -> Iterator[Event]:
             if not isinstance(event, dict):
                 return
             yield event
-
-
-def _messages(stream: IO[bytes], left: int) -> Iterator[bytes]:
-    """Yield the messages of an MCAP file, limited to `left` uncompressed bytes."""
-    try:
-        from mcap.records import Chunk, Message
-        from mcap.stream_reader import StreamReader, breakup_chunk
-    except ImportError:
-        raise InputError('records are read by the Python package mcap: pip install mcap') from None
-    for record in StreamReader(
-        stream, emit_chunks=True, record_size_limit=MAX_CHUNK_BYTES
-    ).records:
-        members = [record]
-        if isinstance(record, Chunk):
-            data = _unpacked(record)
-            left -= len(data)
-            if left < 0:
-                raise InputError('the uncompressed size of the record is implausible')
-            members = breakup_chunk(dataclasses.replace(record, compression='', data=data))
-        yield from (member.data for member in members if isinstance(member, Message))
-
-
-def _unpacked(chunk: Any) -> bytes:
-    """Return the content of a chunk; unlike the mcap reader, bound its uncompressed size."""
-    size = chunk.uncompressed_size
-    if chunk.compression and size > MAX_CHUNK_BYTES:
-        raise InputError(f'a chunk of {size / 1e6:g} MB is not a valid record')
-    if chunk.compression == 'zstd':
-        from zstandard import ZstdDecompressor
-
-        data = ZstdDecompressor().stream_reader(chunk.data).read(size + 1)
-    elif chunk.compression == 'lz4':
-        from lz4.frame import LZ4FrameDecompressor
-
-        data = LZ4FrameDecompressor().decompress(chunk.data, size + 1)
-    else:
-        return bytes(chunk.data)
-    if len(data) != size:
-        raise ValueError(f'a chunk of {size} bytes has a different size')
-    return bytes(data)

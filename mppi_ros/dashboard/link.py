@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from typing import Protocol
+from typing import Any, Protocol
 
 from mppi_ros.dashboard.history import History
 from mppi_ros.dashboard.parameter_model import ParameterModel
@@ -12,7 +12,18 @@ from mppi_ros.dashboard.status import Status
 from mppi_ros.parameters.declaration import Value
 
 
-class Link(Protocol):
+class ParameterLink(Protocol):
+    """Parameters and a way to change them; a future has the reason of a refusal, or ''."""
+
+    parameters: ParameterModel
+
+    def change(
+        self, changes: Mapping[str, Value], *, undoable: bool = True
+    ) -> Future[str]:
+        """Set parameters, all or none."""
+
+
+class Link(ParameterLink, Protocol):
     """
     What the page shows and does; its methods may be called from any thread.
 
@@ -20,7 +31,6 @@ class Link(Protocol):
     """
 
     history: History
-    parameters: ParameterModel
     status: Status
 
     @property
@@ -39,13 +49,13 @@ class Link(Protocol):
     def watch(self, change: int) -> None:
         """Note that a page was opened (1) or closed (−1): only then trajectories are read."""
 
-    def change(
-        self, changes: Mapping[str, Value], *, undoable: bool = True
-    ) -> Future[str]:
-        """Set parameters of the controller, all or none."""
-
     def send_goal(self, x: float, y: float, yaw: float) -> str:
         """Publish a goal pose in the frame of the scene [m, m, rad]; return what was done."""
 
     def enable(self, enabled: bool) -> Future[str]:
         """Let the controller publish commands, or stop the robot and release `cmd_vel`."""
+
+    def solve_again(
+        self, stamp: float, changes: Mapping[str, Value], progress: Callable[[float], bool]
+    ) -> Future[Any]:
+        """Solve the tick of a time [s] again, as `TickWorker.solve` does with the recording."""

@@ -17,12 +17,14 @@ from mppi_ros.dashboard.link import Link
 from mppi_ros.dashboard.parameter_model import text_of
 from mppi_ros.dashboard.parameter_panel import ParameterPanel, PresetPanel
 from mppi_ros.dashboard.signals import SIGNALS, shown
+from mppi_ros.dashboard.what_if_panel import WhatIfPanel
 
 STYLE = Path(__file__).with_name('page.css')
 TILES = ('vx', 'command_vx', 'wz', 'clearance', 'cross_track', 'distance_to_goal', 'objective',
          'ess', 'temperature', 'kl', 'solve_ms', 'late_ms', 'missed')
 LEGEND = (('plan', 'plan'), ('driven', 'driven'), ('optimal', 'optimal trajectory'),
           ('light', 'light samples'), ('heavy', 'heavy samples'), ('obstacle', 'moving obstacles'))
+SAMPLED = ('optimal', 'light', 'heavy')  # not drawn beside a solution of What if
 LABELS = {signal.key: signal for signal in SIGNALS}
 EXPLAINED = ('alpha', 'lambda', 'ess_share')  # parameters that the figures show
 MAX_UNACKNOWLEDGED = 40  # messages to a slow browser
@@ -48,7 +50,7 @@ class Page:
         ui.colors(primary='#2b62ad')
         self._dark = ui.dark_mode(None)
         client = ui.context.client
-        client.on_delete(lambda: link.watch(-1))
+        client.on_delete(self._on_delete)
         link.watch(1)
         self._build_bar()
         with ui.element('main').classes('columns'):
@@ -87,9 +89,10 @@ class Page:
         self._view.on('goal', self._on_goal)
         with ui.element('div').classes('legend').props('aria-hidden=true'):
             for color, label in LEGEND:
-                with ui.element('span'):
+                with ui.element('span').classes('sampled' if color in SAMPLED else ''):
                     ui.element('i').style(f'background: var(--scene-{color})')
                     Text('span', label)
+        self._what_if.build_result(self._view)
         with ui.element('div').classes('tools'):
             Text('span', 'Look back').classes('hint')
             self._slider = Range('Look back [s]', -60.0 * MINUTES, 0.0, 0.5, 0.0)
@@ -133,7 +136,7 @@ class Page:
 
     def _build_tabs(self) -> None:
         with ui.tabs().props('dense align=left no-caps') as tabs:
-            for name in ('Parameters', 'Presets', 'Sampling', 'Compare'):
+            for name in ('Parameters', 'Presets', 'Sampling', 'Compare', 'What if'):
                 ui.tab(name)
         with ui.tab_panels(tabs, value='Parameters', keep_alive=True).style('width: 100%'):
             with ui.tab_panel('Parameters'):
@@ -144,6 +147,8 @@ class Page:
                 self._build_lessons()
             with ui.tab_panel('Compare'):
                 self._build_comparison()
+            with ui.tab_panel('What if'):
+                self._what_if = WhatIfPanel(self._link, self._parameters, self._paused_frame)
 
     def _build_lessons(self) -> None:
         self._lessons: dict[str, ui.echart] = {}
@@ -163,6 +168,10 @@ class Page:
         self._comparison = ui.html('', sanitize=False).style('width: 100%')
 
     # What the browser reports.
+
+    def _on_delete(self) -> None:
+        self._link.watch(-1)
+        self._what_if.cancel()
 
     def _on_ready(self) -> None:
         self._ready = True
@@ -185,7 +194,14 @@ class Page:
             self._go_live()
 
     def _on_look(self, event: Any) -> None:
+        self._what_if.clear()
         self._look_at(float(event.args))
+
+    def _paused_frame(self) -> Frame | None:
+        """Return the frame shown; pause if it is live."""
+        if self._at is None:
+            self._look_at(0.0)
+        return None if self._at is None else self._link.history.at(self._at)
 
     def _look_at(self, offset: float) -> None:
         """Show the moment `offset` [s] before the pause."""
@@ -204,6 +220,7 @@ class Page:
         self._refresh_tiles(frame)
 
     def _go_live(self) -> None:
+        self._what_if.clear()
         self._at = None
         self._slider.show(0.0)
         self._time.set_text('now')
@@ -271,6 +288,7 @@ class Page:
             known = self._link.controller if self._link.controller in names else None
             self._select.set_options(list(names), value=known)
         self._parameters.refresh()
+        self._what_if.refresh()
         if self._at is None and (latest := self._link.history.latest) is not None:
             self._refresh_tiles(latest)
         self._refresh_comparison()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 import math
 from typing import Any
 
@@ -209,7 +209,16 @@ class ParameterModel:
         """Take over current values, wherever they were set."""
         for name, value in values.items():
             if name in self._entries and not same(self._entries[name].value, value):
-                self._entries[name] = _with_value(self._entries[name], value)
+                self._entries[name] = replace(self._entries[name], value=value)
+                self.version += 1
+
+    def rebase(self, values: Mapping[str, Value]) -> None:
+        """Count changes from these values; parameters that are changed keep theirs."""
+        for name, value in values.items():
+            entry = self._entries.get(name)
+            if entry is not None and not same(entry.initial, value):
+                current = entry.value if entry.changed else value
+                self._entries[name] = replace(entry, initial=value, value=current)
                 self.version += 1
 
     def remember(self, before: Mapping[str, Value], after: Mapping[str, Value]) -> None:
@@ -287,7 +296,3 @@ class ParameterModel:
         content = {f'/**/{name}': {'ros__parameters': tree}}
         text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
         return FILE_HEAD.format(node=self.node or name) + text
-
-
-def _with_value(entry: Entry, value: Value) -> Entry:
-    return Entry(**{**vars(entry), 'value': value})

@@ -8,7 +8,7 @@ from typing import Any
 from nicegui import ui
 
 from mppi_ros.dashboard.elements import Range, Text, answer_of, button
-from mppi_ros.dashboard.link import Link
+from mppi_ros.dashboard.link import ParameterLink
 from mppi_ros.dashboard.parameter_model import Entry, same, text_of
 from mppi_ros.dashboard.presets import PRESETS, Preset
 from mppi_ros.parameters.declaration import Value
@@ -145,7 +145,7 @@ def _clamped(entry: Entry, span: tuple[float, float, float]) -> float:
 class ParameterPanel:
     """All parameters of the controller, by group or as the result of a search."""
 
-    def __init__(self, link: Link) -> None:
+    def __init__(self, link: ParameterLink, search: str = 'Search parameters') -> None:
         self.link = link
         self._rows: list[ParameterRow] = []
         self._found: list[ParameterRow] = []
@@ -155,7 +155,7 @@ class ParameterPanel:
             self._search = ui.input(placeholder='search: margin, λ, m/s …')
             self._search.on_value_change(self._on_search)
             self._search.props('dense outlined clearable debounce=250 type=search '
-                               'aria-label="Search parameters"').classes('grow')
+                               f'aria-label="{search}"').classes('grow')
             self._only = ui.switch('changed only', on_change=self._on_search)
         with ui.element('div').classes('tools'):
             self._undo = button('undo', self._on_undo, icon='undo')

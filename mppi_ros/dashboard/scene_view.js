@@ -17,6 +17,7 @@ export default {
     this.layers = {};
     this.view = { mode: "fit", x: 0, y: 0, span: 8 };
     this.at = null;
+    this.fans = null;
     this.parameters = {};
     this.goalMode = false;
     this.arrow = null;
@@ -66,6 +67,23 @@ export default {
       if (scene) this.show(scene);
       this.drawCharts();
     },
+    // Called by the page: trajectories of a tick as it was and as it would have been, or null.
+    whatIf(fans) {
+      if (!fans && !this.fans) return;
+      this.fans = fans;
+      this.$el.closest(".card").classList.toggle("comparing", Boolean(fans));
+      delete this.canvas.dataset.fans;
+      if (fans) {
+        const all = Object.values(fans).flatMap((fan) => [fan.optimal, ...fan.candidates]).flat();
+        const [x, y] = [0, 1].map((axis) => extent(all.map((point) => point[axis])));
+        const { clientWidth: width, clientHeight: height } = this.$el;
+        if (all.length) Object.assign(this.view, { mode: "free", x: x.middle, y: y.middle,
+          span: 1.2 * Math.max(y.size, (x.size * height) / width, 1) });
+        this.canvas.dataset.fans = Object.values(fans).map((fan) => fan.candidates.length);
+        this.$el.scrollIntoView({ block: "nearest" });
+      }
+      this.schedule();
+    },
     acknowledge() {
       this.received = (this.received || 0) + 1;
       if (this.received % 10 === 0) this.$emit("acknowledge", this.received);
@@ -108,7 +126,7 @@ export default {
       const read = (name) => style.getPropertyValue(name).trim();
       this.colors = Object.fromEntries(
         ["background", "lethal", "inscribed", "map", "unknown", "plan", "driven", "optimal", "light", "heavy",
-          "robot", "obstacle", "ink", "grid"].map((name) => [name, read("--scene-" + name)]));
+          "robot", "obstacle", "recorded", "changed", "ink", "grid"].map((name) => [name, read("--scene-" + name)]));
       Object.values(this.layers).forEach((layer) => this.paintGrid(layer));
       this.schedule();
       this.drawCharts();
@@ -200,8 +218,11 @@ export default {
       c.lineJoin = c.lineCap = "round";
       if (this.scene.plan) this.line(this.scene.plan.points, this.colors.plan, 3, map, [2, 7]);
       for (const piece of this.driven()) this.line(piece, this.colors.driven, 2, map);
-      this.drawCandidates(map);
-      this.line(this.scene.optimal, this.colors.optimal, 3.5, map);
+      if (this.fans) this.drawFans(map);
+      else {
+        this.drawCandidates(map);
+        this.line(this.scene.optimal, this.colors.optimal, 3.5, map);
+      }
       this.drawObstacles(map);
       this.drawRobot(map);
       this.drawArrow(map);
@@ -249,6 +270,20 @@ export default {
         this.line(candidates[i], mix(this.colors.light, this.colors.heavy, share), 1 + 1.5 * share, map);
       }
       c.globalAlpha = 1;
+    },
+    drawFans(map) {
+      const c = this.context;
+      const { recorded, changed } = this.fans;
+      // The recorded ones are wider: where both agree, both are seen.
+      for (const [fan, color, width] of [[recorded, this.colors.recorded, 3], [changed, this.colors.changed, 1.2]])
+        fan.candidates.forEach((points, i) => {
+          c.globalAlpha = 0.3 + 0.6 * Math.sqrt(fan.weights[i]);
+          this.line(points, color, width, map);
+        });
+      c.globalAlpha = 1;
+      this.line(recorded.optimal, this.colors.background, 8, map);
+      this.line(recorded.optimal, this.colors.recorded, 5, map);
+      this.line(changed.optimal, this.colors.changed, 3.5, map, [9, 8]);
     },
     drawObstacles(map) {
       const c = this.context;
@@ -477,6 +512,11 @@ function rgb(color) {
 function mix(a, b, share) {
   const [from, to] = [rgb(a), rgb(b)];
   return `rgb(${from.map((value, i) => Math.round(value + share * (to[i] - value))).join(",")})`;
+}
+
+function extent(values) {
+  const low = Math.min(...values), high = Math.max(...values);
+  return { middle: (low + high) / 2, size: high - low };
 }
 
 // Index of the first time that is not before `value`.

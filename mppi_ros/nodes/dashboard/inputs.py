@@ -242,13 +242,14 @@ class DashboardInputs:
             )
 
     def _on_statistics(self, data: bytes) -> None:
-        (status,) = deserialize_message(data, DiagnosticArray).status
+        message = deserialize_message(data, DiagnosticArray)
+        (status,) = message.status
         values = {entry.key: entry.value for entry in status.values}
         self.state, self.code = values.get('state', ''), values.get('code', '')
         self.reason = values.get('reason', '')
         self.level = status.level[0]
         signals, self.costs = read_statistics(values)
-        self.signals.update(signals)
+        self.signals.update(signals, stamp=conversions.seconds_from_msg(message.header.stamp))
         self.heard = self._now()
 
     def _on_odometry(self, data: bytes) -> None:

@@ -3,7 +3,7 @@
 # ruff: noqa: E402 - the ROS 2 wheels must be found before rclpy is imported
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -27,6 +27,7 @@ from mppi_ros.dashboard.access import is_loopback
 from mppi_ros.dashboard.history import RATE, Frame, History, Scene
 from mppi_ros.dashboard.parameter_model import ParameterModel
 from mppi_ros.dashboard.status import SILENCE, status_of
+from mppi_ros.dashboard.what_if import TickWorker
 from mppi_ros.nodes.dashboard.inputs import DashboardInputs, controllers_of
 from mppi_ros.nodes.dashboard.parameter_client import ParameterClient
 from mppi_ros.parameters.declaration import Value, describe, parameter
@@ -58,6 +59,10 @@ class DashboardParameters:
         '', 'full name of the controller to show, such as /robot1/mppi_controller; empty takes '
         'the first one found', live=False,
     )  # fmt: skip
+    recording: str = parameter(
+        '', 'recording of the controller from which What if solves ticks again; empty takes the '
+        'file in its parameter record', live=False,
+    )  # fmt: skip
 
 
 class Dashboard(ParameterMixin[DashboardParameters], Node):
@@ -84,6 +89,7 @@ class Dashboard(ParameterMixin[DashboardParameters], Node):
         self._was_gone = False
         self._ticks = -math.inf
         self._server: Any = None
+        self._worker = TickWorker()
         self.create_subscription(DiagnosticArray, '/diagnostics', self._on_diagnostics, 10)
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self.create_timer(1.0 / RATE, self._add_frame, clock=steady)
@@ -106,6 +112,7 @@ class Dashboard(ParameterMixin[DashboardParameters], Node):
         """Stop the web server."""
         if self._server is not None:
             self._server.stop()
+        self._worker.close()
 
     @property
     def controller(self) -> str:
@@ -155,6 +162,15 @@ class Dashboard(ParameterMixin[DashboardParameters], Node):
 
         client.call_async(SetBool.Request(data=enabled)).add_done_callback(done)
         return answer
+
+    def solve_again(
+        self, stamp: float, changes: Mapping[str, Value], progress: Callable[[float], bool]
+    ) -> Future[Any]:
+        """Solve the tick of a time [s] again with changed parameters."""
+        recording = self.configuration.recording
+        if not recording and 'record' in self.parameters:
+            recording = str(self.parameters['record'].value)
+        return self._worker.solve(recording, stamp, changes, progress)
 
     def _search(self) -> None:
         """Look for controllers, their topics and their parameters."""
