@@ -334,6 +334,33 @@ def test_drafts_are_set_on_the_robot_when_asked(open_page, watcher):
     watcher.wait_for(lambda: value_of(watcher, 'alpha') == 0.5, 'the old value')
 
 
+def test_the_open_page_needs_the_token_and_a_missing_recording_is_named(
+        open_page, nodes, watcher, browser):
+    nodes.start('mppi_dashboard', '-r', '__ns:=/robot1', '-r', '__node:=open', '-p', 'port:=0',
+                '-p', 'host:=0.0.0.0', '-p', 'recording:=/nowhere/run.mcap', name='open')
+    address = address_of(nodes, watcher, 'open').replace('0.0.0.0', '127.0.0.1')
+    bare, _, token = address.partition('?token=')
+    assert len(token) > 16
+    context = browser.new_context()
+    stranger = context.new_page()
+    for query in ('', '?token=', f'?token={token}x'):
+        answer = stranger.goto(bare + query)
+        assert answer.status == 403
+        expect(stranger.locator('body')).to_have_text(re.compile('must contain .token='))
+        assert stranger.locator('.scene').count() == 0
+    context.close()
+    page = open_page(address=address)
+    assert page.url == bare
+    expect(page.locator('.scene canvas[data-x]')).to_be_attached()
+    assert page.goto(bare).ok  # the cookie
+    page.get_by_role('tab', name='What if').click()
+    draft(page, 'alpha', '1')
+    page.get_by_role('button', name='solve again').click()
+    expect(page.locator('.refusal', has_text='/nowhere/run.mcap')).to_contain_text(
+        'No such file or directory')
+    nodes.end('open')
+
+
 def contrast(a: str, b: str) -> float:
     """Return the contrast ratio of two colours '#rrggbb' by WCAG."""
     def luminance(color: str) -> float:
