@@ -12,7 +12,7 @@ from mppi_ros.parameters.errors import InputError
 # Keys that identify a row.
 IDENTITY = (
     'scenario', 'problem', 'program', 'samples', 'steps', 'threads', 'pace', 'phase',
-    'costmap_cells', 'what', 'unit', 'law',
+    'costmap_cells', 'page', 'turn', 'what', 'unit', 'law',
 )
 MEASURED = ('median_ms', 'p99_ms', 'value', 'time_s', 'solve_median_ms', 'measured', 'cost')
 

@@ -6,6 +6,7 @@ from array import array
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+import itertools
 import math
 import os
 from pathlib import Path
@@ -28,6 +29,7 @@ from rclpy.qos import DurabilityPolicy, QoSProfile, qos_profile_sensor_data
 from rclpy.signals import SignalHandlerOptions
 from rclpy.time import Time
 
+from mppi_ros.benchmark.live_page import LivePage
 from mppi_ros.control.inputs import Command
 from mppi_ros.control.parameters import ControllerParameters, read_yaml
 from mppi_ros.driving.costmap import Costmap
@@ -185,7 +187,7 @@ def _seconds(stamp: Any) -> float:
 
 def measure(
     rate: float, seconds: float, cells: Sequence[int], params: Path | None, progress: Progress,
-    stress: int = 0,
+    stress: int = 0, turns: int = 0,
 ) -> list[dict[str, Any]]:
     """
     Run the node with each size of the costmap and return the rows of all runs.
@@ -204,6 +206,9 @@ def measure(
         Called with the current measurement and the completed fraction.
     stress : int
         Number of processes that each keep a core busy during the measurement.
+    turns : int
+        If positive, each size is measured so often without and with the live page in a browser,
+        in turns; `page` and `turn` of the rows say which.
 
     Raises
     ------
@@ -222,13 +227,20 @@ def measure(
                 progress(f'start-up, {name}', 0.1 * place)
                 with _LatencyRun(cells[0], 0.0, rate, params, Path(folder), cache) as run:
                     rows.append(_value(f'start-up to first command, {name}', run.start_up, 's'))
-            for place, side in enumerate(cells):
-                progress(f'costmap of {side}² cells', 0.2 + 0.8 * place / len(cells))
+            pages = ('closed', 'open') if turns else (None,)
+            runs = list(itertools.product(cells, range(turns or 1), pages))
+            for place, (side, turn, page) in enumerate(runs):
+                progress(f'costmap of {side}² cells', 0.2 + 0.8 * place / len(runs))
                 with (
                     _LatencyRun(side, seconds, rate, params, Path(folder), cache) as run,
                     _stress(stress),
                 ):
-                    rows += [{**row, 'costmap_cells': side} for row in run.rows()]
+                    if page == 'open':
+                        run.open_page()
+                    of_run: dict[str, Any] = {'costmap_cells': side}
+                    if page:
+                        of_run |= {'page': page, 'turn': turn}
+                    rows += [{**row, **of_run} for row in run.rows()]
     finally:
         rclpy.try_shutdown()
     return rows
@@ -243,7 +255,8 @@ class _LatencyRun:
     ) -> None:
         way = MAX_PLAN_SPEED * (SETTLING_DURATION + 2.0 * seconds + 10.0)
         self._driver = Driver(cells, min(math.ceil(way / (math.tau * CIRCLE_RADIUS)), MAX_LAPS))
-        self._seconds = seconds
+        self._seconds, self._folder, self._environment = seconds, folder, environment
+        self._page: LivePage | None = None
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self._driver)
         self._children = Children(folder)
@@ -279,6 +292,13 @@ class _LatencyRun:
         self._children.stop()
         self._executor.remove_node(self._driver)
         self._driver.destroy_node()
+
+    def open_page(self) -> None:
+        """Open the live page of the node in a browser."""
+        self._page = LivePage(
+            self._children, self._folder, self._environment, self._spin,
+            lambda: self._driver.count_subscribers('/mppi_controller/candidate_trajectories') > 0,
+        )  # fmt: skip
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """Measure the times, then the load for half as long, at most MAX_LOAD_DURATION."""
@@ -317,11 +337,15 @@ class _LatencyRun:
         yield _value('cores busy meanwhile', busy, f'of {psutil.cpu_count()}')
         self._driver.be_silent()
         self._spin(0.5)
+        pages = self._page.processor_times() if self._page else {}
         before, begun = self._node.cpu_times(), time.monotonic()
         self._spin(min(max(2.0, 0.5 * seconds), MAX_LOAD_DURATION))
         after, passed = self._node.cpu_times(), time.monotonic() - begun
         used = after.user + after.system - before.user - before.system
         yield _value('CPU share of the node', round(100.0 * used / passed, 2), '% of a core')
+        for name, used in self._page.processor_times().items() if self._page else ():
+            share = round(100.0 * (used - pages[name]) / passed, 2)
+            yield _value(f'CPU share of {name}', share, '% of a core')
         yield _value('memory that the node gained meanwhile', gained / 2**20, 'MiB')
         resident = self._node.memory_info().rss / 2**20
         yield _value('resident memory of the node', round(resident, 1), 'MiB')

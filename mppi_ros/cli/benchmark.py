@@ -205,6 +205,11 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
         '--stress', type=integer(0, 256), metavar='N', default=0,
         help='number of cores to keep busy with other processes; default: %(default)s',
     )
+    latency.add_argument(
+        '--dashboard', type=integer(0, 1000), metavar='N', default=0,
+        help='measure each costmap N times without and with the live page open in headless '
+        'Chromium, in turns; default: %(default)s',
+    )
     soak = command(
         'soak', 'measure memory and time over a long closed loop', commands.soak,
         commands.show_soak,

@@ -167,19 +167,20 @@ def latency(options: argparse.Namespace) -> Rows:
     with _progress() as progress:
         return measure(
             options.rate, options.seconds, options.cells, options.params, progress,
-            stress=options.stress,
+            stress=options.stress, turns=options.dashboard,
         )  # fmt: skip
 
 
 def show_latency(options: argparse.Namespace, rows: Rows) -> None:
     """Print the measured rows."""
     timed = [row for row in rows if 'median_ms' in row]
-    columns = ('what', 'costmap_cells', 'median_ms', 'p90_ms', 'p99_ms', 'p999_ms', 'max_ms')
+    run = ('what', 'costmap_cells', 'page', 'turn')
+    columns = (*run, 'median_ms', 'p90_ms', 'p99_ms', 'p999_ms', 'max_ms')
     busy = f', {options.stress} busy processes' if options.stress else ''
     title = f'the node over DDS, {options.rate:g} Hz, {options.seconds:g} s{busy}'
     show_rows(title, columns, timed)
     single = [row for row in rows if 'value' in row]
-    show_rows('the process of the node', ('what', 'costmap_cells', 'value', 'unit'), single)
+    show_rows('the process of the node', (*run, 'value', 'unit'), single)
 
 
 def soak(options: argparse.Namespace) -> Rows:

@@ -119,6 +119,8 @@ def _start(scene: DemoScene, children: Children) -> None:
     }
     if scene.view == 'web':
         arguments['mppi_dashboard'] = []
+        record = f'record:={scene.output / "controller.mcap"}'  # for What if on the page
+        arguments['mppi_controller'] += ['-p', record]
         print('live page: http://localhost:8750', flush=True)
     modules = {'mppi_controller': 'controller.node', 'mppi_dashboard': 'dashboard.node'}
     for name, words in arguments.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+import shutil
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -199,14 +200,22 @@ def test_invalid_scenarios_are_rejected(tmp_path, capsys):
     assert 'costmap has shape [5]' in capsys.readouterr().err
 
 
-def test_latency_rows_of_the_real_node(ros_domain, tmp_path):
+@pytest.mark.parametrize('page', [False, True])
+def test_latency_rows_of_the_real_node(ros_domain, tmp_path, page):
     pytest.importorskip('rclpy')
     pytest.importorskip('psutil')
+    if page:
+        pytest.importorskip('nicegui', reason='needs nicegui: make test-dashboard')
+        from mppi_ros.benchmark.live_page import BROWSERS
+
+        if not any(map(shutil.which, BROWSERS)):
+            pytest.skip('needs Chromium')
     program = (
         'import json, os, sys; from pathlib import Path; from mppi_ros.ros import use_wheels; '
         'use_wheels(); import rclpy; from mppi_ros.benchmark import latency as b; '
         'rclpy.init(args=[])\n'
         'with b._LatencyRun(60, 2.0, 20.0, None, Path(sys.argv[1]), dict(os.environ)) as run:\n'
+        f'    {page} and run.open_page()\n'
         '    print(json.dumps([{"start_up": run.start_up}, *run.rows()]))\n'
     )
     # A process of its own: rclpy must not stay in the one that runs all tests.
@@ -222,6 +231,9 @@ def test_latency_rows_of_the_real_node(ros_domain, tmp_path):
     assert values['longest gap between commands']['value'] >= 1.0
     assert values['unsafe commands']['value'] == 0
     assert values['resident memory of the node']['value'] > 10.0
+    assert ('CPU share of browser' in values) == page
+    for name in ('mppi_dashboard', 'browser') if page else ():
+        assert values[f'CPU share of {name}']['value'] > 0.0
 
 
 def test_peers_that_are_not_installed_are_named_in_one_line(monkeypatch, capsys):
