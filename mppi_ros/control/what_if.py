@@ -39,7 +39,7 @@ from mppi_ros.parameters.errors import InputError
 CANDIDATES = 30  # of all samples
 TOLERANCE = 1e-4  # [s] between the time of a tick and that looked for
 REPETITIONS = 5  # of a solve, of which the fastest is reported
-KEPT, KEPT_EVERY = 20, 200  # states, and ticks between them: to look back is fast
+KEPT, KEPT_EVERY = 12, 300  # states and ticks between them: three minutes at 20 Hz
 ONE_THREAD = {'threads': 1}  # the result has the same bits as on several
 
 

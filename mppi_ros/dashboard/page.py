@@ -43,6 +43,7 @@ class Page:
         self._ready = False
         self._sent = self._acknowledged = 0
         self._at: float | None = None  # [s] time looked at, None for now
+        self._looked_at: Frame | None = None  # the frame shown while paused
         self._reference = 0.0  # [s] time of 0 of the slider
         self._mark: float | None = None
         self._texts: dict[Text, str] = {}
@@ -201,7 +202,7 @@ class Page:
         """Return the frame shown; pause if it is live."""
         if self._at is None:
             self._look_at(0.0)
-        return None if self._at is None else self._link.history.at(self._at)
+        return self._looked_at
 
     def _look_at(self, offset: float) -> None:
         """Show the moment `offset` [s] before the pause."""
@@ -213,6 +214,7 @@ class Page:
         self._at = self._reference + offset
         frame = self._link.history.at(self._at)
         assert frame is not None
+        self._looked_at = frame
         self._view.run_method('look', self._at, self._encoder.scene(frame))
         self._time.set_text(f'{offset:.1f} s'.replace('-', '−') if offset else 'paused')
         self._pause.set_text('live')
@@ -221,7 +223,7 @@ class Page:
 
     def _go_live(self) -> None:
         self._what_if.clear()
-        self._at = None
+        self._at = self._looked_at = None
         self._slider.show(0.0)
         self._time.set_text('now')
         self._pause.set_text('pause')

@@ -47,8 +47,8 @@ class WhatIfPanel:
     ) -> None:
         self._link, self._robot, self._pause = link, robot, pause
         self._draft = Draft(link.parameters)
-        self._running = False
-        self._progress = ''
+        self._job: object | None = None  # the work in progress
+        self._note = ''
         Text('p', WORDS).classes('hint')
         with ui.element('div').classes('tools'):
             self._solve = button('solve again', self._on_solve, icon='replay')
@@ -80,11 +80,10 @@ class WhatIfPanel:
         self._draft.refresh()
         self._panel.refresh()
         changes = self._draft.changes()
-        self._solve.set_enabled(bool(changes) and not self._running)
+        self._solve.set_enabled(bool(changes) and self._job is None)
         self._apply.set_enabled(bool(changes))
-        self._cancel.set_visibility(self._running)
-        self._status.set_text(self._progress if self._running else (
-            '' if changes else 'Change a value first.'))
+        self._cancel.set_visibility(self._job is not None)
+        self._status.set_text(self._note if changes else 'Change a value first.')
 
     def clear(self) -> None:
         """Show the scene of the page again."""
@@ -92,8 +91,8 @@ class WhatIfPanel:
         self._view.run_method('whatIf', None)
 
     def cancel(self) -> None:
-        """End the work; the page is closed."""
-        self._running = False
+        """Give up the work in progress."""
+        self._job, self._note = None, ''
 
     def _on_cancel(self) -> None:
         self.cancel()
@@ -104,31 +103,34 @@ class WhatIfPanel:
 
     async def _on_solve(self) -> None:
         frame = self._pause()
-        if frame is None or self._running:
+        if frame is None or self._job is not None:
             return
-        stamp, changes = frame.value('stamp'), self._draft.changes()
-        self._running, self._progress = True, 'Starting …'
+        stamp, job = frame.value('stamp'), object()
+        self._job, self._note = job, 'Starting …'
         self._refusal.set_text('')
-        self.refresh()
 
         def progress(reached: float) -> bool:
-            self._progress = f'Repeating the recording: {stamp - reached:.0f} s to go …'
-            return self._running
+            if self._job is job and reached < stamp:
+                self._note = f'Repeating the recording: {stamp - reached:.0f} s to go …'
+            return self._job is job
 
+        future = self._link.solve_again(stamp, self._draft.changes(), progress)
+        self.refresh()
         try:
-            future = self._link.solve_again(stamp, changes, progress)
             found = await asyncio.wrap_future(future)
         except MppiError as error:
-            if self._running:
-                self._refusal.set_text(f'Refused: {error}')
+            if self._job is job:
+                self.cancel()
                 self.clear()
+                self._refusal.set_text(f'Not solved: {error}')
         else:
-            self._show(found)
-        self._running = False
+            if self._job is job:
+                self._job, self._note = None, 'Solved: see the scene and the table below it.'
+                self._show(found)
         self.refresh()
 
     def _show(self, found: WhatIf) -> None:
-        values = ', '.join(
+        values = '; '.join(
             f'{name}: {text_of(old)} → {text_of(new)}'
             for name, (old, new) in found.values.items()
         ) or 'nothing: the recorded tick had these values'

@@ -310,7 +310,7 @@ def test_a_recorded_tick_is_solved_again_with_drafts(open_page, watcher, size, s
     expect(page.locator('.scene canvas')).to_have_attribute('data-fans', '30,30')
     result = page.get_by_role('region', name='What if')
     expect(result).to_contain_text('has the recorded result to the last bit')
-    expect(result).to_contain_text('alpha: 0.5 → 1, samples: 256 → 512')
+    expect(result).to_contain_text('alpha: 0.5 → 1; samples: 256 → 512')
     expect(result.get_by_role('row', name='samples K')).to_contain_text('512')
     expect(result.get_by_role('row', name='state')).to_contain_text('driving')
     expect(page.locator('.scene')).to_be_in_viewport(ratio=0.9)
