@@ -9,6 +9,7 @@ import numpy as np
 from plain_robot import QUICK, PlainRobot, room, with_block
 import pytest
 
+from mppi_ros.control import replaying
 from mppi_ros.control.recording import RecordedController, Recorder
 from mppi_ros.control.replaying import Replay, repeat
 from mppi_ros.control.what_if import KEPT_EVERY, TickSolver
@@ -30,14 +31,14 @@ def drive(robot: PlainRobot, seconds: float = 3.0, processor=None) -> None:
     controller.set_goal(robot.now, 4.0, 0.5, 0.0)
     for n in range(round(seconds / robot.period)):
         if n % 4 == 0:
-            controller.set_costmap(robot.now, with_block(room(), 2.0, -0.3, 0.4))
+            controller.set_costmap(robot.now, with_block(room(), 2.0, 0.02 * n - 0.6, 0.4))
             scan = Lidar().scan(world, np.array(robot.pose), rng, robot.now - 100.0)
             controller.set_scan(dataclasses.replace(scan, stamp=robot.now))
-        if processor is not None and n % 3 == 1:
-            processor.process()
         if n == 20:
             controller.configure(declaration.replace(QUICK, {'horizon_steps': 25, 'alpha': 0.7}))
         robot.run(robot.period)
+        if processor is not None and n % 4 == 3:
+            processor.process()
     controller.clear_plan()
     robot.run(0.3)
 
@@ -128,20 +129,35 @@ def test_a_refused_value_leaves_the_solver_as_it_was(tmp_path):
     assert solver.solve({'alpha': 1.0}).differences == []
 
 
-def test_a_record_that_grows_is_followed_to_the_last_bit(tmp_path):
+def test_a_record_that_grows_event_by_event_is_followed_to_the_last_bit(tmp_path, monkeypatch):
     times = recorded(tmp_path / 'run.mcap', DeferredProcessor())
+    events = list(replaying._read(tmp_path / 'run.mcap'))
+    written = 0
+    monkeypatch.setattr(replaying, '_read', lambda path, first: iter(events[first:written]))
+    solver = TickSolver(tmp_path / 'run.mcap')
+    while (stands := solver.seek(times[-8], LONG)) is not None:
+        assert stands.ended
+        written += 1
+    assert written > len(events) - 30
+    found = solver.solve({})
+    assert found.differences == []
+    assert found.recorded.result.statistics.samples > 0
+
+
+def test_a_record_that_grows_in_blocks_is_followed_to_the_last_bit(tmp_path):
+    times = recorded(tmp_path / 'run.mcap')
     whole = (tmp_path / 'run.mcap').read_bytes()
     path = tmp_path / 'growing.mcap'
     solver = TickSolver(path)
-    reached = 0.0
     for share in (0.02, 0.3, 0.31, 0.6, 0.8):
         path.write_bytes(whole[:round(share * len(whole))])
-        stands = solver.seek(times[-2], LONG)
-        assert stands is not None and stands.ended and not stands.reached < reached
-        reached = stands.reached
+        stands = solver.seek(times[-8], LONG)
+        assert stands is not None and stands.ended
     path.write_bytes(whole)
-    assert solver.seek(times[-2], LONG) is None
-    assert solver.solve({}).differences == []
+    assert solver.seek(times[-8], LONG) is None
+    found = solver.solve({})
+    assert found.differences == []
+    assert found.recorded.result.statistics.samples > 0
 
 
 def test_the_search_reports_where_it_is_and_goes_back_to_a_state_that_it_kept(
