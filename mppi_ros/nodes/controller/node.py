@@ -48,7 +48,7 @@ CLOCK_READ_TOLERANCE = 1e-3  # [s] between readings of two clocks that count as 
 MAX_CLOCK_READINGS = 5  # attempts
 MAX_LOAD_TIME = 10.0  # [s] longer than loading cached kernels, shorter than compiling them
 COMPILING_MESSAGE = (
-    'compiling the kernels, which takes about half a minute: no cached kernels for this version'
+    'compiling the kernels, about 15 s on two cores: none are cached for this version'
 )
 TICK_LATE_FAULT = Fault(
     Reason.TICK_LATE, 'the control loop missed its deadline: zero velocity was published'
