@@ -268,9 +268,7 @@ class _LatencyRun:
         run = 'from mppi_ros.nodes.controller.node import main; main()'
         command = [sys.executable, '-c', run, '--ros-args', *arguments]
         self._children.start('mppi_controller', command, environment)
-        self._node = next(
-            child for child in psutil.Process().children() if run in child.cmdline()
-        )
+        self._node = psutil.Process(self._children.pid('mppi_controller'))
         self.start_up = math.nan
 
     def __enter__(self) -> _LatencyRun:

@@ -67,9 +67,7 @@ class LivePage:
         )
         for name, command, ready in steps:
             children.start(name, command, environment)
-            self._processes[name] = next(
-                child for child in psutil.Process().children() if command[-1] in child.cmdline()
-            )
+            self._processes[name] = psutil.Process(children.pid(name))
             while not ready():
                 spin(0.1)
                 if time.monotonic() > end:

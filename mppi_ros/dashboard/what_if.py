@@ -84,8 +84,7 @@ class TickWorker:
         """End the process."""
         self._closed = True
         self._thread.shutdown(wait=False, cancel_futures=True)
-        if self._process is not None:
-            self._process.terminate()
+        self._end_process()
 
     def _solve(
         self, path: str, now: float, changes: dict[str, Value], progress: Progress
@@ -121,7 +120,14 @@ class TickWorker:
             return self._pipe.recv()
         except (OSError, EOFError):
             self._pipe = None
+            self._end_process()
             raise MppiError('the process that repeats the recording has ended') from None
+
+    def _end_process(self) -> None:
+        """End the process and wait for it, so that it leaves no zombie."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.join()
 
 
 def _start() -> tuple[Connection, Any]:

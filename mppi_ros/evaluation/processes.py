@@ -61,6 +61,10 @@ class Children:
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
+    def pid(self, name: str) -> int:
+        """Return the process id of a process."""
+        return self._running[name].pid
+
     def check(self) -> None:
         """
         Check that all processes are running.

@@ -147,6 +147,16 @@ def test_work_is_cancelled_by_the_page(worker, recording):
     assert words == 'cancelled'
 
 
+def test_its_process_ends_with_the_worker_and_leaves_no_zombie(recording):
+    worker = what_if.TickWorker()
+    path, now = recording
+    worker.solve(str(path), now, {}, lambda _: True).result(LONG)
+    process = worker._process
+    assert process.is_alive()
+    worker.close()
+    assert process.exitcode is not None
+
+
 def test_a_process_that_ended_is_started_again(worker, recording):
     path, now = recording
     assert worker.solve(str(path), now, {}, lambda reached: True).result(LONG)

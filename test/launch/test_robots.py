@@ -23,7 +23,7 @@ from launch import LaunchDescription  # noqa: E402
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # for the command launch_test
 from system import scenarios  # noqa: E402
-from system.harness import WORLD, Watcher, compile_kernels  # noqa: E402
+from system.harness import WORLD, Watcher, compile_kernels, running  # noqa: E402
 
 from mppi_ros.evaluation.processes import free_domain  # noqa: E402
 
@@ -54,13 +54,9 @@ def generate_test_description():
 
 def end_simulator(namespace):
     """End the simulator of one robot; the launch file starts it again."""
-    import psutil
-
-    ours = psutil.Process().children(recursive=True)
     (simulator,) = [
-        process for process in ours
-        if any('kinematic_simulator' in word for word in process.cmdline())
-        and f'__ns:=/{namespace}' in process.cmdline()]
+        process for process in running('kinematic_simulator', recursive=True)
+        if f'__ns:=/{namespace}' in process.cmdline()]
     simulator.terminate()
 
 

@@ -1,7 +1,8 @@
 """Real executables as processes, and a node beside them that watches, asks and pretends."""
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 import math
 import os
 from pathlib import Path
@@ -20,6 +21,7 @@ from nav_msgs.msg import OccupancyGrid, Odometry
 from nav_msgs.msg import Path as PathMessage
 import numpy as np
 from oracle import complaint_of
+import psutil
 from rcl_interfaces.msg import Parameter as ParameterMessage
 from rcl_interfaces.msg import ParameterType, ParameterValue
 from rcl_interfaces.srv import DescribeParameters, GetParameters, SetParametersAtomically
@@ -45,6 +47,15 @@ START, GOAL = (0.0, 0.0, 0.0), (4.0, 0.5, 0.0)
 def compile_kernels() -> None:
     """Compile the kernels or find them in the cache, so that no process has to under test."""
     warm_up(ControllerParameters())
+
+
+def running(word: str, *, recursive: bool = False) -> Iterator[psutil.Process]:
+    """Yield the children of this process with a word in their command line."""
+    for child in psutil.Process().children(recursive=recursive):
+        # One that ended may be a zombie, which has no command line.
+        with suppress(psutil.NoSuchProcess):
+            if any(word in argument for argument in child.cmdline()):
+                yield child
 
 
 class Watcher:

@@ -8,12 +8,11 @@ from geometry_msgs.msg import PoseStamped
 from nav_msgs.msg import OccupancyGrid, Odometry
 from nav_msgs.msg import Path as PathMessage
 import numpy as np
-import psutil
 import pytest
 from rclpy.qos import qos_profile_sensor_data
 from rclpy.serialization import serialize_message
 from system import scenarios
-from system.harness import PretendedRobot, Processes, Watcher
+from system.harness import PretendedRobot, Processes, Watcher, running
 
 from mppi_ros.driving.costmap import Costmap
 from mppi_ros.ros import conversions
@@ -45,9 +44,7 @@ def robot(tmp_path, ros_domain, request):
 
 def controller():
     """Return the process of the controller."""
-    return next(
-        child for child in psutil.Process().children()
-        if any('mppi_controller' in word for word in child.cmdline()))
+    return next(running('mppi_controller'))
 
 
 def drives_on(watcher, ticks):
