@@ -105,7 +105,7 @@ class KernelCache(FunctionCache):
                     return self._impl.rebuild(context, found)
             except Exception as error:  # unpickling raises any type
                 _warn_once('read', files.folder, error, 'it is recompiled')
-        for call in _on_miss[-1:]:
+        for call in _on_miss:
             call()
         return None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 import gc
 import os
@@ -76,23 +76,6 @@ def interruptible() -> Iterator[None]:
         done = True
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-@contextmanager
-def log_after(seconds: float, message: str, log: Callable[[str], Any]) -> Iterator[None]:
-    """
-    Call `log` with a message, from another thread, if the block takes longer than `seconds`.
-
-    The thread has ended when the block is left.
-    """
-    timer = threading.Timer(seconds, log, (message,))
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
-        timer.join()
 
 
 class StartStoppable(Protocol):

@@ -37,6 +37,8 @@ from mppi_ros.control.inputs import Odometry as Motion  # noqa: E402
 from mppi_ros.control.parameters import ControllerParameters  # noqa: E402
 from mppi_ros.control.tick_result import Reason  # noqa: E402
 from mppi_ros.driving.costmap import Costmap  # noqa: E402
+from mppi_ros.jit.cache import KernelCache  # noqa: E402
+from mppi_ros.jit.cache_files import CacheFiles  # noqa: E402
 from mppi_ros.nodes.controller import node as controller_node  # noqa: E402
 from mppi_ros.nodes.controller.inputs import ODOMETRY_QOS  # noqa: E402
 from mppi_ros.nodes.controller.node import MppiController  # noqa: E402
@@ -568,17 +570,23 @@ def test_transitions_in_any_order_leave_state_silence_and_memory_as_they_should_
 
 
 @pytest.mark.parametrize('compiles', [False, True])
-def test_only_a_start_that_compiles_says_so(node, monkeypatch, compiles):
-    said, told = [], threading.Event()
+def test_only_a_start_that_compiles_says_so(node, monkeypatch, tmp_path, compiles):
+    said = []
 
-    def info(words):
+    def info(words, once=False):
         said.append(words)
-        if 'compiling' in words:
-            told.set()
 
-    monkeypatch.setattr(controller_node, 'MAX_LOAD_TIME', 0.0 if compiles else 1000.0)
-    monkeypatch.setattr(
-        'mppi_ros.nodes.controller.node.warm_up', lambda _: compiles and told.wait(20.0))
+    def look_up(_):
+        files = CacheFiles(tmp_path, 'kernel', 'sources')
+        monkeypatch.setattr(kernels, '_files', [files])
+        if not compiles:
+            files.save('key', 'code')
+        kernels._load_overload(None, SimpleNamespace(codegen=lambda: None))
+
+    kernels = KernelCache(look_up)
+    monkeypatch.setattr(kernels, '_index_key', lambda signature, codegen: 'key')
+    monkeypatch.setattr(kernels._impl, 'rebuild', lambda context, found: found)
+    monkeypatch.setattr('mppi_ros.nodes.controller.node.warm_up', look_up)
     monkeypatch.setattr(node, 'get_logger', lambda: SimpleNamespace(
         info=info, warning=said.append, error=said.append, fatal=said.append))
     assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS

@@ -3,7 +3,6 @@ from __future__ import annotations
 
 import gc
 import signal
-import threading
 from threading import Event, Timer
 import time
 import weakref
@@ -88,16 +87,3 @@ def test_spinning_ends_from_another_thread_though_nothing_comes(context):
     spin(executor, stop)
     assert time.monotonic() - begun < 10.0
     spin(executor, stop)  # and need not begin
-
-
-def test_a_late_message_has_no_thread_after_its_block():
-    said, before = [], threading.active_count()
-    for _ in range(300):
-        with process.log_after(60.0, 'late', said.append):
-            pass
-        assert threading.active_count() == before
-    with process.log_after(0.0, 'late', said.append):
-        while not said:
-            time.sleep(0.001)
-    assert said == ['late']
-    assert threading.active_count() == before

@@ -27,6 +27,7 @@ from mppi_ros.control.parameters import NODE_NAME, ControllerParameters
 from mppi_ros.control.recording import RecordedController, Recorder
 from mppi_ros.control.tick_result import Fault, Reason
 from mppi_ros.control.warm_up import warm_up
+from mppi_ros.jit.cache import on_miss
 from mppi_ros.nodes.controller.diagnostics import ControllerDiagnostics
 from mppi_ros.nodes.controller.follow_path_server import (
     CANCEL_TIMEOUT,
@@ -41,12 +42,11 @@ from mppi_ros.parameters.errors import MppiError
 from mppi_ros.ros import conversions
 from mppi_ros.ros.lifecycle import ManagedNode, transition
 from mppi_ros.ros.parameters import ParameterMixin
-from mppi_ros.ros.process import interruptible, log_after, run
+from mppi_ros.ros.process import interruptible, run
 from mppi_ros.ros.realtime import IN_FORCE, take_privileges
 
 CLOCK_READ_TOLERANCE = 1e-3  # [s] between readings of two clocks that count as simultaneous
 MAX_CLOCK_READINGS = 5  # attempts
-MAX_LOAD_TIME = 10.0  # [s] longer than loading cached kernels, shorter than compiling them
 COMPILING_MESSAGE = (
     'compiling the kernels, about 15 s on two cores: none are cached for this version'
 )
@@ -100,10 +100,7 @@ class MppiController(ParameterMixin[ControllerParameters], ManagedNode):
             controller = self._make_controller(processor, entities)
             begun = time.monotonic()
             self.get_logger().info('loading kernels')
-            with (
-                interruptible(),
-                log_after(MAX_LOAD_TIME, COMPILING_MESSAGE, self.get_logger().info),
-            ):
+            with interruptible(), on_miss(self._report_compilation):
                 warm_up(controller.configuration)
             self.get_logger().info(f'kernels ready after {time.monotonic() - begun:.1f} s')
             self._make_entities(controller, entities)
@@ -114,6 +111,9 @@ class MppiController(ParameterMixin[ControllerParameters], ManagedNode):
         for what, status in self._health.privileges.items():
             if status != IN_FORCE:
                 self.get_logger().warning(f'realtime.{what} is {status}')
+
+    def _report_compilation(self) -> None:
+        self.get_logger().info(COMPILING_MESSAGE, once=True)
 
     def _make_controller(self, processor: ThreadedProcessor, entities: ExitStack) -> Controller:
         interface = self.configuration.interface
