@@ -13,7 +13,8 @@ STAMP := $(VENV)/.installed
 DEMO := $(VENV)/.demo
 ROS_SETUP := $(wildcard /opt/ros/$(ROS_DISTRO)/setup.sh)
 WHEELS := $(filter jazzy kilted,$(ROS_DISTRO))
-NODES := mppi_controller kinematic_simulator path_planner cmd_vel_watchdog mppi_dashboard
+EXECUTABLES := mppi_controller kinematic_simulator path_planner cmd_vel_watchdog \
+    $(addprefix mppi_,dashboard demo evaluate benchmark tune compile import_nav2)
 WITH_ROS := .ci/with_ros $(VENV) "$(ROS_SETUP)"
 comma := ,
 
@@ -40,7 +41,7 @@ $(DEMO): $(SOURCES)
 # An editable install leaves out what ROS 2 looks for under share/ and lib/<package>: link it.
 define LINK_SHARE
 @mkdir -p $(VENV)/lib/mppi_ros $(VENV)/share/ament_index/resource_index/packages
-@ln -sf $(patsubst %,../../bin/%,$(NODES)) $(VENV)/lib/mppi_ros
+@ln -sf $(addprefix ../../bin/,$(EXECUTABLES)) $(VENV)/lib/mppi_ros
 @ln -sf $(CURDIR)/resource/mppi_ros $(VENV)/share/ament_index/resource_index/packages
 @ln -sfn $(CURDIR) $(VENV)/share/mppi_ros
 endef

@@ -314,8 +314,6 @@ def test_there_is_a_command_every_period_whatever_the_inputs_are(alone, case):
     assert commands >= 0.9 * ticks - 2  # a command is not sent again where a newer one is there
     period = 1.0 / ControllerParameters().control_rate
     assert ticks + missed == pytest.approx(seconds / period, abs=3)
-    gaps = np.diff(watcher.stamps[begin[3]:end[3]])
-    assert np.median(gaps) == pytest.approx(period, rel=0.1)
     alone.say_the_truth()
     assert watcher.unsafe == []
 
