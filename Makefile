@@ -18,7 +18,7 @@ EXECUTABLES := mppi_controller kinematic_simulator path_planner cmd_vel_watchdog
 WITH_ROS := .ci/with_ros $(VENV) "$(ROS_SETUP)"
 comma := ,
 
-.PHONY: env demo test tests test-oldest test-dashboard faults soak docs lint clean
+.PHONY: env demo quick test tests test-oldest test-dashboard faults soak docs lint clean
 
 env: $(STAMP)
 
@@ -53,6 +53,16 @@ demo: $(DEMO) $(if $(filter web,$(VIEW)),$(VENV)/.dashboard)
 $(VENV)/.dashboard: $(SOURCES)
 	$(INSTALL) dashboard
 	touch $@
+
+# The tests that find most mistakes within a minute, for work on the code.
+QUICK := $(addprefix test/,mppi parameters driving control/test_controller.py \
+    control/test_stopping_check.py nodes/test_config.py ros/test_params_files.py \
+    test_structure.py test_launch_files.py)
+COMPILES := $(addprefix test/driving/test_,solve.py new_critic.py portable.py)
+
+quick: env
+	$(BIN)/ruff check
+	$(PYTEST) -q -n $(or $(JOBS),auto) --dist loadfile $(addprefix --ignore ,$(COMPILES)) $(QUICK)
 
 test: lint
 	$(MAKE) --no-print-directory tests
