@@ -54,7 +54,7 @@ $(VENV)/.dashboard: $(SOURCES)
 	$(INSTALL) dashboard
 	touch $@
 
-# The tests that find most mistakes within a minute, for work on the code.
+# A fast subset of the tests, for work on the code.
 QUICK := $(addprefix test/,mppi parameters driving control/test_controller.py \
     control/test_stopping_check.py nodes/test_config.py ros/test_params_files.py \
     test_structure.py test_launch_files.py)

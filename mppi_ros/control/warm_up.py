@@ -74,7 +74,7 @@ class _Helper:
         try:
             _, errors = self._process.communicate(timeout=MAX_HELPER_TIME)
         except subprocess.TimeoutExpired:
-            log.warning(f'The helper compiles for more than {MAX_HELPER_TIME:g} s')
+            log.warning(f'The helper has been compiling for more than {MAX_HELPER_TIME:g} s')
             return
         if self._process.returncode:
             last = errors.decode('utf-8', 'replace').strip()[-300:]
@@ -104,7 +104,7 @@ class _Rehearsal(Controller):
 
 
 def _drive(configuration: ControllerParameters, kind: type[Controller]) -> None:
-    """Use everything that a controller of a kind may use, with one thread and with two."""
+    """Run all code paths of a controller that use kernels, with one thread and with two."""
     cost_to_go.warm_up()
     path_segments.warm_up()
     for threads, samples in ((1, 64), (2, FEW)):

@@ -34,7 +34,7 @@ from mppi_ros.ros.qos import LATCHED, subscribe_latched
 from mppi_ros.ros.transforms import TransformBuffer
 from mppi_ros.simulation.replanner import Replanner
 
-CLOCK_RESTART = Duration(seconds=-1.0)  # step of the clock that is a new run of a simulation
+CLOCK_RESTART = Duration(seconds=-1.0)  # clock step that indicates a restarted simulation
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ class PathPlanner(ParameterMixin[PlannerParameters], Node):
         self._check()
 
     def _restart(self, jump: TimeJump) -> None:
-        """Plan anew from the next odometry: simulated time, and the robot with it, began anew."""
+        """Replan from the next odometry message: simulated time has restarted."""
         self._pose = None
         self._planner.discard()
 
