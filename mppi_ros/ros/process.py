@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
+from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.signals import SignalHandlerOptions
 from rclpy.task import Future
 
@@ -116,7 +117,7 @@ def run(make: type[Any], parameters: type[Any]) -> None:
     node = None
     code = 0
     try:
-        node = make()
+        node = _created(make)
         known = getattr(node.configuration, 'controller_params', '')
         for message in unaddressed(sys.argv, node.get_fully_qualified_name(), known):
             node.get_logger().error(message)
@@ -176,6 +177,13 @@ def _on_signal(asked_to_stop: Future) -> None:
             pass
 
     threading.Thread(target=wait, daemon=True).start()
+
+
+def _created(make: type[Any]) -> Any:
+    try:
+        return make()
+    except rclpy_implementation.RCLError as error:  # the middleware gives no participant
+        raise MppiError(str(error).splitlines()[0]) from error
 
 
 def _complain(message: str) -> int:

@@ -160,3 +160,17 @@ def test_a_bad_argument_ends_the_simulator_with_one_clear_line(processes, argume
     printed = processes.printed('kinematic_simulator')
     assert 'Traceback' not in printed
     assert words in printed
+
+
+@pytest.mark.parametrize('node', ['mppi_controller', 'cmd_vel_watchdog'])
+def test_a_participant_that_cannot_be_secured_ends_the_node_with_one_clear_line(
+        processes, node, tmp_path, monkeypatch):
+    (tmp_path / 'enclaves' / 'alone').mkdir(parents=True)  # holds no keys
+    monkeypatch.setenv('ROS_SECURITY_KEYSTORE', str(tmp_path))
+    monkeypatch.setenv('ROS_SECURITY_ENABLE', 'true')
+    monkeypatch.setenv('ROS_SECURITY_STRATEGY', 'Enforce')
+    processes.start(node, '--enclave', '/alone')
+    assert processes.wait(node) == 2
+    printed = processes.printed(node)
+    assert 'Traceback' not in printed
+    assert f'{node}: ' in printed
