@@ -220,20 +220,20 @@ class Controller(ControllerBase):
     ) -> None:
         """Raise Stop at the goal, without progress, or before an obstacle without a way round."""
         c, route = self._configuration, self._route
-        assert self._odometry is not None
+        assert self._odometry is not None and route.goal is not None
         if route.check_goal(
             start.state, path, c.goal, self._odometry, self._standing, lambda: scene.braked().rest
         ):
             self._progress_checker.restart()
             rest = ControllerState.REACHED if route.reached else ControllerState.BRAKING
             raise Stop(Reason.GOAL_REACHED, 'goal reached', rest)
-        assert route.goal is not None
         left, timeout = route.distance_remaining, c.recovery.progress_timeout
         pace = MIN_SPEED_SHARE * c.limits.vx_max
         if self._progress_checker.timed_out(context.now, left, route.goal[:2], timeout, pace):
             message = f'no progress for {timeout:g} s; {left:.1f} m of the path remain'
             raise Stop(Reason.PROGRESS_TIMEOUT, message)
-        if route.is_blocked(path, self._objective.end(path), c.goal.position_tolerance):
+        blocked = route.is_blocked(path, self._objective.end(path), c.goal.position_tolerance)
+        if blocked and (not scene.evades or scene.braked().safe):
             raise Stop(Reason.PATH_BLOCKED, 'the plan is blocked and no detour was found')
 
     def _solve(

@@ -176,6 +176,28 @@ def test_a_robot_meets_a_moving_obstacle_without_contact():
     assert least > 0.0
 
 
+@pytest.mark.parametrize('evade', [True, False])
+def test_a_robot_before_a_blocked_plan_makes_way(evade, monkeypatch):
+    wall = room()
+    wall.data[:, 120:124] = LETHAL  # x = 1 m, without a gap
+    robot = PlainRobot(Controller(replace(FAST, {'safety.evade': evade}), 1), x=-1.0)
+    robot.controller.set_costmap(robot.now, wall)
+    robot.controller.set_plan(robot.now, np.array([[-1.0, 0.0, 0.0], [4.0, 0.0, 0.0]]))
+    while robot.run(0.5).code is not Reason.PATH_BLOCKED or abs(robot.twist[0]) > 0.01:
+        assert robot.now < 115.0
+    began, from_x = robot.now, float(robot.pose[0])
+    least, reasons = math.inf, set()
+    for _ in range(40):  # something comes from behind, 0.35 m beside
+        x, y = from_x - 1.6 + 0.8 * (robot.now - began), 0.35
+        coming = np.array([[x, y, 0.8, 0.0, 0.3]])
+        monkeypatch.setattr(
+            robot.controller._costmaps, 'moving_obstacles', lambda _, at=coming: at)
+        reasons.add(robot.tick().code)
+        least = min(least, math.dist(robot.pose[:2], (x, y)) - 0.3 - FAST.robot.radius)
+    assert (least > 0.0) is evade
+    assert (Reason.EVADING in reasons) is evade
+
+
 def test_a_prediction_takes_the_model_and_what_waits():
     context = scene([COMING])
     direct = predict_manoeuvre(
