@@ -118,6 +118,24 @@ def test_values_of_the_map_are_applied_to_the_costmap_of_the_tick(tmp_path):
     assert clearances[0] - clearances[1] == pytest.approx(0.1, abs=0.05)
 
 
+def test_the_costmap_of_the_tick_is_processed_with_the_changed_values(tmp_path):
+    """Graded costs are processed only where a critic charges them."""
+    graded = room()
+    graded.data[graded.data == 0] = 50
+    recorder = Recorder(tmp_path / 'run.mcap', 1e9, pytest.fail)
+    robot = PlainRobot(RecordedController(QUICK, 3, write=recorder.write))
+    robot.controller.set_costmap(robot.now, graded)
+    robot.controller.set_goal(robot.now, 4.0, 0.5, 0.0)
+    robot.run(1.0)
+    recorder.close()
+    solver = TickSolver(tmp_path / 'run.mcap')
+    assert solver.seek(robot.now - 2.0 * robot.period, LONG) is None
+    found = solver.solve({'critics.zone.weight': 2.0})
+    assert found.differences == []
+    assert found.recorded.costs['zone'] == 0.0
+    assert found.changed.costs['zone'] > 0.0
+
+
 def test_a_refused_value_leaves_the_solver_as_it_was(tmp_path):
     times = recorded(tmp_path / 'run.mcap')
     solver = TickSolver(tmp_path / 'run.mcap')
