@@ -42,6 +42,21 @@ def test_a_module_has_no_to_do_marks(module):
     assert not found
 
 
+def test_constants_that_docstrings_name_exist():
+    trees = [ast.parse(module.read_text('utf-8')) for module in MODULES]
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    known = {node.id for node in nodes if isinstance(node, ast.Name)}
+    known |= {node.attr for node in nodes if isinstance(node, ast.Attribute)}
+    known |= {part for node in nodes if isinstance(node, ast.Constant)
+              and isinstance(node.value, str) for part in node.value.split()
+              if '\n' not in node.value}  # of the environment
+    owners = (ast.Module, ast.ClassDef, ast.FunctionDef)
+    named = {name for node in nodes if isinstance(node, owners)
+             for name in re.findall(r'\b[A-Z]+(?:_[A-Z]+)+\b', ast.get_docstring(node) or '')}
+    assert len(named) > 10
+    assert named - known - {'FILE_DIRECTION', 'NUMBA_THREADING_LAYER'} == set()
+
+
 def without_a_body(tree: ast.Module) -> list[str]:
     """Return the functions of a module that are a docstring and nothing else."""
     protocols = {node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)

@@ -77,7 +77,7 @@ class Controller(ControllerBase):
         hold: float = 0.0,
     ) -> TickResult:
         """
-        Compute the command for the time `now` [s]; never raises.
+        Compute the command for the time `now` [s]; never raises on floats, finite or not.
 
         Parameters
         ----------

@@ -19,7 +19,7 @@ from mppi_ros.control.input_monitor import REST_SPEED, REST_TURN_RATE
 from mppi_ros.control.inputs import Odometry, check_pose
 from mppi_ros.control.manoeuvre import ManoeuvrePlanner, same_pose
 from mppi_ros.control.tick_result import Statistics
-from mppi_ros.driving.cost_to_go import UNREACHABLE_TIME
+from mppi_ros.driving.cost_to_go import REJOIN_DISTANCE, UNREACHABLE_TIME
 from mppi_ros.driving.lookahead import RENEWAL_DISTANCE
 from mppi_ros.driving.motion_models import MotionState
 from mppi_ros.driving.objective import DrivingObjective
@@ -170,13 +170,8 @@ class PlanTracker:
             self._sections, self.progress = manoeuvre
             self._joined = None
             self.invalidate_lookahead()
+        self._advance_sections(here, goal, objective)
         path = self._path
-        while len(self._sections) > 1 and self._at_cusp(here, path, goal):
-            self._driven += self._sections[0].length
-            self.progress, self._joined = 0.0, None
-            self.invalidate_lookahead()
-            del self._sections[0]
-            path = self._path
         self._manoeuvres.advance(len(self._sections))
         if self.progress is None and math.dist(path.points[0], place) < PROJECTION_WINDOW:
             self.progress = 0.0  # a plan that starts at the robot
@@ -335,6 +330,28 @@ class PlanTracker:
         self.progress, statistics.cross_track = 0.0, 0.0
         self.invalidate_lookahead()
         return path
+
+    def _advance_sections(
+        self, here: MotionState, goal: GoalParameters, objective: DrivingObjective
+    ) -> None:
+        """Go on with the next section where one is complete or its end is blocked."""
+        blocked = False
+        while len(self._sections) > 1:
+            path = self._path
+            if not (blocked and path.in_place or self._at_cusp(here, path, goal)):
+                blocked = self._is_blocked_to_end(path, objective.end(path), goal)
+                if not blocked:
+                    return
+            self._driven += self._sections[0].length
+            self.progress, self._joined = 0.0, None
+            self.invalidate_lookahead()
+            del self._sections[0]
+
+    def _is_blocked_to_end(self, path: ReferencePath, end: float, goal: GoalParameters) -> bool:
+        """Return whether the robot has arrived before an obstacle on the end of the section."""
+        if self.progress is None or path.length - end > REJOIN_DISTANCE:
+            return False
+        return self.is_blocked(path, end, goal.position_tolerance)
 
     def _at_cusp(self, here: MotionState, path: ReferencePath, goal: GoalParameters) -> bool:
         """

@@ -75,7 +75,7 @@ class ReferencePath:
         Raises
         ------
         InputError
-            No pose, wrong shape, a value that is not finite, or a path longer than LONGEST.
+            No pose, wrong shape, a value that is not finite, or a path longer than MAX_LENGTH.
 
         """
         given = np.array(poses, dtype=np.float64)
@@ -136,9 +136,9 @@ class ReferencePath:
         """
         Find the nearest point of the path, near the progress that was known before.
 
-        Only the path within WINDOW of `hint` is searched, so that progress never jumps to another
-        branch of a U-turn or across a crossing. Without a hint the whole path is searched and the
-        first of equally near branches is taken.
+        Only the path within PROJECTION_WINDOW of `hint` is searched, so that progress never jumps
+        to another branch of a U-turn or across a crossing. Without a hint the whole path is
+        searched and the first of equally near branches is taken.
 
         Parameters
         ----------
@@ -235,7 +235,7 @@ def sections(
 
     A section is driven in one direction, or rotates the robot in place. The direction follows
     from the yaws: backward where they point against the way from place to place. Yaws that do not
-    belong to the path are ignored: such a plan is driven forward. See `plan.outline`.
+    belong to the path are ignored: such a plan is driven forward. See `segment_path`.
 
     Parameters
     ----------
@@ -251,7 +251,7 @@ def sections(
     Raises
     ------
     InputError
-        As ReferencePath.from_poses; or there are more than MOST_SECTIONS.
+        As ReferencePath.from_poses; or there are MAX_SECTIONS or more.
 
     """
     whole = ReferencePath.from_poses(poses, spacing)

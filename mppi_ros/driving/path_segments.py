@@ -86,14 +86,15 @@ def segment_path(poses: Floats, turns: bool, omni: bool) -> PathSegments:
         arriving, leaving = poses[first, 2], poses[last, 2]
         direction = _directions(way, steps, leaving, arriving)
     bent = np.abs(_wrapped(np.diff(way))) > CUSP_ANGLE
-    if oriented and omni:
-        cuts = np.empty(0, np.int64)
+    if oriented and omni:  # both branches of a fold are one place: only the order tells them apart
+        cuts = 1 + np.flatnonzero(bent)
     else:
         cuts = 1 + np.flatnonzero(bent | (np.diff(direction) != 0.0))
     if oriented and turns:
-        heading = way + np.where(direction < 0.0, math.pi, 0.0)
-        turned = np.abs(_wrapped(heading[cuts] - heading[cuts - 1])) > CUSP_ANGLE
-        rotations = {int(cut): [float(heading[cut])] for cut in cuts[turned]}
+        if not omni:
+            heading = way + np.where(direction < 0.0, math.pi, 0.0)
+            turned = np.abs(_wrapped(heading[cuts] - heading[cuts - 1])) > CUSP_ANGLE
+            rotations = {int(cut): [float(heading[cut])] for cut in cuts[turned]}
         rotations.update(_rotations(poses, first, last))
     return PathSegments(places, arriving, leaving, oriented, direction, cuts, rotations)
 

@@ -220,6 +220,66 @@ def test_an_omnidirectional_robot_that_drives_sideways_keeps_its_yaw():
     assert np.abs(drive.poses[:, 2] - 0.5 * math.pi).max() < 0.5
 
 
+@pytest.mark.parametrize('plan', [
+    np.vstack([along(0.0, 2.0, 0.0), along(2.0, 0.0, 0.0)]),
+    np.vstack([along(0.0, 2.0, 0.5 * math.pi), along(2.0, 0.5, 0.5 * math.pi)]),
+], ids=['ahead and back', 'sideways'])
+def test_an_omnidirectional_robot_drives_a_fold_to_its_tip_and_back(plan):
+    drive = drive_plan(plan, plan[0], model='omni')
+    assert_arrives(drive, plan[-1])
+    assert drive.poses[:, 0].max() > 1.8
+    assert drive.travelled > 0.8 * length(plan)
+    assert np.abs(np.diff(drive.progress)).max() <= PROJECTION_WINDOW + STEP
+
+
+@pytest.mark.parametrize('model', ['diff_drive', 'omni'])
+def test_a_robot_beside_its_plan_returns_to_it_before_it_goes_on(model):
+    plan = along(0.0, 8.0, 0.0)
+    drive = drive_plan(plan, (0.0, 3.0, 0.0), model=model)
+    assert_arrives(drive, plan[-1])
+    assert drive.coverage(plan, 0.3) > 0.9
+
+
+def lanes_with_turns(count=3, lane=3.0, gap=0.6):
+    """Return lanes with a rotation in place at each end of each."""
+    poses = []
+    for row in range(count):
+        yaw, begin, end = (0.0, 0.0, lane) if row % 2 == 0 else (math.pi, lane, 0.0)
+        poses += [(x, gap * row, yaw) for x in np.linspace(begin, end, 31)]
+        if row < count - 1:
+            poses += [(end, gap * row + aside, 0.5 * math.pi)
+                      for aside in np.linspace(0.0, gap, 7)]
+    return np.array(poses)
+
+
+CUSP = np.array([(x, 0.0, 0.0) for x in (*np.linspace(0.0, 3.0, 31), *np.linspace(3.0, 1.0, 21))])
+
+
+@pytest.mark.parametrize(('plan', 'post', 'model'), [
+    (lanes_with_turns(), (3.0, 0.6, 0.12), 'diff_drive'),
+    (lanes_with_turns(), (3.0, 0.0, 0.12), 'diff_drive'),
+    (lanes_with_turns(), (3.0, 0.6, 0.12), 'omni'),
+    (CUSP, (3.0, 0.0, 0.15), 'diff_drive'),
+    (CUSP, (3.0, 0.0, 0.3), 'diff_drive'),
+    (CUSP, (3.0, 0.0, 0.15), 'omni'),
+])  # fmt: skip
+def test_behind_a_blocked_end_of_a_section_the_next_one_is_driven(plan, post, model):
+    drive = drive_plan(plan, plan[0], posts=[post], model=model)
+    assert_arrives(drive, plan[-1])
+    blocked = 2.0 * (post[2] + 0.22 + 0.1)
+    missed = 1.0 - drive.coverage(plan)
+    assert missed * length(plan) < blocked + REJOIN_DISTANCE
+
+
+def test_before_a_long_blocked_end_of_a_section_the_robot_waits():
+    posts = [(x, 0.0, 0.2) for x in np.arange(1.6, 3.1, 0.2)]
+    drive = drive_plan(CUSP, CUSP[0], posts=posts, seconds=30.0)
+    assert not drive.reached
+    assert drive.reversals == 0
+    assert 'no progress for' in drive.reason
+
+
+MODELS = st.sampled_from(['diff_drive', 'omni'])
 part = st.tuples(st.floats(0.6, 2.0), st.sampled_from(['ahead', 'back', 'turn', 'lane']),
                  st.floats(-2.0, 2.0))
 
@@ -248,10 +308,10 @@ def any_plan(moves):
 
 
 @settings(max_examples=8)
-@given(moves=st.lists(part, min_size=1, max_size=4), beside=st.floats(-0.5, 0.5))
-def test_any_plan_is_driven_in_order_to_its_end(moves, beside):
+@given(moves=st.lists(part, min_size=1, max_size=4), beside=st.floats(-0.5, 0.5), model=MODELS)
+def test_any_plan_is_driven_in_order_to_its_end(moves, beside, model):
     plan = any_plan(moves)
-    drive = drive_plan(plan, (0.0, beside, 0.0), seconds=80.0)
+    drive = drive_plan(plan, (0.0, beside, 0.0), seconds=80.0, model=model)
     assert_arrives(drive, plan[-1])
     assert drive.coverage(plan, 0.6) == 1.0
     assert drive.travelled < 1.15 * length(plan) + 1.0
@@ -260,9 +320,9 @@ def test_any_plan_is_driven_in_order_to_its_end(moves, beside):
 
 @settings(max_examples=4)
 @given(moves=st.lists(part, min_size=1, max_size=2), x=st.floats(-3.0, 3.0),
-       y=st.floats(-3.0, 3.0), yaw=st.floats(-3.0, 3.0))
-def test_from_anywhere_the_goal_is_reached(moves, x, y, yaw):
+       y=st.floats(-3.0, 3.0), yaw=st.floats(-3.0, 3.0), model=MODELS)
+def test_from_anywhere_the_goal_is_reached(moves, x, y, yaw, model):
     plan = any_plan(moves)
-    drive = drive_plan(plan, (x, y, yaw), seconds=80.0)
+    drive = drive_plan(plan, (x, y, yaw), seconds=80.0, model=model)
     assert_arrives(drive, plan[-1])
     assert drive.travelled < 1.3 * (length(plan) + math.hypot(x, y)) + 2.0 * OFF_PLAN_DISTANCE
