@@ -247,14 +247,14 @@ def iterations() -> Figure:
         )  # fmt: skip
         optimizer = Optimizer(parameters, m)
         smoothed = theory.smoothed(exact, 0.09 * np.eye(n))
-        levels, told = [], []
+        levels, steps = [], []
         for _ in range(40):
             levels.append(float(theory.log_density(smoothed, optimizer.mean.ravel())))
-            told.append(optimizer.step(bowl))
-        ess = np.array([one.ess for one in told])
+            steps.append(optimizer.step(bowl))
+        ess = np.array([one.ess for one in steps])
         ascent.plot(levels, color=colour, label=label)
         size.semilogy(ess, color=colour)
-        step.semilogy([one.score_norm**2 for one in told], color=colour)
+        step.semilogy([one.score_norm**2 for one in steps], color=colour)
         step.semilogy(score.noise_floor(n, 1.0) / ess, '--', color=colour, lw=1.0)
     best = float(theory.log_density(smoothed, centre.ravel()))
     ascent.axhline(best, color=MUTED, lw=0.8, ls=':')

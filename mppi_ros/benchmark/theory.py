@@ -211,9 +211,9 @@ def _sampling() -> Measured:
     parameters = MppiParameters(
         samples=60_000, horizon_steps=21, sigma=(0.4, 0.6), noise=LONG_NOISE
     )
-    made = Optimizer(parameters, 2)
-    made.step(lambda controls: np.zeros(len(controls)))
-    noise = made.samples()[0][:, :, 0].astype(np.float64) / parameters.sigma[0]
+    optimizer = Optimizer(parameters, 2)
+    optimizer.step(lambda controls: np.zeros(len(controls)))
+    noise = optimizer.samples()[0][:, :, 0].astype(np.float64) / parameters.sigma[0]
     error = 5.0 * math.sqrt(2.0 / len(noise))
     p, q = parameters.poles()
     for lag in (0, 1, 20):
@@ -234,31 +234,31 @@ def _bowl(controls: NDArray[Any]) -> Array:
 
 def _optimiser() -> Measured:
     parameters = MppiParameters(horizon_steps=10, sigma=(0.5, 0.3, 0.3, 0.9), alpha=1.0)
-    made = Optimizer(parameters, 2)
-    step = made.step(_bowl)
-    noise = made.samples()[0].astype(np.float64)
+    optimizer = Optimizer(parameters, 2)
+    step = optimizer.step(_bowl)
+    noise = optimizer.samples()[0].astype(np.float64)
     textbook = np.tensordot(score.weights(_bowl(noise), step.temperature), noise, axes=1)
-    yield 'step with α = 1 − textbook update', 0.0, _greatest(made.mean - textbook), 2e-6
+    yield 'step with α = 1 − textbook update', 0.0, _greatest(optimizer.mean - textbook), 2e-6
     wanted = parameters.ess_share * parameters.samples
     yield 'effective sample size that λ was chosen for', wanted, step.ess, 0.05 * wanted
 
     moved = Optimizer(parameters, 2)
     moved.step(lambda controls: _bowl(controls) + 1024.0)
-    gap = _greatest(moved.mean - made.mean)
+    gap = _greatest(moved.mean - optimizer.mean)
     yield 'change of the step when 1024 is added to f', 0.0, gap, 0.0
     scaled = Optimizer(parameters, 2)
     scaled.step(lambda controls: 100.0 * _bowl(controls))
-    gap = _greatest(scaled.mean - made.mean)
+    gap = _greatest(scaled.mean - optimizer.mean)
     yield 'change of the step when f is times 100', 0.0, gap, 0.01
 
     flat = MppiParameters(
         horizon_steps=20, temperature=1.0, sigma=(1.0, 1.0), noise=LONG_NOISE
     )
-    made = Optimizer(flat, 2)
+    optimizer = Optimizer(flat, 2)
     squares, floors = [], []
     for _ in range(100):
-        made.mean[:] = 0.0
-        step = made.step(lambda controls: 0.02 * controls[:, :, 0].sum(axis=1))
+        optimizer.mean[:] = 0.0
+        step = optimizer.step(lambda controls: 0.02 * controls[:, :, 0].sum(axis=1))
         squares.append(step.score_norm**2)
         floors.append(score.noise_floor(40, step.ess))
     # f is linear, f = a · x, so the exact step is −Σ a / λ

@@ -114,9 +114,10 @@ class PlantEstimate:
         achieved: Floats = sent * self._gain
         return achieved
 
-    def commanded(self, made: Controls) -> Controls:
+    def commanded(self, achieved: Controls) -> Controls:
         """Convert achieved to commanded controls."""
-        return tuple(value / gain for value, gain in zip(made, self._gain.tolist(), strict=True))
+        gains = self._gain.tolist()
+        return tuple(value / gain for value, gain in zip(achieved, gains, strict=True))
 
     def _set_axes(self, axes: Sequence[FopdtModel]) -> None:
         self._axes = tuple(axes)

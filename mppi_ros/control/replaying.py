@@ -217,8 +217,8 @@ class Replay:
         pickler = _Pickler(stream)
         pickler.dump(self)
         stream.seek(0)
-        made: Replay = _Unpickler(stream, pickler.shared).load()
-        return made
+        replay: Replay = _Unpickler(stream, pickler.shared).load()
+        return replay
 
     def _begin(self, event: Event) -> Controller:
         if event.get('event') != 'begin':

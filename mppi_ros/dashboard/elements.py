@@ -65,11 +65,11 @@ def card(title: str) -> ui.element:
 
 def button(text: str, action: Any, label: str = '', icon: str = '') -> ui.button:
     """Return a small button; `label` is for screen readers where the text is not enough."""
-    made = ui.button(text, on_click=action, icon=icon or None)
-    made.props('outline dense padding="2px 10px"')
+    button = ui.button(text, on_click=action, icon=icon or None)
+    button.props('outline dense padding="2px 10px"')
     if label:
-        made.props(f'aria-label="{label}"')
-    return made
+        button.props(f'aria-label="{label}"')
+    return button
 
 
 async def answer_of(future: Future[str]) -> str:

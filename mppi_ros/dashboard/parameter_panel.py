@@ -288,10 +288,10 @@ class PresetPanel:
              'back. Change one at a time.').classes('hint')
         with ui.element('div').classes('presets'):
             for preset in PRESETS:
-                made = ui.button(preset.title, on_click=lambda p=preset: self._apply(p))
-                made.props(f'outline dense padding="2px 10px" '
+                button = ui.button(preset.title, on_click=lambda p=preset: self._apply(p))
+                button.props(f'outline dense padding="2px 10px" '
                            f'aria-label="{preset.title}: {preset.symptom}"')
-                made.tooltip(f'{preset.symptom}: changes {", ".join(preset.names)}')
+                button.tooltip(f'{preset.symptom}: changes {", ".join(preset.names)}')
 
     async def _apply(self, preset: Preset) -> None:
         model = self._panel.link.parameters

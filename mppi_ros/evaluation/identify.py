@@ -51,9 +51,9 @@ def identify(path: Path, odometry: str, commands: str) -> dict[str, ParameterEst
     columns = [1 + k for k in driven]
     full = np.abs(sent[:, columns]).max(axis=0)
     found = Identification([PRIOR] * len(driven), full, memory=math.inf, spread=PRIOR_SPREAD)
-    told = sent[:, [0, *columns]]
+    sent_axes = sent[:, [0, *columns]]
     for row in measured:
-        found.observe(float(row[0]), row[columns], told)
+        found.observe(float(row[0]), row[columns], sent_axes)
     return {AXES[k]: found.estimate(index) for index, k in enumerate(driven)}
 
 
@@ -64,12 +64,13 @@ def content(path: Path, found: dict[str, ParameterEstimate]) -> dict[str, Any]:
         'axes': [
             {
                 'axis': name,
-                'delay_s': told.value.delay, 'delay_deviation_s': told.deviation.delay,
-                'lag_s': told.value.lag, 'lag_deviation_s': told.deviation.lag,
-                'gain': told.value.gain, 'gain_deviation': told.deviation.gain,
-                'explained': told.explained, 'excited_s': told.excited, 'trusted': told.trusted,
+                'delay_s': estimate.value.delay, 'delay_deviation_s': estimate.deviation.delay,
+                'lag_s': estimate.value.lag, 'lag_deviation_s': estimate.deviation.lag,
+                'gain': estimate.value.gain, 'gain_deviation': estimate.deviation.gain,
+                'explained': estimate.explained, 'excited_s': estimate.excited,
+                'trusted': estimate.trusted,
             }
-            for name, told in found.items()
+            for name, estimate in found.items()
         ],
     }  # fmt: skip
 
@@ -125,8 +126,8 @@ def _topic(
     if wanted and wanted not in fitting:
         raise InputError(f'{path} has no topic {wanted} of type {kind}')
     if not fitting:
-        told = ', '.join(f'{each.topic} ({each.msgtype})' for each in known) or 'nothing'
-        raise InputError(f'{path} has no topic of type {kind}; it holds {told}')
+        topics = ', '.join(f'{each.topic} ({each.msgtype})' for each in known) or 'nothing'
+        raise InputError(f'{path} has no topic of type {kind}; it holds {topics}')
     usual = {topic for topic in fitting if topic.endswith(DEFAULT_TOPICS[option])}
     if not wanted and len(usual) == 1:
         fitting = usual

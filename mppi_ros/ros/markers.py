@@ -141,14 +141,14 @@ def _markers_of(obstacle: TrackPrediction) -> list[Marker]:
     red, green, blue = hsv_to_rgb(0.618 * obstacle.id % 1.0, 0.8, 1.0)
     (x, y, _), *_ = discs = obstacle.discs.tolist()
     kinds = Marker.CYLINDER, Marker.ARROW, Marker.LINE_LIST, Marker.TEXT_VIEW_FACING
-    made = []
+    markers = []
     for name, kind in zip(TRACK_NAMESPACES, kinds, strict=True):
         marker = Marker(ns=name, id=obstacle.id, type=kind, action=Marker.ADD)
         marker.pose.orientation.w = 1.0
         marker.color = ColorRGBA(r=red, g=green, b=blue, a=0.9)
         marker.lifetime = Duration(nanosec=500_000_000)
-        made.append(marker)
-    body, velocity, prediction, label = made
+        markers.append(marker)
+    body, velocity, prediction, label = markers
     body.pose.position = Point(x=x, y=y, z=0.5 * CYLINDER_HEIGHT)
     body.scale.x = body.scale.y = 2.0 * obstacle.radius
     body.scale.z = CYLINDER_HEIGHT
@@ -169,7 +169,7 @@ def _markers_of(obstacle: TrackPrediction) -> list[Marker]:
     label.pose.position = Point(x=x, y=y, z=CYLINDER_HEIGHT + 0.3)
     label.scale.z = 0.2
     label.text = f'{obstacle.id}: {math.hypot(obstacle.vx, obstacle.vy):.2f} m/s'
-    return made
+    return markers
 
 
 def obstacles_from_msg(message: MarkerArray) -> NDArray[np.float64]:

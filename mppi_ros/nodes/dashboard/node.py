@@ -222,10 +222,10 @@ class Dashboard(ParameterMixin[DashboardParameters], Node):
             self.status = status_of('', math.inf, '', '', 0)
             return
         inputs.poll()
-        told, message, level = self._diagnostic
-        silence = now - max(inputs.heard, told)
+        stamp, message, level = self._diagnostic
+        silence = now - max(inputs.heard, stamp)
         if now - inputs.heard <= SILENCE and not (message in ('inactive', 'disabled')
-                                                  and told > inputs.heard + 0.5):
+                                                  and stamp > inputs.heard + 0.5):
             state, reason, level = inputs.state, inputs.reason, inputs.level
         else:  # it sends no statistics, but diagnostics say why
             state, reason = message, ''
