@@ -232,6 +232,11 @@ class Controller(ControllerBase):
         if self._progress_checker.timed_out(context.now, left, route.goal[:2], timeout, pace):
             message = f'no progress for {timeout:g} s; {left:.1f} m of the path remain'
             raise Stop(Reason.PROGRESS_TIMEOUT, message)
+        if c.recovery.require_movement:
+            pose, required = (start.state.x, start.state.y, start.state.yaw), c.follow_path
+            idle = self._progress_checker.since_movement(context.now, pose, *required.movement)
+            if idle > required.progress_time:
+                raise Stop(Reason.PROGRESS_TIMEOUT, required.too_little)
         blocked = route.is_blocked(path, self._objective.end(path), c.goal.position_tolerance)
         if blocked and (not scene.evades or scene.braked().safe):
             raise Stop(Reason.PATH_BLOCKED, 'the plan is blocked and no detour was found')

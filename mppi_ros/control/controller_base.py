@@ -393,6 +393,8 @@ class ControllerBase:
         """Restart the detection of a robot that is stuck if the goal is another one."""
         self._withdrawn = False
         goal = self._route.goal
+        if before is None:
+            self._progress_checker.restart_movement()
         if before is None or goal is None or math.dist(before[:2], goal[:2]) > ELSEWHERE:
             self._optimization.restart()
 

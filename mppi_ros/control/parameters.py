@@ -163,6 +163,12 @@ class RecoveryParameters:
         high=3600.0,
         former_name='recovery.give_up',
     )
+    require_movement: bool = parameter(
+        False,
+        'also without the action follow_path, stop with `progress_timeout` if the robot moves '
+        'less than follow_path.progress_radius and progress_angle within progress_time, until '
+        'another goal or a reset',
+    )
     cooling: float = parameter(
         0.3,
         'factor on the target effective sample size, or on a fixed lambda, while the robot is '
@@ -231,9 +237,23 @@ class FollowPathParameters:
     progress_radius: float = parameter(
         0.5, 'distance that counts as progress', unit='m', low=0.01, high=100.0
     )
+    progress_angle: float = parameter(
+        0.0, 'rotation that counts as progress; 0 counts none', unit='rad', low=0.0, high=3.15
+    )
     progress_time: float = parameter(
         10.0, 'time without progress after which the action fails', unit='s', low=0.1, high=3600.0
     )
+
+    @property
+    def movement(self) -> tuple[float, float]:
+        """Return the distance [m] and the rotation [rad] that count as progress."""
+        return self.progress_radius, self.progress_angle or math.inf
+
+    @property
+    def too_little(self) -> str:
+        """Return the message on a robot that makes no progress."""
+        turned = f' and turned less than {self.progress_angle:g} rad' * bool(self.progress_angle)
+        return f'moved less than {self.progress_radius:g} m{turned} in {self.progress_time:g} s'
 
 
 @dataclass(frozen=True)

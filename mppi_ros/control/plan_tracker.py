@@ -10,19 +10,20 @@ returns to it on a straight line that is prepended to the section.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 import math
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mppi_ros.control.input_monitor import REST_SPEED, REST_TURN_RATE
+from mppi_ros.control.goal_checker import GoalChecker
 from mppi_ros.control.inputs import Odometry, check_pose
 from mppi_ros.control.manoeuvre import ManoeuvrePlanner, same_pose
 from mppi_ros.control.tick_result import Statistics
 from mppi_ros.driving.cost_to_go import REJOIN_DISTANCE, UNREACHABLE_TIME
 from mppi_ros.driving.lookahead import RENEWAL_DISTANCE
 from mppi_ros.driving.motion_models import MotionState
-from mppi_ros.driving.objective import DrivingObjective
+from mppi_ros.driving.objective import GOAL_NEAR, DrivingObjective
 from mppi_ros.driving.parameters import GoalParameters
 from mppi_ros.driving.path import PROJECTION_WINDOW, ReferencePath, sections
 from mppi_ros.parameters.errors import check_stamp
@@ -65,6 +66,8 @@ class PlanTracker:
         self._place: tuple[float, float] | None = None  # [m] of the last projection
         self._around: float | None = None  # [m] remaining length on a detour
         self._goal: tuple[float, float, float] | None = None
+        self._end: tuple[float, float, float] | None = None  # goal, before a heading is chosen
+        self._goal_checker = GoalChecker()
         self._lookahead_at = -math.inf  # [m] progress at the last processing of the path ahead
         self._arriving = False
         self._blocked = False  # the path is blocked without a detour
@@ -98,7 +101,7 @@ class PlanTracker:
                 self._take(stamp, [], 0, goal)
             self.stamp = stamp
             return
-        if self._manoeuvres.active and same_pose(goal, self._sections[-1].goal):
+        if self._manoeuvres.active and same_pose(goal, self.goal):
             self.stamp = stamp  # the manoeuvre is finished first
             return
         done = len(plan) - len(self._sections)
@@ -138,6 +141,7 @@ class PlanTracker:
         """Discard the progress; the plan is kept."""
         self.progress = None
         self.invalidate_lookahead()
+        self._goal_checker.restart()
         self._arriving = False
         self.reached = False
 
@@ -165,6 +169,8 @@ class PlanTracker:
         if not self._sections:
             assert self._goal is not None
             self._sections = [ReferencePath.from_poses([(*place, 0.0), self._goal])]
+        if not self._manoeuvres.active:
+            self._choose_heading(here, goal)
         manoeuvre = self._manoeuvres.update(here, self._sections, self.progress, objective)
         if manoeuvre is not None:
             self._sections, self.progress = manoeuvre
@@ -213,7 +219,7 @@ class PlanTracker:
     @property
     def goal(self) -> tuple[float, float, float] | None:
         """Return the final pose x [m], y [m], yaw [rad]; None without a plan or goal."""
-        return self._sections[-1].goal if self._sections else self._goal
+        return self._end
 
     def check_goal(
         self,
@@ -232,16 +238,16 @@ class PlanTracker:
         returns the state after braking now; a robot that is too fast to stop within the tolerances
         continues.
         """
-        within = len(self._sections) == 1 and self._within_goal(here, path, goal)
+        last = len(self._sections) == 1
+        if goal.stateful and last and not self.reached:
+            poses = [(each.x, each.y, each.yaw) for each in (here, rest())]
+            self._goal_checker.update(poses, path.goal, goal)
+        within = last and self._within_goal(here, path, goal)
         if self.reached:
             return True
         if within and not self._arriving:
             within = self._within_goal(rest(), path, goal)
-        at_rest = (
-            standing
-            and math.hypot(odometry.vx, odometry.vy) <= REST_SPEED
-            and abs(odometry.wz) <= REST_TURN_RATE
-        )
+        at_rest = standing and goal.is_stopped(math.hypot(odometry.vx, odometry.vy), odometry.wz)
         self._arriving = within or (self._arriving and not at_rest)
         self.reached = within and at_rest
         return self._arriving
@@ -268,12 +274,31 @@ class PlanTracker:
         """Set a plan, of which the robot has completed `done` sections."""
         self._joined = self._around = self._place = None
         end = plan[-1].goal if plan else goal
-        self._manoeuvres.restart(end is not None and same_pose(end, self.goal))
+        same = end is not None and same_pose(end, self.goal)
+        self._manoeuvres.restart(same)
+        if not same:
+            self._goal_checker.restart()
+        self._end = None if end is None else (*end[:2], math.remainder(end[2], math.tau))
         self._driven = sum(section.length for section in plan[:done])
         self.stamp, self._sections, self._goal = stamp, plan[done:], goal
         self.invalidate_lookahead()
         self._arriving = False
         self.reached = False
+
+    def _choose_heading(self, here: MotionState, goal: GoalParameters) -> None:
+        """Set the heading at the end of the plan to the nearer one of a symmetric goal."""
+        last = self._sections[-1]
+        assert self._end is not None
+        near = len(self._sections) == 1 and math.dist(last.goal[:2], (here.x, here.y)) < GOAL_NEAR
+        driven = [] if near else [path for path in self._sections if not path.in_place]
+        arrival = float(driven[-1].heading[-1]) if driven else here.yaw
+        yaw = self._goal_checker.heading(self._end[2], arrival, goal)
+        if last.goal[2] == yaw:
+            return
+        self._sections[-1] = replace(last, goal=(*last.goal[:2], yaw))
+        if len(self._sections) == 1 and self._joined is not None:
+            self._joined = replace(self._joined, goal=self._sections[-1].goal)
+        self.invalidate_lookahead()
 
     @property
     def _path(self) -> ReferencePath:
@@ -375,7 +400,10 @@ class PlanTracker:
             return False
         if path.length - self.progress > goal.position_tolerance + PROJECTION_WINDOW:
             return False
-        return goal.accepts((here.x, here.y, here.yaw), path.goal)
+        pose = (here.x, here.y, here.yaw)
+        if len(self._sections) > 1:
+            return goal.accepts(pose, path.goal)
+        return self._goal_checker.accepts(pose, path.goal, goal)
 
 
 def _same_place(old: ReferencePath, new: ReferencePath, progress: float | None) -> bool:

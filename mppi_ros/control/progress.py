@@ -28,16 +28,46 @@ def next_recovery(spans: float) -> int:
     return 1 + int(spans - 1.0) % len(RECOVERIES) if spans > 1.0 else 0
 
 
+class MovementTimer:
+    """Measures the time since the robot last moved by a distance or an angle."""
+
+    def __init__(self) -> None:
+        self._anchor: tuple[float, float, float] | None = None
+        self._since = -math.inf
+
+    def restart(self) -> None:
+        """Discard the pose: the next one is the first."""
+        self._anchor = None
+
+    def skip(self, seconds: float) -> None:
+        """Do not count a time [s]."""
+        self._since += seconds
+
+    def elapsed(
+        self, now: float, pose: tuple[float, float, float], radius: float, angle: float
+    ) -> float:
+        """
+        Return the time [s] since the robot moved by more than `radius` [m] or `angle` [rad].
+
+        `pose` is x [m], y [m], yaw [rad]. A clock that jumps back restarts the timer.
+        """
+        at = self._anchor
+        if (
+            at is None
+            or now < self._since
+            or math.dist(at[:2], pose[:2]) > radius
+            or abs(math.remainder(pose[2] - at[2], math.tau)) > angle
+        ):
+            self._anchor, self._since = pose, now
+        return now - self._since
+
+
 class StuckDetector:
     """Measures how long the robot has hardly moved."""
 
     def __init__(self) -> None:
-        self._anchor: MotionState | None = None
-        self._since = -math.inf
-
-    def restart(self) -> None:
-        """Discard the position, when driving was not intended."""
-        self._anchor = None
+        self._timer = MovementTimer()
+        self.restart = self._timer.restart  # when driving was not intended
 
     def spans(self, now: float, state: MotionState, limits: Limits, patience: float) -> float:
         """
@@ -47,15 +77,8 @@ class StuckDetector:
         """
         reach = min(STUCK_RADIUS, MIN_SPEED_SHARE * limits.vx_max * patience)
         turn = min(STUCK_ANGLE, MIN_SPEED_SHARE * limits.wz_max * patience)
-        at = self._anchor
-        if (
-            at is None
-            or now < self._since
-            or math.dist((at.x, at.y), (state.x, state.y)) > reach
-            or abs(math.remainder(state.yaw - at.yaw, math.tau)) > turn
-        ):
-            self._anchor, self._since = state, now
-        return (now - self._since) / patience if patience > 0.0 else 0.0
+        seconds = self._timer.elapsed(now, (state.x, state.y, state.yaw), reach, turn)
+        return seconds / patience if patience > 0.0 else 0.0
 
 
 class ProgressChecker:
@@ -69,10 +92,12 @@ class ProgressChecker:
     """
 
     def __init__(self) -> None:
+        self._movement = MovementTimer()
         self.restart()
 
     def restart(self) -> None:
-        """Restart both timers, for another goal or after an intervention."""
+        """Restart all timers, for another goal or after an intervention."""
+        self.restart_movement()
         self._left = self._least = math.inf  # [m]
         self._most = 0.0  # [m] maximum since the minimum
         self._goal = (math.inf, math.inf)  # [m] [m]
@@ -95,9 +120,11 @@ class ProgressChecker:
         if now - self._asked > MAX_PAUSE:
             self._since += now - self._asked
             self._least_since += now - self._asked
+            self._movement.skip(now - self._asked)
         self._asked = now
         if now < self._since or not math.dist(goal, self._goal) <= MIN_PROGRESS:
             self._goal, self._least = goal, math.inf
+            self.restart_movement()
         if left < self._least - MIN_PROGRESS:
             self._least, self._most, self._least_since = left, left, now
             self._left, self._since = left, now
@@ -108,3 +135,17 @@ class ProgressChecker:
         return seconds > 0.0 and (
             now - self._since > seconds or now - self._least_since > seconds + longer
         )
+
+    def restart_movement(self) -> None:
+        """Restart the timer of `since_movement`, after the plan was withdrawn."""
+        self._movement.restart()
+
+    def since_movement(
+        self, now: float, pose: tuple[float, float, float], radius: float, angle: float
+    ) -> float:
+        """
+        Return the time since the last movement [s]; see `MovementTimer.elapsed`.
+
+        Call it after `timed_out`, which discounts gaps and restarts the timer for another goal.
+        """
+        return self._movement.elapsed(now, pose, radius, angle)

@@ -1,4 +1,8 @@
-"""Parameters of the robot and of driving: limits, footprint, plant model, goal, critics."""
+"""
+Parameters of the robot and of driving: limits, footprint, plant model, goal, critics.
+
+More than 400 lines: most are declarations, one for each parameter.
+"""
 
 from __future__ import annotations
 
@@ -131,7 +135,7 @@ class PredictionParameters:
 
 @dataclass(frozen=True)
 class GoalParameters:
-    """Tolerances at the goal."""
+    """Tolerances at the goal, with the semantics of Nav2's goal checkers."""
 
     position_tolerance: float = parameter(
         0.15, 'distance at which the goal is reached', unit='m', low=0.01, high=5.0
@@ -143,9 +147,39 @@ class GoalParameters:
         low=0.01,
         high=3.15,
     )
+    symmetric_yaw_tolerance: bool = parameter(
+        False,
+        'the heading opposite to that of the goal is accepted, too, and the robot turns to the '
+        'nearer one; for robots that work in both directions',
+    )
+    stateful: bool = parameter(
+        False,
+        'once the position of the goal is reached, only the heading is checked, even if the robot '
+        'leaves the position as it turns',
+    )
+    position_tolerance_buffer: float = parameter(
+        0.0,
+        'distance beyond position_tolerance at which a stateful position is checked again; 0 '
+        'never checks it again',
+        unit='m',
+        low=0.0,
+        high=5.0,
+    )
+    trans_stopped_velocity: float = parameter(
+        0.05, 'measured speed up to which the robot counts as stopped at the goal', unit='m/s',
+        low=0.001, high=20.0,
+    )
+    rot_stopped_velocity: float = parameter(
+        0.1, 'measured turning rate up to which the robot counts as stopped at the goal',
+        unit='rad/s', low=0.001, high=20.0,
+    )
 
     def accepts(
-        self, pose: Sequence[float], goal: Sequence[float], slack: float = 0.0
+        self,
+        pose: Sequence[float],
+        goal: Sequence[float],
+        slack: float = 0.0,
+        position_reached: bool = False,
     ) -> bool:
         """
         Return whether a pose is within the tolerances of the goal.
@@ -156,11 +190,18 @@ class GoalParameters:
             x [m], y [m], yaw [rad].
         slack : float
             Added to both tolerances [m] [rad].
+        position_reached : bool
+            Check the heading only.
 
         """
-        near = math.dist(goal[:2], pose[:2]) <= self.position_tolerance + slack
-        turn = abs(math.remainder(pose[2] - goal[2], math.tau))
-        return near and turn <= self.heading_tolerance + slack
+        away = 0.0 if position_reached else math.dist(goal[:2], pose[:2])
+        period = math.pi if self.symmetric_yaw_tolerance else math.tau
+        turn = abs(math.remainder(pose[2] - goal[2], period))
+        return away <= self.position_tolerance + slack and turn <= self.heading_tolerance + slack
+
+    def is_stopped(self, speed: float, turn_rate: float) -> bool:
+        """Return whether a measured speed [m/s] and turning rate [rad/s] count as stopped."""
+        return speed <= self.trans_stopped_velocity and abs(turn_rate) <= self.rot_stopped_velocity
 
 
 @dataclass(frozen=True)

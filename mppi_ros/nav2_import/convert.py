@@ -37,6 +37,14 @@ ANY_HEADING = 3.15  # [rad]
 FAULT_TIME = 0.3  # [s] minimum duration of a fault: safety.recovery_time and two periods
 NO_NUMBER = 'expected are parameters of a critic'
 IDENTIFY_HINT = 'Nav2 has no equivalent: record a drive with bends and run mppi_evaluate identify'
+STATEFUL = {'goal.stateful': True}
+CHECKER_DEFAULTS: dict[str, dict[str, Any]] = {  # where they differ from those of this package
+    'SimpleGoalChecker': STATEFUL,
+    'PositionGoalChecker': STATEFUL,
+    'StoppedGoalChecker': {
+        **STATEFUL, 'goal.trans_stopped_velocity': 0.25, 'goal.rot_stopped_velocity': 0.25},
+    'PoseProgressChecker': {'follow_path.progress_angle': 0.5},
+}
 POSITION_ONLY_CHECKERS = ('PositionGoalChecker', 'AxisGoalChecker')  # they accept any heading
 
 
@@ -298,6 +306,8 @@ class _Conversion:
         absent |= {'goal.position_tolerance': 0.25, 'goal.heading_tolerance': 0.25,
                    'follow_path.failure_tolerance': FAULT_TIME,
                    'cmd_vel_stamped': PUBLISHES_STAMPED.get(self.done.distro, True)}
+        for plugin in self._checker_plugins():
+            absent |= CHECKER_DEFAULTS.get(plugin, {})
         given = {line.ours for line in self.done.lines}
         given |= {self._meant(line.source) for line in self.done.lines}
         for ours, value in absent.items():
@@ -308,6 +318,15 @@ class _Conversion:
         for ours in [*ACCELERATIONS[:1], *braking, *ACCELERATIONS[2:]]:
             if ours not in self.done.changes and self.model in USED_BY.get(ours, OUR_MODELS):
                 self.done.measure(ours, f'is not in the file; {SAFETY_RELEVANT[ours]}')
+
+    def _checker_plugins(self) -> list[str]:
+        """Return the classes of the checkers in use; Nav2's goal checker is SimpleGoalChecker."""
+        values = self.choice.section.values
+        plugins = [str(values.get(f'{name}.plugin', '')) for name in self.choice.checkers]
+        plugins = [plugin.replace('/', '::').rpartition('::')[2] for plugin in plugins]
+        if not any('GoalChecker' in plugin for plugin in plugins):
+            plugins.append('SimpleGoalChecker')
+        return plugins
 
     def _default(self, ours: str, value: Any) -> None:
         self.done.put(ours, value, f"Nav2's default ({self.done.distro}), not in the file")

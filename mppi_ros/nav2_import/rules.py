@@ -46,7 +46,6 @@ MARGIN = 'the cost increases continuously within critics.obstacle.margin'
 COLLISION = 'costs have other units: critics.obstacle.collision'
 DEAD_BAND = 'prediction.dead_band_linear and dead_band_angular are measured on the robot'
 TURNING = 'the optimiser plans the rotation toward the plan'
-ONE_HEADING = 'a goal has one heading; goal.heading_tolerance = 3.15 accepts any heading'
 SAMPLES = 'the optimiser draws the samples: samples, noise.*, sigma_share'
 LOOKAHEAD = 'the horizon of the optimiser replaces the lookahead'
 REGULATED = 'critics.clearance_speed reduces the speed near obstacles'
@@ -150,7 +149,7 @@ CRITICS: dict[str, Rules] = {
     'GoalAngleCritic': {
         'cost_weight': Scaled('critics.goal_heading.weight', 3.0),
         'threshold_to_consider': NEAR,
-        'symmetric_yaw_tolerance': ONE_HEADING,
+        'symmetric_yaw_tolerance': 'goal.symmetric_yaw_tolerance',
     },
     'PathAlignCritic': _ALIGN,
     'PathAlignLegacyCritic': dict(_ALIGN),
@@ -226,14 +225,14 @@ CHECKERS: Rules = {
     'is_overshoot_valid': STANDS,
     'direction_estimation_distance': STANDS,
     'required_stagnation_cycles': STANDS,
-    'stateful': 'the goal is reached when the robot stops within both tolerances',
+    'stateful': 'goal.stateful',
     'path_length_tolerance': 'the goal is reached at the end of the plan only',
-    'xy_goal_tolerance_buffer': STANDS,
-    'symmetric_yaw_tolerance': ONE_HEADING,
-    'trans_stopped_velocity': STANDS,
-    'rot_stopped_velocity': STANDS,
+    'xy_goal_tolerance_buffer': 'goal.position_tolerance_buffer',
+    'symmetric_yaw_tolerance': 'goal.symmetric_yaw_tolerance',
+    'trans_stopped_velocity': 'goal.trans_stopped_velocity',
+    'rot_stopped_velocity': 'goal.rot_stopped_velocity',
     'required_movement_radius': 'follow_path.progress_radius',
-    'required_movement_angle': 'a rotation in place does not count as progress',
+    'required_movement_angle': 'follow_path.progress_angle',
     'movement_time_allowance': 'follow_path.progress_time',
     'prune_distance': FURTHEST,
     'max_robot_pose_search_dist': FURTHEST,

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mppi_ros.control.controller import Controller
+from mppi_ros.control.goal_checker import GoalChecker
 from mppi_ros.control.parameters import ControllerParameters
 from mppi_ros.control.tick_result import ControllerState, Statistics, TickResult
 from mppi_ros.control.warm_up import warm_up
@@ -174,6 +175,7 @@ class EpisodeRun:
         self._measured = self._plant.odometry(0.0)
         self._near: Costmap = self._mapping.known((self._measured.x, self._measured.y), self._side)
         self._clock: float | None = None
+        self._goal_checker = GoalChecker()
         path = episode.path if episode.timing_gates else None
         self._course = None if path is None else ReferencePath.from_poses(path[:, :2])
         self._way = 0.0
@@ -243,6 +245,10 @@ class EpisodeRun:
             self._episode.clock_after
         ):
             self._clock = now
+        goal = self._episode.configuration.goal
+        if goal.stateful:
+            pose = tuple(self._plant.pose)
+            self._goal_checker.update([pose], self._episode.goal, goal, GOAL_SLACK)
         self._least = self._measure_clearance()
         self._clearance = min(self._clearance, self._least)
 
@@ -337,7 +343,8 @@ class EpisodeRun:
         pose, goal = self._plant.pose, self._episode.goal
         if self._episode.goal_radius > 0.0:
             return math.dist(pose[:2], goal[:2]) <= self._episode.goal_radius
-        return self._episode.configuration.goal.accepts(tuple(pose), goal, GOAL_SLACK)
+        tolerances = self._episode.configuration.goal
+        return self._goal_checker.accepts(tuple(pose), goal, tolerances, GOAL_SLACK)
 
     def _summary(self) -> EpisodeResult:
         collision = self._least <= 0.0

@@ -135,6 +135,59 @@ def test_without_progress_the_robot_gives_up_until_another_goal_comes():
     )
 
 
+REQUIRED = {'recovery.require_movement': True, 'recovery.progress_timeout': 0.0,
+            'recovery.stuck_timeout': 0.0, 'follow_path.progress_time': 2.0}
+
+
+def test_robot_that_must_move_stops_without_movement_and_says_so():
+    ticks = held({**REQUIRED, 'follow_path.progress_radius': 0.4}, seconds=4.0)
+    driving = [tick.state is ControllerState.DRIVING for tick in ticks]
+    assert 38 <= sum(driving) <= 42
+    assert ticks[-1].code is Reason.PROGRESS_TIMEOUT
+    assert ticks[-1].reason == 'moved less than 0.4 m in 2 s'
+    ticks = held({**REQUIRED, 'recovery.require_movement': False}, seconds=4.0)
+    assert ticks[-1].state is ControllerState.DRIVING
+
+
+@pytest.mark.parametrize('angle', [0.0, 0.5])
+def test_rotation_counts_as_movement_if_an_angle_is_given(angle):
+    checker = ProgressChecker()
+    required = replace(QUICK, {'follow_path.progress_angle': angle}).follow_path
+    idle = [
+        checker.since_movement(0.1 * n, (0.0, 0.0, 0.1 * n), *required.movement)
+        for n in range(60)
+    ]
+    assert max(idle) == pytest.approx(0.5 if angle else 5.9)
+
+
+def test_movement_is_required_anew_for_another_goal_after_a_pause_and_a_withdrawn_plan():
+    configuration = replace(QUICK, {
+        'safety.costmap_timeout': 0.0, 'safety.odom_frozen': 0.0, **REQUIRED})
+    robot = PlainRobot(Controller(configuration, 1), x=-4.0)
+    controller = robot.controller
+
+    def stands(seconds):
+        for _ in range(round(seconds / robot.period)):
+            tick = robot.tick()
+            robot.pose[:] = -4.0, 0.0, 0.0
+            robot.twist[:] = 0.0
+        return tick.code is Reason.PROGRESS_TIMEOUT
+
+    controller.set_costmap(robot.now, room())
+    controller.set_goal(robot.now, 4.0, 0.0, 0.0)
+    assert not stands(1.8)
+    assert stands(1.0)
+    controller.set_goal(robot.now, 3.0, 1.0, 0.0)
+    assert not stands(1.0)
+    robot.now += 5.0
+    assert not stands(0.7)
+    assert stands(1.0)
+    controller.clear_plan()
+    stands(0.2)
+    controller.set_goal(robot.now, 3.0, 1.0, 0.0)
+    assert not stands(1.8)
+
+
 def test_another_goal_another_way_or_a_break_give_new_hope():
     endeavour, goal = ProgressChecker(), (5.0, 0.0)
 

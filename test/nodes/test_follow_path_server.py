@@ -26,6 +26,7 @@ from mppi_ros.driving.costmap import Costmap  # noqa: E402
 from mppi_ros.nodes.controller import follow_path_server
 from mppi_ros.nodes.controller import inputs as controller_inputs
 from mppi_ros.nodes.controller.node import MppiController  # noqa: E402
+from mppi_ros.parameters.declaration import replace  # noqa: E402
 from mppi_ros.parameters.errors import InputError, ParameterError  # noqa: E402
 from mppi_ros.ros import conversions
 
@@ -112,7 +113,7 @@ class Action:
 
     def tick(self, now, state=ControllerState.DRIVING, code=Reason.NONE, speed=0.3, place=None):
         if place is not None:
-            self.odometry = Odometry(now, *place, 0.0, speed, 0.0, 0.0)
+            self.odometry = Odometry(now, *(*place, 0.0)[:3], speed, 0.0, 0.0)
         statistics = Statistics(distance_to_goal=0.7)
         self.server.update(
             TickResult(Command(speed, 0.0, 0.0), state, code, 'words', statistics), now
@@ -165,6 +166,16 @@ def test_a_robot_that_drives_and_gets_nowhere_fails_the_goal(action):
     assert handle.told == ['execute']
     action.tick(15.1, place=(0.7, 0.1))
     assert handle.future.result().error_code == 'FAILED_TO_MAKE_PROGRESS'
+
+
+@pytest.mark.parametrize('angle', [0.0, 0.5])
+def test_a_rotation_counts_as_progress_if_an_angle_is_given(action, angle):
+    action.configuration = replace(action.configuration, {'follow_path.progress_angle': angle})
+    handle = action.send()
+    for second in range(1, 15):
+        if handle.told == ['execute']:
+            action.tick(float(second), place=(0.0, 0.0, 0.2 * second))
+    assert (handle.told == ['execute']) == (angle > 0.0)
 
 
 def test_a_clock_that_goes_back_does_not_keep_a_goal_from_failing(action):

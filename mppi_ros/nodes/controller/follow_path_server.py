@@ -13,6 +13,7 @@ from rclpy.task import Future
 
 from mppi_ros.control.inputs import Command
 from mppi_ros.control.parameters import ControllerParameters
+from mppi_ros.control.progress import MovementTimer
 from mppi_ros.control.tick_result import ControllerState, Reason, TickResult
 from mppi_ros.nodes.controller.inputs import ControllerInputs
 from mppi_ros.parameters.errors import ParameterError
@@ -60,15 +61,15 @@ class _ActiveGoal:
     """
     Active goal.
 
-    `drove` is the time of the last driving tick [s]; `place` is the last position with progress
-    [m], reached at the time `got_on` [s].
+    `drove` is the time of the last driving tick [s]; `pose` is the last known one, x [m], y [m],
+    yaw [rad].
     """
 
     handle: Any
     result: Future
     drove: float
-    place: tuple[float, float]
-    got_on: float
+    pose: tuple[float, float, float]
+    movement: MovementTimer
 
 
 class FollowPathServer:
@@ -150,7 +151,8 @@ class FollowPathServer:
                     'follow_path is paused: the controller is disabled, see ~/enable'
                 )
             self._paused = True
-            goal.drove = goal.got_on = now
+            goal.drove = now
+            goal.movement.restart()
             goal.handle.publish_feedback(self._feedback(math.nan, math.nan, now))
 
     def end_unticked(self) -> None:
@@ -182,22 +184,18 @@ class FollowPathServer:
         if tick.state is ControllerState.REACHED:
             self._end('succeed')
             return
-        # If the clock jumped back, restart both timers at the current time.
-        goal.drove, goal.got_on = min(goal.drove, now), min(goal.got_on, now)
+        goal.drove = min(goal.drove, now)  # if the clock jumped back
         settings = self._driver.configuration.follow_path
         odometry = self._intake.odometry
-        here = goal.place if odometry is None else (odometry.x, odometry.y)
+        if odometry is not None:
+            goal.pose = (odometry.x, odometry.y, odometry.yaw)
         if tick.state is ControllerState.DRIVING or tick.code is Reason.GOAL_REACHED:
             goal.drove = now
-        if math.dist(here, goal.place) > settings.progress_radius:
-            goal.place, goal.got_on = here, now
+        idle = goal.movement.elapsed(now, goal.pose, *settings.movement)
         if now - goal.drove > settings.failure_tolerance:
             self._end('abort', FAILURE_CODES.get(tick.code, 'UNKNOWN'), tick.reason)
-        elif now - goal.got_on > settings.progress_time:
-            message = (
-                f'moved less than {settings.progress_radius:g} m in {settings.progress_time:g} s'
-            )
-            self._end('abort', 'FAILED_TO_MAKE_PROGRESS', message)
+        elif idle > settings.progress_time:
+            self._end('abort', 'FAILED_TO_MAKE_PROGRESS', settings.too_little)
 
     def _on_goal(self, request: Any) -> GoalResponse:
         if self._active:
@@ -211,13 +209,16 @@ class FollowPathServer:
             self._end(how, 'NONE', 'preempted by a new goal', keep_plan=True)
         now = float(self._node.get_clock().now().nanoseconds) * 1e-9
         odometry = self._intake.odometry
-        here = (math.inf, math.inf) if odometry is None else (odometry.x, odometry.y)
+        pose = (math.inf, math.inf, 0.0)
+        if odometry is not None:
+            pose = (odometry.x, odometry.y, odometry.yaw)
         result = Future()
 
         async def until_the_end(_: Any) -> Any:
             return await result
 
-        self._goal = _ActiveGoal(handle, result, now, here, now)
+        self._goal = _ActiveGoal(handle, result, now, pose, MovementTimer())
+        self._goal.movement.elapsed(now, pose, *self._driver.configuration.follow_path.movement)
         handle.execute(until_the_end)
         path = handle.request.path
         if not path.poses:
