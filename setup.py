@@ -11,7 +11,7 @@ def ros_wheels(distro):
     packages = (
         'rclpy', 'rmw-fastrtps-cpp', 'nav-msgs', 'geometry-msgs', 'sensor-msgs', 'std-srvs',
         'visualization-msgs', 'diagnostic-msgs', 'rcl-interfaces', 'lifecycle-msgs',
-        'rosgraph-msgs', 'builtin-interfaces', 'std-msgs',
+        'rosgraph-msgs', 'builtin-interfaces', 'std-msgs', 'trajectory-msgs',
     )
     return [f'ros-{distro}-{package}' for package in packages]
 

@@ -199,9 +199,10 @@ class Controller(ControllerBase):
     def _predict(self, context: _Context) -> InitialState:
         """Return the state at the time when the next command begins to act."""
         assert self._odometry is not None
-        state = self._history.predict(self._odometry, self._acting(context))
+        acting = self._acting(context)
+        state = self._history.predict(self._odometry, acting)
         pending = self._history.pending(context.sending, self._objective.model)
-        return InitialState(state, pending)
+        return InitialState(state, pending, acting)
 
     def _track_plan(self, context: _Context, start: InitialState) -> ReferencePath:
         """Return the section of the plan to drive, and update the progress on it."""

@@ -296,9 +296,19 @@ class ControllerBase:
 
     def optimal_trajectory(self) -> NDArray[np.float64]:
         """Return the poses, float64[T + 1, 3], of the mean; [0, 3] before the first."""
+        return self.timed_trajectory()[:, 1:4]
+
+    def timed_trajectory(self) -> NDArray[np.float64]:
+        """
+        Return the mean as a trajectory in time, float64[T + 1, 7]; [0, 7] before the first.
+
+        Each row is the time on the controller's clock [s], x [m], y [m], yaw [rad], and the
+        velocity in the frame of the robot: vx [m/s], vy [m/s], wz [rad/s]. It begins when the
+        command of the last tick takes effect.
+        """
         if self._start is None:
-            return np.empty((0, 3))
-        return self._start.poses(self._sampler.mean, self._objective.model)
+            return np.empty((0, 7))
+        return self._start.trajectory(self._sampler.mean, self._objective.model)
 
     def candidate_trajectories(
         self, count: int

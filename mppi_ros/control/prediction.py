@@ -30,15 +30,27 @@ class InitialState(NamedTuple):
     Where a rollout begins.
 
     `state` is the robot state when the next command begins to act; `pending`, float32[n, m],
-    holds the commands already sent that the slower axis has not executed yet.
+    holds the commands already sent that the slower axis has not executed yet; `time` is the time
+    of the state on the controller's clock [s].
     """
 
     state: MotionState
     pending: NDArray[np.float32]
+    time: float = 0.0
 
     def poses(self, controls: NDArray[np.float32], model: Model) -> NDArray[np.float64]:
         """Return the poses, float64[T + 1, 3], of a control sequence, float32[T, m]."""
         return trajectory(controls, self.state, model, self.pending)[:, :3]
+
+    def trajectory(self, controls: NDArray[np.float32], model: Model) -> NDArray[np.float64]:
+        """
+        Return the trajectory, float64[T + 1, 7], of a control sequence, float32[T, m].
+
+        Each row is time [s], x [m], y [m], yaw [rad], vx [m/s], vy [m/s], wz [rad/s].
+        """
+        states = trajectory(controls, self.state, model, self.pending)
+        times = self.time + float(model.dt) * np.arange(len(states))
+        return np.column_stack([times, states[:, [0, 1, 2, 3, 5, 4]]])
 
 
 class CommandHistory:

@@ -7,6 +7,7 @@ import re
 import time
 
 import numpy as np
+from plain_robot import QUICK, PlainRobot, room
 import pytest
 import yaml
 
@@ -94,6 +95,67 @@ def test_views_are_made_only_for_those_that_are_listened_to(node, monkeypatch):
     corners = [(p.x, p.y) for p in sent['footprint'].polygon.points]
     assert np.hypot(*np.array(corners).T) == pytest.approx(0.22)
     assert 'progress' in sent['critic_costs'].markers[0].text
+
+
+def seconds(stamp):
+    return stamp.sec + 1e-9 * stamp.nanosec
+
+
+def sent_by(node, monkeypatch, publisher, ticks=4):
+    """Return what a publisher sends in some ticks, as if it had a subscriber."""
+    sent = []
+    monkeypatch.setattr(publisher, 'get_subscription_count', lambda: 1)
+    monkeypatch.setattr(publisher, 'publish', sent.append)
+    for _ in range(ticks):
+        node._tick()
+    return sent
+
+
+def test_each_pose_of_the_optimal_trajectory_is_stamped_with_its_time(node, monkeypatch):
+    path = sent_by(node, monkeypatch, node._views._optimal)[-1]
+    times = [seconds(pose.header.stamp) for pose in path.poses]
+    c = ControllerParameters()
+    assert len(times) == c.mppi.horizon_steps + 1
+    assert np.diff(times) == pytest.approx(c.mppi.time_step, abs=2e-7)
+    ahead = times[0] - seconds(path.header.stamp)
+    assert c.prediction.first_delay - 0.05 < ahead < c.prediction.first_delay + 0.2
+    assert {pose.header.frame_id for pose in path.poses} == {'odom'}
+
+
+def test_the_timed_trajectory_is_sent_while_the_robot_drives_only(node, monkeypatch):
+    pytest.importorskip('trajectory_msgs', reason='needs trajectory_msgs')
+    message = sent_by(node, monkeypatch, node._views._timed)[-1]
+    assert message.header.frame_id == 'odom'
+    assert message.joint_names == ['base_link']
+    times = [seconds(point.time_from_start) for point in message.points]
+    c = ControllerParameters()
+    steps = np.arange(c.mppi.horizon_steps + 1)
+    assert times == pytest.approx(c.mppi.time_step * steps, abs=1e-6)
+    ahead = seconds(message.header.stamp) - node._now()
+    assert c.prediction.first_delay - 1.0 < ahead < c.prediction.first_delay + 0.2
+    node._controller.clear_plan()
+    assert sent_by(node, monkeypatch, node._views._timed) == []
+
+
+def test_the_velocities_of_the_timed_trajectory_are_those_of_its_poses():
+    pytest.importorskip('trajectory_msgs', reason='needs trajectory_msgs')
+    robot = PlainRobot(Controller(QUICK, 1), yaw=0.7)
+    robot.controller.set_costmap(robot.now, room())
+    robot.controller.set_goal(robot.now, 3.0, 2.0, 0.0)
+    robot.run(1.0)
+    rows = robot.controller.timed_trajectory()
+    message = conversions.trajectory_to_msg(rows, 'map', 'base_link')
+    place = np.array([(p.transforms[0].translation.x, p.transforms[0].translation.y)
+                      for p in message.points])
+    yaw = np.unwrap([conversions.yaw_from_msg(p.transforms[0].rotation) for p in message.points])
+    speed = np.array([p.velocities[0].linear.x for p in message.points])
+    turning = np.array([p.velocities[0].angular.z for p in message.points])
+    assert speed.max() > 0.3
+    middle, step = 0.5 * (yaw[1:] + yaw[:-1]), QUICK.mppi.time_step
+    along = (np.diff(place, axis=0) * np.column_stack([np.cos(middle), np.sin(middle)])).sum(1)
+    assert along / step == pytest.approx(0.5 * (speed[1:] + speed[:-1]), abs=0.02)
+    assert np.diff(yaw) / step == pytest.approx(0.5 * (turning[1:] + turning[:-1]), abs=0.08)
+    assert place[0] == pytest.approx(rows[0, 1:3])
 
 
 def test_a_polygon_stands_and_turns_with_its_pose():

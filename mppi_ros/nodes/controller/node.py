@@ -319,7 +319,7 @@ class MppiController(ParameterMixin[ControllerParameters], ManagedNode):
         if self._action is not None:
             self._action.update(tick, now)
         self._health.publish(now)
-        self._views.publish(self._controller, now, self._health.pace.ticks)
+        self._views.publish(self._controller, now, self._health.pace.ticks, tick.state)
         self._health.note_cycle(1e3 * (time.perf_counter() - begun))
 
     def _send_last_zero(self) -> None:

@@ -11,8 +11,14 @@ from rclpy.lifecycle import LifecycleNode
 from visualization_msgs.msg import MarkerArray
 
 from mppi_ros.control.controller import Controller
+from mppi_ros.control.tick_result import ControllerState
 from mppi_ros.nodes.controller.inputs import ControllerInputs
 from mppi_ros.ros import conversions, executor, markers
+
+try:
+    from trajectory_msgs.msg import MultiDOFJointTrajectory
+except ImportError:  # trajectory_msgs is optional
+    MultiDOFJointTrajectory = None
 
 CANDIDATE_COUNT = 30  # of all samples
 SLOW_RATE = 5.0  # [Hz] of the costly topics
@@ -26,6 +32,9 @@ class Visualization:
         self._node, self._intake = node, intake
         publisher = partial(node.create_lifecycle_publisher, event_callbacks=executor.PUBLISHER)
         self._optimal: Any = publisher(Path, '~/optimal_trajectory', 1)
+        self._timed: Any = None
+        if MultiDOFJointTrajectory is not None:
+            self._timed = publisher(MultiDOFJointTrajectory, '~/timed_trajectory', 1)
         self._footprint: Any = publisher(PolygonStamped, '~/footprint', 1)
         self._candidates: Any = publisher(MarkerArray, '~/candidate_trajectories', 1)
         self._costs: Any = publisher(MarkerArray, '~/critic_costs', 1)
@@ -36,17 +45,27 @@ class Visualization:
     def close(self) -> None:
         """Destroy the publishers."""
         for publisher in (
-            self._optimal, self._footprint, self._candidates, self._costs, self._field,
-            self._obstacles,
+            self._optimal, self._timed, self._footprint, self._candidates, self._costs,
+            self._field, self._obstacles,
         ):  # fmt: skip
-            self._node.destroy_lifecycle_publisher(publisher)
+            if publisher is not None:
+                self._node.destroy_lifecycle_publisher(publisher)
 
-    def publish(self, controller: Controller, now: float, tick: int) -> None:
-        """Publish the topics with subscribers after tick number `tick`."""
+    def publish(
+        self, controller: Controller, now: float, tick: int, state: ControllerState
+    ) -> None:
+        """Publish the topics with subscribers after tick number `tick`, which led to `state`."""
         frame, odometry = self._intake.frame, self._intake.odometry
         if self._optimal.get_subscription_count():
-            poses = controller.optimal_trajectory()
-            self._optimal.publish(conversions.path_to_msg(poses, now, frame))
+            rows = controller.timed_trajectory()
+            self._optimal.publish(
+                conversions.path_to_msg(rows[:, 1:4], now, frame, times=rows[:, 0])
+            )
+        # While the robot brakes, the mean is not what it does.
+        driving = state is ControllerState.DRIVING
+        if driving and self._timed is not None and self._timed.get_subscription_count():
+            rows, body = controller.timed_trajectory(), controller.configuration.interface
+            self._timed.publish(conversions.trajectory_to_msg(rows, frame, body.base_frame))
         if self._footprint.get_subscription_count() and odometry is not None:
             pose = (odometry.x, odometry.y, odometry.yaw)
             self._footprint.publish(
