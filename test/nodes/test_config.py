@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from mppi_ros.control.parameters import ControllerParameters, read_yaml
-from mppi_ros.parameters.declaration import ParameterInfo, describe
+from mppi_ros.parameters.declaration import ParameterInfo, describe, flatten
 from mppi_ros.parameters.errors import ParameterError
 from mppi_ros.share import share_path
 
@@ -57,6 +57,36 @@ def test_the_file_is_what_the_declarations_give():
 
 def test_the_file_gives_the_defaults():
     assert read_yaml(share_path('config', 'mppi_controller.yaml')) == ControllerParameters()
+
+
+CONFIG = share_path('config')
+FILES = sorted([*CONFIG.glob('*.yaml'), *CONFIG.glob('robots/*.yaml')])
+SMALL = CONFIG / 'small_computer.yaml'
+
+
+@pytest.mark.parametrize('path', FILES, ids=lambda path: path.stem)
+def test_every_file_that_comes_along_is_read_without_a_warning(path):
+    assert read_yaml(path).warnings == ()
+
+
+@pytest.mark.parametrize('path', FILES, ids=lambda path: path.stem)
+def test_a_small_computer_suits_every_robot_with_the_default_horizon(path):
+    robot = read_yaml(path)
+    small = read_yaml(SMALL, robot)
+    assert small.limits == robot.limits
+    if robot.mppi.horizon == ControllerParameters().mppi.horizon:
+        assert small.mppi.horizon == pytest.approx(robot.mppi.horizon)
+        assert small.warnings == ()
+
+
+def test_a_small_computer_differs_from_the_default_in_computing_only_and_computes_less():
+    small, default = flatten(read_yaml(SMALL)), flatten(ControllerParameters())
+    changed = {name for name in default if small[name] != default[name]}
+    assert changed == {
+        'control_rate', 'samples', 'ess_share', 'horizon_steps', 'time_step', 'threads'}
+    work = [each['samples'] * each['horizon_steps'] for each in (small, default)]
+    assert work[0] <= 0.25 * work[1]
+    assert small['control_rate'] < default['control_rate']
 
 
 @pytest.mark.parametrize(

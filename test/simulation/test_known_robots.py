@@ -38,6 +38,16 @@ def test_every_robot_that_comes_along_drives_within_its_limits(name):
     assert (np.abs(command[:, 1]).max() > 0.0) == (robot.motion_model == 'omni')
 
 
+@pytest.mark.parametrize('plant', [NOMINAL, HEAVY], ids=['nominal', 'heavy'])
+def test_a_robot_with_a_small_computer_drives_as_straight(plant):
+    small = read_yaml(share_path('config', 'small_computer.yaml'))
+    result, usual = (straight(each, plant, 0.1) for each in (small, ControllerParameters()))
+    assert result.success
+    assert result.reversals == 0
+    assert result.time_s < 1.1 * usual.time_s
+    assert result.cross_track_rms_m < usual.cross_track_rms_m + 0.02
+
+
 @pytest.mark.parametrize('name', ['f1tenth', 'jackal'])
 def test_a_robot_that_reverses_as_fast_as_it_drives_ahead_turns_round_to_a_goal_behind(name):
     robot = replace(read_yaml(ROBOTS[name]), {'threads': 1})
