@@ -25,6 +25,7 @@ NAMES = {
     'hydrax': ('', ''),  # from its sources
     'hypothesis': ('python3-hypothesis', 'hypothesis'),
     'jax': ('', 'jax'),
+    'jinja2': ('', 'jinja2'),
     'launch': ('launch', ''),
     'launch_ros': ('launch_ros', ''),
     'launch_testing': ('launch_testing', ''),

@@ -1,10 +1,14 @@
 """mppi_tune: accepted and rejected parameters, files, interruption, errors in one line."""
 from __future__ import annotations
 
+from base64 import b64decode
+from html.parser import HTMLParser
+from io import BytesIO
 import json
 import re
 
 from fake_drive import BEST, fakes
+from PIL import Image
 import pytest
 import yaml
 
@@ -15,6 +19,7 @@ START = {'/**/mppi_controller': {'ros__parameters': {
     'lambda': 5.0, 'sigma_share': [2.0, 1.0, 0.4], 'limits': {'vx_max': 0.8}}}}
 ONLY = ('--parameters', 'lambda,sigma_share', '--jobs', '1')
 AT_START = (('lambda', 5.0), ('sigma_share[0]', 2.0), ('sigma_share[1]', 1.0))
+CALM = (('lambda', 4.0), ('sigma_share[0]', 0.5), ('sigma_share[1]', 0.25))
 
 
 @pytest.fixture
@@ -26,6 +31,27 @@ def robot(tmp_path):
 
 def run(*words):
     return tune.main([str(word) for word in words])
+
+
+class Page(HTMLParser):
+    """Texts and references of a report."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.references, self.text = [], ''
+        self.feed(path.read_text(encoding='utf-8'))
+
+    def handle_starttag(self, tag, attributes):
+        assert tag not in ('script', 'link', 'iframe')
+        self.references += [value for name, value in attributes if name in ('src', 'href')]
+
+    def handle_data(self, data):
+        self.text += data
+
+    def images(self, kind):
+        start = f'data:image/{kind};base64,'
+        return [b64decode(each.removeprefix(start)) for each in self.references
+                if each.startswith(start)]
 
 
 @pytest.fixture
@@ -76,12 +102,76 @@ def test_better_parameters_are_written_with_the_reason_of_each(robot, tmp_path, 
     assert result['verdict']['accepted']
     assert result['verdict']['high'] < 0.0
     assert set(result['importance']) == set(BEST)
-    assert (tmp_path / 'out' / 'report.png').read_bytes()[:4] == b'\x89PNG'
     shown = capsys.readouterr()
     assert 'tuned.yaml: the cost in 8 held-out drives changes by -' in shown.out
     assert 'trial 1 (' in shown.err
     assert 'left' in shown.err
     assert 'best' in shown.err
+    page = Page(tmp_path / 'out' / 'report.html')
+    assert 'Tuned parameters: accepted.' in page.text
+    assert result['verdict']['reason'][1:] in page.text
+    for word in ('tuned.yaml', 'lambda', 'sigma_share[1]', 'spread of the sampled speeds'):
+        assert word in page.text
+    assert 'sigma_share[2]' not in page.text  # unchanged
+    # The file needs nothing else: all that it refers to is inside.
+    assert all(reference.startswith('data:') for reference in page.references)
+    assert 'url(' not in (tmp_path / 'out' / 'report.html').read_text()
+    assert len(page.images('svg+xml')) == 3
+    # The films are of the drives that changed most, and show both robots.
+    changes = {each['drive']: abs(each['after']['terms']['time'] - each['before']['terms']['time'])
+               for each in result['drives']}
+    least = sorted(changes.values())[-3]
+    films = page.images('gif')
+    assert len(films) == 3
+    assert all(changes[name] >= least for name in re.findall(r'drive 10\d', page.text))
+    with Image.open(BytesIO(films[0])) as film:
+        assert film.n_frames > 20
+        colors = {color for _, color in film.convert('RGB').getcolors()}
+    assert {(0x7b, 0x87, 0x94), (0x2f, 0x6f, 0xde), (0xc2, 0x45, 0x3d)} <= colors
+
+
+def test_two_objectives_give_one_file_for_each_accepted_point(robot, tmp_path, of_fakes, capsys):
+    of_fakes(fakes(8, calm=CALM), fakes(8, first=100, calm=CALM), trials=60)
+    out = tmp_path / 'out'
+    out.mkdir()
+    (out / 'tuned_both.yaml').write_text('of an earlier run')
+    assert run('--robot', robot, '--output', out, '--objective', 'quick', '--objective', 'smooth',
+               *ONLY) == 0
+    result = json.loads((out / 'result.json').read_text())
+    names = [point['name'] for point in result['points']]
+    assert set(names) >= {'quick', 'smooth'}
+    assert {path.name for path in out.glob('*.yaml')} == {f'tuned_{name}.yaml' for name in names}
+    tuned = {name: read_yaml(out / f'tuned_{name}.yaml') for name in names}
+    assert tuned['quick'].mppi.temperature < tuned['smooth'].mppi.temperature
+    for point in result['points']:
+        assert point['verdict']['accepted']
+        assert set(point['verdict']['objectives']) == {'quick', 'smooth'}
+        assert tuned[point['name']].mppi.temperature == point['parameters']['lambda']
+    assert len(result['front']) >= len(names)
+    assert {frozenset(each['after']) for each in result['drives']} == {frozenset(names)}
+    assert set(result['importance']) == {'quick', 'smooth'}
+    text = (out / 'tuned_quick.yaml').read_text()
+    assert re.search(r'# 5.0 -> .*importance \d+% \(quick\), \d+% \(smooth\)', text)
+    page = Page(out / 'report.html')
+    assert all(reference.startswith('data:') for reference in page.references)
+    for name in names:
+        assert f'{name.capitalize()}: accepted.' in page.text
+    assert len(page.images('gif')) == len(names)
+    assert len(page.images('svg+xml')) == 4
+    assert 'on the front' in capsys.readouterr().err
+
+
+def test_a_front_without_a_point_to_test_leaves_the_start(robot, tmp_path, of_fakes, capsys):
+    of_fakes(*[fakes(6, first=first, best=AT_START, calm=AT_START) for first in (0, 100)],
+             trials=5)
+    out = tmp_path / 'out'
+    assert run('--robot', robot, '--output', out, '--objective', 'quick,smooth', *ONLY) == 1
+    assert 'The parameters at the start stand: no point' in capsys.readouterr().out
+    result = json.loads((out / 'result.json').read_text())
+    assert result['points'] == []
+    assert not list(out.glob('*.yaml'))
+    text = Page(out / 'report.html').text
+    assert 'The parameters at the start stand. No trial on the front' in text
 
 
 def test_parameters_that_help_only_in_the_search_are_rejected(robot, tmp_path, of_fakes, capsys):
@@ -96,7 +186,7 @@ def test_parameters_that_help_only_in_the_search_are_rejected(robot, tmp_path, o
     result = json.loads((out / 'result.json').read_text())
     assert not result['verdict']['accepted']
     assert result['verdict']['mean'] > 0.0
-    assert (out / 'report.png').exists()
+    assert 'Tuned parameters: not accepted.' in Page(out / 'report.html').text
 
 
 def test_a_search_that_finds_nothing_leaves_the_start(robot, tmp_path, of_fakes, capsys):
@@ -128,6 +218,9 @@ def test_an_interrupted_search_continues(robot, tmp_path, of_fakes, monkeypatch,
 @pytest.mark.parametrize('words, message', [
     (('--generated', '0'), '--maps or --generated is needed'),
     (('--parameters', 'limits.vx_max'), "'limits.vx_max' is not searched"),
+    (('--objective', 'fast'), "'fast' is not one of quick, smooth, careful"),
+    (('--objective', 'quick,smooth,careful'), 'at most two objectives'),
+    (('--objective', 'quick,smooth', '--weights', 'time=2'), 'not possible with two objectives'),
     (('--weights', 'speed=2'), "'speed=2' is not NAME=WEIGHT"),
     (('--weights', 'time=-2'), "'-2' is outside"),
     (('--maps', 'nowhere'), 'nowhere'),
@@ -155,4 +248,4 @@ def test_a_few_real_drives_end_with_an_answer(tmp_path):
     assert [each['before']['scenario'] for each in result['drives']] == [
         'generated/0', 'generated/1']
     assert result['comparison']['reached, of 2'][0] == 2
-    assert (tmp_path / 'out' / 'report.png').exists()
+    assert 'not accepted' in Page(tmp_path / 'out' / 'report.html').text or not code
