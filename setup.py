@@ -59,7 +59,7 @@ setup(
         'docs': ['sphinx', 'myst-parser', 'furo', 'sphinx-mathjax-offline'],
         'cluster': ['distributed'],
         # Measured beside this package by `mppi_benchmark peers`, as is hydrax from its sources.
-        'peers': ['torch', 'pytorch-mppi', 'jax'],
+        'peers': ['torch', 'pytorch-mppi', 'jax', 'cma'],
         # Baseline ORCA and reacting people of `mppi_evaluate people`.
         'people': ['pyrvo'],
         # Search of mppi_tune.

@@ -20,6 +20,7 @@ NAMES = {
     'autoware_perception_msgs': ('autoware_perception_msgs', ''),
     'ament_index_python': ('ament_index_python', ''),
     'bondpy': ('bondpy', ''),
+    'cma': ('', 'cma'),
     'distributed': ('', 'distributed'),
     'fastapi': ('', 'nicegui'),  # comes with it
     'hydrax': ('', ''),  # from its sources
