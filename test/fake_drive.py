@@ -3,6 +3,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 import math
+import os
+from pathlib import Path
+import signal
+import time
 from types import SimpleNamespace
 
 import numpy as np
@@ -27,7 +31,8 @@ class FakeDrive:
 
     `difficulty` is its time at best, and `scale` a factor on the growth. Its term of jerk grows
     likewise with the distance from `calm`. It ends in contact where λ is below `contact_below`,
-    and its jerk is `jerk` / λ.
+    and its jerk is `jerk` / λ. It takes `seconds`. If the file `kill` exists, it removes the file
+    and kills its process.
     """
 
     name: str
@@ -37,6 +42,8 @@ class FakeDrive:
     contact_below: float = 0.0
     jerk: float = 0.0
     scale: float = 1.0
+    seconds: float = 0.0
+    kill: Path | None = None
     configuration: ControllerParameters | None = None
 
     def with_configuration(self, configuration):
@@ -44,6 +51,10 @@ class FakeDrive:
 
     def run(self):
         RUNS.append(self.name)
+        time.sleep(self.seconds)
+        if self.kill and self.kill.exists():
+            self.kill.unlink()
+            os.kill(os.getpid(), signal.SIGKILL)
         flat = flatten(self.configuration)
         share = flat['sigma_share']
         values = {'lambda': flat['lambda'], 'sigma_share[0]': share[0], 'sigma_share[1]': share[1]}
@@ -52,16 +63,16 @@ class FakeDrive:
             for optimum in (self.best, self.calm)
         )
         contact = flat['lambda'] < self.contact_below
-        time = self.difficulty + 0.1 * self.scale * away
+        taken = self.difficulty + 0.1 * self.scale * away
         record = {
-            'success': not contact, 'collision': contact, 'time_s': 10.0 * time,
+            'success': not contact, 'collision': contact, 'time_s': 10.0 * taken,
             'min_clearance_m': 0.2, 'rms_jerk': self.jerk / flat['lambda'],
             'rms_acceleration': 0.3, 'way_left': 0.5,
-            'terms': {'time': time, 'jerk': 1.0 + 0.1 * self.scale * rough,
+            'terms': {'time': taken, 'jerk': 1.0 + 0.1 * self.scale * rough,
                       'clearance': 0.0, 'comfort': 0.2},
         }
         return record, SimpleNamespace(
-            trace=trace(10.0 * time), success=not contact, collision=contact, time_s=10.0 * time)
+            trace=trace(10.0 * taken), success=not contact, collision=contact, time_s=10.0 * taken)
 
     def discs(self, time):
         return np.array([[1.0, 2.0, 0.2]])

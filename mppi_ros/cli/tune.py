@@ -12,8 +12,6 @@ import sys
 import time
 from typing import Any
 
-import numpy as np
-
 from mppi_ros.cli.arguments import Parser, add_processes, integer, listed, number
 from mppi_ros.cli.console import interruptible, show_table
 from mppi_ros.control.parameters import ControllerParameters
@@ -32,13 +30,12 @@ from mppi_ros.evaluation.tuning.output import (
     write_parameters,
     write_result,
 )
-from mppi_ros.evaluation.tuning.report import REPORT, films_of, write_report
-from mppi_ros.evaluation.tuning.search import Point, Progress, Search
+from mppi_ros.evaluation.tuning.report import REPORT, films_of, measures_of, write_report
+from mppi_ros.evaluation.tuning.search import Progress, Search
 from mppi_ros.evaluation.tuning.space import Axis, searched
 from mppi_ros.evaluation.tuning.verdict import (
     PointVerdict,
     Verdict,
-    comparison,
     judge,
     judge_point,
 )
@@ -100,8 +97,6 @@ def _tune(options: argparse.Namespace) -> int:
             )
             for configuration in (start, *candidates)
         ]
-        if len(objectives) == 1 and not points:  # the start is the best
-            points, candidates, records = [Point('', {}, (0.0,))], [start], [records[0]] * 2
         why |= reasons(axes, search.importances())
         tested = [
             Tested(point, configuration, rows, _verdict(search, records[0], rows, len(points)),
@@ -109,10 +104,11 @@ def _tune(options: argparse.Namespace) -> int:
             for point, configuration, rows in zip(points, candidates, records[1:], strict=True)
         ]  # fmt: skip
         show('report', '')
-        write_result(options.output / RESULT, search, held_out, records[0], tested)
+        stands = _why_it_stands(search, tested)
+        write_result(options.output / RESULT, search, held_out, records[0], tested, stands)
         write_report(
             options.output / REPORT, Path(options.robot).stem, list(objectives), search, held_out,
-            start, records[0], tested,
+            start, records[0], tested, stands,
         )
     _show(search, records[0], tested)
     for name in parameter_files(list(OBJECTIVES)):
@@ -124,8 +120,7 @@ def _tune(options: argparse.Namespace) -> int:
                          f'Tuned by mppi_tune: {each.verdict.reason}.')
         print(f'{path}: {each.verdict.reason}.')
     if not accepted:
-        why_not = tested[0].verdict.reason if len(objectives) == 1 else 'no point is accepted'
-        print(f'The parameters at the start stand: {why_not}.')
+        print(f'The parameters at the start stand: {stands}.')
     print(f'Report: {options.output / REPORT}')
     return int(not accepted)
 
@@ -152,6 +147,20 @@ def _open(
         return FrontSearch(options.output, start, axes, objectives, drives, **words)
     (objective,) = objectives.values()
     return Search(options.output, start, axes, objective, drives, **words)
+
+
+def _why_it_stands(search: Search, tested: Sequence[Tested]) -> str:
+    """Return why the start stands if nothing is accepted."""
+    if not search.trials():
+        return 'the time was too short for a trial, use a longer --hours'
+    if tested and len(search.objectives) == 1:
+        return tested[0].verdict.reason
+    if tested:
+        return 'no point of the front is accepted'
+    if len(search.objectives) == 1:
+        return 'no trial is better in the drives of the search'
+    return ('no trial on the front is better in one objective and not worse in the other, in the '
+            'drives of the search')  # fmt: skip
 
 
 def _reserve(search: Search, held_out: int, jobs: int) -> float:
@@ -195,19 +204,9 @@ def _identify(
 
 def _show(search: Search, before: Sequence[Record], tested: Sequence[Tested]) -> None:
     """Print the measures, and what changed in parameters that were accepted."""
-    rows = [
-        [name, *(float(np.mean([objective.cost(row) for row in records]))
-                 for records in (before, *(each.records for each in tested)))]
-        for name, objective in search.objectives.items()
-    ]  # fmt: skip
-    if len(search.objectives) > 1:
-        rows = [[f'cost {name}', *values] for name, *values in rows]
-    rows += [
-        [name, *values]
-        for name, values in comparison(before, *(each.records for each in tested)).items()
-    ]
     show_table(f'{len(before)} held-out drives',
-               ('measure', 'start', *(each.label for each in tested)), rows)
+               ('measure', 'start', *(each.label for each in tested)),
+               measures_of(search, before, tested))
     for each in tested:
         if isinstance(each.verdict, PointVerdict) and not each.verdict.accepted:
             print(f'{each.label}, not accepted: {each.verdict.reason}.')

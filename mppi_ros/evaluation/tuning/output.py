@@ -82,9 +82,9 @@ def reasons(
     for axis in axes:
         shares = [
             f'{share.get(axis.name, 0.0):.0%}' + (f' ({name})' if len(importances) > 1 else '')
-            for name, share in importances.items()
+            for name, share in importances.items() if share
         ]
-        text = f'{axis.reason}, importance {", ".join(shares)}'
+        text = f'{axis.reason}, importance {", ".join(shares)}' if shares else axis.reason
         found.setdefault(axis.parameter, []).append(text)
     return {name: '; '.join(texts) for name, texts in found.items()}
 
@@ -119,7 +119,7 @@ def _text(value: Any) -> str:
 
 def write_result(
     path: Path, search: Search, drives: Sequence[Drive], before: Sequence[Record],
-    tested: Sequence[Tested],
+    tested: Sequence[Tested], stands: str,
 ) -> None:
     """
     Write the result file.
@@ -136,6 +136,8 @@ def write_result(
         Records of the start in these.
     tested : sequence of Tested
         The tuned parameters, or the points of the front.
+    stands : str
+        Why the start stands if nothing was tested.
 
     """
     trials = len(search.study.get_trials(deepcopy=False)), len(search.complete())
@@ -143,14 +145,14 @@ def write_result(
     if isinstance(search, FrontSearch):
         found |= _front(search, drives, before, tested)
     else:
-        (best,) = tested
+        after = tested[0].records if tested else before
+        verdict = _verdict(tested[0]) if tested else {'accepted': False, 'reason': stands}
         found |= {
-            'verdict': _verdict(best), 'objective': asdict(search.objective),
-            'importance': search.importances()['cost'],
-            'comparison': comparison(before, best.records),
+            'verdict': verdict, 'objective': asdict(search.objective),
+            'importance': search.importances()['cost'], 'comparison': comparison(before, after),
             'drives': [
                 {'drive': drive.name, 'before': one, 'after': two}
-                for drive, one, two in zip(drives, before, best.records, strict=True)
+                for drive, one, two in zip(drives, before, after, strict=True)
             ],
         }  # fmt: skip
     write_json(path, found)

@@ -40,6 +40,7 @@ def write_report(
     start: ControllerParameters,
     before: Sequence[Record],
     tested: Sequence[Tested],
+    stands: str,
 ) -> None:
     """
     Write the report; the drives that changed most are run again to be filmed.
@@ -64,13 +65,16 @@ def write_report(
         Records of the held-out drives with these.
     tested : sequence of Tested
         The tuned parameters, or the points of the front.
+    stands : str
+        Why the start stands if nothing was tested.
 
     """
     from jinja2 import Environment, PackageLoader
 
-    changed = [each for each in tested if each.configuration != start]
-    importances = search.importances()
-    figures = {'Importance for each parameter (PED-ANOVA)': draw_importance(importances)}
+    importances = {name: shares for name, shares in search.importances().items() if shares}
+    figures = {}
+    if importances:
+        figures['Importance for each parameter (PED-ANOVA)'] = draw_importance(importances)
     if isinstance(search, FrontSearch):
         figures = {
             'Search and Pareto front; circles: points that were tested, diamonds: the same points '
@@ -79,26 +83,25 @@ def write_report(
         }
     else:
         figures = {'Trials that drove everything': draw_history(search), **figures}
-    for name in search.objectives if changed else ():
+    for name in search.objectives if tested else ():
         title = f'Held-out drives: cost {name}' if name != 'cost' else 'Held-out drives'
-        figures[title] = draw_costs(search, before, changed, name)
+        figures[title] = draw_costs(search, before, tested, name)
     environment = Environment(
         loader=PackageLoader('mppi_ros.evaluation.tuning', ''), autoescape=True,
         trim_blocks=True, lstrip_blocks=True,
     )
-    trials = len(search.study.get_trials(deepcopy=False)) - 1
     text = environment.get_template(TEMPLATE).render(
         robot=robot, objectives=objectives,
         points=[_point(each, search, start) for each in tested],
-        stands='No trial on the front is better than the start in one objective and not worse in '
-        'the other, in the drives of the search.',
-        about=f'{trials} trials in {len(search.drives)} drives; {len(search.complete()) - 1} of '
-        f'them drove everything. Verdict by {len(drives)} other drives.',
-        measures=_measures(before, tested),
+        stands=f'{stands[0].upper()}{stands[1:]}.',
+        about=f'{search.trials()} trials in {len(search.drives)} drives; '
+        f'{len(search.complete()) - 1} of them drove everything. Verdict by {len(drives)} other '
+        'drives.',
+        measures=_measures(search, before, tested),
         importance_names=['importance'] if len(importances) == 1 else
         [f'importance, {name}' for name in importances],
         figures=[(name, _url(image, 'svg+xml')) for name, image in figures.items()],
-        films=_films(search, drives, start, before, changed),
+        films=_films(search, drives, start, before, tested),
         before_color=BEFORE, after_color=AFTER,
     )  # fmt: skip
     path.write_text(text, encoding='utf-8')
@@ -106,14 +109,14 @@ def write_report(
 
 def _point(tested: Tested, search: Search, start: ControllerParameters) -> dict[str, Any]:
     """Return what the page shows of tuned parameters."""
-    importances = search.importances().values()
+    importances = [shares for shares in search.importances().values() if shares]
     rows: list[dict[str, Any]] = [
         {'name': axis.name, 'before': f'{axis.value(start):g}',
          'after': f'{axis.value(tested.configuration):g}', 'effect': axis.reason,
          'shares': [shares.get(axis.name, 0.0) for shares in importances]}
         for axis in search.axes if axis.value(start) != axis.value(tested.configuration)
     ]  # fmt: skip
-    rows.sort(key=lambda row: -max(row['shares']))
+    rows.sort(key=lambda row: -max(row['shares'], default=0.0))
     parameters = {axis.parameter for axis in search.axes}
     rows += [
         {'name': change.name, 'before': str(change.before), 'after': str(change.after),
@@ -128,11 +131,24 @@ def _point(tested: Tested, search: Search, start: ControllerParameters) -> dict[
 
 
 def _measures(
-    before: Sequence[Record], tested: Sequence[Tested]
+    search: Search, before: Sequence[Record], tested: Sequence[Tested]
 ) -> list[tuple[str, list[str]]]:
     """Return rows of the table of measures: start, then each of the tuned parameters."""
-    columns = comparison(before, *[each.records for each in tested])
-    return [(name, [_number(value) for value in values]) for name, values in columns.items()]
+    columns = measures_of(search, before, tested)
+    return [(name, [_number(value) for value in values]) for name, *values in columns]
+
+
+def measures_of(
+    search: Search, before: Sequence[Record], tested: Sequence[Tested]
+) -> list[list[Any]]:
+    """Return rows (measure, value at the start, value of each of the tuned parameters)."""
+    runs = [before, *(each.records for each in tested)]
+    costs = [
+        ['cost' if name == 'cost' else f'cost {name}',
+         *(float(np.mean([objective.cost(row) for row in rows])) for rows in runs)]
+        for name, objective in search.objectives.items()
+    ]  # fmt: skip
+    return costs + [[name, *values] for name, values in comparison(*runs).items()]
 
 
 def _number(value: float) -> str:
@@ -141,29 +157,29 @@ def _number(value: float) -> str:
 
 def _films(
     search: Search, drives: Sequence[Drive], start: ControllerParameters,
-    before: Sequence[Record], changed: Sequence[Tested],
+    before: Sequence[Record], tested: Sequence[Tested],
 ) -> list[dict[str, str]]:
     """Return films of the drives whose cost changed most; both runs in one picture."""
     found = []
-    for tested in changed:
+    for each in tested:
         costs = [
             {name: (objective.cost(one), objective.cost(two))
              for name, objective in search.objectives.items()}
-            for one, two in zip(before, tested.records, strict=True)
+            for one, two in zip(before, each.records, strict=True)
         ]  # fmt: skip
-        changes = [max(abs(two - one) for one, two in each.values()) for each in costs]
+        changes = [max(abs(two - one) for one, two in pairs.values()) for pairs in costs]
         order = np.argsort(changes)[::-1]
-        for k in order[: FILMED if len(changed) == 1 else 1].tolist():
+        for k in order[: FILMED if len(tested) == 1 else 1].tolist():
             one, two = (
-                drives[k].with_configuration(each).run()[1]
-                for each in (start, tested.configuration)
+                drives[k].with_configuration(configuration).run()[1]
+                for configuration in (start, each.configuration)
             )
-            pairs = ', '.join(
+            text = ', '.join(
                 f'{name} {first:.2f} to {last:.2f}' for name, (first, last) in costs[k].items()
             )
             found.append({
-                'name': drives[k].name + (f', {tested.label}' if len(changed) > 1 else ''),
-                'text': f'{_end(one)} at the start, {_end(two)} tuned; {pairs}',
+                'name': drives[k].name + (f', {each.label}' if len(tested) > 1 else ''),
+                'text': f'{_end(one)} at the start, {_end(two)} tuned; {text}',
                 'image': _url(_film(drives[k], one, two), 'gif'),
             })
     return found

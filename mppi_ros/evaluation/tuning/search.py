@@ -10,7 +10,7 @@ processes and machines may share.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -38,6 +38,7 @@ MIN_DRIVES = 4  # of a trial before it may be pruned
 START = 'start costs'  # attribute of the study
 START_SECONDS = 'seconds of the start'  # attribute of the study
 MIN_EXCESS = 1e-9  # of the value of a trial with missing drives over the best
+MIN_TRIALS = 10  # for the importance
 DRIVES_AHEAD = 2  # of one trial at a time; more would be wasted if it is pruned
 
 
@@ -199,24 +200,30 @@ class Search:
             if trial.value is not None and len(trial.intermediate_values) == len(self.drives)
         ]
 
+    def trials(self) -> int:
+        """Return the number of trials that ended with a value, without the start."""
+        return sum(
+            trial.values is not None for trial in self.study.get_trials(deepcopy=False)
+        ) - 1  # fmt: skip
+
     def importances(self) -> dict[str, dict[str, float]]:
         """
         Return the importance of the axes by PED-ANOVA, for each objective.
 
-        It is empty with too few trials.
+        It is empty with fewer than MIN_TRIALS trials.
         """
         from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 
-        found: dict[str, dict[str, float]] = {}
+        found: dict[str, dict[str, float]] = {name: {} for name in self.objectives}
+        if self.trials() < MIN_TRIALS:
+            return found
         for index, name in enumerate(self.objectives):
-            try:
-                with without_warnings():
-                    found[name] = dict(get_param_importances(
-                        self.study, evaluator=PedAnovaImportanceEvaluator(),
-                        target=lambda trial, k=index: trial.values[k],
-                    ))  # fmt: skip
-            except (RuntimeError, ValueError):  # a single trial, or all of equal value
-                found[name] = {}
+            # All trials may have equal values.
+            with suppress(RuntimeError, ValueError), without_warnings():
+                found[name] = dict(get_param_importances(
+                    self.study, evaluator=PedAnovaImportanceEvaluator(),
+                    target=lambda trial, k=index: trial.values[k],
+                ))  # fmt: skip
         return found
 
     def with_values(self, values: dict[str, float]) -> ControllerParameters:
