@@ -20,7 +20,8 @@ MAX_FRAMES = 400  # longer drives are shown faster
 SMALL_FILM_SIZE = 320  # pixels of the longer side of a small animation
 SMALL_FRAME_PERIOD = 0.2  # [s] simulated time between its frames, shown at twice the speed
 MAX_SMALL_FRAMES = 80
-STRIP_HEIGHT = 16  # pixels of the times below a film of two drives
+FILM_SIZE, LEAST_WIDTH = 440, 220  # pixels of a film of two drives
+STRIP_HEIGHT = 16  # pixels of the times below it
 FILM_MARGIN = 1.2  # [m] around two drives
 LAST_FRAME = 1500  # [ms]
 BEFORE, AFTER = '#7b8794', '#2f6fde'  # robots of a film of two drives
@@ -134,13 +135,17 @@ def write_small_animation(
     traces = [trace] if before is None else [before, trace]
     ground, scale, corner = _ground(trace, traces)
     strip = STRIP_HEIGHT if before is not None else 0
+    margin = max(LEAST_WIDTH - ground.width, 0) // 2 if before is not None else 0
 
     def pixels(points: NDArray[np.float64]) -> list[tuple[float, float]]:
-        x = (points[:, 0] - corner[0]) * scale
+        x = (points[:, 0] - corner[0]) * scale + margin
         y = ground.height - (points[:, 1] - corner[1]) * scale
         return list(zip(x.tolist(), y.tolist(), strict=True))
 
-    pen = ImageDraw.Draw(ground)
+    base = Image.new('P', (ground.width + 2 * margin, ground.height + strip), PAPER)
+    base.putpalette(PALETTE)
+    base.paste(ground, (margin, 0))
+    pen = ImageDraw.Draw(base)
     if len(trace.plan) > 1 and before is None:
         pen.line(pixels(trace.plan[:, :2]), PLANNED, 2)
     ((x, y),) = pixels(np.array([trace.goal[:2]]))
@@ -149,9 +154,7 @@ def write_small_animation(
     duration = max(float(each.time[-1]) for each in traces)
     period = max(SMALL_FRAME_PERIOD, duration / MAX_SMALL_FRAMES)
     for time in np.arange(0.0, duration + period, period):
-        frame = Image.new('P', (ground.width, ground.height + strip), PAPER)
-        frame.putpalette(PALETTE)
-        frame.paste(ground)
+        frame = base.copy()
         pen = ImageDraw.Draw(frame)
         for centre_x, centre_y, radius in discs(float(time)):
             ((x, y),) = pixels(np.array([[centre_x, centre_y]]))
@@ -207,8 +210,8 @@ def _ground(
         left, bottom = (max(int(each), 0) for each in low)
         right, top = min(int(high[0]) + 1, width), min(int(high[1]) + 1, height)
         shade = shade[bottom:top, left:right]
-    side = grid.resolution * max(shade.shape)
-    scale = SMALL_FILM_SIZE / side
+    scale = (FILM_SIZE if len(traces) > 1 else SMALL_FILM_SIZE) / (
+        grid.resolution * max(shade.shape))
     size = tuple(max(round(cells * grid.resolution * scale), 1) for cells in shade.shape[::-1])
     ground = Image.fromarray(np.flipud(shade).astype(np.uint8), 'P').resize(size, 0)
     ground.putpalette(PALETTE)

@@ -268,16 +268,14 @@ def test_the_simulated_robot_responds_as_the_recording(recording, tmp_path):
     assert response['yaw_gain'] == pytest.approx(1.02 * HARD.yaw_gain, abs=0.02)
 
 
-def test_a_recording_of_a_real_robot_is_used(data, robot, tmp_path, of_fakes, capsys):
+def test_a_recording_of_a_real_robot_without_commands_is_refused(data, robot, tmp_path, capsys):
     bag = data / 'bags' / 'jackal_odom_test2.bag'
     if not bag.exists():
         pytest.skip(f'needs {bag.name} in the navigation data')
-    of_fakes(fakes(4), fakes(4, first=100), trials=12)
-    run('--robot', robot, '--recording', bag, '--output', tmp_path / 'out', *ONLY)
-    shown = capsys.readouterr()
-    untrusted = 'not trusted and not used' in shown.err
-    changed = 'prediction.' in shown.out
-    assert untrusted or changed
+    assert run('--robot', robot, '--recording', bag, '--generated', '1', '--output',
+               tmp_path / 'out', *ONLY) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f'{bag.name} has no topic of type' in line
 
 
 @pytest.mark.parametrize('words, message', [
