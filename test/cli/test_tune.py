@@ -127,8 +127,10 @@ def test_better_parameters_are_written_with_the_reason_of_each(robot, tmp_path, 
     assert all(changes[name] >= least for name in re.findall(r'drive 10\d', page.text))
     with Image.open(BytesIO(films[0])) as film:
         assert film.n_frames > 20
+        film.seek(film.n_frames - 1)
         colors = {color for _, color in film.convert('RGB').getcolors()}
-    assert {(0x7b, 0x87, 0x94), (0x2f, 0x6f, 0xde), (0xc2, 0x45, 0x3d)} <= colors
+    robots, trails, obstacle = ['7b8794', '2f6fde'], ['c5cbd3', '9dbcf5'], 'c2453d'
+    assert {tuple(bytes.fromhex(each)) for each in (*robots, *trails, obstacle)} <= colors
 
 
 def test_two_objectives_give_one_file_for_each_accepted_point(robot, tmp_path, of_fakes, capsys):
