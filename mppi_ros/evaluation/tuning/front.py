@@ -24,15 +24,14 @@ from mppi_ros.evaluation.tuning.search import (
     MIN_DRIVES,
     MIN_EXCESS,
     RACE_THRESHOLD,
-    STUDY,
     Candidate,
     Point,
     Search,
     excess,
     rounded_values,
-    storage_in,
 )
 from mppi_ros.evaluation.tuning.space import Axis
+from mppi_ros.evaluation.tuning.study import STUDY, storage_in
 
 if TYPE_CHECKING:
     import optuna

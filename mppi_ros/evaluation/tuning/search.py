@@ -10,13 +10,11 @@ processes and machines may share.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from pathlib import Path
 import time
 from typing import TYPE_CHECKING, Any
-import warnings
 
 import numpy as np
 
@@ -25,14 +23,12 @@ from mppi_ros.evaluation.runner import run_cases
 from mppi_ros.evaluation.tuning.drives import Drive, drive_all
 from mppi_ros.evaluation.tuning.objective import Objective, Record
 from mppi_ros.evaluation.tuning.space import Axis, changed, rounded
-from mppi_ros.parameters.errors import InputError, MppiError
+from mppi_ros.evaluation.tuning.study import STUDY, storage_in, without_warnings
+from mppi_ros.parameters.errors import InputError
 
 if TYPE_CHECKING:
     import optuna
 
-REQUIRED = 'optuna', 'cmaes', 'jinja2', 'matplotlib'  # of search and report
-JOURNAL = 'study.journal'
-STUDY = 'mppi_tune'
 RACE_THRESHOLD = 0.1  # p of the Wilcoxon test below which a trial is worse
 MIN_DRIVES = 4  # of a trial before it may be pruned
 START = 'start costs'  # attribute of the study
@@ -364,14 +360,6 @@ class Search:
         return self._studies[candidate.sampler]
 
 
-@contextmanager
-def without_warnings() -> Iterator[None]:
-    """Suppress warnings of Optuna: experimental pruner, x0, CMA-ES without constraints."""
-    with warnings.catch_warnings():
-        warnings.simplefilter('ignore')
-        yield
-
-
 def _terms(rows: Sequence[Record]) -> dict[str, float]:
     """Return the mean of each term over the episodes that reached the goal."""
     reached = [row['terms'] for row in rows if row['success']]
@@ -393,27 +381,3 @@ def rounded_values(values: Mapping[str, float]) -> dict[str, float]:
 def excess(trial: Any) -> float:
     """Return by how much a trial violates the hard limits, in total."""
     return float(sum(max(each, 0.0) for each in trial.constraints.values()))
-
-
-def storage_in(folder: Path) -> tuple[Any, bool]:
-    """
-    Return the journal in a folder, and whether it is without a study.
-
-    Raises
-    ------
-    MppiError
-        Optuna is not installed.
-
-    """
-    if not all(map(find_spec, REQUIRED)):
-        raise MppiError("mppi_tune needs optuna: pip install 'mppi_ros[tune]'")
-    import optuna
-    from optuna.storages.journal import JournalFileBackend, JournalStorage
-
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    storage = JournalStorage(JournalFileBackend(str(folder / JOURNAL)))
-    try:
-        optuna.load_study(study_name=STUDY, storage=storage)
-    except KeyError:
-        return storage, True
-    return storage, False

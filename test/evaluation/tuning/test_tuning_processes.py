@@ -15,8 +15,9 @@ import pytest
 from mppi_ros.control.parameters import ControllerParameters
 from mppi_ros.evaluation.tuning.drives import drive_all, halves
 from mppi_ros.evaluation.tuning.objective import Objective
-from mppi_ros.evaluation.tuning.search import JOURNAL, Search
+from mppi_ros.evaluation.tuning.search import Search
 from mppi_ros.evaluation.tuning.space import searched
+from mppi_ros.evaluation.tuning.study import JOURNAL
 from mppi_ros.parameters.errors import MppiError
 
 optuna = pytest.importorskip('optuna', reason="needs optuna: pip install 'mppi_ros[tune]'")

@@ -236,6 +236,6 @@ def test_importance_finds_the_parameter_that_matters(tmp_path):
 
 
 def test_without_optuna_one_line_names_the_extra(tmp_path, monkeypatch):
-    monkeypatch.setattr('mppi_ros.evaluation.tuning.search.find_spec', lambda name: None)
+    monkeypatch.setattr('mppi_ros.evaluation.tuning.study.find_spec', lambda name: None)
     with pytest.raises(MppiError, match=r"mppi_tune needs optuna: pip install 'mppi_ros\[tune\]'"):
         opened(tmp_path)
