@@ -78,7 +78,7 @@ def draw_front(search: FrontSearch, tested: Sequence[Tested]) -> bytes:
                  ylim=(low[1] - margin[1], high[1] + margin[1]))  # fmt: skip
         outside = ((trials > high + margin) | (trials < low - margin)).any(axis=1).sum()
         if outside:
-            axes.set_title(f'{outside} trials are outside', fontsize=9, loc='right')
+            axes.set_title(f'outside of the figure: {outside}', fontsize=9, loc='right')
         axes.legend(fontsize=8)
 
     return _svg(draw)
