@@ -37,7 +37,8 @@ setup(
     maintainer_email='maintainers@mppi-ros.invalid',
     python_requires='>=3.10',
     packages=find_packages(include=[NAME, f'{NAME}.*']),
-    package_data={NAME: ['py.typed', 'dashboard/*.css', 'dashboard/*.js']},
+    package_data={NAME: ['py.typed', 'dashboard/*.css', 'dashboard/*.js',
+                         'evaluation/tuning/*.j2']},
     data_files=[
         ('share/ament_index/resource_index/packages', [f'resource/{NAME}']),
         (f'share/{NAME}', ['package.xml']),
@@ -58,11 +59,11 @@ setup(
         'docs': ['sphinx', 'myst-parser', 'furo', 'sphinx-mathjax-offline'],
         'cluster': ['distributed'],
         # Measured beside this package by `mppi_benchmark peers`, as is hydrax from its sources.
-        'peers': ['torch', 'pytorch-mppi', 'jax'],
+        'peers': ['torch', 'pytorch-mppi', 'jax', 'cma'],
         # Baseline ORCA and reacting people of `mppi_evaluate people`.
         'people': ['pyrvo'],
         # Search of mppi_tune.
-        'tune': ['optuna>=5,<6', 'cmaes'],
+        'tune': ['optuna>=5,<6', 'cmaes', 'jinja2', 'matplotlib', 'rich'],
         # Rigid bodies and slipping tyres of `mppi_evaluate --physics`.
         'physics': ['mujoco>=3.2', 'commonroad-vehicle-models>=3'],
         # The pytest plugin of launch_testing (Jazzy) does not load into pytest 9.

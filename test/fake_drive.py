@@ -3,6 +3,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 import math
+import os
+from pathlib import Path
+import signal
+import time
 from types import SimpleNamespace
 
 import numpy as np
@@ -25,16 +29,21 @@ class FakeDrive:
     """
     A drive whose time grows with the squared logarithm of the distance from `best`.
 
-    `difficulty` is its time at best, and `scale` a factor on the growth. It ends in contact where
-    λ is below `contact_below`, and its jerk is `jerk` / λ.
+    `difficulty` is its time at best, and `scale` a factor on the growth. Its term of jerk grows
+    likewise with the distance from `calm`. It ends in contact where λ is below `contact_below`,
+    and its jerk is `jerk` / λ. It takes `seconds`. If the file `kill` exists, it removes the file
+    and kills its process.
     """
 
     name: str
     difficulty: float
     best: tuple[tuple[str, float], ...] = tuple(BEST.items())
+    calm: tuple[tuple[str, float], ...] = ()
     contact_below: float = 0.0
     jerk: float = 0.0
     scale: float = 1.0
+    seconds: float = 0.0
+    kill: Path | None = None
     configuration: ControllerParameters | None = None
 
     def with_configuration(self, configuration):
@@ -42,19 +51,31 @@ class FakeDrive:
 
     def run(self):
         RUNS.append(self.name)
+        time.sleep(self.seconds)
+        if self.kill and self.kill.exists():
+            self.kill.unlink()
+            os.kill(os.getpid(), signal.SIGKILL)
         flat = flatten(self.configuration)
         share = flat['sigma_share']
         values = {'lambda': flat['lambda'], 'sigma_share[0]': share[0], 'sigma_share[1]': share[1]}
-        away = sum(math.log(values[name] / best) ** 2 for name, best in self.best)
+        away, rough = (
+            sum(math.log(values[name] / best) ** 2 for name, best in optimum)
+            for optimum in (self.best, self.calm)
+        )
         contact = flat['lambda'] < self.contact_below
-        time = self.difficulty + 0.1 * self.scale * away
+        taken = self.difficulty + 0.1 * self.scale * away
         record = {
-            'success': not contact, 'collision': contact, 'time_s': 10.0 * time,
+            'success': not contact, 'collision': contact, 'time_s': 10.0 * taken,
             'min_clearance_m': 0.2, 'rms_jerk': self.jerk / flat['lambda'],
             'rms_acceleration': 0.3, 'way_left': 0.5,
-            'terms': {'time': time, 'jerk': 1.0, 'clearance': 0.0, 'comfort': 0.2},
+            'terms': {'time': taken, 'jerk': 1.0 + 0.1 * self.scale * rough,
+                      'clearance': 0.0, 'comfort': 0.2},
         }
-        return record, SimpleNamespace(trace=trace(10.0 * time))
+        return record, SimpleNamespace(
+            trace=trace(10.0 * taken), success=not contact, collision=contact, time_s=10.0 * taken)
+
+    def discs(self, time):
+        return np.array([[1.0, 2.0, 0.2]])
 
 
 def fakes(count, first=0, **words):
@@ -69,5 +90,6 @@ def trace(duration):
     return SimpleNamespace(
         map=Costmap(np.zeros((60, 80), np.int8), 0.05, 0.0, 0.0),
         pose=np.column_stack([along, 1.0 + 0.1 * np.sin(duration * along), along]),
-        time=np.linspace(0.0, duration, 20), goal=(3.0, 1.0, 0.0),
+        time=np.linspace(0.0, duration, 20), goal=(3.0, 1.0, 0.0), plan=np.empty((0, 3)),
+        footprint=np.array([[-0.2, -0.2], [0.3, -0.2], [0.3, 0.2], [-0.2, 0.2]]),
     )

@@ -20,11 +20,13 @@ NAMES = {
     'autoware_perception_msgs': ('autoware_perception_msgs', ''),
     'ament_index_python': ('ament_index_python', ''),
     'bondpy': ('bondpy', ''),
+    'cma': ('', 'cma'),
     'distributed': ('', 'distributed'),
     'fastapi': ('', 'nicegui'),  # comes with it
     'hydrax': ('', ''),  # from its sources
     'hypothesis': ('python3-hypothesis', 'hypothesis'),
     'jax': ('', 'jax'),
+    'jinja2': ('', 'jinja2'),
     'launch': ('launch', ''),
     'launch_ros': ('launch_ros', ''),
     'launch_testing': ('launch_testing', ''),

@@ -137,6 +137,19 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
         '--seeds', type=integer(1, 10_000), metavar='N', default=20,
         help='runs of each problem; default: %(default)s',
     )
+    tuners = command(
+        'tuners', 'compare the search of mppi_tune with pytorch_mppi.autotune', commands.tuners,
+        commands.show_tuners, takes_parameters=False,
+    )
+    tuners.add_argument(
+        '--evaluations', type=listed(integer(1, 100_000)), metavar='N,N',
+        default=(22, 55, 110, 220),
+        help='evaluations after which the cost is measured; default: 22,55,110,220',
+    )
+    tuners.add_argument(
+        '--seeds', type=integer(1, 1000), metavar='N', default=5,
+        help='searches of each tuner; default: %(default)s',
+    )
     limit = command(
         'limit', 'time one solve alternately with a hand-written C++ step', commands.limit,
         commands.show_limit,

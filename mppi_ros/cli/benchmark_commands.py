@@ -110,6 +110,21 @@ def show_peers(options: argparse.Namespace, rows: Rows) -> None:
     show_rows(f'alternating with peers on {rows[0]["scenario"]}', columns, rows)
 
 
+def tuners(options: argparse.Namespace) -> Rows:
+    """Compare the search of mppi_tune with that of pytorch_mppi."""
+    from mppi_ros.benchmark.tuners import measure
+
+    with _progress() as progress:
+        return list(measure(options.evaluations, options.seeds, progress))
+
+
+def show_tuners(_options: argparse.Namespace, rows: Rows) -> None:
+    """Print the measured rows."""
+    columns = ('controller', 'tuner', 'evaluations', 'cost', 'least', 'greatest', 'seeds',
+               'seconds')
+    show_rows('cost of plans round a hill with tuned λ and Σ, unseen seeds', columns, rows)
+
+
 def limit(options: argparse.Namespace) -> Rows:
     """Time the solve alternately with the hand-written C++ step."""
     from mppi_ros.benchmark.limit import measure

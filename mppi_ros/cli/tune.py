@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -17,25 +17,32 @@ from mppi_ros.cli.console import interruptible, show_table
 from mppi_ros.control.parameters import ControllerParameters
 from mppi_ros.evaluation import results
 from mppi_ros.evaluation.request import read_robot
-from mppi_ros.evaluation.tuning.drives import drive_all, halves, identified
-from mppi_ros.evaluation.tuning.objective import OBJECTIVES, TERMS, Objective
+from mppi_ros.evaluation.tuning.drives import Drive, drive_all, halves, identified
+from mppi_ros.evaluation.tuning.front import MAX_POINTS, FrontSearch
+from mppi_ros.evaluation.tuning.objective import OBJECTIVES, TERMS, Objective, Record
 from mppi_ros.evaluation.tuning.output import (
-    FIGURE,
     PARAMETERS,
     RESULT,
-    Change,
+    Tested,
     changes_of,
+    parameter_files,
     reasons,
     write_parameters,
     write_result,
 )
+from mppi_ros.evaluation.tuning.report import REPORT, films_of, measures_of, write_report
 from mppi_ros.evaluation.tuning.search import Progress, Search
-from mppi_ros.evaluation.tuning.space import searched
-from mppi_ros.evaluation.tuning.verdict import Verdict, comparison, judge
+from mppi_ros.evaluation.tuning.space import Axis, searched
+from mppi_ros.evaluation.tuning.verdict import (
+    PointVerdict,
+    Verdict,
+    judge,
+    judge_point,
+)
 from mppi_ros.parameters.declaration import replace as with_changes
 from mppi_ros.parameters.errors import MppiError
 
-RESERVE = 2.2  # time of the held-out drives, relative to one pass of the search drives
+RESERVE = 1.1  # time of the drives after the search, relative to that of the start
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -64,7 +71,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _tune(options: argparse.Namespace) -> int:
     begin = time.monotonic()
-    objective = _objective(options)
+    objectives = _objectives(options)
     original = read_robot(options.robot)
     start, why = _identify(original, options.recording)
     axes = searched(start, options.parameters)
@@ -73,57 +80,111 @@ def _tune(options: argparse.Namespace) -> int:
     search_half, held_out = halves(
         options.robot, start, options.maps, options.drives, options.generated, options.seed
     )
-    setup = {
-        'objective': {name: str(value) for name, value in asdict(objective).items()},
-        'searched': [axis.name for axis in axes],
-        'drives': [drive.name for drive in search_half],
-        'start': [axis.value(start) for axis in axes],
-    }
-    search = Search(
-        options.output, start, axes, objective, search_half, seed=options.seed,
-        jobs=options.jobs, cluster=options.cluster, setup=setup,
-    )
+    search = _open(options, start, axes, objectives, search_half)
     end = begin + 3600.0 * options.hours
     with _display(end, options.hours) as show:
-        before_start = time.monotonic()
         search.start(lambda count: show(f'start: {count} of {len(search_half)} drives', ''))
-        one_pass = time.monotonic() - before_start
-        deadline = end - RESERVE * one_pass * len(held_out) / len(search_half)
-        search.run(deadline, lambda progress: show(*_state(progress)))
-        values, gain = search.best()
-        tuned = search.with_values(values) if gain < 0.0 else start
+        search.run(
+            end - _reserve(search, len(held_out), options.jobs),
+            lambda progress: show(*_state(progress)),
+        )
+        points = search.points()
+        candidates = [search.with_values(point.values) for point in points]
         records = [
             drive_all(
                 held_out, configuration, options.jobs, options.cluster,
                 lambda count: show(f'held out: {count} of {len(held_out)} drives', ''),
             )
-            for configuration in dict.fromkeys((start, tuned))
+            for configuration in (start, *candidates)
         ]
-    verdict = judge(records[0], records[-1], objective)
-    why |= reasons(axes, search.importance())
-    accepted = verdict.accepted
-    final = tuned if accepted else start
-    changes = changes_of(original, final, why)
-    write_result(options.output, search, held_out, (start, tuned), (records[0], records[-1]),
-                 verdict)
-    _show(verdict, comparison(records[0], records[-1]), changes)
-    path = options.output / PARAMETERS
-    path.unlink(missing_ok=True)
+        why |= reasons(axes, search.importances())
+        tested = [
+            Tested(point, configuration, rows, _verdict(search, records[0], rows, len(points)),
+                   changes_of(original, configuration, why))
+            for point, configuration, rows in zip(points, candidates, records[1:], strict=True)
+        ]  # fmt: skip
+        show('report', '')
+        stands = _why_it_stands(search, tested)
+        write_result(options.output / RESULT, search, held_out, records[0], tested, stands)
+        write_report(
+            options.output / REPORT, Path(options.robot).stem, list(objectives), search, held_out,
+            start, records[0], tested, stands,
+        )
+    _show(search, records[0], tested)
+    for name in parameter_files(list(OBJECTIVES)):
+        (options.output / name).unlink(missing_ok=True)
+    accepted = [each for each in tested if each.verdict.accepted]
+    for each in accepted:
+        path = options.output / each.file
+        write_parameters(path, each.configuration, each.changes,
+                         f'Tuned by mppi_tune: {each.verdict.reason}.')
+        print(f'{path}: {each.verdict.reason}.')
     if not accepted:
-        print(f'The parameters at the start stand: {verdict.reason}.')
-        return 1
-    write_parameters(path, final, changes, f'Tuned by mppi_tune: {verdict.reason}.')
-    print(f'{path}: {verdict.reason}.')
-    return 0
+        print(f'The parameters at the start stand: {stands}.')
+    print(f'Report: {options.output / REPORT}')
+    return int(not accepted)
 
 
-def _objective(options: argparse.Namespace) -> Objective:
-    """Return the chosen objective with the weights and limits given one by one."""
-    chosen = replace(
-        OBJECTIVES[options.objective], max_jerk=options.max_jerk,
-        max_acceleration=options.max_acceleration,
-    )
-    return replace(chosen, **options.weights)
+def _open(
+    options: argparse.Namespace, start: ControllerParameters, axes: Sequence[Axis],
+    objectives: Mapping[str, Objective], drives: Sequence[Drive],
+) -> Search:
+    """Open or create the search in the output folder."""
+    texts = {
+        name: {key: str(value) for key, value in asdict(objective).items()}
+        for name, objective in objectives.items()
+    }
+    setup = {
+        'objective': texts if len(objectives) > 1 else next(iter(texts.values())),
+        'searched': [axis.name for axis in axes],
+        'drives': [drive.name for drive in drives],
+        'start': [axis.value(start) for axis in axes],
+    }
+    words: dict[str, Any] = {
+        'seed': options.seed, 'jobs': options.jobs, 'cluster': options.cluster, 'setup': setup,
+    }
+    if len(objectives) > 1:
+        return FrontSearch(options.output, start, axes, objectives, drives, **words)
+    (objective,) = objectives.values()
+    return Search(options.output, start, axes, objective, drives, **words)
+
+
+def _why_it_stands(search: Search, tested: Sequence[Tested]) -> str:
+    """Return why the start stands if nothing is accepted."""
+    if not search.trials():
+        return 'the time was too short for a trial, use a longer --hours'
+    if tested and len(search.objectives) == 1:
+        return tested[0].verdict.reason
+    if tested:
+        return 'no point of the front is accepted'
+    if len(search.objectives) == 1:
+        return 'no trial is better in the drives of the search'
+    return ('no trial on the front is better in one objective and not worse in the other, in the '
+            'drives of the search')  # fmt: skip
+
+
+def _reserve(search: Search, held_out: int, jobs: int) -> float:
+    """Return the time [s] that the held-out drives and the films may take."""
+    points = MAX_POINTS if isinstance(search, FrontSearch) else 1
+    one_drive = search.start_seconds / len(search.drives)
+    return RESERVE * one_drive * (held_out * (1 + points) + jobs * films_of(points))
+
+
+def _verdict(
+    search: Search, before: Sequence[Record], after: Sequence[Record], points: int
+) -> Verdict | PointVerdict:
+    if isinstance(search, FrontSearch):
+        return judge_point(before, after, search.objectives, points)
+    return judge(before, after, search.objective)
+
+
+def _objectives(options: argparse.Namespace) -> dict[str, Objective]:
+    """Return the chosen objectives with the weights and limits given one by one."""
+    limits = {'max_jerk': options.max_jerk, 'max_acceleration': options.max_acceleration}
+    return {
+        name: replace(OBJECTIVES[name], **limits, **options.weights)
+        for name in options.objective
+    }
 
 
 def _identify(
@@ -141,16 +202,19 @@ def _identify(
     )
 
 
-def _show(
-    verdict: Verdict, rows: dict[str, tuple[Any, Any]], changes: Sequence[Change]
-) -> None:
-    show_table(
-        f'{verdict.drives} held-out drives', ('measure', 'start', 'tuned'),
-        [['cost', verdict.before, verdict.after], *([name, *pair] for name, pair in rows.items())],
-    )
-    if changes:
-        show_table('changes', ('parameter', 'from', 'to', 'why'),
-                   [[each.name, str(each.before), str(each.after), each.why] for each in changes])
+def _show(search: Search, before: Sequence[Record], tested: Sequence[Tested]) -> None:
+    """Print the measures, and what changed in parameters that were accepted."""
+    show_table(f'{len(before)} held-out drives',
+               ('measure', 'start', *(each.label for each in tested)),
+               measures_of(search, before, tested))
+    for each in tested:
+        if isinstance(each.verdict, PointVerdict) and not each.verdict.accepted:
+            print(f'{each.label}, not accepted: {each.verdict.reason}.')
+        if each.verdict.accepted and each.changes:
+            show_table(f'changes, {each.label}' if each.point.name else 'changes',
+                       ('parameter', 'from', 'to', 'why'),
+                       [[change.name, str(change.before), str(change.after), change.why]
+                        for change in each.changes])  # fmt: skip
 
 
 def _state(progress: Progress) -> tuple[str, str]:
@@ -158,7 +222,7 @@ def _state(progress: Progress) -> tuple[str, str]:
     values = ' '.join(
         f'{name.removeprefix("critics.")}={value:g}' for name, value in progress.running.items()
     )
-    state = f'{progress.trials} trials, best {progress.best:+.3f}, trying {values}'
+    state = f'{progress.trials} trials, {progress.best}, trying {values}'
     return state, progress.message
 
 
@@ -226,8 +290,9 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
         help='recording from which delay, lag and gain are identified; default: as in prediction',
     )
     parser.add_argument(
-        '--objective', choices=OBJECTIVES, default='quick',
-        help='what the drives shall be; default: %(default)s',
+        '--objective', type=listed(str), action='extend', default=[], metavar='NAME[,NAME]',
+        help=f'what the drives shall be: {", ".join(OBJECTIVES)}; two of them for the Pareto '
+        'front; default: quick',
     )
     parser.add_argument(
         '--weights', type=_weights, default={}, metavar='NAME=W,...',
@@ -256,11 +321,19 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument(
         '--output', type=Path, required=True, metavar='DIR',
-        help=f'folder for the search, {PARAMETERS}, {RESULT} and {FIGURE}',
+        help=f'folder for the search, {PARAMETERS}, {RESULT} and {REPORT}',
     )
     options = parser.parse_args(argv)
     if not (options.maps or options.generated):
         parser.error('--maps or --generated is needed')
+    options.objective = list(dict.fromkeys(options.objective)) or ['quick']
+    unknown = [name for name in options.objective if name not in OBJECTIVES]
+    if unknown:
+        parser.error(f'argument --objective: {unknown[0]!r} is not one of {", ".join(OBJECTIVES)}')
+    if len(options.objective) > 2:
+        parser.error('argument --objective: at most two objectives are possible')
+    if len(options.objective) > 1 and options.weights:
+        parser.error('argument --weights: not possible with two objectives')
     return options
 
 

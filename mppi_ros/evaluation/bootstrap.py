@@ -16,10 +16,11 @@ CONFIDENCE = 0.95
 
 
 def percentile_interval(
-    statistic: Callable[..., Any], *samples: NDArray[np.float64], seed: int = 0
+    statistic: Callable[..., Any], *samples: NDArray[np.float64], seed: int = 0,
+    confidence: float = CONFIDENCE,
 ) -> tuple[float, float]:
     """
-    Return the bounds that contain the statistic with probability CONFIDENCE.
+    Return the bounds that contain the statistic with a probability, CONFIDENCE by default.
 
     Parameters
     ----------
@@ -29,6 +30,8 @@ def percentile_interval(
         Observations. Several samples are paired: the same observations are drawn from each.
     seed : int
         Seed of the resampling.
+    confidence : float
+        Probability, in (0, 1).
 
     Returns
     -------
@@ -44,7 +47,7 @@ def percentile_interval(
         warnings.simplefilter('ignore', DegenerateDataWarning)
         result = bootstrap(
             samples, statistic, n_resamples=RESAMPLES, batch=RESAMPLES_PER_BATCH,
-            confidence_level=CONFIDENCE, method='percentile', paired=len(samples) > 1,
+            confidence_level=confidence, method='percentile', paired=len(samples) > 1,
             vectorized=True, random_state=np.random.default_rng(seed),
         )  # fmt: skip
     low, high = result.confidence_interval

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sized
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import BrokenExecutor, ProcessPoolExecutor, as_completed
 from itertools import islice
 from multiprocessing import get_context
 import signal
@@ -45,7 +45,7 @@ def run_cases(
     Raises
     ------
     MppiError
-        A case is invalid, or the cluster cannot be reached.
+        A case is invalid, a process was killed, or the cluster cannot be reached.
 
     """
     jobs = min(jobs, max(1, len(cases))) if isinstance(cases, Sized) else jobs
@@ -78,6 +78,10 @@ def _in_processes(
             yield running.pop(done), done.result()
         for done in as_completed(running):
             yield running[done], done.result()
+    except BrokenExecutor:
+        raise MppiError(
+            'a process of --jobs was killed, by lack of memory or from outside'
+        ) from None
     finally:
         pool.shutdown(cancel_futures=True)
 

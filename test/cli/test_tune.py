@@ -1,20 +1,26 @@
 """mppi_tune: accepted and rejected parameters, files, interruption, errors in one line."""
 from __future__ import annotations
 
+from base64 import b64decode
+from html.parser import HTMLParser
+from io import BytesIO
 import json
 import re
 
 from fake_drive import BEST, fakes
+from PIL import Image
 import pytest
 import yaml
 
 from mppi_ros.cli import tune
 from mppi_ros.control.parameters import read_yaml
+from mppi_ros.simulation.plant import HARD
 
 START = {'/**/mppi_controller': {'ros__parameters': {
     'lambda': 5.0, 'sigma_share': [2.0, 1.0, 0.4], 'limits': {'vx_max': 0.8}}}}
 ONLY = ('--parameters', 'lambda,sigma_share', '--jobs', '1')
 AT_START = (('lambda', 5.0), ('sigma_share[0]', 2.0), ('sigma_share[1]', 1.0))
+CALM = (('lambda', 4.0), ('sigma_share[0]', 0.5), ('sigma_share[1]', 0.25))
 
 
 @pytest.fixture
@@ -26,6 +32,27 @@ def robot(tmp_path):
 
 def run(*words):
     return tune.main([str(word) for word in words])
+
+
+class Page(HTMLParser):
+    """Texts and references of a report."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.references, self.text = [], ''
+        self.feed(path.read_text(encoding='utf-8'))
+
+    def handle_starttag(self, tag, attributes):
+        assert tag not in ('script', 'link', 'iframe')
+        self.references += [value for name, value in attributes if name in ('src', 'href')]
+
+    def handle_data(self, data):
+        self.text += data
+
+    def images(self, kind):
+        start = f'data:image/{kind};base64,'
+        return [b64decode(each.removeprefix(start)) for each in self.references
+                if each.startswith(start)]
 
 
 @pytest.fixture
@@ -76,12 +103,78 @@ def test_better_parameters_are_written_with_the_reason_of_each(robot, tmp_path, 
     assert result['verdict']['accepted']
     assert result['verdict']['high'] < 0.0
     assert set(result['importance']) == set(BEST)
-    assert (tmp_path / 'out' / 'report.png').read_bytes()[:4] == b'\x89PNG'
     shown = capsys.readouterr()
     assert 'tuned.yaml: the cost in 8 held-out drives changes by -' in shown.out
     assert 'trial 1 (' in shown.err
     assert 'left' in shown.err
     assert 'best' in shown.err
+    page = Page(tmp_path / 'out' / 'report.html')
+    assert 'Tuned parameters: accepted.' in page.text
+    assert result['verdict']['reason'][1:] in page.text
+    for word in ('tuned.yaml', 'lambda', 'sigma_share[1]', 'spread of the sampled speeds'):
+        assert word in page.text
+    assert 'sigma_share[2]' not in page.text  # unchanged
+    # The file needs nothing else: all that it refers to is inside.
+    assert all(reference.startswith('data:') for reference in page.references)
+    assert 'url(' not in (tmp_path / 'out' / 'report.html').read_text()
+    assert len(page.images('svg+xml')) == 3
+    # The films are of the drives that changed most, and show both robots.
+    changes = {each['drive']: abs(each['after']['terms']['time'] - each['before']['terms']['time'])
+               for each in result['drives']}
+    least = sorted(changes.values())[-3]
+    films = page.images('gif')
+    assert len(films) == 3
+    assert all(changes[name] >= least for name in re.findall(r'drive 10\d', page.text))
+    with Image.open(BytesIO(films[0])) as film:
+        assert film.n_frames > 20
+        film.seek(film.n_frames - 1)
+        colors = {color for _, color in film.convert('RGB').getcolors()}
+    robots, trails, obstacle = ['7b8794', '2f6fde'], ['c5cbd3', '9dbcf5'], 'c2453d'
+    assert {tuple(bytes.fromhex(each)) for each in (*robots, *trails, obstacle)} <= colors
+
+
+def test_two_objectives_give_one_file_for_each_accepted_point(robot, tmp_path, of_fakes, capsys):
+    of_fakes(fakes(8, calm=CALM), fakes(8, first=100, calm=CALM), trials=60)
+    out = tmp_path / 'out'
+    out.mkdir()
+    (out / 'tuned_both.yaml').write_text('of an earlier run')
+    assert run('--robot', robot, '--output', out, '--objective', 'quick', '--objective', 'smooth',
+               *ONLY) == 0
+    result = json.loads((out / 'result.json').read_text())
+    names = [point['name'] for point in result['points']]
+    assert set(names) >= {'quick', 'smooth'}
+    assert {path.name for path in out.glob('*.yaml')} == {f'tuned_{name}.yaml' for name in names}
+    tuned = {name: read_yaml(out / f'tuned_{name}.yaml') for name in names}
+    assert tuned['quick'].mppi.temperature < tuned['smooth'].mppi.temperature
+    for point in result['points']:
+        assert point['verdict']['accepted']
+        assert set(point['verdict']['objectives']) == {'quick', 'smooth'}
+        assert tuned[point['name']].mppi.temperature == point['parameters']['lambda']
+    assert len(result['front']) >= len(names)
+    assert {frozenset(each['after']) for each in result['drives']} == {frozenset(names)}
+    assert set(result['importance']) == {'quick', 'smooth'}
+    text = (out / 'tuned_quick.yaml').read_text()
+    assert re.search(r'# 5.0 -> .*importance \d+% \(quick\), \d+% \(smooth\)', text)
+    page = Page(out / 'report.html')
+    assert all(reference.startswith('data:') for reference in page.references)
+    for name in names:
+        assert f'{name.capitalize()}: accepted.' in page.text
+    assert len(page.images('gif')) == len(names)
+    assert len(page.images('svg+xml')) == 4
+    assert 'on the front' in capsys.readouterr().err
+
+
+def test_a_front_without_a_point_to_test_leaves_the_start(robot, tmp_path, of_fakes, capsys):
+    of_fakes(*[fakes(6, first=first, best=AT_START, calm=AT_START) for first in (0, 100)],
+             trials=5)
+    out = tmp_path / 'out'
+    assert run('--robot', robot, '--output', out, '--objective', 'quick,smooth', *ONLY) == 1
+    assert 'The parameters at the start stand: no trial on the front' in capsys.readouterr().out
+    result = json.loads((out / 'result.json').read_text())
+    assert result['points'] == []
+    assert not list(out.glob('*.yaml'))
+    text = Page(out / 'report.html').text
+    assert 'The parameters at the start stand. No trial on the front' in text
 
 
 def test_parameters_that_help_only_in_the_search_are_rejected(robot, tmp_path, of_fakes, capsys):
@@ -96,13 +189,24 @@ def test_parameters_that_help_only_in_the_search_are_rejected(robot, tmp_path, o
     result = json.loads((out / 'result.json').read_text())
     assert not result['verdict']['accepted']
     assert result['verdict']['mean'] > 0.0
-    assert (out / 'report.png').exists()
+    assert 'Tuned parameters: not accepted.' in Page(out / 'report.html').text
 
 
 def test_a_search_that_finds_nothing_leaves_the_start(robot, tmp_path, of_fakes, capsys):
     of_fakes(fakes(8, best=AT_START), fakes(8, first=100, best=AT_START), trials=5)
     assert run('--robot', robot, '--output', tmp_path / 'out', *ONLY) == 1
-    assert 'stand' in capsys.readouterr().out
+    assert 'stand: no trial is better in the drives of the search.' in capsys.readouterr().out
+    assert 'No trial is better' in Page(tmp_path / 'out' / 'report.html').text
+
+
+def test_a_time_too_short_for_a_trial_is_said(robot, tmp_path, of_fakes, monkeypatch, capsys):
+    of_fakes(fakes(3), fakes(3, first=100))
+    monkeypatch.setattr(tune.Search, 'run', lambda self, deadline, notify: None)
+    assert run('--robot', robot, '--output', tmp_path / 'out', *ONLY) == 1
+    assert 'too short for a trial, use a longer --hours' in capsys.readouterr().out
+    page = Page(tmp_path / 'out' / 'report.html')
+    assert 'too short for a trial' in page.text
+    assert 'importance' not in page.text.lower()
 
 
 def test_an_interrupted_search_continues(robot, tmp_path, of_fakes, monkeypatch, capsys):
@@ -125,9 +229,63 @@ def test_an_interrupted_search_continues(robot, tmp_path, of_fakes, monkeypatch,
     assert 'use another --output' in capsys.readouterr().err
 
 
+@pytest.fixture
+def recording(tmp_path):
+    """Return a recording of a robot with the plant HARD."""
+    rosbags = pytest.importorskip('rosbags.rosbag2', reason='needs rosbags')
+    from recorded import record
+    from rosbags.typesys import Stores, get_typestore
+
+    path = tmp_path / 'drive'
+    with rosbags.Writer(path, version=9, storage_plugin=rosbags.StoragePlugin.MCAP) as writer:
+        record(writer, get_typestore(Stores.ROS2_JAZZY), stamped=True)
+    return path
+
+
+def test_a_recording_sets_the_prediction_and_the_file_says_so(
+        robot, recording, tmp_path, of_fakes):
+    of_fakes(fakes(6), fakes(6, first=100))
+    assert run('--robot', robot, '--recording', recording, '--output', tmp_path / 'out',
+               *ONLY) == 0
+    tuned = read_yaml(tmp_path / 'out' / 'tuned.yaml').prediction
+    assert tuned.delay_linear == pytest.approx(HARD.delay_linear, abs=0.015)
+    assert tuned.lag_linear == pytest.approx(HARD.lag_linear, abs=0.02)
+    assert tuned.gain_angular == pytest.approx(1.02 * HARD.yaw_gain, abs=0.02)
+    text = (tmp_path / 'out' / 'tuned.yaml').read_text()
+    assert re.search(r'# 0\.\d+ -> 0\.\d+: identified from drive\n    prediction.lag_linear', text)
+    page = Page(tmp_path / 'out' / 'report.html')
+    assert 'prediction.lag_linear' in page.text
+    assert 'identified from drive' in page.text
+
+
+def test_the_simulated_robot_responds_as_the_recording(recording, tmp_path):
+    pytest.importorskip('optuna', reason="needs optuna: pip install 'mppi_ros[tune]'")
+    words = ('--robot', 'turtlebot4', '--recording', recording, '--generated', '1', '--hours',
+             '0.0001', '--parameters', 'alpha', '--jobs', '1', '--output', tmp_path / 'out')
+    assert run(*words) == 1
+    result = json.loads((tmp_path / 'out' / 'result.json').read_text())
+    response = result['drives'][0]['before']['inputs']['response']
+    assert response['delay_linear'] == pytest.approx(HARD.delay_linear, abs=0.015)
+    assert response['lag_angular'] == pytest.approx(HARD.lag_angular, abs=0.02)
+    assert response['yaw_gain'] == pytest.approx(1.02 * HARD.yaw_gain, abs=0.02)
+
+
+def test_a_recording_of_a_real_robot_without_commands_is_refused(data, robot, tmp_path, capsys):
+    bag = data / 'bags' / 'jackal_odom_test2.bag'
+    if not bag.exists():
+        pytest.skip(f'needs {bag.name} in the navigation data')
+    assert run('--robot', robot, '--recording', bag, '--generated', '1', '--output',
+               tmp_path / 'out', *ONLY) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f'{bag.name} has no topic of type' in line
+
+
 @pytest.mark.parametrize('words, message', [
     (('--generated', '0'), '--maps or --generated is needed'),
     (('--parameters', 'limits.vx_max'), "'limits.vx_max' is not searched"),
+    (('--objective', 'fast'), "'fast' is not one of quick, smooth, careful"),
+    (('--objective', 'quick,smooth,careful'), 'at most two objectives'),
+    (('--objective', 'quick,smooth', '--weights', 'time=2'), 'not possible with two objectives'),
     (('--weights', 'speed=2'), "'speed=2' is not NAME=WEIGHT"),
     (('--weights', 'time=-2'), "'-2' is outside"),
     (('--maps', 'nowhere'), 'nowhere'),
@@ -155,4 +313,4 @@ def test_a_few_real_drives_end_with_an_answer(tmp_path):
     assert [each['before']['scenario'] for each in result['drives']] == [
         'generated/0', 'generated/1']
     assert result['comparison']['reached, of 2'][0] == 2
-    assert (tmp_path / 'out' / 'report.png').exists()
+    assert (tmp_path / 'out' / 'report.html').exists()

@@ -7,6 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from mppi_ros.control.parameters import ControllerParameters
 from mppi_ros.driving.footprint import Footprint
 from mppi_ros.evaluation.barn import GOAL, START
@@ -37,6 +40,11 @@ class Drive:
     def name(self) -> str:
         """Return the name of the drive: where, and which seed."""
         return f'{self.case.scenario}, seed {self.case.seed}'
+
+    @property
+    def discs(self) -> Callable[[float], NDArray[np.float64]]:
+        """Return the unmapped obstacles as a function of the time [s]; see Case."""
+        return self.case.discs
 
     def with_configuration(self, configuration: ControllerParameters) -> Drive:
         """Return the drive with other parameters; it solves on one thread, as all cases do."""

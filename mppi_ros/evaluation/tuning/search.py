@@ -9,14 +9,12 @@ processes and machines may share.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from pathlib import Path
 import time
 from typing import TYPE_CHECKING, Any
-import warnings
 
 import numpy as np
 
@@ -25,17 +23,18 @@ from mppi_ros.evaluation.runner import run_cases
 from mppi_ros.evaluation.tuning.drives import Drive, drive_all
 from mppi_ros.evaluation.tuning.objective import Objective, Record
 from mppi_ros.evaluation.tuning.space import Axis, changed, rounded
-from mppi_ros.parameters.errors import InputError, MppiError
+from mppi_ros.evaluation.tuning.study import STUDY, storage_in, without_warnings
+from mppi_ros.parameters.errors import InputError
 
 if TYPE_CHECKING:
     import optuna
 
-JOURNAL = 'study.journal'
-STUDY = 'mppi_tune'
 RACE_THRESHOLD = 0.1  # p of the Wilcoxon test below which a trial is worse
 MIN_DRIVES = 4  # of a trial before it may be pruned
 START = 'start costs'  # attribute of the study
+START_SECONDS = 'seconds of the start'  # attribute of the study
 MIN_EXCESS = 1e-9  # of the value of a trial with missing drives over the best
+MIN_TRIALS = 10  # for the importance
 DRIVES_AHEAD = 2  # of one trial at a time; more would be wasted if it is pruned
 
 
@@ -45,8 +44,22 @@ class Progress:
 
     trials: int
     running: dict[str, float]
-    best: float
+    best: str
     message: str
+
+
+@dataclass(frozen=True)
+class Point:
+    """
+    Values to test in the held-out drives.
+
+    `name` is part of the file name; `gains` are the mean differences of cost from the start in
+    the drives of the search, one for each objective.
+    """
+
+    name: str
+    values: dict[str, float]
+    gains: tuple[float, ...]
 
 
 @dataclass
@@ -89,9 +102,10 @@ class Search:
 
         """
         self.axes, self.objective, self.drives = list(axes), objective, list(drives)
+        self.objectives = {'cost': objective}
         self._configuration, self._jobs, self._cluster = configuration, jobs, cluster
-        with _without_warnings():
-            self._studies = _open(folder, self.axes, configuration, seed)
+        with without_warnings():
+            self._studies = self._open_study(folder, configuration, seed)
         self._open: list[Candidate] = []
         self._issued: dict[int, tuple[Candidate, int]] = {}
         setup = setup or {}
@@ -110,18 +124,25 @@ class Search:
         return next(iter(self._studies.values()))
 
     @property
-    def start_costs(self) -> list[float]:
+    def start_costs(self) -> list[Any]:
         """Return the costs of the start in the drives; empty before they are known."""
         return list(self.study.user_attrs.get(START, []))
+
+    @property
+    def start_seconds(self) -> float:
+        """Return how long the drives of the start took [s], here or in an earlier call."""
+        return float(self.study.user_attrs.get(START_SECONDS, 0.0))
 
     def start(self, notify: Callable[[int], None]) -> None:
         """Drive the start, unless the study knows its costs; `notify` receives the count."""
         if self.start_costs:
             return
+        begin = time.monotonic()
         rows = drive_all(
             self.drives, self._configuration, self._jobs, self._cluster, notify
         )
-        self.study.set_user_attr(START, [self.objective.cost(row) for row in rows])
+        self.study.set_user_attr(START_SECONDS, time.monotonic() - begin)
+        self.study.set_user_attr(START, [self._cost(row) for row in rows])
         self._add_start(rows)
 
     def run(self, deadline: float, notify: Callable[[Progress], None]) -> None:
@@ -136,7 +157,7 @@ class Search:
                 message = self._add(candidate, step, record, costs)
                 notify(Progress(
                     len(self.study.get_trials(deepcopy=False)), candidate.values,
-                    self.best()[1], message,
+                    self.describe_best(), message,
                 ))  # fmt: skip
         finally:
             from optuna.trial import TrialState
@@ -153,12 +174,20 @@ class Search:
         less; the start is a trial.
         """
         found = [
-            (sum(max(each, 0.0) for each in trial.constraints.values()), trial.value,
-             trial.number, trial.params)
+            (excess(trial), sum(trial.values), trial.number, trial.params)
             for trial in self.complete()
-        ]  # fmt: skip
+        ]
         _, value, _, values = min(found, key=lambda each: each[:3])
-        return {name: rounded(number) for name, number in values.items()}, float(value)
+        return rounded_values(values), float(value)
+
+    def points(self) -> list[Point]:
+        """Return the best trial, to be tested; nothing if the start is the best."""
+        values, gain = self.best()
+        return [Point('', values, (gain,))] if gain < 0.0 else []
+
+    def describe_best(self) -> str:
+        """Return the value of the best trial as text."""
+        return f'best {self.best()[1]:+.3f}'
 
     def complete(self) -> list[Any]:
         """Return the trials that drove everything, with the start."""
@@ -167,17 +196,31 @@ class Search:
             if trial.value is not None and len(trial.intermediate_values) == len(self.drives)
         ]
 
-    def importance(self) -> dict[str, float]:
-        """Return the importance of the axes by PED-ANOVA; empty with too few trials."""
+    def trials(self) -> int:
+        """Return the number of trials that ended with a value, without the start."""
+        return sum(
+            trial.values is not None for trial in self.study.get_trials(deepcopy=False)
+        ) - 1  # fmt: skip
+
+    def importances(self) -> dict[str, dict[str, float]]:
+        """
+        Return the importance of the axes by PED-ANOVA, for each objective.
+
+        It is empty with fewer than MIN_TRIALS trials.
+        """
         from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 
-        try:
-            with _without_warnings():
-                return dict(
-                    get_param_importances(self.study, evaluator=PedAnovaImportanceEvaluator())
-                )
-        except (RuntimeError, ValueError):  # a single trial, or all of equal value
-            return {}
+        found: dict[str, dict[str, float]] = {name: {} for name in self.objectives}
+        if self.trials() < MIN_TRIALS:
+            return found
+        for index, name in enumerate(self.objectives):
+            # All trials may have equal values.
+            with suppress(RuntimeError, ValueError), without_warnings():
+                found[name] = dict(get_param_importances(
+                    self.study, evaluator=PedAnovaImportanceEvaluator(),
+                    target=lambda trial, k=index: trial.values[k],
+                ))  # fmt: skip
+        return found
 
     def with_values(self, values: dict[str, float]) -> ControllerParameters:
         """Return the configuration with values of the axes."""
@@ -188,10 +231,9 @@ class Search:
 
         trial = create_trial(
             params={axis.name: axis.value(self._configuration) for axis in self.axes},
-            distributions=_distributions(self.axes), value=0.0,
-            intermediate_values=dict.fromkeys(range(len(rows)), 0.0),
+            distributions=_distributions(self.axes),
             user_attrs=_terms(rows) | {'sampler': 'start'},
-            constraints=self.objective.violations(rows),
+            constraints=self.objective.violations(rows), **self._start_values(len(rows)),
         )  # fmt: skip
         self.study.add_trial(trial)
 
@@ -214,46 +256,60 @@ class Search:
     def _ask(self) -> Candidate:
         names = list(self._studies)
         sampler = names[len(self.study.get_trials(deepcopy=False)) % len(names)]
-        with _without_warnings():
+        with without_warnings():
             trial = self._studies[sampler].ask(_distributions(self.axes))
         trial.set_user_attr('sampler', sampler)
-        values = {name: rounded(value) for name, value in trial.params.items()}
-        self._open.append(Candidate(trial, values, sampler))
+        self._open.append(Candidate(trial, rounded_values(trial.params), sampler))
         return self._open[-1]
 
     def _add(
-        self, candidate: Candidate, step: int, record: Record, start: Sequence[float]
+        self, candidate: Candidate, step: int, record: Record, start: Sequence[Any]
     ) -> str:
         """Report a record; tell the study when the trial ends; return a message if it does."""
         if candidate.closed:  # pruned while this drive was on its way
             return ''
         candidate.records[step] = record
-        candidate.trial.report(self.objective.cost(record) - start[step], step)
+        self._report(candidate, step, start)
         rows = list(candidate.records.values())
         whole = len(rows) == len(self.drives)
         limits = self.objective.violations(rows)
-        broken = [name for name, excess in limits.items() if excess > 0.0]
+        broken = [name for name, each in limits.items() if each > 0.0]
         infeasible = broken and self._within_limits()
-        worse = candidate.trial.should_prune()
+        worse = self._is_worse(candidate, start)
         if not (whole or infeasible or worse):
             return ''
-        value = self._value(
-            {index: self.objective.cost(row) - start[index]
-             for index, row in candidate.records.items()}
-        )  # fmt: skip
-        for name, excess in limits.items():
-            candidate.trial.set_constraint(name, excess)
+        values = self._values(candidate, start)
+        for name, each in limits.items():
+            candidate.trial.set_constraint(name, each)
         for name, each in _terms(rows).items():
             candidate.trial.set_user_attr(name, each)
-        with _without_warnings():
-            self._study_of(candidate).tell(candidate.trial, value)
+        with without_warnings():
+            self._study_of(candidate).tell(candidate.trial, values)
         candidate.closed = True
         self._open.remove(candidate)
         end = f'violates {", ".join(broken)}' if broken else 'complete' if whole else 'worse'
-        return (f'trial {candidate.trial.number} ({candidate.sampler}): {value:+.3f} after '
+        text = ', '.join(f'{value:+.3f}' for value in values)
+        return (f'trial {candidate.trial.number} ({candidate.sampler}): {text} after '
                 f'{len(rows)} of {len(self.drives)} drives, {end}')  # fmt: skip
 
-    def _value(self, differences: dict[int, float]) -> float:
+    def _cost(self, record: Record) -> Any:
+        """Return the cost of a drive, as the study stores it."""
+        return self.objective.cost(record)
+
+    def _start_values(self, drives: int) -> dict[str, Any]:
+        """Return value and intermediate values of the trial that is the start."""
+        return {'value': 0.0, 'intermediate_values': dict.fromkeys(range(drives), 0.0)}
+
+    def _report(self, candidate: Candidate, step: int, start: Sequence[Any]) -> None:
+        """Report a drive to the pruner."""
+        cost = self.objective.cost(candidate.records[step])
+        candidate.trial.report(cost - start[step], step)
+
+    def _is_worse(self, candidate: Candidate, start: Sequence[Any]) -> bool:
+        """Return whether the race ends the trial."""
+        return bool(candidate.trial.should_prune())
+
+    def _values(self, candidate: Candidate, start: Sequence[Any]) -> list[float]:
         """
         Return the mean difference from the start, estimated if drives are missing.
 
@@ -261,28 +317,47 @@ class Search:
         therefore the value of the best trial plus the mean difference from it in the same drives;
         it exceeds that value, so that a trial with missing drives is never the best.
         """
+        differences = {
+            index: self.objective.cost(row) - start[index]
+            for index, row in candidate.records.items()
+        }
         if len(differences) == len(self.drives):
-            return float(np.mean(list(differences.values())))
+            return [float(np.mean(list(differences.values())))]
         best = self.study.best_trial
         beyond = [value - best.intermediate_values[k] for k, value in differences.items()]
-        return float(best.value + max(np.mean(beyond), MIN_EXCESS))
+        return [float(best.value + max(np.mean(beyond), MIN_EXCESS))]
+
+    def _open_study(
+        self, folder: Path, configuration: ControllerParameters, seed: int
+    ) -> dict[str, optuna.Study]:
+        """Return views of one study, by the name of the sampler that each asks."""
+        storage, is_new = storage_in(folder)
+        import optuna
+
+        start = {axis.name: axis.value(configuration) for axis in self.axes}
+        # The seeds of the first run would repeat its values.
+        first, second = (seed, seed + 1) if is_new else (None, None)
+        samplers: dict[str, optuna.samplers.BaseSampler] = {
+            'TPE': optuna.samplers.TPESampler(seed=first, multivariate=True),
+        }
+        if len(self.axes) > 1:  # CMA-ES needs two dimensions
+            samplers['CMA-ES'] = optuna.samplers.CmaEsSampler(x0=start, seed=second)
+        pruner = optuna.pruners.WilcoxonPruner(
+            p_threshold=RACE_THRESHOLD, n_startup_steps=MIN_DRIVES
+        )
+        return {
+            name: optuna.create_study(
+                storage=storage, sampler=sampler, pruner=pruner, study_name=STUDY,
+                direction='minimize', load_if_exists=True,
+            )
+            for name, sampler in samplers.items()
+        }  # fmt: skip
 
     def _within_limits(self) -> bool:
-        return any(
-            all(excess <= 0.0 for excess in trial.constraints.values())
-            for trial in self.complete()
-        )
+        return any(excess(trial) == 0.0 for trial in self.complete())
 
     def _study_of(self, candidate: Candidate) -> optuna.Study:
         return self._studies[candidate.sampler]
-
-
-@contextmanager
-def _without_warnings() -> Iterator[None]:
-    """Suppress warnings of Optuna: experimental pruner, x0, CMA-ES without constraints."""
-    with warnings.catch_warnings():
-        warnings.simplefilter('ignore')
-        yield
 
 
 def _terms(rows: Sequence[Record]) -> dict[str, float]:
@@ -298,35 +373,11 @@ def _distributions(axes: Sequence[Axis]) -> dict[str, Any]:
     return {axis.name: FloatDistribution(axis.low, axis.high, log=axis.log) for axis in axes}
 
 
-def _open(
-    folder: Path, axes: Sequence[Axis], configuration: ControllerParameters, seed: int
-) -> dict[str, optuna.Study]:
-    """Return views of one study, by the name of the sampler that each asks."""
-    if not (find_spec('optuna') and find_spec('cmaes')):
-        raise MppiError("mppi_tune needs optuna: pip install 'mppi_ros[tune]'")
-    import optuna
-    from optuna.storages.journal import JournalFileBackend, JournalStorage
+def rounded_values(values: Mapping[str, float]) -> dict[str, float]:
+    """Return the values that are driven, with few digits."""
+    return {name: rounded(number) for name, number in values.items()}
 
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    storage = JournalStorage(JournalFileBackend(str(folder / JOURNAL)))
-    start = {axis.name: axis.value(configuration) for axis in axes}
-    try:
-        optuna.load_study(study_name=STUDY, storage=storage)
-        first, second = None, None  # the seeds of the first run would repeat its values
-    except KeyError:
-        first, second = seed, seed + 1
-    samplers: dict[str, optuna.samplers.BaseSampler] = {
-        'TPE': optuna.samplers.TPESampler(seed=first, multivariate=True),
-    }
-    if len(axes) > 1:  # CMA-ES needs two dimensions
-        samplers['CMA-ES'] = optuna.samplers.CmaEsSampler(x0=start, seed=second)
-    pruner = optuna.pruners.WilcoxonPruner(
-        p_threshold=RACE_THRESHOLD, n_startup_steps=MIN_DRIVES
-    )
-    return {
-        name: optuna.create_study(
-            storage=storage, sampler=sampler, pruner=pruner, study_name=STUDY,
-            direction='minimize', load_if_exists=True,
-        )
-        for name, sampler in samplers.items()
-    }  # fmt: skip
+
+def excess(trial: Any) -> float:
+    """Return by how much a trial violates the hard limits, in total."""
+    return float(sum(max(each, 0.0) for each in trial.constraints.values()))

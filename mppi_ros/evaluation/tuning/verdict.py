@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from mppi_ros.evaluation.bootstrap import percentile_interval
+from mppi_ros.evaluation.bootstrap import CONFIDENCE, percentile_interval
 from mppi_ros.evaluation.tuning.objective import TERMS, Objective, Record
 
 MEASURES = {
@@ -22,8 +22,9 @@ class Verdict:
     """
     Paired difference of the costs in the held-out drives, tuned less start.
 
-    `low` and `high` bound the mean difference with probability bootstrap.CONFIDENCE; `broken`
-    names the hard limits that the tuned parameters violate more than the start does.
+    `low` and `high` bound the mean difference with probability bootstrap.CONFIDENCE; `bound` is
+    the upper bound if several tests share that probability, else `high`. `broken` names the hard
+    limits that the tuned parameters violate more than the start does.
     """
 
     drives: int
@@ -32,6 +33,7 @@ class Verdict:
     mean: float
     low: float
     high: float
+    bound: float
     broken: tuple[str, ...]
 
     @property
@@ -40,9 +42,14 @@ class Verdict:
         return self.high < 0.0 and not self.broken
 
     @property
+    def interval(self) -> str:
+        """Return mean difference and interval as text."""
+        return f'{self.mean:+.3f} (95 %: {self.low:+.3f} to {self.high:+.3f})'
+
+    @property
     def reason(self) -> str:
         """Return why the parameters are accepted or not, in one sentence."""
-        interval = f'{self.mean:+.3f} (95 %: {self.low:+.3f} to {self.high:+.3f})'
+        interval = self.interval
         if self.broken:
             return f'the tuned parameters violate more: {", ".join(self.broken)}'
         if self.accepted:
@@ -50,33 +57,92 @@ class Verdict:
         return f'the cost in {self.drives} held-out drives is not surely lower: {interval}'
 
 
-def judge(before: Sequence[Record], after: Sequence[Record], objective: Objective) -> Verdict:
+@dataclass(frozen=True)
+class PointVerdict:
+    """
+    Verdict on a point of the Pareto front, with a verdict for each objective.
+
+    The point is accepted if it is better in one objective and not worse in the other. Better:
+    the whole interval is below 0, at a confidence that is raised for the number of tests
+    (Bonferroni). Worse: the whole interval of 95 % is above 0.
+    """
+
+    objectives: dict[str, Verdict]
+
+    @property
+    def better(self) -> list[str]:
+        """Return the objectives in which the point is better."""
+        return [name for name, verdict in self.objectives.items() if verdict.bound < 0.0]
+
+    @property
+    def worse(self) -> list[str]:
+        """Return the objectives in which the point is worse."""
+        return [name for name, verdict in self.objectives.items() if verdict.low > 0.0]
+
+    @property
+    def broken(self) -> tuple[str, ...]:
+        """Return the hard limits that the point violates more than the start does."""
+        return next(iter(self.objectives.values())).broken
+
+    @property
+    def accepted(self) -> bool:
+        """Return whether the point is better in one objective and worse in none."""
+        return bool(self.better) and not self.worse and not self.broken
+
+    @property
+    def reason(self) -> str:
+        """Return why the point is accepted or not, in one sentence."""
+        if self.broken:
+            return f'the tuned parameters violate more: {", ".join(self.broken)}'
+        drives = next(iter(self.objectives.values())).drives
+        intervals = ', '.join(f'{name} {each.interval}' for name, each in self.objectives.items())
+        state = (
+            f'worse in {" and ".join(self.worse)}' if self.worse else
+            f'better in {" and ".join(self.better)}' if self.better else
+            'not surely better in any objective'
+        )  # fmt: skip
+        return f'{state}; the costs in {drives} held-out drives change by {intervals}'
+
+
+def judge_point(
+    before: Sequence[Record], after: Sequence[Record], objectives: Mapping[str, Objective],
+    points: int,
+) -> PointVerdict:
+    """Return the verdict on one of several points that are tested in the same drives."""
+    tests = points * len(objectives)
+    return PointVerdict({
+        name: judge(before, after, objective, tests) for name, objective in objectives.items()
+    })
+
+
+def judge(
+    before: Sequence[Record], after: Sequence[Record], objective: Objective, tests: int = 1
+) -> Verdict:
     """
     Return the verdict on records of the same drives with start and tuned parameters.
 
-    A single drive has no interval and is never accepted.
+    A single drive has no interval and is never accepted. `tests` is the number of tests that
+    share the probability of an error.
     """
     a, b = (np.array([objective.cost(row) for row in rows]) for rows in (before, after))
     low, high = percentile_interval(np.mean, b - a)
+    _, bound = percentile_interval(np.mean, b - a, confidence=1.0 - (1.0 - CONFIDENCE) / tests)
     if len(a) < 2:
-        low, high = -np.inf, np.inf
+        low, high, bound = -np.inf, np.inf, np.inf
     limits, new = objective.violations(before), objective.violations(after)
     broken = tuple(name for name in new if new[name] > max(limits[name], 0.0))
     return Verdict(
-        len(a), float(a.mean()), float(b.mean()), float(np.mean(b - a)), low, high, broken
+        len(a), float(a.mean()), float(b.mean()), float(np.mean(b - a)), low, high, bound, broken
     )
 
 
-def comparison(before: Sequence[Record], after: Sequence[Record]) -> dict[str, tuple[Any, Any]]:
-    """Return the mean of each measure before and after, in drives that both completed."""
-    both = [
-        (one, two) for one, two in zip(before, after, strict=True)
-        if one['success'] and two['success']
-    ]  # fmt: skip
-    count = f'of {len(before)}'
-    found: dict[str, tuple[Any, Any]] = {
-        f'reached, {count}': (_count(before, 'success'), _count(after, 'success')),
-        f'contacts, {count}': (_count(before, 'collision'), _count(after, 'collision')),
+def comparison(*runs: Sequence[Record]) -> dict[str, tuple[Any, ...]]:
+    """Return the mean of each measure in each run, over the drives that all runs completed."""
+    both = [rows for rows in zip(*runs, strict=True) if all(row['success'] for row in rows)]
+    count = f'of {len(runs[0])}'
+    found: dict[str, tuple[Any, ...]] = {
+        f'{title}, {count}': tuple(sum(bool(row[key]) for row in rows) for rows in runs)
+        for title, key in (('reached', 'success'), ('contacts', 'collision'))
     }
     if not both:
         return found
@@ -84,10 +150,6 @@ def comparison(before: Sequence[Record], after: Sequence[Record]) -> dict[str, t
     keys = {**MEASURES, **{f'term {name}': name for name in TERMS}}
     rows = [[{**row, **row['terms']} for row in pair] for pair in both]
     for name, key in keys.items():
-        one, two = np.mean([[row[key] for row in pair] for pair in rows], axis=0)
-        found[name] = float(one), float(two)
+        means = np.mean([[row[key] for row in pair] for pair in rows], axis=0)
+        found[name] = tuple(float(mean) for mean in means)
     return found
-
-
-def _count(rows: Sequence[Record], name: str) -> int:
-    return sum(bool(row[name]) for row in rows)

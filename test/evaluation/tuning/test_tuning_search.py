@@ -228,14 +228,14 @@ def test_cases_of_a_cluster_are_drawn_only_when_they_can_be_submitted():
 def test_importance_finds_the_parameter_that_matters(tmp_path):
     drives = [FakeDrive(f'{k}', 0.5, best=(('lambda', 0.2),)) for k in range(5)]
     search = opened(tmp_path, drives)
-    assert search.importance() == {}
+    assert search.importances() == {'cost': {}}
     search.start(lambda count: None)
     run(search, 40)
-    importance = search.importance()
+    importance = search.importances()['cost']
     assert max(importance, key=importance.get) == 'lambda'
 
 
 def test_without_optuna_one_line_names_the_extra(tmp_path, monkeypatch):
-    monkeypatch.setattr('mppi_ros.evaluation.tuning.search.find_spec', lambda name: None)
+    monkeypatch.setattr('mppi_ros.evaluation.tuning.study.find_spec', lambda name: None)
     with pytest.raises(MppiError, match=r"mppi_tune needs optuna: pip install 'mppi_ros\[tune\]'"):
         opened(tmp_path)
