@@ -25,7 +25,7 @@ from mppi_ros.control.input_monitor import MAX_TICK_GAP, REST_SPEED, REST_TURN_R
 from mppi_ros.control.inputs import Command
 from mppi_ros.control.optimization import Problem, Solution
 from mppi_ros.control.prediction import InitialState
-from mppi_ros.control.progress import MIN_SPEED_SHARE, RECOVERIES
+from mppi_ros.control.progress import RECOVERIES
 from mppi_ros.control.tick_result import (
     ControllerState,
     Fault,
@@ -228,16 +228,10 @@ class Controller(ControllerBase):
             self._progress_checker.restart()
             rest = ControllerState.REACHED if route.reached else ControllerState.BRAKING
             raise Stop(Reason.GOAL_REACHED, 'goal reached', rest)
-        left, timeout = route.distance_remaining, c.recovery.progress_timeout
-        pace = MIN_SPEED_SHARE * c.limits.vx_max
-        if self._progress_checker.timed_out(context.now, left, route.goal[:2], timeout, pace):
-            message = f'no progress for {timeout:g} s; {left:.1f} m of the path remain'
+        left = route.distance_remaining
+        message = self._progress_checker.missing(context.now, left, route.goal, start.state, c)
+        if message:
             raise Stop(Reason.PROGRESS_TIMEOUT, message)
-        if c.recovery.require_movement:
-            pose, required = (start.state.x, start.state.y, start.state.yaw), c.follow_path
-            idle = self._progress_checker.since_movement(context.now, pose, *required.movement)
-            if idle > required.progress_time:
-                raise Stop(Reason.PROGRESS_TIMEOUT, required.too_little)
         blocked = route.is_blocked(path, self._objective.end(path), c.goal.position_tolerance)
         if blocked and (not scene.evades or scene.braked().safe):
             raise Stop(Reason.PATH_BLOCKED, 'the plan is blocked and no detour was found')

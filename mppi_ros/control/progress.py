@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 
+from mppi_ros.control.parameters import ControllerParameters
 from mppi_ros.driving.motion_models import MotionState
 from mppi_ros.driving.parameters import Limits
 
@@ -102,6 +103,30 @@ class ProgressChecker:
         self._most = 0.0  # [m] maximum since the minimum
         self._goal = (math.inf, math.inf)  # [m] [m]
         self._since = self._least_since = self._asked = 0.0
+
+    def missing(
+        self,
+        now: float,
+        left: float,
+        goal: tuple[float, float, float],
+        state: MotionState,
+        c: ControllerParameters,
+    ) -> str:
+        """
+        Return a message on a robot that makes too little progress, '' for one that makes enough.
+
+        `left` [m] is the remaining length of the path to `goal`, x [m], y [m], yaw [rad].
+        """
+        timeout, required = c.recovery.progress_timeout, c.follow_path
+        pace = MIN_SPEED_SHARE * c.limits.vx_max
+        if self.timed_out(now, left, goal[:2], timeout, pace):
+            return f'no progress for {timeout:g} s; {left:.1f} m of the path remain'
+        pose = state.x, state.y, state.yaw
+        if c.recovery.require_movement and (
+            self.since_movement(now, pose, *required.movement) > required.progress_time
+        ):
+            return required.too_little
+        return ''
 
     def timed_out(
         self,
