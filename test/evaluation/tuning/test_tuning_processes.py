@@ -103,7 +103,7 @@ def scheduler(tmp_path_factory):
             for child in reversed(children):
                 child.terminate()
             for child in reversed(children):
-                child.wait(30)
+                child.wait(120)
 
 
 def test_real_drives_cost_the_same_on_a_cluster(scheduler):
@@ -179,7 +179,7 @@ def test_a_search_goes_on_without_a_process_that_was_killed(tmp_path):
     process.wait(30)
     before = search.trials()
     left = [trial for trial in search.study.trials if not trial.state.is_finished()]
-    assert len(left) == 1
+    assert len(left) <= 1  # none between two trials
     other = opened(tmp_path)
     run(other, 4)
     assert other.trials() == before + 4
