@@ -125,6 +125,7 @@ class Optimizer:
         self.deadline = math.inf
         self.clock: Callable[[], float] = time.perf_counter
         self._temperature_guess = 0.0
+        self._cost_offset = 0.0  # subtracted from the costs of a plain callable
         self._steps = 0
         self.parameters = parameters
         self.configure(parameters)
@@ -174,8 +175,20 @@ class Optimizer:
         self._temperature_guess = 0.0
 
     def shift(self, seconds: float) -> None:
-        """Shift the mean by the elapsed time [s]; the last control is held at the end."""
-        if seconds > 0.0:
+        """
+        Shift the mean by the elapsed time [s]; the last control is held at the end.
+
+        Raises
+        ------
+        InputError
+            seconds is not a number.
+
+        """
+        try:
+            forward = bool(seconds > 0.0)
+        except (TypeError, ValueError):
+            raise InputError(f'seconds = {seconds!r} is not a number') from None
+        if forward:
             shift(self._plan, seconds / self.parameters.time_step)
 
     def step(
@@ -193,7 +206,8 @@ class Optimizer:
         Raises
         ------
         InputError
-            A plain callable returns costs of a wrong shape, or a factor is not positive.
+            A plain callable returns costs of a wrong shape or costs that are not real numbers, or
+            a factor is not positive.
 
         """
         if not (0.0 < ess_scale < math.inf and 0.0 < extra_sigma_scale < math.inf):
@@ -243,6 +257,7 @@ class Optimizer:
         """Draw the noise and compute the cost of each sample."""
         key = sampling.NoiseKey(self.parameters.seed, self._steps, True, 0)
         self._steps += 1
+        self._cost_offset = 0.0
         if blocks:
             self._roll_out(objective, key)
         else:
@@ -258,9 +273,10 @@ class Optimizer:
             ess_scale * parameters.ess_share * self.sample_count, self._temperature_guess,
             self._weights,
         )  # fmt: skip
-        if found[3] > 0.0:
-            self._temperature_guess = found[0]
-        return found
+        temperature, ess, best, total = found
+        if total > 0.0:
+            self._temperature_guess = temperature
+        return temperature, ess, best + self._cost_offset, total
 
     def _step_mean(self, objective: Any) -> float:
         """Move the mean along the natural gradient; return the norm of the whitened gradient."""
@@ -378,8 +394,23 @@ class Optimizer:
                 f'the cost function returned shape {list(costs.shape)}; '
                 f'[{self.sample_count}] is expected'
             )
+        if costs.dtype.kind not in 'biuf':
+            raise InputError(
+                f'the cost function returned values of type {costs.dtype.type.__name__}; '
+                'real numbers are expected'
+            )
         rows = self._costs.reshape(-1, self._noise.shape[0] * BLOCK)
-        rows[:, : self._lanes] = costs.reshape(-1, self._lanes)
+        with np.errstate(over='ignore'):  # a cost far above the minimum becomes +inf
+            if not np.can_cast(costs.dtype, np.float32):
+                costs, self._cost_offset = _without_offset(costs.astype(np.float64))
+            rows[:, : self._lanes] = costs.reshape(-1, self._lanes)
+
+
+def _without_offset(costs: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
+    """Return costs, float64[K], less their finite minimum, and that minimum, or 0 if none is."""
+    finite = np.isfinite(costs)
+    offset = float(costs.min(where=finite, initial=math.inf)) if finite.any() else 0.0
+    return costs - offset, offset
 
 
 @kernel

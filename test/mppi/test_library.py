@@ -149,6 +149,25 @@ def test_a_number_of_controls_may_be_an_integer_of_numpy():
     assert Optimizer(MppiParameters(samples=64), np.int64(2)).mean.shape == (56, 2)
 
 
+@pytest.mark.parametrize(('costs', 'said'), [
+    (np.full(256, '1.0'), 'returned values of type str_; real numbers are expected'),
+    (np.zeros(256, np.complex128), 'returned values of type complex128'),
+    (np.full(256, None), 'returned values of type object_'),
+    (np.zeros(3), r'the cost function returned shape \[3\]; \[256\] is expected'),
+])
+def test_costs_that_are_not_a_real_number_for_each_sample_are_refused(costs, said):
+    made = Optimizer(MppiParameters(**SMALL), 2)
+    with pytest.raises(InputError, match=said):
+        made.step(lambda controls: costs)
+    assert not made.mean.any()
+
+
+@pytest.mark.parametrize('seconds', ['x', None, 1j, [0.1, 0.2], np.zeros(2)])
+def test_a_time_to_shift_by_that_is_not_a_number_is_refused(seconds):
+    with pytest.raises(InputError, match=r'seconds = .* is not a number'):
+        Optimizer(MppiParameters(**SMALL), 2).shift(seconds)
+
+
 @pytest.mark.parametrize('correlation_time', [0.0, 2.5])
 @pytest.mark.parametrize('antithetic', [False, True])
 @pytest.mark.parametrize('smoothing', [False, True])

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -106,7 +107,7 @@ def test_alpha_scales_the_step_and_nothing_else():
 
 
 @pytest.mark.parametrize('temperature', [0.0, 1.5])
-@pytest.mark.parametrize('constant', [-4096.0, 0.5, 1024.0])
+@pytest.mark.parametrize('constant', [-4096.0, 0.5, 1024.0, 1e8, -1e9, 1e12])
 def test_a_constant_added_to_all_costs_changes_no_bit_of_the_step(temperature, constant):
     def rounded(controls):
         return np.round(bowl(controls) * 256.0) / 256.0  # so that the sum is exact
@@ -118,6 +119,45 @@ def test_a_constant_added_to_all_costs_changes_no_bit_of_the_step(temperature, c
     assert (before.ess, before.score_norm) == (after.ess, after.score_norm)
     assert after.smoothed_objective == pytest.approx(
         before.smoothed_objective - constant / before.temperature, rel=1e-6)
+    assert after.best_cost == before.best_cost + constant
+
+
+@pytest.mark.parametrize('offset', [0.0, 1e8, 1e39])
+def test_a_cost_beyond_single_precision_counts_as_infinite_without_a_warning(offset):
+    def walled(controls, wall):
+        costs = offset + bowl(controls)
+        costs[::2] += wall
+        return costs
+
+    beyond, infinite = optimizer(), optimizer()
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        step = beyond.step(lambda controls: walled(controls, 1e40))
+    assert step == infinite.step(lambda controls: walled(controls, math.inf))
+    assert step.valid
+    assert step.best_cost == pytest.approx(offset, abs=100.0)
+    np.testing.assert_array_equal(beyond.mean, infinite.mean)
+
+
+def test_integers_are_costs_like_the_same_numbers_in_double_precision():
+    whole, real = optimizer(), optimizer()
+    for _ in range(3):
+        costs = whole.step(lambda controls: 10**10 + (100.0 * bowl(controls)).astype(np.int64))
+        assert costs == real.step(lambda controls: 1e10 + np.floor(100.0 * bowl(controls)))
+        np.testing.assert_array_equal(whole.mean, real.mean)
+
+
+def test_costs_in_single_precision_are_used_as_they_are():
+    given = []
+
+    def raised(controls):
+        given.append((300.1 + bowl(controls)).astype(np.float32))
+        return given[-1]
+
+    made = optimizer()
+    step = made.step(raised)
+    assert step.best_cost == given[0].min()
+    np.testing.assert_array_equal(made._costs.reshape(-1)[:256], given[0])
 
 
 @pytest.mark.parametrize('scale', [2.0**-7, 0.5, 8.0, 2.0**7])
