@@ -1,8 +1,9 @@
 """
 Segmentation of a plan at changes of the direction of travel and at rotations in place.
 
-All rules apply to places instead of poses: poses within SAME_POSITION are one place. Otherwise the
-noise of a robot that stands still while its path is recorded would yield hundreds of reversals.
+All rules apply to places instead of poses: poses within SAME_POSITION are one place, and so are
+those of a robot that stands still while its path is recorded. Otherwise the noise of its
+localisation would yield hundreds of reversals.
 """
 
 from __future__ import annotations
@@ -13,9 +14,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mppi_ros.jit.simd import kernel
+from mppi_ros.jit.simd import inline_njit, kernel
 
 SAME_POSITION = 0.05  # [m]
+REST_POSES = 20  # successive poses that show whether the robot stands
+MIN_REST_RATIO = 3.0  # of the sum of their steps to their diameter; about 7 for white noise
+MAX_REST_CORRELATION = 0.25  # of successive steps; −0.5 for white noise, positive for motion
+MIN_REST_NOISE, MAX_REST_NOISE = 0.002, 0.035  # [m] standard deviation of a coordinate
+REST_RADIUS = 6.0  # [standard deviations] around their mean, in which all poses of a rest lie
 MIN_SEGMENT_LENGTH = 0.1  # [m] a change of direction over a shorter length is noise
 CUSP_ANGLE = math.radians(120.0)  # [rad] a sharper bend between two steps reverses the direction
 MIN_ROTATION = 0.5  # [rad] a smaller change of yaw at one place is not a rotation in place
@@ -69,9 +75,8 @@ def segment_path(poses: Floats, turns: bool, omni: bool) -> PathSegments:
 
     With `turns` the robot can rotate in place; with `omni` it need not face along the path.
     """
-    first = first_of_places(poses[:, :2])
+    first, places = find_places(poses[:, :2])
     last = np.append(first[1:], len(poses)) - 1
-    places = poses[first, :2].copy()
     places[-1] = poses[-1, :2]
     step = np.diff(places, axis=0)
     way = np.arctan2(step[:, 1], step[:, 0])
@@ -99,27 +104,118 @@ def segment_path(poses: Floats, turns: bool, omni: bool) -> PathSegments:
     return PathSegments(places, arriving, leaving, oriented, direction, cuts, rotations)
 
 
-def first_of_places(points: Floats) -> NDArray[np.int64]:
-    """Return the index of the first pose of each place, from points float64[N, 2]."""
-    is_first = np.zeros(len(points), np.bool_)
-    _mark_places(np.ascontiguousarray(points), SAME_POSITION, is_first)
-    return np.flatnonzero(is_first)
+def find_places(points: Floats) -> tuple[NDArray[np.int64], Floats]:
+    """
+    Return the index of the first pose of each place, int64[n], and the places, float64[n, 2].
+
+    Points, float64[N, 2], less than SAME_POSITION from the first of a place belong to it. A rest
+    is one place at the mean of its points, and its noise is that of the whole recording: the
+    radius of all places is then at least REST_RADIUS times as large.
+    """
+    points = np.ascontiguousarray(points)
+    first, places = np.empty(len(points), np.int64), np.empty((len(points), 2))
+    count, noise = _find_places(points, SAME_POSITION, first, places)
+    if REST_RADIUS * noise > SAME_POSITION:
+        count, _ = _find_places(points, REST_RADIUS * noise, first, places)
+    return first[:count].copy(), places[:count].copy()
 
 
 def warm_up() -> None:
     """Compile or load the kernel before the first plan."""
-    first_of_places(np.zeros((1, 2)))
+    find_places(np.zeros((1, 2)))
+
+
+@inline_njit
+def _is_near(points: Any, i: Any, x: Any, y: Any, reach: Any) -> Any:
+    return math.hypot(points[i, 0] - x, points[i, 1] - y) < reach
+
+
+@inline_njit
+def _mean_of(points: Any, begin: Any, end: Any) -> Any:
+    """Return the mean of points[begin:end]."""
+    x, y = 0.0, 0.0
+    for i in range(begin, end):
+        x += points[i, 0]
+        y += points[i, 1]
+    return x / (end - begin), y / (end - begin)
+
+
+@inline_njit
+def _rest_noise(points: Any, begin: Any, end: Any) -> Any:
+    """
+    Return the standard deviation of points[begin:end] [m] if the robot rests there, otherwise 0.
+
+    The steps of a robot at rest add up to several times their extent, in no direction.
+    """
+    far = 2.0 * REST_RADIUS * MAX_REST_NOISE
+    if end - begin < REST_POSES or not _is_near(
+        points, begin, points[end - 1, 0], points[end - 1, 1], far
+    ):
+        return 0.0
+    x, y = _mean_of(points, begin, end)
+    square, radius, way, steps, products = 0.0, 0.0, 0.0, 0.0, 0.0
+    before_x, before_y = 0.0, 0.0
+    for i in range(begin, end):
+        away = (points[i, 0] - x) ** 2 + (points[i, 1] - y) ** 2
+        square += away
+        radius = max(radius, math.sqrt(away))
+        if i > begin:
+            dx, dy = points[i, 0] - points[i - 1, 0], points[i, 1] - points[i - 1, 1]
+            way += math.hypot(dx, dy)
+            steps += dx * dx + dy * dy
+            products += dx * before_x + dy * before_y
+            before_x, before_y = dx, dy
+    noise = math.sqrt(0.5 * square / (end - begin))
+    rests = (
+        MIN_REST_NOISE <= noise <= MAX_REST_NOISE
+        and way >= MIN_REST_RATIO * 2.0 * radius
+        and products <= MAX_REST_CORRELATION * steps
+    )
+    return noise if rests else 0.0
 
 
 @kernel
-def _mark_places(points: Any, reach: Any, is_first: Any) -> None:
-    """Mark each point, float64[N, 2], that is at least `reach` from the last marked one."""
-    is_first[0] = True
-    x, y = points[0, 0], points[0, 1]
-    for i in range(1, points.shape[0]):
-        if math.hypot(points[i, 0] - x, points[i, 1] - y) >= reach:
-            is_first[i] = True
+def _find_places(points: Any, least: Any, first: Any, places: Any) -> Any:
+    """
+    Fill first, int64[N], and places, float64[N, 2], of points, float64[N, 2].
+
+    Places have a radius of at least `least`. Return n and the greatest noise at rest, or 0.
+    """
+    total, count, reach, resting, rested = points.shape[0], 0, 0.0, False, 0
+    greatest = 0.0
+    x, y, i = points[0, 0], points[0, 1], 0
+    while i < total:
+        away = math.hypot(points[i, 0] - x, points[i, 1] - y)
+        if resting and away < reach:
+            i, rested = i + 1, i + 1
+            continue
+        begin = max(0, min(i, total - REST_POSES))
+        noise = _rest_noise(points, begin, min(begin + REST_POSES, total))
+        if noise > 0.0:
+            mean_x, mean_y = _mean_of(points, begin, begin + REST_POSES)
+            if resting and math.hypot(mean_x - x, mean_y - y) < reach:
+                i, rested = i + 1, i + 1  # an outlier of the same rest
+                continue
+            radius = max(least, REST_RADIUS * noise)
+            begin, end = i, i
+            while end < total and _is_near(points, end, mean_x, mean_y, radius):
+                end += 1
+            while begin > rested and _is_near(points, begin - 1, mean_x, mean_y, radius):
+                begin -= 1
+            if end > i:
+                while count > 0 and first[count - 1] >= begin:
+                    count -= 1
+                x, y = _mean_of(points, begin, end)
+                first[count], places[count, 0], places[count, 1] = begin, x, y
+                count, reach, resting, i, rested = count + 1, radius, True, end, end
+                greatest = max(greatest, noise)
+                continue
+        if away >= reach:
             x, y = points[i, 0], points[i, 1]
+            first[count], places[count, 0], places[count, 1] = i, x, y
+            count, reach, resting = count + 1, least, False
+        i += 1
+    return count, greatest
 
 
 def _wrapped(angle: Floats) -> Floats:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mppi_ros.driving.path import ReferencePath, sections
-from mppi_ros.driving.path_segments import SAME_POSITION
+from mppi_ros.driving.path_segments import SAME_POSITION, find_places
 from mppi_ros.parameters.errors import InputError
 
 EAST, WEST = 0.0, math.pi
@@ -130,13 +130,57 @@ def test_a_robot_that_cannot_turn_in_place_gets_no_such_section():
 
 
 @pytest.mark.parametrize('seed', range(5))
-def test_the_noise_of_a_robot_at_rest_is_no_reversal(seed):
+@pytest.mark.parametrize('deviation', [0.005, 0.01, 0.015, 0.02])
+def test_the_noise_of_a_robot_at_rest_is_no_reversal(deviation, seed):
     x = np.concatenate([np.linspace(0.0, 2.0, 100), np.full(300, 2.0), np.linspace(2.0, 0.0, 100)])
     plan = np.stack([x, np.zeros_like(x), np.zeros_like(x)], axis=1)
-    plan += 0.005 * np.random.default_rng(seed).normal(size=plan.shape)
+    plan += deviation * np.random.default_rng(seed).normal(size=plan.shape)
     found = sections(plan)
     assert [section.direction for section in found] == [1.0, -1.0]
-    assert sum(section.length for section in found) == pytest.approx(4.0, abs=0.1)
+    assert sum(section.length for section in found) == pytest.approx(4.0, abs=0.2)
+
+
+@pytest.mark.parametrize('omni', [False, True])
+@pytest.mark.parametrize('spacing', [0.01, 0.05])
+@pytest.mark.parametrize('seed', range(5))
+@pytest.mark.parametrize('deviation', [0.005, 0.01, 0.015, 0.02])
+def test_a_recorded_plan_with_rests_is_one_section(deviation, seed, spacing, omni):
+    parts = [np.full(300, 0.0)]
+    for begin in (0.0, 2.0, 4.0):
+        way = np.linspace(begin, begin + 2.0, round(2.0 / spacing))
+        parts += [way, np.full(300, begin + 2.0)]
+    x = np.concatenate(parts)
+    plan = np.stack([x, np.zeros_like(x), np.zeros_like(x)], axis=1)
+    noise = deviation * np.random.default_rng(seed).normal(size=plan.shape)
+    for recorded in (plan + noise, plan + np.where(x[:, None] % 2.0 == 0.0, noise, 0.0)):
+        (found,) = sections(recorded, omni=omni)
+        assert found.length == pytest.approx(6.0, abs=0.3)
+        np.testing.assert_allclose(found.points[-1], recorded[-1, :2])
+
+
+@pytest.mark.parametrize('seed', range(5))
+@pytest.mark.parametrize('deviation', [0.01, 0.02])
+def test_a_rotation_between_rests_stays_a_rotation(deviation, seed):
+    yaws = np.concatenate([np.zeros(100), np.linspace(0.0, 1.5, 30), np.full(100, 1.5)])
+    there = np.stack([np.zeros_like(yaws), np.zeros_like(yaws), yaws], axis=1)
+    there += deviation * np.random.default_rng(seed).normal(size=there.shape)
+    away = [(0.0, s, 1.57) for s in np.arange(0.2, 2.0, 0.05)]
+    assert [part[0] for part in parts([*there, *away])] == ['turn', 1.0]
+
+
+@pytest.mark.parametrize('spacing', [0.01, 0.02, 0.05])
+@pytest.mark.parametrize('shape', ['weave', 'shuttle', 'stairs'])
+def test_a_plan_without_noise_has_no_rest(shape, spacing):
+    arc = np.arange(0.0, 4.0, spacing)
+    if shape == 'weave':
+        points = np.stack([0.5 * arc, 0.1 * np.sin(20.0 * arc)], axis=1)
+    elif shape == 'shuttle':
+        points = np.stack([np.abs((arc + 0.2) % 0.4 - 0.2), 0.02 * arc], axis=1)
+    else:
+        points = np.stack([spacing * (np.arange(len(arc)) // 2), arc], axis=1)
+    first, places = find_places(points)
+    np.testing.assert_array_equal(places, points[first])
+    assert np.hypot(*np.diff(places, axis=0).T).max() < SAME_POSITION + 2.0 * spacing
 
 
 def test_omnidirectional_robots_follow_the_yaws():
