@@ -206,11 +206,15 @@ class Controller(ControllerBase):
 
     def _track_plan(self, context: _Context, start: InitialState) -> ReferencePath:
         """Return the section of the plan to drive, and update the progress on it."""
-        c, costmaps = self._configuration, self._costmaps
+        c, costmaps, stuck = self._configuration, self._costmaps, self._optimization.backing_up
         try:
-            path = self._route.follow(start.state, c.goal, self._objective, context.statistics)
+            path = self._route.follow(
+                start.state, c.goal, self._objective, context.statistics, stuck
+            )
         except InputError as error:
             raise Stop(Reason.PLAN_REFUSED, str(error)) from None
+        if stuck and self._route.in_manoeuvre:
+            self._optimization.restart()  # drive it instead of backing up
         if self._route.needs_lookahead() or costmaps.has_moved(c, self._place()):
             self._ask()
         costmaps.check_part(c, self._place())

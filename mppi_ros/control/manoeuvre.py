@@ -1,8 +1,9 @@
 """
-A Reeds-Shepp manoeuvre before a plan whose beginning a car cannot follow.
+A Reeds-Shepp manoeuvre where a car cannot follow its plan.
 
-A plan that leads away behind a car demands a turn that its turning radius does not allow. Sampling
-finds the manoeuvre only where the horizon covers all of it, so it is planned.
+A plan that leads away behind a car demands a turn that its turning radius does not allow, and so
+does a sharp bend close ahead of a car that stands. Sampling finds the manoeuvre only where the
+horizon covers all of it, so it is planned.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ class ManoeuvrePlanner:
         self._original: list[ReferencePath] = []  # plan without it
         self._count = 0  # manoeuvres planned on the way to this goal
         self._checked = False  # whether this plan needs a manoeuvre was determined
+        self._stuck = False  # at the last update
 
     @property
     def active(self) -> bool:
@@ -56,6 +58,7 @@ class ManoeuvrePlanner:
         plan: list[ReferencePath],
         progress: float | None,
         objective: DrivingObjective,
+        stuck: bool,
     ) -> tuple[list[ReferencePath], float | None] | None:
         """
         Return the sections to drive and the progress on the first [m] where these change, or None.
@@ -70,25 +73,30 @@ class ManoeuvrePlanner:
             Arc length on the first section [m]; None before the first projection.
         objective : DrivingObjective
             Turning circle, prices and obstacles.
+        stuck : bool
+            The car has not moved in spite of other remedies: it needs a manoeuvre, or another one.
 
         """
         if objective.turning_circle == 0.0:
             return None
+        gets_stuck, self._stuck = stuck and not self._stuck, stuck
         changed: tuple[list[ReferencePath], float | None] | None = None
         if self._after is not None:
-            if not _is_blocked(plan[0], progress or 0.0, objective):
+            if not gets_stuck and not _is_blocked(plan[0], progress or 0.0, objective):
                 return None
             plan, progress = self._after or self._original, None
             changed = plan, progress
             self._after, self._checked = None, False
-        if self._checked or self._count >= MAX_MANOEUVRES:
+        if (self._checked and not gets_stuck) or self._count >= MAX_MANOEUVRES:
             return changed
         self._checked = True
         at, _ = plan[0].project(here.x, here.y, progress)
-        if not needs_manoeuvre(here, plan[0], at, objective):
+        if gets_stuck and _is_blocked(plan[0], at, objective):
+            return changed
+        if not gets_stuck and not needs_manoeuvre(here, plan[0], at, objective):
             return changed
         self._count += 1
-        found = plan_manoeuvre(here, plan, at, objective)
+        found = plan_manoeuvre(here, plan, at, objective, rejoin=gets_stuck)
         if found is None:
             return changed
         self._original = plan
@@ -122,6 +130,7 @@ def plan_manoeuvre(
     plan: Sequence[ReferencePath],
     progress: float,
     objective: DrivingObjective,
+    rejoin: bool = False,
 ) -> tuple[list[ReferencePath], list[ReferencePath]] | None:
     """
     Return the sections of a free manoeuvre and those of the plan after it; None if none is free.
@@ -136,13 +145,18 @@ def plan_manoeuvre(
         Arc length on the first section [m].
     objective : DrivingObjective
         Turning circle, prices and obstacles.
+    rejoin : bool
+        The manoeuvre joins the plan before a goal that is near, too.
 
     """
     section, circle = plan[0], objective.turning_circle
-    last = len(plan) == 1 and section.length - progress <= MAX_GOAL_DISTANCE * circle
+    near = section.length - progress <= MAX_GOAL_DISTANCE * circle
     count = round(2.0 * MAX_REJOIN_DISTANCE)
     ends = [progress + 0.5 * n * circle for n in range(1, count + 1)]
-    for end in [section.length] if last else ends:
+    if len(plan) == 1 and near:
+        ends = [*(end for end in ends if rejoin and end < section.length), section.length]
+    for end in ends:
+        last = len(plan) == 1 and end >= section.length
         at = min(section.part(end, end).start, len(section.arc) - 1)
         x, y = section.points[at]
         target = section.goal if last else (float(x), float(y), float(section.heading[at]))

@@ -73,6 +73,11 @@ class Optimization:
         self._solved = -math.inf  # [s] time of the last optimisation
         self._recovery = 0
 
+    @property
+    def backing_up(self) -> bool:
+        """Return whether the last remedy for a robot that is stuck is in effect."""
+        return self._recovery == BACK_UP
+
     def restart(self) -> None:
         """Restart the detection of a robot that is stuck."""
         self._stuck_detector.restart()

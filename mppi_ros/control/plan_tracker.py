@@ -157,9 +157,12 @@ class PlanTracker:
         goal: GoalParameters,
         objective: DrivingObjective,
         statistics: Statistics,
+        stuck: bool,
     ) -> ReferencePath:
         """
         Return the section to drive, and update the progress on it.
+
+        A car that is `stuck` plans a manoeuvre to a place of the section farther ahead.
 
         Raises
         ------
@@ -173,7 +176,9 @@ class PlanTracker:
             self._sections = [ReferencePath.from_poses([(*place, 0.0), self._goal])]
         if not self._manoeuvres.active:
             self._choose_heading(here, goal)
-        manoeuvre = self._manoeuvres.update(here, self._sections, self.progress, objective)
+        manoeuvre = self._manoeuvres.update(
+            here, self._sections, self.progress, objective, stuck
+        )
         if manoeuvre is not None:
             self._sections, self.progress = manoeuvre
             self._joined = None
@@ -192,6 +197,11 @@ class PlanTracker:
         statistics.progress = self._driven + self._on_section
         statistics.distance_to_goal = math.dist(self._sections[-1].goal[:2], place)
         return path
+
+    @property
+    def in_manoeuvre(self) -> bool:
+        """Return whether a car drives a planned manoeuvre."""
+        return self._manoeuvres.active
 
     @property
     def ahead(self) -> ReferencePath | None:

@@ -14,13 +14,17 @@ import numpy as np
 from plan_drive import drive_plan
 import pytest
 
+from mppi_ros.control.parameters import ControllerParameters
 from mppi_ros.control.plan_tracker import OFF_PLAN_DISTANCE
 from mppi_ros.control.tick_result import ControllerState
 from mppi_ros.driving.cost_to_go import REJOIN_DISTANCE
 from mppi_ros.driving.path import PROJECTION_WINDOW
+from mppi_ros.parameters.declaration import replace
 
 TOLERANCE, TURN_TOLERANCE = 0.2, 0.25  # [m] [rad] of goal.*, and what braking adds
 STEP = 0.05  # [m] more than the robot moves in a tick, with top speeds of 0.5 m/s on each axis
+
+DEFAULT = replace(ControllerParameters(), {'threads': 1})
 
 
 def polyline(*corners, step=0.05):
@@ -59,7 +63,7 @@ AHEAD = polyline((0.0, 0.0), (4.0, 0.0))
 U_SHAPED = np.array([(0.0, 0.0, 0.0), (4.0, 0.0, 1.6), (4.0, 2.0, 3.1), (0.0, 2.0, math.pi)])
 
 
-@pytest.mark.parametrize('model', ['diff_drive', 'omni'])
+@pytest.mark.parametrize('model', ['diff_drive', 'omni', 'ackermann'])
 @pytest.mark.parametrize(('plan', 'start'), [
     (AHEAD, (5.5, 0.0, 0.0)),
     (AHEAD, (5.0, 1.5, 2.0)),
@@ -72,6 +76,15 @@ def test_from_beyond_the_ends_and_outside_of_a_bend_the_robot_arrives(plan, star
     assert_arrives(drive, plan[-1])
     away = np.hypot(*(plan[:, :2] - start[:2]).T).min()
     assert drive.travelled < 1.3 * (length(plan) + away)
+
+
+@pytest.mark.parametrize('start', [(5.5, 0.0, 1.57), (4.3, 0.1, 0.0)])
+def test_a_car_that_stands_before_a_sharp_bend_plans_a_manoeuvre(start):
+    """It comes to rest at the second corner, too close to turn within its radius."""
+    drive = drive_plan(U_SHAPED, start, model='ackermann', configuration=DEFAULT)
+    assert_arrives(drive, U_SHAPED[-1])
+    assert drive.reversals <= 5
+    assert drive.coverage(U_SHAPED[1:], 0.75) > 0.85
 
 
 @pytest.mark.parametrize('goal', [(-3.0, 0.0, 0.0), (0.4, 0.0, 0.0), (1.0, 2.0, -1.0)])
