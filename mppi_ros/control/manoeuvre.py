@@ -91,15 +91,20 @@ class ManoeuvrePlanner:
             return changed
         self._checked = True
         at, _ = plan[0].project(here.x, here.y, progress)
-        if gets_stuck and _is_blocked(plan[0], at, objective):
-            return changed
-        if not gets_stuck and not needs_manoeuvre(here, plan[0], at, objective):
+        original = plan
+        if gets_stuck:
+            way = objective.way_round(plan[0], at)
+            if way is not None:  # sampling finds no turn back into the detour
+                plan, at = [way.path_from(here.x, here.y, plan[0]), *plan[1:]], 0.0
+            elif objective.end(plan[0]) < math.inf:
+                return changed
+        elif not needs_manoeuvre(here, plan[0], at, objective):
             return changed
         self._count += 1
         found = plan_manoeuvre(here, plan, at, objective, rejoin=gets_stuck)
         if found is None:
             return changed
-        self._original = plan
+        self._original = original
         manoeuvre, self._after = found
         return [*manoeuvre, *self._after], 0.0
 
@@ -146,7 +151,8 @@ def plan_manoeuvre(
     objective : DrivingObjective
         Turning circle, prices and obstacles.
     rejoin : bool
-        The manoeuvre joins the plan before a goal that is near, too.
+        The manoeuvre joins the plan before a goal that is near, too, where manoeuvre and rest of
+        the section are shortest; otherwise at the nearest place.
 
     """
     section, circle = plan[0], objective.turning_circle
@@ -155,15 +161,26 @@ def plan_manoeuvre(
     ends = [progress + 0.5 * n * circle for n in range(1, count + 1)]
     if len(plan) == 1 and near:
         ends = [*(end for end in ends if rejoin and end < section.length), section.length]
+    best, least = None, math.inf
     for end in ends:
         last = len(plan) == 1 and end >= section.length
+        if last and best is not None:
+            break
         at = min(section.part(end, end).start, len(section.arc) - 1)
         x, y = section.points[at]
         target = section.goal if last else (float(x), float(y), float(section.heading[at]))
-        for poses in reeds_shepp.paths(
+        candidates = reeds_shepp.paths(
             (here.x, here.y, here.yaw), target, 0.5 * RADIUS_FACTOR * circle, objective.backward
-        ):
-            if objective.is_free(poses):
-                after = [] if last else [section.beyond(at), *plan[1:]]
-                return sections(poses, turns=False), after
-    return None
+        )
+        poses = next(filter(objective.is_free, candidates), None)
+        if poses is None:
+            continue
+        manoeuvre = sections(poses, turns=False)
+        price = sum(part.length + reeds_shepp.CUSP_COST for part in manoeuvre)
+        price += section.length - float(section.arc[at])
+        if price < least:
+            least = price
+            best = manoeuvre, [] if last else [section.beyond(at), *plan[1:]]
+        if not rejoin:
+            break
+    return best

@@ -8,7 +8,7 @@ that V does not lead through gaps that the controller avoids as too costly.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 import math
 from typing import Any
 
@@ -27,6 +27,7 @@ LEAVE_DISTANCE = 0.5  # [m] plus the braking distance: distance before the block
 MIN_CHORD_SHARE = 0.8  # minimum ratio of chord to arc length of a straight part
 MAX_SHORTCUT = 1.5  # [m] maximum difference of arc length and chord of a straight part
 UNREACHABLE_TIME = 1e3  # [s]
+DESCENT_CELLS = 2  # length of a step along a detour, less than the width of a blocked part
 
 ZoneCosts = NDArray[np.float32] | float
 
@@ -71,10 +72,34 @@ class CostToGo:
 
     def time_from(self, x: float, y: float) -> float:
         """Return the time from a point to the end of the searched part [s]."""
+        return float(self.value[self._cell_of(x, y)])
+
+    def path_from(self, x: float, y: float, path: ReferencePath) -> ReferencePath:
+        """Return the detour from a point [m] onto the path that it serves, and on to its end."""
+        row, column = self._cell_of(x, y)
+        points = [(x, y)]
+        while True:
+            top, left = max(row - DESCENT_CELLS, 0), max(column - DESCENT_CELLS, 0)
+            around = self.value[top : row + DESCENT_CELLS + 1, left : column + DESCENT_CELLS + 1]
+            down, right = np.unravel_index(int(np.argmin(around)), around.shape)
+            if not around[down, right] < self.value[row, column]:
+                break
+            row, column = top + int(down), left + int(right)
+            points.append((
+                self.origin_x + (column + 0.5) * self.resolution,
+                self.origin_y + (row + 0.5) * self.resolution,
+            ))  # fmt: skip
+        arc, _ = path.nearest(*points[-1], self.first, self.last)
+        rest = path.points[path.part(arc, path.length)]
+        detour = ReferencePath.from_poses(np.vstack([points, rest]))
+        return replace(detour, goal=path.goal, direction=path.direction)
+
+    def _cell_of(self, x: float, y: float) -> tuple[int, int]:
+        """Return row and column of the cell nearest to a point."""
         height, width = self.value.shape
         column = min(max(int((x - self.origin_x) / self.resolution), 0), width - 1)
         row = min(max(int((y - self.origin_y) / self.resolution), 0), height - 1)
-        return float(self.value[row, column])
+        return row, column
 
 
 @dataclass(frozen=True)

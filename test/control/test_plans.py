@@ -87,6 +87,28 @@ def test_a_car_that_stands_before_a_sharp_bend_plans_a_manoeuvre(start):
     assert drive.coverage(U_SHAPED[1:], 0.75) > 0.85
 
 
+# 1.5 m of room to the sides of the car, a wall ahead of it, and a way round outside
+DEAD_END = [
+    *((3.0, y, 0.1) for y in np.arange(-1.5, 1.6, 0.1)),
+    *((x, y, 0.1) for x in np.arange(1.0, 3.0, 0.1) for y in (-1.5, 1.5)),
+]
+
+
+def test_a_car_turns_back_out_of_a_dead_end_and_drives_round_it():
+    drive = drive_plan(
+        AHEAD, (0.0, 0.0, 0.0), posts=DEAD_END, model='ackermann', configuration=DEFAULT)
+    assert_arrives(drive, AHEAD[-1])
+    assert drive.reversals <= 12
+
+
+def test_a_car_before_a_wall_without_a_way_round_stands_still():
+    wall = [(3.0, y, 0.1) for y in np.arange(-4.0, 4.1, 0.1)]
+    drive = drive_plan(
+        AHEAD, (0.0, 0.0, 0.0), posts=wall, model='ackermann', configuration=DEFAULT)
+    assert 'no progress for' in drive.reason
+    assert drive.reversals == 0
+
+
 @pytest.mark.parametrize('goal', [(-3.0, 0.0, 0.0), (0.4, 0.0, 0.0), (1.0, 2.0, -1.0)])
 def test_a_plan_of_one_pose_is_a_goal(goal):
     by_plan, by_goal = (
