@@ -92,8 +92,7 @@ class Controller(ControllerBase):
         latency : float
             Time from `now` until the command is sent [s].
         hold : float
-            Time until the next tick, if longer than the control period: a simulated clock may
-            advance in coarse steps [s].
+            Time until the next tick [s], if longer than the control period.
 
         """
         begun = time.perf_counter()
@@ -162,8 +161,7 @@ class Controller(ControllerBase):
         Return the time [s] in which the command may change, and the fault of the clock.
 
         That is the time since the last tick, within bounds. A clock that has jumped invalidates
-        the history of commands; after a long silence the robot is assumed to do what its odometry
-        says, or to stand.
+        the history of commands; after a long silence the robot does as its odometry says, or stands.
         """
         now, period = context.now, 1.0 / self._configuration.control_rate
         elapsed, fault = self._monitor.clock.read(now, context.steady)
@@ -206,16 +204,15 @@ class Controller(ControllerBase):
 
     def _track_plan(self, context: _Context, start: InitialState) -> ReferencePath:
         """Return the section of the plan to drive, and update the progress on it."""
-        c, costmaps, stuck = self._configuration, self._costmaps, self._optimization.backing_up
+        c, costmaps, route = self._configuration, self._costmaps, self._route
+        stuck = self._optimization.backing_up
         try:
-            path = self._route.follow(
-                start.state, c.goal, self._objective, context.statistics, stuck
-            )
+            path = route.follow(start.state, c.goal, self._objective, context.statistics, stuck)
         except InputError as error:
             raise Stop(Reason.PLAN_REFUSED, str(error)) from None
-        if stuck and self._route.in_manoeuvre:
+        if stuck and route.in_manoeuvre:
             self._optimization.restart()  # drive it instead of backing up
-        if self._route.needs_lookahead() or costmaps.has_moved(c, self._place()):
+        if route.needs_lookahead() or costmaps.has_moved(c, self._place()):
             self._ask()
         costmaps.check_part(c, self._place())
         return path
@@ -233,8 +230,7 @@ class Controller(ControllerBase):
             rest = ControllerState.REACHED if route.reached else ControllerState.BRAKING
             raise Stop(Reason.GOAL_REACHED, 'goal reached', rest)
         left = route.distance_remaining
-        message = self._progress_checker.missing(context.now, left, route.goal, start.state, c)
-        if message:
+        if message := self._progress_checker.fault(context.now, left, route.goal, start.state, c):
             raise Stop(Reason.PROGRESS_TIMEOUT, message)
         blocked = route.is_blocked(path, self._objective.end(path), c.goal.position_tolerance)
         if blocked and (not scene.evades or scene.braked().safe):

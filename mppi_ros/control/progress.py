@@ -104,7 +104,7 @@ class ProgressChecker:
         self._goal = (math.inf, math.inf)  # [m] [m]
         self._since = self._least_since = self._asked = 0.0
 
-    def missing(
+    def fault(
         self,
         now: float,
         left: float,
