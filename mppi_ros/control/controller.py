@@ -161,7 +161,7 @@ class Controller(ControllerBase):
         Return the time [s] in which the command may change, and the fault of the clock.
 
         That is the time since the last tick, within bounds. A clock that has jumped invalidates
-        the history of commands; after a long silence the robot does as its odometry says, or stands.
+        the history of commands; after a long silence the robot does as its odometry says or rests.
         """
         now, period = context.now, 1.0 / self._configuration.control_rate
         elapsed, fault = self._monitor.clock.read(now, context.steady)
