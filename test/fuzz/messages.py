@@ -19,6 +19,7 @@ import numpy as np  # noqa: E402
 from rclpy.serialization import deserialize_message, serialize_message  # noqa: E402
 
 from mppi_ros.control.inputs import Odometry  # noqa: E402
+from mppi_ros.driving import path_segments  # noqa: E402
 from mppi_ros.driving.costmap import Costmap  # noqa: E402
 from mppi_ros.driving.path import sections  # noqa: E402
 from mppi_ros.parameters.errors import InputError  # noqa: E402
@@ -119,6 +120,7 @@ def main() -> None:
     """Let atheris look for bytes that break a reader."""
     import atheris
 
+    path_segments.warm_up()  # Numba cannot compile a kernel that is instrumented
     atheris.instrument_all()
     atheris.Setup(sys.argv, lambda data: check(data[0] % len(READERS), data[1:]) if data else None)
     atheris.Fuzz()
