@@ -375,9 +375,12 @@ class PlanTracker:
         blocked = False
         while len(self._sections) > 1:
             path = self._path
-            if not (blocked and path.in_place or self._at_cusp(here, path, goal)):
-                blocked = self._is_blocked_to_end(path, objective.end(path), goal)
-                if not blocked:
+            if not (blocked and path.in_place):
+                complete = self._at_cusp(here, path, goal)
+                blocked = not complete and self._is_blocked_to_end(
+                    path, objective.end(path), goal
+                )
+                if not (complete or blocked):
                     return
             self._driven += self._sections[0].length
             self.progress, self._joined = 0.0, None
