@@ -10,6 +10,7 @@ import time
 from types import SimpleNamespace
 
 import numpy as np
+import pytest
 
 from mppi_ros.control.parameters import ControllerParameters
 from mppi_ros.driving.costmap import Costmap
@@ -82,6 +83,31 @@ def fakes(count, first=0, **words):
     """Return drives of different difficulty."""
     return [FakeDrive(f'drive {k}', 0.5 + 0.13 * (k % 5), **words)
             for k in range(first, first + count)]
+
+
+def run_trials(search, trials):
+    """Search until so many trials ended, by an interruption as Ctrl-C raises it."""
+    ended = []
+
+    def notify(progress):
+        if progress.message:
+            ended.append(progress.message)
+        if len(ended) == trials:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        search.run(math.inf, notify)
+    return ended
+
+
+def check_values(search):
+    """Assert that the value of each complete trial is that of its parameters."""
+    for trial in search.complete()[1:]:
+        values = {name: float(f'{value:.3g}') for name, value in trial.params.items()}
+        for index, drive in enumerate(search.drives):
+            record, _ = drive.with_configuration(search.with_values(values)).run()
+            difference = search.objective.cost(record) - search.start_costs[index]
+            assert trial.intermediate_values[index] == pytest.approx(difference)
 
 
 def trace(duration):

@@ -301,6 +301,8 @@ class PlanTracker:
         """Set the heading at the end of the plan to the nearer one of a symmetric goal."""
         last = self._sections[-1]
         assert self._end is not None
+        if not goal.symmetric_yaw_tolerance and last.goal[2] == self._end[2]:
+            return
         near = len(self._sections) == 1 and math.dist(last.goal[:2], (here.x, here.y)) < GOAL_NEAR
         driven = [] if near else [path for path in self._sections if not path.in_place]
         arrival = float(driven[-1].heading[-1]) if driven else here.yaw

@@ -182,7 +182,7 @@ def _on_signal(asked_to_stop: Future) -> None:
 def _created(make: type[Any]) -> Any:
     try:
         return make()
-    except rclpy_implementation.RCLError as error:  # the middleware gives no participant
+    except rclpy_implementation.RCLError as error:  # no participant can be created
         raise MppiError(str(error).splitlines()[0]) from error
 
 

@@ -1,4 +1,4 @@
-"""When to plan anew: for the node `path_planner` and for episodes."""
+"""When to replan: for the node `path_planner` and for episodes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Replanner:
     poses : float64[N, 3]
         The plan: x, y [m], yaw [rad]; [0, 3] if there is none.
     distance : float
-        Distance of the robot from the plan at which to plan anew [m].
+        Distance of the robot from the plan at which to replan [m].
 
     """
 

@@ -56,16 +56,19 @@ class Visualization:
     ) -> None:
         """Publish the topics with subscribers after tick number `tick`, which led to `state`."""
         frame, odometry = self._intake.frame, self._intake.odometry
-        if self._optimal.get_subscription_count():
+        shown = self._optimal.get_subscription_count() > 0
+        # While the robot brakes, the mean is not what it does.
+        driving = state is ControllerState.DRIVING
+        timed = driving and self._timed is not None and self._timed.get_subscription_count() > 0
+        if shown or timed:
             rows = controller.timed_trajectory()
+        if shown:
             self._optimal.publish(
                 conversions.path_to_msg(rows[:, 1:4], now, frame, times=rows[:, 0])
             )
-        # While the robot brakes, the mean is not what it does.
-        driving = state is ControllerState.DRIVING
-        if driving and self._timed is not None and self._timed.get_subscription_count():
-            rows, body = controller.timed_trajectory(), controller.configuration.interface
-            self._timed.publish(conversions.trajectory_to_msg(rows, frame, body.base_frame))
+        if timed:
+            joint = controller.configuration.interface.base_frame
+            self._timed.publish(conversions.trajectory_to_msg(rows, frame, joint))
         if self._footprint.get_subscription_count() and odometry is not None:
             pose = (odometry.x, odometry.y, odometry.yaw)
             self._footprint.publish(

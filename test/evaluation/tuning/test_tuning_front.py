@@ -5,7 +5,7 @@ from dataclasses import replace
 import math
 
 import fake_drive
-from fake_drive import BEST, SEARCHED, WRONG, FakeDrive, fakes
+from fake_drive import BEST, SEARCHED, WRONG, FakeDrive, fakes, run_trials
 import numpy as np
 import pytest
 
@@ -29,19 +29,9 @@ def opened(folder, drives=None, objectives=TWO, **words):
 
 
 def run(search, trials):
-    """Search until so many trials ended, by an interruption as Ctrl-C raises it."""
-    ended = []
-
-    def notify(progress):
-        if progress.message:
-            ended.append(progress.message)
-        if len(ended) == trials:
-            raise KeyboardInterrupt
-
+    """Start the search, and end it after so many trials."""
     search.start(lambda count: None)
-    with pytest.raises(KeyboardInterrupt):
-        search.run(math.inf, notify)
-    return ended
+    return run_trials(search, trials)
 
 
 @pytest.fixture(scope='module')

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 
-from fake_drive import SEARCHED, WRONG, fakes
+from fake_drive import SEARCHED, WRONG, check_values, fakes, run_trials
 import pytest
 
 from mppi_ros.control.parameters import ControllerParameters
@@ -40,34 +40,10 @@ def opened(folder, drives=None, seconds=0.0, **words):
                   drives or fakes(5, seconds=seconds), **words)
 
 
-class Enough(Exception):
-    pass
-
-
 def run(search, trials):
-    """Search until so many trials ended."""
-    ended = []
-
-    def notify(progress):
-        ended.extend([progress.message] if progress.message else [])
-        if len(ended) == trials:
-            raise Enough
-
+    """Start the search, and end it after so many trials."""
     search.start(lambda count: None)
-    try:
-        search.run(math.inf, notify)
-    except Enough:
-        return
-
-
-def check(search):
-    """Assert that the value of each complete trial is that of its parameters."""
-    for trial in search.complete()[1:]:
-        values = {name: float(f'{value:.3g}') for name, value in trial.params.items()}
-        for index, drive in enumerate(search.drives):
-            record, _ = drive.with_configuration(search.with_values(values)).run()
-            difference = TIME.cost(record) - search.start_costs[index]
-            assert trial.intermediate_values[index] == pytest.approx(difference)
+    run_trials(search, trials)
 
 
 def wait_for(condition, seconds=120.0):
@@ -120,7 +96,7 @@ def test_a_search_on_a_cluster_gives_each_trial_its_own_drives(scheduler, tmp_pa
     search = opened(tmp_path, cluster=scheduler)
     run(search, 6)
     assert len(search.study.trials) >= 7
-    check(search)
+    check_values(search)
 
 
 def test_a_search_survives_a_killed_worker_of_the_cluster(scheduler, tmp_path):
@@ -132,7 +108,7 @@ def test_a_search_survives_a_killed_worker_of_the_cluster(scheduler, tmp_path):
     run(search, 6)
     assert not kill.exists()
     kill.unlink(missing_ok=True)
-    check(search)
+    check_values(search)
 
 
 def test_a_killed_process_ends_the_search_with_a_message_and_it_continues(tmp_path):
@@ -147,7 +123,7 @@ def test_a_killed_process_ends_the_search_with_a_message_and_it_continues(tmp_pa
     again = opened(tmp_path, fakes(5, kill=kill), jobs=2)
     run(again, 2)
     assert len(again.study.trials) >= before + 2
-    check(again)
+    check_values(again)
 
 
 def join(folder, trials, seconds=0.0):
@@ -166,7 +142,7 @@ def test_processes_join_one_search(tmp_path):
     assert len(finished) == 1 + 5 + 5
     assert [trial.number for trial in search.study.trials] == list(
         range(len(search.study.trials)))
-    check(search)
+    check_values(search)
 
 
 def test_a_search_goes_on_without_a_process_that_was_killed(tmp_path):
@@ -184,7 +160,7 @@ def test_a_search_goes_on_without_a_process_that_was_killed(tmp_path):
     run(other, 4)
     assert other.trials() == before + 4
     assert (tmp_path / JOURNAL).stat().st_size > 0
-    check(other)
+    check_values(other)
     best, gain = other.best()
     assert gain <= 0.0
     assert set(best) == {axis.name for axis in other.axes}

@@ -4,7 +4,7 @@ from __future__ import annotations
 import math
 
 import fake_drive
-from fake_drive import BEST, SEARCHED, WRONG, FakeDrive, fakes
+from fake_drive import BEST, SEARCHED, WRONG, FakeDrive, check_values, fakes, run_trials
 import pytest
 
 from mppi_ros.evaluation.runner import run_cases
@@ -23,26 +23,11 @@ def opened(folder, drives=None, objective=TIME, **words):
                   **words)
 
 
-def run(search, trials):
-    """Search until so many trials ended, by an interruption as Ctrl-C raises it."""
-    ended = []
-
-    def notify(progress):
-        if progress.message:
-            ended.append(progress.message)
-        if len(ended) == trials:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        search.run(math.inf, notify)
-    return ended
-
-
 @pytest.fixture(scope='module')
 def found(tmp_path_factory):
     search = opened(tmp_path_factory.mktemp('search'))
     search.start(lambda count: None)
-    return search, run(search, 60)
+    return search, run_trials(search, 60)
 
 
 def test_a_start_with_wrong_lambda_and_sigma_comes_back(found):
@@ -84,7 +69,7 @@ def test_the_value_of_a_short_trial_is_not_that_of_its_first_drives(tmp_path):
     # Nearly all is to be gained in the drives that a short trial lacks.
     search = opened(tmp_path, [*fakes(4, scale=0.01), *fakes(4, first=4)])
     search.start(lambda count: None)
-    run(search, 30)
+    run_trials(search, 30)
     short = [trial.value for trial in search.study.trials
              if trial.value is not None and len(trial.intermediate_values) == 4]
     gain = search.best()[1]
@@ -101,7 +86,7 @@ def test_hard_limits_hold_in_the_best_trial(tmp_path, words, objective):
     # The optimum, λ = 0.2, is beyond the limit, λ >= 0.6.
     search = opened(tmp_path, fakes(10, **words), objective)
     search.start(lambda count: None)
-    messages = run(search, 40)
+    messages = run_trials(search, 40)
     values, gain = search.best()
     assert values['lambda'] >= 0.6
     assert gain < -0.3
@@ -116,7 +101,7 @@ def test_a_trial_beyond_the_limits_is_not_the_best_even_if_it_costs_less(tmp_pat
     drives = [*fakes(7), FakeDrive('last', 0.5, contact_below=0.6)]
     search = opened(tmp_path, drives, Objective(time=10.0))
     search.start(lambda count: None)
-    run(search, 30)
+    run_trials(search, 30)
     values, gain = search.best()
     assert values['lambda'] >= 0.6
     assert min(trial.value for trial in search.complete()) < gain
@@ -126,7 +111,7 @@ def test_a_start_beyond_the_limits_is_left(tmp_path):
     search = opened(tmp_path, fakes(6, jerk=10.0), Objective(time=1.0, max_jerk=1.5))
     search.start(lambda count: None)
     assert search.best()[1] == 0.0
-    run(search, 30)
+    run_trials(search, 30)
     values, _ = search.best()
     assert values['lambda'] >= 10.0 / 1.5
 
@@ -134,7 +119,7 @@ def test_a_start_beyond_the_limits_is_left(tmp_path):
 def test_a_search_continues_after_an_interruption(tmp_path):
     first = opened(tmp_path)
     first.start(lambda count: None)
-    run(first, 7)
+    run_trials(first, 7)
     best, before = first.best(), len(first.study.trials)
     fake_drive.RUNS.clear()
     second = opened(tmp_path)
@@ -142,7 +127,7 @@ def test_a_search_continues_after_an_interruption(tmp_path):
     assert fake_drive.RUNS == []  # the costs of the start are known
     assert second.start_costs == first.start_costs
     assert second.best() == best
-    run(second, 7)
+    run_trials(second, 7)
     trials = second.study.trials
     assert len(trials) == before + 7
     assert not [trial for trial in trials if not trial.state.is_finished()]
@@ -168,8 +153,8 @@ def test_two_processes_share_one_search(tmp_path):
     one, two = opened(tmp_path), opened(tmp_path)
     one.start(lambda count: None)
     two.start(lambda count: None)
-    run(one, 5)
-    run(two, 5)
+    run_trials(one, 5)
+    run_trials(two, 5)
     assert len(one.study.trials) == len(two.study.trials) == 11
     assert one.best() == two.best()
 
@@ -185,13 +170,8 @@ def test_processes_give_the_same_values(tmp_path):
     """With several drives on their way, each result reaches its own trial."""
     search = opened(tmp_path, fakes(5), jobs=2)
     search.start(lambda count: None)
-    run(search, 3)
-    for trial in search.complete()[1:]:
-        values = {name: float(f'{value:.3g}') for name, value in trial.params.items()}
-        for index, drive in enumerate(search.drives):
-            record, _ = drive.with_configuration(search.with_values(values)).run()
-            difference = TIME.cost(record) - search.start_costs[index]
-            assert trial.intermediate_values[index] == pytest.approx(difference)
+    run_trials(search, 3)
+    check_values(search)
 
 
 def ahead(jobs, cluster):
@@ -230,7 +210,7 @@ def test_importance_finds_the_parameter_that_matters(tmp_path):
     search = opened(tmp_path, drives)
     assert search.importances() == {'cost': {}}
     search.start(lambda count: None)
-    run(search, 40)
+    run_trials(search, 40)
     importance = search.importances()['cost']
     assert max(importance, key=importance.get) == 'lambda'
 
