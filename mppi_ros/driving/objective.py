@@ -131,6 +131,7 @@ class DrivingObjective:
         self._facing = self._plain._replace(
             path_heading=PLAN_YAW_FACTOR * weights.path_heading, backward=NO_SPEED_LIMIT
         )
+        self._weights_alone: dict[str, Floats] = {}  # of each critic
         self._set_weights(self._plain)
         sweep = time_step**2 / (8.0 * footprint.discs[:, 2:])
         self._discs = np.hstack([footprint.discs, sweep]).astype(np.float32)
@@ -448,10 +449,14 @@ class DrivingObjective:
         noise = np.zeros((1, mean.size, BLOCK), np.float32)
         factor = np.zeros((mean.shape[1], mean.shape[1]), np.float32)
         costs = np.empty((1, BLOCK), np.float32)
+        if not self._weights_alone:
+            self._weights_alone = {
+                critic: np.array(self._weights.only(critic), np.float32) for critic in CRITICS
+            }
         charged = {}
-        for critic in CRITICS:
-            alone = self._numbers.copy()
-            alone[WEIGHT_SCALARS] = self._weights.only(critic)
+        alone = self._numbers.copy()
+        for critic, weights in self._weights_alone.items():
+            alone[WEIGHT_SCALARS] = weights
             rollout_serial(
                 self._block.address,
                 mean,
@@ -469,6 +474,7 @@ class DrivingObjective:
     def _set_weights(self, weights: CriticWeights) -> None:
         """Set the weights of the critics."""
         self._weights = weights
+        self._weights_alone = {}  # filled when first needed
         self._numbers[WEIGHT_SCALARS] = weights
 
 

@@ -12,14 +12,13 @@ from dataclasses import replace
 import math
 from typing import Any, NamedTuple, NoReturn
 
-from builtin_interfaces.msg import Duration, Time
+from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from geometry_msgs.msg import (
     Point,
     Pose,
     PoseStamped,
     Quaternion,
-    Transform,
     TransformStamped,
     Twist,
     TwistStamped,
@@ -30,18 +29,12 @@ import numpy as np
 from numpy.typing import NDArray
 from rclpy.clock import Clock
 from sensor_msgs.msg import LaserScan
-from std_msgs.msg import Header
 
 from mppi_ros.control.inputs import Command, Odometry
 from mppi_ros.driving.costmap import Costmap
 from mppi_ros.driving.obstacle_prediction import DynamicObstacle
 from mppi_ros.driving.scan import Scan
 from mppi_ros.parameters.errors import InputError
-
-try:
-    from trajectory_msgs.msg import MultiDOFJointTrajectory, MultiDOFJointTrajectoryPoint
-except ImportError:  # trajectory_msgs is optional
-    MultiDOFJointTrajectory = MultiDOFJointTrajectoryPoint = None
 
 QUATERNION_NORM = (0.99, 1.01)  # accepted range, wider than float32 rounding
 NEAR = 1e-3  # [m] [rad] difference below which transforms count as equal
@@ -341,54 +334,14 @@ def _refuse(numbers: NDArray[np.float64], index: int) -> None:
     pose_from_msg(pose, f'plan.poses[{index}].pose')
 
 
-def path_to_msg(
-    poses: Iterable[Sequence[float]],
-    stamp: float,
-    frame: str,
-    times: Iterable[float] | None = None,
-) -> Path:
-    """Return poses x [m], y [m], yaw [rad] as a path; `times` are their own stamps [s]."""
+def path_to_msg(poses: Iterable[Sequence[float]], stamp: float, frame: str) -> Path:
+    """Return poses x [m], y [m], yaw [rad] as a path."""
     message = Path()
     message.header.stamp = seconds_to_msg(stamp)
     message.header.frame_id = frame
     message.poses = [
         PoseStamped(header=message.header, pose=pose_to_msg(*map(float, pose))) for pose in poses
     ]
-    for pose, time in zip(message.poses, () if times is None else times, strict=False):
-        pose.header = Header(stamp=seconds_to_msg(float(time)), frame_id=frame)
-    return message
-
-
-def trajectory_to_msg(
-    rows: Sequence[Sequence[float]] | NDArray[np.float64], frame: str, joint: str
-) -> Any:
-    """
-    Return a trajectory as a trajectory_msgs/MultiDOFJointTrajectory with one planar joint.
-
-    Parameters
-    ----------
-    rows : float64[N, 7]
-        Time [s], x [m], y [m], yaw [rad] in `frame`, and vx [m/s], vy [m/s], wz [rad/s] in the
-        frame of the robot. The first time is the stamp.
-    frame, joint : str
-        Frame of the poses, and the name of the joint: the frame of the robot.
-
-    """
-    message = MultiDOFJointTrajectory(joint_names=[joint])
-    message.header.frame_id = frame
-    message.header.stamp = seconds_to_msg(float(rows[0][0]))
-    for time, x, y, yaw, vx, vy, wz in np.asarray(rows).tolist():
-        pose, velocity = pose_to_msg(x, y, yaw), Twist()
-        transform = Transform(rotation=pose.orientation)
-        transform.translation.x, transform.translation.y = x, y
-        velocity.linear.x, velocity.linear.y, velocity.angular.z = vx, vy, wz
-        since = seconds_to_msg(time - float(rows[0][0]))
-        message.points.append(
-            MultiDOFJointTrajectoryPoint(
-                transforms=[transform], velocities=[velocity],
-                time_from_start=Duration(sec=since.sec, nanosec=since.nanosec),
-            )  # fmt: skip
-        )
     return message
 
 

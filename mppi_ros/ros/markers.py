@@ -21,6 +21,7 @@ from visualization_msgs.msg import Marker, MarkerArray
 from mppi_ros.driving.costmap import Costmap
 from mppi_ros.driving.distance_field import DistanceField
 from mppi_ros.driving.track_prediction import TrackPrediction
+from mppi_ros.ros.cdr import lines_to_bytes
 from mppi_ros.ros.conversions import costmap_to_msg, pose_to_msg, seconds_to_msg
 
 CYLINDER_HEIGHT = 0.6  # [m] of a moving obstacle
@@ -34,16 +35,16 @@ CIRCLE = [
 ]
 
 
-def candidates_to_msg(
+def candidates_to_bytes(
     trajectories: NDArray[np.float32],
     weights: NDArray[np.float32],
     *,
     stamp: float,
     frame: str,
     segments: int = 14,
-) -> MarkerArray:
+) -> bytes:
     """
-    Return sampled trajectories as one marker of lines, coloured by weight from blue to red.
+    Serialise a MarkerArray of trajectories, one marker of lines from blue to red by weight.
 
     Parameters
     ----------
@@ -64,15 +65,12 @@ def candidates_to_msg(
     marker.scale.x = 0.01
     marker.lifetime = Duration(nanosec=500_000_000)
     steps = np.unique(np.linspace(0, trajectories.shape[1] - 1, segments + 1).astype(int))
-    heaviest = max(float(weights.max(initial=0.0)), 1e-30)
-    for trajectory, weight in zip(trajectories[:, steps, :2].tolist(), weights, strict=True):
-        share = math.sqrt(float(weight) / heaviest)
-        color = ColorRGBA(r=share, g=0.2, b=1.0 - share, a=0.25 + 0.75 * share)
-        corners = [Point(x=x, y=y) for x, y in trajectory]
-        for start, end in zip(corners[:-1], corners[1:], strict=True):
-            marker.points += (start, end)
-            marker.colors += (color, color)
-    return MarkerArray(markers=[marker])
+    ends = np.repeat(np.arange(len(steps)), 2)[1:-1]  # 0 1, 1 2, 2 3, ...
+    points = np.zeros((len(trajectories), len(ends), 3))
+    points[..., :2] = trajectories[:, steps[ends], :2]
+    share = np.sqrt(weights / max(float(weights.max(initial=0.0)), 1e-30))
+    colors = np.column_stack([share, np.full_like(share, 0.2), 1.0 - share, 0.25 + 0.75 * share])
+    return lines_to_bytes(marker, points.reshape(-1, 3), np.repeat(colors, len(ends), axis=0))
 
 
 def polygon_to_msg(

@@ -43,6 +43,8 @@ def test_every_topic_can_be_shown(tmp_path):
     pytest.importorskip('rclpy', reason='needs ROS 2')
     pytest.importorskip('rerun', reason='needs Rerun: pip install rerun-sdk')
     from geometry_msgs.msg import TwistStamped
+    from rclpy.serialization import deserialize_message
+    from visualization_msgs.msg import MarkerArray
 
     from mppi_ros.cli.demo_view import View
     from mppi_ros.driving.costmap import Costmap
@@ -52,8 +54,10 @@ def test_every_topic_can_be_shown(tmp_path):
     cells[1, 2] = 100
     grid = conversions.costmap_to_msg(Costmap(cells, 0.1, 0.0, 0.0), 1.0, 'map')
     path = conversions.path_to_msg([(0.0, 0.0, 0.0), (1.0, 0.0, 0.0)], 1.0, 'map')
-    samples = markers.candidates_to_msg(
-        np.zeros((2, 10, 3), np.float32), np.ones(2, np.float32), stamp=1.0, frame='map')
+    samples = deserialize_message(
+        markers.candidates_to_bytes(
+            np.zeros((2, 10, 3), np.float32), np.ones(2, np.float32), stamp=1.0, frame='map'),
+        MarkerArray)
     outline = markers.polygon_to_msg(np.eye(2), (0.0, 0.0, 0.0), 1.0, 'map')
     values = {'state': 'driving', 'ess': 100.0, 'cost.progress': 1.0, 'kl': float('nan')}
     status = conversions.diagnostics_to_msg(1.0, 'control', b'\x00', 'ok', values)

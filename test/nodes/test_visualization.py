@@ -15,7 +15,7 @@ pytest.importorskip('rclpy', reason='needs ROS 2: source an installation or inst
 
 import rclpy  # noqa: E402
 from rclpy.parameter import Parameter  # noqa: E402
-from rclpy.serialization import serialize_message  # noqa: E402
+from rclpy.serialization import deserialize_message, serialize_message  # noqa: E402
 from visualization_msgs.msg import Marker  # noqa: E402
 
 from mppi_ros.control.controller import Controller  # noqa: E402
@@ -26,7 +26,7 @@ from mppi_ros.driving.costmap import Costmap  # noqa: E402
 from mppi_ros.driving.distance_field import NO_OBSTACLE, DistanceField  # noqa: E402
 from mppi_ros.driving.track_prediction import TrackPrediction  # noqa: E402
 from mppi_ros.nodes.controller.node import MppiController  # noqa: E402
-from mppi_ros.ros import conversions, markers  # noqa: E402
+from mppi_ros.ros import cdr, conversions, markers  # noqa: E402
 from mppi_ros.share import share_path  # noqa: E402
 
 VIEWS = ('optimal_trajectory', 'candidate_trajectories', 'footprint', 'critic_costs',
@@ -102,13 +102,16 @@ def seconds(stamp):
 
 
 def sent_by(node, monkeypatch, publisher, ticks=4):
-    """Return what a publisher sends in some ticks, as if it had a subscriber."""
+    """Return the messages that a publisher sends in some ticks, as if it had a subscriber."""
     sent = []
     monkeypatch.setattr(publisher, 'get_subscription_count', lambda: 1)
     monkeypatch.setattr(publisher, 'publish', sent.append)
     for _ in range(ticks):
         node._tick()
-    return sent
+    return [
+        deserialize_message(each, publisher.msg_type) if isinstance(each, bytes) else each
+        for each in sent
+    ]
 
 
 def test_each_pose_of_the_optimal_trajectory_is_stamped_with_its_time(node, monkeypatch):
@@ -139,12 +142,15 @@ def test_the_timed_trajectory_is_sent_while_the_robot_drives_only(node, monkeypa
 
 def test_the_velocities_of_the_timed_trajectory_are_those_of_its_poses():
     pytest.importorskip('trajectory_msgs', reason='needs trajectory_msgs')
+    from trajectory_msgs.msg import MultiDOFJointTrajectory
+
     robot = PlainRobot(Controller(QUICK, 1), yaw=0.7)
     robot.controller.set_costmap(robot.now, room())
     robot.controller.set_goal(robot.now, 3.0, 2.0, 0.0)
     robot.run(1.0)
     rows = robot.controller.timed_trajectory()
-    message = conversions.trajectory_to_msg(rows, 'map', 'base_link')
+    message = deserialize_message(
+        cdr.trajectory_to_bytes(rows, 'map', 'base_link'), MultiDOFJointTrajectory)
     place = np.array([(p.transforms[0].translation.x, p.transforms[0].translation.y)
                       for p in message.points])
     yaw = np.unwrap([conversions.yaw_from_msg(p.transforms[0].rotation) for p in message.points])

@@ -1,4 +1,4 @@
-"""What is read from the bytes of a message is what rclpy would have read, or is refused."""
+"""Messages read from and written to bytes are those of rclpy; malformed ones are refused."""
 from __future__ import annotations
 
 import struct
@@ -13,9 +13,12 @@ from mppi_ros.parameters.errors import InputError
 
 pytest.importorskip('rclpy', reason='needs ROS 2: source an installation or install the wheels')
 
-from geometry_msgs.msg import PoseStamped  # noqa: E402
+from builtin_interfaces.msg import Duration  # noqa: E402
+from geometry_msgs.msg import Point, PoseStamped, Transform, Twist  # noqa: E402
 from nav_msgs.msg import Odometry, Path  # noqa: E402
 from rclpy.serialization import serialize_message  # noqa: E402
+from std_msgs.msg import ColorRGBA  # noqa: E402
+from visualization_msgs.msg import Marker, MarkerArray  # noqa: E402
 
 from mppi_ros.ros import cdr, conversions  # noqa: E402
 
@@ -70,6 +73,58 @@ def test_odometry_is_what_rclpy_would_have_read(numbers, frame, child):
     for (owner, name), number in zip(fields, numbers, strict=True):
         setattr(owner, name, number)
     assert cdr.OdometryReader().read(serialize_message(sent)) == sent
+
+
+ROWS = st.integers(0, 4).map(
+    lambda count: np.random.default_rng(count).normal(size=(count, 7)) + [[5.5, *[0.0] * 6]])
+
+
+@given(rows=ROWS, frame=FRAMES)
+def test_a_path_is_written_as_rclpy_writes_it(rows, frame):
+    expected = path_of(rows[:, 1:4], [frame] * len(rows), frame)
+    expected.header.stamp = conversions.seconds_to_msg(12.25)
+    for pose, time in zip(expected.poses, rows[:, 0], strict=True):
+        pose.header.stamp = conversions.seconds_to_msg(time)
+    written = cdr.path_to_bytes(rows, 12.25, frame)
+    assert_equal(written, expected)
+
+
+@given(rows=ROWS.filter(len), frame=FRAMES, joint=FRAMES)
+def test_a_trajectory_is_written_as_rclpy_writes_it(rows, frame, joint):
+    messages = pytest.importorskip('trajectory_msgs.msg', reason='needs trajectory_msgs')
+    rows[:, 0].sort()
+    expected = messages.MultiDOFJointTrajectory(joint_names=[joint])
+    expected.header.frame_id = frame
+    expected.header.stamp = conversions.seconds_to_msg(rows[0, 0])
+    for time, x, y, yaw, vx, vy, wz in rows:
+        pose, velocity = conversions.pose_to_msg(x, y, yaw), Twist()
+        transform = Transform(rotation=pose.orientation)
+        transform.translation.x, transform.translation.y = x, y
+        velocity.linear.x, velocity.linear.y, velocity.angular.z = vx, vy, wz
+        since = conversions.seconds_to_msg(time - rows[0, 0])
+        expected.points.append(messages.MultiDOFJointTrajectoryPoint(
+            transforms=[transform], velocities=[velocity],
+            time_from_start=Duration(sec=since.sec, nanosec=since.nanosec)))
+    assert_equal(cdr.trajectory_to_bytes(rows, frame, joint), expected)
+
+
+@given(count=st.integers(0, 4), frame=FRAMES, namespace=FRAMES, text=FRAMES)
+def test_lines_are_written_as_rclpy_writes_them(count, frame, namespace, text):
+    numbers = np.random.default_rng(count).normal(size=(count, 7))
+    marker = Marker(ns=namespace, id=3, text=text, frame_locked=True)
+    marker.header.frame_id, marker.scale.x, marker.pose.orientation.w = frame, 0.1, 1.0
+    written = cdr.lines_to_bytes(marker, numbers[:, :3], numbers[:, 3:].astype(np.float32))
+    marker.points = [Point(x=x, y=y, z=z) for x, y, z in numbers[:, :3].tolist()]
+    marker.colors = [ColorRGBA(r=r, g=g, b=b, a=a) for r, g, b, a in numbers[:, 3:].tolist()]
+    assert_equal(written, MarkerArray(markers=[marker]))
+
+
+def assert_equal(written, expected):
+    """Check that bytes are those of a message; other bytes than padding may not differ."""
+    again = serialize_message(expected)
+    assert len(written) == len(again)
+    assert cdr.deserialize_message(written, type(expected)) == cdr.deserialize_message(
+        again, type(expected))
 
 
 def test_a_pose_in_another_frame_is_refused_by_its_name():

@@ -18,6 +18,8 @@ pytest.importorskip('rclpy', reason='needs ROS 2: source an installation or inst
 from geometry_msgs.msg import PoseStamped, Twist  # noqa: E402
 from nav_msgs.msg import OccupancyGrid, Path  # noqa: E402
 from nav_msgs.msg import Odometry as OdometryMessage  # noqa: E402
+from rclpy.serialization import deserialize_message  # noqa: E402
+from visualization_msgs.msg import MarkerArray  # noqa: E402
 
 from mppi_ros.ros import conversions, markers  # noqa: E402
 
@@ -192,12 +194,17 @@ def test_candidates_become_lines_from_pose_to_pose():
     trajectories = np.zeros((3, 57, 3), np.float32)
     trajectories[:, :, 0] = np.linspace(0.0, 1.0, 57)
     weights = np.array([0.1, 0.9, 0.0], np.float32)
-    (marker,) = markers.candidates_to_msg(
-        trajectories, weights, stamp=1.0, frame='map').markers
+    (marker,) = deserialize_message(
+        markers.candidates_to_bytes(trajectories, weights, stamp=1.0, frame='map'),
+        MarkerArray).markers
     assert len(marker.points) == len(marker.colors) == 3 * 14 * 2
     assert marker.points[0].x == 0.0
     assert marker.points[27].x == 1.0
     assert marker.colors[28].r == 1.0
+    shown = np.sqrt([0.1 / 0.9, 1.0, 0.0])
+    for color, share in zip(marker.colors[::28], shown, strict=True):
+        assert (color.r, color.b) == pytest.approx((share, 1.0 - share))
+        assert color.a == pytest.approx(0.25 + 0.75 * share)
 
 
 def test_a_scan_shows_no_return_as_infinity():

@@ -13,7 +13,7 @@ from visualization_msgs.msg import MarkerArray
 from mppi_ros.control.controller import Controller
 from mppi_ros.control.tick_result import ControllerState
 from mppi_ros.nodes.controller.inputs import ControllerInputs
-from mppi_ros.ros import conversions, executor, markers
+from mppi_ros.ros import cdr, executor, markers
 
 try:
     from trajectory_msgs.msg import MultiDOFJointTrajectory
@@ -63,12 +63,10 @@ class Visualization:
         if shown or timed:
             rows = controller.timed_trajectory()
         if shown:
-            self._optimal.publish(
-                conversions.path_to_msg(rows[:, 1:4], now, frame, times=rows[:, 0])
-            )
+            self._optimal.publish(cdr.path_to_bytes(rows, now, frame))
         if timed:
             joint = controller.configuration.interface.base_frame
-            self._timed.publish(conversions.trajectory_to_msg(rows, frame, joint))
+            self._timed.publish(cdr.trajectory_to_bytes(rows, frame, joint))
         if self._footprint.get_subscription_count() and odometry is not None:
             pose = (odometry.x, odometry.y, odometry.yaw)
             self._footprint.publish(
@@ -85,7 +83,7 @@ class Visualization:
         if self._candidates.get_subscription_count():
             trajectories, weights = controller.candidate_trajectories(CANDIDATE_COUNT)
             self._candidates.publish(
-                markers.candidates_to_msg(trajectories, weights, stamp=now, frame=frame)
+                markers.candidates_to_bytes(trajectories, weights, stamp=now, frame=frame)
             )
         if self._costs.get_subscription_count() and odometry is not None:
             place = (odometry.x, odometry.y)
