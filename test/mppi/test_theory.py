@@ -135,7 +135,7 @@ def test_the_gradient_of_h_is_the_expectation_of_phi_times_the_score_of_the_gaus
 ):
     target, sigma, mean = problem(seed, n, temperature, valleys=2)
     sigma = 0.2 * sigma
-    noise, mass = gaussian_nodes(sigma, 60)
+    noise, mass = gaussian_nodes(sigma, 160)
     phi = np.exp(theory.log_density(target, mean + noise))
     scores = theory.score_of_gaussian(mean + noise, mean, sigma)
     smoothed = theory.smoothed(target, sigma)
@@ -160,7 +160,7 @@ def test_the_gradient_of_h_is_the_expectation_of_phi_times_the_score_of_the_gaus
 @given(seed=seeds, temperature=temperatures)
 def test_the_noised_target_is_the_expectation_of_phi(seed, temperature):
     target, sigma, mean = problem(seed, 2, temperature, valleys=3)
-    noise, mass = gaussian_nodes(0.2 * sigma, 60)
+    noise, mass = gaussian_nodes(0.2 * sigma, 160)
     smoothed = math.log(mass @ np.exp(theory.log_density(target, mean + noise)))
     exact = theory.log_density(theory.smoothed(target, 0.2 * sigma), mean)
     assert exact == pytest.approx(smoothed, rel=1e-4, abs=1e-4)
