@@ -23,6 +23,7 @@ from mppi_ros.driving.parameters import Limits, PredictionParameters
 
 HISTORY = 512  # number of stored commands
 MAX_STEP = 0.01  # [s] of the integration
+SLIP_MEMORY = 0.6  # [s] of commands that determine the slip of the tyres
 
 
 class InitialState(NamedTuple):
@@ -149,18 +150,40 @@ def predict(
     span = until - since
     steps = max(math.ceil(span / MAX_STEP), 1)
     middles = since + (np.arange(steps) + 0.5) * (max(span, 0.0) / steps)
-    linear, angular = (
-        _sent_at(sent, middles, delay)
-        for delay in (prediction.delay_linear, prediction.delay_angular)
-    )
-    commands = np.column_stack([linear[:, :-1], angular[:, -1]]).astype(np.float32)
-    if model is Ackermann:
+    commands = _acting_at(sent, middles, prediction).astype(np.float32)
+    if model is Ackermann and prediction.characteristic_speed > 0.0:
+        state = with_slip(state, since, sent, prediction, limits)
+    elif model is Ackermann:
         state = with_wheel_angle(state, float(commands[0, 1]))
     if span <= 0.0:
         return state
-    step = model.of(limits, prediction, span / steps)
-    step = step._replace(later_v=np.float32(0.0), later_w=np.float32(0.0))
+    step = _undelayed(model.of(limits, prediction, span / steps))
     return MotionState(*trajectory(commands, state, step)[-1].tolist())
+
+
+def with_slip(
+    state: MotionState,
+    time: float,
+    sent: NDArray[np.float64],
+    prediction: PredictionParameters,
+    limits: Limits,
+) -> MotionState:
+    """
+    Return a measured state of a car with the lateral speed and the wheels that it should have.
+
+    No sensor measures the slip of the tyres, and while it builds up the turning rate does not
+    tell the curvature of the wheels. Both follow from the commands of the last SLIP_MEMORY,
+    after which the slip does not depend on what it was. The arguments are those of `predict`.
+    """
+    count = round(SLIP_MEMORY / MAX_STEP)
+    times = time + (np.arange(count) + 0.5 - count) * MAX_STEP
+    commands = _acting_at(sent, times, prediction).astype(np.float32)
+    v, curvature = commands[0].tolist()
+    w = v * curvature / (1.0 + (v / prediction.characteristic_speed) ** 2)
+    start = MotionState(0.0, 0.0, 0.0, v, w, curvature=curvature)
+    model = _undelayed(Ackermann.of(limits, prediction, MAX_STEP))
+    end = MotionState(*trajectory(commands, start, model)[-1].tolist())
+    return state._replace(vy=end.vy, curvature=end.curvature)
 
 
 def pending(
@@ -170,6 +193,19 @@ def pending(
     count = delay_steps(model)
     before = (np.arange(count) + 0.5 - count) * float(model.dt)
     return _sent_at(sent, now + before).astype(np.float32)
+
+
+def _undelayed(model: Model) -> Model:
+    return model._replace(later_v=np.float32(0.0), later_w=np.float32(0.0))
+
+
+def _acting_at(
+    sent: NDArray[np.float64], times: NDArray[Any], prediction: PredictionParameters
+) -> NDArray[np.float64]:
+    """Return the controls, float64[n, m], that act at times [s], each axis after its delay."""
+    linear = _sent_at(sent, times, prediction.delay_linear)
+    angular = _sent_at(sent, times, prediction.delay_angular)
+    return np.column_stack([linear[:, :-1], angular[:, -1]])
 
 
 def _sent_at(
