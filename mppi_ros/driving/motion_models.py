@@ -572,8 +572,17 @@ class Ackermann(NamedTuple):
         return _within((state.v, found), self.bounds)
 
     def curvature(self, command: Controls) -> float:
-        """Return the curvature of a command [1/m]."""
-        return command[1]
+        """
+        Return the curvature of the path of a command [1/m].
+
+        Without slip it is that of the wheels.
+        """
+        if not self.understeer:
+            return command[1]
+        squared = max(command[0] ** 2, MIN_DIVISOR)
+        turned = command[1] / (1.0 + float(self.understeer) * squared)
+        most = float(self.grip) / squared
+        return min(max(turned, -most), most)
 
     def evasive_curvature(self, speed: float) -> float:
         """Return a curvature for evasion while braking from a speed [m/s], in [1/m]."""
