@@ -439,12 +439,15 @@ def integrate_slipping(state: Any, command: Any, model: Any) -> Any:
     softer = np.sqrt(one + share * share)
     slip = softer * model.slip / (one + model.shift * acceleration) * speed
     understeer = softer * (model.understeer + model.transfer * acceleration)
+    follow = model.dt / (model.dt + model.inertia * slip)
+    turning = w + follow * (next_v * curvature - w)
+    understeer = follow * understeer
     sluggish = slip + model.dt * (one + understeer * next_v * next_v)
     sluggish = max(sluggish, (slip + model.dt) / np.float32(MAX_SLIP_GROWTH))
-    held = (model.dt * next_v * next_v * curvature - vy) / sluggish
+    held = (model.dt * next_v * turning - vy) / sluggish
     next_vy = -slip * held
     most = model.grip / speed if model.slip == np.float32(0.0) else np.float32(np.inf)
-    next_w = min(max(next_v * (curvature - understeer * held), -most), most)
+    next_w = min(max(turning - next_v * understeer * held, -most), most)
     x, y, next_c, next_s = integrate_pose(x, y, c, s, half * (v + next_v), half * (w + next_w))
     aside = np.float32(0.5) * half * (vy + next_vy)
     x, y = x - aside * (s + next_s), y + aside * (c + next_c)
@@ -490,6 +493,7 @@ class Ackermann(NamedTuple):
     saturation: Any
     shift: Any
     transfer: Any
+    inertia: Any
     spare: Any
 
     @classmethod
@@ -533,7 +537,7 @@ class Ackermann(NamedTuple):
             model.fall * steps, model.sharpest, model.steer * steps, model.grip,
             model.follow_v, model.follow_w, model.dead_v, model.dead_w,
             model.later_v, model.later_w, model.understeer, model.slip, model.saturation,
-            model.shift, model.transfer, model.spare,
+            model.shift, model.transfer, model.inertia, model.spare,
         )  # fmt: skip
 
     @staticmethod
@@ -866,7 +870,7 @@ def _tyres(limits: Limits, prediction: PredictionParameters) -> tuple[float, ...
     """Return understeer, slip, saturation, shift, transfer and spare of a car."""
     p, most = prediction, limits.ay_max
     if p.characteristic_speed <= 0.0:
-        return (0.0,) * 6
+        return (0.0,) * 7
     understeer = 1.0 / p.characteristic_speed**2
     # The centre of mass is taken to be in the middle between the axles.
     shift = 2.0 * p.com_height / (limits.wheelbase * GRAVITY)
@@ -877,7 +881,8 @@ def _tyres(limits: Limits, prediction: PredictionParameters) -> tuple[float, ...
         softer = 1.0 / math.sqrt(1.0 - min(most / p.tyre_grip, MAX_GRIP_SHARE) ** 2)
     drag = softer * p.rear_slip * most**2  # [m/s²] of the slip, for which the drive makes up
     spare = softer * most * (understeer + transfer * drag)
-    return understeer, p.rear_slip, saturation, shift, transfer, spare
+    inertia = (2.0 * p.gyration_radius / limits.wheelbase) ** 2
+    return understeer, p.rear_slip, saturation, shift, transfer, inertia, spare
 
 
 def as_floats(command: Any) -> Controls:

@@ -148,6 +148,12 @@ class PredictionParameters:
         'tyres (ackermann)',
         unit='m', low=0.0, high=5.0,
     )
+    gyration_radius: float = parameter(
+        0.0,
+        'radius of gyration of a car about its vertical axis, by which its turning rate follows '
+        'the forces of the tyres late (ackermann)',
+        unit='m', low=0.0, high=20.0,
+    )
 
     @property
     def first_delay(self) -> float:
