@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mppi_ros.control.command_response import (
+    MAX_STEP,
+    acting_at,
+    car_response,
+    sent_at,
+    undelayed,
+)
 from mppi_ros.control.inputs import Odometry
 from mppi_ros.control.plant_estimate import PlantEstimate
 from mppi_ros.driving.motion_models import (
@@ -22,8 +29,6 @@ from mppi_ros.driving.motion_models import (
 from mppi_ros.driving.parameters import Limits, PredictionParameters
 
 HISTORY = 512  # number of stored commands
-MAX_STEP = 0.01  # [s] of the integration
-SLIP_MEMORY = 0.6  # [s] of commands that determine the slip of the tyres
 
 
 class InitialState(NamedTuple):
@@ -150,40 +155,18 @@ def predict(
     span = until - since
     steps = max(math.ceil(span / MAX_STEP), 1)
     middles = since + (np.arange(steps) + 0.5) * (max(span, 0.0) / steps)
-    commands = _acting_at(sent, middles, prediction).astype(np.float32)
+    commands = acting_at(sent, middles, prediction)
     if model is Ackermann and prediction.characteristic_speed > 0.0:
-        state = with_slip(state, since, sent, prediction, limits)
+        # No sensor measures the slip, and while it builds up the turning rate does not tell the
+        # curvature of the wheels.
+        expected = car_response(since, sent, prediction, limits)
+        state = state._replace(vy=expected.vy, curvature=expected.curvature)
     elif model is Ackermann:
         state = with_wheel_angle(state, float(commands[0, 1]))
     if span <= 0.0:
         return state
-    step = _undelayed(model.of(limits, prediction, span / steps))
+    step = undelayed(model.of(limits, prediction, span / steps))
     return MotionState(*trajectory(commands, state, step)[-1].tolist())
-
-
-def with_slip(
-    state: MotionState,
-    time: float,
-    sent: NDArray[np.float64],
-    prediction: PredictionParameters,
-    limits: Limits,
-) -> MotionState:
-    """
-    Return a measured state of a car with the lateral speed and the wheels that it should have.
-
-    No sensor measures the slip of the tyres, and while it builds up the turning rate does not
-    tell the curvature of the wheels. Both follow from the commands of the last SLIP_MEMORY,
-    after which the slip does not depend on what it was. The arguments are those of `predict`.
-    """
-    count = round(SLIP_MEMORY / MAX_STEP)
-    times = time + (np.arange(count) + 0.5 - count) * MAX_STEP
-    commands = _acting_at(sent, times, prediction).astype(np.float32)
-    v, curvature = commands[0].tolist()
-    w = v * curvature / (1.0 + (v / prediction.characteristic_speed) ** 2)
-    start = MotionState(0.0, 0.0, 0.0, v, w, curvature=curvature)
-    model = _undelayed(Ackermann.of(limits, prediction, MAX_STEP))
-    end = MotionState(*trajectory(commands, start, model)[-1].tolist())
-    return state._replace(vy=end.vy, curvature=end.curvature)
 
 
 def pending(
@@ -192,25 +175,4 @@ def pending(
     """Return the commands before `now` [s] that the slower axis has still to execute."""
     count = delay_steps(model)
     before = (np.arange(count) + 0.5 - count) * float(model.dt)
-    return _sent_at(sent, now + before).astype(np.float32)
-
-
-def _undelayed(model: Model) -> Model:
-    return model._replace(later_v=np.float32(0.0), later_w=np.float32(0.0))
-
-
-def _acting_at(
-    sent: NDArray[np.float64], times: NDArray[Any], prediction: PredictionParameters
-) -> NDArray[np.float64]:
-    """Return the controls, float64[n, m], that act at times [s], each axis after its delay."""
-    linear = _sent_at(sent, times, prediction.delay_linear)
-    angular = _sent_at(sent, times, prediction.delay_angular)
-    return np.column_stack([linear[:, :-1], angular[:, -1]])
-
-
-def _sent_at(
-    sent: NDArray[np.float64], times: NDArray[Any], delay: float = 0.0
-) -> NDArray[np.float64]:
-    """Return the controls, float64[n, m], that act at times [s], each `delay` after sending."""
-    index = np.searchsorted(sent[:, 0] + delay, times, side='right') - 1
-    return sent[np.maximum(index, 0), 1:]
+    return sent_at(sent, now + before).astype(np.float32)
