@@ -62,7 +62,7 @@ def car_response(
     times = time + (np.arange(count) + 0.5 - count) * MAX_STEP
     commands = acting_at(sent, times, prediction)
     v, curvature = commands[0].tolist()
-    model = undelayed(Ackermann.of(limits, prediction, MAX_STEP))
+    model = Ackermann.of(limits, prediction, MAX_STEP)
     w = v * curvature / (1.0 + float(model.understeer) * v * v)
     start = MotionState(0.0, 0.0, 0.0, v, w, curvature=curvature)
-    return MotionState(*trajectory(commands, start, model)[-1].tolist())
+    return MotionState(*trajectory(commands, start, undelayed(model))[-1].tolist())

@@ -6,8 +6,7 @@ gain of the steering, u = 1 / v_ch² the understeer. The model predicts w from t
 published u and for one a little greater; their difference is the sensitivity S = ∂w / ∂u. Then
 w = g w(u₀) + S (u − u₀), and g and u follow by recursive least squares. Only bends count in which
 the expected lateral acceleration takes less than MAX_GRIP_SHARE of the grip, up to which tyres are
-linear, at a steady speed. The configured value is kept unless the estimate differs from it notably, so that a car
-without slip is driven as one.
+linear, at a steady speed. The configured value is kept unless the estimate differs from it notably.
 """
 
 from __future__ import annotations

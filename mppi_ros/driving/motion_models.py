@@ -559,7 +559,7 @@ class Ackermann(NamedTuple):
 
     @staticmethod
     def ground_speed(v: Any, vy: Any, model: Any) -> Any:
-        """Return the forward speed."""
+        """Return the forward speed; the slip of a car adds a few percent to it at most."""
         return v
 
     def with_speed_limit(self, speed: float, ahead: bool) -> Ackermann:

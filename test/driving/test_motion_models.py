@@ -504,7 +504,8 @@ RACING = Limits(
 def test_a_car_turns_half_as_much_at_its_characteristic_speed(slip, v, curvature, characteristic):
     tyres = replace(NO_LAG, characteristic_speed=characteristic, rear_slip=slip)
     limits = replace(RACING, vx_max=9.0, ay_max=50.0)
-    model, expected = Ackermann.of(limits, tyres, DT), v * curvature / (1 + (v / characteristic)**2)
+    model = Ackermann.of(limits, tyres, DT)
+    expected = v * curvature / (1.0 + (v / characteristic) ** 2)
     command = np.float32([[v, curvature]])
     state = REST._replace(v=v, w=expected, vy=-slip * v**2 * expected, curvature=curvature)
     for _ in range(100):  # slip takes speed, which the drive keeps here
