@@ -19,7 +19,7 @@ from mppi_ros.control.command_response import car_response
 from mppi_ros.control.identification import FopdtModel, Identification
 from mppi_ros.control.inputs import Odometry
 from mppi_ros.control.tick_result import Statistics
-from mppi_ros.control.understeer import UndersteerEstimate
+from mppi_ros.control.understeer import MAX_GRIP_SHARE, UndersteerEstimate
 from mppi_ros.driving.motion_models import Ackermann, Controls, Model
 from mppi_ros.driving.parameters import Limits, PredictionParameters
 
@@ -138,7 +138,8 @@ class PlantEstimate:
         """
         Return the turning rate that a car would have if its tyres did not slip [rad/s].
 
-        Steering is identified from it. Also return whether the understeer has changed.
+        Steering is identified from it. Near the limit of the grip it is what is expected, since
+        the slip is uncertain there. Also return whether the understeer has changed.
         """
         achieved = np.column_stack([sent[:, 0], self.achieved(sent[:, 1:])])
         softer = replace(self.prediction, characteristic_speed=understeer.softer)
@@ -146,12 +147,15 @@ class PlantEstimate:
             car_response(odometry.stamp, achieved, prediction, self.limits)
             for prediction in (self.prediction, softer)
         )
+        grip = abs(expected.v * expected.w) / self.limits.ay_max
         steady = abs(achieved[-1, 1] - expected.v) < STEADY_SHARE * self.limits.vx_max
         changed = understeer.observe(
-            odometry.stamp, float(odometry.wz), expected.w, other.w,
-            abs(expected.v * expected.w) / self.limits.ay_max if steady else math.inf,
-        )  # fmt: skip
-        return float(odometry.wz) + expected.v * expected.curvature - expected.w, changed
+            odometry.stamp, float(odometry.wz), expected.w, other.w, grip if steady else math.inf
+        )
+        rolling = expected.v * expected.curvature
+        if grip > MAX_GRIP_SHARE:
+            return rolling, changed
+        return float(odometry.wz) + rolling - expected.w, changed
 
     def _set_axes(self, axes: Sequence[FopdtModel]) -> None:
         self._axes = tuple(axes)

@@ -4,9 +4,10 @@ Identification of the understeer of a car: the characteristic speed from the tur
 A car that is steered to the curvature κ turns at w = g v κ / (1 + u v²) in steady state; g is the
 gain of the steering, u = 1 / v_ch² the understeer. The model predicts w from the commands, for the
 published u and for one a little greater; their difference is the sensitivity S = ∂w / ∂u. Then
-w = g w(u₀) + S (u − u₀), and g and u follow by recursive least squares. Only bends count in which
-the expected lateral acceleration takes less than MAX_GRIP_SHARE of the grip, up to which tyres are
-linear, at a steady speed. The configured value is kept unless the estimate differs from it notably.
+w = g w(u₀) + S (u − u₀), and g and u follow by recursive least squares. Only bends at a steady
+speed count that take MIN_GRIP_SHARE to MAX_GRIP_SHARE of the grip for SETTLING_TIME: tyres are
+linear there, and the slip has built up. The configured value is kept unless the estimate differs
+notably.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import numpy as np
 
 LOW_PASS = 0.1  # [s]
 MAX_GAP = 0.5  # [s] between measurements, after which the filters restart
-SETTLING_TIME = 0.3  # [s] after a restart, and after a bend at the limit of the grip
+SETTLING_TIME = 0.3  # [s] from the begin of a bend that counts
 MIN_GRIP_SHARE, MAX_GRIP_SHARE = 0.05, 0.5  # expected lateral acceleration of bends that count
 MEMORY = 20.0  # [s] of bends
 MIN_TIME = 2.0  # [s] of bends before an estimate
@@ -100,9 +101,10 @@ class UndersteerEstimate:
         dt = stamp - self._stamp
         self._stamp = stamp
         self._filtered = self._filtered + (1.0 - math.exp(-dt / LOW_PASS)) * (now - self._filtered)
-        self._settling = max(self._settling - dt, SETTLING_TIME if grip > MAX_GRIP_SHARE else 0.0)
+        counts = MIN_GRIP_SHARE <= grip <= MAX_GRIP_SHARE
+        self._settling = max(self._settling - dt, 0.0) if counts else SETTLING_TIME
         turning, sensitivity, measured = self._filtered.tolist()
-        if self._settling > 0.0 or dt <= 0.0 or grip < MIN_GRIP_SHARE:
+        if self._settling > 0.0 or dt <= 0.0:
             return False
         row = np.array([turning, sensitivity])
         kept, weight = math.exp(-dt / MEMORY), dt / (CORRELATION_TIME * NOISE**2)
