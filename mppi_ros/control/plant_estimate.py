@@ -98,12 +98,14 @@ class PlantEstimate:
         """
         if self._learner is None:
             return False
-        commanded, turning, changed = sent[:, [0, 1, -1]], float(odometry.wz), False
+        commanded, turning = sent[:, [0, 1, -1]], float(odometry.wz)
+        counts, changed = True, False
         if self._steers:
             commanded[:, 2] *= commanded[:, 1]
         if self._understeer is not None:
-            turning, changed = self._without_slip(self._understeer, odometry, sent)
-        changed |= self._learner.observe(odometry.stamp, (odometry.vx, turning), commanded)
+            turning, counts, changed = self._without_slip(self._understeer, odometry, sent)
+        measured = odometry.vx, turning
+        changed |= self._learner.observe(odometry.stamp, measured, commanded, (True, counts))
         if changed:
             self._set_axes(self._learner.learned)
         return changed
@@ -134,12 +136,12 @@ class PlantEstimate:
 
     def _without_slip(
         self, understeer: UndersteerEstimate, odometry: Odometry, sent: Floats
-    ) -> tuple[float, bool]:
+    ) -> tuple[float, bool, bool]:
         """
         Return the turning rate that a car would have if its tyres did not slip [rad/s].
 
-        Steering is identified from it. Near the limit of the grip it is what is expected, since
-        the slip is uncertain there. Also return whether the understeer has changed.
+        Also return whether steering is identified from it, as the slip is uncertain near the limit
+        of the grip, and whether the understeer has changed.
         """
         achieved = np.column_stack([sent[:, 0], self.achieved(sent[:, 1:])])
         softer = replace(self.prediction, characteristic_speed=understeer.softer)
@@ -152,10 +154,8 @@ class PlantEstimate:
         changed = understeer.observe(
             odometry.stamp, float(odometry.wz), expected.w, other.w, grip if steady else math.inf
         )
-        rolling = expected.v * expected.curvature
-        if grip > MAX_GRIP_SHARE:
-            return rolling, changed
-        return float(odometry.wz) + rolling - expected.w, changed
+        turning = float(odometry.wz) + expected.v * expected.curvature - expected.w
+        return turning, grip <= MAX_GRIP_SHARE, changed
 
     def _set_axes(self, axes: Sequence[FopdtModel]) -> None:
         self._axes = tuple(axes)

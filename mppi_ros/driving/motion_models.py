@@ -25,6 +25,7 @@ MIN_REVERSE_SHARE = 1e-3  # of top speed: minimum semi-axis of the ellipse in re
 MAX_DELAY_STEPS = 31  # maximum relative delay of two axes
 M = TypeVar('M', 'DiffDrive', 'Omni', 'Ackermann')
 MAX_SLIP_GROWTH = 2.0  # factor per step
+MIN_LOAD = 0.2  # of the rear axle at rest, to which braking reduces its load at most
 MAX_GRIP_SHARE = 0.95  # lateral acceleration relative to the grip of the tyres, of `spare`
 GRAVITY = 9.81  # [m/s²]
 MIN_SPEED_FOR_CURVATURE = 0.1  # [m/s] below which the turning rate hardly determines the curvature
@@ -437,7 +438,8 @@ def integrate_slipping(state: Any, command: Any, model: Any) -> Any:
     speed = max(abs(next_v), np.float32(MIN_SPEED_FOR_CURVATURE))
     share = vy * model.saturation / speed
     softer = np.sqrt(one + share * share)
-    slip = softer * model.slip / (one + model.shift * acceleration) * speed
+    load = max(one + model.shift * acceleration, np.float32(MIN_LOAD))
+    slip = softer * model.slip / load * speed
     understeer = softer * (model.understeer + model.transfer * acceleration)
     follow = model.dt / (model.dt + model.inertia * slip)
     turning = w + follow * (next_v * curvature - w)

@@ -87,6 +87,8 @@ def test_a_car_without_a_characteristic_speed_is_not_given_one():
     off = replace(TYRES, characteristic_speed=0.0)
     assert learnt(slipping(), off, 8.0).characteristic_speed == 0.0
     assert learnt(slipping(), TYRES, 8.0, learns=False) == TYRES
+    found = PlantEstimate(LIMITS, off, Ackermann, True)
+    assert found.prediction == off
 
 
 def test_the_prediction_begins_with_the_slip_that_the_commands_of_late_have_built_up():

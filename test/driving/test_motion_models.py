@@ -523,6 +523,7 @@ def test_tyres_without_a_characteristic_speed_change_no_bit():
     for each, model in zip(sequences, models, strict=True):
         limit(each, (0.0, 0.0), model)
     assert models[0] == models[1]
+    assert models[0][-7:] == (0.0,) * 7
     np.testing.assert_array_equal(*sequences)
     state = REST._replace(v=5.0, w=1.0, curvature=0.2)
     np.testing.assert_array_equal(*(trajectory(sequences[0], state, model) for model in models))
@@ -568,6 +569,14 @@ def test_a_car_that_skids_stays_finite(v, w, vy, braked, curvature):
     states = trajectory(sequence, REST._replace(v=v, w=w, vy=vy, curvature=curvature), model)
     assert np.isfinite(states).all()
     assert np.abs(states[-1, 3:6]).max() < 100.0
+
+
+def test_slip_of_a_car_that_oversteers_grows_at_most_twofold_in_a_step():
+    unstable = replace(TYRES, com_height=0.5, tyre_grip=0.0, gyration_radius=0.0)
+    model = Ackermann.of(replace(RACING, vx_max=20.0), unstable, 0.1)
+    state = REST._replace(v=20.0, vy=0.1)
+    slides = trajectory(np.float32([[0.0, 0.0]]), state, model)[1, 5]
+    assert 0.1 < slides <= 0.2 + 1e-6
 
 
 @given(v=st.floats(0.0, 9.0))
