@@ -51,13 +51,55 @@ def turned(command, last, most, step):
     return np.clip(np.clip(command, -most, most), last - step, last + step)
 
 
-def limited(model, limits, wanted, last, dt):
+def tyres(limits, prediction):
+    """Return understeer [s²/m²], load shift [s²/m] and its effect on the understeer."""
+    understeer = 1.0 / prediction.characteristic_speed**2
+    shift = 2.0 * prediction.com_height / (9.81 * limits.wheelbase)
+    return understeer, shift, 2.0 * shift * (understeer + prediction.rear_slip / limits.wheelbase)
+
+
+def spare(limits, prediction):
+    """Return the curvature [1/m] that slip takes at the limit of the grip, at constant speed."""
+    if not prediction.characteristic_speed:
+        return 0.0
+    understeer, _, transfer = tyres(limits, prediction)
+    grip, softer = prediction.tyre_grip * (prediction.rear_slip > 0.0), 1.0
+    if grip:
+        softer = (1.0 - min(limits.ay_max / grip, 0.95) ** 2) ** -0.5
+    drag = softer * prediction.rear_slip * limits.ay_max**2
+    return softer * limits.ay_max * (understeer + transfer * drag)
+
+
+def slid(limits, prediction, dt, v, vy, w, curvature, gained):
+    """Return v, vy and w after a step of a car whose tyres slip, by its two linear equations."""
+    understeer, shift, transfer = tyres(limits, prediction)
+    next_v, acceleration = v + gained + vy * w * dt, gained / dt
+    out = np.empty((len(v), 2))
+    for k, speed in enumerate(next_v):
+        fast, softer = max(abs(speed), 0.1), 1.0
+        if prediction.tyre_grip and prediction.rear_slip:
+            angle = vy[k] / fast
+            softer = math.hypot(1.0, angle / (prediction.rear_slip * prediction.tyre_grip))
+        slip = softer * prediction.rear_slip / (1.0 + shift * acceleration[k]) * fast
+        steered = softer * (understeer + transfer * acceleration[k])
+        late = (2.0 * prediction.gyration_radius / limits.wheelbase) ** 2 * slip
+        # w' = w + dt / (dt + late) (v κ − v u a − w); vy' = −slip a = vy + dt (a − v w')
+        share = dt / (dt + late)
+        a, turn = np.linalg.solve(
+            [[share * speed * steered, 1.0], [slip + dt, -dt * speed]],
+            [w[k] + share * (speed * curvature[k] - w[k]), -vy[k]])
+        out[k] = -slip * a, turn
+    return next_v, out[:, 0], out[:, 1]
+
+
+def limited(model, limits, wanted, last, dt, prediction):
     """Return the controls, float64[K, m], that may follow on `last`."""
     out = np.empty_like(wanted)
     speed = wanted[:, 0]
     if model == 'ackermann':
         reachable = np.maximum(np.abs(last[:, 1]) - limits.curvature_rate * dt, 1e-12)
-        fastest = np.minimum(limits.wz_max / reachable, np.sqrt(limits.ay_max / reachable))
+        beyond = np.maximum(reachable - spare(limits, prediction), 1e-9)
+        fastest = np.minimum(limits.wz_max / reachable, np.sqrt(limits.ay_max / beyond))
         speed = np.clip(speed, -fastest, fastest)
     if model == 'omni':
         out[:, :2] = over_ground(limits, wanted, last, dt)
@@ -68,7 +110,7 @@ def limited(model, limits, wanted, last, dt):
         v = np.maximum(np.abs(out[:, 0]), 1e-12)
         sharpest = np.minimum.reduce(
             [np.full_like(v, 1.0 / limits.turning_radius_min), limits.wz_max / v,
-             limits.ay_max / v**2])
+             limits.ay_max / v**2 + spare(limits, prediction)])
         out[:, 1] = turned(wanted[:, 1], last[:, 1], sharpest, limits.curvature_rate * dt)
         return out
     out[:, -1] = turned(wanted[:, -1], last[:, -1], limits.wz_max, limits.az_max * dt)
@@ -99,7 +141,7 @@ def drive(model, limits, prediction, dt, state, last, pending, controls, interva
     change, near = np.empty_like(commands), np.full((steps, count), np.inf)
     for t in range(steps):
         span = dt if t or interval is None else 0.5 * (interval + dt)
-        commands[t] = limited(model, limits, controls[:, t], before, span)
+        commands[t] = limited(model, limits, controls[:, t], before, span, prediction)
         change[t] = commands[t] - before
         for axis in range(m - 1):
             near[t] = np.minimum(near[t], np.abs(before[:, axis]))
@@ -126,6 +168,11 @@ def drive(model, limits, prediction, dt, state, last, pending, controls, interva
             curvature = curvature + shares[1] * (act[:, 1] - curvature)
             held = limits.ay_max / np.maximum(np.abs(next_v), 1e-12)
             next_w = np.clip(next_v * curvature, -held, held)
+            if p.characteristic_speed:
+                up, down = limits.ax_max * dt, -limits.ax_min * dt
+                gained = np.clip(next_v - v, np.where(v >= 0.0, -down, -up),
+                                 np.where(v >= 0.0, up, down))
+                next_v, next_vy, next_w = slid(limits, p, dt, v, vy, w, curvature, gained)
         else:
             next_w = w + shares[-1] * (act[:, -1] - w)
         if model == 'omni':

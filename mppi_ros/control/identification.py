@@ -121,7 +121,9 @@ class Identification:
         """Restart the simulated responses, since the past commands are unknown."""
         self._stamp: float | None = None
 
-    def observe(self, stamp: float, measured: Sequence[float], sent: Floats) -> bool:
+    def observe(
+        self, stamp: float, measured: Sequence[float], sent: Floats, counts: Sequence[bool] = ()
+    ) -> bool:
         """
         Add a measurement; return whether `learned` has changed.
 
@@ -133,8 +135,11 @@ class Identification:
             Speed of each axis [m/s] or [rad/s].
         sent : float64[N, 1 + A]
             Time [s] and speeds of the commands sent before, oldest first.
+        counts : bool[A], optional
+            Axes that are compared; all if empty.
 
         """
+        self._counts = np.array(counts if len(counts) else [True] * len(measured))
         y = np.array(measured, dtype=np.float64)
         if self._stamp is None or not self._stamp <= stamp <= self._stamp + MAX_ODOMETRY_GAP:
             self._begin(stamp, y)
@@ -209,7 +214,7 @@ class Identification:
         self._past[1:] = self._past[:-1]
         self._past[0] = self._answer - self._answer_low
         change = np.abs(u - self._command_low) / self._full
-        excited = change > MIN_COMMAND_CHANGE
+        excited = (change > MIN_COMMAND_CHANGE) & self._counts
         self._settling -= 1
         if self._settling >= 0 or not excited.any():
             return

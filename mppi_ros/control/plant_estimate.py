@@ -10,17 +10,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+import math
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mppi_ros.control.command_response import car_response
 from mppi_ros.control.identification import FopdtModel, Identification
 from mppi_ros.control.inputs import Odometry
 from mppi_ros.control.tick_result import Statistics
+from mppi_ros.control.understeer import MAX_GRIP_SHARE, UndersteerEstimate
 from mppi_ros.driving.motion_models import Ackermann, Controls, Model
 from mppi_ros.driving.parameters import Limits, PredictionParameters
 
 Floats = NDArray[np.float64]
+STEADY_SHARE = 0.04  # of top speed: speed still to be gained where the understeer is observed
 DELAY_TOLERANCE = 0.04  # [s] smaller differences of identified delays are not significant
 
 
@@ -29,7 +33,8 @@ class PlantEstimate:
     Current delay, lag and gain of each axis.
 
     Forward speed and turning rate are identified. The lateral axis of an omnidirectional robot is
-    assumed equal to the forward axis; for a car the turning rate identifies the steering.
+    assumed equal to the forward axis; for a car the turning rate identifies the steering and the
+    characteristic speed.
 
     Parameters
     ----------
@@ -62,6 +67,10 @@ class PlantEstimate:
             FopdtModel(prediction.delay_linear, prediction.lag_linear, prediction.gain_linear),
             FopdtModel(prediction.delay_angular, prediction.lag_angular, turning),
         ]
+        slips = learns and self._steers and prediction.characteristic_speed > 0.0
+        self._understeer = (
+            UndersteerEstimate(prediction.characteristic_speed, limits.vx_max) if slips else None
+        )
         self._learner = Identification(axes, (limits.vx_max, limits.wz_max)) if learns else None
         self._set_axes(axes)
 
@@ -89,13 +98,17 @@ class PlantEstimate:
         """
         if self._learner is None:
             return False
-        commanded = sent[:, [0, 1, -1]]
+        commanded, turning = sent[:, [0, 1, -1]], float(odometry.wz)
+        counts, changed = True, False
         if self._steers:
             commanded[:, 2] *= commanded[:, 1]
-        if not self._learner.observe(odometry.stamp, (odometry.vx, odometry.wz), commanded):
-            return False
-        self._set_axes(self._learner.learned)
-        return True
+        if self._understeer is not None:
+            turning, counts, changed = self._without_slip(self._understeer, odometry, sent)
+        measured = odometry.vx, turning
+        changed |= self._learner.observe(odometry.stamp, measured, commanded, (True, counts))
+        if changed:
+            self._set_axes(self._learner.learned)
+        return changed
 
     def show(self, statistics: Statistics) -> None:
         """Set delay, lag and gain in the statistics of a tick."""
@@ -108,6 +121,8 @@ class PlantEstimate:
         """Restart the identification, since the past commands are unknown."""
         if self._learner is not None:
             self._learner.restart()
+        if self._understeer is not None:
+            self._understeer.restart()
 
     def achieved(self, sent: Floats) -> Floats:
         """Convert commanded to achieved controls, float64[..., m]."""
@@ -118,6 +133,29 @@ class PlantEstimate:
         """Convert achieved to commanded controls."""
         gains = self._gain.tolist()
         return tuple(value / gain for value, gain in zip(achieved, gains, strict=True))
+
+    def _without_slip(
+        self, understeer: UndersteerEstimate, odometry: Odometry, sent: Floats
+    ) -> tuple[float, bool, bool]:
+        """
+        Return the turning rate that a car would have if its tyres did not slip [rad/s].
+
+        Also return whether steering is identified from it, as the slip is uncertain near the limit
+        of the grip, and whether the understeer has changed.
+        """
+        achieved = np.column_stack([sent[:, 0], self.achieved(sent[:, 1:])])
+        softer = replace(self.prediction, characteristic_speed=understeer.softer)
+        expected, other = (
+            car_response(odometry.stamp, achieved, prediction, self.limits)
+            for prediction in (self.prediction, softer)
+        )
+        grip = abs(expected.v * expected.w) / self.limits.ay_max
+        steady = abs(achieved[-1, 1] - expected.v) < STEADY_SHARE * self.limits.vx_max
+        changed = understeer.observe(
+            odometry.stamp, float(odometry.wz), expected.w, other.w, grip if steady else math.inf
+        )
+        turning = float(odometry.wz) + expected.v * expected.curvature - expected.w
+        return turning, grip <= MAX_GRIP_SHARE, changed
 
     def _set_axes(self, axes: Sequence[FopdtModel]) -> None:
         self._axes = tuple(axes)
@@ -151,6 +189,10 @@ class PlantEstimate:
             dead_band_linear=prediction.dead_band_linear * forward,
             dead_band_angular=prediction.dead_band_angular * angular,
         )  # fmt: skip
+        if self._understeer is not None:
+            self.prediction = replace(
+                self.prediction, characteristic_speed=self._understeer.characteristic_speed
+            )
         self.conservative = replace(
             self.prediction,
             delay_linear=max(prediction.delay_linear, delays[0]),

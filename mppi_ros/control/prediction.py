@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mppi_ros.control.command_response import (
+    MAX_STEP,
+    acting_at,
+    car_response,
+    sent_at,
+    undelayed,
+)
 from mppi_ros.control.inputs import Odometry
 from mppi_ros.control.plant_estimate import PlantEstimate
 from mppi_ros.driving.motion_models import (
@@ -22,7 +29,6 @@ from mppi_ros.driving.motion_models import (
 from mppi_ros.driving.parameters import Limits, PredictionParameters
 
 HISTORY = 512  # number of stored commands
-MAX_STEP = 0.01  # [s] of the integration
 
 
 class InitialState(NamedTuple):
@@ -149,17 +155,17 @@ def predict(
     span = until - since
     steps = max(math.ceil(span / MAX_STEP), 1)
     middles = since + (np.arange(steps) + 0.5) * (max(span, 0.0) / steps)
-    linear, angular = (
-        _sent_at(sent, middles, delay)
-        for delay in (prediction.delay_linear, prediction.delay_angular)
-    )
-    commands = np.column_stack([linear[:, :-1], angular[:, -1]]).astype(np.float32)
-    if model is Ackermann:
+    commands = acting_at(sent, middles, prediction)
+    if model is Ackermann and prediction.characteristic_speed > 0.0:
+        # No sensor measures the slip, and while it builds up the turning rate does not tell the
+        # curvature of the wheels.
+        expected = car_response(since, sent, prediction, limits)
+        state = state._replace(vy=expected.vy, curvature=expected.curvature)
+    elif model is Ackermann:
         state = with_wheel_angle(state, float(commands[0, 1]))
     if span <= 0.0:
         return state
-    step = model.of(limits, prediction, span / steps)
-    step = step._replace(later_v=np.float32(0.0), later_w=np.float32(0.0))
+    step = undelayed(model.of(limits, prediction, span / steps))
     return MotionState(*trajectory(commands, state, step)[-1].tolist())
 
 
@@ -169,12 +175,4 @@ def pending(
     """Return the commands before `now` [s] that the slower axis has still to execute."""
     count = delay_steps(model)
     before = (np.arange(count) + 0.5 - count) * float(model.dt)
-    return _sent_at(sent, now + before).astype(np.float32)
-
-
-def _sent_at(
-    sent: NDArray[np.float64], times: NDArray[Any], delay: float = 0.0
-) -> NDArray[np.float64]:
-    """Return the controls, float64[n, m], that act at times [s], each `delay` after sending."""
-    index = np.searchsorted(sent[:, 0] + delay, times, side='right') - 1
-    return sent[np.maximum(index, 0), 1:]
+    return sent_at(sent, now + before).astype(np.float32)

@@ -24,6 +24,10 @@ MIN_DIVISOR = 1e-9  # [m/s] [1/m] keeps divisions finite
 MIN_REVERSE_SHARE = 1e-3  # of top speed: minimum semi-axis of the ellipse in reverse
 MAX_DELAY_STEPS = 31  # maximum relative delay of two axes
 M = TypeVar('M', 'DiffDrive', 'Omni', 'Ackermann')
+MAX_SLIP_GROWTH = 2.0  # factor per step
+MIN_LOAD = 0.2  # of the rear axle at rest, to which braking reduces its load at most
+MAX_GRIP_SHARE = 0.95  # lateral acceleration relative to the grip of the tyres, of `spare`
+GRAVITY = 9.81  # [m/s²]
 MIN_SPEED_FOR_CURVATURE = 0.1  # [m/s] below which the turning rate hardly determines the curvature
 
 
@@ -396,6 +400,62 @@ class Omni(NamedTuple):
         return (self.v_min, self.v_max), (-self.vy_max, self.vy_max), (-w, w)
 
 
+@inline_jit
+def integrate_rolling(state: Any, command: Any, model: Any) -> Any:
+    """
+    Lag of speed and curvature of a car, whose product is the turning rate.
+
+    If the tyres cannot hold it, the car turns less than its wheels.
+    """
+    x, y, c, s, v, w, vy, curvature = state
+    half = np.float32(0.5) * model.dt
+    next_v = v + model.follow_v * (command[0] - v)
+    curvature = curvature + model.follow_w * (command[1] - curvature)
+    held = model.grip / max(abs(next_v), np.float32(MIN_DIVISOR))
+    next_w = min(max(next_v * curvature, -held), held)
+    x, y, c, s = integrate_pose(x, y, c, s, half * (v + next_v), half * (w + next_w))
+    return x, y, c, s, next_v, next_w, vy, curvature
+
+
+@inline_jit
+def integrate_slipping(state: Any, command: Any, model: Any) -> Any:
+    """
+    Lag of speed and curvature, and slip of the tyres, of a car; see `Ackermann`.
+
+    The step of vy is implicit, so that it is stable at any speed: with a_next = −vy_next / (slip
+    v), vy_next = vy + dt (a_next − v w_next). Beyond the critical speed of a car that oversteers,
+    which braking may cause, it grows at most by MAX_SLIP_GROWTH in a step. The speed changes by
+    vy w, too, as the car turns away from its motion.
+    """
+    x, y, c, s, v, w, vy, curvature = state
+    one, half = np.float32(1.0), np.float32(0.5) * model.dt
+    rise = model.rise if v >= np.float32(0.0) else model.fall
+    fall = model.fall if v >= np.float32(0.0) else model.rise
+    gained = min(max(model.follow_v * (command[0] - v), -fall), rise)
+    acceleration = gained / max(model.dt, np.float32(MIN_DIVISOR))
+    next_v = v + gained + vy * w * model.dt
+    curvature = curvature + model.follow_w * (command[1] - curvature)
+    speed = max(abs(next_v), np.float32(MIN_SPEED_FOR_CURVATURE))
+    share = vy * model.saturation / speed
+    softer = np.sqrt(one + share * share)
+    load = max(one + model.shift * acceleration, np.float32(MIN_LOAD))
+    slip = softer * model.slip / load * speed
+    understeer = softer * (model.understeer + model.transfer * acceleration)
+    follow = model.dt / (model.dt + model.inertia * slip)
+    turning = w + follow * (next_v * curvature - w)
+    understeer = follow * understeer
+    sluggish = slip + model.dt * (one + understeer * next_v * next_v)
+    sluggish = max(sluggish, (slip + model.dt) / np.float32(MAX_SLIP_GROWTH))
+    held = (model.dt * next_v * turning - vy) / sluggish
+    next_vy = -slip * held
+    most = model.grip / speed if model.slip == np.float32(0.0) else np.float32(np.inf)
+    next_w = min(max(turning - next_v * understeer * held, -most), most)
+    x, y, next_c, next_s = integrate_pose(x, y, c, s, half * (v + next_v), half * (w + next_w))
+    aside = np.float32(0.5) * half * (vy + next_vy)
+    x, y = x - aside * (s + next_s), y + aside * (c + next_c)
+    return x, y, next_c, next_s, next_v, next_w, next_vy, curvature
+
+
 class Ackermann(NamedTuple):
     """
     Car for one step of dt [s] with the controls speed v and curvature [1/m].
@@ -404,6 +464,15 @@ class Ackermann(NamedTuple):
     `sharpest`, by the turning rate |v · curvature| ≤ w_max and by the centripetal acceleration
     v² |curvature| ≤ grip [m/s²]; it changes by at most `steer` [1/m] in a step. The other fields
     are those of DiffDrive, where w denotes the curvature.
+
+    Tyres slip if `understeer` = 1 / v_ch² [s²/m²] is not 0. The lateral acceleration a then
+    follows from the slip angle of the rear tyres, α = −vy / v, which is `slip` [rad s²/m] times a,
+    more the nearer a is to their grip. The turning rate is w = v (curvature − understeer · a),
+    and vy changes by a − v w; at rest of vy, w = v curvature / (1 + (v / v_ch)²). An acceleration
+    of the car shifts load between the axles, by the share `shift` [s²/m] of that of an axle, which
+    changes understeer by `transfer` [s⁴/m³] per acceleration. `saturation` [s²/m] is 1 / (slip ·
+    grip of the tyres), `spare` [1/m] the curvature beyond grip / v² that the slip takes at the
+    limit of the grip.
     """
 
     dt: Any
@@ -421,6 +490,13 @@ class Ackermann(NamedTuple):
     dead_w: Any
     later_v: Any
     later_w: Any
+    understeer: Any
+    slip: Any
+    saturation: Any
+    shift: Any
+    transfer: Any
+    inertia: Any
+    spare: Any
 
     @classmethod
     def of(
@@ -431,6 +507,7 @@ class Ackermann(NamedTuple):
         values = (
             dt, *ahead[:2], limits.wz_max, *ahead[2:], 1.0 / limits.turning_radius_min,
             limits.curvature_rate * dt, limits.ay_max, *_response(prediction, dt),
+            *_tyres(limits, prediction),
         )  # fmt: skip
         # A steering servo has no dead band.
         return cls(*(number(value) for value in values))._replace(dead_w=number(0.0))
@@ -444,12 +521,13 @@ class Ackermann(NamedTuple):
     def apply_limits(wanted: Any, last: Any, model: Any) -> Any:
         """Limit the speed to what the smallest curvature reachable in one step allows."""
         least = max(abs(last[1]) - model.steer, np.float32(MIN_DIVISOR))
-        fastest = min(model.w_max / least, np.sqrt(model.grip / least))
+        left = max(least - model.spare, np.float32(MIN_DIVISOR))
+        fastest = min(model.w_max / least, np.sqrt(model.grip / left))
         v = min(max(wanted[0], -fastest), fastest)
         v = _rate_limited(v, last[0], model.v_min, model.v_max, model.rise, model.fall)
         per_speed = one(model) / max(abs(v), np.float32(MIN_DIVISOR))
-        most = min(model.w_max, model.grip * per_speed) * per_speed
-        most = min(most, model.sharpest)
+        held = model.grip * per_speed * per_speed + model.spare
+        most = min(min(model.w_max * per_speed, held), model.sharpest)
         turn = min(max(wanted[1], -most), most)
         return v, min(max(turn, last[1] - model.steer), last[1] + model.steer)
 
@@ -460,7 +538,8 @@ class Ackermann(NamedTuple):
             model.dt, model.v_min, model.v_max, model.w_max, model.rise * steps,
             model.fall * steps, model.sharpest, model.steer * steps, model.grip,
             model.follow_v, model.follow_w, model.dead_v, model.dead_w,
-            model.later_v, model.later_w,
+            model.later_v, model.later_w, model.understeer, model.slip, model.saturation,
+            model.shift, model.transfer, model.inertia, model.spare,
         )  # fmt: skip
 
     @staticmethod
@@ -475,23 +554,14 @@ class Ackermann(NamedTuple):
 
     @staticmethod
     def integrate(state: Any, command: Any, model: Any) -> Any:
-        """
-        Lag of speed and curvature, whose product is the turning rate.
-
-        If the tyres cannot hold it, the car turns less than its wheels.
-        """
-        x, y, c, s, v, w, vy, curvature = state
-        half = np.float32(0.5) * model.dt
-        next_v = v + model.follow_v * (command[0] - v)
-        curvature = curvature + model.follow_w * (command[1] - curvature)
-        held = model.grip / max(abs(next_v), np.float32(MIN_DIVISOR))
-        next_w = min(max(next_v * curvature, -held), held)
-        x, y, c, s = integrate_pose(x, y, c, s, half * (v + next_v), half * (w + next_w))
-        return x, y, c, s, next_v, next_w, vy, curvature
+        """Advance a car whose tyres slip, or roll."""
+        if model.understeer > np.float32(0.0):
+            return integrate_slipping(state, command, model)
+        return integrate_rolling(state, command, model)
 
     @staticmethod
     def ground_speed(v: Any, vy: Any, model: Any) -> Any:
-        """Return the forward speed."""
+        """Return the forward speed; the slip of a car adds a few percent to it at most."""
         return v
 
     def with_speed_limit(self, speed: float, ahead: bool) -> Ackermann:
@@ -504,11 +574,21 @@ class Ackermann(NamedTuple):
 
     def command_from_twist(self, state: MotionState, last: Controls) -> Controls:
         """Return the command that maintains a measured motion; `last` is the previous command."""
-        return _within((state.v, with_wheel_angle(state, last[1]).curvature), self.bounds)
+        found = with_wheel_angle(state, last[1], float(self.understeer)).curvature
+        return _within((state.v, found), self.bounds)
 
     def curvature(self, command: Controls) -> float:
-        """Return the curvature of a command [1/m]."""
-        return command[1]
+        """
+        Return the curvature of the path of a command [1/m].
+
+        Without slip it is that of the wheels.
+        """
+        if not self.understeer:
+            return command[1]
+        squared = max(command[0] ** 2, MIN_DIVISOR)
+        turned = command[1] / (1.0 + float(self.understeer) * squared)
+        most = float(self.grip) / squared
+        return min(max(turned, -most), most)
 
     def evasive_curvature(self, speed: float) -> float:
         """Return a curvature for evasion while braking from a speed [m/s], in [1/m]."""
@@ -521,7 +601,7 @@ class Ackermann(NamedTuple):
         The feasible curvature decreases with the square of the speed, and with it the useful
         samples.
         """
-        held = self.grip / max(speed * speed, np.float32(MIN_DIVISOR))
+        held = self.grip / max(speed * speed, np.float32(MIN_DIVISOR)) + self.spare
         return 1.0, float(min(held / self.sharpest, np.float32(1.0)))
 
     @property
@@ -743,15 +823,19 @@ def trajectory(
     return out
 
 
-def with_wheel_angle(state: MotionState, curvature: float) -> MotionState:
+def with_wheel_angle(
+    state: MotionState, curvature: float, understeer: float = 0.0
+) -> MotionState:
     """
     Return a measured state of a car with the curvature κ of its wheels.
 
     κ minimises (w − v κ)² + MIN_SPEED_FOR_CURVATURE² (κ − `curvature`)²: the turning rate
-    determines it at speed, and the commanded `curvature` [1/m] at rest.
+    determines it at speed, and the commanded `curvature` [1/m] at rest. For a car that
+    understeers, v is v / (1 + `understeer` v²).
     """
     sure = MIN_SPEED_FOR_CURVATURE**2
-    found = (state.v * state.w + sure * curvature) / (state.v**2 + sure)
+    v = state.v / (1.0 + understeer * state.v**2)
+    found = (v * state.w + sure * curvature) / (v**2 + sure)
     return state._replace(curvature=found)
 
 
@@ -782,6 +866,25 @@ def _response(prediction: PredictionParameters, dt: float) -> tuple[float, ...]:
         follow(p.lag_linear), follow(p.lag_angular), p.dead_band_linear, p.dead_band_angular,
         *laters,
     )  # fmt: skip
+
+
+def _tyres(limits: Limits, prediction: PredictionParameters) -> tuple[float, ...]:
+    """Return understeer, slip, saturation, shift, transfer and spare of a car."""
+    p, most = prediction, limits.ay_max
+    if p.characteristic_speed <= 0.0:
+        return (0.0,) * 7
+    understeer = 1.0 / p.characteristic_speed**2
+    # The centre of mass is taken to be in the middle between the axles.
+    shift = 2.0 * p.com_height / (limits.wheelbase * GRAVITY)
+    transfer = 2.0 * shift * (understeer + p.rear_slip / limits.wheelbase)
+    saturation, softer = 0.0, 1.0
+    if p.tyre_grip > 0.0 and p.rear_slip > 0.0:
+        saturation = 1.0 / (p.rear_slip * p.tyre_grip)
+        softer = 1.0 / math.sqrt(1.0 - min(most / p.tyre_grip, MAX_GRIP_SHARE) ** 2)
+    drag = softer * p.rear_slip * most**2  # [m/s²] of the slip, for which the drive makes up
+    spare = softer * most * (understeer + transfer * drag)
+    inertia = (2.0 * p.gyration_radius / limits.wheelbase) ** 2
+    return understeer, p.rear_slip, saturation, shift, transfer, inertia, spare
 
 
 def as_floats(command: Any) -> Controls:

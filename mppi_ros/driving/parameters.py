@@ -126,6 +126,34 @@ class PredictionParameters:
         0.0, 'commands below this turning rate have no effect (not ackermann)', unit='rad/s',
         low=0.0, high=2.0,
     )
+    characteristic_speed: float = parameter(
+        0.0,
+        'speed at which a car turns half as much as its wheels are steered, as its tyres slip '
+        '(ackermann); 0: they do not slip',
+        unit='m/s', low=0.0, high=1000.0,
+    )
+    rear_slip: float = parameter(
+        0.0, 'slip angle of the rear tyres of a car per lateral acceleration (ackermann)',
+        unit='rad s²/m', low=0.0, high=1.0,
+    )
+    tyre_grip: float = parameter(
+        0.0,
+        'lateral acceleration that the tyres of a car approach as their slip grows (ackermann); '
+        '0: proportional to the slip',
+        unit='m/s²', low=0.0, high=100.0,
+    )
+    com_height: float = parameter(
+        0.0,
+        'height of the centre of mass of a car, by which braking shifts the load to the front '
+        'tyres (ackermann)',
+        unit='m', low=0.0, high=5.0,
+    )
+    gyration_radius: float = parameter(
+        0.0,
+        'radius of gyration of a car about its vertical axis, by which its turning rate follows '
+        'the forces of the tyres late (ackermann)',
+        unit='m', low=0.0, high=20.0,
+    )
 
     @property
     def first_delay(self) -> float:

@@ -24,6 +24,8 @@ from mppi_ros.driving.motion_models import (
     forward_share,
     ground_speed,
     integrate,
+    integrate_rolling,
+    integrate_slipping,
     limit_forward_speed,
     limit_lateral_speed,
     limit_turning_rate,
@@ -169,6 +171,23 @@ def _move_two(model: Any, acts: Any, body: Any) -> None:
         )
 
 
+def _move_car(model: Any, acts: Any, body: Any) -> None:
+    first, second, _ = acts
+    x, y, c, s, v, w, vy, curvature = body
+    if model.understeer > np.float32(0.0):
+        for j in range(BLOCK):
+            state = x[j], y[j], c[j], s[j], v[j], w[j], vy[j], curvature[j]
+            x[j], y[j], c[j], s[j], v[j], w[j], vy[j], curvature[j] = integrate_slipping(
+                state, (first[j], second[j]), model
+            )
+        return
+    for j in range(BLOCK):
+        state = x[j], y[j], c[j], s[j], v[j], w[j], vy[j], curvature[j]
+        x[j], y[j], c[j], s[j], v[j], w[j], vy[j], curvature[j] = integrate_rolling(
+            state, (first[j], second[j]), model
+        )
+
+
 def _move_three(model: Any, acts: Any, body: Any) -> None:
     first, second, third = acts
     x, y, c, s, v, w, vy, curvature = body
@@ -273,6 +292,8 @@ def _command(
 
 @overload_by_type(move)
 def _move(model: Any, acts: Any, body: Any) -> Any:
+    if model.instance_class is Ackermann:
+        return _move_car
     return _move_two if model.instance_class.controls() == 2 else _move_three
 
 

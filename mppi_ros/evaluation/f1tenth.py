@@ -15,7 +15,7 @@ from mppi_ros.files import reading
 from mppi_ros.parameters.errors import InputError
 from mppi_ros.simulation.world import World
 
-ROBOT = 'f1tenth_racing'
+ROBOT, ROBOT_WITH_TYRES = 'f1tenth_racing', 'f1tenth_racing_tyres'
 LAPS = 2  # flying laps
 COURSE_SPACING = 0.1  # [m]
 GRIP_SHARE = 0.9  # lateral acceleration limit of the car relative to the grip of the tyres
@@ -37,7 +37,8 @@ def f1tenth(request: Request) -> Iterator[Case]:
         course = _course(files[name])
         lap_time, grip, limits = _raceline(folder / f'{name}_raceline.csv')
         limits['limits.ay_max'] = round(GRIP_SHARE * grip, 3)
-        configuration = request.configuration(ROBOT, limits)
+        slips = request.physics.kind == 'single_track'
+        configuration = request.configuration(ROBOT_WITH_TYRES if slips else ROBOT, limits)
         for plant in request.plants or ('nominal',):
             for run in range(request.runs):
                 yield Case(

@@ -31,6 +31,9 @@ from mppi_ros.driving.motion_models import (
     with_wheel_angle,
 )
 from mppi_ros.driving.parameters import Limits, PredictionParameters
+from mppi_ros.simulation.physics import PhysicsParameters
+from mppi_ros.simulation.plant import IDEAL
+from mppi_ros.simulation.single_track import SingleTrackPlant
 
 DT = 0.05
 LIMITS = Limits()
@@ -398,6 +401,11 @@ PLANTS = {
     'late driving': PredictionParameters(
         delay_linear=0.3, delay_angular=0.05, dead_band_linear=0.21, dead_band_angular=0.3
     ),
+    'slipping tyres': PredictionParameters(
+        delay_linear=0.1, delay_angular=0.05, characteristic_speed=0.5, rear_slip=0.5,
+        tyre_grip=0.9, com_height=0.1, gyration_radius=0.12,
+    ),
+    'understeer only': PredictionParameters(characteristic_speed=0.5, tyre_grip=0.9),
 }
 
 
@@ -481,6 +489,94 @@ def test_a_car_turns_no_more_than_its_tyres_hold_however_its_wheels_are_turned(v
     states = trajectory(held, state, Ackermann.of(limits, NO_LAG, DT))
     expected = math.copysign(min(abs(curvature) * v, grip / v), curvature)
     assert states[1:, 4] == pytest.approx(expected, rel=1e-4, abs=1e-5)
+
+
+TYRES = PredictionParameters(
+    lag_linear=0.1, lag_angular=0.1, characteristic_speed=10.7, rear_slip=0.02, tyre_grip=12.0,
+    com_height=0.074, gyration_radius=0.112)
+RACING = Limits(
+    vx_max=8.0, vx_min=-1.0, wz_max=7.0, ax_max=3.3, ax_min=-5.2, ay_max=9.0,
+    turning_radius_min=0.742)
+
+
+@pytest.mark.parametrize('slip', [0.0, 0.02])
+@given(v=st.floats(0.5, 9.0), curvature=st.floats(-0.1, 0.1), characteristic=st.floats(5.0, 50.0))
+def test_a_car_turns_half_as_much_at_its_characteristic_speed(slip, v, curvature, characteristic):
+    tyres = replace(NO_LAG, characteristic_speed=characteristic, rear_slip=slip)
+    limits = replace(RACING, vx_max=9.0, ay_max=50.0)
+    model = Ackermann.of(limits, tyres, DT)
+    expected = v * curvature / (1.0 + (v / characteristic) ** 2)
+    command = np.float32([[v, curvature]])
+    state = REST._replace(v=v, w=expected, vy=-slip * v**2 * expected, curvature=curvature)
+    for _ in range(100):  # slip takes speed, which the drive keeps here
+        state = MotionState(*trajectory(command, state._replace(v=v), model)[-1])
+    assert state.w == pytest.approx(expected, rel=0.03, abs=1e-4)
+    assert state.vy == pytest.approx(-slip * v**2 * expected, rel=0.06, abs=1e-3)
+
+
+def test_tyres_without_a_characteristic_speed_change_no_bit():
+    off = replace(TYRES, characteristic_speed=0.0)
+    plain = PredictionParameters(lag_linear=0.1, lag_angular=0.1)
+    models = [Ackermann.of(RACING, each, DT) for each in (off, plain)]
+    sequence = np.random.default_rng(0).normal([5.0, 0.0], [3.0, 0.5], (60, 2)).astype(np.float32)
+    sequences = [sequence.copy(), sequence.copy()]
+    for each, model in zip(sequences, models, strict=True):
+        limit(each, (0.0, 0.0), model)
+    assert models[0] == models[1]
+    assert models[0][-7:] == (0.0,) * 7
+    np.testing.assert_array_equal(*sequences)
+    state = REST._replace(v=5.0, w=1.0, curvature=0.2)
+    np.testing.assert_array_equal(*(trajectory(sequences[0], state, model) for model in models))
+
+
+def test_slip_predicts_a_single_track_car_in_a_bend_that_a_rolling_car_misses():
+    ideal = replace(IDEAL, lag_linear=0.1, lag_angular=0.1, motion_model='ackermann',
+                    limits=RACING)
+    car = SingleTrackPlant(PhysicsParameters('single_track', 'f1tenth'), ideal, (0.0, 0.0, 0.0))
+    car.twist[0] = 6.0
+    t = 0.04 * np.arange(30)
+    speed = np.clip(6.0 - 3.0 * np.maximum(t - 0.4, 0.0), 4.5, 6.0)
+    sequence = np.column_stack([speed, 0.25 * np.sin(2.5 * t)]).astype(np.float32)
+    for n, (v, curvature) in enumerate(sequence.tolist()):
+        car.command(Command(v, 0.0, v * curvature), 0.04 * n)
+        car.advance(0.04)
+    start, off = REST._replace(v=6.0), replace(TYRES, characteristic_speed=0.0)
+    slips, rolls = (
+        trajectory(sequence, start, Ackermann.of(RACING, each, 0.04))[-1] for each in (TYRES, off)
+    )
+    assert math.dist(slips[:2], car.pose[:2]) < 0.15
+    assert abs(slips[2] - car.pose[2]) < 0.15
+    assert math.dist(rolls[:2], car.pose[:2]) > 0.5
+
+
+def test_curvature_of_a_slipping_car_stays_within_what_its_tyres_hold():
+    model = Ackermann.of(RACING, TYRES, DT, float)
+    _, held = apply_limits((8.0, 1.0), (8.0, 0.5), model)
+    rolling = Ackermann.of(RACING, replace(TYRES, characteristic_speed=0.0), DT, float)
+    assert apply_limits((8.0, 1.0), (8.0, 0.5), rolling)[1] == pytest.approx(9.0 / 64.0)
+    assert held == pytest.approx(9.0 / 64.0 + model.spare)
+    assert rolling.curvature((8.0, held)) == held
+    assert model.curvature((8.0, held)) == pytest.approx(9.0 / 64.0)
+    assert model.curvature((8.0, 0.1)) == pytest.approx(0.1 / (1.0 + (8.0 / 10.7) ** 2))
+
+
+@given(v=st.floats(-1.0, 20.0), w=st.floats(-5.0, 5.0), vy=st.floats(-5.0, 5.0),
+       braked=st.floats(-5.0, 20.0), curvature=st.floats(-1.3, 1.3))
+def test_a_car_that_skids_stays_finite(v, w, vy, braked, curvature):
+    model = Ackermann.of(replace(RACING, vx_max=20.0), TYRES, DT)
+    sequence = np.tile(np.float32([braked, curvature]), (60, 1))
+    limit(sequence, (v, curvature), model)
+    states = trajectory(sequence, REST._replace(v=v, w=w, vy=vy, curvature=curvature), model)
+    assert np.isfinite(states).all()
+    assert np.abs(states[-1, 3:6]).max() < 100.0
+
+
+def test_slip_of_a_car_that_oversteers_grows_at_most_twofold_in_a_step():
+    unstable = replace(TYRES, com_height=0.5, tyre_grip=0.0, gyration_radius=0.0)
+    model = Ackermann.of(replace(RACING, vx_max=20.0), unstable, 0.1)
+    state = REST._replace(v=20.0, vy=0.1)
+    slides = trajectory(np.float32([[0.0, 0.0]]), state, model)[1, 5]
+    assert 0.1 < slides <= 0.2 + 1e-6
 
 
 @given(v=st.floats(0.0, 9.0))

@@ -175,6 +175,14 @@ SCENES = {
                          (1.9, 0.3), motion_model='ackermann',
                          limits=Limits(vx_max=2.0, wz_max=1.5, ax_max=2.0, ax_min=-3.0,
                                        ay_max=0.9, steering_rate=0.6)),
+    'car whose tyres slip': Scene(
+        cluttered(14), bend(), MotionState(2.0, 3.0, 0.3, 1.8, 0.7, -0.1, 0.5), (1.9, 0.3),
+        motion_model='ackermann',
+        limits=Limits(vx_max=2.0, wz_max=1.5, ax_max=2.0, ax_min=-3.0, ay_max=2.0),
+        prediction=PredictionParameters(
+            delay_linear=0.05, delay_angular=0.15, characteristic_speed=2.5, rear_slip=0.1,
+            tyre_grip=2.5, com_height=0.05, gyration_radius=0.1),
+        pending=((0.5, 0.7), (0.4, 0.1))),
     'car steered late': Scene(cluttered(15), bend(),
                               MotionState(2.2, 3.0, 0.3, 0.4, 0.2, 0.0, 0.5),
                               (0.2, 0.4), motion_model='ackermann', progress=0.21,
@@ -270,6 +278,7 @@ def reference(scene, controls):
     doubtful = np.zeros(count, bool)
     for t in range(controls.shape[1]):
         x, y, yaw, v, vy, w = motion[:, t]
+        vy = vy * (scene.motion_model == 'omni')  # the speed of a car is that of its wheels
         doubtful |= (sure_by[t] < 1e-6) & (t > 0)
 
         clearance = np.full(count, np.inf)

@@ -15,48 +15,54 @@ from mppi_ros.evaluation.request import Request
 from mppi_ros.evaluation.suites import cases_of
 from mppi_ros.parameters.declaration import replace
 from mppi_ros.parameters.errors import InputError
+from mppi_ros.simulation.physics import PhysicsParameters
 
 RADIUS, STRAIGHT, SPEED = 8.0, 25.0, 7.0
 AROUND = 2.0 * (STRAIGHT + math.pi * RADIUS)
 CELL = 0.1
 
 
-def oval(aside, arcs):
+def oval(aside, arcs, radius=RADIUS):
     """Return x, y of an oval, driven counter-clockwise, `aside` [m] to its left."""
-    points = []
-    for arc in np.asarray(arcs) % AROUND:
-        half, arc = divmod(arc, AROUND / 2.0)
+    points, around = [], 2.0 * (STRAIGHT + math.pi * radius)
+    for arc in np.asarray(arcs) % around:
+        half, arc = divmod(arc, around / 2.0)
         if arc < STRAIGHT:
-            x, y = arc - STRAIGHT / 2.0, aside - RADIUS
+            x, y = arc - STRAIGHT / 2.0, aside - radius
         else:
-            turn = (arc - STRAIGHT) / RADIUS
-            x = STRAIGHT / 2.0 + (RADIUS - aside) * math.sin(turn)
-            y = -(RADIUS - aside) * math.cos(turn)
+            turn = (arc - STRAIGHT) / radius
+            x = STRAIGHT / 2.0 + (radius - aside) * math.sin(turn)
+            y = -(radius - aside) * math.cos(turn)
         points.append((x, y) if half == 0.0 else (-x, -y))
     return np.array(points)
 
 
 @pytest.fixture
 def tracks(tmp_path):
-    """Write one track, 2.4 m wide, in the form of f1tenth_racetracks."""
+    return write_oval(tmp_path, RADIUS, SPEED)
+
+
+def write_oval(tmp_path, radius, top_speed):
+    """Write one track, 2.4 m wide, in the form of f1tenth_racetracks; return its folder."""
     folder = tmp_path / 'tracks' / 'Oval'
     folder.mkdir(parents=True)
-    arcs = np.arange(0.0, AROUND, 0.4)
-    centre = oval(0.0, arcs)
+    around = 2.0 * (STRAIGHT + math.pi * radius)
+    arcs = np.arange(0.0, around, 0.4)
+    centre = oval(0.0, arcs, radius)
     np.savetxt(folder / 'Oval_centerline.csv', np.hstack([centre, np.full((len(arcs), 2), 1.2)]),
                delimiter=', ', header='x_m, y_m, w_tr_right_m, w_tr_left_m')
-    curvature = np.where(arcs % (AROUND / 2.0) < STRAIGHT, 0.0, 1.0 / RADIUS)
-    speed = np.full(len(arcs) + 1, SPEED)
+    curvature = np.where(arcs % (around / 2.0) < STRAIGHT, 0.0, 1.0 / radius)
+    speed = np.full(len(arcs) + 1, top_speed)
     line = np.column_stack([
-        np.append(arcs, AROUND), *np.vstack([centre, centre[:1]]).T, np.zeros(len(speed)),
+        np.append(arcs, around), *np.vstack([centre, centre[:1]]).T, np.zeros(len(speed)),
         np.append(curvature, 0.0), speed, np.linspace(-5.0, 3.0, len(speed)),
     ])
     np.savetxt(folder / 'Oval_raceline.csv', line, delimiter=';', header='s_m; x_m; y_m; ...')
-    side = 2 * (RADIUS + 3.0)
+    side = 2 * (radius + 3.0)
     width, height = round((STRAIGHT + side) / CELL), round(side / CELL)
     grey = np.full((height, width), 255, np.uint8)
     for aside in (-1.2, 1.2):
-        x, y = oval(aside, np.arange(0.0, AROUND, 0.02)).T
+        x, y = oval(aside, np.arange(0.0, around, 0.02), radius).T
         column = ((x + width * CELL / 2) / CELL).astype(int)
         grey[height - 1 - ((y + side / 2) / CELL).astype(int), column] = 0
     Image.fromarray(grey).save(folder / 'Oval_map.png')
@@ -112,6 +118,20 @@ def test_a_car_drives_two_flying_laps_without_contact_and_they_are_timed(tracks)
     assert held <= case.grip + 1e-6
     assert np.all(np.diff(trace.statistics['progress'][:-1]) > -0.2)
     assert np.all(np.diff(trace.statistics['progress'][:-1]) < 0.5)
+
+
+def test_a_car_whose_tyres_slip_races_with_their_model_and_is_lost_without_it(tmp_path):
+    tracks = write_oval(tmp_path, radius=6.7, top_speed=8.0)
+    slips, results = PhysicsParameters('single_track', 'f1tenth'), []
+    for changes in ({}, {'prediction.characteristic_speed': 0.0}):
+        (case,) = cases_of('f1tenth', Request(data=tracks, physics=slips))
+        quick = replace(case.configuration, {'samples': 1000, **changes})
+        results.append(dataclasses.replace(case, configuration=quick).run()[0])
+    known, unknown = results
+    assert known['passed']
+    assert known['min_clearance_m'] > 0.2
+    assert known['score'] > 0.9
+    assert unknown['collision']
 
 
 @pytest.mark.parametrize(

@@ -246,7 +246,7 @@ def test_unknown_robots_are_named():
 @pytest.mark.parametrize(('name', 'model'), [
     ('jackal', 'jackal'), ('husky', 'husky'), ('turtlebot4', 'turtlebot4'),
     ('turtlebot3', 'turtlebot3'), ('rosbot_mecanum', 'rosbot_mecanum'), ('f1tenth', 'f1tenth'),
-    ('f1tenth_racing', 'f1tenth'), ('', 'turtlebot2')])
+    ('f1tenth_racing', 'f1tenth'), ('f1tenth_racing_tyres', 'f1tenth'), ('', 'turtlebot2')])
 def test_each_robot_has_the_model_that_resembles_it(name, model):
     configuration = read_robot(name) if name else ControllerParameters()
     assert model_of(configuration) == model
