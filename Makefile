@@ -18,7 +18,7 @@ EXECUTABLES := mppi_controller kinematic_simulator path_planner cmd_vel_watchdog
 WITH_ROS := .ci/with_ros $(VENV) "$(ROS_SETUP)"
 comma := ,
 
-.PHONY: env demo quick test tests test-oldest test-dashboard faults soak docs lint clean
+.PHONY: env demo quick test tests test-oldest test-arm64 test-dashboard faults soak docs lint clean
 
 env: $(STAMP)
 
@@ -92,6 +92,12 @@ test-oldest:
 	NUMBA_CACHE_DIR=$(CURDIR)/.venv-oldest/kernels \
 	    $(MAKE) --no-print-directory tests VENV=$(CURDIR)/.venv-oldest CONSTRAINTS=.ci/oldest.txt
 
+# On an emulated ARM64 processor, which takes hours; needs root and tools of Debian: see .ci/arm64.
+test-arm64: env
+	.ci/arm64 $(BIN)/python $(CURDIR)/.venv-arm64 $(if $(DATA),--data $(DATA)) \
+	    $(if $(JOBS),-n $(JOBS) --dist loadfile) \
+	    $(or $(TESTS),test/mppi test/driving test/control test/simulation)
+
 # Every fault in every state of driving, 10⁶ random inputs: half an hour. Uses atheris if a
 # wheel is available.
 faults: env
@@ -113,4 +119,4 @@ lint: env
 	$(BIN)/lint-imports --no-logo
 
 clean:
-	rm -rf .venv .venv-kilted .venv-oldest build install log .mypy_cache .ruff_cache .pytest_cache *.egg-info
+	rm -rf .venv .venv-kilted .venv-oldest .venv-arm64 build install log .mypy_cache .ruff_cache .pytest_cache *.egg-info
