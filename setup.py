@@ -66,8 +66,8 @@ setup(
         'tune': ['optuna>=5,<6', 'cmaes', 'jinja2', 'matplotlib', 'rich'],
         # Rigid bodies and slipping tyres of `mppi_evaluate --physics`.
         'physics': ['mujoco>=3.2', 'commonroad-vehicle-models>=3'],
-        # The pytest plugin of launch_testing (Jazzy) does not load into pytest 9. From 6.131 on, the
-        # examples of Hypothesis depend on the modules that are loaded, so on the order of tests.
+        # The pytest plugin of launch_testing (Jazzy) does not load into pytest 9. The examples of
+        # newer versions of Hypothesis depend on the modules loaded, so on the order of tests.
         'dev': ['pytest>=7.4,<9', 'pytest-timeout', 'pytest-xdist', 'hypothesis<6.131', 'ruff',
                 'mypy', 'import-linter', 'types-PyYAML'],
         'tbb': ['tbb; platform_machine == "x86_64"'],

@@ -120,9 +120,11 @@ class Optimization:
         cooling = c.recovery.cooling if recovery else 1.0
         if recovery == SEARCH_WIDER != before:
             sampler.mean[:] = cheapest_constant(objective, scene.step, len(sampler.mean))
+        # Among moving obstacles the last commands, which smoothing includes, are soon outdated.
         step = sampler.step(
-            objective, cooling, WIDE_SIGMA_SCALE if recovery == SEARCH_WIDER else 1.0
-        )
+            objective, cooling, WIDE_SIGMA_SCALE if recovery == SEARCH_WIDER else 1.0,
+            smooth=not objective.has_moving_obstacles,
+        )  # fmt: skip
         statistics.samples = float(sampler.sample_count)
         statistics.smoothed_objective = step.smoothed_objective
         statistics.ess, statistics.temperature = step.ess, step.temperature

@@ -31,10 +31,11 @@ NODE_NAME = 'mppi_controller'
 ROS_PARAMETERS = ('start_type_description_service', 'qos_overrides.')  # from `ros2 param dump`
 MAX_TURN_PER_STEP = 1.5  # [rad]
 # Defaults for a robot that differ from those of the optimiser alone: correlated noise explores
-# farther, antithetic pairs halve the draws, and a smaller step averages over ticks.
+# farther, antithetic pairs halve the draws, a smaller step averages over ticks, and a filter
+# removes the noise of a step that few samples determine.
 SAMPLING = {
-    'alpha': 0.5, 'ess_share': 0.02, 'noise.correlation_time': 2.5, 'noise.smoothing_time': 0.14,
-    'noise.antithetic': True,
+    'alpha': 0.5, 'ess_share': 0.01, 'noise.correlation_time': 2.5, 'noise.smoothing_time': 0.14,
+    'noise.antithetic': True, 'smoothing': True,
 }  # fmt: skip
 MIN_HORIZON_TURN = 0.5 * math.pi  # [rad] that the horizon must cover
 

@@ -53,7 +53,8 @@ def _moved(entry: Entry, amount: float, *, plus: bool) -> Value:
 
 
 PRESETS = (
-    Preset('restless', 'gives jerky commands on straight segments', {'smoothing': True}),
+    Preset('restless', 'gives jerky commands on straight segments',
+           {'alpha': 0.3, 'ess_share': 0.02}),
     Preset('slow to react', 'reacts slowly to new obstacles', {'alpha': 0.8}),
     Preset('overshoots the goal', 'overshoots the goal',
            {'critics.goal_stop.speed_per_metre': 1.0}),

@@ -421,6 +421,11 @@ class DrivingObjective:
         )  # fmt: skip
 
     @property
+    def has_moving_obstacles(self) -> bool:
+        """Return whether a moving obstacle is within reach, as of the last `prepare`."""
+        return len(self._moving_obstacles) > 0
+
+    @property
     def _block(self) -> Any:
         return compiled_block(self._motion_model)
 

@@ -196,12 +196,14 @@ class Optimizer:
         objective: BlockObjective | CostFunction,
         ess_scale: float = 1.0,
         extra_sigma_scale: float = 1.0,
+        smooth: bool = True,
     ) -> IterationStatistics:
         """
         Run the configured number of iterations on f and return the statistics of the last.
 
         The target effective sample size, or a fixed λ, is multiplied by `ess_scale`, and the
-        standard deviations in Σ by `extra_sigma_scale`.
+        standard deviations in Σ by `extra_sigma_scale`. `smooth` False leaves out the smoothing
+        of the parameters in this step.
 
         Raises
         ------
@@ -232,7 +234,7 @@ class Optimizer:
             if self.deadline < math.inf and self.clock() > self.deadline:
                 break
             result = self._iterate(objective, blocks, ess_scale)
-        if self.parameters.smoothing and result.valid:
+        if smooth and self.parameters.smoothing and result.valid:
             self.mean[:] = smoothed(self._plan)
             self._project(objective)
         return result

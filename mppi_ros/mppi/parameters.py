@@ -89,7 +89,8 @@ class MppiParameters:
     smoothing: bool = parameter(
         False,
         'smooth the mean over time after each solve with a Savitzky-Golay filter of nine points, '
-        'which includes the last commands: much smoother, slightly slower to react',
+        'which includes the last commands: much smoother, slightly slower to react; robots leave '
+        'it out while a moving obstacle is within reach',
     )
     seed: int = parameter(0, 'seed of the noise', low=0, high=2**31 - 1)
     threads: int = parameter(

@@ -4,7 +4,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from plain_robot import QUICK, room
+from plain_robot import QUICK, PlainRobot, room
 import pytest
 
 from mppi_ros.control.controller import Controller
@@ -87,3 +87,22 @@ def test_invalid_obstacles_are_refused_by_name(controller, stamp, obstacles, ids
     with pytest.raises(InputError, match=words):
         controller.set_obstacles(stamp, obstacles, ids)
     assert not len(controller._costmaps.moving_obstacles(1.0))
+
+
+def commands_beside_a_walker(y, smoothing):
+    """Return the commands of a robot at the origin that a walker at (1.5, y) [m] approaches."""
+    configuration = declaration.replace(QUICK, {'smoothing': smoothing})
+    robot = PlainRobot(Controller(configuration, 1))
+    robot.controller.set_costmap(robot.now, room())
+    robot.controller.set_goal(robot.now, 4.0, 0.0, 0.0)
+    for _ in range(10):
+        walker = DynamicObstacle(robot.now, 1.5, y, 0.0, -0.4, 0.3)
+        robot.controller.set_obstacles(robot.now, [walker], [7])
+        robot.tick()
+    return [tick.command for tick in robot.ticks]
+
+
+@pytest.mark.parametrize(('y', 'smoothed'), [(0.5, False), (30.0, True)])
+def test_commands_are_smoothed_without_a_moving_obstacle_within_reach_only(y, smoothed):
+    plain, filtered = (commands_beside_a_walker(y, smoothing) for smoothing in (False, True))
+    assert (plain != filtered) == smoothed

@@ -41,13 +41,14 @@ def changes_of(made: PlainRobot, axis: str, seconds: float):
 @pytest.mark.parametrize('rate', RATES)
 @pytest.mark.parametrize('time_step', STEPS)
 def test_commands_reach_every_limit_of_acceleration_and_keep_it(rate, time_step):
-    ahead = robot(rate, time_step)
+    sharp = {'smoothing': False}  # the filter rounds the beginning and the end of a ramp
+    ahead = robot(rate, time_step, sharp)
     up = changes_of(ahead, 'vx', 1.0)
     assert up[1:].mean() == pytest.approx(0.5, rel=0.02)
     ahead.controller.clear_plan()
     down = changes_of(ahead, 'vx', 0.4)
     assert down.mean() == pytest.approx(-0.8, rel=1e-6)
-    around = robot(rate, time_step, yaw=0.9 * math.pi)
+    around = robot(rate, time_step, sharp, yaw=0.9 * math.pi)
     turning = np.abs(changes_of(around, 'wz', 0.8))
     assert turning.max() == pytest.approx(1.0, rel=1e-6)
     if rate > 5.0:  # four ticks are few: what alpha takes of them binds, not the limit

@@ -92,7 +92,8 @@ def held(changes, seconds=3.0):
 
 
 def test_without_progress_the_robot_says_so_and_fewer_samples_decide():
-    ticks = held({'recovery.stuck_timeout': 1.5, 'recovery.cooling': 0.25})
+    ticks = held(
+        {'recovery.stuck_timeout': 1.5, 'recovery.cooling': 0.25, 'ess_share': 0.05})
     before, after = ticks[20], ticks[-1]
     assert (before.state, before.reason) == (ControllerState.DRIVING, '')
     assert (after.state, after.reason) == (
