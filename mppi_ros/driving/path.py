@@ -24,6 +24,7 @@ PROJECTION_WINDOW = (
 )
 MIN_LENGTH = 1e-3  # [m] a shorter path is a single point
 MAX_SECTIONS = 100  # more changes of direction than any plan has
+EQUALLY_NEAR = 0.05  # [m] difference of distances to two branches that counts as none
 MERGE_TURN = math.radians(45.0)  # [rad] maximum bend where a robot joins the path
 
 
@@ -138,7 +139,8 @@ class ReferencePath:
 
         Only the path within PROJECTION_WINDOW of `hint` is searched, so that progress never jumps
         to another branch of a U-turn or across a crossing. Without a hint the whole path is
-        searched and the first of equally near branches is taken.
+        searched and the first of branches is taken whose distances differ by EQUALLY_NEAR at most,
+        such as the begin of a round trip.
 
         Parameters
         ----------
@@ -166,7 +168,12 @@ class ReferencePath:
         along = (offset * edge).sum(1) / np.maximum((edge * edge).sum(1), 1e-12)
         along = np.clip(along, 0.0, 1.0)
         distance = np.hypot(*(offset - along[:, None] * edge).T)
-        nearest = int(np.argmin(distance))
+        begin, end = 0, len(distance)
+        if hint is None:  # the first of equally near branches
+            near = distance <= distance.min() + EQUALLY_NEAR
+            begin = int(np.argmax(near))
+            end = begin + int(np.argmin(near[begin:])) if not near[begin:].all() else end
+        nearest = begin + int(np.argmin(distance[begin:end]))
         side = edge[nearest, 0] * offset[nearest, 1] - edge[nearest, 1] * offset[nearest, 0]
         arc = self.arc[first + nearest] + along[nearest] * self.arc[1]
         return float(arc), math.copysign(float(distance[nearest]), side)

@@ -313,7 +313,7 @@ def test_broken_clock_brakes(now):
 
 def test_mistake_in_the_program_brakes_with_its_name(monkeypatch):
     robot = driving()
-    monkeypatch.setattr(robot.controller._sampler, 'step', lambda *_: 1 / 0)
+    monkeypatch.setattr(robot.controller._sampler, 'step', lambda *_, **__: 1 / 0)
     ticks = until_rest(robot)
     assert ticks[0].reason == 'ZeroDivisionError: division by zero: braking'
     assert ticks[-1].state is ControllerState.STOPPED
@@ -326,8 +326,8 @@ def test_command_that_is_not_finite_is_never_sent(monkeypatch):
     sampler = robot.controller._sampler
     step = sampler.step
 
-    def broken(*arguments):
-        result = step(*arguments)
+    def broken(*arguments, **options):
+        result = step(*arguments, **options)
         sampler.mean[:] = np.nan
         return result
 

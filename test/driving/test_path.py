@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from mppi_ros.driving.path import MAX_LENGTH, ReferencePath, sections
+from mppi_ros.driving.path import EQUALLY_NEAR, MAX_LENGTH, ReferencePath, sections
 from mppi_ros.parameters.errors import InputError
 
 
@@ -73,8 +73,10 @@ def test_projection_equals_the_nearest_point_of_a_fine_sampling():
     fine = np.linspace(0.0, path.length, 20001)
     curve = np.stack([np.interp(fine, path.arc, axis) for axis in path.points.T], axis=1)
     for x, y in rng.normal(size=(50, 2)) * 3.0:
-        arc, cross_track = path.project(x, y)
-        nearest = np.hypot(*(curve - [x, y]).T).min()
+        away = np.hypot(*(curve - [x, y]).T)
+        nearest = away.min()
+        assert nearest - 1e-3 < abs(path.project(x, y)[1]) < nearest + EQUALLY_NEAR + 1e-3
+        arc, cross_track = path.project(x, y, hint=fine[np.argmin(away)])
         assert abs(cross_track) == pytest.approx(nearest, abs=1e-3)
         on_path = [np.interp(arc, path.arc, axis) for axis in path.points.T]
         assert math.dist(on_path, (x, y)) == pytest.approx(nearest, abs=1e-3)
@@ -112,6 +114,16 @@ def test_progress_stays_on_its_branch_of_a_crossing():
         x, y = (np.interp(arc, path.arc, axis) for axis in path.points.T)
         progress, _ = path.project(x, y, hint=progress)
         assert progress == pytest.approx(arc, abs=0.05)
+
+
+@pytest.mark.parametrize('gap', [0.0, 1e-12, 0.04])
+def test_without_a_hint_a_robot_beside_the_start_of_a_round_trip_is_at_its_start(gap):
+    """The end of the round trip is nearer to the robot by `gap` [m]."""
+    path = ReferencePath.from_poses([
+        (0.0, 0.0), (0.0, 1.0), (-2.0, 1.0), (-2.0, -gap), (0.0, -gap)])
+    for x in (0.0, 0.2):
+        assert path.project(x, -0.5)[0] == 0.0
+        assert path.project(x, -0.5, hint=path.length)[0] == pytest.approx(path.length)
 
 
 def test_without_a_hint_a_closed_course_starts_at_its_start():

@@ -19,7 +19,7 @@ from mppi_ros.parameters.declaration import flatten, replace
 def drives():
     """Drive straight, to the end and cut off: parameters, what is told, result."""
     case, = cases_of('scenarios', Request(only=('straight_full_speed',), plants=('nominal',)))
-    quick = replace(case.configuration, {'samples': 128})
+    quick = replace(case.configuration, {'samples': 128, 'ess_share': 0.05})
     drives = {}
     for name, timeout in (('whole', 60.0), ('cut', 2.0)):
         drives[name] = (quick, *dataclasses.replace(

@@ -294,8 +294,8 @@ def poisoned(loop: Loop) -> None:
     sampler = loop.controller._sampler
     step = type(sampler).step
 
-    def spoil(*arguments):
-        result = step(sampler, *arguments)
+    def spoil(*arguments, **options):
+        result = step(sampler, *arguments, **options)
         sampler.mean[:] = math.nan
         return result
 
@@ -536,7 +536,7 @@ FAULTS: dict[str, Case] = {
     'tick late by 1 s': once(pause(1.0), R.TICK_LATE, R.ODOMETRY_OLD),
     'tick late by 10 s': once(pause(10.0), R.TICK_LATE, R.ODOMETRY_OLD),
     # the program itself
-    'optimiser raises': Case(broken('step', lambda *_: 1 / 0), {R.INTERNAL_ERROR}, end=mend),
+    'optimiser raises': Case(broken('step', lambda *_, **__: 1 / 0), {R.INTERNAL_ERROR}, end=mend),
     'optimiser gives NaN': Case(poisoned, {R.NO_FINITE_PLAN}, end=mend),
     **{
         f'caller says {code.value}': Case(complain(code), {code})
