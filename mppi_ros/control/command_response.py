@@ -46,7 +46,7 @@ def car_response(
     Return the state that the commands of the last SLIP_MEMORY give a car at a time.
 
     After this time neither the slip of the tyres nor the angle of the wheels depends on what it
-    was before. The pose is relative to that at its begin.
+    was before. The pose is relative to that at the start of this time.
 
     Parameters
     ----------

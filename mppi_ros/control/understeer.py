@@ -18,7 +18,7 @@ import numpy as np
 
 LOW_PASS = 0.1  # [s]
 MAX_GAP = 0.5  # [s] between measurements, after which the filters restart
-SETTLING_TIME = 0.3  # [s] from the begin of a bend that counts
+SETTLING_TIME = 0.3  # [s] from the start of a bend that counts
 MIN_GRIP_SHARE, MAX_GRIP_SHARE = 0.05, 0.5  # expected lateral acceleration of bends that count
 MEMORY = 20.0  # [s] of bends
 MIN_TIME = 2.0  # [s] of bends before an estimate

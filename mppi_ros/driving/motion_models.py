@@ -869,7 +869,7 @@ def _response(prediction: PredictionParameters, dt: float) -> tuple[float, ...]:
 
 
 def _tyres(limits: Limits, prediction: PredictionParameters) -> tuple[float, ...]:
-    """Return understeer, slip, saturation, shift, transfer and spare of a car."""
+    """Return understeer, slip, saturation, shift, transfer, inertia and spare of a car."""
     p, most = prediction, limits.ay_max
     if p.characteristic_speed <= 0.0:
         return (0.0,) * 7

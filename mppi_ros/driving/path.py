@@ -140,7 +140,7 @@ class ReferencePath:
         Only the path within PROJECTION_WINDOW of `hint` is searched, so that progress never jumps
         to another branch of a U-turn or across a crossing. Without a hint the whole path is
         searched and the first of branches is taken whose distances differ by EQUALLY_NEAR at most,
-        such as the begin of a round trip.
+        such as the start of a round trip.
 
         Parameters
         ----------
