@@ -32,7 +32,7 @@ from mppi_ros.mppi.sequences import (
     checked_bounds,
     resampled,
     shift,
-    smoothed,
+    smoothing_matrix,
 )
 from mppi_ros.parameters.errors import InputError, ParameterError
 
@@ -166,6 +166,7 @@ class Optimizer:
         self._average: Floats = np.zeros((steps, m), np.float32)
         self._ascent: Floats = np.zeros((steps, m), np.float32)
         self._white: Floats = np.zeros((steps, m), np.float32)
+        self._smoothing = smoothing_matrix(steps)
 
     def reset(self) -> None:
         """Discard the warm start and restart the random numbers."""
@@ -235,7 +236,7 @@ class Optimizer:
                 break
             result = self._iterate(objective, blocks, ess_scale)
         if smooth and self.parameters.smoothing and result.valid:
-            self.mean[:] = smoothed(self._plan)
+            self.mean[:] = self._smoothing @ self._plan
             self._project(objective)
         return result
 

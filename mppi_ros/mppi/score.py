@@ -193,6 +193,39 @@ def _mean_over(costs: Any, best: Any) -> Any:
     return total / count if total > 0.0 else 1.0
 
 
+@inline_njit
+def _temperature(costs: Any, best: Any, wanted: Any, guess: Any) -> Any:
+    """
+    Return the λ for which the effective sample size is `wanted`, within 0.1 %.
+
+    log ESS never falls with x = log(λ/guess). The search goes away from x = 0 until the root lies
+    between two values, and then interpolates linearly (the Illinois algorithm). If no λ in
+    [1e-9, 1e12] has this effective sample size, the nearest one is returned. The result scales
+    exactly with costs and guess that are multiplied by a power of 2.
+    """
+    low, high = min(math.log(1e-9 / guess), 0.0), max(math.log(1e12 / guess), 0.0)
+    below, above = 0.0, 0.0  # log ESS − log wanted at low and high; 0 where it is not known
+    x, step, before = 0.0, 1.0, 0.0
+    for _ in range(80):
+        first, second = _moments(costs, best, np.float32(1.0 / (guess * math.exp(x))))
+        excess = math.log(first * (first / second) / wanted)
+        if abs(excess) < 1e-3 or high - low < 1e-6:
+            break
+        if excess < 0.0:
+            low, below = x, excess
+            above = 0.5 * above if before < 0.0 else above
+        else:
+            high, above = x, excess
+            below = 0.5 * below if before > 0.0 else below
+        before = excess
+        if below < 0.0 and above > 0.0:
+            x = low + (high - low) * below / (below - above)
+        else:
+            x = min(max(x - step * excess, low), high)
+            step *= 2.0
+    return guess * math.exp(x)
+
+
 @kernel
 def compute_weights(
     costs: Any, drawn: Any, lanes: Any, temperature: Any, wanted: Any, guess: Any, out: Any
@@ -201,8 +234,8 @@ def compute_weights(
     Fill out, float32[blocks, BLOCK], with the weights of costs; return (λ, ESS, best, Σ u).
 
     NaN and −inf count as +inf, and so do values beyond the first `lanes` of each `drawn` blocks.
-    With temperature 0, λ is bisected on a logarithmic scale, starting from `guess`, until the
-    effective sample size is `wanted`; with a guess of 0 from the mean cost above the best one.
+    With temperature 0, λ is that for which the effective sample size is `wanted`, searched from
+    `guess`; with a guess of 0 from the mean cost above the best one.
     """
     infinite = np.float32(np.inf)
     least = stack_row()
@@ -223,25 +256,7 @@ def compute_weights(
     chosen = float(temperature)
     if chosen == 0.0:
         first_guess = guess if guess > 0.0 else _mean_over(costs, best)
-        low, high = first_guess, first_guess
-        for _ in range(80):
-            first, second = _moments(costs, best, np.float32(1.0 / low))
-            if first * first <= wanted * second or low < 1e-9:
-                break
-            low *= 0.5
-        for _ in range(80):
-            first, second = _moments(costs, best, np.float32(1.0 / high))
-            if first * first >= wanted * second or high > 1e12:
-                break
-            high *= 2.0
-        for _ in range(10):
-            chosen = math.sqrt(low * high)
-            first, second = _moments(costs, best, np.float32(1.0 / chosen))
-            if first * first < wanted * second:
-                low = chosen
-            else:
-                high = chosen
-        chosen = math.sqrt(low * high)
+        chosen = _temperature(costs, best, wanted, first_guess)
     inverse = np.float32(1.0 / chosen)
     first, second = _moments(costs, best, inverse)
     scale = np.float32(1.0 / first)

@@ -63,15 +63,18 @@ def checked_bounds(bounds: Bounds, controls: int) -> tuple[Floats, Floats]:
     return np.where(crossed, greatest, least), greatest
 
 
-def smoothed(plan: Floats) -> Floats:
+def smoothing_matrix(steps: int) -> Floats:
     """
-    Return plan, float32[PAST + T, m], without its first PAST rows, smoothed over time.
+    Return S, float32[T, PAST + T]: S @ plan is the plan after its first PAST rows, smoothed.
 
     Each row becomes the middle of the parabola fitted to it and the four rows on either side; the
     plan is held beyond its end. See Savitzky and Golay (1964).
     """
-    rows = np.concatenate([plan, np.repeat(plan[-1:], PAST, axis=0)])
-    return np.stack([np.convolve(row, PARABOLA, 'valid') for row in rows.T], axis=1)
+    rows = np.arange(steps)
+    matrix = np.zeros((steps, PAST + steps), np.float32)
+    for offset, coefficient in enumerate(PARABOLA):
+        np.add.at(matrix, (rows, np.minimum(rows + offset, PAST + steps - 1)), coefficient)
+    return matrix
 
 
 def resampled(

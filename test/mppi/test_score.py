@@ -101,7 +101,7 @@ def test_temperature_is_chosen_so_that_the_effective_sample_size_is_the_wanted_o
     costs = random_costs(8, seed, scale)
     wanted = share * costs.size
     w, temperature, ess, _, _ = weigh(costs, wanted=wanted, guess=guess)
-    assert ess == pytest.approx(wanted, rel=0.05)
+    assert ess == pytest.approx(wanted, rel=0.0011)
     assert ess == pytest.approx(score.effective_sample_size(w.astype(np.float64)), rel=1e-4)
     expected = score.weights(costs.ravel(), temperature)
     np.testing.assert_allclose(w.ravel(), expected, rtol=1e-4, atol=1e-12)
