@@ -5,9 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 import inspect
-import math
 from pathlib import Path
 import signal
 import sys
@@ -16,6 +14,7 @@ from typing import Any
 from mppi_ros.cli import compare, identify, replay
 from mppi_ros.cli.arguments import Parser, Subparsers, add_processes, integer, listed
 from mppi_ros.cli.console import interruptible, show_table
+from mppi_ros.cli.physics_arguments import add_physics, physics_of
 from mppi_ros.evaluation import results as result_files
 from mppi_ros.evaluation.aggregate import (
     EpisodeRecord,
@@ -29,8 +28,6 @@ from mppi_ros.evaluation.people.baselines import BASELINES
 from mppi_ros.evaluation.request import Request
 from mppi_ros.evaluation.suites import SUITES, cases_of
 from mppi_ros.parameters.errors import InputError, MppiError
-from mppi_ros.simulation.mujoco_robots import FLOORS, PATCHES
-from mppi_ros.simulation.physics import FRICTIONS, KINDS, PhysicsParameters
 
 MAX_LISTED_EPISODES = 60  # of more episodes the table lists only those that failed
 OUTPUT_OPTIONS = ('json', 'replay', 'gif')  # they do not affect the results
@@ -63,7 +60,7 @@ def _evaluate(options: argparse.Namespace) -> int:
         data=options.data, only=options.only, runs=options.runs, seed=options.seed,
         plants=options.plant, robot=options.robot, params=options.params,
         baseline=getattr(options, 'baseline', ''), generated=getattr(options, 'generated', 0),
-        physics=_physics(options),
+        physics=physics_of(options),
     )
     for path in (options.json, options.replay):
         if path:
@@ -88,22 +85,6 @@ def _evaluate(options: argparse.Namespace) -> int:
             result_files.write_json(options.json, _content(options, cases, episodes, machine))
     _show(options.suite, episodes)
     return int(not (whole and all(episode['passed'] for episode in episodes)))
-
-
-def _physics(options: argparse.Namespace) -> PhysicsParameters:
-    """Return the requested physics; its options are those of rigid bodies."""
-    physics = PhysicsParameters(
-        kind=options.physics, floor=options.floor, payload=options.payload,
-        slope=math.radians(options.slope), sill=options.sill, friction=options.friction,
-        imu=options.odometry == 'imu',
-    )  # fmt: skip
-    if options.physics != 'mujoco' and replace(physics, kind='mujoco') != PhysicsParameters(
-        'mujoco'
-    ):
-        raise InputError(
-            '--floor, --payload, --slope, --sill, --friction and --odometry need --physics mujoco'
-        )
-    return physics
 
 
 def _run(
@@ -264,7 +245,7 @@ def _add_suite(commands: Subparsers, name: str, summary: str) -> None:
         '--params', type=Path, metavar='FILE',
         help='ROS parameter file that overrides the parameters of the robot',
     )
-    _add_physics(suite)
+    add_physics(suite)
     suite.add_argument('--json', type=Path, metavar='OUT', help='write the results to OUT')
     suite.add_argument(
         '--replay', type=Path, metavar='FILE',
@@ -285,42 +266,6 @@ def _add_suite(commands: Subparsers, name: str, summary: str) -> None:
             '--baseline', choices=BASELINES, default='',
             help='drive with this baseline instead of the controller',
         )
-
-
-def _add_physics(suite: Parser) -> None:
-    usual = PhysicsParameters()
-    physics = suite.add_argument_group(
-        'physics', 'options of the physics of the robot; those after --physics need mujoco'
-    )
-    physics.add_argument(
-        '--physics', choices=KINDS, default=usual.kind,
-        help='ideal wheels with delay and lag, a car with slipping tyres, or rigid bodies; '
-        'default: %(default)s',
-    )
-    physics.add_argument(
-        '--floor', choices=(*FLOORS, PATCHES), default=usual.floor,
-        help='friction of the floor; patches: squares of 1 m of all of them; default: %(default)s',
-    )
-    physics.add_argument(
-        '--payload', type=float, default=usual.payload, metavar='KG',
-        help='additional mass; default: %(default)s',
-    )
-    physics.add_argument(
-        '--slope', type=float, default=0.0, metavar='DEG',
-        help='slope of the floor, uphill along the heading of the start; default: %(default)s',
-    )
-    physics.add_argument(
-        '--sill', type=float, default=usual.sill, metavar='M',
-        help='height of a door sill across the way, 1.5 m ahead of the start',
-    )
-    physics.add_argument(
-        '--friction', choices=FRICTIONS, default=usual.friction,
-        help="Coulomb friction of tyres, or that of MuJoCo's contacts; default: %(default)s",
-    )
-    physics.add_argument(
-        '--odometry', choices=('imu', 'wheels'), default='imu',
-        help='source of the turning rate; default: %(default)s',
-    )
 
 
 if __name__ == '__main__':

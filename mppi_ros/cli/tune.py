@@ -14,6 +14,7 @@ from typing import Any
 
 from mppi_ros.cli.arguments import Parser, add_processes, integer, listed, number
 from mppi_ros.cli.console import interruptible, show_table
+from mppi_ros.cli.physics_arguments import add_physics, physics_of
 from mppi_ros.control.parameters import ControllerParameters
 from mppi_ros.evaluation import results
 from mppi_ros.evaluation.request import read_robot
@@ -78,7 +79,8 @@ def _tune(options: argparse.Namespace) -> int:
     options.output.mkdir(parents=True, exist_ok=True)
     results.check_writable(options.output / RESULT)
     search_half, held_out = halves(
-        options.robot, start, options.maps, options.drives, options.generated, options.seed
+        options.robot, start, options.maps, options.drives, options.generated, options.seed,
+        physics_of(options),
     )
     search = _open(options, start, axes, objectives, search_half)
     end = begin + 3600.0 * options.hours
@@ -134,12 +136,14 @@ def _open(
         name: {key: str(value) for key, value in asdict(objective).items()}
         for name, objective in objectives.items()
     }
-    setup = {
+    setup: dict[str, Any] = {
         'objective': texts if len(objectives) > 1 else next(iter(texts.values())),
         'searched': [axis.name for axis in axes],
         'drives': [drive.name for drive in drives],
         'start': [axis.value(start) for axis in axes],
     }
+    if options.physics != 'kinematic':
+        setup['physics'] = str(asdict(physics_of(options)))
     words: dict[str, Any] = {
         'seed': options.seed, 'jobs': options.jobs, 'cluster': options.cluster, 'setup': setup,
     }
@@ -315,6 +319,7 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
         help='duration of this call; default: %(default)s',
     )
     add_processes(parser)
+    add_physics(parser)
     parser.add_argument(
         '--seed', type=integer(0, 2**31 - 2), default=0, metavar='N',
         help='first seed; default: %(default)s',

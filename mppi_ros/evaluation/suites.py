@@ -38,15 +38,17 @@ def cases_of(suite: str, request: Request) -> list[Case]:
             raise InputError(f'unknown plant {plant!r}; one of {", ".join(PLANTS)} is expected')
     if suite not in SUITES:
         raise InputError(f'unknown suite {suite!r}; one of {", ".join(SUITES)} is expected')
-    cases = list(SUITES[suite](request))
-    if request.physics == KINEMATIC:
+    return with_physics(list(SUITES[suite](request)), request.physics, request.robot)
+
+
+def with_physics(cases: list[Case], physics: PhysicsParameters, robot: str) -> list[Case]:
+    """Return the cases with the physics; its robot is `robot`, or resembles that of the case."""
+    if physics == KINEMATIC:
         return cases
-    return [replace(case, physics=_physics(request, case)) for case in cases]
+    return [replace(case, physics=_with_model(physics, robot, case)) for case in cases]
 
 
-def _physics(request: Request, case: Case) -> PhysicsParameters:
-    """Return the physics with the model of the robot: as requested, or the most similar one."""
-    if request.physics.kind == 'single_track':
-        return replace(request.physics, robot=car_of(case.configuration))
-    name = request.robot if request.robot in ROBOTS else model_of(case.configuration)
-    return replace(request.physics, robot=name)
+def _with_model(physics: PhysicsParameters, robot: str, case: Case) -> PhysicsParameters:
+    if physics.kind == 'single_track':
+        return replace(physics, robot=car_of(case.configuration))
+    return replace(physics, robot=robot if robot in ROBOTS else model_of(case.configuration))

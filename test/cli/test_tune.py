@@ -270,6 +270,21 @@ def test_the_simulated_robot_responds_as_the_recording(recording, tmp_path):
     assert response['yaw_gain'] == pytest.approx(1.02 * HARD.yaw_gain, abs=0.02)
 
 
+def test_the_drives_are_those_of_rigid_bodies_with_mujoco(tmp_path, capsys):
+    pytest.importorskip('optuna', reason="needs optuna: pip install 'mppi_ros[tune]'")
+    pytest.importorskip('mujoco', reason="needs mujoco: pip install 'mppi_ros[physics]'")
+    words = ('--robot', 'jackal', '--generated', '1', '--hours', '0.0001', '--parameters', 'alpha',
+             '--jobs', '1', '--output', tmp_path / 'out')
+    assert run(*words, '--physics', 'mujoco', '--floor', 'wet') == 1
+    result = json.loads((tmp_path / 'out' / 'result.json').read_text())
+    (before,) = (drive['before'] for drive in result['drives'])
+    assert before['physics'] == 'mujoco'
+    assert (before['inputs']['physics']['robot'], before['inputs']['physics']['floor']) == (
+        'jackal', 'wet')
+    assert run(*words) == 2
+    assert 'use another --output' in capsys.readouterr().err
+
+
 def test_a_recording_of_a_real_robot_without_commands_is_refused(data, robot, tmp_path, capsys):
     bag = data / 'bags' / 'jackal_odom_test2.bag'
     if not bag.exists():
@@ -291,6 +306,8 @@ def test_a_recording_of_a_real_robot_without_commands_is_refused(data, robot, tm
     (('--maps', 'nowhere'), 'nowhere'),
     (('--recording', 'nowhere.mcap'), 'nowhere.mcap'),
     (('--hours', '-1'), "'-1' is outside"),
+    (('--floor', 'wet'), 'need --physics mujoco'),
+    (('--physics', 'mujoco', '--payload', '900'), 'payload = 900.0 is outside'),
 ])
 def test_wrong_use_ends_with_one_line(robot, tmp_path, capsys, words, message):
     try:

@@ -17,12 +17,13 @@ from mppi_ros.evaluation.case import Case
 from mppi_ros.evaluation.identify import identify
 from mppi_ros.evaluation.request import Request
 from mppi_ros.evaluation.runner import run_cases
-from mppi_ros.evaluation.suites import cases_of
+from mppi_ros.evaluation.suites import cases_of, with_physics
 from mppi_ros.evaluation.tuning.objective import measures
 from mppi_ros.parameters.errors import InputError
 from mppi_ros.simulation.barn_generator import barn_circles, barn_field
 from mppi_ros.simulation.episode_result import EpisodeResult
 from mppi_ros.simulation.grid_planner import plan
+from mppi_ros.simulation.physics import KINEMATIC, PhysicsParameters
 from mppi_ros.simulation.plant import NOMINAL, PlantParameters
 from mppi_ros.simulation.world import BARN_BOUNDS, World
 
@@ -64,7 +65,7 @@ def replace_threads(configuration: ControllerParameters) -> ControllerParameters
 
 def halves(
     robot: str, configuration: ControllerParameters, maps: Path | None, drives: int,
-    generated: int, seed: int,
+    generated: int, seed: int, physics: PhysicsParameters = KINEMATIC,
 ) -> tuple[list[Drive], list[Drive]]:
     """
     Return the drives of the search and the held-out drives.
@@ -76,13 +77,16 @@ def halves(
     robot : str
         Name of the robot or its file.
     configuration : ControllerParameters
-        Parameters at the start; the simulated robot responds as `prediction` states.
+        Parameters at the start; the kinematic robot responds as `prediction` states, others have
+        its delays.
     maps : Path, optional
         Folder with maps in map_server format.
     drives, generated : int
         Drives on the maps, and generated worlds, in each half.
     seed : int
         First seed.
+    physics : PhysicsParameters
+        Physics of the robot.
 
     Raises
     ------
@@ -97,7 +101,7 @@ def halves(
         found.append([
             Drive(replace(case, plant='identified', response=plant_of(configuration)))
             .with_configuration(configuration)
-            for case in _interleaved(cases)
+            for case in with_physics(_interleaved(cases), physics, robot)
         ])
     if not found[0]:
         raise InputError('there is nothing to drive: give --maps or --generated')

@@ -110,7 +110,7 @@ class Search:
         self._issued: dict[int, tuple[Candidate, int]] = {}
         setup = setup or {}
         known = self.study.user_attrs.get('setup', setup)
-        other = [name for name in setup if known.get(name) != setup[name]]
+        other = [name for name in known | setup if known.get(name) != setup.get(name)]
         if other:
             raise InputError(
                 f'{folder} holds a search with another {other[0]}: {known.get(other[0])}; use '
