@@ -14,12 +14,11 @@ import sys
 
 import numpy as np
 
-from mppi_ros.cli.arguments import Parser, integer, listed
+from mppi_ros.cli.arguments import Parser, add_processes, integer, listed
 from mppi_ros.cli.console import show_table
 from mppi_ros.evaluation import ablation
 from mppi_ros.evaluation.request import Request
 from mppi_ros.evaluation.suites import SUITES
-from mppi_ros.files import load_json
 from mppi_ros.parameters.errors import InputError, MppiError
 
 
@@ -29,14 +28,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         request = Request(
             data=options.data, only=options.only, runs=options.runs, seed=options.seed,
-            plants=options.plant,
+            plants=options.plant, generated=options.generated,
         )
         unknown = set(options.variants) - set(ablation.VARIANTS)
         if unknown:
             known = ', '.join(ablation.VARIANTS)
             raise InputError(f'unknown variant {min(unknown)!r}; available: {known}')
-        old = load_json(options.json) if options.json and options.json.exists() else {}
-        found = old | ablation.drive(options.suite, request, options.variants)
+        old = {}
+        if options.json and options.json.exists():
+            old = ablation.read_results(options.json)
+        found = old | ablation.drive(
+            options.suite, request, options.variants, options.jobs, options.cluster
+        )
     except MppiError as error:
         print(f'ablation: {error}', file=sys.stderr)
         return 2
@@ -83,6 +86,11 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument('--plant', type=listed(str), default=(), metavar='A,B')
     parser.add_argument('--runs', type=integer(1, 1000), default=1, metavar='N')
     parser.add_argument('--seed', type=integer(0, 2**31 - 1), default=0, metavar='N')
+    parser.add_argument(
+        '--generated', type=integer(0, 100_000), default=0, metavar='N',
+        help='generate N worlds instead of --data in the suite barn',
+    )
+    add_processes(parser)
     parser.add_argument('--json', type=Path, metavar='FILE')
     return parser.parse_args(argv)
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 import dataclasses
+from dataclasses import dataclass
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,9 +20,12 @@ from mppi_ros.control.parameters import ControllerParameters
 from mppi_ros.evaluation.bootstrap import percentile_interval
 from mppi_ros.evaluation.case import Case
 from mppi_ros.evaluation.request import Request
+from mppi_ros.evaluation.runner import run_cases
 from mppi_ros.evaluation.suites import cases_of
 from mppi_ros.evaluation.textbook import TEXTBOOK, WHITE
+from mppi_ros.files import load_json, reading
 from mppi_ros.parameters.declaration import replace
+from mppi_ros.parameters.errors import InputError
 from mppi_ros.simulation.episode_result import EpisodeResult
 
 FAILURE_COST = 10.0  # [s] cost of a failed episode, beside the remaining distance
@@ -31,7 +36,7 @@ Changes = dict[str, Any]
 
 OPTIONS: dict[str, Changes] = {
     'ess_share 0.005': {'ess_share': 0.005},
-    'ess_share 0.01': {'ess_share': 0.01},
+    'ess_share 0.02': {'ess_share': 0.02},
     'ess_share 0.05': {'ess_share': 0.05},
     'lambda 0.04': {'lambda': 0.04},
     'lambda 0.2': {'lambda': 0.2},
@@ -50,11 +55,13 @@ OPTIONS: dict[str, Changes] = {
     'AR(1) noise': {'noise.smoothing_time': 0.0},
     'correlation_time 1': {'noise.correlation_time': 1.0},
     'correlation_time 6': {'noise.correlation_time': 6.0},
+    'smoothing_time 0.07': {'noise.smoothing_time': 0.07},
     'smoothing_time 0.3': {'noise.smoothing_time': 0.3},
     'no antithetic pairs': {'noise.antithetic': False},
     'no learning': {'identification.enabled': False},
     'no recovery': {'recovery.stuck_timeout': 0.0},
-    'smoothing': {'smoothing': True},
+    'no smoothing': {'smoothing': False},
+    'former default': {'ess_share': 0.02, 'smoothing': False},
 }
 BASELINES = ('textbook', 'textbook smoothed')
 COUNTS = (256, 512, 1000, 4000, 8192, 16000)
@@ -69,25 +76,61 @@ VARIANTS: dict[str, Changes] = {
 }
 
 
+@dataclass(frozen=True)
+class Drive:
+    """A case whose record is an episode of the ablation."""
+
+    case: Case
+
+    def run(self) -> tuple[Episode, EpisodeResult]:
+        """Run the case; return the episode and the complete result."""
+        record, result = self.case.run()
+        kept = ('scenario', 'plant', 'seed', 'success', 'collision', 'time_s', 'mean_jerk')
+        episode = {
+            **{name: record[name] for name in kept},
+            'solve_ms': record['solve_ms']['p50'],
+            'excess_s': excess(result, self.case.configuration, record['ideal_time_s']),
+        }
+        return episode, result
+
+
 def drive(
-    suite: str, request: Request, variants: Sequence[str]
+    suite: str, request: Request, variants: Sequence[str], jobs: int = 1, cluster: str = ''
 ) -> dict[str, list[Episode]]:
-    """Return the episodes of each variant, in the same order."""
-    found = {}
-    for name in variants:
-        found[name] = [_run(case, VARIANTS[name]) for case in cases_of(suite, request)]
-    return found
-
-
-def _run(case: Case, changes: Changes) -> Episode:
-    case = dataclasses.replace(case, configuration=replace(case.configuration, changes))
-    record, result = case.run()
-    kept = ('scenario', 'plant', 'seed', 'success', 'collision', 'time_s', 'mean_jerk')
+    """Return the episodes of each variant, in the same order; see run_cases for the last two."""
+    drives = [
+        Drive(dataclasses.replace(case, configuration=replace(case.configuration, VARIANTS[name])))
+        for name in variants for case in cases_of(suite, request)
+    ]  # fmt: skip
+    episodes = dict(run_cases(drives, jobs, cluster))
+    count = len(drives) // len(variants)
     return {
-        **{name: record[name] for name in kept},
-        'solve_ms': record['solve_ms']['p50'],
-        'excess_s': excess(result, case.configuration, record['ideal_time_s']),
+        name: [episodes[count * index + number] for number in range(count)]
+        for index, name in enumerate(variants)
     }
+
+
+def read_results(path: Path) -> dict[str, list[Episode]]:
+    """
+    Return the episodes of each variant from a result file.
+
+    Raises
+    ------
+    InputError
+        The file cannot be read or is not a result of the ablation.
+
+    """
+    with reading(path, 'a result of the ablation'):
+        found = {
+            str(name): [
+                {**each, 'excess_s': float(each['excess_s']), 'scenario': str(each['scenario'])}
+                for each in episodes if each.keys() >= {'plant', 'seed', 'success'}
+            ]
+            for name, episodes in load_json(path).items()
+        }  # fmt: skip
+        if not found or not all(found.values()):
+            raise InputError(f'{path} has no episodes')
+    return found
 
 
 def excess(result: EpisodeResult, configuration: ControllerParameters, ideal: float) -> float:

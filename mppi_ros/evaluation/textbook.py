@@ -8,5 +8,5 @@ WHITE: dict[str, Any] = {'noise.correlation_time': 0.0, 'noise.smoothing_time': 
 # λ and Σ are the best found by a search on five scenarios; Σ as shares of the limits.
 TEXTBOOK: dict[str, Any] = {
     **WHITE, 'lambda': 0.2, 'sigma_share': (0.8, 0.53, 0.53), 'alpha': 1.0, 'iterations': 1,
-    'noise.antithetic': False, 'recovery.stuck_timeout': 0.0,
+    'noise.antithetic': False, 'smoothing': False, 'recovery.stuck_timeout': 0.0,
 }  # fmt: skip

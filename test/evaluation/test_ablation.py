@@ -74,6 +74,19 @@ def test_every_variant_changes_parameters_that_exist():
         replace(ControllerParameters(), changes)
 
 
+def test_every_variant_but_the_default_differs_from_it():
+    usual = ControllerParameters()
+    same = [name for name, changes in ablation.VARIANTS.items()
+            if replace(usual, changes) == usual]
+    assert same == ['default']
+
+
+def test_the_textbook_variant_is_not_smoothed():
+    of = [replace(ControllerParameters(), ablation.VARIANTS[name]).mppi.smoothing
+          for name in ablation.BASELINES]
+    assert of == [False, True]
+
+
 def test_results_are_added_to_the_file(tmp_path, capsys):
     out = tmp_path / 'out.json'
     for variant in ('default', 'textbook'):

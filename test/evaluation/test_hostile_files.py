@@ -13,7 +13,7 @@ import zlib
 import numpy as np
 import pytest
 
-from mppi_ros.cli import benchmark, demo, evaluate, import_nav2
+from mppi_ros.cli import benchmark, cross_validation, demo, evaluate, import_nav2
 from mppi_ros.share import share_path
 from mppi_ros.simulation.world import World
 
@@ -35,6 +35,7 @@ PROGRAMS = {
     'index of BARN': (evaluate.main, ['barn', '--data', '{folder}'], 'index.csv'),
     'line of a track': (evaluate.main, ['f1tenth', '--data', '{folder}'], 'x_centerline.csv'),
     'result': (evaluate.main, ['compare', '{}', '{}'], '.json'),
+    'results to cross-validate': (cross_validation.main, ['{}', '{}'], '.json'),
     'record': (evaluate.main, ['replay', '{}'], '.mcap'),
     'MCAP': (evaluate.main, ['identify', '{}'], '.mcap'),
     'ROS 1 bag': (evaluate.main, ['identify', '{}'], '.bag'),
