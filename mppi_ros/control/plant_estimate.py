@@ -111,11 +111,13 @@ class PlantEstimate:
         return changed
 
     def show(self, statistics: Statistics) -> None:
-        """Set delay, lag and gain in the statistics of a tick."""
+        """Set delay, lag, gain and characteristic speed in the statistics of a tick."""
         plant = self.prediction
         statistics.delay_linear, statistics.delay_angular = plant.delay_linear, plant.delay_angular
         statistics.lag_linear, statistics.lag_angular = plant.lag_linear, plant.lag_angular
         statistics.gain_linear, statistics.gain_angular = plant.gain_linear, plant.gain_angular
+        if plant.characteristic_speed > 0.0:
+            statistics.characteristic_speed = plant.characteristic_speed
 
     def forget_sent(self) -> None:
         """Restart the identification, since the past commands are unknown."""

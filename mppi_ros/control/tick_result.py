@@ -141,6 +141,7 @@ class Statistics:
     lag_angular: float = NAN
     gain_linear: float = NAN
     gain_angular: float = NAN
+    characteristic_speed: float = NAN
     odom_age: float = NAN
     costmap_age: float = NAN
     plan_age: float = NAN

@@ -11,6 +11,7 @@ from mppi_ros.control.command_response import car_response
 from mppi_ros.control.inputs import Command, Odometry
 from mppi_ros.control.plant_estimate import PlantEstimate
 from mppi_ros.control.prediction import predict
+from mppi_ros.control.tick_result import Statistics
 from mppi_ros.driving.motion_models import Ackermann, MotionState
 from mppi_ros.driving.parameters import Limits, PredictionParameters
 from mppi_ros.simulation.physics import PhysicsParameters
@@ -81,6 +82,14 @@ def test_a_car_that_does_not_slip_is_learnt_to_turn_as_its_wheels_do():
 def test_a_right_value_is_kept_to_the_bit():
     right = replace(TYRES, characteristic_speed=TRUE_SPEED)
     assert learnt(slipping(), right, 8.0).characteristic_speed == TRUE_SPEED
+
+
+def test_the_statistics_contain_the_characteristic_speed_if_the_model_has_one():
+    for speed, expected in ((14.0, 14.0), (0.0, math.nan)):
+        shown = Statistics()
+        given = replace(TYRES, characteristic_speed=speed)
+        PlantEstimate(LIMITS, given, Ackermann, True).show(shown)
+        assert shown.characteristic_speed == pytest.approx(expected, nan_ok=True)
 
 
 def test_a_car_without_a_characteristic_speed_is_not_given_one():
