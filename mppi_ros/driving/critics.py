@@ -41,6 +41,8 @@ class StepState(NamedTuple):
         Cosine of the angle between the robot and the path.
     goal_proximity : float32
         1 at the goal, 0 far from it.
+    unavoidable : float32
+        Part of ((margin − d)⁺)² that `obstacle` does not charge near the goal [m²].
     turn_rate : float32
         [rad/s].
     forward_speed : float32
@@ -53,6 +55,7 @@ class StepState(NamedTuple):
     squared_distance: Any
     alignment: Any
     goal_proximity: Any
+    unavoidable: Any
     turn_rate: Any
     forward_speed: Any
 
@@ -87,10 +90,15 @@ class Critic(NamedTuple):
 
 @inline_njit
 def obstacle(step: Any, weights: Any) -> Any:
-    """((margin − d)⁺ / margin)² near an obstacle, plus the collision cost for d ≤ 0."""
+    """
+    ((margin − d)⁺ / margin)² near an obstacle, plus the collision cost for d ≤ 0.
+
+    What the goal itself costs is not charged near the goal. Otherwise the robot would stand beside
+    a goal, or short of its heading, where the clearance is greater.
+    """
     near = max(weights.margin - max(step.clearance, np.float32(0.0)), np.float32(0.0))
     hit = weights.collision if step.clearance <= np.float32(0.0) else np.float32(0.0)
-    return weights.obstacle * near * near + hit
+    return weights.obstacle * max(near * near - step.unavoidable, np.float32(0.0)) + hit
 
 
 @inline_njit

@@ -29,12 +29,15 @@ class GoalHeadingSelector:
     ----------
     free : bool
         A turn remains and there is room for it.
+    clearance : float
+        Least clearance during the remaining turn [m]; infinite if none remains.
 
     """
 
     def __init__(self) -> None:
         self._side = 0.0  # of the last turn: 1 left, −1 right, 0 none
         self.free = False
+        self.clearance = math.inf
 
     def aim(
         self,
@@ -64,7 +67,7 @@ class GoalHeadingSelector:
         """
         short = math.remainder(goal_yaw - yaw, math.tau)
         if abs(short) < CLEARANCE_STEP:
-            self._side, self.free = 0.0, False
+            self._side, self.free, self.clearance = 0.0, False, math.inf
             return goal_yaw
         self._side = side = self._chosen(here, yaw, short, field, footprint)
         left = abs(short) if side * short > 0.0 else math.tau - abs(short)
@@ -81,23 +84,27 @@ class GoalHeadingSelector:
         """Return the only free side, else the previous side, else the shorter one."""
         side = math.copysign(1.0, short)
         other = math.tau - abs(short)
-        free, free_other = (
+        (free, least), (free_other, least_other) = (
             _room(here, yaw, turn, field, footprint)
             for turn in (short, -side * other)
         )
         self.free = free or free_other
         if free != free_other:
-            return side if free else -side
-        if self._side and other - abs(short) < SIDE_HYSTERESIS:
-            return self._side
-        return side
+            chosen = side if free else -side
+        elif self._side and other - abs(short) < SIDE_HYSTERESIS:
+            chosen = self._side
+        else:
+            chosen = side
+        self.clearance = least if chosen == side else least_other
+        return chosen
 
 
 def _room(
     here: MotionState, yaw: float, turn: float, field: DistanceField, footprint: Footprint
-) -> bool:
-    """Return whether the body adds no contact during a turn [rad]."""
+) -> tuple[bool, float]:
+    """Return whether the body adds no contact during a turn [rad], and the least clearance [m]."""
     yaws = yaw + np.linspace(0.0, turn, 2 + int(abs(turn) / CLEARANCE_STEP))
     place = np.broadcast_to([here.x, here.y], (len(yaws), 2))
     clearance = footprint.clearance(field, np.column_stack([place, yaws]))
-    return bool(clearance.min() > min(0.0, clearance[0] - 1e-9))
+    least = float(clearance.min())
+    return least > min(0.0, float(clearance[0]) - 1e-9), least

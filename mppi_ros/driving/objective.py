@@ -321,6 +321,7 @@ class DrivingObjective:
         goal_x, goal_y, goal_yaw = path.goal
         # On a detour the goal does not count before the robot has rejoined the plan.
         in_window = last == len(path.arc) and way is None
+        unavoidable = 0.0
         stands = known.end <= (last - 1) * spacing
         if stands:  # the free path ends in the window
             last = min(last, max(int(known.end / spacing) + 1, first + 2))
@@ -329,6 +330,7 @@ class DrivingObjective:
             goal_yaw = float(path.heading[last - 1])
         elif in_window:
             goal_yaw = self._aim(state, path)
+            unavoidable = self._unavoidable(path)
         table = np.empty((last - first, 4), np.float32)
         left = np.empty(last - first + 1, np.float32)
         ways = np.empty((0 if path.facing is None else last - first, 2), np.float32)
@@ -349,6 +351,7 @@ class DrivingObjective:
             + GoalScalars(
                 goal_x - state.x, goal_y - state.y, math.cos(goal_yaw), math.sin(goal_yaw),
                 GOAL_REACH if in_window else 0.0, 1.0 / GOAL_NEAR if in_window else 1e9,
+                unavoidable,
             )
         )  # fmt: skip
         self._tables = RolloutArrays(
@@ -390,6 +393,15 @@ class DrivingObjective:
             self.sigma_scale = np.ones(self.model.controls(), np.float32)
             self.sigma_scale[:-1] = max(distance / GOAL_NEAR, MIN_SIGMA_SCALE)
         return aim
+
+    def _unavoidable(self, path: ReferencePath) -> float:
+        """Return ((margin − d)⁺)² [m²] at the goal and on the turn to its heading."""
+        if self._field is None:
+            return 0.0
+        clearance = float(self._footprint.clearance(self._field, np.array([path.goal]))[0])
+        if self._turn is not None:
+            clearance = min(clearance, self._turn.clearance)
+        return max(self._critics.obstacle.margin - max(clearance, 0.0), 0.0) ** 2
 
     def evaluate_blocks(
         self,

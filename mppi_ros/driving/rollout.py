@@ -83,7 +83,11 @@ class PathScalars(NamedTuple):
 
 
 class GoalScalars(NamedTuple):
-    """Goal relative to the robot; its distance is considered within `reach` [m]."""
+    """
+    Goal relative to the robot; its distance is considered within `reach` [m].
+
+    `unavoidable` is ((margin − d)⁺)² [m²] for the least clearance d that arriving requires.
+    """
 
     x: float
     y: float
@@ -91,6 +95,7 @@ class GoalScalars(NamedTuple):
     s: float
     reach: float
     inverse_near: float
+    unavoidable: float
 
 
 @kernel
@@ -311,15 +316,16 @@ def path_position(
 
 @inline_njit
 def step_costs(
-    path: Any, weights: Any, body: Any, speed: Any, clearance: Any, squared: Any, alignment: Any,
-    near: Any, total: Any,
+    path: Any, target: Any, weights: Any, body: Any, speed: Any, clearance: Any, squared: Any,
+    alignment: Any, near: Any, total: Any,
 ) -> None:  # fmt: skip
     """Critics of pose and motion."""
     v, w = body[4:6]
     for j in range(BLOCK):
         step = critics.StepState(
-            clearance[j], speed[j], squared[j], alignment[j], near[j], w[j], path.direction * v[j]
-        )
+            clearance[j], speed[j], squared[j], alignment[j], near[j],
+            near[j] * target.unavoidable, w[j], path.direction * v[j],
+        )  # fmt: skip
         total[j] += critics.step_costs(step, weights)
 
 
@@ -480,7 +486,7 @@ def rollout_block(
         if zone.shape[0] > 0:
             zone_costs(zone, grid, weights, body, speed, total)
         step_costs(
-            path, weights, body, speed, clearance, squared, alignment, near, total
+            path, target, weights, body, speed, clearance, squared, alignment, near, total
         )
         if own.critic != 0:
             if own.motion == 0:  # else they are there already

@@ -17,7 +17,7 @@ LIMITS = Limits()
 WEIGHTS = CriticWeights.of(SETTINGS, LIMITS, DT)
 
 
-STEP = critics.StepState(*np.zeros(7, np.float32))
+STEP = critics.StepState(*np.zeros(8, np.float32))
 FIELDS = {
     critics.obstacle: ('clearance',), critics.clearance_speed: ('clearance', 'speed'),
     critics.path_tracking: ('squared_distance',), critics.twirling: ('turn_rate',),
@@ -35,6 +35,20 @@ def charged(critic, *values, weights=WEIGHTS):
 
 def over(critic, grid, *rest, weights=WEIGHTS):
     return np.array([charged(critic, value, *rest, weights=weights) for value in grid])
+
+
+def test_near_the_goal_an_obstacle_costs_only_what_the_goal_itself_does_not():
+    margin = SETTINGS.obstacle.margin
+
+    def cost(clearance, unavoidable):
+        step = STEP._replace(clearance=np.float32(clearance), unavoidable=np.float32(unavoidable))
+        return float(critics.obstacle(step, WEIGHTS))
+
+    goal = (margin - 0.05) ** 2  # the clearance at the goal is 0.05 m
+    assert cost(0.05, goal) == pytest.approx(0.0, abs=1e-7)
+    assert cost(0.1, goal) == cost(2.0 * margin, goal) == 0.0
+    assert cost(0.02, goal) == pytest.approx(cost(0.02, 0.0) - cost(0.05, 0.0), rel=1e-4)
+    assert cost(0.0, goal) > DT * SETTINGS.obstacle.collision
 
 
 def test_every_critic_of_the_settings_has_weights_and_every_weight_belongs_to_one_critic():

@@ -78,3 +78,16 @@ def test_without_room_on_either_side_the_shorter_one_is_tried_and_nothing_is_fre
     assert not turn.free
     turned(2.0, turn=turn)
     assert turn.free
+
+
+def test_clearance_is_the_least_during_the_turn():
+    post, turn = field((3.7, 3.9)), GoalHeadingSelector()
+    assert turned(2.0, around=post, turn=turn) == pytest.approx(MAX_AIM_ANGLE)
+    poses = [(3.0, 3.0, yaw) for yaw in np.linspace(0.0, 2.0, 15)]
+    least = LONG.clearance(post, np.array(poses)).min()
+    assert turn.clearance == pytest.approx(least)
+    assert least < LONG.clearance(post, np.array([(3.0, 3.0, 0.0), (3.0, 3.0, 2.0)])).min() - 0.1
+    turned(-0.5, around=post, turn=turn)
+    assert turn.clearance > least + 0.1
+    turned(0.1, around=post, turn=turn)
+    assert turn.clearance == math.inf

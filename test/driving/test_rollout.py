@@ -13,12 +13,14 @@ from mppi_ros.driving.costmap import Costmap
 from mppi_ros.driving.critics import CRITICS
 from mppi_ros.driving.distance_field import DistanceField, distance_field
 from mppi_ros.driving.footprint import Footprint
+from mppi_ros.driving.goal_heading import CLEARANCE_STEP
 from mppi_ros.driving.lookahead import LENGTH_BEHIND, LENGTH_BEYOND_HORIZON
 from mppi_ros.driving.motion_models import MotionState, trajectory
 from mppi_ros.driving.objective import GOAL_NEAR, GOAL_REACH, DrivingObjective
 from mppi_ros.driving.parameters import (
     CriticParameters,
     Limits,
+    Obstacle,
     PredictionParameters,
     Zone,
     ZoneSpeed,
@@ -119,6 +121,9 @@ SCENES = {
     'reversing': Scene(cluttered(1), bend(), MotionState(2.3, 2.9, -0.4, -0.15, 0.5),
                        (-0.1, 0.4), 0.31),
     'goal': Scene(cluttered(2), bend(), MotionState(4.1, 4.3, 1.0, 0.4, 0.2), (0.45, 0.1), 2.63),
+    'goal near obstacles': Scene(
+        cluttered(3), bend(), MotionState(4.2, 4.4, 1.4, 0.2, 0.2), (0.2, 0.1), 2.7,
+        footprint=LONG, critics=CriticParameters(obstacle=Obstacle(margin=0.6))),
     'long body': Scene(cluttered(3), bend(), MotionState(2.4, 3.1, 3.0, 0.3, 0.0), footprint=LONG),
     'edge of the map': Scene(
         cluttered(4, outside_is_obstacle=False), bend(), MotionState(7.8, 0.1, -0.8, 0.5, 0.0)),
@@ -251,6 +256,21 @@ def time_left(scene, arc, end):
     return last - at
 
 
+def unavoidable(scene):
+    """Return (margin − d)⁺ [m] at the goal and on the shorter turn to its heading."""
+    x, y, yaw = scene.path.goal
+    poses = [(x, y, yaw)]
+    there = math.dist((x, y), scene.state[:2]) < GOAL_NEAR
+    begin = scene.state.yaw if there else scene.path.heading[-1]
+    turn = math.remainder(yaw - begin, math.tau)
+    if scene.motion_model != 'ackermann' and abs(turn) >= CLEARANCE_STEP:
+        place = scene.state[:2] if there else (x, y)
+        count = 2 + int(abs(turn) / CLEARANCE_STEP)
+        poses += [(*place, begin + turn * part) for part in np.linspace(0.0, 1.0, count)]
+    least = max(scene.footprint.clearance(scene.field, np.array(poses)).min(), 0.0)
+    return max(scene.critics.obstacle.margin - least, 0.0)
+
+
 def reference(scene, controls):
     """
     Return {critic: float64[K]} for controls, float64[K, T, 2], and which samples are doubtful.
@@ -312,9 +332,13 @@ def reference(scene, controls):
         arc = np.clip(along, first * spacing, (last - 1) * spacing)
         beyond = along - arc
 
+        goal_x, goal_y, goal_yaw = path.goal
+        distance = np.maximum(np.hypot(x - goal_x, y - goal_y), rest)
+        near = np.maximum(1.0 - distance / GOAL_NEAR, 0.0) if near_end else np.zeros(count)
         nearness = np.maximum(critics.obstacle.margin - np.maximum(clearance, 0.0), 0.0)
+        charged = np.maximum(nearness**2 - near * unavoidable(scene) ** 2, 0.0)
         costs['obstacle'] += DT * (
-            critics.obstacle.weight * (nearness / critics.obstacle.margin) ** 2
+            critics.obstacle.weight * charged / critics.obstacle.margin**2
             + critics.obstacle.collision * (clearance <= 0.0))
         moving = critics.moving_obstacle
         close = np.maximum(moving.comfort_distance - np.maximum(to_moving, 0.0), 0.0)
@@ -330,9 +354,6 @@ def reference(scene, controls):
         squared = cross**2 + (np.maximum(beyond, 0.0)**2 if near_end else 0.0)
         share = squared / (squared + tracking.scale**2)
         costs['path_tracking'] += DT * tracking.weight * share
-        goal_x, goal_y, goal_yaw = path.goal
-        distance = np.maximum(np.hypot(x - goal_x, y - goal_y), rest)
-        near = np.maximum(1.0 - distance / GOAL_NEAR, 0.0) if near_end else np.zeros(count)
         alignment = np.cos(yaw - path.heading[index])
         ahead = FACING_AHEAD if scene.motion_model == 'omni' else 1.0
         kept = FACING if path.facing is not None else ahead

@@ -53,6 +53,23 @@ def test_robot_turns_at_its_goal_without_dithering(name, seconds, way, heading, 
     assert turning < 1.15 * seconds + (3.5 if way else 2.5)
 
 
+@pytest.mark.parametrize(('heading', 'gap'), [(-1.2, 0.12), (-1.2, 0.16), (2.4, 0.12)])
+@pytest.mark.parametrize('name', ['husky', 'agv'])
+def test_robot_turns_at_its_goal_although_walls_are_nearer_there(name, heading, gap):
+    """The corners pass walls at a distance of `gap` [m]; before the turn they are farther away."""
+    corners = np.reshape(robot(name).robot.footprint, (-1, 2))
+    away = float(np.hypot(*corners.T).max()) + gap
+    around = [(4.0 + x, side * (away + 0.05), 0.05) for side in (-1.0, 1.0)
+              for x in np.arange(-1.5, 1.51, 0.05)]
+    result = Episode(
+        World.from_circles((), BOUNDS).with_discs(around), (0.0, 0.0, 0.0), (4.0, 0.0, heading),
+        robot(name), seed=3).run()
+    assert result.success
+    assert not any('stuck' in reason for reason in result.trace.reasons)
+    assert result.min_clearance_m > 0.03
+    assert result.time_s < 12.0
+
+
 @pytest.mark.parametrize(('name', 'patience'), [
     ('agv', 1.5), ('jackal', 0.0), ('rosbot_mecanum', 1.5), ('f1tenth', 0.0)])
 def test_robot_before_an_obstacle_without_a_way_round_stands(name, patience):
