@@ -70,7 +70,7 @@ class CollisionModel(NamedTuple):
             origin_x=field.origin_x,
             origin_y=field.origin_y,
             outside=field.outside,
-            discs=footprint.discs,
+            discs=footprint.fine_discs,
             margin=margin,
             moving_obstacles=moving_obstacles,
             rest_time=rest_time,

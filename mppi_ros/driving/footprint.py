@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import combinations
 import math
 
@@ -16,7 +17,11 @@ from mppi_ros.parameters.errors import InputError
 MAX_SLICES = 6  # each disc costs a lookup per pose of every sample
 MAX_DISC_RATIO = 1.1  # width of the widest disc over that of the body
 MAX_OVERREACH = 0.15  # [m] beyond an end of the body, or [widths of the body] if that is more
-END_DISC_WIDTH = 0.33  # [widths of the body] of each of two discs side by side at an end
+FINE_OVERREACH = 0.07  # [m] of the fine cover
+FINE_OVERREACH_SHARE = 0.08  # [widths of the body] of the fine cover, if that is more
+# Length [widths of the body] of the part at an end that this number of discs side by side covers:
+# the greatest for which they reach as far beyond the sides as MAX_DISC_RATIO permits.
+END_LENGTHS = {2: 0.33, 3: 0.277, 4: 0.245}
 CIRCLE_CORNERS = 24
 
 
@@ -25,10 +30,13 @@ class Footprint:
     """
     Discs that cover the body: the body is clear of obstacles if every disc is.
 
+    There are two covers. Fast driving keeps more room ahead with few discs that reach beyond the
+    ends of the body; a goal near a wall is reached with the fine one.
+
     Attributes
     ----------
-    discs : float64[n, 3]
-        Centre x, y and radius of each disc in the base frame [m].
+    discs, fine_discs : float64[n, 3]
+        Centre x, y and radius of each disc in the base frame [m], and those of the fine cover.
     polygon : float64[p, 2]
         Corners of the body in the base frame [m].
     inscribed_radius, circumscribed_radius : float
@@ -38,6 +46,7 @@ class Footprint:
     """
 
     discs: NDArray[np.float64]
+    fine_discs: NDArray[np.float64]
     polygon: NDArray[np.float64]
     inscribed_radius: float
     circumscribed_radius: float
@@ -55,8 +64,10 @@ class Footprint:
         if not (math.isfinite(radius) and radius > 0.0):
             raise InputError(f'robot.radius = {radius!r} m must be positive')
         angle = np.linspace(0.0, 2.0 * math.pi, CIRCLE_CORNERS, endpoint=False)
+        disc = np.array([[0.0, 0.0, radius]])
         return cls(
-            discs=np.array([[0.0, 0.0, radius]]),
+            discs=disc,
+            fine_discs=disc,
             polygon=radius * np.stack([np.cos(angle), np.sin(angle)], axis=1),
             inscribed_radius=radius,
             circumscribed_radius=radius,
@@ -70,7 +81,8 @@ class Footprint:
         The polygon is cut across its longer side into slices of equal width, and the smallest
         circle around each slice is one disc, so that the discs cover the body and reach little
         beyond its long sides. Where the disc at an end reaches more than MAX_OVERREACH beyond the
-        body, two smaller discs side by side cover that end.
+        body, two smaller discs side by side cover that end; up to four of them in the fine cover,
+        whose limit is FINE_OVERREACH.
 
         Parameters
         ----------
@@ -90,13 +102,21 @@ class Footprint:
             raise InputError('footprint has corners that are not finite')
         if abs(_area(polygon)) < 1e-6 or _crosses_itself(polygon):
             raise InputError('footprint must be a polygon with an area whose sides do not cross')
-        discs = _covering_discs(polygon)
+        width = float(np.ptp(polygon, axis=0).min())
         return cls(
-            discs=discs,
+            discs=_covering_discs(polygon, MAX_OVERREACH * max(1.0, width), 2),
+            fine_discs=_covering_discs(
+                polygon, max(FINE_OVERREACH, FINE_OVERREACH_SHARE * width), max(END_LENGTHS)
+            ),
             polygon=polygon,
             inscribed_radius=_depth(polygon, np.zeros(2)),
             circumscribed_radius=float(np.hypot(*polygon.T).max()),
         )
+
+    @cached_property
+    def fine(self) -> Footprint:
+        """Return the footprint whose discs are those of the fine cover."""
+        return replace(self, discs=self.fine_discs)
 
     @property
     def reach(self) -> float:
@@ -180,8 +200,15 @@ def _depth(polygon: NDArray[np.float64], point: NDArray[np.float64]) -> float:
     return float(distance) if crossings.sum() % 2 else 0.0
 
 
-def _covering_discs(polygon: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return discs float64[n, 3] (x, y, radius) that cover the polygon."""
+def _covering_discs(
+    polygon: NDArray[np.float64], limit: float, side_by_side: int
+) -> NDArray[np.float64]:
+    """
+    Return discs float64[n, 3] (x, y, radius) that cover the polygon.
+
+    Where the disc at an end reaches more than `limit` [m] beyond the polygon, two or more discs
+    side by side, at most `side_by_side`, replace it.
+    """
     extent = np.ptp(polygon, axis=0)
     axis = 0 if extent[0] >= extent[1] else 1
     width = float(extent[1 - axis])
@@ -189,13 +216,33 @@ def _covering_discs(polygon: NDArray[np.float64]) -> NDArray[np.float64]:
     discs = _sliced(polygon, axis, half)
     rest, ends = polygon, []
     for sign, disc in ((1.0, discs[0]), (-1.0, discs[-1])):
-        if disc[2] - _depth(polygon, disc[:2]) <= MAX_OVERREACH * max(1.0, width):
+        if _overreach(polygon, disc) <= limit:
             continue
-        at = sign * (sign * polygon[:, axis]).min() + sign * END_DISC_WIDTH * width
-        end, rest = _clip(polygon, axis, at, -sign), _clip(rest, axis, at, sign)
-        middle = _middle(end, 1 - axis)
-        ends += [_enclosing_circle(_clip(end, 1 - axis, middle, side)) for side in (1.0, -1.0)]
+        for count, length in END_LENGTHS.items():
+            at = sign * (sign * polygon[:, axis]).min() + sign * length * width
+            end = _side_by_side(_clip(polygon, axis, at, -sign), 1 - axis, count)
+            if count == side_by_side or max(_overreach(polygon, each) for each in end) <= limit:
+                break
+        rest = _clip(rest, axis, at, sign)
+        ends += end
     return np.array([*_sliced(rest, axis, half), *ends]) if ends else discs
+
+
+def _overreach(polygon: NDArray[np.float64], disc: ArrayLike) -> float:
+    """Return how far a disc (x, y, radius) may reach beyond the polygon [m]."""
+    x, y, radius = np.asarray(disc)
+    return float(radius) - _depth(polygon, np.array([x, y]))
+
+
+def _side_by_side(
+    polygon: NDArray[np.float64], axis: int, count: int
+) -> list[tuple[float, float, float]]:
+    """Return the discs around `count` parts of equal width along an axis."""
+    cuts = np.linspace(polygon[:, axis].min(), polygon[:, axis].max(), count + 1)
+    return [
+        _enclosing_circle(_clip(_clip(polygon, axis, low, 1.0), axis, high, -1.0))
+        for low, high in zip(cuts[:-1], cuts[1:], strict=True)
+    ]
 
 
 def _sliced(polygon: NDArray[np.float64], axis: int, half: float) -> NDArray[np.float64]:

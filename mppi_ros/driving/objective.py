@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mppi_ros.driving.cost_to_go import CostToGo
+from mppi_ros.driving.cost_to_go import FINE_DISTANCE, CostToGo
 from mppi_ros.driving.critics import CRITICS, CriticWeights
 from mppi_ros.driving.distance_field import DistanceField
 from mppi_ros.driving.footprint import Footprint
@@ -133,8 +133,10 @@ class DrivingObjective:
         )
         self._weights_alone: dict[str, Floats] = {}  # of each critic
         self._set_weights(self._plain)
-        sweep = time_step**2 / (8.0 * footprint.discs[:, 2:])
-        self._discs = np.hstack([footprint.discs, sweep]).astype(np.float32)
+        self._coarse, self._fine = (
+            _with_sweep(discs, time_step) for discs in (footprint.discs, footprint.fine_discs)
+        )
+        self._discs = self._coarse
         self._horizon = steps * time_step
         self._near = footprint.reach + critics.moving_obstacle.comfort_distance + CULL_SLACK
         self._reach = limits.vx_max * steps * time_step
@@ -331,6 +333,8 @@ class DrivingObjective:
         elif in_window:
             goal_yaw = self._aim(state, path)
             unavoidable = self._unavoidable(path)
+        is_near = math.dist((goal_x, goal_y), (state.x, state.y)) < FINE_DISTANCE
+        self._discs = self._fine if in_window and not stands and is_near else self._coarse
         table = np.empty((last - first, 4), np.float32)
         left = np.empty(last - first + 1, np.float32)
         ways = np.empty((0 if path.facing is None else last - first, 2), np.float32)
@@ -387,8 +391,9 @@ class DrivingObjective:
         near = distance < GOAL_NEAR
         here = state if near else state._replace(x=x, y=y)
         aim = self._turn.aim(
-            here, state.yaw if near else float(path.heading[-1]), yaw, self._field, self._footprint
-        )
+            here, state.yaw if near else float(path.heading[-1]), yaw, self._field,
+            self._footprint.fine,
+        )  # fmt: skip
         if near and self._turn.free:
             self.sigma_scale = np.ones(self.model.controls(), np.float32)
             self.sigma_scale[:-1] = max(distance / GOAL_NEAR, MIN_SIGMA_SCALE)
@@ -398,7 +403,7 @@ class DrivingObjective:
         """Return ((margin − d)⁺)² [m²] at the goal and on the turn to its heading."""
         if self._field is None:
             return 0.0
-        clearance = float(self._footprint.clearance(self._field, np.array([path.goal]))[0])
+        clearance = float(self._footprint.fine.clearance(self._field, np.array([path.goal]))[0])
         if self._turn is not None:
             clearance = min(clearance, self._turn.clearance)
         return max(self._critics.obstacle.margin - max(clearance, 0.0), 0.0) ** 2
@@ -493,6 +498,12 @@ class DrivingObjective:
         self._weights = weights
         self._weights_alone = {}  # filled when first needed
         self._numbers[WEIGHT_SCALARS] = weights
+
+
+def _with_sweep(discs: NDArray[np.float64], time_step: float) -> Floats:
+    """Return the discs with the growth by the square of the speed, float32[n, 4]."""
+    sweep = time_step**2 / (8.0 * discs[:, 2:])
+    return np.hstack([discs, sweep]).astype(np.float32)
 
 
 def _grid(
