@@ -181,7 +181,7 @@ def test_robot_whose_middle_is_in_an_obstacle_may_not_move(v):
 
 def test_each_disc_may_not_go_deeper_even_when_another_comes_free():
     body = Footprint.polygonal([[0.5, 0.2], [-0.5, 0.2], [-0.5, -0.2], [0.5, -0.2]])
-    costmap = with_block(with_block(room(), 0.7, 0.0, 0.2), -0.8, 0.0, 0.2)
+    costmap = with_block(with_block(room(), 0.62, 0.0, 0.2), -0.8, 0.0, 0.2)
     around = collision_model(costmap, body=body)
     assert around.distance.min() == 0.0
     found = stopping_check.check(moving(), (-0.5, 0.0), 0.3, around, MODEL)

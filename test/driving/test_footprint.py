@@ -6,7 +6,13 @@ import pytest
 
 from mppi_ros.driving.costmap import Costmap
 from mppi_ros.driving.distance_field import distance_field
-from mppi_ros.driving.footprint import MAX_DISC_RATIO, MAX_OVERREACH, Footprint
+from mppi_ros.driving.footprint import (
+    FINE_OVERREACH,
+    FINE_OVERREACH_SHARE,
+    MAX_DISC_RATIO,
+    MAX_OVERREACH,
+    Footprint,
+)
 from mppi_ros.driving.parameters import RobotParameters
 from mppi_ros.parameters.errors import InputError
 
@@ -47,7 +53,12 @@ def depth(discs: np.ndarray, points: np.ndarray) -> np.ndarray:
 def test_discs_cover_the_body(corners, order):
     polygon = np.array(corners)[::order]
     footprint = Footprint.polygonal(polygon)
-    assert depth(footprint.discs, boundary(polygon)).min() > -1e-8
+    low, high = polygon.min(axis=0), polygon.max(axis=0)
+    inner = np.random.default_rng(0).uniform(low, high, (4000, 2))
+    inner = inner[footprint.contains(*inner.T)]
+    for cover in (footprint, footprint.fine):
+        assert depth(cover.discs, boundary(polygon)).min() > -1e-8
+        assert depth(cover.discs, inner).min() > -1e-8
 
 
 @pytest.mark.parametrize('corners', POLYGONS.values(), ids=POLYGONS.keys())
@@ -70,6 +81,26 @@ def test_a_wide_body_reaches_little_beyond_its_ends_and_corners(length, width, t
     assert (np.abs(aside) + footprint.discs[:, 2]).max() < 0.5 * MAX_DISC_RATIO * width + 1e-9
     assert footprint.reach < footprint.circumscribed_radius + 0.08
     assert len(footprint.discs) <= 10
+
+
+@pytest.mark.parametrize('turned', [False, True])
+@pytest.mark.parametrize(('length', 'width'), [*RECTANGLES, (0.508, 0.432), (0.58, 0.31)])
+def test_the_fine_cover_reaches_less_far_beyond_the_ends(length, width, turned):
+    corners = rectangle(length, width)
+    fine = Footprint.polygonal(corners[:, ::-1] if turned else corners).fine
+    along, aside = fine.discs[:, :2].T[:: -1 if turned else 1]
+    limit = max(FINE_OVERREACH, FINE_OVERREACH_SHARE * width)
+    # of a short body the large discs in the middle reach a little farther
+    assert (np.abs(along) + fine.discs[:, 2]).max() < 0.5 * length + limit + 0.035
+    assert (np.abs(aside) + fine.discs[:, 2]).max() < 0.5 * MAX_DISC_RATIO * width + 1e-3
+    np.testing.assert_allclose(sorted(aside), sorted(-aside), atol=1e-9)  # both sides alike
+    assert len(fine.discs) <= 12
+    assert fine.fine.discs is fine.discs
+
+
+def test_the_fine_cover_of_a_round_body_is_its_disc():
+    body = Footprint.round(0.3)
+    assert body.fine_discs is body.discs
 
 
 def test_a_corner_that_points_inward_ends_a_slice():

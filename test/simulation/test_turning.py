@@ -70,6 +70,17 @@ def test_robot_turns_at_its_goal_although_walls_are_nearer_there(name, heading, 
     assert result.time_s < 12.0
 
 
+@pytest.mark.parametrize('name', ['husky', 'agv', 'jackal', 'f1tenth'])
+def test_robot_drives_up_to_a_wall_at_its_goal(name):
+    """The front of the body is 0.15 m from the wall when the robot stands at the goal."""
+    front = float(np.reshape(robot(name).robot.footprint, (-1, 2))[:, 0].max())
+    world = World.from_circles(wall(4.0 + front + 0.2, -1.5, 1.5), BOUNDS)
+    result = Episode(world, (0.0, 0.0, 0.0), (4.0, 0.0, 0.0), robot(name), seed=3).run()
+    assert result.success
+    assert result.reversals <= 2
+    assert result.min_clearance_m < 0.35
+
+
 @pytest.mark.parametrize(('name', 'patience'), [
     ('agv', 1.5), ('jackal', 0.0), ('rosbot_mecanum', 1.5), ('f1tenth', 0.0)])
 def test_robot_before_an_obstacle_without_a_way_round_stands(name, patience):
