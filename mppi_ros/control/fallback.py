@@ -175,7 +175,7 @@ def fallback_command(
     Where the search finds none, the cheapest constant command that is safe and moves the robot
     is the choice; None if there is none. The mean is left at the choice, or at braking.
     """
-    commands = constant_commands(scene.step)
+    commands = _commands(scene.step)
     mean = sampler.mean
     order = np.argsort(objective.costs_of_constant(commands, len(mean)), kind='stable')
     mean[:] = commands[order[0]]
@@ -209,7 +209,7 @@ def evasive_command(
     sequence is as good. No command with NONE: coming to rest is best, or no command leaves room
     to brake before static obstacles.
     """
-    commands = constant_commands(scene.step)
+    commands = _commands(scene.step)
     costs = objective.costs_of_constant(commands, len(sampler.mean)).tolist()
     found = [scene.predicted(command[None], 1.0) for command in commands]
     keys = [(*each.key, -cost) for each, cost in zip(found, costs, strict=True)]
@@ -230,14 +230,14 @@ def cheapest_constant(
     objective: DrivingObjective, model: Model, steps: int
 ) -> NDArray[np.float32]:
     """Return the cheapest of a grid of commands that are held for all steps, float32[m]."""
-    commands = constant_commands(model)
+    commands = _commands(model)
     cheapest: NDArray[np.float32] = commands[
         np.argmin(objective.costs_of_constant(commands, steps))
     ]
     return cheapest
 
 
-def constant_commands(model: Model) -> NDArray[np.float32]:
+def _commands(model: Model) -> NDArray[np.float32]:
     """Return a grid over the commands that the limits allow, float32[n, m]."""
     half = GRID_SIZE[model.controls()] // 2
     share = np.arange(-half, half + 1) / half

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mppi_ros.control import rolling_window
-from mppi_ros.control.alternatives import Alternatives
 from mppi_ros.control.costmap_processing import LocalMap
 from mppi_ros.control.fallback import WIDE_SIGMA_SCALE, CheckContext, cheapest_constant
 from mppi_ros.control.input_monitor import MAX_TICK_GAP
@@ -74,7 +73,6 @@ class Optimization:
         self._stuck_detector = StuckDetector()
         self._solved = -math.inf  # [s] time of the last optimisation
         self._recovery = 0
-        self._alternatives = Alternatives()
 
     @property
     def backing_up(self) -> bool:
@@ -135,8 +133,6 @@ class Optimization:
         statistics.smoothed_objective = step.smoothed_objective
         statistics.ess, statistics.temperature = step.ess, step.temperature
         statistics.score_norm, statistics.kl = step.score_norm, step.kl
-        if objective.has_moving_obstacles and step.valid and not recovery:
-            self._alternatives.improve(sampler, objective, scene.step, cooling)
         first = scene.held(sampler.mean)
         if not all(map(math.isfinite, first)):
             sampler.mean[:] = 0.0

@@ -444,13 +444,9 @@ class DrivingObjective:
 
     def costs_of_constant(self, commands: Floats, steps: int) -> Floats:
         """Return f of holding each of at most BLOCK commands, float32[n, m], for `steps` steps."""
-        return self.costs_of(np.repeat(commands[:, None], steps, axis=1))
-
-    def costs_of(self, sequences: Floats) -> Floats:
-        """Return f of at most BLOCK sequences, float32[n, T, m]."""
-        count, steps, controls = sequences.shape
+        count, controls = commands.shape
         noise = np.zeros((1, steps * controls, BLOCK), np.float32)
-        noise[0, :, :count] = sequences.reshape(count, -1).T
+        noise[0, :, :count] = np.tile(commands.T, (steps, 1))
         mean, factor = np.zeros((steps, controls), np.float32), np.eye(controls, dtype=np.float32)
         costs = np.empty((1, BLOCK), np.float32)
         self.evaluate_blocks(mean, factor, noise, costs, 1)
