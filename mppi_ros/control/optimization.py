@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from typing import NamedTuple
 
@@ -108,6 +109,9 @@ class Optimization:
             start.state, scene.last, problem.path, problem.progress, start.pending,
             _with_margins(problem.moving_obstacles, c.moving_obstacles.risk), problem.seconds,
         )  # fmt: skip
+        if len(sampler.mean) != objective.steps:
+            steps = objective.steps
+            sampler.configure(dataclasses.replace(sampler.parameters, horizon_steps=steps))
         elapsed = now - self._solved
         if elapsed > MAX_TICK_GAP:
             self._stuck_detector.restart()
@@ -182,7 +186,7 @@ def _cap_speed(
     ):
         objective.cap_speed(math.inf)
         return
-    poses = start.poses(sampler.mean, objective.model)
+    poses = start.poses(sampler.mean[: c.mppi.horizon_steps], objective.model)
     speed = rolling_window.allowed_speed(
         rolling_window.distance_to_rim(poses, footprint, field), slowing, seconds
     )

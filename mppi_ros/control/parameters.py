@@ -135,6 +135,13 @@ class MovingObstacleParameters:
         low=0.001,
         high=0.5,
     )
+    horizon_factor: float = parameter(
+        1.5,
+        'length of the horizon while a moving obstacle is within reach, as a multiple of that '
+        'without',
+        low=1.0,
+        high=3.0,
+    )
 
 
 @dataclass(frozen=True)

@@ -72,6 +72,7 @@ TICK_SCALARS = slice(
 )
 WEIGHT_SCALARS = slice(TICK_SCALARS.stop, TICK_SCALARS.stop + len(CriticWeights._fields))
 
+FAR_LOOKAHEAD = 1.3  # times the reach of the far horizon within which a plan is checked
 CULL_SLACK = 0.1  # [m] by which obstacles out of reach are farther than the critic sees
 MANOEUVRE_CLEARANCE = 0.1  # [m] between a manoeuvre of a car and obstacles
 
@@ -92,6 +93,8 @@ class DrivingObjective:
         Footprint of the robot.
     steps : int
         Steps of the horizon, T.
+    far_steps : int
+        Steps of it while a moving obstacle is within reach; `steps` if that is more.
     time_step : float
         Length of a step [s].
     plugin : Plugin, optional
@@ -111,6 +114,7 @@ class DrivingObjective:
         time_step: float,
         plugin: Plugin | None = None,
         motion_model: str = 'diff_drive',
+        far_steps: int = 0,
     ) -> None:
         self._vehicle, self._time_step = MODELS[motion_model], time_step
         self._numbers: Floats = np.zeros(
@@ -137,7 +141,8 @@ class DrivingObjective:
             _with_sweep(discs, time_step) for discs in (footprint.discs, footprint.fine_discs)
         )
         self._discs = self._coarse
-        self._horizon = steps * time_step
+        self.steps = self._near_steps = steps
+        self._far_steps = max(steps, far_steps)
         self._near = footprint.reach + critics.moving_obstacle.comfort_distance + CULL_SLACK
         self._reach = limits.vx_max * steps * time_step
         self._padded: Floats = np.zeros(9, np.float32)
@@ -177,7 +182,8 @@ class DrivingObjective:
     @property
     def lookahead_distance(self) -> float:
         """Return the distance ahead within which a plan is checked for obstacles [m]."""
-        return 2.0 * self._reach + LENGTH_BEYOND_HORIZON
+        far = FAR_LOOKAHEAD * self._limits.vx_max * self._far_steps * self._time_step
+        return max(2.0 * self._reach, far) + LENGTH_BEYOND_HORIZON
 
     def set_field(self, field: DistanceField) -> None:
         """Set the distance field."""
@@ -297,10 +303,13 @@ class DrivingObjective:
             raise RuntimeError('set_field must come before prepare')
         if pending is not None:
             self._pending = pending
-        self._moving_obstacles = self._moving_obstacles[:0]
+        self._moving_obstacles, self.steps = self._moving_obstacles[:0], self._near_steps
         if moving_obstacles is not None and len(moving_obstacles):
             nearby = self._within_reach(moving_obstacles, state, last_command)
             self._moving_obstacles = nearby.astype(np.float32)
+            if len(nearby):
+                self.steps = self._far_steps
+        reach = self._limits.vx_max * self.steps * self._time_step
         self._last_command = last_command
         self._reach_of_first = first_step_reach(interval or self._time_step, self._time_step)
         spread = self.model.sigma_scale(state.v)
@@ -309,7 +318,7 @@ class DrivingObjective:
         first = max(0, int((progress - LENGTH_BEHIND) / spacing))
         last = min(
             len(path.arc),
-            math.ceil((progress + self._reach + LENGTH_BEYOND_HORIZON) / spacing) + 1,
+            math.ceil((progress + reach + LENGTH_BEYOND_HORIZON) / spacing) + 1,
         )
         known = self._lookahead
         if known is None or not known.covers(path, first, last):
@@ -375,7 +384,7 @@ class DrivingObjective:
         for axis in range(2 if self.model.controls() == 3 else 1):
             sent = [command[axis] for command in commands]
             speed += max(map(abs, (motion[axis], *sent, *self._plant.bounds[axis])))
-        return within_reach(relative, self._horizon, self._near, speed)
+        return within_reach(relative, self._far_steps * self._time_step, self._near, speed)
 
     def _aim(self, state: MotionState, path: ReferencePath) -> float:
         """

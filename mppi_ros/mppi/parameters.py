@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from mppi_ros.parameters.declaration import group, parameter, validate
 from mppi_ros.parameters.errors import ParameterError
 
+MAX_STEPS = 512  # of the horizon
+
 
 @dataclass(frozen=True)
 class NoiseParameters:
@@ -81,7 +83,7 @@ class MppiParameters:
         high=1e3,
     )
     samples: int = parameter(2000, 'number of sampled control sequences K', low=16, high=131072)
-    horizon_steps: int = parameter(56, 'number of steps T of the horizon', low=1, high=512)
+    horizon_steps: int = parameter(56, 'number of steps T of the horizon', low=1, high=MAX_STEPS)
     time_step: float = parameter(
         0.05, 'length of one step of the horizon', unit='s', low=0.005, high=1.0
     )
