@@ -27,7 +27,6 @@ LEAVE_DISTANCE = 0.5  # [m] plus the braking distance: distance before the block
 MIN_CHORD_SHARE = 0.8  # minimum ratio of chord to arc length of a straight part
 MAX_SHORTCUT = 1.5  # [m] maximum difference of arc length and chord of a straight part
 UNREACHABLE_TIME = 1e3  # [s]
-FINE_DISTANCE = 1.0  # [m] from the goal within which the fine cover of the footprint is used
 DESCENT_CELLS = 2  # length of a step along a detour, less than the width of a blocked part
 
 ZoneCosts = NDArray[np.float32] | float
@@ -116,22 +115,6 @@ class NoWay:
     """
 
     blocked: float
-
-
-def clearance_along(
-    path: ReferencePath, part: slice, field: DistanceField, footprint: Footprint
-) -> NDArray[np.float64]:
-    """
-    Return the clearance of the body along a part of the path, float64[n] [m].
-
-    It is that of the fine cover within FINE_DISTANCE of the end of the path.
-    """
-    poses = np.column_stack([path.points[part], path.heading[part]])
-    clearance = footprint.clearance(field, poses)
-    near_end = path.arc[part] >= path.length - FINE_DISTANCE
-    if near_end.any():
-        clearance[near_end] = footprint.fine.clearance(field, poses[near_end])
-    return clearance
 
 
 def detour(

@@ -14,7 +14,6 @@ from mppi_ros.driving.cost_to_go import (
     UNREACHABLE_TIME,
     CostToGo,
     NoWay,
-    clearance_along,
     detour,
     time_left,
 )
@@ -25,6 +24,7 @@ from mppi_ros.driving.path import ReferencePath
 
 LENGTH_BEHIND = 0.5  # [m] of the path behind the robot in the window
 LENGTH_BEYOND_HORIZON = 1.0  # [m] of the path beyond the reach of the horizon
+FINE_DISTANCE = 1.0  # [m] from the goal within which the fine cover of the footprint is used
 RENEWAL_DISTANCE = 1.0  # [m] of progress in either direction after which the lookahead is renewed
 
 
@@ -134,6 +134,22 @@ def look_ahead(
     if way is not None:
         lookahead.to_go  # noqa: B018 - compute the cached property outside the tick
     return lookahead
+
+
+def clearance_along(
+    path: ReferencePath, part: slice, field: DistanceField, footprint: Footprint
+) -> NDArray[np.float64]:
+    """
+    Return the clearance of the body along a part of the path, float64[n] [m].
+
+    It is that of the fine cover within FINE_DISTANCE of the end of the path.
+    """
+    poses = np.column_stack([path.points[part], path.heading[part]])
+    clearance = footprint.clearance(field, poses)
+    near_end = path.arc[part] >= path.length - FINE_DISTANCE
+    if near_end.any():
+        clearance[near_end] = footprint.fine.clearance(field, poses[near_end])
+    return clearance
 
 
 def _stopping_place(

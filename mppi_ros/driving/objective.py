@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mppi_ros.driving.cost_to_go import FINE_DISTANCE, CostToGo
+from mppi_ros.driving.cost_to_go import CostToGo
 from mppi_ros.driving.critics import CRITICS, CriticWeights
 from mppi_ros.driving.distance_field import DistanceField
 from mppi_ros.driving.footprint import Footprint
 from mppi_ros.driving.goal_heading import GoalHeadingSelector
 from mppi_ros.driving.lookahead import (
+    FINE_DISTANCE,
     LENGTH_BEHIND,
     LENGTH_BEYOND_HORIZON,
     PlanLookahead,

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mppi_ros.driving.cost_to_go import REJOIN_DISTANCE, CostToGo, NoWay, clearance_along, detour
+from mppi_ros.driving.cost_to_go import REJOIN_DISTANCE, CostToGo, NoWay, detour
 from mppi_ros.driving.costmap import Costmap
 from mppi_ros.driving.distance_field import distance_field
 from mppi_ros.driving.footprint import Footprint
+from mppi_ros.driving.lookahead import clearance_along
 from mppi_ros.driving.parameters import CriticParameters, Limits
 from mppi_ros.driving.path import ReferencePath
 
