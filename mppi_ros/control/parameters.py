@@ -136,7 +136,7 @@ class MovingObstacleParameters:
         high=0.5,
     )
     horizon_factor: float = parameter(
-        1.5,
+        1.0,
         'length of the horizon while a moving obstacle is within reach, as a multiple of that '
         'without',
         low=1.0,

@@ -1,4 +1,4 @@
-"""The horizon is longer while a moving obstacle is within reach."""
+"""The horizon is longer while a moving obstacle is within reach, if the parameters say so."""
 from __future__ import annotations
 
 import numpy as np
@@ -9,8 +9,10 @@ from mppi_ros.driving.obstacle_prediction import DynamicObstacle
 from mppi_ros.parameters.declaration import replace
 
 NEAR = QUICK.mppi.horizon_steps
-FAR = round(QUICK.moving_obstacles.horizon_factor * NEAR)
-KEPT = replace(QUICK, {'safety.costmap_timeout': 0.0, 'safety.plan_timeout': 0.0})
+FAR = round(1.5 * NEAR)
+KEPT = replace(QUICK, {
+    'safety.costmap_timeout': 0.0, 'safety.plan_timeout': 0.0,
+    'moving_obstacles.horizon_factor': 1.5})
 
 
 def drive(obstacle=None, configuration=KEPT, ticks=3) -> Controller:
@@ -45,6 +47,12 @@ def test_it_grows_with_a_moving_obstacle_within_reach_and_shrinks_without():
         robot.controller.set_costmap(robot.now, room())
         robot.tick()
     assert steps(robot.controller) == NEAR
+
+
+def test_by_default_it_stays_the_same():
+    usual = replace(KEPT, {'moving_obstacles.horizon_factor': 1.0})
+    assert QUICK.moving_obstacles.horizon_factor == 1.0
+    assert steps(drive((3.0, 1.0, -0.5, 0.0), configuration=usual)) == NEAR
 
 
 def test_an_obstacle_that_comes_into_reach_late_counts():
