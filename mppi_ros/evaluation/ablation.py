@@ -123,8 +123,12 @@ def read_results(path: Path) -> dict[str, list[Episode]]:
     with reading(path, 'a result of the ablation'):
         found = {
             str(name): [
-                {**each, 'excess_s': float(each['excess_s']), 'scenario': str(each['scenario'])}
-                for each in episodes if each.keys() >= {'plant', 'seed', 'success'}
+                {
+                    **each, 'scenario': str(each['scenario']), 'plant': str(each['plant']),
+                    'seed': int(each['seed']), 'success': bool(each['success']),
+                    'excess_s': float(each['excess_s']),
+                }
+                for each in episodes
             ]
             for name, episodes in load_json(path).items()
         }  # fmt: skip

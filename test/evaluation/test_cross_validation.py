@@ -92,3 +92,13 @@ def test_the_command_shows_two_folds_of_each_split(tmp_path, capsys):
     assert [f' {fold} ' in out for fold in ('1a', '1b', '2a', '2b', '3a')] == [True] * 4 + [False]
     assert out.count('calm') == 8
     assert 'mean gap +0.0%' in out
+
+
+def test_an_episode_without_a_field_is_reported_and_not_left_out(tmp_path, capsys):
+    found = suite(default=lambda n: 2.0, calm=lambda n: 1.0)
+    del found['calm'][3]['success']
+    path = tmp_path / 'barn.json'
+    path.write_text(json.dumps(found))
+    assert command.main([str(path)]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert 'success' in line
