@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
+import logging
 import math
 from pathlib import Path
 import zlib
@@ -20,6 +22,8 @@ from mppi_ros.parameters.errors import InputError
 from mppi_ros.simulation.grid_planner import plan
 from mppi_ros.simulation.world import World
 
+log = logging.getLogger(__name__)
+
 ROBOT = 'turtlebot4'
 PAIRS = 10  # start and goal pairs on each map
 MIN_GOAL_DISTANCE = 5.0  # [m] between start and goal
@@ -30,7 +34,12 @@ DISC_RADIUS = (0.1, 0.2)  # [m] least and greatest
 
 
 def maps(request: Request) -> Iterator[Case]:
-    """Drive on all maps below a folder: random poses, half of the episodes with new obstacles."""
+    """
+    Drive on all maps below a folder: random poses, half of the episodes with new obstacles.
+
+    Maps without free space for the robot are skipped with a message, unless they are selected by
+    name or no other map is left.
+    """
     data = data_folder(request, 'a folder with maps as map_server has them')
     configuration = request.configuration(ROBOT)
     files = {}
@@ -40,20 +49,27 @@ def maps(request: Request) -> Iterator[Case]:
     if not files:
         raise InputError(f'no map_server map lies below {data}')
     footprint = Footprint.of(configuration.robot)
-    drives = {f'{name}/{number}': name for name in files for number in range(PAIRS)}
-    chosen = selected(request, [*files, *drives])
-    for name in files:
-        if not any(name in (each, drives.get(each)) for each in chosen):
-            continue
+    drives = {name: [f'{name}/{number}' for number in range(PAIRS)] for name in files}
+    chosen = set(selected(request, [*files, *chain(*drives.values())]))
+    wanted = [name for name in files if not chosen.isdisjoint([name, *drives[name]])]
+    too_narrow = []
+    for name in wanted:
         occupancy = World.load(files[name]).occupancy
+        if not _regions(occupancy, footprint).any():
+            too_narrow.append(name)
+            if request.only or len(too_narrow) == len(wanted):
+                names = ', '.join(too_narrow)
+                raise InputError(f'{names}: the map has no free space for the robot')
+            log.warning('%s: skipped, because it has no free space for the robot', name)
+            continue
         for run in range(request.runs):
             seed = request.seed + run
             # The name is part of the seed: a map gives the same pairs if it is selected alone.
             rng = np.random.default_rng([zlib.crc32(name.encode()), seed])
-            for number, (start, goal) in enumerate(_pairs(name, occupancy, footprint, rng)):
+            for number, (start, goal) in enumerate(_pairs(occupancy, footprint, rng)):
                 hidden = _discs_on_plan(occupancy, start, goal, footprint, rng, number % 2)
-                scenario = f'{name}/{number}'
-                if not {name, scenario} & set(chosen):
+                scenario = drives[name][number]
+                if chosen.isdisjoint([name, scenario]):
                     continue
                 for plant in request.plants or ('nominal',):
                     yield Case(
@@ -72,14 +88,12 @@ def _is_map(path: Path) -> bool:
 
 
 def _pairs(
-    name: str, occupancy: Costmap, footprint: Footprint, rng: np.random.Generator
+    occupancy: Costmap, footprint: Footprint, rng: np.random.Generator
 ) -> list[tuple[Pose, Pose]]:
     """Draw pairs of start and goal in the largest connected region of free space."""
     regions = _regions(occupancy, footprint)
     sizes = np.bincount(regions.ravel())
     sizes[0] = 0
-    if len(sizes) < 2:
-        raise InputError(f'{name}: the map has no free space for the robot')
     cells = np.argwhere(regions == int(np.argmax(sizes)))
     corner = np.array([occupancy.origin_x, occupancy.origin_y])
     places = corner + (cells[:, ::-1] + 0.5) * occupancy.resolution

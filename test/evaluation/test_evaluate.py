@@ -21,6 +21,7 @@ from mppi_ros.evaluation.case import Case, drawn, driving_time, free_time, turni
 from mppi_ros.evaluation.comparison import changed, differences, pair
 from mppi_ros.evaluation.request import Request
 from mppi_ros.evaluation.suites import cases_of
+from mppi_ros.parameters.errors import InputError
 from mppi_ros.share import share_path
 from mppi_ros.simulation.grid_planner import plan
 from mppi_ros.simulation.plant import PLANTS
@@ -145,6 +146,26 @@ def test_maps_yields_ten_distant_pairs_and_every_other_one_has_unmapped_obstacle
     assert any(case.hidden for case in cases)
     assert cases == cases_of('maps', Request(maps))
     assert cases_of('maps', Request(maps, ('hall/hall/3',))) == [cases[3]]
+
+
+def test_a_map_too_narrow_for_the_robot_is_skipped_unless_nothing_else_is_left(maps, caplog):
+    from PIL import Image
+
+    grey = np.array(Image.open(maps / 'hall' / 'hall.pgm'))
+    grey[:, ::4] = 0
+    (maps / 'shelf').mkdir()
+    Image.fromarray(grey).save(maps / 'shelf' / 'shelf.pgm')
+    text = (maps / 'hall' / 'hall.yaml').read_text()
+    (maps / 'shelf' / 'shelf.yaml').write_text(text.replace('hall', 'shelf'))
+    assert {case.world for case in cases_of('maps', Request(maps))} == {
+        str(maps / 'hall' / 'hall.yaml')}
+    assert 'shelf/shelf: skipped, because it has no free space for the robot' in caplog.text
+    for only in ('shelf/shelf', 'shelf/shelf/3'):
+        with pytest.raises(InputError, match='shelf/shelf: the map has no free space'):
+            cases_of('maps', Request(maps, (only,)))
+    (maps / 'hall' / 'hall.yaml').unlink()
+    with pytest.raises(InputError, match='shelf/shelf: the map has no free space'):
+        cases_of('maps', Request(maps))
 
 
 def test_unmapped_obstacles_leave_a_path_with_endpoint_clearance(maps):
