@@ -101,6 +101,9 @@ def limited(model, limits, wanted, last, dt, prediction):
         beyond = np.maximum(reachable - spare(limits, prediction), 1e-9)
         fastest = np.minimum(limits.wz_max / reachable, np.sqrt(limits.ay_max / beyond))
         speed = np.clip(speed, -fastest, fastest)
+    if model == 'diff_drive':
+        reachable = np.maximum(np.abs(last[:, 1]) - limits.az_max * dt, 1e-12)
+        speed = np.clip(speed, -limits.ay_max / reachable, limits.ay_max / reachable)
     if model == 'omni':
         out[:, :2] = over_ground(limits, wanted, last, dt)
     else:
@@ -113,7 +116,10 @@ def limited(model, limits, wanted, last, dt, prediction):
              limits.ay_max / v**2 + spare(limits, prediction)])
         out[:, 1] = turned(wanted[:, 1], last[:, 1], sharpest, limits.curvature_rate * dt)
         return out
-    out[:, -1] = turned(wanted[:, -1], last[:, -1], limits.wz_max, limits.az_max * dt)
+    fastest = limits.wz_max
+    if model == 'diff_drive':
+        fastest = np.minimum(fastest, limits.ay_max / np.maximum(np.abs(out[:, 0]), 1e-12))
+    out[:, -1] = turned(wanted[:, -1], last[:, -1], fastest, limits.az_max * dt)
     return out
 
 

@@ -156,7 +156,8 @@ class DiffDrive(NamedTuple):
     Speeds are in [m/s] and [rad/s]. rise, fall and turn are the maximum increase and decrease of
     the speed and the maximum change of the turning rate in a step; follow is the share 1 −
     exp(−dt/τ) of the difference to the command that is covered in a step. Commands below `dead`
-    have no effect; an axis acts `later` steps after the fastest axis.
+    have no effect; an axis acts `later` steps after the fastest axis. The centripetal acceleration
+    |v w| of a command is at most `grip` [m/s²].
     """
 
     dt: Any
@@ -172,6 +173,7 @@ class DiffDrive(NamedTuple):
     dead_w: Any
     later_v: Any
     later_w: Any
+    grip: Any
 
     @classmethod
     def of(
@@ -181,7 +183,7 @@ class DiffDrive(NamedTuple):
         ahead = _ahead(limits, dt)
         values = (
             dt, *ahead[:2], limits.wz_max, *ahead[2:], limits.az_max * dt,
-            *_response(prediction, dt),
+            *_response(prediction, dt), limits.ay_max,
         )  # fmt: skip
         return cls(*(number(value) for value in values))
 
@@ -192,9 +194,13 @@ class DiffDrive(NamedTuple):
 
     @staticmethod
     def apply_limits(wanted: Any, last: Any, model: Any) -> Any:
-        """Limit each control separately."""
-        v = _rate_limited(wanted[0], last[0], model.v_min, model.v_max, model.rise, model.fall)
-        return v, limit_turning_rate(wanted[1], last[1], model)
+        """Limit the speed to what the smallest turning rate reachable in one step allows."""
+        fastest = model.grip / max(abs(last[1]) - model.turn, np.float32(MIN_DIVISOR))
+        v = min(max(wanted[0], -fastest), fastest)
+        v = _rate_limited(v, last[0], model.v_min, model.v_max, model.rise, model.fall)
+        most = min(model.grip / max(abs(v), np.float32(MIN_DIVISOR)), model.w_max)
+        turn = min(max(wanted[1], -most), most)
+        return v, min(max(turn, last[1] - model.turn), last[1] + model.turn)
 
     @staticmethod
     def scale_rate_limits(model: Any, steps: Any) -> Any:
@@ -203,7 +209,7 @@ class DiffDrive(NamedTuple):
             model.dt, model.v_min, model.v_max, model.w_max, model.rise * steps,
             model.fall * steps, model.turn * steps, model.follow_v,
             model.follow_w, model.dead_v, model.dead_w, model.later_v,
-            model.later_w,
+            model.later_w, model.grip,
         )  # fmt: skip
 
     @staticmethod
@@ -250,7 +256,8 @@ class DiffDrive(NamedTuple):
 
     def evasive_curvature(self, speed: float) -> float:
         """Return a curvature for evasion while braking from a speed [m/s], in [1/m]."""
-        return float(self.w_max / max(self.v_max, -self.v_min))
+        held = self.grip / max(speed * speed, np.float32(MIN_DIVISOR))
+        return float(min(self.w_max / max(self.v_max, -self.v_min), held))
 
     def sigma_scale(self, speed: float) -> tuple[float, ...] | None:
         """Return None: the standard deviations do not depend on the speed."""
@@ -266,10 +273,10 @@ class Omni(NamedTuple):
     """
     Omnidirectional base for one step of dt [s] with the controls v forward, vy left, and w.
 
-    Its fields are those of DiffDrive, with the same for vy. The speed over ground stays inside the
-    ellipse (v / v_max)² + (vy / vy_max)² ≤ 1, with v_min instead of v_max in reverse: diagonally
-    the robot is no faster than along the faster axis. The fields inverse_… [s/m] are those of
-    v_max, v_min and vy_max.
+    Its fields are those of DiffDrive without `grip`, with the same for vy. The speed over ground
+    stays inside the ellipse (v / v_max)² + (vy / vy_max)² ≤ 1, with v_min instead of v_max in
+    reverse: diagonally the robot is no faster than along the faster axis. The fields inverse_…
+    [s/m] are those of v_max, v_min and vy_max.
     """
 
     dt: Any

@@ -34,7 +34,7 @@ class Limits:
     )
     ay_max: float = parameter(
         1.0,
-        'maximum lateral acceleration: of vy (omni), or centripetal (ackermann)',
+        'maximum lateral acceleration: centripetal (diff_drive, ackermann), or of vy (omni)',
         unit='m/s²',
         low=0.01,
         high=50.0,

@@ -118,6 +118,8 @@ class _Conversion:
         self.body.take()
         if self.model == 'ackermann':
             self.motion.take_car(self.wheelbase, self.body.length)
+        elif self.model == 'diff_drive':
+            self.motion.take_centripetal_acceleration()
         for ours in ('prediction.delay_linear', 'prediction.lag_linear'):
             self.done.measure(ours, IDENTIFY_HINT)
         self._settle()
@@ -221,9 +223,10 @@ class _Conversion:
             self.done.take(full, value, rule, SAFETY_RELEVANT.get(rule, ''))
 
     def _unused(self, rule: str) -> str:
-        if rule == 'limits.ay_max' and self.model == 'ackermann':
-            return f'is not used by a car in Nav2; {rule} is its centripetal acceleration here'
-        return f'is not used by the motion model {self.model}'
+        why = f'is not used by the motion model {self.model}'
+        if rule == 'limits.ay_max':
+            why += f' in Nav2; {rule} is its centripetal acceleration here'
+        return why
 
     def _combined(self, full: str, value: Any, name: str, ours: str) -> None:
         """Report a parameter that is converted together with others."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mppi_ros.driving.motion_models import MODELS as OUR_MODELS
+from mppi_ros.driving.parameters import Limits
 from mppi_ros.nav2_import.find import Choice
 from mppi_ros.nav2_import.report import INFO, Import, Part, fitted, number, shown
 from mppi_ros.nav2_import.rules import DELAYS, MODELS, SAFETY_RELEVANT, STD, USED_BY
@@ -119,6 +120,20 @@ class Motion:
             if longest > 0.0:
                 self.done.put(ours, fitted(ours, longest)[0],
                               f'the longest of {", ".join(given)}')
+
+    def take_centripetal_acceleration(self) -> None:
+        """Leave the centripetal acceleration free, as Nav2 does not limit it."""
+        ours, default = 'limits.ay_max', Limits()
+        ahead, back, turn = (
+            abs(self.done.changes.get(f'limits.{name}', getattr(default, name)))
+            for name in ('vx_max', 'vx_min', 'wz_max')
+        )
+        free = float(f'{max(ahead, back) * turn:.3g}')
+        if free > default.ay_max:
+            self.done.put(ours, fitted(ours, free)[0],
+                          'vx_max x wz_max: Nav2 does not limit the centripetal acceleration')
+            self.done.measure(ours, 'does not limit the centripetal acceleration, as in Nav2: set '
+                              'the value at which the robot neither slides nor tips in a turn')
 
     def take_car(self, wheelbase: float | None, length: float) -> None:
         """Estimate the parameters of a car that Nav2 lacks; `length` [m] of the body, or 0."""

@@ -28,7 +28,7 @@ from mppi_ros.parameters.declaration import replace
 from mppi_ros.simulation.plant import EXTREME, IDEAL
 
 EMPTY = world(resolution=0.1)
-JACKAL = replace(read_robot('jackal'), {'threads': 1, 'samples': 256})
+JACKAL = replace(read_robot('jackal'), {'threads': 1, 'samples': 1000})
 CAR = replace(read_robot('f1tenth'), {'threads': 1, 'samples': 256})
 FAST = replace(QUICK, {'limits.vx_max': 1.5, 'limits.vx_min': -0.5, 'horizon_steps': 40})
 BODY = Footprint.of(RobotParameters(footprint=(0.5, 0.3, -0.3, 0.3, -0.3, -0.3, 0.5, -0.3)))

@@ -44,7 +44,8 @@ sequences = arrays(np.float32, (12, 2), elements=st.floats(-5.0, 5.0, width=32))
 commands = st.tuples(st.floats(LIMITS.vx_min, LIMITS.vx_max), st.floats(-1.9, 1.9))
 bounds = st.builds(
     Limits, vx_max=st.floats(0.1, 5.0), vx_min=st.floats(-3.0, 0.0), wz_max=st.floats(0.1, 5.0),
-    ax_max=st.floats(0.1, 9.0), ax_min=st.floats(-9.0, -0.1), az_max=st.floats(0.1, 9.0))
+    ax_max=st.floats(0.1, 9.0), ax_min=st.floats(-9.0, -0.1), az_max=st.floats(0.1, 9.0),
+    ay_max=st.floats(0.05, 9.0))
 
 
 def model(limits=LIMITS, prediction=NO_LAG, dt=DT):
@@ -69,6 +70,7 @@ def test_limited_commands_keep_all_limits(sequence, limits):
     assert np.all(out[:, 0] >= limits.vx_min - slack)
     assert np.all(out[:, 0] <= limits.vx_max + slack)
     assert np.all(np.abs(out[:, 1]) <= limits.wz_max + slack)
+    assert np.all(np.abs(out[:, 0] * out[:, 1]) <= limits.ay_max * (1.0 + slack))
     before = np.vstack([[0.0, 0.0], out[:-1]])
     change = (out - before) / DT
     assert np.all(np.abs(change[:, 1]) <= limits.az_max + 1e-3)
@@ -103,6 +105,15 @@ def test_braking_uses_the_deceleration_and_speeding_up_the_acceleration():
     np.testing.assert_allclose(back[:, 0], [-0.05, -0.1, -0.15, -0.2], atol=1e-6)
     stop_back = kept_within(np.zeros((4, 2), np.float32), (-0.3, 0.0), limits)
     np.testing.assert_allclose(stop_back[:, 0], [-0.2, -0.1, 0.0, 0.0], atol=1e-6)
+
+
+def test_a_differential_drive_takes_a_bend_at_the_centripetal_limit():
+    limits = Limits(vx_max=2.0, wz_max=4.0, ax_max=2.0, az_max=5.0, ay_max=2.4)
+    turning = kept_within(np.full((60, 2), 9.0, np.float32), (2.0, 0.0), limits)
+    np.testing.assert_allclose(turning[-1], [2.0, 1.2], atol=1e-6)
+    speeding = kept_within(np.full((60, 2), (9.0, 4.0), np.float32), (0.0, 4.0), limits)
+    assert np.all(speeding[:, 0] * speeding[:, 1] <= 2.4 + 1e-5)
+    np.testing.assert_allclose(speeding[-1], [2.0, 1.2], atol=1e-6)  # a turn yields to the speed
 
 
 def test_a_speed_beyond_the_limits_is_brought_back_no_faster_than_braking_allows():

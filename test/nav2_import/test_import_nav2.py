@@ -366,6 +366,16 @@ def test_limits_that_the_motion_model_does_not_use_are_left_out_with_the_reason(
     assert done.changes['limits.vx_max' if name != 'ay_max_zero' else 'limits.ax_max'] > 0.5
 
 
+def test_centripetal_acceleration_of_a_fast_differential_drive_stays_free_as_in_nav2():
+    tree = content()
+    parameters(tree)['FollowPath'].update(vx_max=2.0, wz_max=3.0)
+    done = convert(tree)
+    assert done.changes['limits.ay_max'] == 6.0
+    assert 'neither slides nor tips' in line_of(done, 'limits.ay_max').why
+    parameters(tree)['FollowPath'].update(vx_max=0.3, vx_min=-0.3, wz_max=1.0)
+    assert 'limits.ay_max' not in convert(tree).changes
+
+
 def test_omnidirectional_robot_without_lateral_speed_is_a_differential_drive():
     done = imported('omni_without_sideways')
     assert 'motion_model' not in done.changes
