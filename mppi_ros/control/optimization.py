@@ -26,6 +26,11 @@ from mppi_ros.driving.path import ReferencePath
 from mppi_ros.mppi.optimizer import Optimizer
 
 REVERSE_SHARE = 0.5  # of top speed at which the robot backs up
+# Σ is narrowed while less than the first share of the samples is without collision, as in a
+# passage hardly wider than the robot, and widened again above the second share.
+FREE_SHARE = (0.1, 0.3)
+SIGMA_RATIO = 0.9  # of the standard deviations from one tick to the next
+MIN_SIGMA_SCALE = 0.3
 
 
 class Problem(NamedTuple):
@@ -73,6 +78,7 @@ class Optimization:
         self._stuck_detector = StuckDetector()
         self._solved = -math.inf  # [s] time of the last optimisation
         self._recovery = 0
+        self._sigma_scale = 1.0
 
     @property
     def backing_up(self) -> bool:
@@ -80,8 +86,9 @@ class Optimization:
         return self._recovery == BACK_UP
 
     def restart(self) -> None:
-        """Restart the detection of a robot that is stuck."""
+        """Restart the detection of a robot that is stuck, with the configured Σ."""
         self._stuck_detector.restart()
+        self._sigma_scale = 1.0
 
     def set_time(self, now: float) -> None:
         """Set the time of the last optimisation [s] after a clock jump, so that the mean stays."""
@@ -124,12 +131,15 @@ class Optimization:
         cooling = c.recovery.cooling if recovery else 1.0
         if recovery == SEARCH_WIDER != before:
             sampler.mean[:] = cheapest_constant(objective, scene.step, len(sampler.mean))
+        scale = WIDE_SIGMA_SCALE if recovery == SEARCH_WIDER else self._sigma_scale
         # Among moving obstacles the last commands, which smoothing includes, are soon outdated.
-        step = sampler.step(
-            objective, cooling, WIDE_SIGMA_SCALE if recovery == SEARCH_WIDER else 1.0,
-            smooth=not objective.has_moving_obstacles,
-        )  # fmt: skip
-        statistics.samples = float(sampler.sample_count)
+        step = sampler.step(objective, cooling, scale, smooth=not objective.has_moving_obstacles)
+        if objective.has_moving_obstacles:
+            self._sigma_scale = 1.0
+        else:
+            hit = c.critics.obstacle.collision * c.mppi.time_step  # cost of a step in collision
+            self._adapt_sigma(sampler.share_below(step.best_cost + hit))
+        statistics.samples, statistics.sigma_scale = float(sampler.sample_count), scale
         statistics.smoothed_objective = step.smoothed_objective
         statistics.ess, statistics.temperature = step.ess, step.temperature
         statistics.score_norm, statistics.kl = step.score_norm, step.kl
@@ -141,6 +151,14 @@ class Optimization:
         if not step.valid:
             raise Stop(Reason.NO_FINITE_PLAN, 'no sampled trajectory has a finite cost')
         return Solution(first, recovery, cooling)
+
+    def _adapt_sigma(self, free: float) -> None:
+        """Adapt the scale of the standard deviations to the share of samples without collision."""
+        few, many = FREE_SHARE
+        if free < few:
+            self._sigma_scale = max(SIGMA_RATIO * self._sigma_scale, MIN_SIGMA_SCALE)
+        elif free > many:
+            self._sigma_scale = min(self._sigma_scale / SIGMA_RATIO, 1.0)
 
 
 def candidates(

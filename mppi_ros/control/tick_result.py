@@ -129,6 +129,7 @@ class Statistics:
     score_norm: float = NAN
     kl: float = NAN
     samples: float = NAN
+    sigma_scale: float = NAN
     solve_ms: float = NAN
     tick_ms: float = NAN
     clearance: float = NAN

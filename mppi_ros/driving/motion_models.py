@@ -260,8 +260,13 @@ class DiffDrive(NamedTuple):
         return float(min(self.w_max / max(self.v_max, -self.v_min), held))
 
     def sigma_scale(self, speed: float) -> tuple[float, ...] | None:
-        """Return None: the standard deviations do not depend on the speed."""
-        return None
+        """
+        Return the share of each control's standard deviation to sample with at a speed [m/s].
+
+        The feasible turning rate decreases with the speed, and with it the useful samples.
+        """
+        held = self.grip / max(abs(speed), np.float32(MIN_DIVISOR))
+        return 1.0, float(min(held / self.w_max, np.float32(1.0)))
 
     @property
     def bounds(self) -> tuple[tuple[float, float], ...]:

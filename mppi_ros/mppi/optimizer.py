@@ -381,6 +381,11 @@ class Optimizer:
         weights = self._weights.reshape(-1, self._noise.shape[0] * BLOCK)[:, : self._lanes]
         return noise, weights.reshape(-1).copy()
 
+    def share_below(self, cost: float) -> float:
+        """Return the share of the last iteration's samples that cost less than `cost`."""
+        costs = self._costs.reshape(-1, self._noise.shape[0] * BLOCK)[:, : self._lanes]
+        return float(np.count_nonzero(costs < cost - self._cost_offset)) / self.sample_count
+
     def _unit_noise(self) -> Floats:
         """Return n, float32[K, T, m], unpacked from the blocks."""
         lanes = self._noise.transpose(0, 2, 1).reshape(-1, *self.mean.shape)[: self._lanes]

@@ -590,6 +590,13 @@ def test_slip_of_a_car_that_oversteers_grows_at_most_twofold_in_a_step():
     assert 0.1 < slides <= 0.2 + 1e-6
 
 
+@given(v=st.floats(-3.0, 3.0))
+def test_turning_rates_worth_trying_are_those_within_the_centripetal_limit(v):
+    ahead, turn = model(Limits(vx_max=3.0, wz_max=4.0, ay_max=2.0)).sigma_scale(v)
+    assert ahead == 1.0
+    assert turn * 4.0 == pytest.approx(min(4.0, 2.0 / max(abs(v), 1e-6)), rel=1e-5)
+
+
 @given(v=st.floats(0.0, 9.0))
 def test_curvatures_worth_trying_are_those_that_the_tyres_hold(v):
     limits = Limits(vx_max=9.0, ay_max=4.0, turning_radius_min=0.5)

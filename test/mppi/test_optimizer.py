@@ -454,3 +454,23 @@ def test_the_spread_of_an_objective_scales_the_deviations_of_its_controls():
     scaled, plain = wide.step(Spread()), narrow.step(BlockBowl())
     assert wide.mean.tobytes() == narrow.mean.tobytes()
     assert scaled == plain
+
+
+@pytest.mark.parametrize('samples', [64, 100])
+@pytest.mark.parametrize('antithetic', [False, True])
+def test_the_share_below_a_cost_is_that_of_the_samples_only(samples, antithetic):
+    seen = []
+
+    def costs(controls):
+        seen.append(1e9 + np.square(controls).sum(axis=(1, 2)))
+        return seen[-1]
+
+    parameters = MppiParameters(samples=samples, horizon_steps=5, sigma=(0.5,),
+                                noise=NoiseParameters(antithetic=antithetic))
+    made = Optimizer(parameters, 1)
+    made.step(costs)
+    assert made.share_below(1e9) == 0.0
+    assert made.share_below(2e9) == 1.0
+    limit = float(np.median(seen[-1])) + 1e-3
+    expected = np.mean(seen[-1] < limit)
+    assert made.share_below(limit) == pytest.approx(expected, abs=1.5 / samples)

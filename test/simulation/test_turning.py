@@ -81,6 +81,22 @@ def test_robot_drives_up_to_a_wall_at_its_goal(name):
     assert result.min_clearance_m < 0.35
 
 
+@pytest.mark.parametrize(('name', 'tolerance'), [('jackal', 0.15), ('jackal', 0.05), ('agv', 0.05)])
+def test_robot_stops_at_a_goal_between_two_walls(name, tolerance):
+    """The walls are 0.15 m from the sides of the body, and 2 m long."""
+    side = float(np.reshape(robot(name).robot.footprint, (-1, 2))[:, 1].max()) + 0.2
+    walls = [(x, sign * side, 0.05) for x in np.arange(3.0, 5.01, 0.05) for sign in (-1.0, 1.0)]
+    result = Episode(
+        World.from_circles(walls, BOUNDS), (0.0, 0.0, 0.0), (4.0, 0.0, 0.0),
+        replace(robot(name), {'goal.position_tolerance': tolerance}), seed=3).run()
+    assert result.success
+    assert result.reversals <= 1
+    assert result.time_s < 8.0
+    spread = np.asarray(result.trace.statistics['sigma_scale'])
+    assert np.nanmax(spread) == 1.0
+    assert np.nanmin(spread) < 1.0  # most samples hit a wall
+
+
 @pytest.mark.parametrize(('name', 'patience'), [
     ('agv', 1.5), ('jackal', 0.0), ('rosbot_mecanum', 1.5), ('f1tenth', 0.0)])
 def test_robot_before_an_obstacle_without_a_way_round_stands(name, patience):
@@ -103,3 +119,17 @@ def test_robot_before_an_obstacle_without_a_way_round_stands(name, patience):
     assert result.trace.reasons[-1].endswith('of the path remain')
     assert 'stopped: the plan is blocked and no detour was found' in result.trace.reasons
     assert 0.05 < result.trace.clearance[-1] < 0.75
+
+
+@pytest.mark.parametrize('room', [0.15, 0.2])
+def test_fast_robot_drives_through_a_passage_hardly_wider_than_itself(room):
+    """The walls of a passage of 6 m are `room` [m] from the sides of the body."""
+    found = robot('jackal')
+    side = float(np.reshape(found.robot.footprint, (-1, 2))[:, 1].max()) + room + 0.05
+    walls = [(x, sign * side, 0.05) for x in np.arange(2.0, 8.01, 0.05) for sign in (-1.0, 1.0)]
+    walls += [(2.0, sign * y, 0.05) for y in np.arange(side, 4.2, 0.05) for sign in (-1.0, 1.0)]
+    world = World.from_circles(walls, (-2.0, -4.0, 12.0, 4.0))
+    result = Episode(world, (0.0, 0.0, 0.0), (10.0, 0.0, 0.0), found, seed=3).run()
+    assert result.success
+    assert result.reversals == 0
+    assert result.time_s < 10.0
