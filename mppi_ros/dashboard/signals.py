@@ -24,6 +24,7 @@ SIGNALS = (
     Signal('kl', 'KL of the step', '', 'kl'),
     Signal('score_norm', 'length of the score', '', 'score_norm'),
     Signal('samples', 'samples K', '', 'samples', 5),
+    Signal('sigma_scale', 'scale of Σ', '', 'sigma_scale'),
     Signal('solve_ms', 'solve time', 'ms', 'solve_ms'),
     Signal('tick_ms', 'tick time', 'ms', 'tick_ms'),
     Signal('late_ms', 'lateness (p99)', 'ms', 'late_ms.p99'),
