@@ -8,8 +8,11 @@ from pathlib import Path
 import re
 import shutil
 import signal
+import time
 from urllib.parse import urlsplit
 
+import numpy as np
+import psutil
 import pytest
 
 pytest.importorskip('rclpy', reason='needs ROS 2')
@@ -30,6 +33,9 @@ NAMES = ('chromium', 'chromium-browser', 'google-chrome', 'chrome')
 PHONE, DESKTOP = {'width': 390, 'height': 844}, {'width': 1440, 'height': 900}
 LIGHT = ('-p', 'samples:=256', '-p', 'control_rate:=10.0')  # little computing time
 TEXT_CONTRAST = 4.5  # WCAG 2.2, level AA
+SOAK = 30 * 60.0  # [s]
+FILLED = 5 * 60.0  # [s] after which the buffers of node and browser are full
+MAX_GROWTH = 8.0  # [MiB] of the node, and of the objects of the page, from then on
 
 COLORS = """names => {
     const style = getComputedStyle(document.body);
@@ -385,6 +391,42 @@ def test_page_fits_a_phone_and_is_named_and_readable(open_page, scheme):
     expect(page.locator('[data-parameter="noise.antithetic"]')).to_be_visible()
     nameless = page.evaluate(NAMELESS)
     assert nameless == []
+
+
+@pytest.mark.timeout(2.0 * SOAK)
+def test_half_an_hour_needs_no_more_memory(open_page, nodes, watcher, request):
+    if not request.config.getoption('--long'):
+        pytest.skip('takes half an hour: --long')
+    page = open_page()
+    developer = page.context.new_cdp_session(page)
+    node = psutil.Process(nodes.pid('mppi_dashboard'))
+
+    def used() -> tuple[float, float]:
+        developer.send('HeapProfiler.collectGarbage')
+        heap = developer.send('Runtime.getHeapUsage')['usedSize']
+        return node.memory_full_info().uss / 2.0**20, heap / 2.0**20
+
+    page.get_by_text('Goal by numbers').click()
+    begun, measured = time.monotonic(), []
+    while (now := time.monotonic() - begun) < SOAK:
+        away = GOAL[0] if x_of(page) < 2.0 else START[0]
+        page.get_by_label('goal x [m]').fill(str(away))
+        page.get_by_role('button', name='send goal').click()
+        field = row_of(page, 'alpha').get_by_role('textbox')
+        field.fill('0.75')
+        field.press('Enter')
+        watcher.wait_for(lambda: value_of(watcher, 'alpha') == 0.75, 'the value')
+        page.get_by_role('button', name='undo').click()
+        watcher.wait_for(lambda: value_of(watcher, 'alpha') == 0.5, 'the old value')
+        if len(measured) % 5 == 0:
+            open_page(PHONE).context.close()
+        page.get_by_label('Search parameters').fill('')
+        page.wait_for_timeout(20e3)
+        measured.append((now, *used()))
+        print('{:.0f} s: node {:.1f} MiB, page {:.1f} MiB'.format(*measured[-1]))
+    full = [memory for now, *memory in measured if now >= FILLED]
+    growth = np.max(full[-5:], axis=0) - full[0]
+    assert (growth < MAX_GROWTH).all(), growth
 
 
 def test_a_killed_controller_is_gone_and_comes_back(open_page, nodes, watcher):
