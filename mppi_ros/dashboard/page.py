@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import math
 from pathlib import Path
+import re
 from typing import Any
 
 from nicegui import ui
@@ -26,6 +27,7 @@ LEGEND = (('plan', 'plan'), ('driven', 'driven'), ('optimal', 'optimal trajector
           ('light', 'light samples'), ('heavy', 'heavy samples'), ('obstacle', 'moving obstacles'))
 SAMPLED = ('optimal', 'light', 'heavy')  # not drawn beside a solution of What if
 LABELS = {signal.key: signal for signal in SIGNALS}
+NUMBER = re.compile(r'[\d.]+')  # a screen reader does not announce its changes
 EXPLAINED = ('alpha', 'lambda', 'ess_share')  # parameters that the figures show
 MAX_UNACKNOWLEDGED = 40  # messages to a slow browser
 THEMES: dict[bool | None, tuple[str, bool | None]] = {
@@ -54,7 +56,7 @@ class Page:
         client.on_delete(self._on_delete)
         link.watch(1)
         self._build_bar()
-        with ui.element('main').classes('columns'):
+        with ui.element('div').classes('columns'):  # NiceGUI's layout has the landmark main
             with ui.element('div').classes('left'):
                 scene_card = card('Scene')
                 tiles_card = card('Now')
@@ -75,9 +77,10 @@ class Page:
             Text('h1', 'mppi_dashboard')
             self._select = ui.select([], on_change=self._on_select)
             self._select.props('dense outlined aria-label="Controller"')
-            with ui.element('div').classes('status').props('role=status') as self._status:
+            with ui.element('div').classes('status') as self._status:
                 ui.element('span').classes('dot').props('aria-hidden=true')
                 self._sentence = Text('span', '')
+            self._announced = Text('div', '').classes('announced').props('role=status')
             self._pause = button('pause', self._on_pause, icon='pause')
             self._stop = button('stop robot', self._on_stop, icon='front_hand')
             self._theme = button('theme: auto', self._on_theme)
@@ -231,9 +234,9 @@ class Page:
         self._view.run_method('look', None, None)
 
     async def _on_stop(self) -> None:
-        reason = await answer_of(self._link.enable(self._link.status.disabled))
-        if reason:
-            ui.notify(f'Refused: {reason}', type='negative')
+        problem = await answer_of(self._link.enable(self._link.status.disabled))
+        if problem:
+            ui.notify(problem, type='negative')
 
     def _on_goal_mode(self, event: Any) -> None:
         self._view.run_method('setGoalMode', bool(event.value))
@@ -244,7 +247,11 @@ class Page:
         ui.notify(self._link.send_goal(float(args['x']), float(args['y']), float(args['yaw'])))
 
     def _on_send_goal(self) -> None:
-        x, y, degrees = (float(field.value or 0.0) for field in self._goal)
+        values = [field.value for field in self._goal]
+        if None in values:
+            ui.notify('no goal sent: enter x, y and yaw', type='warning')
+            return
+        x, y, degrees = map(float, values)
         ui.notify(self._link.send_goal(x, y, math.radians(degrees)))
 
     def _on_mark(self) -> None:
@@ -280,6 +287,8 @@ class Page:
     def _refresh(self) -> None:
         status = self._link.status
         self._write(self._sentence, status.text)
+        if NUMBER.sub('', self._announced.text) != NUMBER.sub('', status.text):
+            self._announced.set_text(status.text)
         for level in ('ok', 'warning', 'error', 'gone'):
             self._status.classes(add=level if level == status.level else '',
                                  remove='' if level == status.level else level)

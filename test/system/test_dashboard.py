@@ -344,7 +344,7 @@ def test_the_open_page_needs_the_token_and_a_missing_recording_is_named(
         open_page, nodes, watcher, browser):
     nodes.start('mppi_dashboard', '-r', '__ns:=/robot1', '-r', '__node:=open', '-p', 'port:=0',
                 '-p', 'host:=0.0.0.0', '-p', 'recording:=/nowhere/run.mcap', name='open')
-    address = address_of(nodes, watcher, 'open').replace('0.0.0.0', '127.0.0.1')
+    address = re.sub('//[^:]+', '//127.0.0.1', address_of(nodes, watcher, 'open'))
     bare, _, token = address.partition('?token=')
     assert len(token) > 16
     context = browser.new_context()

@@ -43,8 +43,11 @@ COMMANDS = {
 def controllers_of(node: Node) -> list[str]:
     """Return the full names of all controllers in the graph."""
     topics = {topic for topic, types in node.get_topic_names_and_types() if MARKERS in types}
-    names = {topic.removesuffix(CANDIDATES) for topic in topics if topic.endswith(CANDIDATES)}
-    return sorted(names)
+    return sorted(
+        topic.removesuffix(CANDIDATES) for topic in topics
+        # RViz and other pages subscribe to this topic of a controller that does not run.
+        if topic.endswith(CANDIDATES) and node.count_publishers(topic)
+    )  # fmt: skip
 
 
 class DashboardInputs:
@@ -160,6 +163,8 @@ class DashboardInputs:
 
     def send_goal(self, x: float, y: float, yaw: float) -> str:
         """Publish a goal pose in the frame of the scene; return what was done."""
+        if not self.frame:
+            return 'no goal sent: its frame is that of the costmap, and there is no costmap yet'
         topic = self.goal_topic or f'{self.namespace}/goal_pose'
         if self._goal is None:
             self._goal = self._node.create_publisher(PoseStamped, topic, 1)
