@@ -22,6 +22,7 @@ playwright = pytest.importorskip(
 
 from nav_msgs.msg import Path as PathMessage  # noqa: E402
 from system.harness import GOAL, PATIENCE, START, WORLD, Processes, Watcher  # noqa: E402
+from visualization_msgs.msg import MarkerArray  # noqa: E402
 
 from mppi_ros.control.parameters import read_yaml  # noqa: E402
 from mppi_ros.evaluation.processes import free_domain  # noqa: E402
@@ -242,6 +243,47 @@ def test_a_refused_value_shows_the_reason_of_the_controller(open_page, watcher):
     field.fill('many')
     field.press('Enter')
     expect(row.get_by_role('alert')).to_contain_text("'many' is not a whole number")
+    field.fill(30 * '9')
+    field.press('Enter')
+    expect(row.get_by_role('alert')).to_contain_text(f'{30 * "9"} is outside 1 to 512')
+
+
+def test_an_answer_after_the_page_has_given_up_takes_effect(open_page, nodes, watcher):
+    page = open_page()
+    row = row_of(page, 'alpha')
+    field = row.get_by_role('textbox')
+    nodes.send('mppi_controller', signal.SIGSTOP)
+    field.fill('0.6')
+    field.press('Enter')
+    expect(row.get_by_role('alert')).to_contain_text('No answer from the controller')
+    nodes.send('mppi_controller', signal.SIGCONT)
+    expect(field).to_have_value('0.6')
+    page.get_by_role('button', name='undo').click()
+    watcher.wait_for(lambda: value_of(watcher, 'alpha') == 0.5, 'the old value')
+
+
+def test_running_controllers_are_listed_and_one_without_a_costmap_takes_no_goal(
+        open_page, nodes, watcher):
+    nodes.start('mppi_controller', '-r', '__ns:=/robot2', *LIGHT, name='second')
+    subscribed = watcher.node.create_subscription(
+        MarkerArray, '/other/mppi_controller/candidate_trajectories', lambda _: None, 1)
+    page = open_page()
+    chosen = page.get_by_role('combobox', name='Controller')
+    chosen.click()
+    options = page.get_by_role('option')
+    expect(options).to_have_text(['/robot1/mppi_controller', '/robot2/mppi_controller'])
+    options.nth(1).click()
+    expect(page.locator('.status')).to_contain_text('The controller waits')
+    send_goal(page, 1.0, 0.5)
+    expect(page.get_by_text('no goal sent: its frame is that of the costmap')).to_be_visible()
+    page.get_by_label('goal x [m]').fill('')
+    page.get_by_role('button', name='send goal').click()
+    expect(page.get_by_text('no goal sent: enter x, y and yaw')).to_be_visible()
+    chosen.click()
+    options.nth(0).click()
+    expect(page.locator('.scene canvas')).to_have_attribute('aria-label', re.compile('robot at'))
+    watcher.node.destroy_subscription(subscribed)
+    nodes.end('second')
 
 
 def test_two_browsers_and_the_command_line_see_the_same_values(open_page, watcher, tmp_path):
@@ -391,6 +433,8 @@ def test_page_fits_a_phone_and_is_named_and_readable(open_page, scheme):
     expect(page.locator('[data-parameter="noise.antithetic"]')).to_be_visible()
     nameless = page.evaluate(NAMELESS)
     assert nameless == []
+    expect(page.get_by_role('main')).to_have_count(1)
+    expect(page.get_by_role('status').first).to_have_text(re.compile('The (robot|controller) '))
 
 
 @pytest.mark.timeout(2.0 * SOAK)
