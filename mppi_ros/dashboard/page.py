@@ -10,8 +10,8 @@ from typing import Any
 
 from nicegui import ui
 
-from mppi_ros.dashboard.charts import LESSONS, SIGNAL_CHARTS
-from mppi_ros.dashboard.comparison import compare
+from mppi_ros.dashboard.charts import COMPARED, COMPARISON, LESSONS, SIGNAL_CHARTS
+from mppi_ros.dashboard.comparison import STRETCH, compare
 from mppi_ros.dashboard.elements import Range, SceneView, Text, answer_of, button, card
 from mppi_ros.dashboard.history import MINUTES, RATE, Frame, SceneEncoder
 from mppi_ros.dashboard.link import Link
@@ -86,7 +86,7 @@ class Page:
             self._theme = button('theme: auto', self._on_theme)
 
     def _build_scene(self) -> None:
-        charts = {**self._charts, **self._lessons}
+        charts = {**self._charts, **self._lessons, 'comparison': self._compared}
         self._view = SceneView(charts)
         self._view.on('ready', self._on_ready, [])
         self._view.on('acknowledge', self._on_acknowledge)
@@ -169,7 +169,14 @@ class Page:
              'beside each other.').classes('hint')
         with ui.element('div').classes('tools'):
             button('mark this moment', self._on_mark, icon='flag')
+            self._signal = ui.select(
+                {key: f'{LABELS[key].label} [{LABELS[key].unit or "–"}]' for key in COMPARED},
+                value=COMPARED[0], on_change=self._draw_comparison,
+            ).props('dense outlined aria-label="Signal of the chart"')
+        self._compared = ui.echart(COMPARISON).classes('chart')
+        self._compared.props('role=img aria-label="Chart: signal before and after the mark"')
         self._comparison = ui.html('', sanitize=False).style('width: 100%')
+        self._clear_comparison()
 
     # What the browser reports.
 
@@ -256,9 +263,20 @@ class Page:
 
     def _on_mark(self) -> None:
         self._mark = self._link.now()
+        self._draw_comparison()
         self._marked = {e.name: e.value for group in self._link.parameters.groups().values()
                         for e in group}
         self._refresh_comparison()
+
+    def _clear_comparison(self) -> None:
+        self._mark = None
+        self._comparison.set_content('')
+        self._compared.set_visibility(False)
+
+    def _draw_comparison(self) -> None:
+        if self._mark is not None:
+            self._compared.set_visibility(True)
+            self._view.run_method('compare', self._mark, self._signal.value, STRETCH)
 
     # What the page shows.
 
@@ -271,6 +289,7 @@ class Page:
             self._controller = link.controller
             self._encoder = SceneEncoder()
             self._go_live()
+            self._clear_comparison()
         frames = history.since(self._encoder.last)
         if not frames:
             return

@@ -98,6 +98,6 @@ def _bind(host: str, port: int) -> socket.socket:
     except OSError as error:
         raise InputError(
             f'host = {host!r}, port = {port}: the page cannot be served there: {error.strerror}; '
-            f'choose another with -p port:=…'
+            f'choose others with -p host:=… or -p port:=…'
         ) from None
     return bound

@@ -47,6 +47,12 @@ DRAWN = """() => {
     const { series } = getElement(Number(chart.id.slice(1))).chart.getOption();
     return series.some(one => one.name === "progress" && one.data.some(point => point[1] > 0));
 }"""
+SERIES = """label => {
+    const charts = [...document.querySelectorAll('.chart')];
+    const chart = charts.find(one => one.getAttribute('aria-label') === `Chart: ${label}`);
+    const { series } = getElement(Number(chart.id.slice(1))).chart.getOption();
+    return Object.fromEntries(series.map(one => [one.id, one.data]));
+}"""
 NAMELESS = """() => [...document.querySelectorAll(
     "button, input, select, textarea, [role=slider], [role=tab], [role=switch], [role=img]")]
     .filter(e => e.type !== "hidden" && e.tabIndex >= 0 && !e.closest("[aria-hidden=true]"))
@@ -315,9 +321,29 @@ def test_a_preset_is_compared_with_what_was_before(open_page, watcher):
     table = page.locator('table.compare')
     expect(table).to_contain_text('mean speed')
     expect(page.get_by_text('critics.obstacle.weight: 1 → 0.5').first).to_be_attached()
+    page.get_by_role('combobox', name='Signal of the chart').click()
+    page.get_by_role('option', name='speed [m/s]', exact=True).click()
+    page.locator('[aria-label*="before and after the mark"]').scroll_into_view_if_needed()
+    page.wait_for_function(f'() => {{ const s = ({SERIES})("signal before and after the mark");'
+                           ' return s.before.length > 1 && s.after.length > 1; }')
     page.get_by_role('tab', name='Parameters').click()
     page.get_by_role('button', name='reset all').click()
     watcher.wait_for(lambda: value_of(watcher, 'critics.obstacle.weight') == 1.0, 'the reset')
+
+
+def test_the_sampling_figures_show_the_running_solve(open_page):
+    page = open_page()
+    away = GOAL[0] if x_of(page) < 2.0 else START[0]
+    send_goal(page, away, 0.5)
+    page.get_by_role('tab', name='Sampling').click()
+    for label, filled in (
+            ('Histogram of the weights', 'Math.abs(s.samples.reduce((a, b) => a + b) - 100) < 1'
+             ' && s.weight[0] < s.weight[4] + s.weight[5] + s.weight[6]'),
+            ('α: how far to go along the natural gradient', 's.gain.length === 23'
+             ' && s.gain.every(([a, gain], i) => gain >= s.bound[2 * i][1] - 0.01)')):
+        page.get_by_label(f'Chart: {label}').scroll_into_view_if_needed()
+        page.wait_for_function(
+            f'() => {{ const s = ({SERIES})("{label}"); return {filled}; }}')
 
 
 def test_the_page_looks_back(open_page):
