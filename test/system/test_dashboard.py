@@ -324,7 +324,7 @@ def test_a_preset_is_compared_with_what_was_before(open_page, watcher):
     page.get_by_role('combobox', name='Signal of the chart').click()
     page.get_by_role('option', name='speed [m/s]', exact=True).click()
     page.locator('[aria-label*="before and after the mark"]').scroll_into_view_if_needed()
-    page.wait_for_function(f'() => {{ const s = ({SERIES})("signal before and after the mark");'
+    page.wait_for_function(f'() => {{ const s = ({SERIES})("a signal before and after the mark");'
                            ' return s.before.length > 1 && s.after.length > 1; }')
     page.get_by_role('tab', name='Parameters').click()
     page.get_by_role('button', name='reset all').click()
@@ -337,9 +337,9 @@ def test_the_sampling_figures_show_the_running_solve(open_page):
     send_goal(page, away, 0.5)
     page.get_by_role('tab', name='Sampling').click()
     for label, filled in (
-            ('Histogram of the weights', 'Math.abs(s.samples.reduce((a, b) => a + b) - 100) < 1'
-             ' && s.weight[0] < s.weight[4] + s.weight[5] + s.weight[6]'),
-            ('α: how far to go along the natural gradient', 's.gain.length === 23'
+            ('samples and weight by weight of a sample',
+             'Math.abs(s.samples.reduce((a, b) => a + b) - 100) < 1 && s.weight[0] < s.weight[4] + s.weight[5] + s.weight[6]'),
+            ('gain of the smoothed objective over alpha', 's.gain.length === 23'
              ' && s.gain.every(([a, gain], i) => gain >= s.bound[2 * i][1] - 0.01)')):
         page.get_by_label(f'Chart: {label}').scroll_into_view_if_needed()
         page.wait_for_function(
