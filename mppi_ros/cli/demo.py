@@ -121,7 +121,7 @@ def _start(scene: DemoScene, children: Children) -> None:
         arguments['mppi_dashboard'] = []
         record = f'record:={scene.output / "controller.mcap"}'  # for What if on the page
         arguments['mppi_controller'] += ['-p', record]
-        print('live page: http://localhost:8750', flush=True)
+        print('live page, when it has started: http://localhost:8750', flush=True)
     modules = {'mppi_controller': 'controller.node', 'mppi_dashboard': 'dashboard.node'}
     for name, words in arguments.items():
         run = f'from mppi_ros.nodes.{modules.get(name, name)} import main; main()'

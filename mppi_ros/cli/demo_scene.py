@@ -13,6 +13,7 @@ from scipy.ndimage import label
 from mppi_ros.control.parameters import ControllerParameters, read_yaml
 from mppi_ros.driving.distance_field import distance_field
 from mppi_ros.driving.footprint import Footprint
+from mppi_ros.evaluation.results import make_folder
 from mppi_ros.parameters.errors import InputError
 from mppi_ros.share import share_path
 from mppi_ros.simulation.world import World
@@ -69,10 +70,7 @@ def load_scene(options: argparse.Namespace) -> DemoScene:
             _check_pose(name, pose, world, configuration)
     start = start or _open_place(world, reach, goal)
     goal = goal or _open_place(world, reach, start)
-    try:
-        options.output.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f'--output {options.output}: {error.strerror}') from None
+    make_folder(options.output, '--output')
     return DemoScene(
         options.map.resolve(), options.params.resolve(), world, configuration, start, goal,
         options.timeout, options.output, options.view,

@@ -123,7 +123,7 @@ def _films(folder: Path, cases: Sequence[Case]) -> int:
     """Run the cases one by one and write a small animation of each."""
     from mppi_ros.evaluation.animation import write_small_animation
 
-    folder.mkdir(parents=True, exist_ok=True)
+    result_files.make_folder(folder, '--gif')
     passed = True
     for case in cases:
         result, episode = case.run()

@@ -41,7 +41,7 @@ from mppi_ros.evaluation.tuning.verdict import (
     judge_point,
 )
 from mppi_ros.parameters.declaration import replace as with_changes
-from mppi_ros.parameters.errors import MppiError
+from mppi_ros.parameters.errors import InputError, MppiError
 
 RESERVE = 1.1  # time of the drives after the search, relative to that of the start
 
@@ -73,10 +73,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _tune(options: argparse.Namespace) -> int:
     begin = time.monotonic()
     objectives = _objectives(options)
+    if options.maps is not None and not options.maps.is_dir():
+        raise InputError(f'--maps {options.maps} is not a folder')
     original = read_robot(options.robot)
     start, why = _identify(original, options.recording)
     axes = searched(start, options.parameters)
-    options.output.mkdir(parents=True, exist_ok=True)
+    results.make_folder(options.output, '--output')
     results.check_writable(options.output / RESULT)
     search_half, held_out = halves(
         options.robot, start, options.maps, options.drives, options.generated, options.seed,
@@ -185,10 +187,14 @@ def _verdict(
 def _objectives(options: argparse.Namespace) -> dict[str, Objective]:
     """Return the chosen objectives with the weights and limits given one by one."""
     limits = {'max_jerk': options.max_jerk, 'max_acceleration': options.max_acceleration}
-    return {
+    objectives = {
         name: replace(OBJECTIVES[name], **limits, **options.weights)
         for name in options.objective
     }
+    for each in objectives.values():
+        if not any(getattr(each, measure) for measure in TERMS):
+            raise InputError('--weights: all weights are 0, so all drives cost the same')
+    return objectives
 
 
 def _identify(

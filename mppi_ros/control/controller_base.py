@@ -20,7 +20,12 @@ from mppi_ros.control.detected_obstacles import check_obstacles
 from mppi_ros.control.input_monitor import InputMonitor, InputStatus
 from mppi_ros.control.inputs import Odometry
 from mppi_ros.control.odometry_consistency import BodyTwist
-from mppi_ros.control.optimization import Optimization, candidates
+from mppi_ros.control.optimization import (
+    Optimization,
+    SamplingSummary,
+    candidates,
+    sampling_summary,
+)
 from mppi_ros.control.parameters import ControllerParameters
 from mppi_ros.control.plan_tracker import PlanTracker
 from mppi_ros.control.plant_estimate import PlantEstimate
@@ -319,6 +324,10 @@ class ControllerBase:
             steps = len(self._sampler.mean)
             return np.empty((0, steps + 1, 3), np.float32), np.empty(0, np.float32)
         return candidates(self._sampler, self._objective, self._start, count)
+
+    def sampling_summary(self) -> SamplingSummary | None:
+        """Return weights and step of the last iteration; None before any."""
+        return None if self._start is None else sampling_summary(self._sampler)
 
     def costs(self) -> dict[str, float]:
         """Return the cost of each critic for the optimal trajectory [s]; empty before any."""

@@ -25,6 +25,8 @@ from mppi_ros.driving.obstacle_prediction import margins
 from mppi_ros.driving.path import ReferencePath
 from mppi_ros.mppi.optimizer import Optimizer
 
+WEIGHT_EDGES = 10.0 ** np.arange(-3, 3)  # of the weight relative to the plain average, K w
+STEP_FACTORS = np.linspace(0.0, 2.2, 23)  # α for which the gain of L_Σ is estimated
 REVERSE_SHARE = 0.5  # of top speed at which the robot backs up
 # Σ is narrowed while less than the first share of the samples is without collision, as in a
 # passage hardly wider than the robot, and widened again above the second share.
@@ -69,6 +71,19 @@ class Solution(NamedTuple):
         limits = plant.limits
         speed = limits.vx_min if path.direction > 0.0 else limits.vx_max
         return (REVERSE_SHARE * speed, *(0.0,) * (len(self.controls) - 1))
+
+
+class SamplingSummary(NamedTuple):
+    """
+    Weights and step of one iteration.
+
+    `samples` and `weight` are the shares of the samples and of their weight in the classes of K w
+    between `WEIGHT_EDGES`; `gain` is the gain of L_Σ for each of `STEP_FACTORS`.
+    """
+
+    samples: NDArray[np.float64]
+    weight: NDArray[np.float64]
+    gain: NDArray[np.float64]
 
 
 class Optimization:
@@ -172,6 +187,20 @@ def candidates(
         objective.project(sample)
     poses = [start.poses(sample, objective.model) for sample in controls]
     return np.array(poses, np.float32), weights[chosen]
+
+
+def sampling_summary(sampler: Optimizer) -> SamplingSummary | None:
+    """Return the summary of the last iteration; None if no sample has a weight."""
+    weights = sampler.weights().astype(np.float64)
+    if not weights.sum() > 0.0:
+        return None
+    classes = np.digitize(weights * len(weights), WEIGHT_EDGES)
+    count = len(WEIGHT_EDGES) + 1
+    return SamplingSummary(
+        np.asarray(np.bincount(classes, minlength=count) / len(weights), np.float64),
+        np.asarray(np.bincount(classes, weights, count), np.float64),
+        sampler.gain_along_step(STEP_FACTORS),
+    )
 
 
 def _with_margins(moving_obstacles: NDArray[np.float64], risk: float) -> NDArray[np.float64]:

@@ -7,7 +7,7 @@ import hmac
 from http.cookies import CookieError, SimpleCookie
 import ipaddress
 from typing import Any
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Any]]
@@ -32,11 +32,13 @@ class AccessGuard:
 
     Without a token the requested host must be a name of this machine: a web site whose name
     resolves to the loopback address is refused. With and without it, a WebSocket of a page from
-    elsewhere is refused. With a token, the address that contains it sets a cookie.
+    elsewhere is refused. With a token, the address that contains it sets a cookie, named after
+    the port: browsers send a cookie to all ports of a host.
     """
 
-    def __init__(self, application: Application, token: str = '') -> None:
+    def __init__(self, application: Application, token: str = '', port: int = 0) -> None:
         self._application, self._token = application, token
+        self._cookie = f'{COOKIE}_{port}'
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle a request."""
@@ -62,7 +64,7 @@ class AccessGuard:
         if origin and urlsplit(origin).netloc != host:
             return False
         if self._token:
-            return self._is_token(_cookie(headers.get('cookie', '')))
+            return self._is_token(_cookie(headers.get('cookie', ''), self._cookie))
         return is_loopback(urlsplit(f'//{host}').hostname or '')
 
     def _is_token(self, given: str) -> bool:
@@ -70,18 +72,18 @@ class AccessGuard:
 
     async def _welcome(self, path: str, send: Send) -> None:
         location = '/' + path.lstrip('/')
-        cookie = f'{COOKIE}={self._token}; Path=/; HttpOnly; SameSite=Strict'
+        cookie = f'{self._cookie}={quote(self._token, safe="")}; Path=/; HttpOnly; SameSite=Strict'
         headers = [(b'location', location.encode()), (b'set-cookie', cookie.encode())]
         await send({'type': 'http.response.start', 'status': 303, 'headers': headers})
         await send({'type': 'http.response.body'})
 
 
-def _cookie(header: str) -> str:
+def _cookie(header: str, name: str) -> str:
     try:
-        morsel = SimpleCookie(header).get(COOKIE)
+        morsel = SimpleCookie(header).get(name)
     except CookieError:
         return ''
-    return '' if morsel is None else morsel.value
+    return '' if morsel is None else unquote(morsel.value)
 
 
 async def _refuse(scope: Scope, receive: Receive, send: Send, message: str) -> None:

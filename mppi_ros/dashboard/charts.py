@@ -21,7 +21,8 @@ def chart(
         'aria': {'enabled': True, 'label': {'description': f'Chart: {title}'}},
         'grid': {'left': 8, 'right': 22, 'top': 34 if legend else 12, 'bottom': 22,
                  'containLabel': True},
-        'legend': {'show': legend, 'top': 0, 'type': 'scroll', 'itemHeight': 8, 'itemWidth': 14},
+        'legend': {'show': legend, 'top': 0, 'type': 'scroll', 'itemHeight': 14, 'itemWidth': 14,
+                   'icon': 'roundRect'},
         'tooltip': {'trigger': 'axis', 'confine': True, ':valueFormatter':
                     'v => v == null ? "–" : Number(v).toPrecision(3)'},
         'xAxis': {'type': 'value', 'nameLocation': 'middle', 'nameGap': 20, **(x or {})},
@@ -67,19 +68,35 @@ SIGNAL_CHARTS: dict[str, tuple[str, dict[str, Any]]] = {
         ({}, {'position': 'right'}))),
 }  # fmt: skip
 
+COMPARED = ('command_vx', 'command_wz', 'vx', 'cross_track', 'clearance', 'objective', 'ess',
+            'temperature', 'solve_ms')  # signals that can be drawn before and after the mark
+COMPARISON = chart('a signal before and after the mark', [line('before', 'before the mark'),
+                                                          line('after', 'after it')],
+                   x={'name': 'time since the begin of the stretch [s]', 'min': 0})
 _dashed = {'width': 1.2, 'type': 'dashed'}
 LESSONS: dict[str, tuple[str, str, dict[str, Any]]] = {
     'weights': (
         'λ: how much a worse sample counts',
-        'A sample whose cost is Δ above the best one shown has the weight exp(−Δ/λ). The dots are '
-        'the samples published now. With twice the λ more of them contribute: smoother and slower '
+        'A sample whose cost is Δ above the best one has the weight exp(−Δ/λ), relative to the '
+        'best. With twice the λ more of them contribute: smoother and slower '
         'to react. With half of it fewer decide. λ = 0 chooses λ in each step so that the '
         'effective sample size is ess_share of K.',
         chart('weight of a sample over its excess cost', [
             line('half', 'λ ÷ 2', lineStyle=_dashed), line('now', 'λ now'),
             line('double', 'λ × 2', lineStyle=_dashed),
-            {'id': 'samples', 'name': 'samples', 'type': 'scatter', 'symbolSize': 7, 'data': []},
         ], x={'name': 'excess cost Δ [s]'}, y=({'min': 0, 'max': 1, 'interval': 0.5},)),
+    ),
+    'histogram': (
+        'Histogram of the weights',
+        'All samples of the last iteration by their weight relative to the plain average, K·w, '
+        'and the share of the weight in each class. A small λ moves samples to the left and the '
+        'weight to a few on the right; with a large λ all samples are near 1.',
+        chart('samples and weight by weight of a sample', [
+            {'id': 'samples', 'name': 'samples [%]', 'type': 'bar', 'data': []},
+            {'id': 'weight', 'name': 'weight [%]', 'type': 'bar', 'data': []}],
+            x={'type': 'category', 'name': 'weight relative to the average, K·w', 'data': [
+                '< 0.001', '< 0.01', '< 0.1', '< 1', '< 10', '< 100', '≥ 100']},
+            y=({'min': 0, 'max': 100, 'interval': 50},)),
     ),
     'ess': (
         'Effective sample size: how many samples decide',
@@ -105,11 +122,13 @@ LESSONS: dict[str, tuple[str, str, dict[str, Any]]] = {
     ),
     'step': (
         'α: how far to go along the natural gradient',
-        'x̄ ← x̄ + α Σᵢ wᵢ εᵢ. Whatever the cost, L_Σ rises by at least α(1 − α/2)‖∇L_Σ‖², drawn '
-        'here with the gradient of now. Every 0 < α < 2 ascends, α = 1 has the greatest '
-        'guaranteed gain and is the textbook update. A smaller α averages over ticks: calmer.',
-        chart('guaranteed gain over alpha', [
-            line('bound', 'guaranteed gain of L_Σ'),
+        'x̄ ← x̄ + α Σᵢ wᵢ εᵢ. The solid line is the gain of L_Σ along the step, estimated from '
+        'the samples of the last iteration. Whatever the cost, it is at least '
+        'α(1 − α/2)‖∇L_Σ‖², the dashed line. Every 0 < α < 2 ascends; α = 1 has the greatest '
+        'guaranteed gain and is the textbook update. A smaller α averages over ticks.',
+        chart('gain of the smoothed objective over alpha', [
+            line('gain', 'gain of L_Σ'),
+            line('bound', 'guaranteed gain', lineStyle=_dashed),
             {'id': 'alpha', 'name': 'α now', 'type': 'scatter', 'symbolSize': 12, 'data': []}],
             x={'name': 'α'}),
     ),

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from mppi_ros.dashboard.history import Frame, History
 from mppi_ros.dashboard.signals import shown
 
+WITHOUT_RATIO = ('mean L_Σ',)  # its zero has no meaning
 STRETCH = 20.0  # [s] at most, before and after the mark
 
 
@@ -41,7 +42,8 @@ def compare(history: History, mark: float, end: float) -> tuple[float, float, li
     rows = []
     for label, unit, measure in MEASURES:
         a, b = measure(earlier), measure(later)
-        rows.append(Row(label, shown(a, 3, unit), shown(b, 3, unit), _change(a, b)))
+        change = '' if label in WITHOUT_RATIO else _change(a, b)
+        rows.append(Row(label, shown(a, 3, unit), shown(b, 3, unit), change))
     return _length(earlier), _length(later), rows
 
 
@@ -62,9 +64,10 @@ def _values(frames: Sequence[Frame], key: str) -> NDArray[np.float64]:
     return finite
 
 
-def _mean(key: str) -> Callable[[Sequence[Frame]], float]:
+def _mean(key: str, *, absolute: bool = False) -> Callable[[Sequence[Frame]], float]:
     def measure(frames: Sequence[Frame]) -> float:
         values = _values(frames, key)
+        values = np.abs(values) if absolute else values
         return float(values.mean()) if len(values) else math.nan
 
     return measure
@@ -78,7 +81,7 @@ def _quantile(key: str, share: float) -> Callable[[Sequence[Frame]], float]:
     return measure
 
 
-def _roughness(key: str) -> Callable[[Sequence[Frame]], float]:
+def _rms_of_rate(key: str) -> Callable[[Sequence[Frame]], float]:
     """Return the root mean square of the rate of change of a signal."""
 
     def measure(frames: Sequence[Frame]) -> float:
@@ -93,25 +96,28 @@ def _roughness(key: str) -> Callable[[Sequence[Frame]], float]:
     return measure
 
 
-def _gain(key: str) -> Callable[[Sequence[Frame]], float]:
+def _per_minute(key: str) -> Callable[[Sequence[Frame]], float]:
+    """Return the increase of a counter per minute: the stretches differ in length."""
+
     def measure(frames: Sequence[Frame]) -> float:
         values = _values(frames, key)
-        return float(values[-1] - values[0]) if len(values) > 1 else math.nan
+        seconds = _length(frames)
+        return float(values[-1] - values[0]) / seconds * 60.0 if len(values) > 1 else math.nan
 
     return measure
 
 
 MEASURES: tuple[tuple[str, str, Callable[[Sequence[Frame]], float]], ...] = (
     ('mean speed', 'm/s', _mean('vx')),
-    ('roughness of the commanded speed', 'm/s²', _roughness('command_vx')),
-    ('roughness of the commanded turning', 'rad/s²', _roughness('command_wz')),
-    ('mean distance from the plan', 'm', _mean('cross_track')),
-    ('least clearance', 'm', _quantile('clearance', 0.0)),
+    ('RMS of the commanded acceleration', 'm/s²', _rms_of_rate('command_vx')),
+    ('RMS of the commanded angular acceleration', 'rad/s²', _rms_of_rate('command_wz')),
+    ('mean absolute cross-track error', 'm', _mean('cross_track', absolute=True)),
+    ('minimum clearance', 'm', _quantile('clearance', 0.0)),
     ('mean L_Σ', '', _mean('objective')),
     ('mean effective sample size', '', _mean('ess')),
     ('mean λ', 's', _mean('temperature')),
     ('mean KL of a step', '', _mean('kl')),
     ('median solve time', 'ms', _quantile('solve_ms', 0.5)),
-    ('longest solve time', 'ms', _quantile('solve_ms', 1.0)),
-    ('missed ticks', '', _gain('missed')),
+    ('maximum solve time', 'ms', _quantile('solve_ms', 1.0)),
+    ('missed ticks per minute', '', _per_minute('missed')),
 )

@@ -73,8 +73,11 @@ def button(text: str, action: Any, label: str = '', icon: str = '') -> ui.button
 
 
 async def answer_of(future: Future[str]) -> str:
-    """Wait for an answer of the controller: '' if it accepted, else the reason."""
+    """Wait for an answer of the controller: '' if it accepted, else a sentence."""
     try:
-        return await asyncio.wait_for(asyncio.wrap_future(future), ANSWER_TIME)
+        # Shielded: a future that is cancelled could not take a late answer.
+        reason = await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(future)), ANSWER_TIME)
     except asyncio.TimeoutError:
-        return f'no answer from the controller for {ANSWER_TIME:g} s'
+        return (f'No answer from the controller for {ANSWER_TIME:g} s; '
+                'the request may still take effect.')
+    return f'Refused: {reason}' if reason else ''

@@ -32,7 +32,8 @@ class Scene:
     What is drawn at one moment, in the frame of the costmap [m].
 
     `candidates` are trajectories; `weights` are theirs, relative to the heaviest. A row of
-    `obstacles` is x, y [m], vx, vy [m/s] and radius [m].
+    `obstacles` is x, y [m], vx, vy [m/s] and radius [m]. `sampling` has the lists of
+    `control.optimization.SamplingSummary`.
     """
 
     footprint: Points = field(default_factory=list)
@@ -43,6 +44,7 @@ class Scene:
     costmap: Layer | None = None
     map: Layer | None = None
     plan: Layer | None = None
+    sampling: Mapping[str, list[float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -135,7 +137,7 @@ class SceneEncoder:
         written: dict[str, Any] = {
             'footprint': scene.footprint, 'optimal': scene.optimal,
             'candidates': scene.candidates, 'weights': scene.weights,
-            'obstacles': scene.obstacles,
+            'obstacles': scene.obstacles, 'sampling': scene.sampling,
             'pose': [for_json(frame.value(key)) for key in ('x', 'y', 'yaw')],
         }  # fmt: skip
         for name in self.LAYERS:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import html
 import math
 from pathlib import Path
+import re
 from typing import Any
 
 from nicegui import ui
 
-from mppi_ros.dashboard.charts import LESSONS, SIGNAL_CHARTS
-from mppi_ros.dashboard.comparison import compare
+from mppi_ros.dashboard.charts import COMPARED, COMPARISON, LESSONS, SIGNAL_CHARTS
+from mppi_ros.dashboard.comparison import STRETCH, compare
 from mppi_ros.dashboard.elements import Range, SceneView, Text, answer_of, button, card
 from mppi_ros.dashboard.history import MINUTES, RATE, Frame, SceneEncoder
 from mppi_ros.dashboard.link import Link
@@ -26,6 +27,7 @@ LEGEND = (('plan', 'plan'), ('driven', 'driven'), ('optimal', 'optimal trajector
           ('light', 'light samples'), ('heavy', 'heavy samples'), ('obstacle', 'moving obstacles'))
 SAMPLED = ('optimal', 'light', 'heavy')  # not drawn beside a solution of What if
 LABELS = {signal.key: signal for signal in SIGNALS}
+NUMBER = re.compile(r'[\d.]+')  # a screen reader does not announce its changes
 EXPLAINED = ('alpha', 'lambda', 'ess_share')  # parameters that the figures show
 MAX_UNACKNOWLEDGED = 40  # messages to a slow browser
 THEMES: dict[bool | None, tuple[str, bool | None]] = {
@@ -54,7 +56,7 @@ class Page:
         client.on_delete(self._on_delete)
         link.watch(1)
         self._build_bar()
-        with ui.element('main').classes('columns'):
+        with ui.element('div').classes('columns'):  # NiceGUI's layout has the landmark main
             with ui.element('div').classes('left'):
                 scene_card = card('Scene')
                 tiles_card = card('Now')
@@ -75,15 +77,16 @@ class Page:
             Text('h1', 'mppi_dashboard')
             self._select = ui.select([], on_change=self._on_select)
             self._select.props('dense outlined aria-label="Controller"')
-            with ui.element('div').classes('status').props('role=status') as self._status:
+            with ui.element('div').classes('status') as self._status:
                 ui.element('span').classes('dot').props('aria-hidden=true')
                 self._sentence = Text('span', '')
+            self._announced = Text('div', '').classes('announced').props('role=status')
             self._pause = button('pause', self._on_pause, icon='pause')
             self._stop = button('stop robot', self._on_stop, icon='front_hand')
             self._theme = button('theme: auto', self._on_theme)
 
     def _build_scene(self) -> None:
-        charts = {**self._charts, **self._lessons}
+        charts = {**self._charts, **self._lessons, 'comparison': self._compared}
         self._view = SceneView(charts)
         self._view.on('ready', self._on_ready, [])
         self._view.on('acknowledge', self._on_acknowledge)
@@ -166,7 +169,14 @@ class Page:
              'beside each other.').classes('hint')
         with ui.element('div').classes('tools'):
             button('mark this moment', self._on_mark, icon='flag')
+            self._signal = ui.select(
+                {key: f'{LABELS[key].label} [{LABELS[key].unit or "–"}]' for key in COMPARED},
+                value=COMPARED[0], on_change=self._draw_comparison,
+            ).props('dense outlined aria-label="Signal of the chart"')
+        self._compared = ui.echart(COMPARISON).classes('chart')
+        self._compared.props('role=img aria-label="Chart: signal before and after the mark"')
         self._comparison = ui.html('', sanitize=False).style('width: 100%')
+        self._clear_comparison()
 
     # What the browser reports.
 
@@ -231,9 +241,9 @@ class Page:
         self._view.run_method('look', None, None)
 
     async def _on_stop(self) -> None:
-        reason = await answer_of(self._link.enable(self._link.status.disabled))
-        if reason:
-            ui.notify(f'Refused: {reason}', type='negative')
+        problem = await answer_of(self._link.enable(self._link.status.disabled))
+        if problem:
+            ui.notify(problem, type='negative')
 
     def _on_goal_mode(self, event: Any) -> None:
         self._view.run_method('setGoalMode', bool(event.value))
@@ -244,14 +254,29 @@ class Page:
         ui.notify(self._link.send_goal(float(args['x']), float(args['y']), float(args['yaw'])))
 
     def _on_send_goal(self) -> None:
-        x, y, degrees = (float(field.value or 0.0) for field in self._goal)
+        values = [field.value for field in self._goal]
+        if None in values:
+            ui.notify('no goal sent: enter x, y and yaw', type='warning')
+            return
+        x, y, degrees = map(float, values)
         ui.notify(self._link.send_goal(x, y, math.radians(degrees)))
 
     def _on_mark(self) -> None:
         self._mark = self._link.now()
+        self._draw_comparison()
         self._marked = {e.name: e.value for group in self._link.parameters.groups().values()
                         for e in group}
         self._refresh_comparison()
+
+    def _clear_comparison(self) -> None:
+        self._mark = None
+        self._comparison.set_content('')
+        self._compared.set_visibility(False)
+
+    def _draw_comparison(self) -> None:
+        if self._mark is not None:
+            self._compared.set_visibility(True)
+            self._view.run_method('compare', self._mark, self._signal.value, STRETCH)
 
     # What the page shows.
 
@@ -264,6 +289,7 @@ class Page:
             self._controller = link.controller
             self._encoder = SceneEncoder()
             self._go_live()
+            self._clear_comparison()
         frames = history.since(self._encoder.last)
         if not frames:
             return
@@ -280,6 +306,8 @@ class Page:
     def _refresh(self) -> None:
         status = self._link.status
         self._write(self._sentence, status.text)
+        if NUMBER.sub('', self._announced.text) != NUMBER.sub('', status.text):
+            self._announced.set_text(status.text)
         for level in ('ok', 'warning', 'error', 'gone'):
             self._status.classes(add=level if level == status.level else '',
                                  remove='' if level == status.level else level)

@@ -13,6 +13,7 @@ from mppi_ros.parameters.declaration import ParameterInfo, Value, hint_for
 from mppi_ros.parameters.errors import ParameterError
 
 CHOICES = 'one of '  # begin of the constraint of a parameter with choices
+INT64 = 1 << 63  # above the largest integer of a ROS parameter
 WIDE = 20.0  # ratio of range and value above which a slider covers a part of the range
 FILE_HEAD = """\
 # Parameters of {node} that differ from the defaults, saved by mppi_dashboard.
@@ -96,19 +97,21 @@ class Entry:
 
         """
         text = text.strip().replace('−', '-')
+        if self.kind not in ('double_array', 'integer', 'double'):
+            return text
         try:
             if self.kind == 'double_array':
                 return tuple(float(part) for part in text.strip('[]()').split(',') if part.strip())
-            if self.kind == 'integer':
-                return int(text)
-            if self.kind == 'double':
-                return float(text)
+            number = int(text) if self.kind == 'integer' else float(text)
         except ValueError:
             kind = {'integer': 'a whole number', 'double': 'a number'}.get(
                 self.kind, 'a list of numbers such as 0.5, 0.25'
             )
             raise ParameterError(f'{self.name}: {text!r} is not {kind}') from None
-        return text
+        if self.kind == 'integer' and not -INT64 <= number < INT64:  # no message carries it
+            raise ParameterError(
+                f'{self.name} = {number} is outside {self.range_text or "64 bits"}')
+        return number
 
 
 def same(a: Value | None, b: Value | None) -> bool:
@@ -131,6 +134,11 @@ def text_of(value: Value | None) -> str:
     if isinstance(value, float):
         return f'{value:.6g}'
     return str(value) or 'empty'
+
+
+def field_text(value: Value) -> str:
+    """Return a value as the text of a field, which `Entry.read` reads."""
+    return text_of(value) if value not in ('', ()) else ''
 
 
 class ParameterModel:

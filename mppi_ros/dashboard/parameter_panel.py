@@ -9,7 +9,7 @@ from nicegui import ui
 
 from mppi_ros.dashboard.elements import Range, Text, answer_of, button
 from mppi_ros.dashboard.link import ParameterLink
-from mppi_ros.dashboard.parameter_model import Entry, same, text_of
+from mppi_ros.dashboard.parameter_model import Entry, field_text, same, text_of
 from mppi_ros.dashboard.presets import PRESETS, Preset
 from mppi_ros.parameters.declaration import Value
 from mppi_ros.parameters.errors import ParameterError
@@ -63,7 +63,7 @@ class ParameterRow:
             self._slider = Range(f'{entry.name} slider', low, high, step, _clamped(entry, span))
             self._slider.props('disabled' if entry.read_only else '')
             self._slider.listen('change', self._on_slider)
-        self._field = ui.input(value=text_of(entry.value))
+        self._field = ui.input(value=field_text(entry.value), placeholder='empty')
         self._field.props(f'{label} dense outlined{off}')
         if self._slider is None:
             self._field.classes('long')
@@ -88,7 +88,7 @@ class ParameterRow:
         try:
             value = self._panel.link.parameters[self.name].read(text)
         except ParameterError as error:
-            self._show_refusal(str(error))
+            self._show_refusal(f'Refused: {error}')
             return
         await self._submit(value)
 
@@ -96,14 +96,13 @@ class ParameterRow:
         await self._submit(self._panel.link.parameters[self.name].initial)
 
     async def _submit(self, value: Value) -> None:
-        reason = await answer_of(self._panel.link.change({self.name: value}))
-        self._show_refusal(reason)
+        self._show_refusal(await answer_of(self._panel.link.change({self.name: value})))
         self._panel.refresh()
 
-    def _show_refusal(self, reason: str) -> None:
-        """Show the reason of a refusal, and the value that is still in force."""
-        self._refusal.set_text(f'Refused: {reason}' if reason else '')
-        if reason and self.name in self._panel.link.parameters:
+    def _show_refusal(self, sentence: str) -> None:
+        """Show why a value was not set, '' if it was, and the value that is still in force."""
+        self._refusal.set_text(sentence)
+        if sentence and self.name in self._panel.link.parameters:
             self._show(self._panel.link.parameters[self.name])
 
     def refresh(self, entry: Entry) -> None:
@@ -131,7 +130,7 @@ class ParameterRow:
         if self._select is not None:
             self._select.value = entry.value
         if self._field is not None:
-            self._field.value = text_of(entry.value)
+            self._field.value = field_text(entry.value)
             self._field.update()
         if self._slider is not None and (span := entry.slider) is not None:
             self._slider.show(_clamped(entry, span))
@@ -237,19 +236,19 @@ class ParameterPanel:
             return
         with self._results:
             if not found:
-                Text('p', f'No parameter matches{model.hint(words) if words else ""}.')
+                hint = model.hint(words) if words else ''
+                Text('p', f'No parameter matches{hint}' + ('' if hint.endswith('?') else '.'))
             self._found = [ParameterRow(self, entry) for entry in found[:MAX_RESULTS]]
             if len(found) > MAX_RESULTS:
                 Text('p', f'{len(found) - MAX_RESULTS} more: refine the search.')
 
     async def apply(self, changes: Mapping[str, Value], what: str) -> None:
         """Set several parameters and report it."""
-        reason = await answer_of(self.link.change(changes))
-        self._report(reason, what)
+        self._report(await answer_of(self.link.change(changes)), what)
 
-    def _report(self, reason: str, what: str) -> None:
-        if reason:
-            ui.notify(f'Refused: {reason}', type='negative', multi_line=True, timeout=8000)
+    def _report(self, problem: str, what: str) -> None:
+        if problem:
+            ui.notify(problem, type='negative', multi_line=True, timeout=8000)
         else:
             ui.notify(what, type='positive')
         self.refresh()
@@ -258,10 +257,10 @@ class ParameterPanel:
         changes = self.link.parameters.next_undo
         if not changes:
             return
-        reason = await answer_of(self.link.change(changes, undoable=False))
-        if not reason:
+        problem = await answer_of(self.link.change(changes, undoable=False))
+        if not problem:
             self.link.parameters.drop_undo()
-        self._report(reason, 'Undone')
+        self._report(problem, 'Undone')
 
     async def _on_reset_all(self) -> None:
         await self.apply(self.link.parameters.initial_values(), 'All parameters reset')

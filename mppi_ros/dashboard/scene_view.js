@@ -8,7 +8,8 @@ const SPREAD_BINS = 8;
 const JUMP = 1; // [m] between poses that no line joins
 
 export default {
-  template: `<div class="scene"><canvas tabindex="0" role="img"></canvas></div>`,
+  template: `<div class="scene"><canvas tabindex="0" role="img"
+    aria-keyshortcuts="ArrowLeft ArrowRight ArrowUp ArrowDown + -"></canvas></div>`,
   props: { keys: Array, charts: Object },
   mounted() {
     this.canvas = this.$el.querySelector("canvas");
@@ -17,7 +18,7 @@ export default {
     this.layers = {};
     this.view = { mode: "fit", x: 0, y: 0, span: 8 };
     this.at = null;
-    this.fans = null;
+    this.fans = this.comparison = null;
     this.parameters = {};
     this.goalMode = false;
     this.arrow = null;
@@ -65,6 +66,11 @@ export default {
     look(at, scene) {
       this.at = at;
       if (scene) this.show(scene);
+      this.drawCharts();
+    },
+    // Called by the page: draw a signal in the stretches of `seconds` before and after a mark [s].
+    compare(mark, key, seconds) {
+      this.comparison = { mark, key, seconds };
       this.drawCharts();
     },
     // Called by the page: trajectories of a tick as it was and as it would have been, or null.
@@ -347,6 +353,9 @@ export default {
       c.lineTo(12 + length * map.scale, y);
       c.stroke();
       c.font = "12px system-ui, sans-serif";
+      c.strokeStyle = this.colors.background; // readable over walls
+      c.lineWidth = 4;
+      c.strokeText(`${length} m`, 14, y - 6);
       c.fillText(`${length} m`, 14, y - 6);
     },
     listen() {
@@ -399,6 +408,12 @@ export default {
       }, { passive: false });
       canvas.addEventListener("keydown", (event) => {
         if (event.key === "+" || event.key === "-") this.zoom(event.key === "-" ? 1.25 : 0.8);
+        const [dx, dy] = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key] || [0, 0];
+        if (!dx && !dy) return;
+        event.preventDefault(); // the page does not scroll
+        const { x, y, span } = this.current();
+        Object.assign(this.view, { mode: "free", span, x: x + 0.1 * span * dx, y: y + 0.1 * span * dy });
+        this.schedule();
       });
     },
     // The charts.
@@ -455,16 +470,34 @@ export default {
     },
     weightsOption() {
       const lambda = this.at_("temperature");
-      if (!(lambda > 0) || !this.scene.weights.length) return null;
-      const points = this.scene.weights.map((w) => [Math.min(-lambda * Math.log(Math.max(w, 1e-12)),
-        8 * lambda), w]);
+      if (!(lambda > 0)) return null;
       const curve = (factor) => Array.from({ length: 61 }, (_, i) => {
         const excess = (8 * lambda * i) / 60;
         return [excess, Math.exp(-excess / (factor * lambda))];
       });
       return { xAxis: { min: 0, max: Number((8 * lambda).toPrecision(3)) }, series: [
         { id: "half", data: curve(0.5) }, { id: "now", data: curve(1) },
-        { id: "double", data: curve(2) }, { id: "samples", data: points }] };
+        { id: "double", data: curve(2) }] };
+    },
+    histogramOption() {
+      const { samples, weight } = this.scene.sampling || {};
+      if (!samples) return null;
+      const percent = (shares) => shares.map((share) => 100 * share);
+      return { series: [{ id: "samples", data: percent(samples) }, { id: "weight", data: percent(weight) }] };
+    },
+    comparisonOption() {
+      if (!this.comparison) return null;
+      const { mark, key, seconds } = this.comparison;
+      const stretch = (from, to) => {
+        const data = [];
+        for (let i = lower(this.t, from); i < upper(this.t, to); i++)
+          data.push([this.t[i] - from, this.columns[key][i]]);
+        return data;
+      };
+      const end = this.t[this.t.length - 1];
+      return { xAxis: { min: 0, max: seconds }, series: [
+        { id: "before", data: stretch(mark - seconds, mark) },
+        { id: "after", data: stretch(Math.max(mark, end - seconds), end) }] };
     },
     spreadOption() {
       const { candidates, weights, optimal } = this.scene;
@@ -490,8 +523,10 @@ export default {
       if (!(norm >= 0) || !(alpha > 0)) return null;
       const gain = (a) => a * (1 - a / 2) * norm * norm;
       const curve = Array.from({ length: 45 }, (_, i) => [(2.2 * i) / 44, gain((2.2 * i) / 44)]);
+      const estimated = (this.scene.sampling?.gain || []).map((value, i) => [i / 10, value]);
+      const at = estimated[Math.round(10 * alpha)]?.[1] ?? gain(alpha);
       return { xAxis: { min: 0, max: 2.2 }, series: [
-        { id: "bound", data: curve }, { id: "alpha", data: [[alpha, gain(alpha)]] }] };
+        { id: "gain", data: estimated }, { id: "bound", data: curve }, { id: "alpha", data: [[alpha, at]] }] };
     },
     essOption(window_) {
       const { ess, samples } = this.columns;

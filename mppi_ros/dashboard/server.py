@@ -6,6 +6,7 @@ import logging
 import secrets
 import socket
 import threading
+from urllib.parse import urlencode
 
 from fastapi import FastAPI
 from nicegui import app as nicegui_app
@@ -19,6 +20,7 @@ from mppi_ros.parameters.errors import InputError
 
 STOP_TIME = 1.0  # [s] for the server to end; then its thread ends with the process
 RECONNECT_TIME = 20.0  # [s] for which a browser that does not answer is waited for
+WILDCARDS = ('', '0.0.0.0', '::')  # served on all addresses; a browser needs one of them
 TITLE = 'mppi_dashboard'
 
 
@@ -29,7 +31,7 @@ class WebServer:
     Attributes
     ----------
     address : str
-        URL of the page, with the token if there is one.
+        URL of the page, with the token if there is one; on all addresses, with the host name.
 
     """
 
@@ -47,8 +49,10 @@ class WebServer:
             token = secrets.token_urlsafe(16)
         self._socket = _bind(host, port)
         port = self._socket.getsockname()[1]
-        shown = f'[{host}]' if ':' in host else host
-        self.address = f'http://{shown}:{port}/' + (f'?token={token}' if token else '')
+        shown = socket.gethostname() if host in WILDCARDS else host
+        shown = f'[{shown}]' if ':' in shown else shown
+        query = '?' + urlencode({'token': token}) if token else ''
+        self.address = f'http://{shown}:{port}/{query}'
 
         @ui.page('/', title=TITLE, response_timeout=20.0)
         def index() -> None:
@@ -62,7 +66,7 @@ class WebServer:
         )
         nicegui_app.config.title = TITLE
         self._server = uvicorn.Server(uvicorn.Config(
-            AccessGuard(application, token), log_level='critical', access_log=False,
+            AccessGuard(application, token, port), log_level='critical', access_log=False,
             timeout_graceful_shutdown=0, ws_ping_interval=None,
         ))  # fmt: skip
         self._thread = threading.Thread(target=self._serve, name='dashboard', daemon=True)
@@ -94,6 +98,6 @@ def _bind(host: str, port: int) -> socket.socket:
     except OSError as error:
         raise InputError(
             f'host = {host!r}, port = {port}: the page cannot be served there: {error.strerror}; '
-            f'choose another with -p port:=…'
+            f'choose others with -p host:=… or -p port:=…'
         ) from None
     return bound

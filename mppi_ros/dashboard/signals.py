@@ -31,7 +31,7 @@ SIGNALS = (
     Signal('missed', 'missed ticks', '', 'missed_ticks', 9),
     Signal('ticks', 'ticks', '', 'ticks', 9),
     Signal('clearance', 'clearance', 'm', 'clearance'),
-    Signal('cross_track', 'distance from the plan', 'm', 'cross_track'),
+    Signal('cross_track', 'cross-track error', 'm', 'cross_track'),
     Signal('distance_to_goal', 'distance to the goal', 'm', 'distance_to_goal'),
     Signal('x', 'x', 'm', '', 5),
     Signal('y', 'y', 'm', '', 5),

@@ -24,6 +24,14 @@ from mppi_ros.parameters.errors import InputError
 MAX_UNPACKED_RATIO = 100  # size of the unpacked content relative to that of the file
 
 
+def make_folder(folder: Path, option: str) -> None:
+    """Create a folder; raise InputError that names the option if that is not possible."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f'{option} {folder}: {error.strerror}') from None
+
+
 def check_writable(path: Path) -> None:
     """Raise InputError if a file cannot be written at `path`."""
     if path.is_dir() or not os.access(path.resolve().parent, os.W_OK):

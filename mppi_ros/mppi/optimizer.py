@@ -377,9 +377,30 @@ class Optimizer:
 
         It copies all noise, for visualization rather than for the control loop.
         """
-        noise = self._unit_noise() @ self._factor.T
+        return self._unit_noise() @ self._factor.T, self.weights()
+
+    def weights(self) -> Floats:
+        """Return a copy of the last iteration's weights, float32[K]; their sum is 1."""
         weights = self._weights.reshape(-1, self._noise.shape[0] * BLOCK)[:, : self._lanes]
-        return noise, weights.reshape(-1).copy()
+        return weights.reshape(-1).copy()
+
+    def gain_along_step(self, factors: NDArray[np.float64]) -> NDArray[np.float64]:
+        """
+        Return L̂_Σ(x̄ + a Σ w ε) − L̂_Σ(x̄), float64[n], of the last iteration for factors a.
+
+        It is log Σ_i w_i exp(a z_i·z̄ − a² ‖z̄‖²/2) with the whitened noise z and z̄ = Σ w z, the
+        estimate of `score.reweighted_objective`. It is never below `score.ascent_lower_bound`, by
+        Jensen's inequality. It copies all noise.
+        """
+        weights = self.weights().astype(np.float64)
+        along = sampling.unwhiten_transposed(self._process, self._white)
+        products = np.tensordot(self._unit_noise(), along, 2)  # z_i·z̄
+        square = float(np.sum(self._white.astype(np.float64) ** 2))
+        exponents = factors[:, None] * products
+        largest = exponents.max(axis=1)
+        sums = np.exp(exponents - largest[:, None]) @ weights
+        gain: NDArray[np.float64] = np.log(sums) + largest - 0.5 * factors**2 * square
+        return gain
 
     def share_below(self, cost: float) -> float:
         """Return the share of the last iteration's samples that cost less than `cost`."""

@@ -1,4 +1,4 @@
-"""Messages for debugging views: trajectories, footprint, costs and distance field."""
+"""Messages for debugging views: trajectories, sampling, footprint, costs, distance field."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from colorsys import hsv_to_rgb
 import math
 
 from builtin_interfaces.msg import Duration
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from geometry_msgs.msg import (
     Point,
     Point32,
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from std_msgs.msg import ColorRGBA
 from visualization_msgs.msg import Marker, MarkerArray
 
+from mppi_ros.control.optimization import SamplingSummary
 from mppi_ros.driving.costmap import Costmap
 from mppi_ros.driving.distance_field import DistanceField
 from mppi_ros.driving.track_prediction import TrackPrediction
@@ -71,6 +73,18 @@ def candidates_to_bytes(
     share = np.sqrt(weights / max(float(weights.max(initial=0.0)), 1e-30))
     colors = np.column_stack([share, np.full_like(share, 0.2), 1.0 - share, 0.25 + 0.75 * share])
     return lines_to_bytes(marker, points.reshape(-1, 3), np.repeat(colors, len(ends), axis=0))
+
+
+def sampling_to_msg(summary: SamplingSummary, stamp: float, name: str) -> DiagnosticArray:
+    """Return the fields of a summary as lists of numbers, separated by spaces."""
+    values = [
+        KeyValue(key=key, value=' '.join(f'{number:.6g}' for number in numbers))
+        for key, numbers in summary._asdict().items()
+    ]
+    status = DiagnosticStatus(level=DiagnosticStatus.OK, name=name, values=values)
+    message = DiagnosticArray(status=[status])
+    message.header.stamp = seconds_to_msg(stamp)
+    return message
 
 
 def polygon_to_msg(

@@ -485,6 +485,17 @@ def test_trajectories_begin_where_the_command_acts():
     assert poses[-1, 0] > poses[0, 0] + 0.3
 
 
+def test_sampling_summary_has_all_samples_and_the_whole_weight():
+    assert Controller(PATIENT, 1).sampling_summary() is None
+    robot = driving()
+    summary = robot.controller.sampling_summary()
+    assert summary.samples.sum() == pytest.approx(1.0)
+    assert summary.weight.sum() == pytest.approx(1.0, abs=1e-5)
+    above = summary.weight > summary.samples
+    assert not above[:3].any() and above[-3:].any()  # K w < 1, K w ≥ 1
+    assert summary.gain[0] == pytest.approx(0.0, abs=1e-6)
+
+
 def test_warm_up_leaves_the_controller_as_it_was():
     controller = Controller(PATIENT, 1)
     warm_up(PATIENT)

@@ -124,14 +124,17 @@ def test_comparison_of_two_stretches():
     for i in range(400):
         late = i >= 200
         history.add(frame(0.1 * i, vx=0.4 if late else 0.2, missed=float(i // 100),
+                          cross_track=0.2 * (-1) ** i, objective=-10.0 - late,
                           command_vx=0.3 + (0.0 if late else 0.05 * (-1) ** i)))
     before, after, rows = compare(history, 19.95, 40.0)
     table = {row.label: row for row in rows}
     assert before == pytest.approx(19.9) and after == pytest.approx(19.9)
     assert table['mean speed'][1:] == ('0.2 m/s', '0.4 m/s', '+100 %')
-    assert table['roughness of the commanded speed'].before == '1 m/s²'
-    assert table['roughness of the commanded speed'].change == '−100 %'
-    assert table['missed ticks'].before == '1'
+    acceleration = table['RMS of the commanded acceleration']
+    assert (acceleration.before, acceleration.change) == ('1 m/s²', '−100 %')
+    assert table['mean absolute cross-track error'].before == '0.2 m'
+    assert table['missed ticks per minute'].before == '3.02'
+    assert table['mean L_Σ'][1:] == ('−10', '−11', '')
     assert table['mean λ'][1:] == ('–', '–', '')
 
 

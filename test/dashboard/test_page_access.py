@@ -2,13 +2,14 @@
 from __future__ import annotations
 
 import asyncio
+from urllib.parse import urlencode
 
 import pytest
 
 from mppi_ros.dashboard.access import COOKIE, AccessGuard, is_loopback
 
 
-def ask(token='', kind='http', path='/', query='', **headers):
+def ask(token='', kind='http', path='/', query='', port=8750, **headers):
     """Return what the guard sends, 'passed' if the request reaches the page."""
     sent = []
 
@@ -24,7 +25,7 @@ def ask(token='', kind='http', path='/', query='', **headers):
     scope = {
         'type': kind, 'path': path, 'query_string': query.encode(),
         'headers': [(name.encode(), value.encode()) for name, value in headers.items()]}
-    asyncio.run(AccessGuard(page, token)(scope, receive, send))
+    asyncio.run(AccessGuard(page, token, port)(scope, receive, send))
     return sent
 
 
@@ -54,14 +55,30 @@ def test_the_token_in_the_address_sets_a_cookie_and_leaves_the_address():
     assert ask('secret', kind='websocket', host='robot:8750', cookie=cookie) == ['passed']
 
 
+@pytest.mark.parametrize('token', ['a&b;c=d', 'schlüssel', 'a b', '%41"'])
+def test_any_token_passes_by_address_and_cookie(token):
+    query = urlencode({'token': token})
+    (_, cookie), = [h for h in ask(token, query=query, host='robot')[0]['headers']
+                    if h[0] == b'set-cookie']
+    assert ask(token, host='robot', cookie=cookie.decode().split('; ')[0]) == ['passed']
+
+
+def test_pages_on_two_ports_of_a_host_keep_their_cookies():
+    names = set()
+    for port in (8750, 8751):
+        first, _ = ask('secret', query='token=secret', port=port, host=f'robot:{port}')
+        names.add(dict(first['headers'])[b'set-cookie'].partition(b'=')[0])
+    assert len(names) == 2
+
+
 def test_the_redirection_stays_on_this_site():
     first, _ = ask('secret', path='//evil.example', query='token=secret', host='robot')
     assert dict(first['headers'])[b'location'] == b'/evil.example'
 
 
 @pytest.mark.parametrize('headers', [
-    {}, {'cookie': f'{COOKIE}=wrong'}, {'cookie': f'{COOKIE}="'}, {'cookie': 'ü'},
-    {'cookie': f'{COOKIE}=secret', 'origin': 'http://evil.example'}])
+    {}, {'cookie': f'{COOKIE}_8750=wrong'}, {'cookie': f'{COOKIE}_8750="'}, {'cookie': 'ü'},
+    {'cookie': f'{COOKIE}_8750=secret', 'origin': 'http://evil.example'}])
 def test_with_a_token_nothing_passes_without_it(headers):
     for query in ('', 'token=wrong', 'token='):
         first, *_ = ask('secret', query=query, host='localhost', **headers)

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from mppi_ros.control.parameters import ControllerParameters, read_yaml
-from mppi_ros.dashboard.parameter_model import ParameterModel, same, text_of
+from mppi_ros.dashboard.parameter_model import ParameterModel, field_text, same, text_of
 from mppi_ros.dashboard.presets import PRESETS
 from mppi_ros.parameters.declaration import describe, flatten, replace
 from mppi_ros.parameters.errors import ParameterError
@@ -63,9 +63,21 @@ def test_text_of_the_page_is_read_by_the_kind_of_the_parameter():
     assert model['sigma_share'].read('[0.5, 0.2,0.4]') == (0.5, 0.2, 0.4)
     assert model['sigma'].read('') == ()
     assert model['base_frame'].read('base') == 'base'
+    assert model['seed'].read(str(2**63 - 1)) == 2**63 - 1
     for name, text in (('alpha', 'half'), ('samples', '2.5'), ('sigma_share', '1, x')):
         with pytest.raises(ParameterError, match=f'^{name}: .* is not a '):
             model[name].read(text)
+
+
+def test_an_integer_that_no_message_carries_is_refused():
+    with pytest.raises(ParameterError, match=f'^samples = {2**63} is outside '):
+        model_of()['samples'].read(str(2**63))
+
+
+def test_an_empty_value_is_an_empty_field():
+    model = model_of()
+    assert field_text(()) == field_text('') == '' and field_text((0.5, 0.25)) == '0.5, 0.25'
+    assert model['sigma'].read(field_text(())) == ()
 
 
 @pytest.mark.parametrize(('value', 'text'), [

@@ -474,3 +474,23 @@ def test_the_share_below_a_cost_is_that_of_the_samples_only(samples, antithetic)
     limit = float(np.median(seen[-1])) + 1e-3
     expected = np.mean(seen[-1] < limit)
     assert made.share_below(limit) == pytest.approx(expected, abs=1.5 / samples)
+
+
+@pytest.mark.parametrize('antithetic', [False, True])
+def test_gain_along_the_step_is_that_of_the_reweighted_objective_and_never_below_its_bound(
+        antithetic):
+    noise = NoiseParameters(correlation_time=0.3, smoothing_time=0.1, antithetic=antithetic)
+    made = optimizer(noise=noise, sigma=FULL)
+    step = made.step(bowl)
+    samples, weights = (each.astype(np.float64) for each in made.samples())
+    flat = samples.reshape(len(samples), -1)
+    costs = -step.temperature * np.log(np.maximum(weights, 1e-300))
+    covariance = whole_covariance(made)
+    factors = np.linspace(0.0, 2.2, 12)
+    expected = np.array([
+        score.reweighted_objective(a * weights @ flat, costs, flat, covariance, step.temperature)
+        for a in factors])
+    gain = made.gain_along_step(factors)
+    np.testing.assert_allclose(gain, expected - expected[0], rtol=2e-3, atol=2e-3)
+    bounds = [score.ascent_lower_bound(a, step.score_norm) for a in factors]
+    assert (gain >= np.array(bounds) - 1e-4).all() and gain.max() > 0.1

@@ -20,6 +20,7 @@ from visualization_msgs.msg import Marker  # noqa: E402
 
 from mppi_ros.control.controller import Controller  # noqa: E402
 from mppi_ros.control.inputs import Odometry  # noqa: E402
+from mppi_ros.control.optimization import STEP_FACTORS  # noqa: E402
 from mppi_ros.control.parameters import ControllerParameters  # noqa: E402
 from mppi_ros.control.warm_up import warm_up  # noqa: E402
 from mppi_ros.driving.costmap import Costmap  # noqa: E402
@@ -74,8 +75,9 @@ def node(kernels, ros_domain, monkeypatch):
 def publishers(node):
     views = node._views
     return {'optimal_trajectory': views._optimal, 'candidate_trajectories': views._candidates,
-            'footprint': views._footprint, 'critic_costs': views._costs,
-            'distance_field': views._field, 'moving_obstacles': views._obstacles}
+            'sampling': views._sampling, 'footprint': views._footprint,
+            'critic_costs': views._costs, 'distance_field': views._field,
+            'moving_obstacles': views._obstacles}
 
 
 def test_views_are_made_only_for_those_that_are_listened_to(node, monkeypatch):
@@ -89,7 +91,12 @@ def test_views_are_made_only_for_those_that_are_listened_to(node, monkeypatch):
         monkeypatch.setattr(publisher, 'get_subscription_count', lambda: 1)
     for _ in range(8):
         node._tick()
-    assert set(sent) == set(VIEWS)
+    assert set(sent) == {*VIEWS, 'sampling'}
+    summary = {each.key: each.value.split() for each in sent.pop('sampling').status[0].values}
+    assert sum(map(float, summary['samples'])) == pytest.approx(1.0)
+    assert sum(map(float, summary['weight'])) == pytest.approx(1.0)
+    assert float(summary['gain'][0]) == pytest.approx(0.0, abs=1e-5)
+    assert len(summary['gain']) == len(STEP_FACTORS)
     assert all(getattr(message, 'header', None) is None or message.header.frame_id == 'odom'
                for message in sent.values())
     corners = [(p.x, p.y) for p in sent['footprint'].polygon.points]

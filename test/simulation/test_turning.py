@@ -81,7 +81,8 @@ def test_robot_drives_up_to_a_wall_at_its_goal(name):
     assert result.min_clearance_m < 0.35
 
 
-@pytest.mark.parametrize(('name', 'tolerance'), [('jackal', 0.15), ('jackal', 0.05), ('agv', 0.05)])
+@pytest.mark.parametrize(('name', 'tolerance'), [
+    ('jackal', 0.15), ('jackal', 0.05), ('agv', 0.05)])
 def test_robot_stops_at_a_goal_between_two_walls(name, tolerance):
     """The walls are 0.15 m from the sides of the body, and 2 m long."""
     side = float(np.reshape(robot(name).robot.footprint, (-1, 2))[:, 1].max()) + 0.2

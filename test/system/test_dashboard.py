@@ -8,8 +8,11 @@ from pathlib import Path
 import re
 import shutil
 import signal
+import time
 from urllib.parse import urlsplit
 
+import numpy as np
+import psutil
 import pytest
 
 pytest.importorskip('rclpy', reason='needs ROS 2')
@@ -19,6 +22,7 @@ playwright = pytest.importorskip(
 
 from nav_msgs.msg import Path as PathMessage  # noqa: E402
 from system.harness import GOAL, PATIENCE, START, WORLD, Processes, Watcher  # noqa: E402
+from visualization_msgs.msg import MarkerArray  # noqa: E402
 
 from mppi_ros.control.parameters import read_yaml  # noqa: E402
 from mppi_ros.evaluation.processes import free_domain  # noqa: E402
@@ -30,6 +34,9 @@ NAMES = ('chromium', 'chromium-browser', 'google-chrome', 'chrome')
 PHONE, DESKTOP = {'width': 390, 'height': 844}, {'width': 1440, 'height': 900}
 LIGHT = ('-p', 'samples:=256', '-p', 'control_rate:=10.0')  # little computing time
 TEXT_CONTRAST = 4.5  # WCAG 2.2, level AA
+SOAK = 30 * 60.0  # [s]
+FILLED = 5 * 60.0  # [s] after which the buffers of node and browser are full
+MAX_GROWTH = 8.0  # [MiB] of the node, and of the objects of the page, from then on
 
 COLORS = """names => {
     const style = getComputedStyle(document.body);
@@ -39,6 +46,12 @@ DRAWN = """() => {
     const chart = document.querySelector("figure.wide .chart");
     const { series } = getElement(Number(chart.id.slice(1))).chart.getOption();
     return series.some(one => one.name === "progress" && one.data.some(point => point[1] > 0));
+}"""
+SERIES = """label => {
+    const charts = [...document.querySelectorAll('.chart')];
+    const chart = charts.find(one => one.getAttribute('aria-label') === `Chart: ${label}`);
+    const { series } = getElement(Number(chart.id.slice(1))).chart.getOption();
+    return Object.fromEntries(series.map(one => [one.id, one.data]));
 }"""
 NAMELESS = """() => [...document.querySelectorAll(
     "button, input, select, textarea, [role=slider], [role=tab], [role=switch], [role=img]")]
@@ -236,6 +249,47 @@ def test_a_refused_value_shows_the_reason_of_the_controller(open_page, watcher):
     field.fill('many')
     field.press('Enter')
     expect(row.get_by_role('alert')).to_contain_text("'many' is not a whole number")
+    field.fill(30 * '9')
+    field.press('Enter')
+    expect(row.get_by_role('alert')).to_contain_text(f'{30 * "9"} is outside 1 to 512')
+
+
+def test_an_answer_after_the_page_has_given_up_takes_effect(open_page, nodes, watcher):
+    page = open_page()
+    row = row_of(page, 'alpha')
+    field = row.get_by_role('textbox')
+    nodes.send('mppi_controller', signal.SIGSTOP)
+    field.fill('0.6')
+    field.press('Enter')
+    expect(row.get_by_role('alert')).to_contain_text('No answer from the controller')
+    nodes.send('mppi_controller', signal.SIGCONT)
+    expect(field).to_have_value('0.6')
+    page.get_by_role('button', name='undo').click()
+    watcher.wait_for(lambda: value_of(watcher, 'alpha') == 0.5, 'the old value')
+
+
+def test_running_controllers_are_listed_and_one_without_a_costmap_takes_no_goal(
+        open_page, nodes, watcher):
+    nodes.start('mppi_controller', '-r', '__ns:=/robot2', *LIGHT, name='second')
+    subscribed = watcher.node.create_subscription(
+        MarkerArray, '/other/mppi_controller/candidate_trajectories', lambda _: None, 1)
+    page = open_page()
+    chosen = page.get_by_role('combobox', name='Controller')
+    chosen.click()
+    options = page.get_by_role('option')
+    expect(options).to_have_text(['/robot1/mppi_controller', '/robot2/mppi_controller'])
+    options.nth(1).click()
+    expect(page.locator('.status')).to_contain_text('The controller waits')
+    send_goal(page, 1.0, 0.5)
+    expect(page.get_by_text('no goal sent: its frame is that of the costmap')).to_be_visible()
+    page.get_by_label('goal x [m]').fill('')
+    page.get_by_role('button', name='send goal').click()
+    expect(page.get_by_text('no goal sent: enter x, y and yaw')).to_be_visible()
+    chosen.click()
+    options.nth(0).click()
+    expect(page.locator('.scene canvas')).to_have_attribute('aria-label', re.compile('robot at'))
+    watcher.node.destroy_subscription(subscribed)
+    nodes.end('second')
 
 
 def test_two_browsers_and_the_command_line_see_the_same_values(open_page, watcher, tmp_path):
@@ -267,9 +321,30 @@ def test_a_preset_is_compared_with_what_was_before(open_page, watcher):
     table = page.locator('table.compare')
     expect(table).to_contain_text('mean speed')
     expect(page.get_by_text('critics.obstacle.weight: 1 → 0.5').first).to_be_attached()
+    page.get_by_role('combobox', name='Signal of the chart').click()
+    page.get_by_role('option', name='speed [m/s]', exact=True).click()
+    page.locator('[aria-label*="before and after the mark"]').scroll_into_view_if_needed()
+    page.wait_for_function(f'() => {{ const s = ({SERIES})("a signal before and after the mark");'
+                           ' return s.before.length > 1 && s.after.length > 1; }')
     page.get_by_role('tab', name='Parameters').click()
     page.get_by_role('button', name='reset all').click()
     watcher.wait_for(lambda: value_of(watcher, 'critics.obstacle.weight') == 1.0, 'the reset')
+
+
+def test_the_sampling_figures_show_the_running_solve(open_page):
+    page = open_page()
+    away = GOAL[0] if x_of(page) < 2.0 else START[0]
+    send_goal(page, away, 0.5)
+    page.get_by_role('tab', name='Sampling').click()
+    for label, filled in (
+            ('samples and weight by weight of a sample',
+             'Math.abs(s.samples.reduce((a, b) => a + b) - 100) < 1'
+             ' && s.weight[0] < s.weight[4] + s.weight[5] + s.weight[6]'),
+            ('gain of the smoothed objective over alpha', 's.gain.length === 23'
+             ' && s.gain.every(([a, gain], i) => gain >= s.bound[2 * i][1] - 0.01)')):
+        page.get_by_label(f'Chart: {label}').scroll_into_view_if_needed()
+        page.wait_for_function(
+            f'() => {{ const s = ({SERIES})("{label}"); return {filled}; }}')
 
 
 def test_the_page_looks_back(open_page):
@@ -338,7 +413,7 @@ def test_the_open_page_needs_the_token_and_a_missing_recording_is_named(
         open_page, nodes, watcher, browser):
     nodes.start('mppi_dashboard', '-r', '__ns:=/robot1', '-r', '__node:=open', '-p', 'port:=0',
                 '-p', 'host:=0.0.0.0', '-p', 'recording:=/nowhere/run.mcap', name='open')
-    address = address_of(nodes, watcher, 'open').replace('0.0.0.0', '127.0.0.1')
+    address = re.sub('//[^:]+', '//127.0.0.1', address_of(nodes, watcher, 'open'))
     bare, _, token = address.partition('?token=')
     assert len(token) > 16
     context = browser.new_context()
@@ -385,6 +460,44 @@ def test_page_fits_a_phone_and_is_named_and_readable(open_page, scheme):
     expect(page.locator('[data-parameter="noise.antithetic"]')).to_be_visible()
     nameless = page.evaluate(NAMELESS)
     assert nameless == []
+    expect(page.get_by_role('main')).to_have_count(1)
+    expect(page.get_by_role('status').first).to_have_text(re.compile('The (robot|controller) '))
+
+
+@pytest.mark.timeout(2.0 * SOAK)
+def test_half_an_hour_needs_no_more_memory(open_page, nodes, watcher, request):
+    if not request.config.getoption('--long'):
+        pytest.skip('takes half an hour: --long')
+    page = open_page()
+    developer = page.context.new_cdp_session(page)
+    node = psutil.Process(nodes.pid('mppi_dashboard'))
+
+    def used() -> tuple[float, float]:
+        developer.send('HeapProfiler.collectGarbage')
+        heap = developer.send('Runtime.getHeapUsage')['usedSize']
+        return node.memory_full_info().uss / 2.0**20, heap / 2.0**20
+
+    page.get_by_text('Goal by numbers').click()
+    begun, measured = time.monotonic(), []
+    while (now := time.monotonic() - begun) < SOAK:
+        away = GOAL[0] if x_of(page) < 2.0 else START[0]
+        page.get_by_label('goal x [m]').fill(str(away))
+        page.get_by_role('button', name='send goal').click()
+        field = row_of(page, 'alpha').get_by_role('textbox')
+        field.fill('0.75')
+        field.press('Enter')
+        watcher.wait_for(lambda: value_of(watcher, 'alpha') == 0.75, 'the value')
+        page.get_by_role('button', name='undo').click()
+        watcher.wait_for(lambda: value_of(watcher, 'alpha') == 0.5, 'the old value')
+        if len(measured) % 5 == 0:
+            open_page(PHONE).context.close()
+        page.get_by_label('Search parameters').fill('')
+        page.wait_for_timeout(20e3)
+        measured.append((now, *used()))
+        print('{:.0f} s: node {:.1f} MiB, page {:.1f} MiB'.format(*measured[-1]))
+    full = [memory for now, *memory in measured if now >= FILLED]
+    growth = np.max(full[-5:], axis=0) - full[0]
+    assert (growth < MAX_GROWTH).all(), growth
 
 
 def test_a_killed_controller_is_gone_and_comes_back(open_page, nodes, watcher):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import PolygonStamped
 from nav_msgs.msg import OccupancyGrid, Path
 from rclpy.lifecycle import LifecycleNode
@@ -37,6 +38,7 @@ class Visualization:
             self._timed = publisher(MultiDOFJointTrajectory, '~/timed_trajectory', 1)
         self._footprint: Any = publisher(PolygonStamped, '~/footprint', 1)
         self._candidates: Any = publisher(MarkerArray, '~/candidate_trajectories', 1)
+        self._sampling: Any = publisher(DiagnosticArray, '~/sampling', 1)
         self._costs: Any = publisher(MarkerArray, '~/critic_costs', 1)
         self._field: Any = publisher(OccupancyGrid, '~/distance_field', 1)
         self._obstacles: Any = publisher(MarkerArray, '~/moving_obstacles', 1)
@@ -46,7 +48,7 @@ class Visualization:
         """Destroy the publishers."""
         for publisher in (
             self._optimal, self._timed, self._footprint, self._candidates, self._costs,
-            self._field, self._obstacles,
+            self._field, self._obstacles, self._sampling,
         ):  # fmt: skip
             if publisher is not None:
                 self._node.destroy_lifecycle_publisher(publisher)
@@ -85,6 +87,11 @@ class Visualization:
             self._candidates.publish(
                 markers.candidates_to_bytes(trajectories, weights, stamp=now, frame=frame)
             )
+        if self._sampling.get_subscription_count():
+            summary = controller.sampling_summary()
+            if summary is not None:
+                name = f'{self._node.get_fully_qualified_name()}: sampling'
+                self._sampling.publish(markers.sampling_to_msg(summary, now, name))
         if self._costs.get_subscription_count() and odometry is not None:
             place = (odometry.x, odometry.y)
             self._costs.publish(

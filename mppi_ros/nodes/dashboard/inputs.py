@@ -43,8 +43,11 @@ COMMANDS = {
 def controllers_of(node: Node) -> list[str]:
     """Return the full names of all controllers in the graph."""
     topics = {topic for topic, types in node.get_topic_names_and_types() if MARKERS in types}
-    names = {topic.removesuffix(CANDIDATES) for topic in topics if topic.endswith(CANDIDATES)}
-    return sorted(names)
+    return sorted(
+        topic.removesuffix(CANDIDATES) for topic in topics
+        # RViz and other pages subscribe to this topic of a controller that does not run.
+        if topic.endswith(CANDIDATES) and node.count_publishers(topic)
+    )  # fmt: skip
 
 
 class DashboardInputs:
@@ -96,6 +99,7 @@ class DashboardInputs:
         self._candidates: list[Points] = []
         self._weights: list[float] = []
         self._obstacles: list[list[float]] = []
+        self._sampling: dict[str, list[float]] = {}
         self._poll(controller + STATISTICS, DiagnosticArray, self._on_statistics)
 
     @property
@@ -150,6 +154,7 @@ class DashboardInputs:
             ('optimal_trajectory', Path, self._on_optimal),
             ('candidate_trajectories', MarkerArray, self._on_candidates),
             ('moving_obstacles', MarkerArray, self._on_obstacles),
+            ('sampling', DiagnosticArray, self._on_sampling),
             ('footprint', PolygonStamped, self._on_footprint),
         ):
             full = f'{self.controller}/{topic}'
@@ -160,6 +165,8 @@ class DashboardInputs:
 
     def send_goal(self, x: float, y: float, yaw: float) -> str:
         """Publish a goal pose in the frame of the scene; return what was done."""
+        if not self.frame:
+            return 'no goal sent: its frame is that of the costmap, and there is no costmap yet'
         topic = self.goal_topic or f'{self.namespace}/goal_pose'
         if self._goal is None:
             self._goal = self._node.create_publisher(PoseStamped, topic, 1)
@@ -199,7 +206,7 @@ class DashboardInputs:
         return Scene(
             self._footprint, self._optimal, self._candidates, self._weights, self._obstacles,
             None if costmap is None else costmap[1], None if map_ is None else map_[1],
-            self._plan_layer,
+            self._plan_layer, self._sampling,
         )  # fmt: skip
 
     def _transformed(
@@ -315,6 +322,13 @@ class DashboardInputs:
                 trajectories[-1].append(ends[i + 1])
                 last = ends[i + 1]
         self._candidates, self._weights = trajectories, weights
+
+    def _on_sampling(self, data: bytes) -> None:
+        (status,) = deserialize_message(data, DiagnosticArray).status
+        self._sampling = {
+            entry.key: [float(number) for number in entry.value.split()]
+            for entry in status.values
+        }  # fmt: skip
 
     def _on_obstacles(self, data: bytes) -> None:
         rows = markers.obstacles_from_msg(deserialize_message(data, MarkerArray))

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 import math
 import os
+import re
 import sys
 import time
 from typing import Any
@@ -30,12 +31,14 @@ from mppi_ros.dashboard.status import SILENCE, status_of
 from mppi_ros.dashboard.what_if import TickWorker
 from mppi_ros.nodes.dashboard.inputs import DashboardInputs, controllers_of
 from mppi_ros.nodes.dashboard.parameter_client import ParameterClient
-from mppi_ros.parameters.declaration import Value, describe, parameter
+from mppi_ros.parameters.declaration import Value, describe, parameter, validate
+from mppi_ros.parameters.errors import ParameterError
 from mppi_ros.ros.parameters import ParameterMixin
 from mppi_ros.ros.process import run
 
 NODE_NAME = 'mppi_dashboard'
 NICENESS = 5  # the page must not take computing time from the controller
+FULL_NAME = re.compile(r'(/[A-Za-z_][A-Za-z0-9_]*)+')  # of a node
 SEARCH_PERIOD = 0.5  # [s] between looks at the ROS graph
 MISSING = "mppi_dashboard: needs nicegui: pip install '.[dashboard]' in the source tree"
 
@@ -63,6 +66,15 @@ class DashboardParameters:
         '', 'recording of the controller from which What if solves ticks again; empty takes the '
         'file in its parameter record', live=False,
     )  # fmt: skip
+
+    def __post_init__(self) -> None:
+        """Check the name of the controller."""
+        validate(self)
+        if self.controller and not FULL_NAME.fullmatch(self.controller):
+            raise ParameterError(
+                f'controller = {self.controller!r} is not the full name of a node, such as '
+                '/robot1/mppi_controller'
+            )
 
 
 class Dashboard(ParameterMixin[DashboardParameters], Node):
