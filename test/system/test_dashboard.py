@@ -187,6 +187,58 @@ def test_the_robot_moves_on_the_page_and_nothing_is_loaded_from_elsewhere(open_p
     assert page.hosts == {urlsplit(address).netloc}
 
 
+# Early, while the recording that is repeated is short.
+def draft(page, name: str, value: str):
+    """Set a draft of What if and return its row."""
+    row = row_of(page, name, 'Search drafts')
+    row.get_by_role('textbox').fill(value)
+    row.get_by_role('textbox').press('Enter')
+    return row
+
+
+@pytest.mark.parametrize(('size', 'scheme'), [(DESKTOP, 'light'), (PHONE, 'dark')])
+def test_a_recorded_tick_is_solved_again_with_drafts(open_page, watcher, size, scheme):
+    page = open_page(size, scheme)
+    away = GOAL[0] if x_of(page) < 2.0 else START[0]
+    send_goal(page, away, 0.5)
+    expect(page.locator('.status')).to_contain_text('The robot drives')
+    page.get_by_role('button', name='pause').click()
+    before = value_of(watcher, 'alpha')
+    page.get_by_role('tab', name='What if').click()
+    solve = page.get_by_role('button', name='solve again')
+    expect(solve).to_be_disabled()
+    refused = draft(page, 'alpha', '7')
+    expect(refused.get_by_role('alert')).to_contain_text('Refused: alpha = 7')
+    expect(draft(page, 'alpha', '1')).to_have_class(re.compile('changed'))
+    draft(page, 'samples', '512')
+    solve.click()
+    expect(page.locator('.scene canvas')).to_have_attribute('data-fans', '30,30')
+    result = page.get_by_role('region', name='What if')
+    expect(result).to_contain_text('has the recorded result to the last bit')
+    expect(result).to_contain_text('alpha: 0.5 → 1; samples: 256 → 512')
+    expect(result.get_by_role('row', name='samples K')).to_contain_text('512')
+    expect(result.get_by_role('row', name='state')).to_contain_text('driving')
+    expect(page.locator('.scene')).to_be_in_viewport(ratio=0.9)
+    assert page.evaluate('document.documentElement.scrollWidth') <= size['width']
+    assert value_of(watcher, 'alpha') == before and value_of(watcher, 'samples') == 256
+    page.get_by_role('button', name='live').click()
+    expect(result).not_to_be_visible()
+    expect(page.locator('.scene canvas[data-fans]')).to_have_count(0)
+
+
+def test_drafts_are_set_on_the_robot_when_asked(open_page, watcher):
+    page = open_page()
+    page.get_by_role('tab', name='What if').click()
+    draft(page, 'alpha', '0.75')
+    page.get_by_role('button', name='set the drafts').click()
+    watcher.wait_for(lambda: value_of(watcher, 'alpha') == 0.75, 'the draft')
+    expect(page.get_by_role('button', name='solve again')).to_be_disabled()
+    page.get_by_role('tab', name='Parameters').click()
+    expect(page.get_by_role('button', name='solve again')).to_have_count(0)
+    page.get_by_role('button', name='undo').click()
+    watcher.wait_for(lambda: value_of(watcher, 'alpha') == 0.5, 'the old value')
+
+
 def test_the_robot_is_stopped_and_resumed(open_page, watcher):
     page = open_page()
     page.get_by_role('button', name='stop robot').click()
@@ -356,57 +408,6 @@ def test_the_page_looks_back(open_page):
     expect(page.get_by_text('−0.5 s')).to_be_visible()
     page.get_by_role('button', name='live').click()
     expect(page.get_by_text('now', exact=True)).to_be_visible()
-
-
-def draft(page, name: str, value: str):
-    """Set a draft of What if and return its row."""
-    row = row_of(page, name, 'Search drafts')
-    row.get_by_role('textbox').fill(value)
-    row.get_by_role('textbox').press('Enter')
-    return row
-
-
-@pytest.mark.parametrize(('size', 'scheme'), [(DESKTOP, 'light'), (PHONE, 'dark')])
-def test_a_recorded_tick_is_solved_again_with_drafts(open_page, watcher, size, scheme):
-    page = open_page(size, scheme)
-    away = GOAL[0] if x_of(page) < 2.0 else START[0]
-    send_goal(page, away, 0.5)
-    expect(page.locator('.status')).to_contain_text('The robot drives')
-    page.get_by_role('button', name='pause').click()
-    before = value_of(watcher, 'alpha')
-    page.get_by_role('tab', name='What if').click()
-    solve = page.get_by_role('button', name='solve again')
-    expect(solve).to_be_disabled()
-    refused = draft(page, 'alpha', '7')
-    expect(refused.get_by_role('alert')).to_contain_text('Refused: alpha = 7')
-    expect(draft(page, 'alpha', '1')).to_have_class(re.compile('changed'))
-    draft(page, 'samples', '512')
-    solve.click()
-    expect(page.locator('.scene canvas')).to_have_attribute('data-fans', '30,30')
-    result = page.get_by_role('region', name='What if')
-    expect(result).to_contain_text('has the recorded result to the last bit')
-    expect(result).to_contain_text('alpha: 0.5 → 1; samples: 256 → 512')
-    expect(result.get_by_role('row', name='samples K')).to_contain_text('512')
-    expect(result.get_by_role('row', name='state')).to_contain_text('driving')
-    expect(page.locator('.scene')).to_be_in_viewport(ratio=0.9)
-    assert page.evaluate('document.documentElement.scrollWidth') <= size['width']
-    assert value_of(watcher, 'alpha') == before and value_of(watcher, 'samples') == 256
-    page.get_by_role('button', name='live').click()
-    expect(result).not_to_be_visible()
-    expect(page.locator('.scene canvas[data-fans]')).to_have_count(0)
-
-
-def test_drafts_are_set_on_the_robot_when_asked(open_page, watcher):
-    page = open_page()
-    page.get_by_role('tab', name='What if').click()
-    draft(page, 'alpha', '0.75')
-    page.get_by_role('button', name='set the drafts').click()
-    watcher.wait_for(lambda: value_of(watcher, 'alpha') == 0.75, 'the draft')
-    expect(page.get_by_role('button', name='solve again')).to_be_disabled()
-    page.get_by_role('tab', name='Parameters').click()
-    expect(page.get_by_role('button', name='solve again')).to_have_count(0)
-    page.get_by_role('button', name='undo').click()
-    watcher.wait_for(lambda: value_of(watcher, 'alpha') == 0.5, 'the old value')
 
 
 def test_the_open_page_needs_the_token_and_a_missing_recording_is_named(
