@@ -15,9 +15,12 @@ from mppi_ros.parameters.errors import InputError
 from mppi_ros.simulation.lidar import Lidar
 
 ANY_HEADING = {'goal.heading_tolerance': 3.15}
-WALKING = {'limits.vx_max': crowdnav.SPEED, 'robot.radius': crowdnav.RADIUS, **ANY_HEADING}
+WALKING = {
+    'limits.vx_max': crowdnav.SPEED, 'limits.ay_max': 2.0 * crowdnav.SPEED,
+    'robot.radius': crowdnav.RADIUS, **ANY_HEADING,
+}  # fmt: skip
 CROWD_TIMEOUT = 60.0  # [s]
-OMNI = {'motion_model': 'omni', 'limits.vy_max': crowdnav.SPEED}
+OMNI = {'motion_model': 'omni', 'limits.vy_max': crowdnav.SPEED, 'limits.ay_max': 1.0}
 
 
 def people(request: Request) -> Iterator[PeopleCase]:
