@@ -38,6 +38,9 @@ SAMPLING = {
     'noise.antithetic': True, 'smoothing': True,
 }  # fmt: skip
 MIN_HORIZON_TURN = 0.5 * math.pi  # [rad] that the horizon must cover
+# A robot that turns slowly needs samples that turn around, too: its share is relative to this rate
+# [rad/s], but to no more than the ratio times its own.
+TURNING_RATE_SCALE, MAX_TURNING_RATIO = 1.6, 1.6
 
 
 @dataclass(frozen=True)
@@ -328,7 +331,8 @@ class ControllerParameters:
     sigma_share: tuple[float, ...] = parameter(
         (0.5, 0.25, 0.4),
         'standard deviations of the samples if sigma is empty, as shares of the limits of the '
-        'speeds, of the turning rate, and of the curvature (ackermann)',
+        'speeds, of the turning rate (below 1.6 rad/s, of up to 1.6 times it), and of the '
+        'curvature (ackermann)',
         low=0.001,
         high=10.0,
     )
@@ -389,7 +393,10 @@ class ControllerParameters:
         )
         *speeds, turn = (high for _, high in model.bounds)
         of_speed, of_turning, of_curvature = self.sigma_share
-        turn *= of_curvature if self.motion_model == 'ackermann' else of_turning
+        if self.motion_model == 'ackermann':
+            turn *= of_curvature
+        else:
+            turn = of_turning * min(max(turn, TURNING_RATE_SCALE), MAX_TURNING_RATIO * turn)
         sigma = (*(of_speed * speed for speed in speeds), turn)
         return dataclasses.replace(self.mppi, sigma=sigma)
 

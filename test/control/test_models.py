@@ -181,6 +181,9 @@ def test_without_sigma_the_samples_follow_the_limits_of_the_robot(name, tops):
     assert robot.sampling.sigma == pytest.approx(np.multiply(shares, tops))
     slower = replace(robot, {'limits.vx_max': 0.2})
     assert slower.sampling.sigma[0] == pytest.approx(0.1)
+    for most, scale in ((3.0, 3.0), (1.6, 1.6), (1.2, 1.6), (0.5, 0.8)):
+        turning = replace(robot, {'limits.wz_max': most}).sampling.sigma[-1]
+        assert name == 'ackermann' or turning == pytest.approx(0.25 * scale)
     told = replace(robot, {'sigma': SIGMA[name]})
     assert told.sampling == told.mppi
     with pytest.raises(ParameterError, match='sigma_share has 2 numbers; one for speeds'):

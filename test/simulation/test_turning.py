@@ -134,3 +134,15 @@ def test_fast_robot_drives_through_a_passage_hardly_wider_than_itself(room):
     assert result.success
     assert result.reversals == 0
     assert result.time_s < 10.0
+
+
+@pytest.mark.parametrize('seed', [1, 2])
+@pytest.mark.parametrize('name', ['husky', 'jackal', 'turtlebot4', 'agv'])
+def test_robot_turns_around_for_a_distant_goal_behind_it(name, seed):
+    """Where it cannot see, it reverses no farther than it must."""
+    result = Episode(
+        World.from_circles((), (-14.0, -4.0, 4.0, 4.0)), (0.0, 0.0, 0.1), (-10.0, 0.0, 3.14),
+        robot(name), seed=seed).run()
+    assert result.success
+    speed = np.array([twist[0] for twist in result.trace.twist])
+    assert -np.minimum(speed, 0.0).sum() / robot(name).control_rate < 0.7  # [m]
