@@ -38,8 +38,8 @@ SAMPLING = {
     'noise.antithetic': True, 'smoothing': True,
 }  # fmt: skip
 MIN_HORIZON_TURN = 0.5 * math.pi  # [rad] that the horizon must cover
-# A robot that turns slowly needs samples that turn around, too: its share is relative to this rate
-# [rad/s], but to no more than the ratio times its own.
+# Samples of robots that turn slowly must contain turns around: their share is relative to this
+# rate [rad/s], but at most to the ratio times their maximum turning rate.
 TURNING_RATE_SCALE, MAX_TURNING_RATIO = 1.6, 1.6
 
 
@@ -331,8 +331,8 @@ class ControllerParameters:
     sigma_share: tuple[float, ...] = parameter(
         (0.5, 0.25, 0.4),
         'standard deviations of the samples if sigma is empty, as shares of the limits of the '
-        'speeds, of the turning rate (below 1.6 rad/s, of up to 1.6 times it), and of the '
-        'curvature (ackermann)',
+        'speeds, of the turning rate, and of the curvature (ackermann); a turning rate below '
+        '1.6 rad/s counts up to 1.6 times, so that turns around are sampled',
         low=0.001,
         high=10.0,
     )

@@ -175,7 +175,7 @@ class PlantEstimate:
             az_max=limits.az_max * angular, steering_rate=limits.steering_rate * angular,
             turning_radius_min=limits.turning_radius_min / angular,
         )  # fmt: skip
-        if self._controls == 3:  # of other robots ay is limited by the tyres
+        if self._controls == 3:  # ay of others is centripetal and limited by the tyres
             self.limits = replace(
                 self.limits, ay_max=limits.ay_max * forward, ay_min=limits.ay_min * forward
             )

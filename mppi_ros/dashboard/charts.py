@@ -72,7 +72,19 @@ COMPARED = ('command_vx', 'command_wz', 'vx', 'cross_track', 'clearance', 'objec
             'temperature', 'solve_ms')  # signals that can be drawn before and after the mark
 COMPARISON = chart('a signal before and after the mark', [line('before', 'before the mark'),
                                                           line('after', 'after it')],
-                   x={'name': 'time since the begin of the stretch [s]', 'min': 0})
+                   x={'name': 'time since the start of the stretch [s]', 'min': 0})
+
+
+def _shares(title: str, keys: tuple[str, str], x_name: str, classes: list[str]) -> dict[str, Any]:
+    """Return a bar chart of the shares of the samples and of their weight in classes."""
+    bars = [
+        {'id': key, 'name': name, 'type': 'bar', 'data': []}
+        for key, name in zip(keys, ('samples [%]', 'weight [%]'), strict=True)
+    ]
+    return chart(title, bars, x={'type': 'category', 'name': x_name, 'data': classes},
+                 y=({'min': 0, 'max': 100, 'interval': 50},))
+
+
 _dashed = {'width': 1.2, 'type': 'dashed'}
 LESSONS: dict[str, tuple[str, str, dict[str, Any]]] = {
     'weights': (
@@ -91,12 +103,9 @@ LESSONS: dict[str, tuple[str, str, dict[str, Any]]] = {
         'All samples of the last iteration by their weight relative to the plain average, K·w, '
         'and the share of the weight in each class. A small λ moves samples to the left and the '
         'weight to a few on the right; with a large λ all samples are near 1.',
-        chart('samples and weight by weight of a sample', [
-            {'id': 'samples', 'name': 'samples [%]', 'type': 'bar', 'data': []},
-            {'id': 'weight', 'name': 'weight [%]', 'type': 'bar', 'data': []}],
-            x={'type': 'category', 'name': 'weight relative to the average, K·w', 'data': [
-                '< 0.001', '< 0.01', '< 0.1', '< 1', '< 10', '< 100', '≥ 100']},
-            y=({'min': 0, 'max': 100, 'interval': 50},)),
+        _shares('samples and weight by weight of a sample', ('samples', 'weight'),
+                'weight relative to the average, K·w',
+                ['< 0.001', '< 0.01', '< 0.1', '< 1', '< 10', '< 100', '≥ 100']),
     ),
     'ess': (
         'Effective sample size: how many samples decide',
@@ -114,11 +123,8 @@ LESSONS: dict[str, tuple[str, str, dict[str, Any]]] = {
         'where their weight lies. Smoothing with a wide Σ joins the basins of the cost and finds '
         'detours; a narrow one stays close to the current solution. If the weight lies at the '
         'far end, widen Σ (sigma_share).',
-        chart('samples and weight by distance', [
-            {'id': 'count', 'name': 'samples [%]', 'type': 'bar', 'data': []},
-            {'id': 'mass', 'name': 'weight [%]', 'type': 'bar', 'data': []}],
-            x={'type': 'category', 'name': 'distance at the end of the horizon [m]', 'data': []},
-            y=({'min': 0, 'max': 100, 'interval': 50},)),
+        _shares('samples and weight by distance', ('count', 'mass'),
+                'distance at the end of the horizon [m]', []),
     ),
     'step': (
         'α: how far to go along the natural gradient',

@@ -15,8 +15,8 @@ from mppi_ros.parameters.errors import InputError
 from mppi_ros.simulation.lidar import Lidar
 
 ANY_HEADING = {'goal.heading_tolerance': 3.15}
-WALKING = {
-    'limits.vx_max': crowdnav.SPEED, 'limits.ay_max': 2.0 * crowdnav.SPEED,
+WALKING = {  # the protocol does not limit the centripetal acceleration, here up to 1.9 m/s²
+    'limits.vx_max': crowdnav.SPEED, 'limits.ay_max': 2.0,
     'robot.radius': crowdnav.RADIUS, **ANY_HEADING,
 }  # fmt: skip
 CROWD_TIMEOUT = 60.0  # [s]
