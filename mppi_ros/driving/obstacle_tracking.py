@@ -35,6 +35,7 @@ MIN_OBSTACLE_SPEED = 0.1  # [m/s] below which it rests
 REST_SPEED = 0.08  # [m/s] below which a moving obstacle has come to rest
 MIN_RANGE_CHANGE = 0.1  # [m] of its distance from a robot that has moved as far
 MAX_SIDE_DEVIATION = 0.05  # [m] and no farther from a steady motion
+RECENT = 0.4  # [s] from which the velocity of what has just begun to move is taken
 HIDDEN = (Side(0.0, 0.0, False), Side(0.0, 0.0, False))
 COAST_TIME = 1.2  # [s] for which a moving obstacle is predicted without being seen
 MAX_UNSEEN = 2  # costmaps in which its place may be seen free
@@ -276,7 +277,19 @@ def _middle(edges: Edges) -> tuple[float, float]:
 def _velocity(
     seen: Sequence[tuple[float, Blob]], confirmation: Confirmation
 ) -> tuple[float, float]:
-    """Return the velocity of what was seen to move, else 0."""
+    """Return the velocity of what was seen to move all the time, or lately; else 0."""
+    lately = [each for each in seen if seen[-1][0] - each[0] <= RECENT]
+    for period in (seen, lately):
+        velocity = _steady_velocity(period, confirmation)
+        if velocity != (0.0, 0.0):
+            return velocity
+    return 0.0, 0.0
+
+
+def _steady_velocity(
+    seen: Sequence[tuple[float, Blob]], confirmation: Confirmation
+) -> tuple[float, float]:
+    """Return the velocity of what was seen to move, 0 where it has not moved evenly."""
     for side in (0, 1):
         if any(not blob.sides[1 - side].is_open for _, blob in seen):
             found = _velocity_of_side(
@@ -311,10 +324,9 @@ def _velocity_of_side(
         return 0.0, 0.0
     times = np.array([time for time, _, _ in seen])
     points = np.array([side[:2] for _, side, _ in seen])
-    centred = times - times.mean()
-    slopes = centred @ points / (centred @ centred)
-    off = points - points.mean(axis=0) - centred[:, None] * slopes
-    if np.sqrt(np.mean(np.sum(off**2, axis=1))) > MAX_SIDE_DEVIATION:
+    slopes, off = _line(times, points)
+    total = float(off.sum())
+    if total > len(seen) * MAX_SIDE_DEVIATION**2 or total > _step(points).sum(axis=1).min():
         return 0.0, 0.0
     return float(slopes[0]), float(slopes[1])
 
@@ -330,11 +342,36 @@ def _velocity_of_edges(
         return 0.0, 0.0
     times = np.array([time for time, _ in seen])
     edges = np.array([edges for _, edges in seen])
-    centred = times - times.mean()
-    slopes = (centred @ (edges - edges.mean(axis=0)) / (centred @ centred)).tolist()
+    slopes, off = _line(times, edges)
+    slopes[off > _step(edges).min(axis=0)] = 0.0
 
     def both(a: float, b: float) -> float:
         return math.copysign(min(abs(a), abs(b)), a) if a * b > 0.0 else 0.0
 
-    velocity = both(slopes[0], slopes[2]), both(slopes[1], slopes[3])
+    left, bottom, right, top = slopes.tolist()
+    velocity = both(left, right), both(bottom, top)
     return velocity if math.hypot(*velocity) > MIN_OBSTACLE_SPEED else (0.0, 0.0)
+
+
+def _line(
+    times: NDArray[np.float64], values: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the slopes of the lines through values float64[n, k], and the squared residuals."""
+    centred = (times - times.mean())[:, None]
+    slopes = (centred * values).sum(axis=0) / (centred**2).sum()
+    off = ((values - values.mean(axis=0) - centred * slopes) ** 2).sum(axis=0)
+    return slopes, off
+
+
+def _step(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """
+    Return the squared residuals of values float64[n, k] that jump once, for each time of a jump.
+
+    The edges of obstacles at rest jump where they part or join in the view of the robot.
+    """
+    centred = values - values.mean(axis=0)
+    before = np.arange(1, len(values))[:, None]
+    sums = np.cumsum(centred, axis=0)[:-1]
+    explained = sums**2 * (1.0 / before + 1.0 / (len(values) - before))
+    residuals: NDArray[np.float64] = (centred**2).sum(axis=0) - explained
+    return residuals
