@@ -124,6 +124,36 @@ def test_nothing_at_rest_moves_for_a_robot_that_drives_and_turns():
     assert not any(found)
 
 
+@pytest.mark.parametrize('seed', [0, 2, 10, 18, 19])
+def test_posts_that_part_and_join_in_the_view_of_the_robot_do_not_move(seed):
+    """Both edges of a cluster jump the same way where one post joins it and another one leaves."""
+    rng, circles = np.random.default_rng(seed), []
+    for row in (0.9, -1.0, 1.8):
+        x = -1.0
+        while x < 6.0:
+            x += rng.choice([0.15, 0.2, 0.25, 0.3, 0.5])
+            circles.append((x, row + rng.normal(0.0, 0.12), 0.075))
+
+    def pose(time):
+        return -1.0 + 1.2 * time, 0.2 * math.sin(1.5 * time), 0.25 * math.cos(1.5 * time)
+
+    assert not any(tracked(4.0, circles=circles, pose=pose))
+
+
+@pytest.mark.parametrize('speed', [0.3, 1.0, 2.0])
+def test_a_disc_that_stood_is_found_soon_after_it_has_started(speed):
+    rng, tracks, since = np.random.default_rng(1), (), None
+    for step in range(1, 61):
+        moved = speed * max(step / LIDAR.rate - 2.0, 0.0)
+        scan = LIDAR.scan(world_of((0.5, 0.3 - moved, 0.25)), POSE, rng, step / LIDAR.rate)
+        tracks = track_scan(tracks, scan, POSE)
+        (obstacle,) = moving_obstacles(tracks) or (None,)
+        if obstacle and since is None:
+            since = step / LIDAR.rate - 2.0
+    assert 0.0 < since <= 0.6
+    assert (obstacle.vx, obstacle.vy) == pytest.approx((0.0, -speed), abs=0.15)
+
+
 def test_of_a_noisy_scan_only_the_nearest_clusters_are_tracked():
     scan = LIDAR.scan(world_of(), POSE, np.random.default_rng(0))
     ranges = np.random.default_rng(2).uniform(1.0, 8.0, len(scan.ranges)).astype(np.float32)
