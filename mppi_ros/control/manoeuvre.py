@@ -1,15 +1,19 @@
 """
 A Reeds-Shepp manoeuvre where a car cannot follow its plan.
 
-A plan that leads away behind a car demands a turn that its turning radius does not allow, and so
-does a sharp bend close ahead of a car that stands. Sampling finds the manoeuvre only where the
-horizon covers all of it, so it is planned.
+A plan that leads away behind a car demands a turn that its turning radius does not allow. So does
+a sharp bend close ahead of a car that stands, and a goal that does not face the way the plan
+arrives. Sampling finds the manoeuvre only where the horizon covers all of it, so it is planned.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 import math
+
+import numpy as np
+from numpy.typing import NDArray
 
 from mppi_ros.driving import reeds_shepp
 from mppi_ros.driving.motion_models import MotionState
@@ -17,12 +21,16 @@ from mppi_ros.driving.objective import DrivingObjective
 from mppi_ros.driving.path import ReferencePath, sections
 from mppi_ros.driving.reeds_shepp import Pose
 
-RADIUS_FACTOR = 1.1  # radius of a manoeuvre over the least turning radius
+RADIUS_FACTOR = 1.2  # radius of a manoeuvre over the least turning radius
 MIN_TURN = math.radians(60.0)  # [rad] between heading and plan
 SAME_POSITION = 0.2  # [m]
 SAME_HEADING = 0.3  # [rad]
 MAX_MANOEUVRES = 3  # planned on the way to one goal
 MAX_GOAL_DISTANCE = 3.0  # [turning circles] within which a manoeuvre leads to the goal itself
+MIN_GOAL_TURN = math.radians(20.0)  # [rad] between the end of the plan and the goal
+ARRIVAL_STARTS = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0)  # [turning circles] before the end of the plan
+MIN_BACKWARD_PRICE = 2.0  # of a metre driven backward, in metres driven forward
+FINAL_LENGTH = 0.4  # [m] of the straight part before a goal
 MAX_REJOIN_DISTANCE = 2.5  # [turning circles] along the plan to where a manoeuvre joins it
 
 
@@ -34,6 +42,7 @@ class ManoeuvrePlanner:
         self._original: list[ReferencePath] = []  # plan without it
         self._count = 0  # manoeuvres planned on the way to this goal
         self._checked = False  # whether this plan needs a manoeuvre was determined
+        self._arrival_checked = False  # whether the goal needs one was determined
         self._stuck = False  # at the last update
 
     @property
@@ -43,7 +52,7 @@ class ManoeuvrePlanner:
 
     def restart(self, same_goal: bool) -> None:
         """Begin with a new plan."""
-        self._after, self._checked = None, False
+        self._after, self._checked, self._arrival_checked = None, False, False
         if not same_goal:
             self._count = 0
 
@@ -86,11 +95,20 @@ class ManoeuvrePlanner:
                 return None
             plan, progress = self._after or self._original, None
             changed = plan, progress
-            self._after, self._checked = None, False
-        if (self._checked and not gets_stuck) or self._count >= MAX_MANOEUVRES:
+            self._after, self._checked, self._arrival_checked = None, False, False
+        if self._count >= MAX_MANOEUVRES:
+            return changed
+        at, _ = plan[0].project(here.x, here.y, progress)
+        if not self._arrival_checked and not gets_stuck and arrives_across(here, plan, at, objective):
+            self._arrival_checked = True
+            arrival = plan_arrival(here, plan[0], at, objective)
+            if arrival is not None:
+                self._count += 1
+                self._original, self._after = plan, []
+                return arrival, 0.0
+        if self._checked and not gets_stuck:
             return changed
         self._checked = True
-        at, _ = plan[0].project(here.x, here.y, progress)
         original = plan
         if gets_stuck:
             way = objective.way_round(plan[0], at)
@@ -128,6 +146,118 @@ def needs_manoeuvre(
     at = min(section.part(progress, progress).start, len(section.arc) - 1)
     turn = abs(math.remainder(here.yaw - float(section.heading[at]), math.tau))
     return turn >= MIN_TURN and turn * 0.5 * objective.turning_circle >= objective.reach
+
+
+def arrives_across(
+    here: MotionState,
+    plan: Sequence[ReferencePath],
+    progress: float,
+    objective: DrivingObjective,
+) -> bool:
+    """Return whether a car is near the end of a plan that does not arrive as the goal faces."""
+    end, circle = plan[0], objective.turning_circle
+    left = end.length - progress
+    if len(plan) > 1 or left > ARRIVAL_STARTS[-1] * circle:
+        return False
+    turn = math.remainder(end.goal[2] - float(end.heading[-1]), math.tau)
+    return abs(turn) >= MIN_GOAL_TURN and (left < circle or _follows(here, end, progress))
+
+
+def _follows(here: MotionState, section: ReferencePath, progress: float) -> bool:
+    """Return whether a car faces along a section."""
+    at = min(section.part(progress, progress).start, len(section.arc) - 1)
+    return abs(math.remainder(here.yaw - float(section.heading[at]), math.tau)) < MIN_GOAL_TURN
+
+
+def plan_arrival(
+    here: MotionState, section: ReferencePath, progress: float, objective: DrivingObjective
+) -> list[ReferencePath] | None:
+    """
+    Return the shortest free way along the last section and by a manoeuvre to the goal, or None.
+
+    Parameters
+    ----------
+    here : MotionState
+        State of the car.
+    section : ReferencePath
+        Last section of the plan.
+    progress : float
+        Arc length on it [m].
+    objective : DrivingObjective
+        Turning circle, prices and obstacles.
+
+    """
+    begin = min(section.part(progress, progress).start, len(section.arc) - 1)
+    starts = ARRIVAL_STARTS if _follows(here, section, progress) else ()
+    best, least = None, math.inf
+    for before in (*starts, math.inf):
+        way = max(section.length - before * objective.turning_circle, progress)
+        at = min(section.part(way, way).start, len(section.arc) - 1)
+        along = np.column_stack([section.points, section.heading])[begin : at + 1]
+        start = (here.x, here.y, here.yaw) if at == begin else tuple(along[-1].tolist())
+        poses = _way_to_goal(start, section.goal, objective)
+        if poses is not None:
+            parts = _exact(np.vstack([along[:-1], poses]))
+            price = _price(parts, objective)
+            if price < least:
+                best, least = parts, price
+        if at == begin:
+            break
+    return best
+
+
+def _way_to_goal(
+    start: Pose, goal: Pose, objective: DrivingObjective
+) -> NDArray[np.float64] | None:
+    """
+    Return the poses of the best free way to a goal, float64[N, 3], None if none is free.
+
+    It ends with a straight part of FINAL_LENGTH, in which the error of the turns fades, or without
+    it where there is no room.
+    """
+    found = []
+    for final in (FINAL_LENGTH, -FINAL_LENGTH):
+        along = np.linspace(-final, 0.0, 1 + math.ceil(FINAL_LENGTH / reeds_shepp.POSE_SPACING))
+        straight = np.column_stack([
+            goal[0] + along * math.cos(goal[2]), goal[1] + along * math.sin(goal[2]),
+            np.full(len(along), goal[2]),
+        ])  # fmt: skip
+        poses = _first_free(start, tuple(straight[0].tolist()), objective, straight[1:])
+        if poses is not None:
+            found.append(poses)
+    if not found:
+        return _first_free(start, goal, objective)
+    return min(found, key=lambda poses: _price(_exact(poses), objective))
+
+
+def _first_free(
+    start: Pose,
+    end: Pose,
+    objective: DrivingObjective,
+    after: NDArray[np.float64] | None = None,
+) -> NDArray[np.float64] | None:
+    """Return the shortest free path from one pose to another, with the poses after it."""
+    radius = 0.5 * RADIUS_FACTOR * objective.turning_circle
+    candidates = reeds_shepp.paths(start, end, radius, _backward(objective))
+    whole = (poses if after is None else np.vstack([poses, after]) for poses in candidates)
+    return next(filter(objective.is_free, whole), None)
+
+
+def _backward(objective: DrivingObjective) -> float:
+    return max(objective.backward, MIN_BACKWARD_PRICE)
+
+
+def _price(parts: Sequence[ReferencePath], objective: DrivingObjective) -> float:
+    """Return the price of a manoeuvre as `reeds_shepp.paths` counts it [m]."""
+    backward = _backward(objective)
+    return sum(
+        reeds_shepp.CUSP_COST + part.length * (1.0 if part.direction > 0.0 else backward)
+        for part in parts
+    )
+
+
+def _exact(poses: NDArray[np.float64]) -> list[ReferencePath]:
+    return [replace(part, exact=True) for part in sections(poses, turns=False)]
 
 
 def plan_manoeuvre(
@@ -169,15 +299,12 @@ def plan_manoeuvre(
         at = min(section.part(end, end).start, len(section.arc) - 1)
         x, y = section.points[at]
         target = section.goal if last else (float(x), float(y), float(section.heading[at]))
-        candidates = reeds_shepp.paths(
-            (here.x, here.y, here.yaw), target, 0.5 * RADIUS_FACTOR * circle, objective.backward
-        )
-        poses = next(filter(objective.is_free, candidates), None)
+        way = _way_to_goal if last else _first_free
+        poses = way((here.x, here.y, here.yaw), target, objective)
         if poses is None:
             continue
-        manoeuvre = sections(poses, turns=False)
-        price = sum(part.length + reeds_shepp.CUSP_COST for part in manoeuvre)
-        price += section.length - float(section.arc[at])
+        manoeuvre = _exact(poses)
+        price = _price(manoeuvre, objective) + section.length - float(section.arc[at])
         if price < least:
             least = price
             best = manoeuvre, [] if last else [section.beyond(at), *plan[1:]]

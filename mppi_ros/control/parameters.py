@@ -329,7 +329,7 @@ class ControllerParameters:
         live=False,
     )
     sigma_share: tuple[float, ...] = parameter(
-        (0.5, 0.25, 0.4),
+        (0.5, 0.25, 0.8),
         'standard deviations of the samples if sigma is empty, as shares of the limits of the '
         'speeds, of the turning rate, and of the curvature (ackermann); a turning rate below '
         '1.6 rad/s counts up to 1.6 times, so that turns around are sampled',

@@ -54,6 +54,7 @@ from mppi_ros.mppi.noise import REUSE_NOISE, WHITE, AR2Process, NoiseKey
 
 Floats = NDArray[np.float32]
 GOAL_REACH = 1.0  # [m] within which the distance to the goal counts
+EXACT_PATH_FACTOR = 5.0  # of the weight of path_tracking on a path that is followed closely
 GOAL_NEAR = 0.5  # [m] within which the heading at the goal counts
 PLAN_YAW_FACTOR = 10.0  # on the weight of the heading if the plan specifies it
 TANGENT_YAW_FACTOR = 4.0  # on it for an omnidirectional robot, which can move sideways
@@ -136,6 +137,7 @@ class DrivingObjective:
         self._facing = self._plain._replace(
             path_heading=PLAN_YAW_FACTOR * weights.path_heading, backward=NO_SPEED_LIMIT
         )
+        self._exact = self._plain._replace(tracking=EXACT_PATH_FACTOR * weights.tracking)
         self._weights_alone: dict[str, Floats] = {}  # of each critic
         self._set_weights(self._plain)
         self._coarse, self._fine = (
@@ -246,10 +248,16 @@ class DrivingObjective:
         return self._limits.vx_max / slow if slow > 0.0 else math.inf
 
     def is_free(self, poses: NDArray[np.float64]) -> bool:
-        """Return whether the body is clear of obstacles at poses, float64[N, 3]."""
+        """
+        Return whether the body is clear of obstacles at poses, float64[N, 3].
+
+        Obstacles nearer than MANOEUVRE_CLEARANCE are permitted as near as at the first or last.
+        """
         if self._field is None:
             return False
-        return bool((self._footprint.clearance(self._field, poses) > MANOEUVRE_CLEARANCE).all())
+        clearance = self._footprint.clearance(self._field, poses)
+        least = min(MANOEUVRE_CLEARANCE, clearance[0], clearance[-1])
+        return bool(clearance.min() >= max(least, 1e-6))
 
     def way_round(self, path: ReferencePath, progress: float) -> CostToGo | None:
         """Return the detour around an obstacle on a path if it applies at an arc length [m]."""
@@ -326,7 +334,9 @@ class DrivingObjective:
             known = without_costmap(path, first, last, self._limits, self._critics)
             self.set_lookahead(known)
         way = self.way_round(path, progress)
-        straight = self._plain if path.facing is None else self._facing
+        straight = self._exact if path.exact else self._plain
+        if path.facing is not None:
+            straight = self._facing
         weights = straight if way is None else self._round
         if weights is not self._weights:
             self._set_weights(weights)

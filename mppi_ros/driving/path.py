@@ -49,6 +49,8 @@ class ReferencePath:
         Yaw of the body at each point, where the path does not decide it [rad].
     in_place : bool
         The robot rotates in place, to the yaw of `goal`.
+    exact : bool
+        The path respects the limits of the robot and is followed closely.
 
     """
 
@@ -59,6 +61,7 @@ class ReferencePath:
     direction: float = 1.0
     facing: NDArray[np.float64] | None = None
     in_place: bool = False
+    exact: bool = False
 
     @classmethod
     def from_poses(cls, poses: ArrayLike, spacing: float = POINT_SPACING) -> ReferencePath:

@@ -27,3 +27,16 @@ def test_a_car_reaches_a_goal_behind_it_with_few_reversals(post, heading, radius
     assert result.success
     assert result.reversals <= 4
     assert result.time_s < 60.0
+
+
+@pytest.mark.parametrize(('radius', 'post', 'heading'), [
+    (0.75, [], -1.57), (0.75, [], 2.4), (0.75, [(6.9, 0.0, 0.3)], 1.0),
+    (0.75, [(6.9, 0.0, 0.3)], math.pi), (2.5, [], 0.5), (2.5, [], 2.4),
+    (2.5, [(6.9, 0.0, 0.3)], math.pi)])
+def test_a_car_reaches_a_goal_that_does_not_face_as_the_plan_arrives(radius, post, heading):
+    result = Episode(
+        World.from_circles([(14.0, 10.0, 0.1), *post], (-12.0, -11.0, 15.0, 11.0)),
+        (0.0, 0.0, 0.0), (6.0, 0.0, heading), replace(CAR, {'limits.turning_radius_min': radius}),
+        sensing='map', seed=1).run()
+    assert result.success
+    assert result.reversals <= 3
