@@ -130,7 +130,7 @@ class Controller(ControllerBase):
         solution = self._solve(context, start, path, scene)
         sampler, objective = self._sampler, self._objective
         choice, reason = checked_command(
-            scene, solution.controls, solution.backward(path, self._plant),
+            scene, solution.controls, solution.backward(path, objective, self._plant),
             lambda: fallback_command(sampler, objective, scene, solution.cooling),
             lambda: scene.predicted(sampler.mean, self._configuration.mppi.time_step),
             lambda planned: evasive_command(sampler, objective, scene, planned),
@@ -244,6 +244,7 @@ class Controller(ControllerBase):
             context.now, context.seconds, start, scene, path, self._route.progress,
             scene.collision_model.moving_obstacles, self._costmaps.processed.region,
             self._costmaps.renewals.wait(context.now), self._footprint, self._plant,
+            self._costmaps.scans.seen,
         )  # fmt: skip
         return self._optimization.solve(
             problem, self._sampler, self._objective, self._configuration, context.statistics

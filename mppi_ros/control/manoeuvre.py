@@ -99,7 +99,8 @@ class ManoeuvrePlanner:
         if self._count >= MAX_MANOEUVRES:
             return changed
         at, _ = plan[0].project(here.x, here.y, progress)
-        if not self._arrival_checked and not gets_stuck and arrives_across(here, plan, at, objective):
+        checked = self._arrival_checked or gets_stuck
+        if not checked and arrives_across(here, plan, at, objective):
             self._arrival_checked = True
             arrival = plan_arrival(here, plan[0], at, objective)
             if arrival is not None:

@@ -17,6 +17,7 @@ from mppi_ros.control.parameters import ControllerParameters
 from mppi_ros.control.plant_estimate import PlantEstimate
 from mppi_ros.control.prediction import InitialState
 from mppi_ros.control.progress import BACK_UP, SEARCH_WIDER, StuckDetector, next_recovery
+from mppi_ros.control.seen_area import SeenArea
 from mppi_ros.control.tick_result import Reason, Statistics, Stop
 from mppi_ros.driving.footprint import Footprint
 from mppi_ros.driving.motion_models import Controls
@@ -41,7 +42,7 @@ class Problem(NamedTuple):
 
     `seconds` is the time in which the first command may change [s]; `moving_obstacles`,
     float64[n, 5], holds the obstacles when the command acts; `wait` is the time until the next
-    costmap [s].
+    costmap [s]; `seen` is the area that scans have shown.
     """
 
     now: float
@@ -55,6 +56,7 @@ class Problem(NamedTuple):
     wait: float
     footprint: Footprint
     plant: PlantEstimate
+    seen: SeenArea
 
 
 class Solution(NamedTuple):
@@ -64,13 +66,16 @@ class Solution(NamedTuple):
     recovery: int
     cooling: float
 
-    def backward(self, path: ReferencePath, plant: PlantEstimate) -> Controls | None:
+    def backward(
+        self, path: ReferencePath, objective: DrivingObjective, plant: PlantEstimate
+    ) -> Controls | None:
         """Return the controls that back up along the path, if that is the recovery."""
         if self.recovery != BACK_UP:
             return None
         limits = plant.limits
-        speed = limits.vx_min if path.direction > 0.0 else limits.vx_max
-        return (REVERSE_SHARE * speed, *(0.0,) * (len(self.controls) - 1))
+        speed = REVERSE_SHARE * (limits.vx_min if path.direction > 0.0 else limits.vx_max)
+        (slowest, _), *_ = objective.model.bounds
+        return (max(speed, float(slowest)), *(0.0,) * (len(self.controls) - 1))
 
 
 class SamplingSummary(NamedTuple):
@@ -216,25 +221,30 @@ def _with_margins(moving_obstacles: NDArray[np.float64], risk: float) -> NDArray
 def _cap_speed(
     problem: Problem, sampler: Optimizer, objective: DrivingObjective, c: ControllerParameters
 ) -> None:
-    """Limit the sampled speed so that the robot can stop inside a rolling costmap."""
-    region, plant, footprint = problem.region, problem.plant, problem.footprint
-    field, start = region.field, problem.start
-    slowing = rolling_window.deceleration(plant.limits, c.motion_model)
+    """Limit the sampled speed so that the robot can stop in a rolling costmap and a seen area."""
+    limits, footprint, start = problem.plant.limits, problem.footprint, problem.start
+    region, field = problem.region, problem.region.field
+    slowing = rolling_window.deceleration(limits, c.motion_model)
     # A command acts for `hold`, so the last one before the next costmap is not counted.
-    wait = max(problem.wait - 1.0 / c.control_rate, 0.0)
-    seconds = wait + problem.scene.hold + plant.conservative.lag_linear
-    needed = (
-        rolling_window.required_distance(plant.limits.vx_max, slowing, seconds) + footprint.reach
-    )
+    acting = problem.scene.hold + problem.plant.conservative.lag_linear
+    seconds = max(problem.wait - 1.0 / c.control_rate, 0.0) + acting
+    needed = rolling_window.required_distance(limits.vx_max, slowing, seconds) + footprint.reach
+    objective.cap_speed(math.inf)
+
+    def planned() -> NDArray[np.float64]:
+        return start.poses(sampler.mean[: c.mppi.horizon_steps], objective.model)
+
     if (
-        not region.rolls
-        or field.outside > 0.0
-        or rolling_window.distance_to_side(start.state.x, start.state.y, field) >= needed
+        region.rolls
+        and field.outside <= 0.0
+        and rolling_window.distance_to_side(start.state.x, start.state.y, field) < needed
     ):
-        objective.cap_speed(math.inf)
-        return
-    poses = start.poses(sampler.mean[: c.mppi.horizon_steps], objective.model)
-    speed = rolling_window.allowed_speed(
-        rolling_window.distance_to_rim(poses, footprint, field), slowing, seconds
-    )
-    objective.cap_speed(speed, rolling_window.leads_ahead(poses))
+        poses = planned()
+        way = rolling_window.distance_to_rim(poses, footprint, field)
+        speed = rolling_window.allowed_speed(way, slowing, seconds)
+        objective.cap_speed(speed, rolling_window.leads_ahead(poses))
+    if -limits.vx_min > c.safety.unseen_speed:
+        needed = rolling_window.required_distance(-limits.vx_min, slowing, acting)
+        way = problem.seen.distance_back(problem.now, planned(), footprint, needed)
+        speed = rolling_window.allowed_speed(way, slowing, acting)
+        objective.cap_reverse(max(speed, c.safety.unseen_speed))

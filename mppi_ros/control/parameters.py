@@ -97,6 +97,14 @@ class SafetyParameters:
         0.0, 'minimum clearance of the trajectory in the stopping check', unit='m', low=0.0,
         high=1.0,
     )
+    unseen_speed: float = parameter(
+        0.3,
+        'maximum speed of reversing where no scan of the last 5 s has shown the area; without '
+        'scans there is no such limit',
+        unit='m/s',
+        low=0.0,
+        high=100.0,
+    )
     evade: bool = parameter(
         True,
         'where no command leaves room to brake and 1 s of rest without contact, evade moving '

@@ -6,8 +6,10 @@ from collections import deque
 import math
 
 from mppi_ros.control.inputs import Odometry
-from mppi_ros.driving.obstacle_tracking import Track, track_scan
+from mppi_ros.control.seen_area import SeenArea
+from mppi_ros.driving.obstacle_tracking import TRACKING_RANGE, Track, track_points
 from mppi_ros.driving.scan import Scan
+from mppi_ros.driving.scan_points import ScanPoints
 
 MAX_SCAN_AGE = 0.5  # [s] beyond which the costmap is tracked instead
 MAX_EXTRAPOLATION = 0.2  # [s] from the latest odometry to a scan
@@ -22,11 +24,14 @@ class ScanTracker:
     ----------
     tracks : tuple of Track
         Tracks after the latest scan.
+    seen : SeenArea
+        What the scans have shown.
 
     """
 
     def __init__(self) -> None:
         self.tracks: tuple[Track, ...] = ()
+        self.seen = SeenArea()
         self._stamp = -math.inf
         self._odometry: deque[Odometry] = deque(maxlen=STORED_POSES)
 
@@ -41,13 +46,16 @@ class ScanTracker:
         pose = self._pose(scan.stamp)
         if pose is None or 0.0 <= self._stamp - scan.stamp < MAX_SCAN_AGE:
             return False
-        self.tracks = track_scan(self.tracks, scan, pose)
+        points = ScanPoints.of(scan, pose, TRACKING_RANGE)
+        self.tracks = track_points(self.tracks, scan.stamp, points)
+        self.seen.add(scan.stamp, points, pose[:2])
         self._stamp = scan.stamp
         return True
 
     def forget(self) -> None:
         """Discard everything: it belongs to another frame."""
         self.tracks, self._stamp = (), -math.inf
+        self.seen.forget()
         self._odometry.clear()
 
     def is_current(self, time: float) -> bool:

@@ -182,6 +182,12 @@ class DrivingObjective:
         )
         self._numbers[WEIGHT_SCALARS.stop :] = self.model
 
+    def cap_reverse(self, speed: float) -> None:
+        """Limit the sampled speed backward [m/s], in addition, until the next `cap_speed`."""
+        limit = type(self.model.v_min)(-speed)
+        self.model = self.model._replace(v_min=max(self.model.v_min, limit))
+        self._numbers[WEIGHT_SCALARS.stop :] = self.model
+
     @property
     def lookahead_distance(self) -> float:
         """Return the distance ahead within which a plan is checked for obstacles [m]."""
