@@ -91,7 +91,7 @@ class SeenArea:
         places = _body_points(way, footprint)
         x, y = places.reshape(-1, 2).T
         # The body itself is free, and so is where it has just been.
-        unseen = np.flatnonzero(np.hypot(x - way[0, 0], y - way[0, 1]) > footprint.reach)
+        unseen = np.flatnonzero(~_inside(x, y, way[0], footprint))
         for view in reversed(self._views):
             if not len(unseen) or abs(now - view.stamp) > MEMORY:
                 break
@@ -102,7 +102,8 @@ class SeenArea:
             unseen = unseen[~(shown | (been <= footprint.largest_radius))]
         if not len(unseen):
             return distance
-        return POSE_SPACING * max(int(unseen[0]) // places.shape[1] - 1, 0)
+        first = int(unseen[0]) // places.shape[1]
+        return float(POSE_SPACING * max(first - 1, 0))
 
 
 def _way_back(poses: NDArray[np.float64], distance: float) -> NDArray[np.float64]:
@@ -114,6 +115,17 @@ def _way_back(poses: NDArray[np.float64], distance: float) -> NDArray[np.float64
     way[:, 0] -= beyond * np.cos(way[:, 2])
     way[:, 1] -= beyond * np.sin(way[:, 2])
     return way
+
+
+def _inside(
+    x: NDArray[np.float64], y: NDArray[np.float64], pose: NDArray[np.float64], body: Footprint
+) -> NDArray[np.bool_]:
+    """Return whether points are inside the discs of the body at a pose, bool[n]."""
+    dx, dy, cos, sin = x - pose[0], y - pose[1], math.cos(pose[2]), math.sin(pose[2])
+    ahead, aside, radius = body.discs.T[:, :, None]
+    away = np.hypot(cos * dx + sin * dy - ahead, cos * dy - sin * dx - aside)
+    inside: NDArray[np.bool_] = (away <= radius).any(axis=0)
+    return inside
 
 
 def _body_points(poses: NDArray[np.float64], footprint: Footprint) -> NDArray[np.float64]:
