@@ -28,8 +28,9 @@ SAME_HEADING = 0.3  # [rad]
 MAX_MANOEUVRES = 3  # planned on the way to one goal
 MAX_GOAL_DISTANCE = 3.0  # [turning circles] within which a manoeuvre leads to the goal itself
 MIN_GOAL_TURN = math.radians(20.0)  # [rad] between the end of the plan and the goal
-ARRIVAL_STARTS = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0)  # [turning circles] before the end of the plan
-MIN_BACKWARD_PRICE = 2.0  # of a metre driven backward, in metres driven forward
+ARRIVAL_STARTS = (1.0, 2.0, 0.0)  # [turning circles] before the end of the plan
+MAX_ARRIVAL_DISTANCE = 3.0  # [turning circles] before it from which a car may leave the plan
+MIN_BACKWARD_PRICE = 3.0  # of a metre driven backward, in metres driven forward
 FINAL_LENGTH = 0.4  # [m] of the straight part before a goal
 MAX_REJOIN_DISTANCE = 2.5  # [turning circles] along the plan to where a manoeuvre joins it
 
@@ -44,6 +45,7 @@ class ManoeuvrePlanner:
         self._checked = False  # whether this plan needs a manoeuvre was determined
         self._arrival_checked = False  # whether the goal needs one was determined
         self._stuck = False  # at the last update
+        self._reverses_from: tuple[float, float] | None = None  # on a section driven forward
 
     @property
     def active(self) -> bool:
@@ -107,7 +109,8 @@ class ManoeuvrePlanner:
                 self._count += 1
                 self._original, self._after = plan, []
                 return arrival, 0.0
-        if self._checked and not gets_stuck:
+        reverses = self._reverses_far(here, plan[0], objective.turning_circle)
+        if self._checked and not (gets_stuck or reverses):
             return changed
         self._checked = True
         original = plan
@@ -117,7 +120,7 @@ class ManoeuvrePlanner:
                 plan, at = [way.path_from(here.x, here.y, plan[0]), *plan[1:]], 0.0
             elif objective.end(plan[0]) < math.inf:
                 return changed
-        elif not needs_manoeuvre(here, plan[0], at, objective):
+        elif not (reverses or needs_manoeuvre(here, plan[0], at, objective)):
             return changed
         self._count += 1
         found = plan_manoeuvre(here, plan, at, objective, rejoin=gets_stuck)
@@ -126,6 +129,23 @@ class ManoeuvrePlanner:
         self._original = original
         manoeuvre, self._after = found
         return [*manoeuvre, *self._after], 0.0
+
+    def _reverses_far(self, here: MotionState, section: ReferencePath, far: float) -> bool:
+        """
+        Return whether a car has reversed `far` [m] on a section that is driven forward.
+
+        It would reverse to the end, slowly where no sensor looks, if turning around costs more
+        within the horizon.
+        """
+        place = here.x, here.y
+        if here.v >= 0.0 or section.direction <= 0.0:
+            self._reverses_from = None
+        elif self._reverses_from is None:
+            self._reverses_from = place
+        elif math.dist(self._reverses_from, place) >= far:
+            self._reverses_from = None
+            return True
+        return False
 
 
 def same_pose(one: Pose, other: Pose | None) -> bool:
@@ -158,7 +178,7 @@ def arrives_across(
     """Return whether a car is near the end of a plan that does not arrive as the goal faces."""
     end, circle = plan[0], objective.turning_circle
     left = end.length - progress
-    if len(plan) > 1 or left > ARRIVAL_STARTS[-1] * circle:
+    if len(plan) > 1 or left > MAX_ARRIVAL_DISTANCE * circle:
         return False
     turn = math.remainder(end.goal[2] - float(end.heading[-1]), math.tau)
     return abs(turn) >= MIN_GOAL_TURN and (left < circle or _follows(here, end, progress))
@@ -188,33 +208,36 @@ def plan_arrival(
         Turning circle, prices and obstacles.
 
     """
-    begin = min(section.part(progress, progress).start, len(section.arc) - 1)
-    starts = ARRIVAL_STARTS if _follows(here, section, progress) else ()
+    last = len(section.arc) - 1
+    begin = min(section.part(progress, progress).start, last)
+    starts = [begin]
+    if _follows(here, section, progress):
+        for before in ARRIVAL_STARTS:
+            way = section.length - before * objective.turning_circle
+            if way > progress:
+                starts.append(min(section.part(way, way).start, last))
     best, least = None, math.inf
-    for before in (*starts, math.inf):
-        way = max(section.length - before * objective.turning_circle, progress)
-        at = min(section.part(way, way).start, len(section.arc) - 1)
+    for at in starts:
         along = np.column_stack([section.points, section.heading])[begin : at + 1]
         start = (here.x, here.y, here.yaw) if at == begin else tuple(along[-1].tolist())
-        poses = _way_to_goal(start, section.goal, objective)
+        left = least - (float(section.arc[at]) - progress)
+        poses = _way_to_goal(start, section.goal, objective, left)
         if poses is not None:
             parts = _exact(np.vstack([along[:-1], poses]))
             price = _price(parts, objective)
             if price < least:
                 best, least = parts, price
-        if at == begin:
-            break
     return best
 
 
 def _way_to_goal(
-    start: Pose, goal: Pose, objective: DrivingObjective
+    start: Pose, goal: Pose, objective: DrivingObjective, limit: float = math.inf
 ) -> NDArray[np.float64] | None:
     """
     Return the poses of the best free way to a goal, float64[N, 3], None if none is free.
 
-    It ends with a straight part of FINAL_LENGTH, in which the error of the turns fades, or without
-    it where there is no room.
+    Its price is at most `limit` [m]. It ends with a straight part of FINAL_LENGTH, in which the
+    error of the turns fades, or without it where there is no room.
     """
     found = []
     for final in (FINAL_LENGTH, -FINAL_LENGTH):
@@ -223,11 +246,11 @@ def _way_to_goal(
             goal[0] + along * math.cos(goal[2]), goal[1] + along * math.sin(goal[2]),
             np.full(len(along), goal[2]),
         ])  # fmt: skip
-        poses = _first_free(start, tuple(straight[0].tolist()), objective, straight[1:])
+        poses = _first_free(start, tuple(straight[0].tolist()), objective, limit, straight[1:])
         if poses is not None:
             found.append(poses)
     if not found:
-        return _first_free(start, goal, objective)
+        return _first_free(start, goal, objective, limit)
     return min(found, key=lambda poses: _price(_exact(poses), objective))
 
 
@@ -235,11 +258,12 @@ def _first_free(
     start: Pose,
     end: Pose,
     objective: DrivingObjective,
+    limit: float = math.inf,
     after: NDArray[np.float64] | None = None,
 ) -> NDArray[np.float64] | None:
     """Return the shortest free path from one pose to another, with the poses after it."""
     radius = 0.5 * RADIUS_FACTOR * objective.turning_circle
-    candidates = reeds_shepp.paths(start, end, radius, _backward(objective))
+    candidates = reeds_shepp.paths(start, end, radius, _backward(objective), limit)
     whole = (poses if after is None else np.vstack([poses, after]) for poses in candidates)
     return next(filter(objective.is_free, whole), None)
 

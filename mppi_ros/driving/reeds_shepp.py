@@ -26,7 +26,7 @@ QUARTER = 0.5 * math.pi
 
 
 def paths(
-    start: Pose, end: Pose, radius: float, backward: float = 1.0
+    start: Pose, end: Pose, radius: float, backward: float = 1.0, limit: float = math.inf
 ) -> Iterator[NDArray[np.float64]]:
     """
     Yield paths from one pose to another, the best one first.
@@ -39,6 +39,8 @@ def paths(
         Of all turns [m].
     backward : float
         Price of a metre driven backward, in metres driven forward; inf where it is impossible.
+    limit : float
+        Greatest price of a path [m].
 
     Yields
     ------
@@ -51,24 +53,37 @@ def paths(
     dx, dy = end[0] - start[0], end[1] - start[1]
     c, s = math.cos(start[2]), math.sin(start[2])
     goal = (c * dx + s * dy) / radius, (c * dy - s * dx) / radius, end[2] - start[2]
-    priced = []
+    priced = {}  # several formulas yield the same word
     for word in _words(*goal):
-        x, y, yaw = (value[-1] for value in _trace(word, math.inf))
-        turn = math.remainder(yaw - goal[2], math.tau)
-        if max(abs(x - goal[0]), abs(y - goal[1]), abs(turn)) > END_TOLERANCE:
-            continue
         runs = _runs(word)
-        if runs and min(map(abs, runs)) * radius >= MIN_RUN_LENGTH:
-            price = CUSP_COST * (len(runs) - 1)
-            price += radius * sum(run if run > 0.0 else -run * backward for run in runs)
-            if price < math.inf:
-                priced.append((price, word))
-    for _, word in sorted(priced)[:MAX_PATHS]:
-        along, aside, turned = np.array(_trace(word, POSE_SPACING / radius))
+        if not runs or min(map(abs, runs)) * radius < MIN_RUN_LENGTH:
+            continue
+        price = CUSP_COST * (len(runs) - 1)
+        price += radius * sum(run if run > 0.0 else -run * backward for run in runs)
+        if price <= limit and price < math.inf and _leads_to(word, goal):
+            priced[round(price, 6), tuple(round(length, 6) for _, length in word)] = word
+    for key in sorted(priced)[:MAX_PATHS]:
+        along, aside, turned = _trace(priced[key], POSE_SPACING / radius)
         along, aside = radius * along, radius * aside
         yield np.column_stack([
             start[0] + c * along - s * aside, start[1] + s * along + c * aside, start[2] + turned,
         ])
+
+
+def _leads_to(word: Word, goal: Pose) -> bool:
+    """Return whether a word ends at a pose, at radius 1."""
+    x = y = yaw = 0.0
+    for curvature, length in word:
+        if curvature:
+            turned = yaw + curvature * length
+            x += (math.sin(turned) - math.sin(yaw)) / curvature
+            y -= (math.cos(turned) - math.cos(yaw)) / curvature
+            yaw = turned
+        else:
+            x += length * math.cos(yaw)
+            y += length * math.sin(yaw)
+    turn = math.remainder(yaw - goal[2], math.tau)
+    return max(abs(x - goal[0]), abs(y - goal[1]), abs(turn)) <= END_TOLERANCE
 
 
 def _runs(word: Word) -> list[float]:
@@ -82,23 +97,24 @@ def _runs(word: Word) -> list[float]:
     return runs
 
 
-def _trace(word: Word, step: float) -> tuple[list[float], list[float], list[float]]:
+def _trace(
+    word: Word, step: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Return x, y and yaw along a word, at most `step` apart."""
-    xs, ys, yaws = [0.0], [0.0], [0.0]
+    xs, ys, yaws = [np.zeros(1)], [np.zeros(1)], [np.zeros(1)]
     for curvature, length in word:
-        x, y, yaw = xs[-1], ys[-1], yaws[-1]
+        x, y, yaw = float(xs[-1][-1]), float(ys[-1][-1]), float(yaws[-1][-1])
         count = max(math.ceil(abs(length) / step), 1)
-        for part in range(1, count + 1):
-            way = length * part / count
-            turned = yaw + curvature * way
-            if curvature:
-                xs.append(x + (math.sin(turned) - math.sin(yaw)) / curvature)
-                ys.append(y - (math.cos(turned) - math.cos(yaw)) / curvature)
-            else:
-                xs.append(x + way * math.cos(yaw))
-                ys.append(y + way * math.sin(yaw))
-            yaws.append(turned)
-    return xs, ys, yaws
+        way = length * np.arange(1, count + 1) / count
+        turned = yaw + curvature * way
+        if curvature:
+            xs.append(x + (np.sin(turned) - math.sin(yaw)) / curvature)
+            ys.append(y - (np.cos(turned) - math.cos(yaw)) / curvature)
+        else:
+            xs.append(x + way * math.cos(yaw))
+            ys.append(y + way * math.sin(yaw))
+        yaws.append(turned)
+    return np.concatenate(xs), np.concatenate(ys), np.concatenate(yaws)
 
 
 def _words(x: float, y: float, yaw: float) -> Iterator[Word]:
