@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from mppi_ros.control.rolling_window import leads_ahead
 from mppi_ros.driving.footprint import Footprint
 from mppi_ros.driving.scan_points import ScanPoints
-from mppi_ros.driving.visible_points import beams
+from mppi_ros.driving.visible_points import VISIBLE_DEPTH, beams
 
-VIEW_INTERVAL = 0.2  # [s] between two scans that are stored
-MEMORY = 5.0  # [s] for which an area counts as seen
+VIEW_INTERVAL = 0.4  # [s] between two scans that are stored
+MEMORY = 10.0  # [s] for which an area counts as seen
 POSE_SPACING = 0.1  # [m] between two poses of the way back
 # Points of each disc of the body, as shares of its radius. The rim itself often lies on a wall.
 BODY_POINTS = 0.7 * np.array([(0.0, 0.0), (1.0, 0.0), (-1.0, 0.0), (0.0, 1.0), (0.0, -1.0)])
@@ -97,7 +97,8 @@ class SeenArea:
                 break
             at_x, at_y = x[unseen], y[unseen]
             away = np.hypot(at_x - view.origin[0], at_y - view.origin[1])
-            shown = away < view.nearest[beams(at_x, at_y, view.origin)]
+            nearest = view.nearest[beams(at_x, at_y, view.origin)]
+            shown = (away < nearest + VISIBLE_DEPTH) & (nearest > 0.0)
             been = np.hypot(at_x - view.place[0], at_y - view.place[1])
             unseen = unseen[~(shown | (been <= footprint.largest_radius))]
         if not len(unseen):
