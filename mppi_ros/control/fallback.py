@@ -226,11 +226,9 @@ def evasive_command(
     return None, Reason.NONE
 
 
-def cheapest_constant(
-    objective: DrivingObjective, model: Model, steps: int
-) -> NDArray[np.float32]:
+def cheapest_constant(objective: DrivingObjective, steps: int) -> NDArray[np.float32]:
     """Return the cheapest of a grid of commands that are held for all steps, float32[m]."""
-    commands = _commands(model)
+    commands = _commands(objective.model)
     cheapest: NDArray[np.float32] = commands[
         np.argmin(objective.costs_of_constant(commands, steps))
     ]

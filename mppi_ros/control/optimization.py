@@ -150,7 +150,7 @@ class Optimization:
         recovery = self._recovery
         cooling = c.recovery.cooling if recovery else 1.0
         if recovery == SEARCH_WIDER != before:
-            sampler.mean[:] = cheapest_constant(objective, scene.step, len(sampler.mean))
+            sampler.mean[:] = cheapest_constant(objective, len(sampler.mean))
         scale = WIDE_SIGMA_SCALE if recovery == SEARCH_WIDER else self._sigma_scale
         # Among moving obstacles the last commands, which smoothing includes, are soon outdated.
         step = sampler.step(objective, cooling, scale, smooth=not objective.has_moving_obstacles)
@@ -243,7 +243,7 @@ def _cap_speed(
         way = rolling_window.distance_to_rim(poses, footprint, field)
         speed = rolling_window.allowed_speed(way, slowing, seconds)
         objective.cap_speed(speed, rolling_window.leads_ahead(poses))
-    if -limits.vx_min > c.safety.unseen_speed:
+    if -limits.vx_min > c.safety.unseen_speed and not objective.has_moving_obstacles:
         needed = rolling_window.required_distance(-limits.vx_min, slowing, acting)
         way = problem.seen.distance_back(problem.now, planned(), footprint, needed)
         speed = rolling_window.allowed_speed(way, slowing, acting)

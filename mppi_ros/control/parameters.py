@@ -99,7 +99,7 @@ class SafetyParameters:
     )
     unseen_speed: float = parameter(
         0.3,
-        'maximum speed of reversing where no scan of the last 5 s has shown the area; without '
+        'maximum speed of reversing where no scan of the last 10 s has shown the area; without '
         'scans there is no such limit',
         unit='m/s',
         low=0.0,
