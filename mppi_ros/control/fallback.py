@@ -175,7 +175,7 @@ def fallback_command(
     Where the search finds none, the cheapest constant command that is safe and moves the robot
     is the choice; None if there is none. The mean is left at the choice, or at braking.
     """
-    commands = _commands(scene.step)
+    commands = _commands(objective.model)
     mean = sampler.mean
     order = np.argsort(objective.costs_of_constant(commands, len(mean)), kind='stable')
     mean[:] = commands[order[0]]
