@@ -5,8 +5,9 @@ import math
 
 import pytest
 
-from mppi_ros.control.parameters import ControllerParameters
+from mppi_ros.control.parameters import ControllerParameters, read_yaml
 from mppi_ros.parameters.declaration import replace
+from mppi_ros.share import share_path
 from mppi_ros.simulation.episode import Episode
 from mppi_ros.simulation.world import World
 
@@ -37,6 +38,17 @@ def test_a_car_reaches_a_goal_that_does_not_face_as_the_plan_arrives(radius, pos
     result = Episode(
         World.from_circles([(14.0, 10.0, 0.1), *post], (-12.0, -11.0, 15.0, 11.0)),
         (0.0, 0.0, 0.0), (6.0, 0.0, heading), replace(CAR, {'limits.turning_radius_min': radius}),
-        sensing='map', seed=1).run()
+        sensing='map', seed=1, timeout=90.0).run()
     assert result.success
     assert result.reversals <= 3
+
+
+@pytest.mark.parametrize('heading', [1.57, -2.0, math.pi])
+def test_a_fast_car_follows_its_manoeuvre_to_the_goal_closely(heading):
+    racer = replace(read_yaml(share_path('config', 'robots', 'f1tenth.yaml')), {'threads': 1})
+    result = Episode(
+        World.from_circles([(16.0, 10.0, 0.1)], (-10.0, -11.0, 17.0, 11.0)), (0.0, 0.0, 0.0),
+        (8.0, 0.0, heading), racer, sensing='map', seed=1).run()
+    assert result.success
+    assert result.reversals <= 2
+    assert result.time_s < 10.0

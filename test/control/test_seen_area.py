@@ -2,11 +2,14 @@
 from __future__ import annotations
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from mppi_ros.control.optimization import Solution
 from mppi_ros.control.parameters import read_yaml
+from mppi_ros.control.progress import BACK_UP
 from mppi_ros.control.seen_area import MEMORY, SeenArea
 from mppi_ros.driving.costmap import Costmap
 from mppi_ros.driving.footprint import Footprint
@@ -84,3 +87,29 @@ def test_a_robot_reverses_fast_only_where_its_lidar_looks(robot, lidar):
                   if abs(math.remainder(pose[2], math.tau)) < 0.3)
     limit = configuration.safety.unseen_speed
     assert fastest >= -limit - 1e-3 if lidar is FRONT else fastest < -1.5 * limit
+
+
+def test_the_recovery_that_backs_up_keeps_the_limit():
+    plant = SimpleNamespace(limits=SimpleNamespace(vx_min=-2.0, vx_max=2.0))
+    forward, backward = SimpleNamespace(direction=1.0), SimpleNamespace(direction=-1.0)
+
+    def commanded(path, slowest):
+        objective = SimpleNamespace(model=SimpleNamespace(bounds=((slowest, 2.0), (-1.0, 1.0))))
+        return Solution((0.0, 0.0), BACK_UP, 1.0).backward(path, objective, plant)
+
+    assert commanded(forward, -2.0) == (-1.0, 0.0)
+    assert commanded(forward, -0.3) == (-0.3, 0.0)
+    assert commanded(backward, -0.3) == (1.0, 0.0)
+
+
+def test_a_car_turns_around_instead_of_reversing_slowly_all_the_way():
+    configuration = replace(
+        read_yaml(share_path('config', 'robots', 'f1tenth.yaml')), {'threads': 1})
+    walls = [(x, side, 0.3) for x in np.arange(-14.0, 3.0, 0.5) for side in (-1.5, 1.5)]
+    world = World.from_circles([(13.0, 8.0, 0.1), *walls], (-16.0, -9.0, 14.0, 9.0))
+    result = Episode(
+        world, (0.0, 0.0, 0.0), (-12.0, 0.0, math.pi), configuration, sensing='lidar', seed=1,
+        timeout=60.0).run()
+    assert result.reason == 'reached'
+    assert result.time_s < 30.0
+    assert result.reversals <= 5
