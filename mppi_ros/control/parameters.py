@@ -99,8 +99,8 @@ class SafetyParameters:
     )
     unseen_speed: float = parameter(
         0.3,
-        'maximum speed of reversing where no scan of the last 10 s has shown the area; without '
-        'scans there is no such limit',
+        'maximum speed of reversing where no scan of the last 10 s has shown the area; no limit '
+        'without scans or without moving_obstacles.use_scan',
         unit='m/s',
         low=0.0,
         high=100.0,
