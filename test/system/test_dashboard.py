@@ -390,7 +390,7 @@ def test_the_sampling_figures_show_the_running_solve(open_page):
     page.get_by_role('tab', name='Sampling').click()
     for label, filled in (
             ('samples and weight by weight of a sample',
-             'Math.abs(s.samples.reduce((a, b) => a + b) - 100) < 1'
+             'Math.abs(s.samples.reduce((a, b) => a + b, 0) - 100) < 1'
              ' && s.weight[0] < s.weight[4] + s.weight[5] + s.weight[6]'),
             ('gain of the smoothed objective over alpha', 's.gain.length === 23'
              ' && s.gain.every(([a, gain], i) => gain >= s.bound[2 * i][1] - 0.01)')):
