@@ -29,7 +29,6 @@ MAX_MANOEUVRES = 3  # planned on the way to one goal
 MAX_GOAL_DISTANCE = 3.0  # [turning circles] within which a manoeuvre leads to the goal itself
 MIN_GOAL_TURN = math.radians(20.0)  # [rad] between the end of the plan and the goal
 ARRIVAL_STARTS = (1.0, 2.0, 0.0)  # [turning circles] before the end of the plan
-MAX_ARRIVAL_DISTANCE = 3.0  # [turning circles] before it from which a car may leave the plan
 MIN_BACKWARD_PRICE = 3.0  # of a metre driven backward, in metres driven forward
 FINAL_LENGTH = 0.4  # [m] of the straight part before a goal
 MAX_REJOIN_DISTANCE = 2.5  # [turning circles] along the plan to where a manoeuvre joins it
@@ -164,8 +163,7 @@ def needs_manoeuvre(
     here: MotionState, section: ReferencePath, progress: float, objective: DrivingObjective
 ) -> bool:
     """Return whether a car must turn more towards a section than it can within the horizon."""
-    at = min(section.part(progress, progress).start, len(section.arc) - 1)
-    turn = abs(math.remainder(here.yaw - float(section.heading[at]), math.tau))
+    turn = _turn_to(section, here, progress)
     return turn >= MIN_TURN and turn * 0.5 * objective.turning_circle >= objective.reach
 
 
@@ -178,16 +176,18 @@ def arrives_across(
     """Return whether a car is near the end of a plan that does not arrive as the goal faces."""
     end, circle = plan[0], objective.turning_circle
     left = end.length - progress
-    if len(plan) > 1 or left > MAX_ARRIVAL_DISTANCE * circle:
+    if len(plan) > 1 or left > MAX_GOAL_DISTANCE * circle:
         return False
     turn = math.remainder(end.goal[2] - float(end.heading[-1]), math.tau)
-    return abs(turn) >= MIN_GOAL_TURN and (left < circle or _follows(here, end, progress))
+    return abs(turn) >= MIN_GOAL_TURN and (
+        left < circle or _turn_to(end, here, progress) < MIN_GOAL_TURN
+    )
 
 
-def _follows(here: MotionState, section: ReferencePath, progress: float) -> bool:
-    """Return whether a car faces along a section."""
-    at = min(section.part(progress, progress).start, len(section.arc) - 1)
-    return abs(math.remainder(here.yaw - float(section.heading[at]), math.tau)) < MIN_GOAL_TURN
+def _turn_to(section: ReferencePath, here: MotionState, progress: float) -> float:
+    """Return the angle between the headings of a car and of a section at an arc length [rad]."""
+    heading = float(section.heading[section.index(progress)])
+    return abs(math.remainder(here.yaw - heading, math.tau))
 
 
 def plan_arrival(
@@ -208,14 +208,13 @@ def plan_arrival(
         Turning circle, prices and obstacles.
 
     """
-    last = len(section.arc) - 1
-    begin = min(section.part(progress, progress).start, last)
+    begin = section.index(progress)
     starts = [begin]
-    if _follows(here, section, progress):
+    if _turn_to(section, here, progress) < MIN_GOAL_TURN:
         for before in ARRIVAL_STARTS:
             way = section.length - before * objective.turning_circle
             if way > progress:
-                starts.append(min(section.part(way, way).start, last))
+                starts.append(section.index(way))
     best, least = None, math.inf
     for at in starts:
         along = np.column_stack([section.points, section.heading])[begin : at + 1]
@@ -321,7 +320,7 @@ def plan_manoeuvre(
         last = len(plan) == 1 and end >= section.length
         if last and best is not None:
             break
-        at = min(section.part(end, end).start, len(section.arc) - 1)
+        at = section.index(end)
         x, y = section.points[at]
         target = section.goal if last else (float(x), float(y), float(section.heading[at]))
         way = _way_to_goal if last else _first_free

@@ -367,7 +367,7 @@ def _step(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """
     Return the squared residuals of values float64[n, k] that jump once, for each time of a jump.
 
-    The edges of obstacles at rest jump where they part or join in the view of the robot.
+    The edges of a cluster at rest jump where it merges with another one, or splits.
     """
     centred = values - values.mean(axis=0)
     before = np.arange(1, len(values))[:, None]

@@ -136,6 +136,11 @@ class ReferencePath:
         end = math.floor(last / self.spacing + 1e-9) + 1
         return slice(max(begin, 0), max(min(end, len(self.arc)), 0))
 
+    def index(self, way: float) -> int:
+        """Return the index of the first point at or beyond an arc length [m], at most the last."""
+        at: int = self.part(way, way).start
+        return min(at, len(self.arc) - 1)
+
     def project(self, x: float, y: float, hint: float | None = None) -> tuple[float, float]:
         """
         Find the nearest point of the path, near the progress that was known before.
@@ -221,7 +226,7 @@ class ReferencePath:
             this one [m].
 
         """
-        at = min(self.part(progress, progress).start, len(self.arc) - 1)
+        at = self.index(progress)
         yaw = self.yaw[at : max(self.part(progress, progress + ahead).stop, at + 1)]
         bent = np.abs((yaw - yaw[0] + math.pi) % math.tau - math.pi) > MERGE_TURN
         at += (int(np.argmax(bent)) if bent.any() else len(yaw)) - 1

@@ -125,7 +125,7 @@ def test_nothing_at_rest_moves_for_a_robot_that_drives_and_turns():
 
 
 @pytest.mark.parametrize('seed', [0, 2, 10, 18, 19])
-def test_posts_that_part_and_join_in_the_view_of_the_robot_do_not_move(seed):
+def test_clusters_of_posts_that_merge_and_split_do_not_move(seed):
     """Both edges of a cluster jump the same way where one post joins it and another one leaves."""
     rng, circles = np.random.default_rng(seed), []
     for row in (0.9, -1.0, 1.8):
