@@ -69,6 +69,6 @@ def check_obstacles(
 def _track(obstacle: DynamicObstacle, number: int) -> Track:
     stamp, x, y, vx, vy, radius = obstacle
     edges = x - radius, y - radius, x + radius, y + radius
-    blob = Blob(edges, HIDDEN, (x, y), x, y, radius)
+    blob = Blob(edges, (0.0,) * 4, HIDDEN, (x, y), x, y, radius)
     motion = MotionFilter.begin(stamp, (x, y), (vx, vy), radius)
     return Track((), blob, stamp, motion, id=number)

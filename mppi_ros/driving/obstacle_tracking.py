@@ -2,9 +2,11 @@
 Moving obstacles: clusters of visible points, tracked from scan to scan or costmap to costmap.
 
 A cluster counts as moving once both of its edges have moved the same way: one that is merely seen
-better grows on one side only. From then on a Kalman filter tracks a disc of constant velocity (see
-`motion_filter`): it claims the visible points around its predicted surface, so that obstacles that
-touch each other stay apart, and goes on for a while where it is hidden.
+better grows on one side only. Motion within the distance of two points does not count: the single
+points of a wall that beams graze move with the robot. From then on a Kalman filter tracks a disc
+of constant velocity (see `motion_filter`): it claims the visible points around its predicted
+surface, so that obstacles that touch each other stay apart, and goes on for a while where it is
+hidden.
 """
 
 from __future__ import annotations
@@ -48,9 +50,14 @@ _ids = count(1)
 
 
 class Blob(NamedTuple):
-    """Visible part of an obstacle from `origin`: box and sides of its cells, and a disc."""
+    """
+    Visible part of an obstacle from `origin`: box and sides of its points, and a disc.
+
+    `resolution` is the distance within which the motion of each edge of the box is unknown [m].
+    """
 
     edges: Edges
+    resolution: Edges
     sides: tuple[Side, Side]
     origin: tuple[float, float]
     x: float
@@ -81,7 +88,7 @@ class Blob(NamedTuple):
             middle = high - radius
         depth = float(along.min()) - half + radius
         x, y = depth * sight_x - middle * sight_y, depth * sight_y + middle * sight_x
-        return cls(edges, sides, view.origin, x, y, radius)
+        return cls(edges, view.edge_resolution(points), sides, view.origin, x, y, radius)
 
 
 @dataclass(frozen=True)
@@ -300,7 +307,8 @@ def _steady_velocity(
             if found != (0.0, 0.0):
                 return found
     return _velocity_of_edges(
-        [(t, blob.edges) for t, blob in seen if all(side.is_open for side in blob.sides)],
+        [(t, blob.edges, blob.resolution) for t, blob in seen
+         if all(side.is_open for side in blob.sides)],
         confirmation,
     )
 
@@ -316,7 +324,8 @@ def _velocity_of_side(
     """
     if len(seen) < MIN_SIGHTINGS or seen[-1][0] - seen[0][0] < confirmation.age:
         return 0.0, 0.0
-    if math.dist(seen[-1][1][:2], seen[0][1][:2]) < confirmation.side_motion:
+    unknown = max(side.resolution for _, side, _ in seen)
+    if math.dist(seen[-1][1][:2], seen[0][1][:2]) < confirmation.side_motion + unknown:
         return 0.0, 0.0
     (_, begin, before), (_, end, now) = seen[0], seen[-1]
     farther = abs(math.dist(end[:2], now) - math.dist(begin[:2], before))
@@ -332,16 +341,22 @@ def _velocity_of_side(
 
 
 def _velocity_of_edges(
-    seen: Sequence[tuple[float, Edges]], confirmation: Confirmation
+    seen: Sequence[tuple[float, Edges, Edges]], confirmation: Confirmation
 ) -> tuple[float, float]:
-    """Return the slower of the velocities of opposite edges, 0 where they differ in direction."""
+    """
+    Return the slower of the velocities of opposite edges, 0 where they differ in direction.
+
+    One of them must have moved by more than the unknown.
+    """
     if len(seen) < MIN_SIGHTINGS or seen[-1][0] - seen[0][0] < confirmation.age:
         return 0.0, 0.0
     moved = np.abs(np.subtract(seen[-1][1], seen[0][1]))
-    if max(min(moved[0], moved[2]), min(moved[1], moved[3])) < confirmation.edge_motion:
+    known = moved - np.max([unknown for _, _, unknown in seen], axis=0)
+    least = np.minimum(np.minimum(moved[:2], moved[2:]), np.maximum(known[:2], known[2:]))
+    if least.max() < confirmation.edge_motion:
         return 0.0, 0.0
-    times = np.array([time for time, _ in seen])
-    edges = np.array([edges for _, edges in seen])
+    times = np.array([time for time, _, _ in seen])
+    edges = np.array([edges for _, edges, _ in seen])
     slopes, off = _line(times, edges)
     slopes[off > _step(edges).min(axis=0)] = 0.0
 

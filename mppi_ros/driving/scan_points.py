@@ -94,6 +94,15 @@ class ScanPoints(VisiblePoints):
         """Return half of the distance between two beams at the points [m]."""
         return 0.5 * self.increment * float(self.away[points].mean())
 
+    def resolution(self, points: NDArray[np.intp]) -> NDArray[np.float64]:
+        """Return the distances from neighbouring points along x and y; inf for a single point."""
+        if len(points) < 2:
+            return np.full((len(points), 2), math.inf)
+        gap = np.abs(np.diff(np.column_stack([self.x[points], self.y[points]]), axis=0))
+        ends = np.zeros((1, 2))
+        nearby: NDArray[np.float64] = np.maximum(np.vstack([gap, ends]), np.vstack([ends, gap]))
+        return nearby
+
     def angular_width(self, points: NDArray[np.intp]) -> float:
         """Return the angle between two beams [rad]."""
         return self.increment

@@ -19,12 +19,16 @@ Edges = tuple[float, float, float, float]  # x and y of the low corner, x and y 
 
 
 class Side(NamedTuple):
-    """The edge of a cluster on one side [m] [m], and whether the view beside it is open."""
+    """
+    The edge of a cluster on one side [m], and whether the view beside it is open.
+
+    `resolution` is the distance within which its motion is unknown [m].
+    """
 
     x: float
     y: float
     is_open: bool
-
+    resolution: float = 0.0
 
 
 class Confirmation(NamedTuple):
@@ -112,6 +116,24 @@ class VisiblePoints(ABC):
             float(x.max() + half), float(y.max() + half),
         )  # fmt: skip
 
+    def resolution(self, points: NDArray[np.intp]) -> NDArray[np.float64]:
+        """
+        Return the distances from neighbouring points along x and y [m], float64[n, 2].
+
+        The edge of an obstacle lies anywhere between its outermost point and the next direction
+        of view, about as far from it as its neighbour: its motion is unknown within this distance.
+        """
+        return np.zeros((len(points), 2))
+
+    def edge_resolution(self, points: NDArray[np.intp]) -> Edges:
+        """Return the resolution of each edge of the box around some points [m]."""
+        x, y = self.x[points], self.y[points]
+        along_x, along_y = self.resolution(points).T
+        return (
+            float(along_x[x.argmin()]), float(along_y[y.argmin()]),
+            float(along_x[x.argmax()]), float(along_y[y.argmax()]),
+        )  # fmt: skip
+
     def sides(
         self, points: NDArray[np.intp], passing: NDArray[np.bool_] | None = None
     ) -> tuple[Side, Side] | None:
@@ -130,15 +152,19 @@ class VisiblePoints(ABC):
         low, high = int(offset.min()), int(offset.max())
         if high - low + 2 * gap >= BEAM_COUNT // 2:
             return None
+        width = np.hypot(*self.resolution(points).T)
         found = []
         for end, aside in ((low, -gap), (high, gap)):
             at_edge = np.flatnonzero(np.abs(offset - end) <= 1)
-            edge = points[at_edge[np.argmin(away[at_edge])]]
+            nearest = at_edge[np.argmin(away[at_edge])]
+            edge = points[nearest]
             beside = (beam[0] + end + aside) % BEAM_COUNT
             is_open = bool(self.nearest[beside] > self.away[edge] + VISIBLE_DEPTH)
             if not is_open and (passing is None or not passing[beside]):
                 return None
-            found.append(Side(float(self.x[edge]), float(self.y[edge]), is_open))
+            found.append(
+                Side(float(self.x[edge]), float(self.y[edge]), is_open, float(width[nearest]))
+            )
         return (found[0], found[1]) if found[0].is_open or found[1].is_open else None
 
     def _at_rim(self, points: NDArray[np.intp]) -> bool:

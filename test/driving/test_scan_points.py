@@ -140,6 +140,75 @@ def test_clusters_of_posts_that_merge_and_split_do_not_move(seed):
     assert not any(tracked(4.0, circles=circles, pose=pose))
 
 
+def ranges_to(walls, discs, pose, angles):
+    """Return the ranges to walls (x, y, x, y) and discs (x, y, radius), inf without a return."""
+    x, y, yaw = pose
+    ways = np.array([np.cos(angles + yaw), np.sin(angles + yaw)])
+    ranges = np.full(len(angles), np.inf)
+    for x0, y0, x1, y1 in walls:
+        along = np.array([x1 - x0, y1 - y0])
+        crossing = ways[0] * along[1] - ways[1] * along[0]
+        with np.errstate(divide='ignore'):
+            away = ((x0 - x) * along[1] - (y0 - y) * along[0]) / crossing
+            share = ((x0 - x) * ways[1] - (y0 - y) * ways[0]) / crossing
+        hit = (away > 0.0) & (share >= 0.0) & (share <= 1.0)
+        ranges = np.where(hit & (away < ranges), away, ranges)
+    for at_x, at_y, radius in discs:
+        ahead = ways[0] * (at_x - x) + ways[1] * (at_y - y)
+        root = ahead**2 - (at_x - x) ** 2 - (at_y - y) ** 2 + radius**2
+        away = ahead - np.sqrt(np.maximum(root, 0.0))
+        hit = (root > 0.0) & (away > 0.0) & (away < ranges)
+        ranges = np.where(hit, away, ranges)
+    return ranges
+
+
+def tracked_along_walls(walls, mover, beams, *, noise=0.01, rate=20.0, seconds=8.0, speed=0.4):
+    """Drive along x between walls, turning a little; return the moving obstacles at each scan."""
+    angles, rng = np.arange(beams) / beams * math.tau, np.random.default_rng(0)
+    tracks, found = (), []
+    for step in range(1, round(seconds * rate) + 1):
+        time = step / rate
+        pose = speed * time, 0.05 * math.sin(time), 0.15 * math.cos(1.2 * time)
+        ranges = ranges_to(walls, mover(time), pose, angles) + rng.normal(0.0, noise, beams)
+        ranges = np.where(ranges < 12.0, ranges, np.inf).astype(np.float32)
+        tracks = track_scan(tracks, Scan(time, angles, ranges, (0.0, 0.0), 12.0), pose)
+        found.append(moving_obstacles(tracks))
+    return found
+
+
+@pytest.mark.parametrize('beams', [180, 360, 720])
+def test_walls_with_gaps_do_not_move(beams):
+    """A beam that grazes a wall shows single points of it, which move with the robot."""
+    rng, walls = np.random.default_rng(3), []
+    for side in (1.1, -1.1):
+        x = -10.0
+        while x < 25.0:
+            length = rng.uniform(1.0, 4.0)
+            walls += [(x, side, x + length, side),
+                      (x + length, side, x + length, 1.15 * side)]
+            x += length + rng.uniform(0.0, 1.0)
+    assert not any(tracked_along_walls(walls, lambda time: (), beams))
+
+
+@pytest.mark.parametrize('beams', [360, 720])
+@pytest.mark.parametrize('side', [1.0, 2.1])
+@pytest.mark.parametrize('speed', [0.2, 0.6, -0.6])
+def test_walls_behind_a_moving_obstacle_do_not_move(beams, side, speed):
+    """A moving obstacle hides one end of what is seen of a wall, and grazing beams the other."""
+    walls = [(-30.0, side, 40.0, side), (-30.0, -side, 40.0, -side)]
+    begin = 1.7 if speed > 0.0 else 7.0
+
+    def mover(time):
+        return [(begin + speed * time, 0.3, 0.25)]
+
+    found = tracked_along_walls(walls, mover, beams)
+    late = [obstacles for obstacles in found[40:] if obstacles]
+    assert len(late) > 0.8 * len(found[40:])
+    for step, obstacles in enumerate(found):
+        (x, y, _), = mover((step + 1) / 20.0)
+        assert all(math.dist((m.x, m.y), (x, y)) < 0.35 for m in obstacles)
+
+
 @pytest.mark.parametrize('speed', [0.3, 1.0, 2.0])
 def test_a_disc_that_stood_is_found_soon_after_it_has_started(speed):
     rng, tracks, since = np.random.default_rng(1), (), None
