@@ -29,7 +29,9 @@ from mppi_ros.driving.visible_points import Confirmation, Edges, Side, VisiblePo
 TRACKING_RANGE = 8.0  # [m] around the robot in which obstacles are tracked
 MAX_CLUSTERS = 60  # the nearest ones, so that noise and foliage do not delay a tick
 MAX_OBSTACLE_WIDTH = 1.8  # [m] a cluster that is wider is a wall
-MAX_OBSTACLE_SPEED = 3.0  # [m/s] between two costmaps
+GROUP_GAP = 0.5  # [m] between obstacles side by side that hide each other's sides
+MAX_MATCH_SPEED = 3.0  # [m/s] of what is not known to move
+MAX_OBSTACLE_SPEED = 6.0  # [m/s] of what moves
 MIN_MATCH_DISTANCE = 0.15  # [m] that the middle of a cluster may jump
 TRACK_MEMORY = 1.0  # [s] of edges from which a velocity is taken
 MIN_SIGHTINGS = 4  # scans or costmaps in which it must have been seen
@@ -206,15 +208,40 @@ def track_points(
     ]
     kept = _distinct([track for track in followed if track is not None])
     passing = view.passing(np.flatnonzero(owner >= 0))
-    clusters = view.clusters(np.flatnonzero(owner < 0))
-    clusters.sort(key=lambda points: float(view.away[points].min()))
-    blobs = [
-        Blob.of(view, points, sides)
-        for points in clusters[:MAX_CLUSTERS]
-        if max(np.ptp(view.x[points]), np.ptp(view.y[points])) <= MAX_OBSTACLE_WIDTH
-        and (sides := view.sides(points, passing)) is not None
-    ]
+    blobs = _blobs(view, np.flatnonzero(owner < 0), passing)
     return *kept, *_matched(others, stamp, blobs, view.confirmation)
+
+
+def _blobs(
+    view: VisiblePoints, points: NDArray[np.intp], passing: NDArray[np.bool_]
+) -> list[Blob]:
+    """
+    Return the clusters of points with known sides that are no walls.
+
+    Those side by side, such as two people who walk together, hide a side of each other: they are
+    one, if the sides of all together are known.
+    """
+    clusters = view.clusters(points)
+    clusters.sort(key=lambda cluster: float(view.away[cluster].min()))
+    found, hidden = [], []
+    for cluster in clusters[:MAX_CLUSTERS]:
+        if _width(view, cluster) > MAX_OBSTACLE_WIDTH:
+            continue
+        if (sides := view.sides(cluster, passing)) is not None:
+            found.append(Blob.of(view, cluster, sides))
+        else:
+            hidden.append(cluster)
+    if len(hidden) < 2:
+        return found
+    for group in view.clusters(np.sort(np.concatenate(hidden)), GROUP_GAP):
+        if _width(view, group) <= MAX_OBSTACLE_WIDTH and (sides := view.sides(group, passing)):
+            found.append(Blob.of(view, group, sides))
+    return found
+
+
+def _width(view: VisiblePoints, points: NDArray[np.intp]) -> float:
+    """Return the longer side of the box around some points [m]."""
+    return float(max(np.ptp(view.x[points]), np.ptp(view.y[points])))
 
 
 def _claim_distance(motion: MotionFilter) -> float:
@@ -268,7 +295,7 @@ def _matched(
     before = np.array([_middle(track.blob.edges) for track in tracks])
     now = np.array([_middle(blob.edges) for blob in blobs])
     distance = np.hypot(*(before[:, None] - now[None]).transpose(2, 0, 1))
-    gate = MIN_MATCH_DISTANCE + gone[:, None] * MAX_OBSTACLE_SPEED
+    gate = MIN_MATCH_DISTANCE + gone[:, None] * MAX_MATCH_SPEED
     cost = np.where(distance <= gate, distance - gate, 0.0)
     for old, new in zip(*linear_sum_assignment(cost), strict=True):
         if cost[old, new] < 0.0:

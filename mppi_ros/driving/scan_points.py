@@ -68,13 +68,16 @@ class ScanPoints(VisiblePoints):
             nearest, increment,
         )  # fmt: skip
 
-    def clusters(self, points: NDArray[np.intp]) -> list[NDArray[np.intp]]:
-        """Split indices of points, in order of the beams, into groups of neighbours."""
+    def clusters(
+        self, points: NDArray[np.intp], gap: float = 0.0
+    ) -> list[NDArray[np.intp]]:
+        """Split indices of points, ascending, into groups of neighbours, or less than `gap` [m]."""
         if not len(points):
             return []
         after = np.roll(points, -1)
-        gap = np.hypot(self.x[after] - self.x[points], self.y[after] - self.y[points])
-        apart = gap > self._longest_gap(np.minimum(self.away[points], self.away[after]))
+        jump = np.hypot(self.x[after] - self.x[points], self.y[after] - self.y[points])
+        longest = self._longest_gap(np.minimum(self.away[points], self.away[after]))
+        apart = jump > np.maximum(longest, gap)
         parts = np.split(points, np.flatnonzero(apart[:-1]) + 1)
         if len(parts) > 1 and not apart[-1]:  # the last beam is beside the first one
             parts[0] = np.concatenate([parts.pop(), parts[0]])

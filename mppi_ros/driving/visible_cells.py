@@ -74,17 +74,23 @@ class VisibleCells(VisiblePoints):
             columns[seen],
         )  # fmt: skip
 
-    def clusters(self, cells: NDArray[np.intp]) -> list[NDArray[np.intp]]:
-        """Split indices of cells into groups of neighbours."""
-        from scipy.ndimage import label
+    def clusters(
+        self, cells: NDArray[np.intp], gap: float = 0.0
+    ) -> list[NDArray[np.intp]]:
+        """Split indices of cells, ascending, into groups of neighbours, or less than `gap` [m]."""
+        from scipy.ndimage import binary_dilation, label
 
         if not len(cells):
             return []
-        rows = self.rows[cells] - self.rows[cells].min()
-        columns = self.columns[cells] - self.columns[cells].min()
-        grid = np.zeros((rows.max() + 1, columns.max() + 1), bool)
+        wide = math.ceil(0.5 * gap / self.spacing)  # by which two cells grow towards each other
+        rows = self.rows[cells] - self.rows[cells].min() + wide
+        columns = self.columns[cells] - self.columns[cells].min() + wide
+        grid = np.zeros((rows.max() + 1 + wide, columns.max() + 1 + wide), bool)
         grid[rows, columns] = True
-        labels, count = label(grid, structure=np.ones((3, 3), int))
+        square = np.ones((3, 3), bool)
+        if wide:
+            grid = binary_dilation(grid, square, iterations=wide)
+        labels, count = label(grid, structure=square)
         of_cell = labels[rows, columns]
         order = np.argsort(of_cell, kind='stable')
         bounds = np.searchsorted(of_cell[order], np.arange(1, count + 1))

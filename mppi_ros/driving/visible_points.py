@@ -89,8 +89,10 @@ class VisiblePoints(ABC):
     nearest: NDArray[np.float64]
 
     @abstractmethod
-    def clusters(self, points: NDArray[np.intp]) -> list[NDArray[np.intp]]:
-        """Split indices of points into groups of neighbours."""
+    def clusters(
+        self, points: NDArray[np.intp], gap: float = 0.0
+    ) -> list[NDArray[np.intp]]:
+        """Split indices of points, ascending, into groups of neighbours, or less than `gap` [m]."""
         raise NotImplementedError
 
     @abstractmethod

@@ -117,6 +117,22 @@ def test_a_disc_is_found_with_few_beams_and_with_many(beams):
     assert (obstacle.vx, obstacle.vy) == pytest.approx((0.0, -1.0), abs=0.2)
 
 
+@pytest.mark.parametrize('beams', [360, 720])
+def test_people_side_by_side_are_found_before_they_are_near(beams):
+    """Each hides a side of the other one."""
+    lidar = Lidar(beams=beams, field_of_view=math.tau)
+    pair = (1.5, 0.7, -0.8, 0.0, 0.25), (1.2, 0.25, -0.8, 0.0, 0.25)
+    for obstacles in tracked(1.5, *pair, lidar=lidar)[15:]:
+        assert obstacles
+        assert (obstacles[0].vx, obstacles[0].vy) == pytest.approx((-0.8, 0.0), abs=0.3)
+
+
+def test_a_cyclist_is_tracked():
+    for obstacles in tracked(1.2, (3.0, 0.8, -4.5, 0.0, 0.3))[8:]:
+        (obstacle,) = obstacles
+        assert (obstacle.vx, obstacle.vy) == pytest.approx((-4.5, 0.0), abs=0.7)
+
+
 def test_nothing_at_rest_moves_for_a_robot_that_drives_and_turns():
     circles = [(0.0, 0.9, 0.2), (1.0, -0.8, 0.3), (-1.5, 1.2, 0.1), (0.5, 2.0, 0.3),
                (0.2, 2.2, 0.2)]
