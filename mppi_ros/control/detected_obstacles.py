@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 import math
 
+from mppi_ros.driving.cluster_motion import MIN_OBSTACLE_SPEED, Blob
 from mppi_ros.driving.motion_filter import MotionFilter
 from mppi_ros.driving.obstacle_prediction import DynamicObstacle
-from mppi_ros.driving.obstacle_tracking import HIDDEN, MIN_OBSTACLE_SPEED, Blob, Track
+from mppi_ros.driving.obstacle_tracking import HIDDEN, Track
 from mppi_ros.parameters.errors import InputError, check_stamp
 
 MAX_DETECTION_AGE = 0.5  # [s] beyond which the own tracks are used again

@@ -77,7 +77,7 @@ class VisibleCells(VisiblePoints):
     def clusters(
         self, cells: NDArray[np.intp], gap: float = 0.0
     ) -> list[NDArray[np.intp]]:
-        """Split indices of cells, ascending, into groups of neighbours, or less than `gap` [m]."""
+        """Split ascending indices into groups of cells that touch or are `gap` [m] apart."""
         from scipy.ndimage import binary_dilation, label
 
         if not len(cells):

@@ -92,7 +92,7 @@ class VisiblePoints(ABC):
     def clusters(
         self, points: NDArray[np.intp], gap: float = 0.0
     ) -> list[NDArray[np.intp]]:
-        """Split indices of points, ascending, into groups of neighbours, or less than `gap` [m]."""
+        """Split ascending indices into groups of points that touch or are `gap` [m] apart."""
         raise NotImplementedError
 
     @abstractmethod
