@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from mppi_ros.driving.costmap import Costmap
 from mppi_ros.driving.motion_models import MotionState
-from mppi_ros.driving.obstacle_prediction import margins
 from mppi_ros.files import reading
 from mppi_ros.parameters.errors import InputError
 
@@ -114,14 +113,14 @@ def _built_in() -> Situation:
     return Situation('built-in', Costmap(data, resolution, 0.0, 0.0), plan, state)
 
 
-def obstacles_around(state: MotionState, count: int, risk: float) -> NDArray[np.float64]:
+def obstacles_around(state: MotionState, count: int, velocity_std: float) -> NDArray[np.float64]:
     """
     Return moving obstacles around a robot, the same for the same count.
 
     Returns
     -------
     float64[count, 6]
-        x, y [m], vx, vy [m/s], radius [m] with the margin for `risk`, growth of the radius [m/s].
+        x, y [m], vx, vy [m/s], radius [m], standard deviation of the velocity [m/s].
 
     """
     draw = np.random.default_rng(0)
@@ -129,9 +128,8 @@ def obstacles_around(state: MotionState, count: int, risk: float) -> NDArray[np.
     distance = np.sqrt(draw.uniform(least**2, most**2, count))  # uniform over the ring's area
     bearing, heading = draw.uniform(-math.pi, math.pi, (2, count))
     speed = draw.uniform(0.0, OBSTACLE_SPEED, count)
-    margin, growth = margins(risk)
     return np.stack([
         state.x + distance * np.cos(bearing), state.y + distance * np.sin(bearing),
         speed * np.cos(heading), speed * np.sin(heading),
-        np.full(count, OBSTACLE_RADIUS + margin), np.full(count, growth),
+        np.full(count, OBSTACLE_RADIUS), np.full(count, velocity_std),
     ], axis=1)  # fmt: skip

@@ -337,7 +337,8 @@ class ControllerBase:
         """Return the moving obstacles at a time [s], predicted over the horizon."""
         c = self._configuration
         return predict_tracks(
-            self._costmaps.moving_tracks(time), time, c.mppi.horizon, c.moving_obstacles.risk
+            self._costmaps.moving_tracks(time), time, c.mppi.horizon,
+            c.moving_obstacles.velocity_std,
         )
 
     @property

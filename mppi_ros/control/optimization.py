@@ -22,7 +22,6 @@ from mppi_ros.control.tick_result import Reason, Statistics, Stop
 from mppi_ros.driving.footprint import Footprint
 from mppi_ros.driving.motion_models import Controls
 from mppi_ros.driving.objective import DrivingObjective
-from mppi_ros.driving.obstacle_prediction import margins
 from mppi_ros.driving.path import ReferencePath
 from mppi_ros.mppi.optimizer import Optimizer
 
@@ -134,7 +133,8 @@ class Optimization:
         now, start, scene = problem.now, problem.start, problem.scene
         objective.prepare(
             start.state, scene.last, problem.path, problem.progress, start.pending,
-            _with_margins(problem.moving_obstacles, c.moving_obstacles.risk), problem.seconds,
+            _with_velocity_std(problem.moving_obstacles, c.moving_obstacles.velocity_std),
+            problem.seconds,
         )  # fmt: skip
         if len(sampler.mean) != objective.steps:
             steps = objective.steps
@@ -208,14 +208,11 @@ def sampling_summary(sampler: Optimizer) -> SamplingSummary | None:
     )
 
 
-def _with_margins(moving_obstacles: NDArray[np.float64], risk: float) -> NDArray[np.float64]:
-    """Add the margin to the radius of moving obstacles, and a column of its growth [m/s]."""
-    if not len(moving_obstacles):
-        return moving_obstacles
-    margin, growth = margins(risk)
-    inflated = np.column_stack([moving_obstacles, np.full(len(moving_obstacles), growth)])
-    inflated[:, 4] += margin
-    return inflated
+def _with_velocity_std(
+    moving_obstacles: NDArray[np.float64], velocity_std: float
+) -> NDArray[np.float64]:
+    """Add the column of the standard deviation of the velocity [m/s]."""
+    return np.column_stack([moving_obstacles, np.full(len(moving_obstacles), velocity_std)])
 
 
 def _cap_speed(

@@ -139,12 +139,13 @@ class MovingObstacleParameters:
         'track moving obstacles in the scans of the topic scan while they arrive; otherwise on '
         'the costmap',
     )
-    risk: float = parameter(
-        0.2,
-        'probability that a moving obstacle deviates from its prediction by more than the margin, '
-        'which grows with time accordingly; 0.5 adds no growth',
-        low=0.001,
-        high=0.5,
+    velocity_std: float = parameter(
+        0.1,
+        'standard deviation of the velocity of moving obstacles: over the first 1.5 s of the '
+        'prediction, the chance of contact spreads to distances of twice the resulting deviation',
+        unit='m/s',
+        low=0.0,
+        high=1.0,
     )
     horizon_factor: float = parameter(
         1.0,

@@ -74,6 +74,6 @@ PRESETS = (
     Preset('turns away too late', 'turns away from a blocked passage too late',
            {'horizon_steps': 80}),
     Preset('too close to people', 'keeps too much or too little distance from moving obstacles',
-           factor={'moving_obstacles.risk': 0.5}),
+           factor={'moving_obstacles.velocity_std': 2.0}),
     Preset('too much CPU', 'uses too much CPU time', {'samples': 512, 'ess_share': 0.04}),
 )

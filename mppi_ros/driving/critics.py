@@ -102,11 +102,17 @@ def obstacle(step: Any, weights: Any) -> Any:
 
 
 @inline_njit
-def moving_obstacle(away: Any, weights: Any) -> Any:
-    """((comfort − d)⁺ / comfort)² of the distance d, plus the collision cost for d ≤ 0."""
+def moving_obstacle(away: Any, spread: Any, weights: Any) -> Any:
+    """
+    ((comfort − d)⁺ / comfort)² of the distance d, plus the expected cost of contact.
+
+    The deviation of the distance from its prediction has the density 3/4 (1 − z²) / spread of
+    Epanechnikov, with z within ±1 of the spread. Its integral is the chance of contact.
+    """
     near = max(weights.comfort_distance - max(away, np.float32(0.0)), np.float32(0.0))
-    hit = weights.moving_collision if away <= np.float32(0.0) else np.float32(0.0)
-    return weights.moving_obstacle * near * near + hit
+    z = min(max(away / spread, np.float32(-1.0)), np.float32(1.0))
+    chance = np.float32(0.5) + (np.float32(0.25) * z * z - np.float32(0.75)) * z
+    return weights.moving_obstacle * near * near + weights.moving_collision * chance
 
 
 @inline_njit

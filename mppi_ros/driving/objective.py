@@ -308,7 +308,7 @@ class DrivingObjective:
             `motion_models.delay_steps`.
         moving_obstacles : float64[n, 6], optional
             x, y [m], vx, vy [m/s], radius [m] of moving obstacles at the time of `state`, and
-            growth of the radius [m/s].
+            the standard deviation of the velocity [m/s].
         interval : float, optional
             Time since the last command, for which the next one is held [s]; one step by default.
 

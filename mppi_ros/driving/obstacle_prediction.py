@@ -1,11 +1,10 @@
-"""Prediction of moving obstacles: positions, margins, and their effect on a distance field."""
+"""Prediction of moving obstacles: positions, uncertainty, and effect on a distance field."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
 import math
-from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
@@ -13,8 +12,9 @@ from numpy.typing import NDArray
 
 from mppi_ros.driving.distance_field import DistanceField
 
-POSITION_STD = 0.03  # [m] standard deviation of the position of a moving obstacle
-SPEED_STD = 0.1  # [m/s] standard deviation of its velocity
+POSITION_STD = 0.05  # [m] standard deviation of the position of a moving obstacle
+GROWTH_TIME = 1.5  # [s] after which it grows no more: until then the robot has seen what it does
+SPREAD = 2.0  # standard deviations beyond which a position is not expected
 
 
 class DynamicObstacle(NamedTuple):
@@ -37,6 +37,11 @@ def predict_obstacles(
         for m in moving_obstacles
     ]
     return np.array(rows, np.float64).reshape(-1, 5)
+
+
+def position_std(velocity_std: float, time: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the standard deviation [m] of a position predicted over times [s]."""
+    return POSITION_STD + velocity_std * np.minimum(time, GROWTH_TIME)
 
 
 def field_with_obstacles(
@@ -76,11 +81,12 @@ def within_reach(
     Parameters
     ----------
     moving_obstacles : float64[n, 6]
-        x, y [m], vx, vy [m/s], radius [m], growth of the radius [m/s].
+        x, y [m], vx, vy [m/s], radius [m], standard deviation of the velocity [m/s].
     horizon : float
         Length of the prediction [s].
     distance : float
-        Distance of the surface of an obstacle from the robot's origin that counts as near [m].
+        Distance from the robot's origin that counts as near [m], of where the surface of an
+        obstacle may be.
     speed : float
         Greatest speed of the robot [m/s].
 
@@ -90,15 +96,10 @@ def within_reach(
         The rows of these obstacles, in their order.
 
     """
-    x, y, vx, vy, radius, growth = moving_obstacles.T
+    x, y, vx, vy, radius, velocity_std = moving_obstacles.T
     squared = np.maximum(vx * vx + vy * vy, 1e-12)
     time = np.minimum(np.maximum(-(x * vx + y * vy) / squared, 0.0), horizon)
     closest = np.hypot(x + vx * time, y + vy * time)
-    near: NDArray[np.bool_] = closest <= radius + distance + horizon * (growth + speed)
+    unsure = SPREAD * (POSITION_STD + velocity_std * min(horizon, GROWTH_TIME))
+    near: NDArray[np.bool_] = closest <= radius + distance + unsure + horizon * speed
     return moving_obstacles[near]
-
-
-def margins(risk: float) -> tuple[float, float]:
-    """Return the margin [m] around a moving obstacle, and its growth [m/s], for a risk."""
-    deviations = NormalDist().inv_cdf(1.0 - risk)
-    return deviations * POSITION_STD, deviations * SPEED_STD

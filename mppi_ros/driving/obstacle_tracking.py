@@ -2,9 +2,9 @@
 Moving obstacles: clusters of visible points, tracked from scan to scan or costmap to costmap.
 
 A cluster counts as moving once both of its edges have moved the same way (see `cluster_motion`).
-From then on a Kalman filter tracks a disc of constant velocity (see `motion_filter`): it claims the
-visible points around its predicted surface, so that obstacles that touch each other stay apart, and
-goes on for a while where it is hidden.
+From then on a Kalman filter tracks a disc of constant velocity (see `motion_filter`): it claims
+the visible points around its predicted surface, so that obstacles that touch each other stay
+apart, and goes on for a while where it is hidden.
 """
 
 from __future__ import annotations

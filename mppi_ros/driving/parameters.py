@@ -250,7 +250,7 @@ class Obstacle:
 @dataclass(frozen=True)
 class MovingObstacle:
     """
-    Cost of a small distance to the predicted moving obstacles, and of contact with them.
+    Cost of a small distance to the predicted moving obstacles, and expected cost of contact.
 
     It is larger than that of static obstacles, since people want room and may turn.
     """
@@ -264,7 +264,7 @@ class MovingObstacle:
         high=5.0,
     )
     collision: float = parameter(
-        100.0, 'cost of a step in predicted contact', unit='s/s', low=0.0, high=1e6
+        100.0, 'cost rate of contact, multiplied by its chance', unit='s/s', low=0.0, high=1e6
     )
 
 

@@ -17,6 +17,7 @@ import numpy as np
 
 from mppi_ros.driving import critics
 from mppi_ros.driving.motion_models import MODELS, Omni, scale_rate_limits
+from mppi_ros.driving.obstacle_prediction import GROWTH_TIME, POSITION_STD, SPREAD
 from mppi_ros.driving.plugin import ARC, CLEARANCE, COST, CROSS, PluginPointers, stack_rows
 from mppi_ros.driving.rollout_steps import (
     RolloutStart,
@@ -190,9 +191,9 @@ def moving_obstacle_costs(
     """
     Critic of each moving obstacle, from the distance of the footprint to where it is after `time`.
 
-    A row of `obstacles`, float32[n, 6], is x, y, vx, vy, radius and the growth rate of the radius.
-    An obstacle out of reach of the box around all samples is skipped. One root serves all adjacent
-    discs of the same radius.
+    A row of `obstacles`, float32[n, 6], is x, y, vx, vy, radius and the standard deviation of the
+    velocity, by which the position spreads. An obstacle out of reach of the box around all samples
+    is skipped. One root serves all adjacent discs of the same radius.
     """
     x, y, c, s = body[:4]
     away, squared, longest = stack_row(), stack_row(), np.float32(0.0)
@@ -203,8 +204,11 @@ def moving_obstacle_costs(
     for n in range(obstacles.shape[0]):
         at_x = obstacles[n, 0] + time * obstacles[n, 2]
         at_y = obstacles[n, 1] + time * obstacles[n, 3]
-        size = obstacles[n, 4] + time * obstacles[n, 5]
-        reach = longest + size + weights.comfort_distance
+        size = obstacles[n, 4]
+        spread = np.float32(SPREAD) * (
+            np.float32(POSITION_STD) + min(time, np.float32(GROWTH_TIME)) * obstacles[n, 5]
+        )
+        reach = longest + size + max(weights.comfort_distance, spread)
         dx = max(left - at_x, at_x - right, np.float32(0.0))
         dy = max(low - at_y, at_y - high, np.float32(0.0))
         if dx * dx + dy * dy > reach * reach:
@@ -225,7 +229,7 @@ def moving_obstacle_costs(
                 away[j] = free if first == 0 else min(away[j], free)
             first = last
         for j in range(BLOCK):
-            total[j] += critics.moving_obstacle(away[j], weights)
+            total[j] += critics.moving_obstacle(away[j], spread, weights)
 
 
 @inline_njit

@@ -1,4 +1,4 @@
-"""Predicted paths of tracked obstacles with their margins, for display."""
+"""Predicted paths of tracked obstacles with their uncertainty, for display."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mppi_ros.driving.obstacle_prediction import margins, predict_obstacles
+from mppi_ros.driving.obstacle_prediction import position_std, predict_obstacles
 from mppi_ros.driving.obstacle_tracking import Track
 
 SHOWN_TIMES = 5  # of a prediction, evenly spaced over the horizon
@@ -27,7 +27,7 @@ class TrackPrediction(NamedTuple):
     vx, vy : float
         Velocity [m/s].
     discs : float64[SHOWN_TIMES, 3]
-        x, y and radius with the margin [m], from now to the horizon.
+        x, y and radius with one standard deviation [m], from now to the horizon.
 
     """
 
@@ -39,18 +39,17 @@ class TrackPrediction(NamedTuple):
 
 
 def predict_tracks(
-    tracks: Sequence[Track], time: float, horizon: float, risk: float
+    tracks: Sequence[Track], time: float, horizon: float, velocity_std: float
 ) -> list[TrackPrediction]:
-    """Predict tracks from a time [s] over a horizon [s], with the margins of a risk."""
+    """Predict tracks from a time [s] over a horizon [s], with one standard deviation around."""
     after = np.linspace(0.0, horizon, SHOWN_TIMES)
-    margin, growth = margins(risk)
     obstacles = [track.obstacle for track in tracks]
     rows = [predict_obstacles(obstacles, time + each) for each in after]
     found = []
     for number, track in enumerate(tracks):
         of_track = np.array([row[number] for row in rows])
         discs = of_track[:, [0, 1, 4]]
-        discs[:, 2] += margin + growth * after
+        discs[:, 2] += position_std(velocity_std, after)
         vx, vy, radius = of_track[0, 2:].tolist()
         found.append(TrackPrediction(track.id, radius, vx, vy, discs))
     return found

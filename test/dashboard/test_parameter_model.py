@@ -130,7 +130,8 @@ def test_search_finds_names_first_then_meanings_and_gives_a_hint():
     model = model_of()
     found = [entry.name for entry in model.search('margin')]
     assert found[:2] == ['critics.obstacle.margin', 'safety.margin']
-    assert 'moving_obstacles.risk' in found
+    assert 'moving_obstacles.velocity_std' in [
+        entry.name for entry in model.search('chance of contact')]
     assert [e.name for e in model.search('λ ess_share')] == ['lambda']
     assert model.search('lamda') == []
     assert 'lambda' in model.hint('lamda')

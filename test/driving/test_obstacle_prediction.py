@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 import numpy as np
 
-from mppi_ros.driving.obstacle_prediction import within_reach
+from mppi_ros.driving.obstacle_prediction import position_std, within_reach
 
 DT, STEPS = 0.1, 28
 HORIZON = DT * STEPS
@@ -27,14 +27,14 @@ def test_an_obstacle_that_some_drive_comes_near_is_kept(obstacles, speed, distan
     draw = np.random.default_rng(seed)
     times = DT * np.arange(1, STEPS + 1)
     for each in obstacles:
-        x, y, vx, vy, radius, growth = each
+        x, y, vx, vy, radius, std = each
         there = np.stack([x + vx * times, y + vy * times], axis=1)
         # Straight towards where the obstacle is at some time, and at random.
         goals = np.concatenate([there[:: STEPS // 4], draw.uniform(-8.0, 8.0, (4, 2))])
         for goal in goals:
             far = np.hypot(*goal)
             ahead = np.minimum(speed * times, far)[:, None] * goal / max(far, 1e-9)
-            gap = np.hypot(*(there - ahead).T) - radius - growth * times
+            gap = np.hypot(*(there - ahead).T) - radius - 2.0 * position_std(std, times)
             if (gap < distance - 1e-9).any():
                 assert tuple(each) in kept
 

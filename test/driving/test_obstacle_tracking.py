@@ -13,7 +13,6 @@ from mppi_ros.driving.distance_field import distance_field
 from mppi_ros.driving.obstacle_prediction import (
     DynamicObstacle,
     field_with_obstacles,
-    margins,
     predict_obstacles,
 )
 
@@ -92,12 +91,6 @@ def test_a_robot_meets_what_moves_where_both_will_be():
     assert field.at(np.array([2.02]), np.array([0.02]))[0] == pytest.approx(0.8, abs=0.05)
     soon = field_with_obstacles(still, coming, (0.0, 0.0), 1.0, 1.0)
     assert soon.at(np.array([1.52]), np.array([0.02]))[0] == 0.0
-
-
-def test_less_risk_means_more_margin_and_even_odds_none():
-    assert margins(0.5) == pytest.approx((0.0, 0.0))
-    grown = np.array([margins(risk) for risk in (0.4, 0.2, 0.05, 0.001)])
-    assert np.all(np.diff(grown, axis=0) > 0.0)
 
 
 def followed(seconds, discs, eye=(-3.0, 0.0), fixed=lambda costmap: costmap, tracks=()):

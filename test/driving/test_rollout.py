@@ -82,7 +82,7 @@ class Scene:
     looked_ahead: bool = False
     motion_model: str = 'diff_drive'
     pending: tuple[tuple[float, ...], ...] = ()
-    moving_obstacles: tuple[tuple[float, ...], ...] = ()  # x, y, vx, vy, radius, growth
+    moving_obstacles: tuple[tuple[float, ...], ...] = ()  # x, y, vx, vy, radius, std
     interval: float | None = None
 
     @property
@@ -274,6 +274,13 @@ def unavoidable(scene):
     return max(scene.critics.obstacle.margin - least, 0.0)
 
 
+def chance_of_contact(scene, distances, time):
+    """Return the chance that each distance, float64[n, k], is below 0 (Epanechnikov)."""
+    deviations = np.array([each[5] for each in scene.moving_obstacles]).reshape(-1, 1)
+    z = np.clip(distances / (2.0 * (0.05 + deviations * min(time, 1.5))), -1.0, 1.0)
+    return 0.25 * (2.0 + z) * (1.0 - z) ** 2
+
+
 def reference(scene, controls):
     """
     Return {critic: float64[K]} for controls, float64[K, T, 2], and which samples are doubtful.
@@ -313,10 +320,10 @@ def reference(scene, controls):
             free = field.at(disc_x, disc_y) - swept
             doubtful |= np.abs(free) < 1e-5
             clearance = np.minimum(clearance, free)
-            for n, (at_x, at_y, vx, vy_there, body, growth) in enumerate(scene.moving_obstacles):
+            for n, (at_x, at_y, vx, vy_there, body, _) in enumerate(scene.moving_obstacles):
                 time = (t + 1) * DT
                 away = np.hypot(disc_x - at_x - time * vx, disc_y - at_y - time * vy_there)
-                free = away - body - time * growth - radius
+                free = away - body - radius
                 doubtful |= np.abs(free) < 1e-5
                 to_moving[n] = np.minimum(to_moving[n], free)
             for cells in (disc_x - field.origin_x, disc_y - field.origin_y):
@@ -347,7 +354,7 @@ def reference(scene, controls):
         close = np.maximum(moving.comfort_distance - np.maximum(to_moving, 0.0), 0.0)
         costs['moving_obstacle'] += DT * (
             moving.weight * (close / moving.comfort_distance) ** 2
-            + moving.collision * (to_moving <= 0.0)).sum(0)
+            + moving.collision * chance_of_contact(scene, to_moving, (t + 1) * DT)).sum(0)
         speed = critics.clearance_speed
         at_contact, per_clearance = speed.free_speed(limits.vx_max)
         allowed = at_contact + per_clearance * np.maximum(clearance, 0.0)
