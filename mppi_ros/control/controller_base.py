@@ -45,7 +45,7 @@ from mppi_ros.driving.scan import Scan
 from mppi_ros.driving.track_prediction import TrackPrediction, predict_tracks
 from mppi_ros.jit.threads import sleep_between_solves
 from mppi_ros.mppi.optimizer import Optimizer
-from mppi_ros.mppi.parameters import MAX_STEPS, MppiParameters
+from mppi_ros.mppi.parameters import MppiParameters
 from mppi_ros.parameters.errors import ParameterError, check_stamp
 
 ELSEWHERE = 0.3  # [m] distance from the previous goal beyond which a goal is another one
@@ -121,7 +121,7 @@ class ControllerBase:
         objective = self._objective_type(
             c.limits, c.critics, c.prediction, footprint, c.mppi.horizon_steps, c.mppi.time_step,
             load_plugin(c.plugin), c.motion_model,
-            min(round(c.moving_obstacles.horizon_factor * c.mppi.horizon_steps), MAX_STEPS),
+            c.steps_among_moving_obstacles,
         )  # fmt: skip
         before, plant = self._configuration, self._plant
         if (c.prediction, c.identification) != (before.prediction, before.identification):

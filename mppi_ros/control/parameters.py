@@ -23,7 +23,7 @@ from mppi_ros.driving.parameters import (
     RobotParameters,
 )
 from mppi_ros.files import load_yaml, one_line
-from mppi_ros.mppi.parameters import MppiParameters
+from mppi_ros.mppi.parameters import MAX_STEPS, MppiParameters
 from mppi_ros.parameters.declaration import group, parameter, replace
 from mppi_ros.parameters.errors import InputError, ParameterError
 
@@ -37,6 +37,7 @@ SAMPLING = {
     'alpha': 0.5, 'ess_share': 0.01, 'noise.correlation_time': 2.5, 'noise.smoothing_time': 0.14,
     'noise.antithetic': True, 'smoothing': True,
 }  # fmt: skip
+FAR_DISTANCE = 4.2  # [m] at top speed, within which moving obstacles matter
 MIN_HORIZON_TURN = 0.5 * math.pi  # [rad] that the horizon must cover
 # Samples of robots that turn slowly must contain turns around: their share is relative to this
 # rate [rad/s], but at most to the ratio times their maximum turning rate.
@@ -148,9 +149,9 @@ class MovingObstacleParameters:
         high=1.0,
     )
     horizon_factor: float = parameter(
-        1.0,
+        1.5,
         'length of the horizon while a moving obstacle is within reach, as a multiple of that '
-        'without',
+        'without; less as soon as the robot drives 4.2 m at top speed within the horizon',
         low=1.0,
         high=3.0,
     )
@@ -413,6 +414,13 @@ class ControllerParameters:
     def controls(self) -> int:
         """Return m, the number of controls of the motion model."""
         return MODELS[self.motion_model].controls()
+
+    @property
+    def steps_among_moving_obstacles(self) -> int:
+        """Return the steps of the horizon while a moving obstacle is within reach."""
+        factor = FAR_DISTANCE / max(self.limits.vx_max * self.mppi.horizon, 1e-3)
+        factor = min(self.moving_obstacles.horizon_factor, max(factor, 1.0))
+        return min(round(factor * self.mppi.horizon_steps), MAX_STEPS)
 
     @property
     def needs(self) -> dict[str, float]:
