@@ -1,10 +1,12 @@
-"""The horizon is longer while a moving obstacle is within reach, if the parameters say so."""
+"""The horizon of a slow robot is longer while a moving obstacle is within reach."""
 from __future__ import annotations
 
 import numpy as np
 from plain_robot import QUICK, PlainRobot, room
+import pytest
 
 from mppi_ros.control.controller import Controller
+from mppi_ros.control.parameters import ControllerParameters
 from mppi_ros.driving.obstacle_prediction import DynamicObstacle
 from mppi_ros.parameters.declaration import replace
 
@@ -49,10 +51,16 @@ def test_it_grows_with_a_moving_obstacle_within_reach_and_shrinks_without():
     assert steps(robot.controller) == NEAR
 
 
-def test_by_default_it_stays_the_same():
+def test_it_stays_the_same_with_a_factor_of_one():
     usual = replace(KEPT, {'moving_obstacles.horizon_factor': 1.0})
-    assert QUICK.moving_obstacles.horizon_factor == 1.0
     assert steps(drive((3.0, 1.0, -0.5, 0.0), configuration=usual)) == NEAR
+
+
+@pytest.mark.parametrize('vx_max, steps_near', [(0.5, 84), (1.0, 84), (1.25, 67), (2.0, 56)])
+def test_a_fast_robot_needs_no_longer_one(vx_max, steps_near):
+    """At 1.25 m/s it drives 3.5 m in 2.8 s, and 4.2 m in 1.2 times as many steps."""
+    limits = {'limits.vx_max': vx_max, 'limits.ax_max': 3.0, 'limits.ax_min': -3.0}
+    assert replace(ControllerParameters(), limits).steps_among_moving_obstacles == steps_near
 
 
 def test_an_obstacle_that_comes_into_reach_late_counts():
