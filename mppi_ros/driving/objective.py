@@ -146,7 +146,8 @@ class DrivingObjective:
         self._discs = self._coarse
         self.steps = self._near_steps = steps
         self._far_steps = max(steps, far_steps)
-        self._near = footprint.reach + critics.moving_obstacle.comfort_distance + CULL_SLACK
+        self._reach_of_body = footprint.reach + CULL_SLACK
+        self._comfort_distance = critics.moving_obstacle.comfort_distance
         self._reach = limits.vx_max * steps * time_step
         self._padded: Floats = np.zeros(9, np.float32)
         self._zone: Floats = np.zeros(0, np.float32)
@@ -401,7 +402,10 @@ class DrivingObjective:
         for axis in range(2 if self.model.controls() == 3 else 1):
             sent = [command[axis] for command in commands]
             speed += max(map(abs, (motion[axis], *sent, *self._plant.bounds[axis])))
-        return within_reach(relative, self._far_steps * self._time_step, self._near, speed)
+        return within_reach(
+            relative, self._far_steps * self._time_step, self._reach_of_body,
+            self._comfort_distance, speed,
+        )  # fmt: skip
 
     def _aim(self, state: MotionState, path: ReferencePath) -> float:
         """

@@ -70,7 +70,11 @@ def field_with_obstacles(
 
 
 def within_reach(
-    moving_obstacles: NDArray[np.float64], horizon: float, distance: float, speed: float
+    moving_obstacles: NDArray[np.float64],
+    horizon: float,
+    reach: float,
+    distance: float,
+    speed: float,
 ) -> NDArray[np.float64]:
     """
     Return the obstacles that may come near a robot at the origin, wherever it drives.
@@ -84,9 +88,11 @@ def within_reach(
         x, y [m], vx, vy [m/s], radius [m], standard deviation of the velocity [m/s].
     horizon : float
         Length of the prediction [s].
+    reach : float
+        Distance of the farthest point of the robot from its origin [m].
     distance : float
-        Distance from the robot's origin that counts as near [m], of where the surface of an
-        obstacle may be.
+        Distance between the robot and an obstacle that counts as near [m]; where the position is
+        not known better, its spread counts instead.
     speed : float
         Greatest speed of the robot [m/s].
 
@@ -101,5 +107,7 @@ def within_reach(
     time = np.minimum(np.maximum(-(x * vx + y * vy) / squared, 0.0), horizon)
     closest = np.hypot(x + vx * time, y + vy * time)
     unsure = SPREAD * (POSITION_STD + velocity_std * min(horizon, GROWTH_TIME))
-    near: NDArray[np.bool_] = closest <= radius + distance + unsure + horizon * speed
+    near: NDArray[np.bool_] = (
+        closest <= radius + reach + np.maximum(distance, unsure) + horizon * speed
+    )
     return moving_obstacles[near]
