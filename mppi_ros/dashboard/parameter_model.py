@@ -152,7 +152,7 @@ class ParameterModel:
     lost : dict
         Changed values that a controller had before it ended, until they are applied again.
     version, generation : int
-        Increase with every change, and with every call of `load`.
+        Increase with every change, and with every call of `load` that brings one.
 
     """
 
@@ -176,15 +176,26 @@ class ParameterModel:
         return name in self._entries
 
     def load(self, node: str, entries: Iterable[Entry]) -> None:
-        """Replace all parameters by those of a controller that was found or restarted."""
+        """
+        Replace all parameters by those of a controller that was found or restarted.
+
+        If the controller was only silent, they are the same: changes and `undo` stay.
+        """
+        found, known = {entry.name: entry for entry in entries}, self._entries
+        same_as_before = {
+            name: replace(entry, initial=known[name].initial) if name in known else entry
+            for name, entry in found.items()
+        }
+        if node == self.node and same_as_before == known:
+            return
         if node == self.node:
             self.lost.update({e.name: e.value for e in self.changed()})
         else:
             self.lost = {}
         self.node = node
         order = {name: index for index, name in enumerate(self._infos)}
-        known = sorted(entries, key=lambda entry: (order.get(entry.name, len(order)), entry.name))
-        self._entries = {entry.name: entry for entry in known}
+        names = sorted(found, key=lambda name: (order.get(name, len(order)), name))
+        self._entries = {name: found[name] for name in names}
         self._undo.clear()
         self.lost = {
             name: value for name, value in self.lost.items()

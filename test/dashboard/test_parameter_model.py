@@ -1,6 +1,7 @@
 """Parameters on the live page: sliders, texts, undo, search, presets and the saved file."""
 from __future__ import annotations
 
+import dataclasses
 import re
 
 import pytest
@@ -114,6 +115,20 @@ def test_version_increases_only_with_changes():
     assert model.version == before
     model.update({'alpha': 0.6})
     assert model.version == before + 1
+
+
+def test_a_controller_that_was_only_silent_keeps_changes_and_undo():
+    model = model_of()
+    model.remember({'alpha': model['alpha'].value}, {'alpha': 0.8})
+    model.update({'alpha': 0.8})
+    before = model.version, model.generation, model.next_undo
+    entries = [model[info.name] for info in INFOS]
+    found = [dataclasses.replace(entry, initial=entry.value) for entry in entries]
+    model.load('/mppi_controller', found)
+    assert (model.version, model.generation, model.next_undo) == before
+    assert model['alpha'].changed
+    model.load('/mppi_controller', found[1:])  # another version
+    assert not model.next_undo
 
 
 def test_a_restarted_controller_loses_values_and_another_one_does_not():
