@@ -101,9 +101,10 @@ class ScanPoints(VisiblePoints):
         """Return the distances from neighbouring points along x and y; inf for a single point."""
         if len(points) < 2:
             return np.full((len(points), 2), math.inf)
-        gap = np.abs(np.diff(np.column_stack([self.x[points], self.y[points]]), axis=0))
-        ends = np.zeros((1, 2))
-        nearby: NDArray[np.float64] = np.maximum(np.vstack([gap, ends]), np.vstack([ends, gap]))
+        gap = np.zeros((len(points) + 1, 2))
+        gap[1:-1, 0] = np.abs(np.diff(self.x[points]))
+        gap[1:-1, 1] = np.abs(np.diff(self.y[points]))
+        nearby: NDArray[np.float64] = np.maximum(gap[1:], gap[:-1])
         return nearby
 
     def angular_width(self, points: NDArray[np.intp]) -> float:

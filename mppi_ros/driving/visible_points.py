@@ -154,8 +154,7 @@ class VisiblePoints(ABC):
         low, high = int(offset.min()), int(offset.max())
         if high - low + 2 * gap >= BEAM_COUNT // 2:
             return None
-        width = np.hypot(*self.resolution(points).T)
-        found = []
+        ends = []
         for end, aside in ((low, -gap), (high, gap)):
             at_edge = np.flatnonzero(np.abs(offset - end) <= 1)
             nearest = at_edge[np.argmin(away[at_edge])]
@@ -164,10 +163,15 @@ class VisiblePoints(ABC):
             is_open = bool(self.nearest[beside] > self.away[edge] + VISIBLE_DEPTH)
             if not is_open and (passing is None or not passing[beside]):
                 return None
-            found.append(
-                Side(float(self.x[edge]), float(self.y[edge]), is_open, float(width[nearest]))
-            )
-        return (found[0], found[1]) if found[0].is_open or found[1].is_open else None
+            ends.append((nearest, is_open))
+        if not any(is_open for _, is_open in ends):
+            return None
+        width = np.hypot(*self.resolution(points).T)
+        low_side, high_side = (
+            Side(float(self.x[points[n]]), float(self.y[points[n]]), is_open, float(width[n]))
+            for n, is_open in ends
+        )
+        return low_side, high_side
 
     def _at_rim(self, points: NDArray[np.intp]) -> bool:
         """Return whether points may go on beyond what is looked at."""
