@@ -182,11 +182,11 @@ class ParameterModel:
         If the controller was only silent, they are the same: changes and `undo` stay.
         """
         found, known = {entry.name: entry for entry in entries}, self._entries
-        same_as_before = {
+        unchanged = {
             name: replace(entry, initial=known[name].initial) if name in known else entry
             for name, entry in found.items()
         }
-        if node == self.node and same_as_before == known:
+        if node == self.node and unchanged == known:
             return
         if node == self.node:
             self.lost.update({e.name: e.value for e in self.changed()})

@@ -1,9 +1,9 @@
 """
-Motion of a cluster of visible points that is not known to move yet: that of its edges or sides.
+Initial velocity of a cluster of visible points, from the motion of its edges or sides.
 
-A cluster that is merely seen better grows on one side only; the edges of clusters that merge or
-split jump; and the single points of a wall that beams graze move with the robot, but not farther
-than the next one.
+Three apparent motions of obstacles at rest do not count. A cluster that is only seen better grows
+on one side; the edges of clusters that merge or split jump; and where beams graze a wall, single
+points of it move with the robot by up to the distance between two points.
 """
 
 from __future__ import annotations

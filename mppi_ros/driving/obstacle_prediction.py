@@ -8,12 +8,12 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from mppi_ros.driving.distance_field import DistanceField
 
 POSITION_STD = 0.05  # [m] standard deviation of the position of a moving obstacle
-GROWTH_TIME = 1.5  # [s] after which it grows no more: until then the robot has seen what it does
+GROWTH_TIME = 1.5  # [s] after which it is constant: the robot observes the obstacle meanwhile
 SPREAD = 2.0  # standard deviations beyond which a position is not expected
 
 
@@ -39,9 +39,9 @@ def predict_obstacles(
     return np.array(rows, np.float64).reshape(-1, 5)
 
 
-def position_std(velocity_std: float, time: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the standard deviation [m] of a position predicted over times [s]."""
-    return POSITION_STD + velocity_std * np.minimum(time, GROWTH_TIME)
+def position_std(velocity_std: ArrayLike, time: ArrayLike) -> NDArray[np.float64]:
+    """Return the standard deviation [m] of positions predicted over times [s]."""
+    return POSITION_STD + np.multiply(velocity_std, np.minimum(time, GROWTH_TIME))
 
 
 def field_with_obstacles(
@@ -91,8 +91,8 @@ def within_reach(
     reach : float
         Distance of the farthest point of the robot from its origin [m].
     distance : float
-        Distance between the robot and an obstacle that counts as near [m]; where the position is
-        not known better, its spread counts instead.
+        Distance between the robot and an obstacle that counts as near [m], or the spread of the
+        predicted position, if that is larger.
     speed : float
         Greatest speed of the robot [m/s].
 
@@ -106,8 +106,8 @@ def within_reach(
     squared = np.maximum(vx * vx + vy * vy, 1e-12)
     time = np.minimum(np.maximum(-(x * vx + y * vy) / squared, 0.0), horizon)
     closest = np.hypot(x + vx * time, y + vy * time)
-    unsure = SPREAD * (POSITION_STD + velocity_std * min(horizon, GROWTH_TIME))
+    spread = SPREAD * position_std(velocity_std, horizon)
     near: NDArray[np.bool_] = (
-        closest <= radius + reach + np.maximum(distance, unsure) + horizon * speed
+        closest <= radius + reach + np.maximum(distance, spread) + horizon * speed
     )
     return moving_obstacles[near]

@@ -15,6 +15,7 @@ from mppi_ros.driving.obstacle_prediction import (
     field_with_obstacles,
     predict_obstacles,
 )
+from mppi_ros.driving.visible_cells import VisibleCells
 
 PERIOD = 0.1  # [s] between two costmaps
 
@@ -138,6 +139,22 @@ def test_obstacles_that_touch_keep_their_tracks():
         assert math.dist((up.x, up.y), (0.5, -1.2 + 0.8 * time)) < 0.3
         assert math.dist((down.x, down.y), (1.0, 0.8 - 0.8 * time)) < 0.3
         assert (up.vy, down.vy) == pytest.approx((0.8, -0.8), abs=0.3)
+
+
+def test_obstacles_side_by_side_are_found_together():
+    """Each hides a side of the other one."""
+    steps = followed(2.0, [lambda t: (1.5 - 0.8 * t, 0.4, 0.25),
+                           lambda t: (1.2 - 0.8 * t, -0.2, 0.25)])
+    for _, moving_obstacles, _ in steps[10:]:
+        assert moving_obstacles
+        assert moving_obstacles[0].vx == pytest.approx(-0.8, abs=0.3)
+
+
+def test_cells_are_in_one_group_up_to_a_gap():
+    shown = drawn(drawn(room(), 0.5, 0.5, 0.2), 0.5, -0.2, 0.2)  # 0.3 m apart
+    view = VisibleCells.of(shown, (-3.0, 0.0), 8.0)
+    cells = np.flatnonzero(np.hypot(view.x - 0.5, view.y - 0.15) < 0.8)
+    assert [len(view.clusters(cells, gap)) for gap in (0.0, 0.2, 0.5)] == [2, 2, 1]
 
 
 def test_an_obstacle_half_hidden_by_one_that_moves_is_found():
