@@ -184,14 +184,19 @@ class Optimization:
 def candidates(
     sampler: Optimizer, objective: DrivingObjective, start: InitialState, count: int
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return some of the samples as poses, float32[n, T + 1, 3], and weights, float32[n]."""
+    """
+    Return some of the samples as poses, float32[n, T + 1, 3], and weights, float32[n].
+
+    None of them if the last iteration was not valid, or before the first with these parameters.
+    """
     noise, weights = sampler.samples()
-    chosen = np.linspace(0, len(weights) - 1, min(count, len(weights))).astype(int)
+    count = min(count, len(weights)) if weights.sum() > 0.0 else 0
+    chosen = np.linspace(0, len(weights) - 1, count).astype(int)
     controls = sampler.mean + noise[chosen]
     for sample in controls:
         objective.project(sample)
     poses = [start.poses(sample, objective.model) for sample in controls]
-    return np.array(poses, np.float32), weights[chosen]
+    return np.array(poses, np.float32).reshape(-1, len(sampler.mean) + 1, 3), weights[chosen]
 
 
 def sampling_summary(sampler: Optimizer) -> SamplingSummary | None:

@@ -52,6 +52,11 @@ Event = dict[str, Any]
 DISK_TOO_SLOW = 'the disk is too slow'
 
 
+def previous(path: Path) -> Path:
+    """Return where the recording before the one at a path is kept: run.mcap → run.old.mcap."""
+    return path.with_name(f'{path.stem}.old{path.suffix}')
+
+
 class Recorder:
     """
     Writes events to a file in a separate thread until it is closed, full, or an error occurs.
@@ -61,7 +66,7 @@ class Recorder:
     Parameters
     ----------
     path : Path
-        File to write; an existing one is replaced.
+        File to write; an existing one is kept as `previous(path)`.
     most : float
         Maximum file size [bytes].
     complain : callable
@@ -80,6 +85,8 @@ class Recorder:
         except ImportError:
             raise MppiError('record needs the Python package mcap: pip install mcap') from None
         try:
+            if path.is_file():
+                path.replace(previous(path))
             self._stream = path.open('wb')
         except OSError as error:
             raise MppiError(f'record = {path}: {error.strerror}') from None

@@ -66,12 +66,14 @@ SIGNAL_CHARTS: dict[str, tuple[str, dict[str, Any]]] = {
         'speeds', [('vx', 'v [m/s]', 0), ('command_vx', 'v commanded', 0),
                    ('wz', 'ω [rad/s]', 1), ('command_wz', 'ω commanded', 1)],
         ({}, {'position': 'right'}))),
+    'lateral': ('Lateral speed, measured and commanded [m/s]', time_chart(
+        'lateral speed', [('vy', 'lateral', 0), ('command_vy', 'commanded', 0)])),
 }  # fmt: skip
 
-COMPARED = ('command_vx', 'command_wz', 'vx', 'cross_track', 'clearance', 'objective', 'ess',
-            'temperature', 'solve_ms')  # signals that can be drawn before and after the mark
+COMPARED = ('command_vx', 'command_vy', 'command_wz', 'vx', 'cross_track', 'clearance',
+            'objective', 'ess', 'temperature', 'solve_ms')  # signals that can be compared
 COMPARISON = chart('a signal before and after the mark', [line('before', 'before the mark'),
-                                                          line('after', 'after it')],
+                                                          line('after', 'after the last change')],
                    x={'name': 'time since the start of the stretch [s]', 'min': 0})
 
 

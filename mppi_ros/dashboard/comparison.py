@@ -1,4 +1,4 @@
-"""Comparison of two stretches of a drive: before and after a marked moment."""
+"""Comparison of two stretches of a drive: before a mark, and after the last change since."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mppi_ros.dashboard.history import Frame, History
+from mppi_ros.dashboard.parameter_model import ParameterModel, same
 from mppi_ros.dashboard.signals import shown
+from mppi_ros.parameters.declaration import Value
 
 WITHOUT_RATIO = ('mean L_Σ',)  # its zero has no meaning
-STRETCH = 20.0  # [s] at most, before and after the mark
+STRETCH = 20.0  # [s] at most
 
 
 class Row(NamedTuple):
@@ -25,26 +27,61 @@ class Row(NamedTuple):
     change: str
 
 
-def compare(history: History, mark: float, end: float) -> tuple[float, float, list[Row]]:
+class Comparison:
     """
-    Compare the stretches before and after the time `mark`, up to the time `end` [s].
+    The stretches before a mark, and after the last change of a parameter since then.
 
-    Returns
-    -------
-    before, after : float
-        Lengths of the stretches [s].
-    rows : list of Row
-        The quantities.
+    Attributes
+    ----------
+    mark, begin : float
+        End of the first and begin of the second stretch [s].
+    changes : dict
+        Parameters that differ from those when the comparison began: name to (then, now).
 
     """
-    earlier = history.between(mark - STRETCH, mark)
-    later = history.between(max(mark, end - STRETCH), end)
-    rows = []
-    for label, unit, measure in MEASURES:
-        a, b = measure(earlier), measure(later)
-        change = '' if label in WITHOUT_RATIO else _change(a, b)
-        rows.append(Row(label, shown(a, 3, unit), shown(b, 3, unit), change))
-    return _length(earlier), _length(later), rows
+
+    def __init__(self, history: History, mark: float, parameters: ParameterModel) -> None:
+        self._history, self._parameters = history, parameters
+        self.mark = self.begin = mark
+        self.changes: dict[str, tuple[Value, Value]] = {}
+        self._values = _values_of(parameters)
+        self._earlier = history.between(mark - STRETCH, mark)
+        self._later: list[Frame] = []
+        self._complete = False
+
+    def update(self, now: float) -> tuple[float, float, list[Row]]:
+        """
+        Follow the changes until a time [s], and compare.
+
+        Returns
+        -------
+        before, after : float
+            Lengths of the stretches [s].
+        rows : list of Row
+            The quantities.
+
+        """
+        changes = {
+            name: (self._values[name], value)
+            for name, value in _values_of(self._parameters).items()
+            if name in self._values and not same(self._values[name], value)
+        }
+        if changes != self.changes:
+            self.changes, self.begin, self._complete = changes, now, False
+        if not self._complete:
+            self._later = self._history.between(self.begin, self.begin + STRETCH)
+            self._complete = now > self.begin + STRETCH
+        rows = []
+        for label, unit, measure in MEASURES:
+            a, b = measure(self._earlier), measure(self._later)
+            change = '' if label in WITHOUT_RATIO else _change(a, b)
+            rows.append(Row(label, shown(a, 3, unit), shown(b, 3, unit), change))
+        return _length(self._earlier), _length(self._later), rows
+
+
+def _values_of(parameters: ParameterModel) -> dict[str, Value]:
+    groups = parameters.groups().values()
+    return {entry.name: entry.value for group in groups for entry in group}
 
 
 def _change(before: float, after: float) -> str:

@@ -31,28 +31,39 @@ class SceneView(Element, component='scene_view.js'):  # type: ignore[call-arg]
         self._props['charts'] = {name: chart.id for name, chart in charts.items()}
 
 
-class Range(Element):
+class Range(Element, component='range.js'):  # type: ignore[call-arg]
     """
     Native slider, which keys and screen readers operate.
 
     Listen to its events 'change' and 'input' with `listen`; their argument is the value.
     """
 
-    def __init__(self, label: str, low: float, high: float, step: float, value: float) -> None:
-        super().__init__('input')
+    def __init__(
+        self, label: str, low: float, high: float, step: float, value: float,
+        disabled: bool = False,
+    ) -> None:  # fmt: skip
+        super().__init__()
         self._props.update({
-            'type': 'range', 'min': low, 'max': high, 'step': step, 'value': value,
-            'aria-label': label,
+            'label': label, 'low': low, 'high': high, 'step': step, 'value': value,
+            'disabled': disabled,
         })  # fmt: skip
+        self._shown = value
+        self.on('moved-change', self._on_moved)
+
+    def _on_moved(self, event: Any) -> None:
+        self._shown = event.args
 
     def listen(self, event: str, handler: Any, throttle: float = 0.0) -> None:
-        """Call `handler` with the events of a kind; `event.args` is the value as text."""
-        self.on(event, handler, throttle=throttle, js_handler='(e) => emit(e.target.value)')
+        """Call `handler` with the events of a kind; `event.args` is the value."""
+        self.on(f'moved-{event}', handler, throttle=throttle)
 
     def show(self, value: float) -> None:
-        """Move the slider without an event."""
-        self._props['value'] = value
-        self.update()
+        """Move the slider without an event, unless it is held."""
+        if value != self._shown:
+            self._shown = value
+            self._props['value'] = value  # for a tab that is opened later
+            self.update()
+            self.run_method('show', value)
 
 
 def card(title: str) -> ui.element:
@@ -64,7 +75,7 @@ def card(title: str) -> ui.element:
 
 
 def button(text: str, action: Any, label: str = '', icon: str = '') -> ui.button:
-    """Return a small button; `label` is for screen readers where the text is not enough."""
+    """Return a small button; `label`, for screen readers, begins with the text."""
     button = ui.button(text, on_click=action, icon=icon or None)
     button.props('outline dense padding="2px 10px"')
     if label:

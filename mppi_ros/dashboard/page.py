@@ -11,18 +11,20 @@ from typing import Any
 from nicegui import ui
 
 from mppi_ros.dashboard.charts import COMPARED, COMPARISON, LESSONS, SIGNAL_CHARTS
-from mppi_ros.dashboard.comparison import STRETCH, compare
+from mppi_ros.dashboard.comparison import STRETCH, Comparison
 from mppi_ros.dashboard.elements import Range, SceneView, Text, answer_of, button, card
 from mppi_ros.dashboard.history import MINUTES, RATE, Frame, SceneEncoder
 from mppi_ros.dashboard.link import Link
 from mppi_ros.dashboard.parameter_model import text_of
 from mppi_ros.dashboard.parameter_panel import ParameterPanel, PresetPanel
 from mppi_ros.dashboard.signals import SIGNALS, shown
+from mppi_ros.dashboard.status import sentence_of
 from mppi_ros.dashboard.what_if_panel import WhatIfPanel
 
 STYLE = Path(__file__).with_name('page.css')
-TILES = ('vx', 'command_vx', 'wz', 'clearance', 'cross_track', 'distance_to_goal', 'objective',
-         'ess', 'temperature', 'kl', 'solve_ms', 'late_ms', 'missed')
+LATERAL = ('vy', 'command_vy')
+TILES = ('vx', 'command_vx', *LATERAL, 'wz', 'clearance', 'cross_track', 'distance_to_goal',
+         'objective', 'ess', 'temperature', 'kl', 'solve_ms', 'late_ms', 'missed')
 LEGEND = (('plan', 'plan'), ('driven', 'driven'), ('optimal', 'optimal trajectory'),
           ('light', 'light samples'), ('heavy', 'heavy samples'), ('obstacle', 'moving obstacles'))
 SAMPLED = ('optimal', 'light', 'heavy')  # not drawn beside a solution of What if
@@ -47,8 +49,9 @@ class Page:
         self._at: float | None = None  # [s] time looked at, None for now
         self._looked_at: Frame | None = None  # the frame shown while paused
         self._reference = 0.0  # [s] time of 0 of the slider
-        self._mark: float | None = None
+        self._compared: Comparison | None = None
         self._texts: dict[Text, str] = {}
+        self._lateral: list[ui.element] = []  # shown of an omnidirectional robot
         ui.add_css(STYLE)
         ui.colors(primary='#2b62ad')
         self._dark = ui.dark_mode(None)
@@ -82,11 +85,11 @@ class Page:
                 self._sentence = Text('span', '')
             self._announced = Text('div', '').classes('announced').props('role=status')
             self._pause = button('pause', self._on_pause, icon='pause')
-            self._stop = button('stop robot', self._on_stop, icon='front_hand')
+            self._stop = button('stop robot', self._on_stop, icon='front_hand').classes('stop')
             self._theme = button('theme: auto', self._on_theme)
 
     def _build_scene(self) -> None:
-        charts = {**self._charts, **self._lessons, 'comparison': self._compared}
+        charts = {**self._charts, **self._lessons, 'comparison': self._comparison_chart}
         self._view = SceneView(charts)
         self._view.on('ready', self._on_ready, [])
         self._view.on('acknowledge', self._on_acknowledge)
@@ -96,21 +99,23 @@ class Page:
                 with ui.element('span').classes('sampled' if color in SAMPLED else ''):
                     ui.element('i').style(f'background: var(--scene-{color})')
                     Text('span', label)
-        self._what_if.build_result(self._view)
         with ui.element('div').classes('tools'):
             Text('span', 'Look back').classes('hint')
             self._slider = Range('Look back [s]', -60.0 * MINUTES, 0.0, 0.5, 0.0)
             self._slider.classes('grow')
             self._slider.listen('input', self._on_look, throttle=0.1)
+            self._slider.listen('change', self._on_looked)
             self._time = Text('span', 'now').style('min-width: 4.5em')
+        self._past = Text('div', '').classes('hint').props('role=status')
         with ui.element('div').classes('tools'):
-            button('fit', lambda: self._view.run_method('setView', 'fit'), 'Show the whole map')
+            button('fit', lambda: self._view.run_method('setView', 'fit'), 'fit the whole map')
             button('follow', lambda: self._view.run_method('setView', 'follow'),
-                   'Keep the robot in the middle')
-            button('+', lambda: self._view.run_method('zoom', 0.8), 'Zoom in')
-            button('−', lambda: self._view.run_method('zoom', 1.25), 'Zoom out')
+                   'follow the robot')
+            button('+', lambda: self._view.run_method('zoom', 0.8), '+ zoom in')
+            button('−', lambda: self._view.run_method('zoom', 1.25), '− zoom out')
             self._goal_mode = ui.switch('set goal: press, drag, release')
             self._goal_mode.on_value_change(self._on_goal_mode)
+            self._view.on('goalModeOff', lambda: self._goal_mode.set_value(False), [])
         with ui.expansion('Goal by numbers').style('width: 100%'), \
                 ui.element('div').classes('tools'):
             self._goal = [
@@ -120,12 +125,15 @@ class Page:
             for field in self._goal:
                 field.style('width: 110px')
             button('send goal', self._on_send_goal)
+        self._what_if.build_result(self._view)
 
     def _build_tiles(self) -> None:
         self._tiles: dict[str, Text] = {}
         with ui.element('dl').classes('tiles'):
             for key, label in (('pose', 'pose'), *((key, LABELS[key].label) for key in TILES)):
-                with ui.element('div').classes('tile wide' if key == 'pose' else 'tile'):
+                with ui.element('div').classes('tile wide' if key == 'pose' else 'tile') as tile:
+                    if key in LATERAL:
+                        self._lateral.append(tile)
                     Text('dt', label)
                     self._tiles[key] = Text('dd', '–').props(f'data-tile="{key}"')
 
@@ -133,7 +141,9 @@ class Page:
         self._charts: dict[str, ui.echart] = {}
         with ui.element('div').classes('charts'):
             for name, (title, options) in SIGNAL_CHARTS.items():
-                with ui.element('figure').classes('wide' if name == 'costs' else ''):
+                with ui.element('figure').classes('wide' if name == 'costs' else '') as figure:
+                    if name == 'lateral':
+                        self._lateral.append(figure)
                     Text('figcaption', title).classes('hint')
                     self._charts[name] = ui.echart(options).classes('chart')
                     self._charts[name].props(f'role=img aria-label="Chart: {title}"')
@@ -165,16 +175,17 @@ class Page:
                 self._lessons[name].props(f'role=img aria-label="Chart: {title}"')
 
     def _build_comparison(self) -> None:
-        Text('p', 'Mark a moment, change a parameter, and see up to 20 s before and after it '
-             'beside each other.').classes('hint')
+        Text('p', 'Mark a moment, change a parameter, and see 20 s before the mark and 20 s after '
+             'the last change since then beside each other.').classes('hint')
         with ui.element('div').classes('tools'):
             button('mark this moment', self._on_mark, icon='flag')
             self._signal = ui.select(
                 {key: f'{LABELS[key].label} [{LABELS[key].unit or "–"}]' for key in COMPARED},
                 value=COMPARED[0], on_change=self._draw_comparison,
             ).props('dense outlined aria-label="Signal of the chart"')
-        self._compared = ui.echart(COMPARISON).classes('chart')
-        self._compared.props('role=img aria-label="Chart: signal before and after the mark"')
+        self._comparison_chart = ui.echart(COMPARISON).classes('chart')
+        self._comparison_chart.props(
+            'role=img aria-label="Chart: signal before and after the mark"')
         self._comparison = ui.html('', sanitize=False).style('width: 100%')
         self._clear_comparison()
 
@@ -208,6 +219,11 @@ class Page:
         self._what_if.clear()
         self._look_at(float(event.args))
 
+    def _on_looked(self, event: Any) -> None:
+        self._look_at(float(event.args))
+        if self._looked_at is not None:  # the oldest frame is later than a time before all
+            self._slider.show(min(max(self._looked_at.time - self._reference, event.args), 0.0))
+
     def _paused_frame(self) -> Frame | None:
         """Return the frame shown; pause if it is live."""
         if self._at is None:
@@ -226,7 +242,9 @@ class Page:
         assert frame is not None
         self._looked_at = frame
         self._view.run_method('look', self._at, self._encoder.scene(frame))
+        offset = max(offset, min(frame.time - self._reference, 0.0))
         self._time.set_text(f'{offset:.1f} s'.replace('-', '−') if offset else 'paused')
+        self._past.set_text(f'Then: {sentence_of(frame.state, frame.reason)}')
         self._pause.set_text('live')
         self._pause.props('icon=play_arrow')
         self._refresh_tiles(frame)
@@ -236,6 +254,7 @@ class Page:
         self._at = self._looked_at = None
         self._slider.show(0.0)
         self._time.set_text('now')
+        self._past.set_text('')
         self._pause.set_text('pause')
         self._pause.props('icon=pause')
         self._view.run_method('look', None, None)
@@ -262,21 +281,21 @@ class Page:
         ui.notify(self._link.send_goal(x, y, math.radians(degrees)))
 
     def _on_mark(self) -> None:
-        self._mark = self._link.now()
+        mark = self._link.now() if self._at is None else self._at
+        self._compared = Comparison(self._link.history, mark, self._link.parameters)
         self._draw_comparison()
-        self._marked = {e.name: e.value for group in self._link.parameters.groups().values()
-                        for e in group}
         self._refresh_comparison()
 
     def _clear_comparison(self) -> None:
-        self._mark = None
+        self._compared = None
         self._comparison.set_content('')
-        self._compared.set_visibility(False)
+        self._comparison_chart.set_visibility(False)
 
     def _draw_comparison(self) -> None:
-        if self._mark is not None:
-            self._compared.set_visibility(True)
-            self._view.run_method('compare', self._mark, self._signal.value, STRETCH)
+        if (compared := self._compared) is not None:
+            self._comparison_chart.set_visibility(True)
+            self._view.run_method(
+                'compare', compared.mark, compared.begin, self._signal.value, STRETCH)
 
     # What the page shows.
 
@@ -290,6 +309,8 @@ class Page:
             self._encoder = SceneEncoder()
             self._go_live()
             self._clear_comparison()
+            if self._select.value not in (None, self._controller):
+                ui.notify(f'Another page has chosen {self._controller}', type='warning')
         frames = history.since(self._encoder.last)
         if not frames:
             return
@@ -335,10 +356,15 @@ class Page:
             self._write(self._tiles[key], shown(value, signal.digits, signal.unit))
         values = {key: shown(frame.value(key)) for key in ('temperature', 'ess', 'kl')}
         model = self._link.parameters
+        omni = 'motion_model' in model and model['motion_model'].value == 'omni'
+        for element in self._lateral:
+            element.set_visibility(omni)
         alpha = text_of(model['alpha'].value) if 'alpha' in model else '–'
+        when = 'Now' if self._at is None else 'Then'
         self._write(self._lesson_numbers, (
-            f'Now: λ = {values["temperature"]} s, effective sample size {values["ess"]} of '
-            f'K = {shown(frame.value("samples"), 6)}, α = {alpha}, KL of the step {values["kl"]}.'
+            f'{when}: λ = {values["temperature"]} s, effective sample size {values["ess"]} of '
+            f'K = {shown(frame.value("samples"), 6)}, KL of the step {values["kl"]}. '
+            f'α is now {alpha}.'
         ))
 
     def _write(self, text: Text, value: str) -> None:
@@ -347,13 +373,15 @@ class Page:
             text.set_text(value)
 
     def _refresh_comparison(self) -> None:
-        if self._mark is None:
+        if (compared := self._compared) is None:
             return
-        before, after, rows = compare(self._link.history, self._mark, self._link.now())
+        begin = compared.begin
+        before, after, rows = compared.update(self._link.now())
+        if compared.begin != begin:
+            self._draw_comparison()
         changed = [
-            f'{name}: {text_of(value)} → {text_of(self._link.parameters[name].value)}'
-            for name, value in self._marked.items()
-            if name in self._link.parameters and self._link.parameters[name].value != value
+            f'{name}: {text_of(old)} → {text_of(new)}'
+            for name, (old, new) in compared.changes.items()
         ]
         escape = html.escape
         body = ''.join(
@@ -362,7 +390,7 @@ class Page:
         )
         self._comparison.set_content(
             f'<p class="hint">Changed since the mark: '
-            f'{escape(", ".join(changed)) or "nothing"}</p>'
+            f'{escape("; ".join(changed)) or "nothing"}</p>'
             f'<table class="compare"><thead><tr><th scope="col">quantity</th>'
             f'<th scope="col">before ({before:.0f} s)</th>'
             f'<th scope="col">after ({after:.0f} s)</th>'

@@ -15,6 +15,8 @@ from mppi_ros.parameters.errors import ParameterError
 CHOICES = 'one of '  # begin of the constraint of a parameter with choices
 INT64 = 1 << 63  # above the largest integer of a ROS parameter
 WIDE = 20.0  # ratio of range and value above which a slider covers a part of the range
+# Not saved: of the launch file, and a recording, which the next start would overwrite.
+OF_ONE_START = ('use_sim_time', 'autostart', 'record')
 FILE_HEAD = """\
 # Parameters of {node} that differ from the defaults, saved by mppi_dashboard.
 # ros2 launch mppi_ros mppi_controller.launch.py params_file:=FILE
@@ -82,9 +84,13 @@ class Entry:
             low = -reach
         if self.kind == 'integer':
             step = max(1.0, 10.0 ** math.floor(math.log10((high - low) / 200.0)))
-            return math.floor(low), math.ceil(high), step
-        step = 10.0 ** math.floor(math.log10((high - low) / 100.0))
-        return low, high, step
+        else:
+            step = 10.0 ** math.floor(math.log10((high - low) / 100.0))
+            stops = float(self.value if self.default is None else self.default) / step  # type: ignore[arg-type]
+            step = step if math.isclose(stops, round(stops), rel_tol=1e-6) else 0.1 * step
+        # The stops of a slider are counted from its low end: those are multiples of the step.
+        low, high = math.ceil(low / step - 1e-9) * step, math.floor(high / step + 1e-9) * step
+        return float(f'{low:.10g}'), float(f'{high:.10g}'), step
 
     def read(self, text: str) -> Value:
         """
@@ -298,13 +304,13 @@ class ParameterModel:
         Return a params file of all values that differ from the defaults.
 
         A parameter whose default is unknown is written if it was changed. The controller that is
-        started with the file has the values of this one.
+        started with the file has the values of this one, but for those of OF_ONE_START.
         """
         tree: dict[str, Any] = {}
         for entry in self._entries.values():
             differs = entry.changed if entry.default is None else not same(
                 entry.value, entry.default)
-            if differs and entry.name not in ('use_sim_time', 'autostart'):  # of the launch file
+            if differs and entry.name not in OF_ONE_START:
                 branch = tree
                 *parents, last = entry.name.split('.')
                 for parent in parents:

@@ -60,8 +60,8 @@ class ParameterRow:
             return
         if (span := entry.slider) is not None:
             low, high, step = span
-            self._slider = Range(f'{entry.name} slider', low, high, step, _clamped(entry, span))
-            self._slider.props('disabled' if entry.read_only else '')
+            self._slider = Range(f'{entry.name} slider', low, high, step, _clamped(entry, span),
+                                 entry.read_only)
             self._slider.listen('change', self._on_slider)
         self._field = ui.input(value=field_text(entry.value), placeholder='empty')
         self._field.props(f'{label} dense outlined{off}')
@@ -159,7 +159,7 @@ class ParameterPanel:
         with ui.element('div').classes('tools'):
             self._undo = button('undo', self._on_undo, icon='undo')
             self._reset = button('reset all', self._on_reset_all)
-            self._save = button('save YAML', self._on_save, 'save changed parameters as YAML',
+            self._save = button('save YAML', self._on_save, 'save YAML of the changed parameters',
                                 icon='download')
         self._next = Text('div', '').classes('hint').props('role=status')
         with ui.element('div').classes('tools').props('role=alert') as self._lost:
@@ -193,11 +193,12 @@ class ParameterPanel:
         self._save.set_enabled(bool(len(model)))
         texts = [f'undo sets {name} to {text_of(value)}' for name, value in undo.items()]
         count = f'{len(changed)} changed' if changed else 'nothing changed'
-        self._next.set_text('; '.join([count, *texts[:2]]) if len(model) else
+        more = [f'and {len(texts) - 2} more'] if len(texts) > 2 else []
+        self._next.set_text('; '.join([count, *texts[:2], *more]) if len(model) else
                             'no parameters yet: waiting for the controller')
         self._lost.set_visibility(bool(model.lost))
         if model.lost:
-            values = ', '.join(f'{name} = {text_of(v)}' for name, v in model.lost.items())
+            values = '; '.join(f'{name} = {text_of(v)}' for name, v in model.lost.items())
             self._lost_text.set_text(f'The controller was restarted and lost {values}.')
 
     def _build_groups(self) -> None:

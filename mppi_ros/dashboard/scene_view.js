@@ -14,8 +14,6 @@ export default {
   mounted() {
     this.canvas = this.$el.querySelector("canvas");
     this.context = this.canvas.getContext("2d");
-    this.scene = { footprint: [], optimal: [], candidates: [], weights: [], obstacles: [] };
-    this.layers = {};
     this.view = { mode: "fit", x: 0, y: 0, span: 8 };
     this.at = null;
     this.fans = this.comparison = null;
@@ -39,6 +37,8 @@ export default {
   },
   methods: {
     clear() {
+      this.scene = { footprint: [], optimal: [], candidates: [], weights: [], obstacles: [] };
+      this.layers = {};
       this.t = [];
       this.columns = Object.fromEntries(this.keys.map((key) => [key, []]));
       this.costs = {};
@@ -68,9 +68,10 @@ export default {
       if (scene) this.show(scene);
       this.drawCharts();
     },
-    // Called by the page: draw a signal in the stretches of `seconds` before and after a mark [s].
-    compare(mark, key, seconds) {
-      this.comparison = { mark, key, seconds };
+    // Called by the page: draw a signal in the `seconds` before a mark and after `begin` [s].
+    compare(mark, begin, key, seconds) {
+      const same = this.comparison?.mark === mark && this.comparison.begin === begin;
+      this.comparison = { mark, begin, seconds, kept: same ? this.comparison.kept : {}, key };
       this.drawCharts();
     },
     // Called by the page: trajectories of a tick as it was and as it would have been, or null.
@@ -408,6 +409,10 @@ export default {
       }, { passive: false });
       canvas.addEventListener("keydown", (event) => {
         if (event.key === "+" || event.key === "-") this.zoom(event.key === "-" ? 1.25 : 0.8);
+        if (event.key === "Escape" && this.goalMode) {
+          this.arrow = null;
+          this.$emit("goalModeOff");
+        }
         const [dx, dy] = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key] || [0, 0];
         if (!dx && !dy) return;
         event.preventDefault(); // the page does not scroll
@@ -437,7 +442,8 @@ export default {
         if (!option) continue;
         chart.setOption({ ...option, legend: { textStyle: { color: ink }, ...option.legend },
           xAxis: { ...axis, splitLine: { show: false }, ...option.xAxis },
-          yAxis: (option.yAxis || [{}]).map((y) => ({ ...axis, ...y })) }, { lazyUpdate: true });
+          yAxis: element.options.yAxis.map((_, i) => ({ ...axis,
+            splitLine: { show: i === 0, lineStyle: { color: grid } } })) }, { lazyUpdate: true });
       }
     },
     samples(column, { from, to, step, end }) {
@@ -487,17 +493,20 @@ export default {
     },
     comparisonOption() {
       if (!this.comparison) return null;
-      const { mark, key, seconds } = this.comparison;
-      const stretch = (from, to) => {
-        const data = [];
-        for (let i = lower(this.t, from); i < upper(this.t, to); i++)
-          data.push([this.t[i] - from, this.columns[key][i]]);
-        return data;
+      const { mark, begin, key, seconds, kept } = this.comparison;
+      // A complete stretch is kept: its rows are dropped when they are old.
+      const stretch = (name, from, to) => {
+        if (kept[name]) return kept[name];
+        const first = lower(this.t, from), last = upper(this.t, to);
+        const rows = { t: this.t.slice(first, last).map((time) => time - from),
+          columns: Object.fromEntries(this.keys.map((k) => [k, this.columns[k].slice(first, last)])) };
+        if (last < this.t.length) kept[name] = rows;
+        return rows;
       };
-      const end = this.t[this.t.length - 1];
+      const data = ({ t, columns }) => t.map((time, i) => [time, columns[key][i]]);
       return { xAxis: { min: 0, max: seconds }, series: [
-        { id: "before", data: stretch(mark - seconds, mark) },
-        { id: "after", data: stretch(Math.max(mark, end - seconds), end) }] };
+        { id: "before", data: data(stretch("before", mark - seconds, mark)) },
+        { id: "after", data: data(stretch("after", begin, begin + seconds)) }] };
     },
     spreadOption() {
       const { candidates, weights, optimal } = this.scene;

@@ -62,9 +62,14 @@ def status_of(
         hint = f' Others are running: {others}.' if others else ''
         return Status('gone', f'{controller} is gone: no message for {silence:.0f} s.{hint}')
     if state not in SENTENCES:
-        text = f'The controller is {state or "not active"}.'
+        text = sentence_of(state or 'not active', '')
         return Status('warning', text, disabled=state == 'disabled')
-    text = SENTENCES[state]
-    if reason and reason != state:
+    return Status(('ok', 'warning', 'error')[min(level, 2)], sentence_of(state, reason))
+
+
+def sentence_of(state: str, reason: str) -> str:
+    """Return state and reason in a sentence; '' if nothing was heard."""
+    text = SENTENCES.get(state, f'The controller is {state}' if state else '')
+    if text and reason and reason != state:
         text = f'{text}: {reason}'
-    return Status(('ok', 'warning', 'error')[min(level, 2)], text.rstrip('.') + '.')
+    return f'{text.rstrip(".")}.' if text else ''

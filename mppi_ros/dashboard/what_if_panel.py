@@ -54,7 +54,7 @@ class WhatIfPanel:
             self._solve = button('solve again', self._on_solve, icon='replay')
             self._cancel = button('cancel', self._on_cancel)
             self._apply = button('set on the robot', self._on_apply,
-                                 'set the drafts on the running controller')
+                                 'set on the robot: the drafts')
         self._status = Text('div', '').classes('hint').props('role=status')
         self._refusal = Text('div', '').classes('refusal').props('role=alert')
         self._panel = ParameterPanel(self._draft, 'Search drafts')
@@ -71,7 +71,7 @@ class WhatIfPanel:
                         ui.element('i').classes(color).props('aria-hidden=true')
                         Text('span', label)
                 self._exact = Text('span', '')
-                button('close', self.clear, 'close What if')
+                button('close', self.clear, 'close the result')
             self._table = ui.html('', sanitize=False).style('width: 100%')
         result.set_visibility(False)
 

@@ -485,6 +485,18 @@ def test_trajectories_begin_where_the_command_acts():
     assert poses[-1, 0] > poses[0, 0] + 0.3
 
 
+@pytest.mark.parametrize('change', [{'samples': 512}, {'horizon_steps': 20}])
+def test_there_are_no_candidates_between_a_change_of_the_sampler_and_the_next_solve(change):
+    robot = driving()
+    robot.controller.configure(replace(robot.controller.configuration, change))
+    candidates, weights = robot.controller.candidate_trajectories(5)
+    steps = change.get('horizon_steps', 30)
+    assert candidates.shape == (0, steps + 1, 3) and weights.shape == (0,)
+    robot.tick()
+    candidates, weights = robot.controller.candidate_trajectories(5)
+    assert candidates.shape == (5, steps + 1, 3) and np.isfinite(candidates).all()
+
+
 def test_sampling_summary_has_all_samples_and_the_whole_weight():
     assert Controller(PATIENT, 1).sampling_summary() is None
     robot = driving()

@@ -194,6 +194,15 @@ def test_another_program_is_noticed_at_the_tick_where_it_differs(tmp_path, monke
     assert different == {12: ['reason']}
 
 
+def test_the_recording_before_is_kept(tmp_path):
+    path = tmp_path / 'run.mcap'
+    for content in ('first', 'second'):
+        path.write_text(content, 'utf-8')
+        Recorder(path, 1e6, print).close()
+        assert (tmp_path / 'run.old.mcap').read_text('utf-8') == content
+    assert path.read_bytes().startswith(b'\x89MCAP')
+
+
 def test_recording_changes_no_command(tmp_path):
     robot, _ = recorded(tmp_path / 'run.mcap', eventful)
     plain = PlainRobot(recording.Controller(QUICK, 3))

@@ -12,10 +12,11 @@ import pytest
 
 from mppi_ros.control.tick_result import ControllerState, Statistics
 from mppi_ros.dashboard import layers
-from mppi_ros.dashboard.comparison import compare
+from mppi_ros.dashboard.comparison import STRETCH, Comparison
 from mppi_ros.dashboard.history import Frame, History, Layer, Scene, SceneEncoder
+from mppi_ros.dashboard.parameter_model import ParameterModel
 from mppi_ros.dashboard.signals import KEYS, SIGNALS, read_statistics, shown
-from mppi_ros.dashboard.status import SENTENCES, SILENCE, status_of
+from mppi_ros.dashboard.status import SENTENCES, SILENCE, sentence_of, status_of
 
 
 def frame(time, scene=None, **signals):
@@ -114,6 +115,12 @@ def test_status_is_a_sentence(arguments, level, words):
     assert not status.disabled
 
 
+def test_a_moment_of_the_past_has_a_sentence():
+    assert sentence_of('braking', 'an obstacle') == 'The robot brakes: an obstacle.'
+    assert sentence_of('disabled', '') == 'The controller is disabled.'
+    assert sentence_of('', '') == ''
+
+
 def test_a_disabled_controller_can_be_resumed():
     status = status_of('/c', 0.1, 'disabled', '', 0)
     assert status.disabled and status.text == 'The controller is disabled.'
@@ -126,7 +133,7 @@ def test_comparison_of_two_stretches():
         history.add(frame(0.1 * i, vx=0.4 if late else 0.2, missed=float(i // 100),
                           cross_track=0.2 * (-1) ** i, objective=-10.0 - late,
                           command_vx=0.3 + (0.0 if late else 0.05 * (-1) ** i)))
-    before, after, rows = compare(history, 19.95, 40.0)
+    before, after, rows = Comparison(history, 19.95, ParameterModel()).update(40.0)
     table = {row.label: row for row in rows}
     assert before == pytest.approx(19.9) and after == pytest.approx(19.9)
     assert table['mean speed'][1:] == ('0.2 m/s', '0.4 m/s', '+100 %')
@@ -139,6 +146,49 @@ def test_comparison_of_two_stretches():
 
 
 def test_comparison_without_frames_is_empty():
-    before, after, rows = compare(History(), 0.0, 10.0)
+    before, after, rows = Comparison(History(), 0.0, ParameterModel()).update(10.0)
     assert before == after == 0.0
     assert {row.before for row in rows} == {'–'}
+
+
+def parameters(**values):
+    model = ParameterModel()
+    model.load('/c', [model.entry(n, kind='double', description='', value=v)
+                      for n, v in values.items()])
+    return model
+
+
+def test_comparison_begins_after_the_last_change_and_keeps_what_is_complete():
+    history, model = History(size=300), parameters(alpha=0.5, samples=2000.0)
+    now = 0.0
+
+    def drive(seconds, speed):
+        nonlocal now
+        for _ in range(round(10.0 * seconds)):
+            now += 0.1
+            history.add(frame(now, vx=speed))
+
+    drive(25.0, 0.2)
+    compared = Comparison(history, now, model)
+    drive(5.0, 9.0)  # between the mark and the change
+    model.update({'alpha': 0.8})
+    compared.update(now + 0.05)
+    assert compared.begin == pytest.approx(now + 0.05)
+    assert compared.changes == {'alpha': (0.5, 0.8)}
+    drive(STRETCH + 0.1, 0.4)
+    _, after, rows = compared.update(now)
+    expected = '0.2 m/s', '0.4 m/s', '+100 %'
+    assert rows[0][1:] == expected and after == pytest.approx(STRETCH, abs=0.2)
+    drive(60.0, 0.0)  # all of it has left the history
+    before, after, rows = compared.update(now)
+    assert rows[0][1:] == expected
+    assert before == pytest.approx(STRETCH, abs=0.2) == after
+
+
+def test_a_moment_of_the_past_can_be_marked():
+    history, model = History(), parameters(alpha=0.5)
+    for i in range(600):
+        history.add(frame(0.1 * i, vx=0.2 if i < 300 else 0.4))
+    _, after, rows = Comparison(history, 29.95, model).update(60.0)
+    assert after == pytest.approx(STRETCH, abs=0.2)
+    assert rows[0][1:3] == ('0.2 m/s', '0.4 m/s')

@@ -54,6 +54,8 @@ def test_a_slider_lies_in_the_range_and_reaches_the_value(name):
     assert low <= entry.value <= high
     assert 0.0 < step <= (high - low) / 10.0 or entry.kind == 'integer'
     assert high - low <= 20.0 * max(abs(entry.value), 10.0) or entry.high == high
+    stops = (float(entry.default) - low) / step
+    assert stops == pytest.approx(round(stops), abs=1e-6)
 
 
 def test_text_of_the_page_is_read_by_the_kind_of_the_parameter():
@@ -153,7 +155,7 @@ def test_search_finds_names_first_then_meanings_and_gives_a_hint():
 
 
 def test_the_saved_file_gives_the_same_controller_again(tmp_path):
-    model = model_of(limits__vx_max=0.8, autostart=False)
+    model = model_of(limits__vx_max=0.8, autostart=False, record='/tmp/run.mcap')
     model.update({'alpha': 0.8, 'sigma_share': (0.4, 0.2, 0.3), 'smoothing': True})
     file = tmp_path / 'saved.yaml'
     file.write_text(model.yaml(), 'utf-8')

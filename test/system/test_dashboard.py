@@ -53,6 +53,10 @@ SERIES = """label => {
     const { series } = getElement(Number(chart.id.slice(1))).chart.getOption();
     return Object.fromEntries(series.map(one => [one.id, one.data]));
 }"""
+LAYERS = """() => {
+    const { layers, scene } = getElement(Number(document.querySelector(".scene").id.slice(1)));
+    return [...Object.keys(layers), ...(scene.plan ? ["plan"] : [])].sort();
+}"""
 NAMELESS = """() => [...document.querySelectorAll(
     "button, input, select, textarea, [role=slider], [role=tab], [role=switch], [role=img]")]
     .filter(e => e.type !== "hidden" && e.tabIndex >= 0 && !e.closest("[aria-hidden=true]"))
@@ -230,7 +234,7 @@ def test_drafts_are_set_on_the_robot_when_asked(open_page, watcher):
     page = open_page()
     page.get_by_role('tab', name='What if').click()
     draft(page, 'alpha', '0.75')
-    page.get_by_role('button', name='set the drafts').click()
+    page.get_by_role('button', name='set on the robot').click()
     watcher.wait_for(lambda: value_of(watcher, 'alpha') == 0.75, 'the draft')
     expect(page.get_by_role('button', name='solve again')).to_be_disabled()
     page.get_by_role('tab', name='Parameters').click()
@@ -288,6 +292,26 @@ def test_a_slider_moved_by_keys_changes_the_controller_and_undo_takes_it_back(
     expect(row).not_to_have_class(re.compile('changed'))
 
 
+def test_a_slider_that_is_held_stays_until_it_is_released(open_page, watcher):
+    page = open_page()
+    send_goal(page, GOAL[0] if x_of(page) < 2.0 else START[0], 0.5)
+    slider = row_of(page, 'alpha').get_by_role('slider')
+    box = slider.bounding_box()
+    y = box['y'] + 0.5 * box['height']
+    page.mouse.move(box['x'] + 0.26 * box['width'], y)
+    page.mouse.down()
+    page.mouse.move(box['x'] + 0.5 * box['width'], y, steps=4)
+    held = float(slider.input_value())
+    assert held > 0.9
+    page.wait_for_timeout(1500)  # the page shows other things meanwhile
+    assert float(slider.input_value()) == held and value_of(watcher, 'alpha') == 0.5
+    page.mouse.up()
+    watcher.wait_for(lambda: value_of(watcher, 'alpha') == held, 'the new value')
+    page.get_by_role('button', name='undo').click()
+    watcher.wait_for(lambda: value_of(watcher, 'alpha') == 0.5, 'the old value')
+    expect(slider).to_have_value('0.5')
+
+
 def test_a_refused_value_shows_the_reason_of_the_controller(open_page, watcher):
     page = open_page()
     row = row_of(page, 'horizon_steps')
@@ -325,13 +349,16 @@ def test_running_controllers_are_listed_and_one_without_a_costmap_takes_no_goal(
     nodes.start('mppi_controller', '-r', '__ns:=/robot2', *LIGHT, name='second')
     subscribed = watcher.node.create_subscription(
         MarkerArray, '/other/mppi_controller/candidate_trajectories', lambda _: None, 1)
-    page = open_page()
+    page, other = open_page(), open_page(PHONE)
+    page.wait_for_function(f'() => ({LAYERS})().includes("costmap")')
     chosen = page.get_by_role('combobox', name='Controller')
     chosen.click()
     options = page.get_by_role('option')
     expect(options).to_have_text(['/robot1/mppi_controller', '/robot2/mppi_controller'])
     options.nth(1).click()
     expect(page.locator('.status')).to_contain_text('The controller waits')
+    page.wait_for_function(f'() => ({LAYERS})().length === 0')  # those of the other one
+    expect(other.get_by_text('Another page has chosen /robot2/mppi_controller')).to_be_visible()
     send_goal(page, 1.0, 0.5)
     expect(page.get_by_text('no goal sent: its frame is that of the costmap')).to_be_visible()
     page.get_by_label('goal x [m]').fill('')
@@ -404,10 +431,26 @@ def test_the_page_looks_back(open_page):
     page.get_by_role('button', name='pause').click()
     expect(page.get_by_text('paused')).to_be_visible()
     page.get_by_label('Look back [s]').focus()
-    page.keyboard.press('ArrowLeft')
-    expect(page.get_by_text('−0.5 s')).to_be_visible()
+    for _ in range(4):
+        page.keyboard.press('ArrowLeft')
+        page.wait_for_timeout(300)
+    expect(page.get_by_text('−2.0 s')).to_be_visible()
+    expect(page.get_by_label('Look back [s]')).to_have_value('-2')
+    expect(page.get_by_text(re.compile('^Then: The (robot|controller) '))).to_be_visible()
     page.get_by_role('button', name='live').click()
     expect(page.get_by_text('now', exact=True)).to_be_visible()
+    expect(page.get_by_label('Look back [s]')).to_have_value('0')
+
+
+def test_escape_leaves_the_goal_mode(open_page):
+    page = open_page()
+    page.get_by_role('switch', name='set goal').click()
+    canvas = page.locator('.scene canvas.goal-mode')
+    expect(canvas).to_be_attached()
+    canvas.focus()
+    page.keyboard.press('Escape')
+    expect(page.locator('.scene canvas.goal-mode')).to_have_count(0)
+    expect(page.get_by_role('switch', name='set goal')).not_to_be_checked()
 
 
 def test_the_open_page_needs_the_token_and_a_missing_recording_is_named(

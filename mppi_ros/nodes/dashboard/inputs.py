@@ -316,6 +316,8 @@ class DashboardInputs:
             ends = [[round(p.x, 3), round(p.y, 3)] for p in marker.points]
             last = None
             for i in range(0, len(ends) - 1, 2):
+                if not np.isfinite(ends[i : i + 2]).all():
+                    continue
                 if last is None or ends[i] != last:
                     trajectories.append([ends[i]])
                     weights.append(round(marker.colors[i].r ** 2, 12))

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 import math
 import os
@@ -246,6 +246,8 @@ class Dashboard(ParameterMixin[DashboardParameters], Node):
         self._notice_restart()
         gone = not self.status.present
         scene = inputs.scene()
+        if state != 'driving':  # what was sampled last is not what happens now
+            scene = replace(scene, optimal=[], candidates=(), weights=())
         signals = {} if gone else dict(inputs.signals)
         costs = {} if gone else inputs.costs
         self.history.add(Frame(now, signals, costs, state, inputs.code, reason, scene))
