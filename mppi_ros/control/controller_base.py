@@ -334,12 +334,11 @@ class ControllerBase:
         return self._objective.cost_of_each_critic(self._sampler.mean)
 
     def predicted_obstacles(self, time: float) -> list[TrackPrediction]:
-        """Return the moving obstacles at a time [s], predicted over the horizon."""
+        """Return the moving obstacles at a time [s], predicted over the horizon of the tick."""
         c = self._configuration
-        return predict_tracks(
-            self._costmaps.moving_tracks(time), time, c.mppi.horizon,
-            c.moving_obstacles.velocity_std,
-        )
+        horizon = self._objective.steps * c.mppi.time_step
+        tracks = self._costmaps.moving_tracks(time)
+        return predict_tracks(tracks, time, horizon, c.moving_obstacles.velocity_std)
 
     @property
     def outline(self) -> NDArray[np.float64]:

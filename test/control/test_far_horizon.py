@@ -51,6 +51,17 @@ def test_it_grows_with_a_moving_obstacle_within_reach_and_shrinks_without():
     assert steps(robot.controller) == NEAR
 
 
+@pytest.mark.parametrize(('obstacle', 'expected'), [
+    ((3.0, 1.0, -0.5, 0.0), FAR), ((3.0, 1.0, 1.5, 0.5), NEAR)])
+def test_predictions_are_shown_over_it(obstacle, expected):
+    controller = drive(obstacle)
+    (shown,) = controller.predicted_obstacles(0.0)
+    first, last = shown.discs[0], shown.discs[-1]
+    covered = np.hypot(*(last - first)[:2])
+    speed = np.hypot(*obstacle[2:])
+    assert covered == pytest.approx(speed * expected * KEPT.mppi.time_step)
+
+
 def test_it_stays_the_same_with_a_factor_of_one():
     usual = replace(KEPT, {'moving_obstacles.horizon_factor': 1.0})
     assert steps(drive((3.0, 1.0, -0.5, 0.0), configuration=usual)) == NEAR
