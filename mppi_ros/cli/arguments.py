@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-import math
 import os
 from typing import NoReturn, TypeAlias, TypeVar
 
@@ -38,7 +37,7 @@ def number(low: float, high: float, unit: str) -> Callable[[str], float]:
         try:
             value = float(text)
         except ValueError:
-            value = math.nan
+            raise argparse.ArgumentTypeError(f'{text!r} is not a number') from None
         if not low <= value <= high:
             raise argparse.ArgumentTypeError(f'{text!r} is outside [{low:g}, {high:g}] {unit}')
         return value

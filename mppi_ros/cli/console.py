@@ -11,12 +11,15 @@ from typing import Any, NoReturn
 
 @contextmanager
 def interruptible(*signals: signal.Signals) -> Iterator[None]:
-    """Raise KeyboardInterrupt on each of these signals, as Ctrl-C does."""
+    """Raise KeyboardInterrupt on each of these signals, as Ctrl-C does; `nohup` stays in force."""
 
     def interrupt(_number: int, _frame: object) -> NoReturn:
         raise KeyboardInterrupt
 
-    before = {number: signal.signal(number, interrupt) for number in signals}
+    before = {
+        number: signal.signal(number, interrupt) for number in signals
+        if signal.getsignal(number) is not signal.SIG_IGN
+    }  # fmt: skip
     try:
         yield
     finally:

@@ -1,4 +1,8 @@
-"""mppi_tune: search parameters for a robot and its maps; accept them by held-out drives."""
+"""
+mppi_tune: search parameters for a robot and its maps; accept them by held-out drives.
+
+More than 400 lines: a quarter of them declare the command line.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,10 @@ import argparse
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
+from functools import partial
+from hashlib import sha256
+from importlib.metadata import version
+import math
 from pathlib import Path
 import signal
 import sys
@@ -40,6 +48,7 @@ from mppi_ros.evaluation.tuning.verdict import (
     judge,
     judge_point,
 )
+from mppi_ros.parameters.declaration import flatten
 from mppi_ros.parameters.declaration import replace as with_changes
 from mppi_ros.parameters.errors import InputError, MppiError
 
@@ -59,10 +68,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     options = _parse(sys.argv[1:] if argv is None else argv)
     try:
-        with interruptible(signal.SIGTERM):
+        with interruptible(signal.SIGTERM, signal.SIGHUP):
             return _tune(options)
     except MppiError as error:
         print(f'mppi_tune: {error}', file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f'mppi_tune: {error.filename or options.output}: {error.strerror or error}',
+              file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(f'mppi_tune: interrupted; the same command continues in {options.output}',
@@ -75,18 +88,22 @@ def _tune(options: argparse.Namespace) -> int:
     objectives = _objectives(options)
     if options.maps is not None and not options.maps.is_dir():
         raise InputError(f'--maps {options.maps} is not a folder')
+    if options.drives * bool(options.maps) + options.generated < 2:
+        print('mppi_tune: a single held-out drive gives no interval, so that nothing can be '
+              'accepted; use more --drives or --generated', file=sys.stderr)
     original = read_robot(options.robot)
     start, why = _identify(original, options.recording)
     axes = searched(start, options.parameters)
-    results.make_folder(options.output, '--output')
-    results.check_writable(options.output / RESULT)
     search_half, held_out = halves(
         options.robot, start, options.maps, options.drives, options.generated, options.seed,
         physics_of(options),
     )
+    results.make_folder(options.output, '--output')
+    results.check_writable(options.output / RESULT)
     search = _open(options, start, axes, objectives, search_half)
     end = begin + 3600.0 * options.hours
     with _display(end, options.hours) as show:
+        show('start', f'driving the start in {len(search_half)} drives')
         search.start(lambda count: show(f'start: {count} of {len(search_half)} drives', ''))
         search.run(
             end - _reserve(search, len(held_out), options.jobs),
@@ -94,12 +111,13 @@ def _tune(options: argparse.Namespace) -> int:
         )
         points = search.points()
         candidates = [search.with_values(point.values) for point in points]
+        labels = ['the start', *(point.name or 'the best trial' for point in points)]
         records = [
             drive_all(
                 held_out, configuration, options.jobs, options.cluster,
-                lambda count: show(f'held out: {count} of {len(held_out)} drives', ''),
+                partial(_show_held_out, show, label, len(held_out)),
             )
-            for configuration in (start, *candidates)
+            for label, configuration in zip(labels, (start, *candidates), strict=True)
         ]
         why |= reasons(axes, search.importances())
         tested = [
@@ -108,25 +126,66 @@ def _tune(options: argparse.Namespace) -> int:
             for point, configuration, rows in zip(points, candidates, records[1:], strict=True)
         ]  # fmt: skip
         show('report', '')
-        stands = _why_it_stands(search, tested)
-        write_result(options.output / RESULT, search, held_out, records[0], tested, stands)
+        stands = _why_it_stands(search, tested, len(held_out), options)
+        ran = _description(options, objectives)
+        accepted = _write_accepted(options.output, tested)
+        write_result(options.output / RESULT, search, held_out, records[0], tested, stands, ran)
         write_report(
             options.output / REPORT, Path(options.robot).stem, list(objectives), search, held_out,
-            start, records[0], tested, stands,
+            start, records[0], tested, stands, ran,
         )
     _show(search, records[0], tested)
-    for name in parameter_files(list(OBJECTIVES)):
-        (options.output / name).unlink(missing_ok=True)
-    accepted = [each for each in tested if each.verdict.accepted]
     for each in accepted:
-        path = options.output / each.file
-        write_parameters(path, each.configuration, each.changes,
-                         f'Tuned by mppi_tune: {each.verdict.reason}.')
-        print(f'{path}: {each.verdict.reason}.')
+        print(f'{options.output / each.file}: {each.verdict.reason}.')
     if not accepted:
         print(f'The parameters at the start stand: {stands}.')
     print(f'Report: {options.output / REPORT}')
     return int(not accepted)
+
+
+def _show_held_out(show: Any, label: str, drives: int, count: int) -> None:
+    show(f'held-out drives of {label}: {count} of {drives}', '')
+
+
+def _write_accepted(folder: Path, tested: Sequence[Tested]) -> list[Tested]:
+    """Write the parameter files of what is accepted, which it returns; remove all others."""
+    for name in parameter_files(list(OBJECTIVES)):
+        (folder / name).unlink(missing_ok=True)
+    accepted = [each for each in tested if each.verdict.accepted]
+    for each in accepted:
+        write_parameters(folder / each.file, each.configuration, each.changes,
+                         f'Tuned by mppi_tune: {each.verdict.reason}.')
+    return accepted
+
+
+def _description(
+    options: argparse.Namespace, objectives: Mapping[str, Objective]
+) -> dict[str, str]:
+    """Return what is run, for result and report."""
+    goals = [
+        f'{name} ({", ".join(f"{key} {value:g}" for key, value in asdict(each).items())})'
+        for name, each in objectives.items()
+    ]
+    return {
+        'version': version('mppi_ros'), 'date': time.strftime('%Y-%m-%d %H:%M'),
+        'robot': str(options.robot), 'maps': str(options.maps or 'none'),
+        'recording': str(options.recording or 'none'),
+        'drives on the maps': str(options.drives if options.maps else 0),
+        'generated worlds': str(options.generated), 'seed': str(options.seed),
+        'physics': str(physics_of(options)), 'objective': '; '.join(goals),
+        'duration of this call': f'{options.hours:g} h',
+    }  # fmt: skip
+
+
+def _digest(options: argparse.Namespace) -> str:
+    """Return a digest of all files in the folder of the maps."""
+    digest = sha256()
+    files = sorted(options.maps.rglob('*')) if options.maps else ()
+    for path in files:
+        if path.is_file():
+            digest.update(f'{path.relative_to(options.maps)}'.encode())
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 def _open(
@@ -139,13 +198,14 @@ def _open(
         for name, objective in objectives.items()
     }
     setup: dict[str, Any] = {
-        'objective': texts if len(objectives) > 1 else next(iter(texts.values())),
-        'searched': [axis.name for axis in axes],
-        'drives': [drive.name for drive in drives],
-        'start': [axis.value(start) for axis in axes],
-    }
-    if options.physics != 'kinematic':
-        setup['physics'] = str(asdict(physics_of(options)))
+        'objective (--objective, --weights, --max-jerk, --max-acceleration)':
+            texts if len(objectives) > 1 else next(iter(texts.values())),
+        'set of parameters (--parameters)': [axis.name for axis in axes],
+        'set of drives (--drives, --generated, --seed)': [drive.name for drive in drives],
+        'robot (--robot, --recording)': sha256(repr(flatten(start)).encode()).hexdigest(),
+        'content of --maps': _digest(options),
+        'physics': str(physics_of(options)),
+    }  # fmt: skip
     words: dict[str, Any] = {
         'seed': options.seed, 'jobs': options.jobs, 'cluster': options.cluster, 'setup': setup,
     }
@@ -155,10 +215,14 @@ def _open(
     return Search(options.output, start, axes, objective, drives, **words)
 
 
-def _why_it_stands(search: Search, tested: Sequence[Tested]) -> str:
+def _why_it_stands(
+    search: Search, tested: Sequence[Tested], held_out: int, options: argparse.Namespace
+) -> str:
     """Return why the start stands if nothing is accepted."""
     if not search.trials():
-        return 'the time was too short for a trial, use a longer --hours'
+        needed = 2.0 * RESERVE * search.start_seconds + _reserve(search, held_out, options.jobs)
+        hours = math.ceil(needed / 36.0) / 100.0
+        return f'the time was too short for a trial, which takes --hours {hours:g} at least'
     if tested and len(search.objectives) == 1:
         return tested[0].verdict.reason
     if tested:
@@ -240,19 +304,28 @@ def _state(progress: Progress) -> tuple[str, str]:
 def _display(end: float, hours: float) -> Iterator[Any]:
     """Show the remaining time and the state; messages of ended trials stay."""
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn
+    from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
+    from rich.text import Text
+
+    def clock(left: float) -> str:
+        return f'{int(left // 3600)}:{int(left // 60) % 60:02}:{int(left) % 60:02}'
+
+    class Left(ProgressColumn):
+        """Remaining time, also between two drives."""
+
+        def render(self, task: Task) -> Text:
+            return Text(f'{clock(max(end - time.monotonic(), 0.0))} left,')
 
     console = Console(stderr=True)
-    columns = (BarColumn(20), TextColumn('{task.fields[left]} left, {task.description}'))
+    columns = (BarColumn(20), Left(), TextColumn('{task.description}'))
     with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task('', total=3600.0 * hours, left='')
+        task = bar.add_task('', total=3600.0 * hours)
 
         def show(state: str, message: str) -> None:
             left = max(end - time.monotonic(), 0.0)
-            clock = f'{int(left // 3600)}:{int(left // 60) % 60:02}:{int(left) % 60:02}'
-            bar.update(task, completed=3600.0 * hours - left, description=state, left=clock)
+            bar.update(task, completed=3600.0 * hours - left, description=state)
             if message:
-                bar.console.print(f'{message}; {clock} left; {state.split(", trying")[0]}',
+                bar.console.print(f'{message}; {clock(left)} left; {state.split(", trying")[0]}',
                                   highlight=False, markup=False, soft_wrap=True)
 
         yield show

@@ -28,6 +28,7 @@ from mppi_ros.parameters.declaration import group, parameter, replace
 from mppi_ros.parameters.errors import InputError, ParameterError
 
 NODE_NAME = 'mppi_controller'
+NAV2_NODE = 'controller_server'
 ROS_PARAMETERS = ('start_type_description_service', 'qos_overrides.')  # from `ros2 param dump`
 MAX_TURN_PER_STEP = 1.5  # [rad]
 # Defaults for a robot that differ from those of the optimiser alone: correlated noise explores
@@ -499,7 +500,9 @@ def read_yaml(path: str | Path, base: ControllerParameters | None = None) -> Con
         name: value for name, value in changes.items() if not name.startswith(ROS_PARAMETERS)
     }
     if not changes:
-        raise ParameterError(f'{path} has no section {NODE_NAME}: ros__parameters:')
+        of_nav2 = isinstance(content, dict) and NAV2_NODE in content
+        hint = '; mppi_import_nav2 converts the files of Nav2' if of_nav2 else ''
+        raise ParameterError(f'{path} has no section {NODE_NAME}: ros__parameters:{hint}')
     try:
         return replace(base or ControllerParameters(), changes)
     except ParameterError as error:

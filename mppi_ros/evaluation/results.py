@@ -41,9 +41,18 @@ def check_writable(path: Path) -> None:
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write a JSON file atomically; values that are not finite become null."""
     text = json.dumps(_finite(content), indent=1, ensure_ascii=False, allow_nan=False)
+    write_text(path, text + '\n')
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file atomically."""
     part = path.with_name(f'{path.name}.part')
-    part.write_text(text + '\n', encoding='utf-8')
-    os.replace(part, path)
+    try:
+        part.write_text(text, encoding='utf-8')
+        os.replace(part, path)
+    except OSError:
+        part.unlink(missing_ok=True)
+        raise
 
 
 def _finite(value: Any) -> Any:

@@ -203,7 +203,7 @@ def test_a_time_too_short_for_a_trial_is_said(robot, tmp_path, of_fakes, monkeyp
     of_fakes(fakes(3), fakes(3, first=100))
     monkeypatch.setattr(tune.Search, 'run', lambda self, deadline, notify: None)
     assert run('--robot', robot, '--output', tmp_path / 'out', *ONLY) == 1
-    assert 'too short for a trial, use a longer --hours' in capsys.readouterr().out
+    assert 'too short for a trial, which takes --hours 0.01 at least' in capsys.readouterr().out
     page = Page(tmp_path / 'out' / 'report.html')
     assert 'too short for a trial' in page.text
     assert 'importance' not in page.text.lower()
@@ -224,9 +224,58 @@ def test_an_interrupted_search_continues(robot, tmp_path, of_fakes, monkeypatch,
     monkeypatch.setattr(tune.Search, 'run', limited)
     run(*words)
     result = json.loads((tmp_path / 'out' / 'result.json').read_text())
-    assert result['trials'] >= 1 + 6 + 6
+    assert result['trials'] >= 6 + 6
     assert run(*words, '--objective', 'smooth') == 2
     assert 'use another --output' in capsys.readouterr().err
+
+
+def test_a_search_with_another_robot_or_other_maps_is_refused(
+        robot, tmp_path, of_fakes, monkeypatch, capsys):
+    of_fakes(fakes(6), fakes(6, first=100), trials=6)
+    maps = tmp_path / 'maps'
+    maps.mkdir()
+    (maps / 'map.yaml').write_text('image: map.pgm', 'utf-8')
+    words = '--maps', maps, '--output', tmp_path / 'out', *ONLY
+    run('--robot', robot, *words)
+    capsys.readouterr()
+    other = tmp_path / 'other.yaml'
+    other.write_text(robot.read_text('utf-8') + '    limits.vx_max: 0.3\n', 'utf-8')
+    assert run('--robot', other, *words) == 2
+    assert 'holds a search with another robot' in capsys.readouterr().err
+    (maps / 'map.yaml').write_text('image: other.pgm', 'utf-8')
+    assert run('--robot', robot, *words) == 2
+    assert 'holds a search with another content of --maps' in capsys.readouterr().err
+
+
+def test_a_disk_without_space_for_the_report_leaves_the_parameters(
+        robot, tmp_path, of_fakes, monkeypatch, capsys):
+    of_fakes(fakes(8), fakes(8, first=100), trials=40)
+
+    def full(path, *_):
+        raise OSError(28, 'No space left on device', str(path))
+
+    monkeypatch.setattr(tune, 'write_report', full)
+    assert run('--robot', robot, '--output', tmp_path / 'out', *ONLY) == 2
+    assert 'report.html: No space left on device' in capsys.readouterr().err
+    assert read_yaml(tmp_path / 'out' / 'tuned.yaml') != read_yaml(robot)
+
+
+def test_a_file_of_nav2_is_recognised(tmp_path, capsys):
+    file = tmp_path / 'nav2.yaml'
+    file.write_text('controller_server:\n  ros__parameters:\n    use_sim_time: true\n', 'utf-8')
+    assert run('--robot', file, '--generated', '2', '--output', tmp_path / 'out', *ONLY) == 2
+    assert 'mppi_import_nav2 converts the files of Nav2' in capsys.readouterr().err
+
+
+def test_a_damaged_journal_is_named(robot, tmp_path, of_fakes, capsys):
+    of_fakes(fakes(6), fakes(6, first=100), trials=6)
+    words = '--robot', robot, '--output', tmp_path / 'out', *ONLY
+    run(*words)
+    journal = tmp_path / 'out' / 'study.journal'
+    journal.write_bytes(journal.read_bytes()[:-30])
+    capsys.readouterr()
+    assert run(*words) == 2
+    assert 'study.journal is not a journal of a search' in capsys.readouterr().err
 
 
 @pytest.fixture
@@ -291,7 +340,7 @@ def test_a_recording_of_a_real_robot_without_commands_is_refused(data, robot, tm
         pytest.skip(f'needs {bag.name} in the navigation data')
     assert run('--robot', robot, '--recording', bag, '--generated', '1', '--output',
                tmp_path / 'out', *ONLY) == 2
-    (line,) = capsys.readouterr().err.splitlines()
+    *_, line = capsys.readouterr().err.splitlines()
     assert f'{bag.name} has no topic of type' in line
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 PALE = '#c5cbd3'
 COLORS = (AFTER, '#d9822b', '#3f8f5b')  # of points, and of objectives
 MAX_BARS = 12
+MIN_SHOWN = 1e-3  # of a difference of the cost
 WIDTH, HEIGHT = 6.4, 4.2  # of a figure [in]
 
 
@@ -39,6 +40,9 @@ def draw_history(search: Search) -> bytes:
         axes.step([trial.number for trial in trials], best, where='post', color='black', lw=1.0,
                   label='best')  # fmt: skip
         axes.axhline(0.0, color=BEFORE, lw=0.8, ls='--')
+        # Trials that are much worse than the start are outside: they would hide all gains.
+        high = max(-best.min(), float(np.median([trial.value for trial in trials])), MIN_SHOWN)
+        axes.set_ylim(min(1.1 * best.min(), -0.1 * high), 1.1 * high)
         axes.legend()
 
     return _svg(draw)

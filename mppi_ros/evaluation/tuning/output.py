@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from mppi_ros.control.parameters import NODE_NAME, ControllerParameters
-from mppi_ros.evaluation.results import write_json
+from mppi_ros.evaluation.results import write_json, write_text
 from mppi_ros.evaluation.tuning.drives import Drive
 from mppi_ros.evaluation.tuning.front import BOTH, KNEE, FrontSearch
 from mppi_ros.evaluation.tuning.objective import Record
@@ -108,7 +108,7 @@ def write_parameters(
             change = changed[name]
             lines.append(f'    # {_text(change.before)} -> {_text(change.after)}: {change.why}')
         lines.append(f'    {name}: {_text(value)}')
-    path.write_text('\n'.join(lines) + '\n', encoding='utf-8')
+    write_text(path, '\n'.join(lines) + '\n')
 
 
 def _text(value: Any) -> str:
@@ -119,7 +119,7 @@ def _text(value: Any) -> str:
 
 def write_result(
     path: Path, search: Search, drives: Sequence[Drive], before: Sequence[Record],
-    tested: Sequence[Tested], stands: str,
+    tested: Sequence[Tested], stands: str, ran: Mapping[str, str],
 ) -> None:
     """
     Write the result file.
@@ -138,10 +138,13 @@ def write_result(
         The tuned parameters, or the points of the front.
     stands : str
         Why the start stands if nothing was tested.
+    ran : dict
+        What was run, as text: robot, maps, physics and others.
 
     """
-    trials = len(search.study.get_trials(deepcopy=False)), len(search.complete())
-    found: dict[str, Any] = {'trials': trials[0], 'complete': trials[1]}
+    found: dict[str, Any] = {
+        'run': dict(ran), 'trials': search.trials(), 'complete': len(search.complete()) - 1,
+    }  # fmt: skip
     if isinstance(search, FrontSearch):
         found |= _front(search, drives, before, tested)
     else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 import tempfile
 from typing import Any
@@ -12,6 +12,7 @@ import numpy as np
 
 from mppi_ros.control.parameters import ControllerParameters
 from mppi_ros.evaluation.animation import AFTER, BEFORE, write_small_animation
+from mppi_ros.evaluation.results import write_text
 from mppi_ros.evaluation.tuning.drives import Drive
 from mppi_ros.evaluation.tuning.figures import (
     draw_costs,
@@ -41,6 +42,7 @@ def write_report(
     before: Sequence[Record],
     tested: Sequence[Tested],
     stands: str,
+    ran: Mapping[str, str],
 ) -> None:
     """
     Write the report; the drives that changed most are run again to be filmed.
@@ -67,6 +69,8 @@ def write_report(
         The tuned parameters, or the points of the front.
     stands : str
         Why the start stands if nothing was tested.
+    ran : dict
+        What was run, as text: robot, maps, physics and others.
 
     """
     from jinja2 import Environment, PackageLoader
@@ -97,14 +101,14 @@ def write_report(
         about=f'{search.trials()} trials in {len(search.drives)} drives; '
         f'{len(search.complete()) - 1} of them drove everything. Verdict by {len(drives)} other '
         'drives.',
-        measures=_measures(search, before, tested),
+        measures=_measures(search, before, tested), ran=ran,
         importance_names=['importance'] if len(importances) == 1 else
         [f'importance, {name}' for name in importances],
         figures=[(name, _url(image, 'svg+xml')) for name, image in figures.items()],
         films=_films(search, drives, start, before, tested),
         before_color=BEFORE, after_color=AFTER,
     )  # fmt: skip
-    path.write_text(text, encoding='utf-8')
+    write_text(path, text)
 
 
 def _point(tested: Tested, search: Search, start: ControllerParameters) -> dict[str, Any]:

@@ -23,7 +23,8 @@ from mppi_ros.evaluation.runner import run_cases
 from mppi_ros.evaluation.tuning.drives import Drive, drive_all
 from mppi_ros.evaluation.tuning.objective import Objective, Record
 from mppi_ros.evaluation.tuning.space import Axis, changed, rounded
-from mppi_ros.evaluation.tuning.study import STUDY, storage_in, without_warnings
+from mppi_ros.evaluation.tuning.study import JOURNAL, STUDY, storage_in, without_warnings
+from mppi_ros.files import reading
 from mppi_ros.parameters.errors import InputError
 
 if TYPE_CHECKING:
@@ -98,13 +99,13 @@ class Search:
         MppiError
             Optuna is not installed.
         InputError
-            The folder holds a study of another set-up.
+            The folder holds a study of another set-up, or its journal is damaged.
 
         """
         self.axes, self.objective, self.drives = list(axes), objective, list(drives)
         self.objectives = {'cost': objective}
         self._configuration, self._jobs, self._cluster = configuration, jobs, cluster
-        with without_warnings():
+        with reading(folder / JOURNAL, 'a journal of a search'), without_warnings():
             self._studies = self._open_study(folder, configuration, seed)
         self._open: list[Candidate] = []
         self._issued: dict[int, tuple[Candidate, int]] = {}
@@ -113,8 +114,7 @@ class Search:
         other = [name for name in known | setup if known.get(name) != setup.get(name)]
         if other:
             raise InputError(
-                f'{folder} holds a search with another {other[0]}: {known.get(other[0])}; use '
-                'another --output'
+                f'{folder} holds a search with another {other[0]}; use another --output'
             )
         self.study.set_user_attr('setup', setup)
 
@@ -141,6 +141,8 @@ class Search:
         rows = drive_all(
             self.drives, self._configuration, self._jobs, self._cluster, notify
         )
+        if self.start_costs:  # another process was faster
+            return
         self.study.set_user_attr(START_SECONDS, time.monotonic() - begin)
         self.study.set_user_attr(START, [self._cost(row) for row in rows])
         self._add_start(rows)
@@ -156,8 +158,7 @@ class Search:
                 candidate, step = self._issued.pop(number)
                 message = self._add(candidate, step, record, costs)
                 notify(Progress(
-                    len(self.study.get_trials(deepcopy=False)), candidate.values,
-                    self.describe_best(), message,
+                    self.trials(), candidate.values, self.describe_best(), message,
                 ))  # fmt: skip
         finally:
             from optuna.trial import TrialState
@@ -199,8 +200,9 @@ class Search:
     def trials(self) -> int:
         """Return the number of trials that ended with a value, without the start."""
         return sum(
-            trial.values is not None for trial in self.study.get_trials(deepcopy=False)
-        ) - 1  # fmt: skip
+            trial.values is not None and trial.user_attrs.get('sampler') != 'start'
+            for trial in self.study.get_trials(deepcopy=False)
+        )
 
     def importances(self) -> dict[str, dict[str, float]]:
         """

@@ -163,6 +163,17 @@ def test_parameters_are_accepted_only_if_the_whole_interval_is_better():
     assert not judge(*changed(-0.1, 0.0, count=1), objective).accepted
 
 
+@pytest.mark.parametrize('count', [2, 3, 8])
+def test_what_changes_nothing_is_seldom_accepted_however_few_the_drives(count):
+    rng = np.random.default_rng(3)
+    objective, accepted = Objective(time=1.0), 0
+    for _ in range(100):
+        before = [record(terms={'time': 1.0}) for _ in range(count)]
+        after = [record(terms={'time': 1.0 + 0.1 * rng.standard_normal()}) for _ in range(count)]
+        accepted += judge(before, after, objective).accepted
+    assert accepted <= 7  # 2.5 % are nominal; the bootstrap interval of two drives accepts 25 %
+
+
 def test_a_new_contact_or_a_violated_limit_is_never_accepted():
     before, after = changed(-0.5, 0.0)
     after[3] |= {'collision': True}

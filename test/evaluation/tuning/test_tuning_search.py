@@ -162,7 +162,7 @@ def test_two_processes_share_one_search(tmp_path):
 def test_a_folder_with_another_search_is_refused(tmp_path):
     opened(tmp_path, setup={'objective': 'quick'})
     opened(tmp_path, setup={'objective': 'quick'})
-    with pytest.raises(InputError, match='another objective: quick; use another --output'):
+    with pytest.raises(InputError, match='another objective; use another --output'):
         opened(tmp_path, setup={'objective': 'smooth'})
 
 
