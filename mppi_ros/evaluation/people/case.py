@@ -120,7 +120,7 @@ class PeopleCase(Case):
             return None
         if self.kind == 'crowd' and scene(self.record, self.seed).oncoming:
             lidar = Lidar(field_of_view=self.field_of_view)
-            return OncomingRobot(replace(episode, lidar=lidar))
+            return OncomingRobot(replace(episode, lidar=lidar, drifts=False))
         crowdnav_case = self.kind == 'crowdnav'
         people = (
             crowdnav.reacting(Path(self.record), self.number) if crowdnav_case

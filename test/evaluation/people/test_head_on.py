@@ -45,7 +45,8 @@ def test_the_oncoming_robot_does_not_drive_into_a_robot_that_stands_in_its_way()
     assert 0.0 < min(gaps) < 1.0
 
 
-def test_two_robots_pass_each_other_in_the_open():
-    record, result = case_of('crowd/head_on').run()
+@pytest.mark.parametrize('scenario', ['crowd/head_on', 'crowd/head_on_corridor'])
+def test_two_robots_pass_each_other_and_both_know_where_they_are(scenario):
+    record, result = case_of(scenario).run()
     assert result.success and not result.collision
     assert record['oncoming_reached']
