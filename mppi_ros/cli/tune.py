@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from dataclasses import asdict, replace
 from functools import partial
 from hashlib import sha256
-from importlib.metadata import version
 import math
 from pathlib import Path
 import signal
@@ -20,6 +19,7 @@ import sys
 import time
 from typing import Any
 
+from mppi_ros import __version__
 from mppi_ros.cli.arguments import Parser, add_processes, integer, listed, number
 from mppi_ros.cli.console import interruptible, show_table
 from mppi_ros.cli.physics_arguments import add_physics, physics_of
@@ -52,6 +52,7 @@ from mppi_ros.parameters.declaration import flatten
 from mppi_ros.parameters.declaration import replace as with_changes
 from mppi_ros.parameters.errors import InputError, MppiError
 
+MAP_FILES = '.yaml', '.yml', '.pgm', '.png', '.bmp', '.jpg'  # those that map_server reads
 RESERVE = 1.1  # time of the drives after the search, relative to that of the start
 
 
@@ -167,7 +168,7 @@ def _description(
         for name, each in objectives.items()
     ]
     return {
-        'version': version('mppi_ros'), 'date': time.strftime('%Y-%m-%d %H:%M'),
+        'version': __version__, 'date': time.strftime('%Y-%m-%d %H:%M'),
         'robot': str(options.robot), 'maps': str(options.maps or 'none'),
         'recording': str(options.recording or 'none'),
         'drives on the maps': str(options.drives if options.maps else 0),
@@ -178,11 +179,10 @@ def _description(
 
 
 def _digest(options: argparse.Namespace) -> str:
-    """Return a digest of all files in the folder of the maps."""
+    """Return a digest of the maps below the folder."""
     digest = sha256()
-    files = sorted(options.maps.rglob('*')) if options.maps else ()
-    for path in files:
-        if path.is_file():
+    for path in sorted(options.maps.rglob('*')) if options.maps else ():
+        if path.suffix in MAP_FILES and path.is_file():
             digest.update(f'{path.relative_to(options.maps)}'.encode())
             digest.update(path.read_bytes())
     return digest.hexdigest()
