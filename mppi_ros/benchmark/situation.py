@@ -113,14 +113,16 @@ def _built_in() -> Situation:
     return Situation('built-in', Costmap(data, resolution, 0.0, 0.0), plan, state)
 
 
-def obstacles_around(state: MotionState, count: int, velocity_std: float) -> NDArray[np.float64]:
+def obstacles_around(
+    state: MotionState, count: int, velocity_std: float, comfort_distance: float
+) -> NDArray[np.float64]:
     """
     Return moving obstacles around a robot, the same for the same count.
 
     Returns
     -------
-    float64[count, 6]
-        x, y [m], vx, vy [m/s], radius [m], standard deviation of the velocity [m/s].
+    float64[count, 7]
+        As of `obstacle_prediction.expected_obstacles`.
 
     """
     draw = np.random.default_rng(0)
@@ -132,4 +134,5 @@ def obstacles_around(state: MotionState, count: int, velocity_std: float) -> NDA
         state.x + distance * np.cos(bearing), state.y + distance * np.sin(bearing),
         speed * np.cos(heading), speed * np.sin(heading),
         np.full(count, OBSTACLE_RADIUS), np.full(count, velocity_std),
+        np.full(count, comfort_distance),
     ], axis=1)  # fmt: skip

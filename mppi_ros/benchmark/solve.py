@@ -67,8 +67,10 @@ class Solve:
         self.samples, self.steps, self.threads = samples, steps, threads
         self._footprint = Footprint.of(configuration.robot)
         self.radius = self._footprint.inscribed_radius
-        velocity_std = configuration.moving_obstacles.velocity_std
-        self._obstacles = obstacles_around(situation.state, obstacles, velocity_std)
+        self._obstacles = obstacles_around(
+            situation.state, obstacles, configuration.moving_obstacles.velocity_std,
+            configuration.critics.moving_obstacle.comfort_distance,
+        )  # fmt: skip
         self._path = ReferencePath.from_poses(situation.plan)
         self._progress = self._path.project(situation.state.x, situation.state.y)[0]
         self.field = self._distances(situation.costmap)

@@ -27,6 +27,7 @@ from mppi_ros.control.optimization import Problem, Solution
 from mppi_ros.control.prediction import InitialState
 from mppi_ros.control.progress import RECOVERIES
 from mppi_ros.control.tick_result import (
+    ZERO_SENT,
     ControllerState,
     Fault,
     Reason,
@@ -148,8 +149,8 @@ class Controller(ControllerBase):
         )
         self._plant.show(context.statistics)
         context.seconds, clock_fault = self._elapse(context)
-        if context.fault is not None and context.fault.code is Reason.TICK_LATE:
-            self.halt()  # the caller has sent zero meanwhile
+        if context.fault is not None and context.fault.code in ZERO_SENT:
+            self.halt()
         self._collect()
         self._costmaps.raise_error()
         if self._odometry is not None and self._costmaps.renew(now, self._place()):
@@ -239,12 +240,13 @@ class Controller(ControllerBase):
     def _solve(
         self, context: _Context, start: InitialState, path: ReferencePath, scene: CheckContext
     ) -> Solution:
-        assert self._costmaps.processed is not None and self._route.progress is not None
+        costmaps, progress = self._costmaps, self._route.progress
+        assert costmaps.processed is not None and progress is not None
         problem = Problem(
-            context.now, context.seconds, start, scene, path, self._route.progress,
-            scene.collision_model.moving_obstacles, self._costmaps.processed.region,
-            self._costmaps.renewals.wait(context.now), self._footprint, self._plant,
-            self._costmaps.scans.seen,
+            context.now, context.seconds, start, scene, path, progress,
+            costmaps.expected_obstacles(start.time, self._configuration),
+            costmaps.processed.region, costmaps.renewals.wait(context.now), self._footprint,
+            self._plant, costmaps.scans.seen,
         )  # fmt: skip
         return self._optimization.solve(
             problem, self._sampler, self._objective, self._configuration, context.statistics

@@ -27,7 +27,7 @@ from mppi_ros.control.scan_tracking import ScanTracker
 from mppi_ros.control.tick_result import ControllerState, Fault, Reason, Stop
 from mppi_ros.driving.costmap import Costmap
 from mppi_ros.driving.footprint import Footprint
-from mppi_ros.driving.obstacle_prediction import predict_obstacles
+from mppi_ros.driving.obstacle_prediction import expected_obstacles, predict_obstacles
 from mppi_ros.driving.obstacle_tracking import Track
 
 
@@ -195,6 +195,14 @@ class CostmapUpdater:
     def moving_obstacles(self, time: float) -> NDArray[np.float64]:
         """Return x, y, vx, vy, radius of the moving obstacles at a time [s], float64[n, 5]."""
         return predict_obstacles([track.obstacle for track in self.moving_tracks(time)], time)
+
+    def expected_obstacles(self, time: float, c: ControllerParameters) -> NDArray[np.float64]:
+        """Return the moving obstacles at a time [s] for the rollout; see `obstacle_prediction`."""
+        critic = c.critics.moving_obstacle
+        return expected_obstacles(
+            [track.obstacle for track in self.moving_tracks(time)], time,
+            c.moving_obstacles.velocity_std, (critic.comfort_distance, critic.object_distance),
+        )  # fmt: skip
 
     def window(self, c: ControllerParameters, footprint: Footprint) -> RollingWindow | None:
         """Return the limits of a rolling costmap, or None if the costmap does not roll."""

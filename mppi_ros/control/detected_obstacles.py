@@ -7,7 +7,7 @@ import math
 
 from mppi_ros.driving.cluster_motion import MIN_OBSTACLE_SPEED, Blob
 from mppi_ros.driving.motion_filter import MotionFilter
-from mppi_ros.driving.obstacle_prediction import DynamicObstacle
+from mppi_ros.driving.obstacle_prediction import DynamicObstacle, ObstacleKind
 from mppi_ros.driving.obstacle_tracking import HIDDEN, Track
 from mppi_ros.parameters.errors import InputError, check_stamp
 
@@ -22,7 +22,7 @@ class DetectedObstacles:
     Attributes
     ----------
     tracks : tuple of Track
-        Those that move.
+        Those that move, and people.
 
     """
 
@@ -37,7 +37,8 @@ class DetectedObstacles:
         self.tracks = tuple(
             _track(each, number)
             for each, number in zip(obstacles, ids, strict=True)
-            if math.hypot(each.vx, each.vy) >= MIN_OBSTACLE_SPEED
+            if each.kind == ObstacleKind.PERSON
+            or math.hypot(each.vx, each.vy) >= MIN_OBSTACLE_SPEED
         )
         self._stamp = stamp
         return True
@@ -68,8 +69,8 @@ def check_obstacles(
 
 
 def _track(obstacle: DynamicObstacle, number: int) -> Track:
-    stamp, x, y, vx, vy, radius = obstacle
+    stamp, x, y, vx, vy, radius, *_ = obstacle
     edges = x - radius, y - radius, x + radius, y + radius
     blob = Blob(edges, (0.0,) * 4, HIDDEN, (x, y), x, y, radius)
     motion = MotionFilter.begin(stamp, (x, y), (vx, vy), radius)
-    return Track((), blob, stamp, motion, id=number)
+    return Track((), blob, stamp, motion, id=number, kind=ObstacleKind(int(obstacle.kind)))

@@ -40,8 +40,8 @@ class Problem(NamedTuple):
     Optimisation problem of one tick.
 
     `seconds` is the time in which the first command may change [s]; `moving_obstacles`,
-    float64[n, 5], holds the obstacles when the command acts; `wait` is the time until the next
-    costmap [s]; `seen` is the area that scans have shown.
+    float64[n, 7], is what `expected_obstacles` returns for the time when it acts; `wait` is the
+    time until the next costmap [s]; `seen` is the area that scans have shown.
     """
 
     now: float
@@ -133,8 +133,7 @@ class Optimization:
         now, start, scene = problem.now, problem.start, problem.scene
         objective.prepare(
             start.state, scene.last, problem.path, problem.progress, start.pending,
-            _with_velocity_std(problem.moving_obstacles, c.moving_obstacles.velocity_std),
-            problem.seconds,
+            problem.moving_obstacles, problem.seconds,
         )  # fmt: skip
         if len(sampler.mean) != objective.steps:
             steps = objective.steps
@@ -211,13 +210,6 @@ def sampling_summary(sampler: Optimizer) -> SamplingSummary | None:
         np.asarray(np.bincount(classes, weights, count), np.float64),
         sampler.gain_along_step(STEP_FACTORS),
     )
-
-
-def _with_velocity_std(
-    moving_obstacles: NDArray[np.float64], velocity_std: float
-) -> NDArray[np.float64]:
-    """Add the column of the standard deviation of the velocity [m/s]."""
-    return np.column_stack([moving_obstacles, np.full(len(moving_obstacles), velocity_std)])
 
 
 def _cap_speed(

@@ -60,6 +60,7 @@ class Reason(str, Enum):
     CLOCK_BACK = 'clock_back'
     CLOCK_AHEAD = 'clock_ahead'
     TICK_LATE = 'tick_late'
+    EXTERNAL_STOP = 'external_stop'
     NO_FINITE_PLAN = 'no_finite_plan'
     INTERNAL_ERROR = 'internal_error'
 
@@ -69,6 +70,10 @@ NON_FAULTS = frozenset({
     Reason.GOAL_REACHED, Reason.ODOMETRY_MISSING, Reason.COSTMAP_MISSING, Reason.COSTMAP_PENDING,
     Reason.PLAN_MISSING, Reason.COLLISION_AHEAD, Reason.PATH_BLOCKED, Reason.PROGRESS_TIMEOUT,
 })  # fmt: skip
+
+
+# Faults after which zero has been sent without a tick: the next command starts from rest.
+ZERO_SENT = frozenset({Reason.TICK_LATE, Reason.EXTERNAL_STOP})
 
 
 class Fault(NamedTuple):

@@ -102,14 +102,14 @@ def obstacle(step: Any, weights: Any) -> Any:
 
 
 @inline_njit
-def moving_obstacle(away: Any, spread: Any, weights: Any) -> Any:
+def moving_obstacle(away: Any, spread: Any, per_comfort: Any, weights: Any) -> Any:
     """
-    ((comfort − d)⁺ / comfort)² of the distance d, plus the expected cost of contact.
+    (1 − d / comfort)⁺² of the distance d, plus the expected cost of contact.
 
     The deviation of the distance from its prediction has the density 3/4 (1 − z²) / spread of
     Epanechnikov, with z within ±1 of the spread. Its integral is the chance of contact.
     """
-    near = max(weights.comfort_distance - max(away, np.float32(0.0)), np.float32(0.0))
+    near = np.float32(1.0) - min(max(away * per_comfort, np.float32(0.0)), np.float32(1.0))
     z = min(max(away / spread, np.float32(-1.0)), np.float32(1.0))
     chance = np.float32(0.5) + (np.float32(0.25) * z * z - np.float32(0.75)) * z
     return weights.moving_obstacle * near * near + weights.moving_collision * chance
@@ -231,10 +231,8 @@ def _obstacle(c: CriticParameters, robot: Robot) -> dict[str, float]:
 
 
 def _moving_obstacle(c: CriticParameters, robot: Robot) -> dict[str, float]:
-    distance = c.moving_obstacle.comfort_distance
     return {
-        'moving_obstacle': c.moving_obstacle.weight * robot.dt / distance**2,
-        'comfort_distance': distance,
+        'moving_obstacle': c.moving_obstacle.weight * robot.dt,
         'moving_collision': c.moving_obstacle.collision * robot.dt,
     }
 
@@ -306,7 +304,7 @@ def _zone_speed(c: CriticParameters, robot: Robot) -> dict[str, float]:
 # One row for each critic, named as its parameters are. Step critics are added in this order.
 CRITICS = {
     'obstacle': Critic(_obstacle, obstacle, ('margin',)),
-    'moving_obstacle': Critic(_moving_obstacle, scales=('comfort_distance',)),
+    'moving_obstacle': Critic(_moving_obstacle),
     'clearance_speed': Critic(
         _clearance_speed, clearance_speed, ('speed_at_contact', 'speed_per_clearance')
     ),

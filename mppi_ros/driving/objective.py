@@ -147,7 +147,6 @@ class DrivingObjective:
         self.steps = self._near_steps = steps
         self._far_steps = max(steps, far_steps)
         self._reach_of_body = footprint.reach + CULL_SLACK
-        self._comfort_distance = critics.moving_obstacle.comfort_distance
         self._reach = limits.vx_max * steps * time_step
         self._padded: Floats = np.zeros(9, np.float32)
         self._zone: Floats = np.zeros(0, np.float32)
@@ -160,7 +159,7 @@ class DrivingObjective:
             (delay_steps(self.model), self.model.controls()), np.float32
         )
         self.sigma_scale: Floats | None = None
-        self._moving_obstacles: Floats = np.zeros((0, 6), np.float32)
+        self._moving_obstacles: Floats = np.zeros((0, 7), np.float32)
         self._tables: RolloutArrays | None = None
         self._motion_model = motion_model
         # A car cannot rotate in place, so its heading at the goal follows from driving.
@@ -307,9 +306,8 @@ class DrivingObjective:
         pending : float32[n, m], optional
             Previous commands that a delayed axis has still to execute; see
             `motion_models.delay_steps`.
-        moving_obstacles : float64[n, 6], optional
-            x, y [m], vx, vy [m/s], radius [m] of moving obstacles at the time of `state`, and
-            the standard deviation of the velocity [m/s].
+        moving_obstacles : float64[n, 7], optional
+            Moving obstacles at the time of `state`, as of `expected_obstacles`.
         interval : float, optional
             Time since the last command, for which the next one is held [s]; one step by default.
 
@@ -394,7 +392,8 @@ class DrivingObjective:
         self, moving_obstacles: NDArray[np.float64], state: MotionState, last_command: Controls
     ) -> NDArray[np.float64]:
         """Return the rows, relative to the robot, that a sample can come near."""
-        relative = moving_obstacles - [state.x, state.y, 0.0, 0.0, 0.0, 0.0]
+        relative = moving_obstacles.copy()
+        relative[:, :2] -= state.x, state.y
         if self._plugin.motion is not None:
             return relative  # its speed is not bounded
         # The sum of the axes is at least the speed; each axis approaches its command.
@@ -404,7 +403,7 @@ class DrivingObjective:
             speed += max(map(abs, (motion[axis], *sent, *self._plant.bounds[axis])))
         return within_reach(
             relative, self._far_steps * self._time_step, self._reach_of_body,
-            self._comfort_distance, speed,
+            speed,
         )  # fmt: skip
 
     def _aim(self, state: MotionState, path: ReferencePath) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from enum import IntEnum
 import math
 from typing import NamedTuple
 
@@ -15,10 +16,20 @@ from mppi_ros.driving.distance_field import DistanceField
 POSITION_STD = 0.05  # [m] standard deviation of the position of a moving obstacle
 GROWTH_TIME = 1.5  # [s] after which it is constant: the robot observes the obstacle meanwhile
 SPREAD = 2.0  # standard deviations beyond which a position is not expected
+MAX_PERSON_RADIUS = 0.8  # [m] of one person or of two side by side
+MAX_PERSON_SPEED = 3.5  # [m/s]
+
+
+class ObstacleKind(IntEnum):
+    """What a detector says of a moving obstacle."""
+
+    UNKNOWN = 0
+    PERSON = 1
+    OBJECT = 2
 
 
 class DynamicObstacle(NamedTuple):
-    """A disc that moves: centre x, y [m] at `stamp` [s], velocity [m/s], radius [m]."""
+    """A disc that moves: centre x, y [m] at `stamp` [s], velocity [m/s], radius [m], and kind."""
 
     stamp: float
     x: float
@@ -26,6 +37,15 @@ class DynamicObstacle(NamedTuple):
     vx: float
     vy: float
     radius: float
+    kind: float = ObstacleKind.UNKNOWN
+
+    @property
+    def is_person(self) -> bool:
+        """Whether it is a person; what is not known is one by its size and speed."""
+        if self.kind == ObstacleKind.UNKNOWN:
+            slow = math.hypot(self.vx, self.vy) <= MAX_PERSON_SPEED
+            return self.radius <= MAX_PERSON_RADIUS and slow
+        return self.kind == ObstacleKind.PERSON
 
 
 def predict_obstacles(
@@ -37,6 +57,41 @@ def predict_obstacles(
         for m in moving_obstacles
     ]
     return np.array(rows, np.float64).reshape(-1, 5)
+
+
+def expected_obstacles(
+    moving_obstacles: Sequence[DynamicObstacle],
+    time: float,
+    velocity_std: float,
+    distances: tuple[float, float],
+) -> NDArray[np.float64]:
+    """
+    Return the obstacles at a time [s] as the rollout expects them.
+
+    Parameters
+    ----------
+    moving_obstacles : sequence of DynamicObstacle
+        Obstacles at their own times.
+    time : float
+        Time of the result [s].
+    velocity_std : float
+        Standard deviation of each velocity [m/s].
+    distances : (float, float)
+        Comfort distances of people and of other obstacles [m].
+
+    Returns
+    -------
+    float64[n, 7]
+        x, y [m], vx, vy [m/s], radius [m], standard deviation of the velocity [m/s], comfort
+        distance [m].
+
+    """
+    of_people, of_objects = distances
+    known = [
+        (velocity_std, of_people if m.is_person else of_objects) for m in moving_obstacles
+    ]
+    columns = np.array(known, np.float64).reshape(-1, 2)
+    return np.hstack([predict_obstacles(moving_obstacles, time), columns])
 
 
 def position_std(velocity_std: ArrayLike, time: ArrayLike) -> NDArray[np.float64]:
@@ -73,36 +128,34 @@ def within_reach(
     moving_obstacles: NDArray[np.float64],
     horizon: float,
     reach: float,
-    distance: float,
     speed: float,
 ) -> NDArray[np.float64]:
     """
     Return the obstacles that may come near a robot at the origin, wherever it drives.
+
+    Near is the comfort distance, or the spread of the predicted position if that is larger.
 
     That is decided by the closest approach of each obstacle to the origin, less all that the robot
     can drive: obstacles are kept that never come near, but none is dropped that does.
 
     Parameters
     ----------
-    moving_obstacles : float64[n, 6]
-        x, y [m], vx, vy [m/s], radius [m], standard deviation of the velocity [m/s].
+    moving_obstacles : float64[n, 7]
+        As of `expected_obstacles`, relative to the robot.
     horizon : float
         Length of the prediction [s].
     reach : float
         Distance of the farthest point of the robot from its origin [m].
-    distance : float
-        Distance between the robot and an obstacle that counts as near [m], or the spread of the
-        predicted position, if that is larger.
     speed : float
         Greatest speed of the robot [m/s].
 
     Returns
     -------
-    float64[k, 6]
+    float64[k, 7]
         The rows of these obstacles, in their order.
 
     """
-    x, y, vx, vy, radius, velocity_std = moving_obstacles.T
+    x, y, vx, vy, radius, velocity_std, distance = moving_obstacles.T
     squared = np.maximum(vx * vx + vy * vy, 1e-12)
     time = np.minimum(np.maximum(-(x * vx + y * vy) / squared, 0.0), horizon)
     closest = np.hypot(x + vx * time, y + vy * time)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from mppi_ros.driving.cluster_motion import Blob, velocity_of
 from mppi_ros.driving.motion_filter import MotionFilter
-from mppi_ros.driving.obstacle_prediction import DynamicObstacle
+from mppi_ros.driving.obstacle_prediction import DynamicObstacle, ObstacleKind
 from mppi_ros.driving.scan import Scan
 from mppi_ros.driving.scan_points import ScanPoints
 from mppi_ros.driving.visible_points import Confirmation, Edges, Side, VisiblePoints
@@ -62,6 +62,8 @@ class Track:
         Costmaps since then in which its place was free.
     id : int
         Number of an obstacle that moves, unique in the process; 0 of one that does not.
+    kind : ObstacleKind
+        What a detector says that it is.
 
     """
 
@@ -71,6 +73,7 @@ class Track:
     motion: MotionFilter | None = None
     unseen: int = 0
     id: int = 0
+    kind: ObstacleKind = ObstacleKind.UNKNOWN
 
     @property
     def moves(self) -> bool:
@@ -85,7 +88,7 @@ class Track:
             blob = self.blob
             return DynamicObstacle(self.sighted, blob.x, blob.y, 0.0, 0.0, blob.radius)
         x, y, vx, vy = motion.mean.tolist()
-        return DynamicObstacle(motion.stamp, x, y, vx, vy, motion.radius)
+        return DynamicObstacle(motion.stamp, x, y, vx, vy, motion.radius, self.kind)
 
     def then(self, stamp: float, blob: Blob, confirmation: Confirmation) -> Track:
         """Return the track of an obstacle not known to move after it was seen once more."""

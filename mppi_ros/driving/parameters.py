@@ -252,7 +252,8 @@ class MovingObstacle:
     """
     Cost of a small distance to the predicted moving obstacles, and expected cost of contact.
 
-    It is larger than that of static obstacles, since people want room and may turn.
+    It is larger than that of static obstacles, since people want room and may turn. A moving
+    obstacle counts as a person if a detector says so, or without a detector by size and speed.
     """
 
     weight: float = parameter(
@@ -260,8 +261,11 @@ class MovingObstacle:
         high=1e4,
     )
     comfort_distance: float = parameter(
-        0.4, 'distance to a moving obstacle below which a cost applies', unit='m', low=0.01,
-        high=5.0,
+        0.4, 'distance to a person below which a cost applies', unit='m', low=0.01, high=5.0
+    )
+    object_distance: float = parameter(
+        0.2, 'distance to another moving obstacle, such as a vehicle, below which a cost applies',
+        unit='m', low=0.01, high=5.0,
     )
     collision: float = parameter(
         100.0, 'cost rate of contact, multiplied by its chance', unit='s/s', low=0.0, high=1e6

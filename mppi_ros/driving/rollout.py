@@ -191,9 +191,9 @@ def moving_obstacle_costs(
     """
     Critic of each moving obstacle, from the distance of the footprint to where it is after `time`.
 
-    A row of `obstacles`, float32[n, 6], is x, y, vx, vy, radius and the standard deviation of the
-    velocity, by which the position spreads. An obstacle out of reach of the box around all samples
-    is skipped. One root serves all adjacent discs of the same radius.
+    A row of `obstacles`, float32[n, 7], is x, y, vx, vy, radius, the standard deviation of the
+    velocity, by which the position spreads, and the comfort distance. An obstacle out of reach of
+    the box around all samples is skipped. One root serves all adjacent discs of the same radius.
     """
     x, y, c, s = body[:4]
     away, squared, longest = stack_row(), stack_row(), np.float32(0.0)
@@ -208,7 +208,8 @@ def moving_obstacle_costs(
         spread = np.float32(SPREAD) * (
             np.float32(POSITION_STD) + min(time, np.float32(GROWTH_TIME)) * obstacles[n, 5]
         )
-        reach = longest + size + max(weights.comfort_distance, spread)
+        comfort = obstacles[n, 6]
+        reach, per_comfort = longest + size + max(comfort, spread), np.float32(1.0) / comfort
         dx = max(left - at_x, at_x - right, np.float32(0.0))
         dy = max(low - at_y, at_y - high, np.float32(0.0))
         if dx * dx + dy * dy > reach * reach:
@@ -229,7 +230,7 @@ def moving_obstacle_costs(
                 away[j] = free if first == 0 else min(away[j], free)
             first = last
         for j in range(BLOCK):
-            total[j] += critics.moving_obstacle(away[j], spread, weights)
+            total[j] += critics.moving_obstacle(away[j], spread, per_comfort, weights)
 
 
 @inline_njit
@@ -416,7 +417,7 @@ class RolloutArrays(NamedTuple):
     see `PathScalars`; left, float32[p + 1]: time [s] from a point of the path to its end; ways,
     float32[p, 2]: c, s of the body there, see `follows_plan_yaw`; to_go, float32[n]: time [s] left
     round an obstacle, at the places of to_go_grid; pending, float32[waits, m]: see
-    `apply_delay_and_dead_band`; moving_obstacles, float32[n, 6]: see `moving_obstacle_costs`;
+    `apply_delay_and_dead_band`; moving_obstacles, float32[n, 7]: see `moving_obstacle_costs`;
     zone, float32[n]: zone costs at the places of the field, empty if none is charged.
     """
 

@@ -32,7 +32,7 @@ from sensor_msgs.msg import LaserScan
 
 from mppi_ros.control.inputs import Command, Odometry
 from mppi_ros.driving.costmap import Costmap
-from mppi_ros.driving.obstacle_prediction import DynamicObstacle
+from mppi_ros.driving.obstacle_prediction import DynamicObstacle, ObstacleKind
 from mppi_ros.driving.scan import Scan
 from mppi_ros.parameters.errors import InputError
 
@@ -452,7 +452,7 @@ def obstacles_from_msg(
     Return the obstacles of an autoware_perception_msgs/TrackedObjects, and their ids.
 
     A box or polygon becomes the disc about its centre that covers it. Objects without a shape are
-    left out.
+    left out. The most probable class of each decides whether it is a person.
 
     Parameters
     ----------
@@ -476,10 +476,10 @@ def obstacles_from_msg(
         linear = each.kinematics.twist_with_covariance.twist.linear
         _check_finite(f'{name}.twist.linear.x', linear.x, 'm/s')
         _check_finite(f'{name}.twist.linear.y', linear.y, 'm/s')
-        size, kind = each.shape.dimensions, each.shape.type
-        if kind == each.shape.POLYGON:
+        size, shape = each.shape.dimensions, each.shape.type
+        if shape == each.shape.POLYGON:
             radius = max((math.hypot(p.x, p.y) for p in each.shape.footprint.points), default=0.0)
-        elif kind == each.shape.CYLINDER:
+        elif shape == each.shape.CYLINDER:
             radius = 0.5 * size.x
         else:
             radius = 0.5 * math.hypot(size.x, size.y)
@@ -488,9 +488,20 @@ def obstacles_from_msg(
         ((x, y, yaw),) = shift.apply(np.array([pose])).tolist()
         cos, sin = math.cos(yaw), math.sin(yaw)
         vx, vy = cos * linear.x - sin * linear.y, sin * linear.x + cos * linear.y
-        obstacles.append(DynamicObstacle(stamp, x, y, vx, vy, radius))
+        kind = _kind_of(each.classification)
+        obstacles.append(DynamicObstacle(stamp, x, y, vx, vy, radius, kind=kind))
         ids.append(int.from_bytes(bytes(each.object_id.uuid)[:4], 'big') & 0x7FFFFFFF)
     return obstacles, ids
+
+
+def _kind_of(classes: Sequence[Any]) -> ObstacleKind:
+    """Return what the most probable of autoware_perception_msgs/ObjectClassification means."""
+    if not classes:
+        return ObstacleKind.UNKNOWN
+    best = max(classes, key=lambda each: each.probability)
+    if best.label in (best.PEDESTRIAN, best.BICYCLE):
+        return ObstacleKind.PERSON
+    return ObstacleKind.UNKNOWN if best.label == best.UNKNOWN else ObstacleKind.OBJECT
 
 
 def diagnostics_to_msg(

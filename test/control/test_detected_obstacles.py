@@ -10,7 +10,7 @@ import pytest
 from mppi_ros.control.controller import Controller
 from mppi_ros.control.detected_obstacles import MAX_DETECTION_AGE, MAX_DETECTIONS
 from mppi_ros.control.inputs import Odometry
-from mppi_ros.driving.obstacle_prediction import DynamicObstacle
+from mppi_ros.driving.obstacle_prediction import DynamicObstacle, ObstacleKind
 from mppi_ros.parameters import declaration
 from mppi_ros.parameters.errors import InputError
 
@@ -106,3 +106,32 @@ def commands_beside_a_walker(y, smoothing):
 def test_commands_are_smoothed_without_a_moving_obstacle_within_reach_only(y, smoothed):
     plain, filtered = (commands_beside_a_walker(y, smoothing) for smoothing in (False, True))
     assert (plain != filtered) == smoothed
+
+
+def test_a_person_that_stands_is_kept(controller):
+    standing = STANDING._replace(kind=ObstacleKind.PERSON)
+    controller.set_obstacles(1.0, [standing, STANDING], [7, 8])
+    assert [each.id for each in controller.predicted_obstacles(1.2)] == [7]
+
+
+def distance_beside(kind):
+    """Return the least distance of the centre of a robot from an oncoming obstacle of a kind."""
+    configuration = declaration.replace(QUICK, {
+        'critics.moving_obstacle.weight': 20.0, 'critics.moving_obstacle.comfort_distance': 0.8})
+    robot = PlainRobot(Controller(configuration, 1), x=-2.0)
+    robot.controller.set_costmap(robot.now, room())
+    robot.controller.set_goal(robot.now, 2.5, 0.0, 0.0)
+    begin, least = robot.now, math.inf
+    while robot.pose[0] < 1.5 and robot.now < begin + 20.0:
+        x, y = 3.0 - 0.3 * (robot.now - begin), 0.6
+        obstacle = DynamicObstacle(robot.now, x, y, -0.3, 0.0, 0.3, kind=kind)
+        robot.controller.set_costmap(robot.now, room())
+        robot.controller.set_obstacles(robot.now, [obstacle], [7])
+        robot.tick()
+        least = min(least, math.dist(robot.pose[:2], (x, y)))
+    assert robot.pose[0] >= 1.5
+    return least
+
+
+def test_a_person_is_given_more_room_than_an_object():
+    assert distance_beside(ObstacleKind.PERSON) > distance_beside(ObstacleKind.OBJECT) + 0.1

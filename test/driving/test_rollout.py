@@ -97,7 +97,7 @@ class Scene:
         if self.looked_ahead:
             assert not made.look_ahead(self.path, self.progress)
         pending = np.array(self.pending, np.float32).reshape(-1, self.controls)
-        obstacles = np.array(self.moving_obstacles, np.float64).reshape(-1, 6)
+        obstacles = np.array(self.moving_obstacles, np.float64).reshape(-1, 7)
         made.prepare(
             self.state, self.last, self.path, self.progress, pending, obstacles, self.interval)
         return made
@@ -111,6 +111,7 @@ def many_obstacles(count=40):
     return tuple(map(tuple, np.stack([
         2.0 + away * np.cos(angle), 3.0 + away * np.sin(angle), speed * np.cos(heading),
         speed * np.sin(heading), draw.uniform(0.1, 0.4, count), draw.uniform(0.0, 0.2, count),
+        draw.uniform(0.1, 0.6, count),
     ], axis=1).tolist()))
 
 
@@ -145,12 +146,14 @@ SCENES = {
                         pending=((0.2, 0.5), (0.2, -0.4), (0.1, -0.2))),
     'moving obstacles': Scene(
         cluttered(0), bend(), MotionState(2.0, 3.0, 0.1, 0.3, 0.1), footprint=LONG,
-        moving_obstacles=((3.0, 2.4, 0.1, 0.5, 0.2, 0.1), (5.0, 3.5, -0.9, -0.2, 0.3, 0.0))),
+        moving_obstacles=((3.0, 2.4, 0.1, 0.5, 0.2, 0.1, 0.4),
+                          (5.0, 3.5, -0.9, -0.2, 0.3, 0.0, 0.2))),
     'two moving obstacles side by side': Scene(
         cluttered(5), bend(), MotionState(2.0, 3.0, 0.4, 0.3, 0.1), (0.2, -0.1, 0.1),
         motion_model='omni',
-        moving_obstacles=((3.0, 3.4, -0.3, 0.0, 0.25, 0.1), (2.9, 2.6, -0.3, 0.1, 0.25, 0.1),
-                          (9.0, 9.0, 0.0, 0.0, 0.3, 0.0))),
+        moving_obstacles=((3.0, 3.4, -0.3, 0.0, 0.25, 0.1, 0.4),
+                          (2.9, 2.6, -0.3, 0.1, 0.25, 0.1, 0.6),
+                          (9.0, 9.0, 0.0, 0.0, 0.3, 0.0, 0.4))),
     'many moving obstacles': Scene(
         cluttered(6), bend(), MotionState(2.0, 3.0, 0.4, 0.3, 0.1), footprint=LONG,
         moving_obstacles=many_obstacles()),
@@ -320,7 +323,7 @@ def reference(scene, controls):
             free = field.at(disc_x, disc_y) - swept
             doubtful |= np.abs(free) < 1e-5
             clearance = np.minimum(clearance, free)
-            for n, (at_x, at_y, vx, vy_there, body, _) in enumerate(scene.moving_obstacles):
+            for n, (at_x, at_y, vx, vy_there, body, *_) in enumerate(scene.moving_obstacles):
                 time = (t + 1) * DT
                 away = np.hypot(disc_x - at_x - time * vx, disc_y - at_y - time * vy_there)
                 free = away - body - radius
@@ -351,9 +354,10 @@ def reference(scene, controls):
             critics.obstacle.weight * charged / critics.obstacle.margin**2
             + critics.obstacle.collision * (clearance <= 0.0))
         moving = critics.moving_obstacle
-        close = np.maximum(moving.comfort_distance - np.maximum(to_moving, 0.0), 0.0)
+        comfort = np.array([each[6] for each in scene.moving_obstacles]).reshape(-1, 1)
+        close = np.maximum(comfort - np.maximum(to_moving, 0.0), 0.0)
         costs['moving_obstacle'] += DT * (
-            moving.weight * (close / moving.comfort_distance) ** 2
+            moving.weight * (close / comfort) ** 2
             + moving.collision * chance_of_contact(scene, to_moving, (t + 1) * DT)).sum(0)
         speed = critics.clearance_speed
         at_contact, per_clearance = speed.free_speed(limits.vx_max)

@@ -14,6 +14,7 @@ from rclpy.lifecycle import TransitionCallbackReturn  # noqa: E402
 from rclpy.parameter import Parameter  # noqa: E402
 from std_msgs.msg import Empty, Header  # noqa: E402
 
+from mppi_ros.driving.obstacle_prediction import ObstacleKind  # noqa: E402
 from mppi_ros.nodes.controller import obstacle_inputs  # noqa: E402
 from mppi_ros.nodes.controller.node import MppiController  # noqa: E402
 from mppi_ros.parameters.errors import InputError  # noqa: E402
@@ -23,11 +24,26 @@ from mppi_ros.ros.conversions import Transform2D  # noqa: E402
 BOX, CYLINDER, POLYGON = 0, 1, 2
 
 
-def tracked(kind=CYLINDER, size=(0.6, 0.6), corners=(), yaw=0.0, speed=1.0, number=7):
+UNKNOWN, CAR, BICYCLE, PEDESTRIAN = 0, 1, 6, 7
+
+
+def classes(*labels):
+    """Return autoware_perception_msgs/ObjectClassification, the last the most probable."""
+    return [
+        SimpleNamespace(
+            label=label, probability=0.1 * number, UNKNOWN=UNKNOWN, BICYCLE=BICYCLE,
+            PEDESTRIAN=PEDESTRIAN)
+        for number, label in enumerate(labels)]
+
+
+def tracked(
+    kind=CYLINDER, size=(0.6, 0.6), corners=(), yaw=0.0, speed=1.0, number=7, labels=()
+):
     """Return an object like those of TrackedObjects, as far as they are used, at x = 2 m."""
     twist = conversions.twist_to_msg(conversions.Command(speed, 0.0, 0.0))
     return SimpleNamespace(
         object_id=SimpleNamespace(uuid=[0, 0, 0, number, *[0] * 12]),
+        classification=classes(*labels),
         kinematics=SimpleNamespace(
             pose_with_covariance=SimpleNamespace(pose=conversions.pose_to_msg(2.0, 0.0, yaw)),
             twist_with_covariance=SimpleNamespace(twist=twist)),
@@ -50,8 +66,19 @@ def test_an_object_is_a_disc_that_moves_in_the_frame_of_the_costmap(changes, rad
     shift = Transform2D(1.0, 0.0, math.pi / 2)
     (found,), ids = conversions.obstacles_from_msg(
         message(tracked(yaw=math.pi / 2, **changes)), 4.0, shift)
-    assert found == pytest.approx((4.0, 1.0, 2.0, -1.0, 0.0, radius))
+    assert found[:6] == pytest.approx((4.0, 1.0, 2.0, -1.0, 0.0, radius))
     assert ids == [7]
+
+
+@pytest.mark.parametrize(('labels', 'expected'), [
+    ((), ObstacleKind.UNKNOWN), ((CAR, UNKNOWN), ObstacleKind.UNKNOWN),
+    ((CAR, PEDESTRIAN), ObstacleKind.PERSON), ((BICYCLE,), ObstacleKind.PERSON),
+    ((PEDESTRIAN, CAR), ObstacleKind.OBJECT),
+])
+def test_the_most_probable_class_tells_people_from_objects(labels, expected):
+    (found,), _ = conversions.obstacles_from_msg(
+        message(tracked(labels=labels)), 4.0, Transform2D(0.0, 0.0, 0.0))
+    assert found.kind == expected
 
 
 def test_an_object_without_extent_is_left_out():
