@@ -2,13 +2,12 @@
 from pathlib import Path
 
 from launch.actions import DeclareLaunchArgument, OpaqueFunction
-from launch.conditions import IfCondition
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import LifecycleNode, Node
-from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
 
 from launch import LaunchDescription
+from mppi_ros.ros.launch_arguments import boolean, given_booleans
 
 TF = [('/tf', 'tf'), ('/tf_static', 'tf_static')]  # one transform tree per namespace, as in Nav2
 TOPICS = (
@@ -24,70 +23,49 @@ ARGUMENTS = (
      PathJoinSubstitution([FindPackageShare('mppi_ros'), 'config', 'mppi_controller.yaml']),
      'parameter file (YAML); the key /**/mppi_controller applies in every namespace'),
     ('namespace', '', 'namespace of the node and its topics'),
-    ('use_sim_time', 'false', 'use the time from /clock'),
-    ('autostart', 'true', 'configure and activate at start; if false, a lifecycle manager does'),
+    ('use_sim_time', '', 'use the time from /clock; default: the parameter file, or false'),
+    ('autostart', '', 'configure and activate at start; if false, a lifecycle manager does; '
+     'default: the parameter file, or true'),
     *TOPICS,
-    ('follow_path', 'false', "serve Nav2's action follow_path, not plan and goal_pose"),
+    ('follow_path', '', "serve Nav2's action follow_path, not plan and goal_pose; default: "
+     'follow_path.enabled in the parameter file, or false'),
     ('watchdog', 'false', 'start a process that publishes zero when cmd_vel stops'),
     ('dashboard', 'false', 'serve a live page at http://localhost:8750 (pip install nicegui)'),
 )
 
 
-def check_file(context):
-    """Raise if the parameter file is missing; launch itself only warns."""
-    file = LaunchConfiguration('params_file').perform(context)
-    if not Path(file).is_file():
+def nodes(context):
+    """Create the nodes in an OpaqueFunction: no process starts if an argument is invalid."""
+    given = {name: LaunchConfiguration(name).perform(context) for name, *_ in ARGUMENTS}
+    file, topics = given['params_file'], [
+        (name.removesuffix('_topic'), given[name]) for name, *_ in TOPICS]
+    if not Path(file).is_file():  # launch itself only warns
         raise FileNotFoundError(f'params_file = {file!r} is not a file')
+    switches = given_booleans(given, 'use_sim_time', 'autostart', 'follow_path')
+    if 'follow_path' in switches:
+        switches['follow_path.enabled'] = switches.pop('follow_path')
+    common = {'package': 'mppi_ros', 'namespace': given['namespace'], 'output': 'screen'}
+    clock = {name: switches[name] for name in ('use_sim_time',) if name in switches}
+    started = [
+        LifecycleNode(executable='mppi_controller', name='mppi_controller',
+                      parameters=[file, *([switches] if switches else [])],
+                      remappings=[*TF, *topics], **common),
+    ]
+    if boolean('watchdog', given['watchdog']):
+        started.append(
+            Node(executable='cmd_vel_watchdog', name='cmd_vel_watchdog',
+                 parameters=[file, {'controller_params': file, **clock}],
+                 remappings=topics, **common))
+    if boolean('dashboard', given['dashboard']):
+        started.append(
+            Node(executable='mppi_dashboard', name='mppi_dashboard', remappings=TF, **common))
+    return started
 
 
 def generate_launch_description():
-    """Declare the arguments and the node."""
-    topics = [(name.removesuffix('_topic'), LaunchConfiguration(name)) for name, *_ in TOPICS]
-    controller = LifecycleNode(
-        package='mppi_ros',
-        executable='mppi_controller',
-        name='mppi_controller',
-        namespace=LaunchConfiguration('namespace'),
-        output='screen',
-        parameters=[
-            LaunchConfiguration('params_file'),
-            {
-                name: ParameterValue(LaunchConfiguration(name), value_type=bool)
-                for name in ('use_sim_time', 'autostart')
-            },
-            {
-                'follow_path.enabled': ParameterValue(
-                    LaunchConfiguration('follow_path'), value_type=bool
-                )
-            },
-        ],
-        remappings=[*TF, *topics],
-    )
-    watchdog = Node(
-        package='mppi_ros',
-        executable='cmd_vel_watchdog',
-        name='cmd_vel_watchdog',
-        namespace=LaunchConfiguration('namespace'),
-        output='screen',
-        parameters=[
-            LaunchConfiguration('params_file'),
-            {'controller_params': LaunchConfiguration('params_file')},
-        ],
-        remappings=topics,
-        condition=IfCondition(LaunchConfiguration('watchdog')),
-    )
-    dashboard = Node(
-        package='mppi_ros',
-        executable='mppi_dashboard',
-        name='mppi_dashboard',
-        namespace=LaunchConfiguration('namespace'),
-        output='screen',
-        remappings=TF,
-        condition=IfCondition(LaunchConfiguration('dashboard')),
-    )
+    """Declare the arguments and the nodes."""
     declared = [
         DeclareLaunchArgument(name, default_value=default, description=description)
         for name, default, description in ARGUMENTS
     ]
-    check = OpaqueFunction(function=check_file)
-    return LaunchDescription([*declared, check, controller, watchdog, dashboard])
+    return LaunchDescription([*declared, OpaqueFunction(function=nodes)])

@@ -10,7 +10,7 @@ ARGUMENTS = (
     ('params_file', PathJoinSubstitution([SHARE, 'config', 'mppi_controller.yaml']),
      'parameter file (YAML), for example the output of mppi_import_nav2'),
     ('namespace', '', 'namespace of the robot'),
-    ('use_sim_time', 'false', 'use the time from /clock'),
+    ('use_sim_time', '', 'use the time from /clock; default: the parameter file, or false'),
     ('autostart', 'false', "configure and activate at start; if false, add mppi_controller to "
      "node_names of Nav2's lifecycle manager"),
     ('odom_topic', 'odom', 'odometry topic'),

@@ -1,17 +1,21 @@
 """Start simulator, planner and controller; rviz:=true opens RViz."""
+from pathlib import Path
+
 from launch.actions import (
     DeclareLaunchArgument,
     IncludeLaunchDescription,
     OpaqueFunction,
 )
-from launch.conditions import IfCondition
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
 from launch_ros.substitutions import FindPackageShare
 
 from launch import LaunchDescription
+from mppi_ros.ros.launch_arguments import boolean
 
 SHARE = FindPackageShare('mppi_ros')
+SWITCHES = ('use_sim_time', 'autostart', 'watchdog', 'dashboard', 'respawn', 'rviz')
+SENSING = ('lidar', 'map')
 OFFICE_GOAL = '8.0,5.0,0.0'
 TOPICS = (
     ('odom_topic', 'odom', 'odometry topic'),
@@ -42,9 +46,15 @@ ARGUMENTS = (
 
 
 def _nodes(context):
-    """Create the nodes in an OpaqueFunction, so that an empty argument sets no parameter."""
+    """Create the nodes in an OpaqueFunction: no process starts if an argument is invalid."""
     given = {name: LaunchConfiguration(name).perform(context) for name, *_ in ARGUMENTS}
-    sim_time = given['use_sim_time'].lower() in ('true', '1')
+    switches = {name: boolean(name, given[name]) for name in SWITCHES}
+    sim_time = switches['use_sim_time']
+    for name in ('params_file', 'map'):
+        if given[name] and not Path(given[name]).is_file():
+            raise FileNotFoundError(f'{name} = {given[name]!r} is not a file')
+    if given['sensing'] not in SENSING:
+        raise ValueError(f'sensing = {given["sensing"]!r} must be {" or ".join(SENSING)}')
     common = {
         'namespace': given['namespace'],
         'output': 'screen',
@@ -63,13 +73,17 @@ def _nodes(context):
     for name, parameters in (('start', simulator), ('goal', planner)):
         if given[name]:
             parameters[name] = _pose(name, given[name])
-    return [
+    nodes = [
         Node(package='mppi_ros', executable='kinematic_simulator', name='kinematic_simulator',
-             parameters=[simulator], respawn=given['respawn'].lower() in ('true', '1'),
-             respawn_delay=1.0, **common),
+             parameters=[simulator], respawn=switches['respawn'], respawn_delay=1.0, **common),
         Node(package='mppi_ros', executable='path_planner', name='path_planner',
              parameters=[planner], **common),
     ]
+    if switches['rviz']:
+        view = PathJoinSubstitution([SHARE, 'config', 'rviz', 'simulation.rviz'])
+        nodes.append(Node(package='rviz2', executable='rviz2', namespace=given['namespace'],
+                          remappings=REMAPPED, arguments=['-d', view]))
+    return nodes
 
 
 def _pose(name, text):
@@ -83,7 +97,7 @@ def _pose(name, text):
 
 
 def generate_launch_description():
-    """Declare the arguments; include the controller; add the other nodes and RViz."""
+    """Declare the arguments; start the nodes and include the controller."""
     declared = [
         DeclareLaunchArgument(name, default_value=default, description=description)
         for name, default, description in ARGUMENTS
@@ -96,13 +110,4 @@ def generate_launch_description():
                          'dashboard', *(name for name, *_ in TOPICS))
         }.items(),
     )
-    rviz = Node(
-        package='rviz2',
-        executable='rviz2',
-        namespace=LaunchConfiguration('namespace'),
-        remappings=REMAPPED,
-        arguments=['-d', PathJoinSubstitution([SHARE, 'config', 'rviz', 'simulation.rviz'])],
-        condition=IfCondition(LaunchConfiguration('rviz')),
-    )
-    # An invalid argument raises in _nodes before any process starts.
-    return LaunchDescription([*declared, OpaqueFunction(function=_nodes), controller, rviz])
+    return LaunchDescription([*declared, OpaqueFunction(function=_nodes), controller])

@@ -50,28 +50,9 @@ class PathJoinSubstitution:
         return str(Path(*(resolved(part, context) for part in self.parts)))
 
 
-class ParameterValue:
-    def __init__(self, value, value_type):
-        self.value, self.value_type = value, value_type
-
-    def perform(self, context):
-        text = resolved(self.value, context)
-        if self.value_type is bool:
-            return {'true': True, 'false': False}[text]
-        return self.value_type(text)
-
-
 class DeclareLaunchArgument:
     def __init__(self, name, *, default_value, description):
         self.name, self.default, self.description = name, default_value, description
-
-
-class IfCondition:
-    def __init__(self, value):
-        self.value = value
-
-    def holds(self, context):
-        return {'true': True, 'false': False}[resolved(self.value, context)]
 
 
 class OpaqueFunction:
@@ -98,22 +79,20 @@ class Node:
     """A process; keywords that launch_ros does not know are errors, as there."""
 
     def __init__(self, *, package, executable, name=None, namespace='', output='log',
-                 parameters=(), remappings=(), arguments=(), condition=None, respawn=False,
+                 parameters=(), remappings=(), arguments=(), respawn=False,
                  respawn_delay=0.0):
         self.package, self.executable, self.name = package, executable, name or executable
         self.namespace, self.parameters, self.remappings = namespace, parameters, remappings
-        self.arguments, self.condition, self.respawn = arguments, condition, respawn
+        self.arguments, self.respawn = arguments, respawn
 
 
 MODULES = {
     'launch': (LaunchDescription,),
     'launch.actions': (
         DeclareLaunchArgument, GroupAction, IncludeLaunchDescription, OpaqueFunction),
-    'launch.conditions': (IfCondition,),
     'launch.substitutions': (LaunchConfiguration, PathJoinSubstitution),
     'launch_ros': (),
     'launch_ros.actions': (Node, type('LifecycleNode', (Node,), {})),
-    'launch_ros.parameter_descriptions': (ParameterValue,),
     'launch_ros.substitutions': (FindPackageShare,),
 }
 
@@ -155,8 +134,7 @@ def started(file: Path, given: dict[str, str]) -> Iterator[tuple[Node, Context]]
 def _started(actions, context: Context) -> Iterator[tuple[Node, Context]]:
     for action in actions:
         if isinstance(action, Node):
-            if action.condition is None or action.condition.holds(context):
-                yield action, context
+            yield action, context
         elif isinstance(action, GroupAction):
             yield from _started(action.actions, context)
         elif isinstance(action, OpaqueFunction):

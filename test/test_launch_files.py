@@ -97,15 +97,53 @@ def test_every_argument_has_an_effect(file):
         value = changed[name]
         if value == argument.default:
             value = {'true': 'false', 'false': 'true'}[value]
+        if name == 'autostart' and not argument.default:
+            value = 'false'
         assert seen({name: value}) != seen({}), name
 
 
-def test_a_wrong_pose_is_named():
-    with pytest.raises(ValueError, match='start = .1,2. must be X,Y,YAW'):
-        list(started(share_path('launch', 'simulation.launch.py'), {'start': '1,2'}))
+@pytest.mark.parametrize(('name', 'value', 'words'), [
+    *((name, 'maybe', f"{name} = 'maybe' must be true or false")
+      for name in ('use_sim_time', 'autostart', 'watchdog', 'dashboard', 'respawn', 'rviz')),
+    ('sensing', 'radar', "sensing = 'radar' must be lidar or map"),
+    ('start', '1,2', "start = '1,2' must be X,Y,YAW"),
+])
+def test_an_invalid_argument_is_named_before_a_process_starts(name, value, words):
+    for file in FILES:
+        if name not in declared(file):
+            continue
+        begun = started(file, {name: value})
+        with pytest.raises(ValueError, match=re.escape(words)):
+            next(begun)
 
 
-def test_a_missing_parameter_file_is_named():
-    with pytest.raises(FileNotFoundError, match='none.yaml'):
-        list(started(share_path('launch', 'mppi_controller.launch.py'),
-                     {'params_file': 'none.yaml'}))
+@pytest.mark.parametrize('name', ['params_file', 'map'])
+def test_a_missing_file_is_named_before_a_process_starts(name):
+    for file in FILES:
+        if name in declared(file):
+            with pytest.raises(FileNotFoundError, match=f"{name} = 'none.yaml' is not a file"):
+                next(started(file, {name: 'none.yaml'}))
+
+
+def test_switches_are_read_as_yaml_reads_them():
+    file = share_path('launch', 'simulation.launch.py')
+    for value in ('true', 'True', 'yes', '1', 'on'):
+        found = {
+            node.name: parameters for node, _ in started(file, {'use_sim_time': value})
+            for parameters in node.parameters if isinstance(parameters, dict)}
+        assert found['kinematic_simulator']['publish_clock'] is True
+        assert found['path_planner']['use_sim_time'] is True
+        assert found['mppi_controller']['use_sim_time'] is True
+
+
+@pytest.mark.parametrize(('file', 'given', 'expected'), [
+    ('mppi_controller', {}, {}),
+    ('mppi_controller', {'use_sim_time': 'true', 'follow_path': 'false'},
+     {'use_sim_time': True, 'follow_path.enabled': False}),
+    ('nav2_controller', {}, {'autostart': False, 'follow_path.enabled': True}),
+])
+def test_the_parameter_file_applies_unless_an_argument_is_given(file, given, expected):
+    for node, _ in started(share_path('launch', f'{file}.launch.py'), given):
+        if node.name == 'mppi_controller':
+            assert [each for each in node.parameters if isinstance(each, dict)] == (
+                [expected] if expected else [])

@@ -1,4 +1,4 @@
-"""Subscriptions to latched topics that also work with volatile publishers."""
+"""Subscriptions to latched topics that also work with volatile and best-effort publishers."""
 
 from __future__ import annotations
 
@@ -12,12 +12,15 @@ from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSPolicyKind, QoSProfile, ReliabilityPolicy
 from rclpy.subscription import Subscription
 
-from mppi_ros.ros import executor
+from mppi_ros.ros.executor import poll_message_with_info
 
 LATCHED = QoSProfile(
     depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL
 )
 VOLATILE = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
+BEST_EFFORT = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
+# Profile that matches a publisher whose policy of a kind does not.
+FALLBACKS = {QoSPolicyKind.DURABILITY: VOLATILE, QoSPolicyKind.RELIABILITY: BEST_EFFORT}
 
 
 def subscribe_latched(
@@ -30,21 +33,23 @@ def subscribe_latched(
     group: CallbackGroup | None = None,
 ) -> list[Subscription]:
     """
-    Subscribe to a topic with latched or volatile publishers.
+    Subscribe to a topic with latched, volatile or best-effort publishers.
 
-    DDS does not match a transient local subscription with a volatile publisher. A volatile
-    subscription is therefore added when such a publisher appears; a message received through both
-    is delivered once. With `raw` the callback receives serialised bytes. In a
-    PolledCallbackGroup `group` only the newest message is kept, until `deliver` is called.
+    DDS matches neither a transient local subscription with a volatile publisher nor a reliable one
+    with a best-effort publisher. A volatile or a best-effort subscription is therefore added when
+    such a publisher appears; a message received through several is delivered once. With `raw` the
+    callback receives serialised bytes. In a PolledCallbackGroup `group` only the newest message is
+    kept, until `deliver` is called.
 
     Returns
     -------
     list of Subscription
-        The subscriptions, which the caller destroys; a second one may be added later.
+        The subscriptions, which the caller destroys; others may be added later.
 
     """
     recent: deque[int] = deque(maxlen=8)
     subscriptions: list[Subscription] = []
+    missing = dict(FALLBACKS)
 
     def receive(message: Any, info: dict[str, int]) -> None:
         if info['source_timestamp'] not in recent:
@@ -52,33 +57,28 @@ def subscribe_latched(
             callback(message)
 
     def incompatible(info: QoSRequestedIncompatibleQoSInfo) -> None:
-        if info.last_policy_kind == QoSPolicyKind.DURABILITY and len(subscriptions) == 1:
-            subscriptions.append(
-                node.create_subscription(
-                    kind, topic, receive, VOLATILE, event_callbacks=executor.SUBSCRIPTION, raw=raw,
-                    callback_group=group,
-                )
-            )  # fmt: skip
+        profile = missing.pop(QoSPolicyKind(info.last_policy_kind), None)
+        if profile is not None:
+            subscribe(profile)
 
-    subscriptions.append(
-        node.create_subscription(
-            kind,
-            topic,
-            receive,
-            LATCHED,
-            event_callbacks=SubscriptionEventCallbacks(
-                incompatible_qos=incompatible, use_default_callbacks=False
-            ),
-            raw=raw,
-            callback_group=group,
+    def subscribe(profile: QoSProfile) -> None:
+        events = SubscriptionEventCallbacks(
+            incompatible_qos=incompatible, use_default_callbacks=False
         )
-    )
+        subscriptions.append(
+            node.create_subscription(
+                kind, topic, receive, profile, event_callbacks=events, raw=raw,
+                callback_group=group,
+            )
+        )  # fmt: skip
+
+    subscribe(LATCHED)
     return subscriptions
 
 
 def deliver(subscriptions: list[Subscription]) -> None:
     """Call the callback of each subscription of `subscribe_latched` with its pending message."""
     for subscription in subscriptions:
-        found = executor.poll_message_with_info(subscription)
+        found = poll_message_with_info(subscription)
         if found is not None:
             subscription.callback(*found)

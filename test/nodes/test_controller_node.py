@@ -434,7 +434,7 @@ def test_zero_that_others_sent_before_it_was_active_is_none_of_its_faults(node):
     assert node._health._last.code is Reason.ODOMETRY_MISSING
     stop()
     node._tick()
-    assert node._health._last.code is Reason.TICK_LATE
+    assert node._health._last.code is Reason.EXTERNAL_STOP
     other.destroy_node()
 
 

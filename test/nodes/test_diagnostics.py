@@ -17,6 +17,7 @@ from rclpy.node import Node  # noqa: E402
 from mppi_ros.control.controller import Controller  # noqa: E402
 from mppi_ros.control.inputs import Command  # noqa: E402
 from mppi_ros.control.tick_result import ControllerState, Reason, Statistics, TickResult
+from mppi_ros.nodes.controller.diagnostics import NO_CLOCK  # noqa: E402
 from mppi_ros.nodes.controller.node import MppiController  # noqa: E402
 
 OLD = 'costmap is 0.8 s old, limit 0.5 s: braking'
@@ -87,7 +88,7 @@ def test_a_costmap_too_small_for_the_speed_is_warned_of_once_for_each_size(healt
     assert logged == ['too small']
     size.width = 2.5
     status(health)
-    assert len(logged) == 2
+    assert logged == ['too small'] * 2
     size.warning = ''
     assert status(health) == (0, 'driving')
     health.update(tick(ControllerState.BRAKING, Reason.COSTMAP_OLD, OLD))
@@ -95,7 +96,7 @@ def test_a_costmap_too_small_for_the_speed_is_warned_of_once_for_each_size(healt
     assert status(health) == (1, OLD)
     monkeypatch.setattr(Controller, 'window', property(lambda controller: None))
     assert status(health) == (1, OLD)
-    assert len(logged) == 2
+    assert logged.count('too small') == 2
 
 
 def test_a_level_falls_once_its_cause_is_gone_for_long(health):
@@ -232,3 +233,29 @@ def test_a_base_that_expects_the_other_type_is_named(health, log):
 def test_the_log_says_the_state_once(health, log, state, reason, line):
     health.update(tick(state, Reason.COSTMAP_OLD, reason))
     assert [words for _, words in log.lines] == [line]
+
+
+def test_a_missing_clock_is_named(health, monkeypatch):
+    logged = []
+    logger = SimpleNamespace(warning=lambda words, once: logged.append(words))
+    monkeypatch.setattr(health._node, 'get_logger', lambda: logger)
+    stopped = SimpleNamespace(now=lambda: SimpleNamespace(nanoseconds=0))
+    monkeypatch.setattr(health._node, 'get_clock', lambda: stopped)
+    monkeypatch.setattr(health, 'look_at_graph', lambda: None)
+    health._look_and_publish()
+    assert logged == [f'waiting: {NO_CLOCK}']
+    (found,) = health._status(0.0).status
+    values = {each.key: each.value for each in found.values}
+    assert (values['state'], values['code']) == ('waiting', 'clock_invalid')
+
+
+@pytest.mark.parametrize(('code', 'level'), [
+    (Reason.COSTMAP_OLD, 'warning'), (Reason.GOAL_REACHED, 'info'),
+    (Reason.PLAN_MISSING, 'info')])
+def test_braking_for_a_fault_is_a_warning(health, monkeypatch, code, level):
+    logged = []
+    logger = SimpleNamespace(
+        warning=lambda words: logged.append('warning'), info=lambda words: logged.append('info'))
+    monkeypatch.setattr(health._node, 'get_logger', lambda: logger)
+    health.update(tick(ControllerState.BRAKING, code, 'why'))
+    assert logged == [level]

@@ -25,6 +25,7 @@ from mppi_ros.control.tick_result import ControllerState, Fault, Reason, Statist
 from mppi_ros.driving.costmap import Costmap  # noqa: E402
 from mppi_ros.nodes.controller import follow_path_server
 from mppi_ros.nodes.controller import inputs as controller_inputs
+from mppi_ros.nodes.controller import node as controller_node
 from mppi_ros.nodes.controller.node import MppiController  # noqa: E402
 from mppi_ros.parameters.declaration import replace  # noqa: E402
 from mppi_ros.parameters.errors import InputError, ParameterError  # noqa: E402
@@ -473,3 +474,49 @@ def test_many_updates_before_a_tick_are_applied_in_their_order_with_one_copy(nod
     before = len(taken)
     inlet.take()
     assert len(taken) == before
+
+
+def test_it_publishes_only_while_a_goal_is_active_and_until_the_robot_stands(driver, monkeypatch):
+    """Other nodes of Nav2 publish on the same topic: behavior_server, docking_server."""
+    driver._timer.cancel()
+    sent, others = [], [False]
+    monkeypatch.setattr(driver._command, 'publish', sent.append)
+    monkeypatch.setattr(driver._others, 'occurred', lambda: others[0])
+
+    def ticks(count):
+        sent.clear()
+        for _ in range(count):
+            driver._tick()
+        return len(sent)
+
+    assert ticks(5) == 0
+    others[0] = True  # a behavior stops the robot
+    assert ticks(2) == 0
+    assert driver._health._last.code is not Reason.EXTERNAL_STOP
+    driver._send_last_zero()
+    assert not sent
+    others[0] = False
+    path = conversions.path_to_msg([(0.0, 0.0, 0.0), (1.0, 0.0, 0.0)], 0.0, 'odom')
+    driver._action._on_accepted(Handle(path))
+    assert ticks(5) == 5
+    driver._zeros = 0  # as if the robot drove
+    driver._action._end('abort', 'UNKNOWN')
+    assert ticks(10) == controller_node.FINAL_ZEROS
+    assert ticks(5) == 0
+    others[0] = True
+    driver._action._on_accepted(Handle(path))
+    assert ticks(1) == 1
+    assert driver._health._last.code is Reason.EXTERNAL_STOP
+
+
+@pytest.mark.parametrize(('follows', 'names', 'conflict'), [
+    (True, ('behavior_server', 'docking_server'), False), (True, ('teleop',), True),
+    (False, ('behavior_server',), True)])
+def test_the_behaviors_of_nav2_may_publish_on_its_topic(
+        driver, monkeypatch, follows, names, conflict):
+    infos = [SimpleNamespace(node_name=name) for name in (*names, 'mppi_controller')]
+    monkeypatch.setattr(driver, 'get_publishers_info_by_topic', lambda name: infos)
+    if not follows:
+        configuration = replace(driver.configuration, {'follow_path.enabled': False})
+        driver._controller.configure(configuration)
+    assert bool(driver._health._duplicate_publishers('cmd_vel')) == conflict

@@ -1,4 +1,4 @@
-"""A latched subscription hears latched and volatile publishers, each message once."""
+"""A latched subscription hears publishers of every profile, each message once."""
 from __future__ import annotations
 
 import time
@@ -12,7 +12,7 @@ from rclpy.executors import SingleThreadedExecutor  # noqa: E402
 from rclpy.node import Node  # noqa: E402
 from std_msgs.msg import String  # noqa: E402
 
-from mppi_ros.ros.qos import LATCHED, VOLATILE, subscribe_latched  # noqa: E402
+from mppi_ros.ros.qos import BEST_EFFORT, LATCHED, VOLATILE, subscribe_latched  # noqa: E402
 
 
 @pytest.fixture
@@ -61,3 +61,21 @@ def test_latched_and_volatile_publishers_are_heard_once_each(graph):
         volatile.publish(String(data=f'volatile {number}'))
         spin_until(lambda: len(heard) >= 2 * (number + 1))  # noqa: B023
     assert len(heard) == len(set(heard)) == 10
+
+
+def test_best_effort_publishers_are_heard_too(graph):
+    speaker, hearer, spin_until = graph
+    heard = []
+    subscriptions = subscribe_latched(
+        hearer, String, 'topic', lambda message: heard.append(message.data))
+    best_effort = speaker.create_publisher(String, 'topic', BEST_EFFORT)
+    latched = speaker.create_publisher(String, 'topic', LATCHED)
+    spin_until(lambda: best_effort.get_subscription_count() == 1)
+    spin_until(lambda: latched.get_subscription_count() == len(subscriptions))
+    # A best-effort message may be lost.
+    spin_until(lambda: best_effort.publish(String(data='sent')) or heard)
+    latched.publish(String(data='latched'))
+    latched.publish(String(data='last'))
+    spin_until(lambda: 'last' in heard)
+    assert heard.count('latched') <= 1
+    assert heard.count('last') == 1

@@ -10,7 +10,13 @@ from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode
 
 from mppi_ros.control.controller import Controller
-from mppi_ros.control.tick_result import ControllerState, Fault, Reason, TickResult
+from mppi_ros.control.tick_result import (
+    NON_FAULTS,
+    ControllerState,
+    Fault,
+    Reason,
+    TickResult,
+)
 from mppi_ros.nodes.controller.inputs import ControllerInputs
 from mppi_ros.nodes.controller.timing import DurationWindow, LatencyEstimate, TickPunctuality
 from mppi_ros.ros import conversions, executor
@@ -23,8 +29,11 @@ LEVELS = {
 }
 EXCLUSIVE_TOPICS = ('cmd_vel', 'odom', 'costmap', 'plan')  # must have a single publisher
 WATCHDOG_NODE = 'cmd_vel_watchdog'  # publishes only while cmd_vel is silent
+# Nav2's nodes that publish cmd_vel while no goal of follow_path is active.
+BEHAVIORS = ('behavior_server', 'recoveries_server', 'docking_server')
 # Name prefixes of nodes that only monitor cmd_vel.
 LISTENERS = (WATCHDOG_NODE, '_', 'rosbag2', 'mppi_dashboard')
+NO_CLOCK = 'the clock is at 0: use_sim_time is true, and no message has arrived on /clock'
 BRAKING_SUFFIX = ': braking'  # of a reason; redundant with the state
 LEVEL_HOLD = 3.0  # [s] a level is held after its cause is gone, to avoid flicker
 
@@ -91,7 +100,9 @@ class ControllerDiagnostics:
             reason = tick.reason.removesuffix(BRAKING_SUFFIX)
             message = f'{tick.state.value}: {reason}' if reason else tick.state.value
             logger = self._node.get_logger()
-            if tick.state is ControllerState.STOPPED:
+            fault = tick.code not in NON_FAULTS and tick.code is not Reason.NONE
+            braking = tick.state is ControllerState.BRAKING and fault
+            if tick.state is ControllerState.STOPPED or braking:
                 logger.warning(message)
             else:
                 logger.info(message)
@@ -132,6 +143,8 @@ class ControllerDiagnostics:
 
     def _look_and_publish(self) -> None:
         self.look_at_graph()
+        if not self.state and self._last is None and not self._node.get_clock().now().nanoseconds:
+            self._node.get_logger().warning(f'waiting: {NO_CLOCK}', once=True)
         self._publish_diagnostics()
 
     def look_at_graph(self) -> None:
@@ -160,8 +173,15 @@ class ControllerDiagnostics:
         if self.state:
             return self._message(now, 0, self.state, {})
         if self._last is None:
-            message = 'no tick yet' if now else 'no tick yet: the clock is at 0'
-            return self._message(now, 1, message, {})
+            message: str = 'no tick yet'
+            values: dict[str, object] = {}
+            if not now:
+                message = NO_CLOCK
+                values = {
+                    'state': ControllerState.WAITING.value, 'code': Reason.CLOCK_INVALID.value,
+                    'reason': message,
+                }  # fmt: skip
+            return self._message(now, 1, message, values)
         level, message = self._level(self._last)
         warning = next(filter(None, self._graph.values()), '') or self._costmap_warning()
         if warning and not level:
@@ -176,7 +196,9 @@ class ControllerDiagnostics:
         """Return an error message if a topic has more than one publisher; '' otherwise."""
         name = self._node.resolve_topic_name(topic)
         found = self._node.get_publishers_info_by_topic(name)
-        nodes = sorted(info.node_name for info in found if info.node_name != WATCHDOG_NODE)
+        follows = self._controller.configuration.follow_path.enabled
+        allowed = (WATCHDOG_NODE, *BEHAVIORS) if follows else (WATCHDOG_NODE,)
+        nodes = sorted(info.node_name for info in found if info.node_name not in allowed)
         if len(nodes) <= 1:
             return ''
         return f'{name} has {len(nodes)} publishers: {", ".join(nodes)}'

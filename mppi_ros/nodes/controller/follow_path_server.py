@@ -116,6 +116,11 @@ class FollowPathServer:
         self._node.destroy_subscription(self._limit)
         self._server.destroy()
 
+    @property
+    def has_goal(self) -> bool:
+        """Whether a goal is active."""
+        return self._goal is not None
+
     def activate(self) -> None:
         """Accept goals."""
         self._active = True

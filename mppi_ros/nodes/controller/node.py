@@ -45,6 +45,7 @@ from mppi_ros.ros.parameters import ParameterMixin
 from mppi_ros.ros.process import interruptible, run
 from mppi_ros.ros.realtime import IN_FORCE, take_privileges
 
+FINAL_ZEROS = 3  # commands, after which Nav2's behaviors have cmd_vel for themselves
 CLOCK_READ_TOLERANCE = 1e-3  # [s] between readings of two clocks that count as simultaneous
 MAX_CLOCK_READINGS = 5  # attempts
 COMPILING_MESSAGE = (
@@ -54,7 +55,7 @@ TICK_LATE_FAULT = Fault(
     Reason.TICK_LATE, 'the control loop missed its deadline: zero velocity was published'
 )
 STOPPED_BY_OTHERS_FAULT = Fault(
-    Reason.TICK_LATE,
+    Reason.EXTERNAL_STOP,
     'another node published zero velocity on cmd_vel, as cmd_vel_watchdog does after a time-out',
 )
 
@@ -75,6 +76,7 @@ class MppiController(ParameterMixin[ControllerParameters], ManagedNode):
         self._steps = ClockStepMonitor()
         self._speed_share = 1.0  # of the limits, from Nav2's speed_limit
         self._action: FollowPathServer | None = None
+        self._zeros = 0  # commands of zero in succession
         self._entities = ExitStack()
         self._warned: tuple[str, ...] = ()
 
@@ -166,16 +168,20 @@ class MppiController(ParameterMixin[ControllerParameters], ManagedNode):
         self._watchdog.arm(period, self.configuration.safety.watchdog_periods)
         self._steps.restart()
         self._others.occurred()  # discard commands of other nodes until now
+        self._zeros = FINAL_ZEROS
         self._timer = self.create_timer(period, self._tick)
         if self._action is not None:
             self._action.activate()
         if not self.configuration.interface.autostart:
             self.bond()
+        self.get_logger().info('active')
 
     @transition
     def on_deactivate(self, state: LifecycleState) -> None:
-        """Stop the robot and the control loop."""
+        """Stop the robot and the control loop; a new plan is required after it."""
         self._halt()
+        self.intake.stop_following()
+        self.get_logger().info('inactive: the plan is discarded')
         super().on_deactivate(state)
 
     @transition
@@ -282,10 +288,21 @@ class MppiController(ParameterMixin[ControllerParameters], ManagedNode):
         message = self._steps.complaint(period)
         return Fault(Reason.TICK_LATE, message) if message else None
 
+    @property
+    def _yields(self) -> bool:
+        """
+        Whether cmd_vel is left to other nodes, such as Nav2's behavior_server.
+
+        As Nav2's controller_server, the node publishes only while a goal of follow_path is active
+        and until the robot stands.
+        """
+        idle = self._action is not None and not self._action.has_goal
+        return idle and self._zeros >= FINAL_ZEROS
+
     def _tick(self) -> None:
         assert self._controller is not None
         begun = time.perf_counter()
-        others = self._others.occurred()
+        others = self._others.occurred() and not self._yields
         self._health.pace.tick(self._now())
         self.intake.take()
         if self._action is not None:
@@ -294,6 +311,8 @@ class MppiController(ParameterMixin[ControllerParameters], ManagedNode):
             if self._action is not None:
                 self._action.pause(self._now())
             return
+        if self._yields:
+            self._controller.halt()  # what the robot does now is not known
         now, steady = self._clocks()
         coarse = self._clock_fault(now, simulated=steady is None)
         late = TICK_LATE_FAULT if self._watchdog.kick() else None
@@ -308,12 +327,14 @@ class MppiController(ParameterMixin[ControllerParameters], ManagedNode):
         if self._watchdog.tripped:
             tick = replace(tick, command=Command.ZERO)  # the next tick reports the fault
         sent = now
-        if self._others.occurred():
+        if self._others.occurred() and not self._yields:
             # The command continues from the previous velocity, but the robot has been stopped.
             # Stamp zero with the current time, later than the stop command.
             self._controller.halt()
             tick, sent = replace(tick, command=Command.ZERO), self._now()
-        self._publish_command(tick.command, sent)
+        self._zeros = 0 if tick.command != Command.ZERO else self._zeros + 1
+        if not self._yields or self._zeros == FINAL_ZEROS:
+            self._publish_command(tick.command, sent)
         latency.add(self._now() - now)
         self._health.update(tick)
         if self._action is not None:
@@ -324,6 +345,8 @@ class MppiController(ParameterMixin[ControllerParameters], ManagedNode):
 
     def _send_last_zero(self) -> None:
         """Stop the robot from the watchdog thread."""
+        if self._yields:
+            return
         self._publish_command(Command.ZERO, self._now())
         self._health.publish_fault(TICK_LATE_FAULT)
 
