@@ -25,7 +25,7 @@ from mppi_ros.driving.parameters import (
 from mppi_ros.files import load_yaml, one_line
 from mppi_ros.mppi.parameters import MAX_STEPS, MppiParameters
 from mppi_ros.parameters.declaration import group, parameter, replace
-from mppi_ros.parameters.errors import InputError, ParameterError
+from mppi_ros.parameters.errors import InputError, ParameterError, check_frame
 
 NODE_NAME = 'mppi_controller'
 NAV2_NODE = 'controller_server'
@@ -323,6 +323,9 @@ class InterfaceParameters:
         choices=('none', 'tracked_objects'),
         live=False,
     )
+
+    def __post_init__(self) -> None:
+        check_frame('base_frame', self.base_frame)
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from rclpy.node import Node
 from mppi_ros.control.inputs import Command
 from mppi_ros.control.parameters import InterfaceParameters, read_yaml
 from mppi_ros.parameters.declaration import parameter
+from mppi_ros.parameters.errors import check_frame
 from mppi_ros.ros import conversions
 from mppi_ros.ros.parameters import ParameterMixin
 from mppi_ros.ros.process import run
@@ -52,6 +53,10 @@ class CmdVelWatchdogParameters:
     base_frame: str = parameter(
         '', "frame_id of cmd_vel; empty uses the controller's", live=False
     )
+
+    def __post_init__(self) -> None:
+        if self.base_frame:
+            check_frame('base_frame', self.base_frame)
 
 
 class CmdVelWatchdog(ParameterMixin[CmdVelWatchdogParameters], Node):

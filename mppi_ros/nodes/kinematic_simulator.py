@@ -27,7 +27,7 @@ from mppi_ros.control.inputs import Odometry as Motion
 from mppi_ros.control.parameters import ControllerParameters, read_yaml
 from mppi_ros.driving.footprint import Footprint
 from mppi_ros.parameters.declaration import group, parameter
-from mppi_ros.parameters.errors import InputError, ParameterError
+from mppi_ros.parameters.errors import InputError, ParameterError, check_frame
 from mppi_ros.ros import conversions
 from mppi_ros.ros.parameters import ParameterMixin
 from mppi_ros.ros.process import freeze_garbage, run
@@ -170,6 +170,9 @@ class SimulatorParameters:
     def __post_init__(self) -> None:
         if len(self.start) not in (0, 3):
             raise ParameterError(f'start has {len(self.start)} numbers; x, y, yaw are expected')
+        check_frame('frame', self.frame)
+        if self.base_frame:
+            check_frame('base_frame', self.base_frame)
         discs = self.moving_obstacles
         if len(discs) % 6 or min((*discs[2::6], *discs[5::6]), default=1.0) <= 0.0:
             raise ParameterError(

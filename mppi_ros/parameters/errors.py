@@ -17,6 +17,15 @@ class InputError(MppiError, ValueError):
     """A costmap, path, pose, odometry or file is malformed, non-finite or of a wrong shape."""
 
 
+def check_frame(what: str, frame: str) -> None:
+    """Raise ParameterError if a name is not that of a tf2 frame; '' is none."""
+    if not frame or frame.startswith('/') or any(map(str.isspace, frame)):
+        raise ParameterError(
+            f"{what} = {frame!r} is not a frame: a name without leading '/' and without spaces "
+            'is expected'
+        )
+
+
 def check_stamp(what: str, stamp: float) -> None:
     """Raise InputError if a stamp [s] is not finite or beyond what a ROS message can hold."""
     if not math.isfinite(stamp):

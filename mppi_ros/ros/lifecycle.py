@@ -81,6 +81,10 @@ class ManagedNode(LifecycleNode):
     def bond(self) -> None:
         """Start the bond to Nav2's lifecycle manager if bondpy is installed."""
         if bondpy is None:
+            self.get_logger().info(
+                'no bond: bondpy is not installed; set bond_timeout: 0.0 in the parameters of the '
+                'lifecycle manager, which otherwise waits for it'
+            )
             return
         self._bond = bondpy.Bond(self, 'bond', self.get_name())
         self._bond.set_heartbeat_period(HEARTBEAT_PERIOD)
