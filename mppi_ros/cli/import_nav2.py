@@ -52,13 +52,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(
         prog='mppi_import_nav2',
-        description="Convert the parameters of Nav2's controller server and local costmap "
-        '(branches humble to main) to those of mppi_controller: limits, horizon, samples, '
-        'tolerances and footprint; for MPPI also the weights, relative to the defaults of '
-        'Nav2. A report lists the parameters that were converted, changed and left out, and '
-        'those to be measured on the robot. It is included in the output as comments.',
-        epilog='exit code: 0 the output was written, 2 the file cannot be read, is not YAML or '
-        'has no controller',
+        description="Convert the parameters of Nav2's controller server, local costmap and "
+        'velocity smoother (branches humble to main) to those of mppi_controller: limits, '
+        'horizon, samples, tolerances and footprint; for MPPI also the weights, relative to the '
+        'defaults of Nav2. A report lists the parameters that were converted, changed and left '
+        'out, and those to be measured on the robot. It is included in the output as comments.',
+        epilog='exit code: 0 the output was written, 2 the file cannot be read, is not YAML, has '
+        'no controller, no known parameter of one, or no valid key ros__parameters',
     )
     parser.add_argument('file', type=Path, metavar='nav2_params.yaml')
     parser.add_argument('--output', type=Path, metavar='FILE',

@@ -97,11 +97,15 @@ class Footprint:
         """
         polygon = np.array(corners, dtype=np.float64)
         if polygon.ndim != 2 or polygon.shape[1] != 2 or len(polygon) < 3:
-            raise InputError(f'robot.footprint has shape {list(polygon.shape)}; [p >= 3, 2] is expected')
+            raise InputError(
+                f'robot.footprint has shape {list(polygon.shape)}; [p >= 3, 2] is expected'
+            )
         if not np.isfinite(polygon).all():
             raise InputError('robot.footprint has corners that are not finite')
         if abs(_area(polygon)) < 1e-6 or _crosses_itself(polygon):
-            raise InputError('robot.footprint must be a polygon with an area whose sides do not cross')
+            raise InputError(
+                'robot.footprint must be a polygon with an area whose sides do not cross'
+            )
         width = float(np.ptp(polygon, axis=0).min())
         return cls(
             discs=_covering_discs(polygon, MAX_OVERREACH * max(1.0, width), 2),

@@ -2,32 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 import difflib
 from typing import Any
 
 from mppi_ros.control.parameters import ControllerParameters
-from mppi_ros.driving.motion_models import MODELS as OUR_MODELS
 from mppi_ros.nav2_import.controllers import SHIM, UNKNOWN
-from mppi_ros.nav2_import.find import Choice, choose
+from mppi_ros.nav2_import.find import Choice, as_names, choose
 from mppi_ros.nav2_import.motion import Motion
-from mppi_ros.nav2_import.read import Section, Source, sections
+from mppi_ros.nav2_import.read import REPEATED, Section, Source, sections
 from mppi_ros.nav2_import.report import ACCELERATIONS, INFO, Import, Part, fitted, number, shown
 from mppi_ros.nav2_import.robot_body import Body
 from mppi_ros.nav2_import.rules import (
+    CHECKER_DEFAULTS,
     CHECKERS,
     COMBINED,
     CRITICS,
     GENUINE,
     OPTIONAL,
+    PLUGINS,
+    POSITION_ONLY_CHECKERS,
     SAFETY_RELEVANT,
+    SECTIONS,
     SERVER,
     STD,
     UNITS,
-    USED_BY,
     Rule,
     Scaled,
 )
+from mppi_ros.nav2_import.smoother import take_smoother
 from mppi_ros.parameters.declaration import replace
 from mppi_ros.parameters.errors import ParameterError
 
@@ -35,17 +38,9 @@ DISTROS = ('humble', 'jazzy', 'kilted', 'lyrical', 'rolling')
 PUBLISHES_STAMPED = {'humble': False, 'jazzy': False}  # from kilted on Nav2 publishes TwistStamped
 ANY_HEADING = 3.15  # [rad]
 FAULT_TIME = 0.3  # [s] minimum duration of a fault: safety.recovery_time and two periods
+UNKNOWN_PLUGIN = 'is of a plugin that is not known here'
 NO_NUMBER = 'expected are parameters of a critic'
 IDENTIFY_HINT = 'Nav2 has no equivalent: record a drive with bends and run mppi_evaluate identify'
-STATEFUL = {'goal.stateful': True}
-CHECKER_DEFAULTS: dict[str, dict[str, Any]] = {  # where they differ from those of this package
-    'SimpleGoalChecker': STATEFUL,
-    'PositionGoalChecker': STATEFUL,
-    'StoppedGoalChecker': {
-        **STATEFUL, 'goal.trans_stopped_velocity': 0.25, 'goal.rot_stopped_velocity': 0.25},
-    'PoseProgressChecker': {'follow_path.progress_angle': 0.5},
-}
-POSITION_ONLY_CHECKERS = ('PositionGoalChecker', 'AxisGoalChecker')  # they accept any heading
 
 
 def convert(content: Source | Mapping[str, Any], controller: str = '', distro: str = '',
@@ -92,6 +87,12 @@ def guess_distro(section: Section) -> str:
     return 'humble' if 'progress_checker_plugin' in names else 'jazzy'
 
 
+def _nearest(name: str, known: Iterable[str]) -> str:
+    """Return a hint at a known name that is similar."""
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f'; did you mean {near[0]}?' if near else ''
+
+
 class _Conversion:
     """Conversion of one controller."""
 
@@ -99,6 +100,7 @@ class _Conversion:
                  wheelbase: float | None) -> None:
         self.choice, self.found, self.wheelbase = choice, found, wheelbase
         self.kind = choice.kind
+        self.knows_any = False
         self.mine = choice.parameters()  # of the controller, by their names without its own
         self.done = Import(distro, choice.label, choice.kind.hint)
         self.motion = Motion(self.done, choice, self.mine)
@@ -106,20 +108,31 @@ class _Conversion:
         self.body = Body(self.done, choice, found)
 
     def run(self) -> Import:
-        """Convert single parameters, then those that depend on several parameters."""
+        """
+        Convert single parameters, then those that depend on several parameters.
+
+        Raises
+        ------
+        ParameterError
+            No name of a parameter is known.
+
+        """
         self._server()
         for name, value in self.mine.items():
             self._parameter(name, value)
+        if not self.knows_any:
+            raise ParameterError(f'there is no controller in {shown(self.choice.label)}: no name '
+                                 'of its parameters is known')
         for name, value in self.choice.section.repeated:
-            self.done.leave_out(name, value, 'is repeated, and the last value applies')
+            self.done.leave_out(name, value, REPEATED)
         self._in_use()
         self.motion.take()
         self._absent()
+        take_smoother(self.done, self.choice, self.found, self.motion)
+        self.motion.take_centripetal_acceleration()
         self.body.take()
         if self.model == 'ackermann':
             self.motion.take_car(self.wheelbase, self.body.length)
-        elif self.model == 'diff_drive':
-            self.motion.take_centripetal_acceleration()
         for ours in ('prediction.delay_linear', 'prediction.lag_linear'):
             self.done.measure(ours, IDENTIFY_HINT)
         self._settle()
@@ -150,9 +163,19 @@ class _Conversion:
                 self.done.leave_out(name, value, 'the quality of service is documented for each '
                                     'topic')
             else:
-                what = 'a checker that is not in use' if 'Checker' in str(plugin) else (
-                    'of a plugin that is not in use')
-                self.done.leave_out(name, value, f'is {what}')
+                self.done.leave_out(name, value, self._unused_plugin(head, str(plugin or '')))
+
+    def _unused_plugin(self, head: str, plugin: str) -> str:
+        """Return why the parameters of a plugin other than a controller are left out."""
+        known = (self.choice.name, *self.choice.checkers)
+        role = next((role for role in ('goal', 'progress')
+                     if f'{role}checker' in plugin.lower()), '')
+        if role and head in as_names(self.choice.section.values.get(f'{role}_checker_plugins')):
+            return (f'belongs to a {role} checker that is not the first: behavior trees may '
+                    'select it, mppi_ros has one')
+        if role:
+            return f'belongs to a {role} checker that is not listed' + _nearest(head, known)
+        return 'is of a plugin that is not in use' + ('' if plugin else _nearest(head, known))
 
     def _parameter(self, name: str, value: Any) -> None:
         """Convert one parameter of the controller."""
@@ -168,6 +191,9 @@ class _Conversion:
                                 'that is written in Python')
         elif not self.choice.is_mppi and rest:
             self.done.leave_out(full, value, UNITS)
+        elif rest and self._rule(name, inner) is None and critic not in SECTIONS:
+            self.done.leave_out(full, value, 'is of an unknown section' + _nearest(
+                critic, SECTIONS))
         else:
             self._apply(full, value, self._rule(name, inner), self.kind.rules)
 
@@ -179,7 +205,7 @@ class _Conversion:
         if rule is None and self.choice.is_wrapped:
             rule = SHIM.get(inner)
         if rule is None and (self.kind is UNKNOWN or self.choice.is_wrapped):
-            rule = 'is of a plugin that is not known here'
+            rule = UNKNOWN_PLUGIN
         return rule
 
     def _critic(self, full: str, critic: str, name: str, value: Any) -> None:
@@ -203,21 +229,20 @@ class _Conversion:
                known: Mapping[str, Rule]) -> None:
         """Apply the rule of one parameter."""
         last = full.rpartition('.')[2]
+        self.knows_any |= rule not in (None, UNKNOWN_PLUGIN)
         if rule is None and last in GENUINE:
             self.done.leave_out(full, value, 'is a parameter of Nav2 that is not read here')
         elif rule is None and value in (None, {}, [], ''):
             self.done.leave_out(full, value, 'is empty')
         elif rule is None:
-            near = difflib.get_close_matches(last, known, n=1)
-            hint = f'; did you mean {near[0]}?' if near else ''
-            self.done.leave_out(full, value, f'is unknown{hint}')
+            self.done.leave_out(full, value, 'is unknown' + _nearest(last, known))
         elif isinstance(rule, Scaled):
             self._weight(full, value, rule)
         elif rule.startswith(COMBINED):
             self._combined(full, value, last, rule.removeprefix(COMBINED))
         elif ' ' in rule:
             self.done.leave_out(full, value, rule)
-        elif self.model not in USED_BY.get(rule, OUR_MODELS):
+        elif not self.motion.uses(rule):
             self.done.leave_out(full, value, self._unused(rule))
         else:
             self.done.take(full, value, rule, SAFETY_RELEVANT.get(rule, ''))
@@ -244,14 +269,25 @@ class _Conversion:
             self.done.leave_out(full, value, 'is not a list of names: our critics all work')
         elif name == 'motion_model':
             self.motion.named(full, value)
+        elif name == 'controller_plugins':
+            self._plugins(full, value)
         else:
             self.done.add(Part.TAKEN, full, value, '' if ' ' in ours else ours,
                           ours if ' ' in ours else '')
+
+    def _plugins(self, full: str, value: Any) -> None:
+        """Report the list of controllers, and whether it lacks the one that is converted."""
+        if self.choice.name in as_names(value):
+            self.done.leave_out(full, value, PLUGINS)
+        else:
+            self.done.add(Part.CHANGED, full, value, why=f'does not list {shown(self.choice.name)}'
+                          ', whose parameters are converted')
 
     def _failure(self, full: str, value: Any) -> None:
         ours, (given, why) = 'follow_path.failure_tolerance', number(value)
         if why:
             self.done.leave_out(full, value, why)
+            self.done.unread[ours] = full
         elif given == -1.0:
             self.done.put(ours, INFO[ours].high, full)
             self.done.add(Part.CHANGED, full, value, ours, 'the longest that is possible')
@@ -266,6 +302,7 @@ class _Conversion:
         ours = 'limits.vx_min'
         if not isinstance(value, bool):
             self.done.leave_out(full, value, 'is neither true nor false')
+            self.done.unread[ours] = full
             return
         top = next((number(self.mine[name])[0] for name in (
             'max_linear_vel', 'desired_linear_vel', 'v_linear_max')
@@ -284,9 +321,10 @@ class _Conversion:
                                 f'{self.done.origin[rule.name]} already gives {rule.name}')
         else:
             assert isinstance(default, float)
-            weight, _ = fitted(rule.name, float(f'{default * given / rule.shipped:.4g}'))
+            weight, why = fitted(rule.name, float(f'{default * given / rule.shipped:.4g}'))
             self.done.put(rule.name, weight, f'{full} {shown(value)}, shipped {rule.shipped}')
-            self.done.add(Part.TAKEN, full, value, rule.name, f'Nav2 ships {rule.shipped}')
+            self.done.add(Part.CHANGED if why else Part.TAKEN, full, value, rule.name,
+                          '; '.join(filter(None, (f'Nav2 ships {rule.shipped}', why))))
 
     def _in_use(self) -> None:
         """Disable the critics that are not in use; use Nav2's default for missing weights."""
@@ -311,16 +349,19 @@ class _Conversion:
                    'cmd_vel_stamped': PUBLISHES_STAMPED.get(self.done.distro, True)}
         for plugin in self._checker_plugins():
             absent |= CHECKER_DEFAULTS.get(plugin, {})
-        given = {line.ours for line in self.done.lines}
-        given |= {self._meant(line.source) for line in self.done.lines}
+        given = {line.ours for line in self.done.lines} | set(self.done.unread)
         for ours, value in absent.items():
-            used = self.model in USED_BY.get(ours, OUR_MODELS)
-            if used and ours not in given and value != INFO[ours].default:
+            if self.motion.uses(ours) and ours not in given and value != INFO[ours].default:
                 self._default(ours, value)
         braking = ['limits.ax_min'] + ['limits.ay_min'] * (self.model == 'omni')
         for ours in [*ACCELERATIONS[:1], *braking, *ACCELERATIONS[2:]]:
-            if ours not in self.done.changes and self.model in USED_BY.get(ours, OUR_MODELS):
+            if ours not in {*self.done.changes, *self.done.unread} and self.motion.uses(ours):
                 self.done.measure(ours, f'is not in the file; {SAFETY_RELEVANT[ours]}')
+        for ours, source in self.done.unread.items():
+            if ours.startswith('limits.') and ours not in self.done.changes:
+                self.done.measure(ours, '; '.join(filter(None, (
+                    f'is our default, because {source} could not be converted: set it manually',
+                    SAFETY_RELEVANT.get(ours)))))
 
     def _checker_plugins(self) -> list[str]:
         """Return the classes of the checkers in use; Nav2's goal checker is SimpleGoalChecker."""
@@ -338,12 +379,6 @@ class _Conversion:
         if ours in SAFETY_RELEVANT:
             why += f'; {SAFETY_RELEVANT[ours]}'
         self.done.add(part, '', value, ours, why)
-
-    def _meant(self, source: str) -> str:
-        """Return the parameter that an invalid parameter would have set."""
-        rules = self.kind.rules if source.startswith(f'{self.choice.name}.') else CHECKERS
-        rule = rules.get(source.rpartition('.')[2], '')
-        return rule if isinstance(rule, str) else rule.name
 
     def _settle(self) -> None:
         """Leave out parameters that are inconsistent with others, so that the output is valid."""

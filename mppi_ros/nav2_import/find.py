@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+import re
 from typing import Any
 
 from mppi_ros.nav2_import.controllers import MPPI, UNKNOWN, Kind, kind_of
 from mppi_ros.nav2_import.read import OUTSIDE, Section
 from mppi_ros.nav2_import.report import shown
+from mppi_ros.nav2_import.rules import SERVER as SERVER_RULES
 from mppi_ros.parameters.errors import ParameterError
 
 WRAPPED = ('primary_controller', 'primary_controller.plugin', 'inner_plugin')
@@ -34,6 +37,8 @@ class Choice:
         Controllers of the same node that are not converted.
     rivals : list of Section
         Other nodes with controllers.
+    parts : list of Section
+        Sections of the file that apply to the node.
 
     """
 
@@ -43,6 +48,7 @@ class Choice:
     is_wrapped: bool
     others: tuple[str, ...] = ()
     rivals: list[Section] = field(default_factory=list)
+    parts: list[Section] = field(default_factory=list)
 
     @property
     def is_mppi(self) -> bool:
@@ -56,8 +62,9 @@ class Choice:
 
     @property
     def namespace(self) -> str:
-        """Return the namespace of the node."""
-        return self.section.node.strip('/').rpartition('/')[0]
+        """Return the namespace of the node; none if a wildcard stands for it."""
+        above = self.section.node.strip('/').rpartition('/')[0]
+        return '' if '*' in above else above
 
     @property
     def checkers(self) -> tuple[str, ...]:
@@ -66,7 +73,8 @@ class Choice:
         found = []
         for role, default in (('progress_checker', 'progress_checker'),
                               ('goal_checker', 'goal_checker'), ('path_handler', 'PathHandler')):
-            names = _names(values.get(f'{role}_plugins')) or _names(values.get(f'{role}_plugin'))
+            names = [name for key in (f'{role}_plugins', f'{role}_plugin')
+                     for name in as_names(values.get(key))]
             found.append(names[0] if names else default)
         if not any(f'{name}.' in key for name in found for key in values):
             found += [key.partition('.')[0] for key, value in values.items()
@@ -79,9 +87,18 @@ class Choice:
         return {name.removeprefix(start): value for name, value in self.section.values.items()
                 if name.startswith(start)}
 
+    def reads(self, name: str) -> bool:
+        """Return whether a parameter of all nodes is one of the controller server."""
+        head, dot, _ = name.partition('.')
+        if not dot:
+            return name in SERVER_RULES
+        plugin = str(self.section.values.get(f'{head}.plugin', ''))
+        return head in (self.name, *self.others, *self.checkers) or (
+            plugin.startswith('nav2_controller::'))
+
     def listed(self, mine: dict[str, Any]) -> list[str]:
         """Return the critics in use."""
-        return _names(mine.get('critics', mine.get('primary_controller.critics')))
+        return as_names(mine.get('critics', mine.get('primary_controller.critics')))
 
 
 def choose(found: list[Section], wanted: str) -> Choice:
@@ -94,11 +111,11 @@ def choose(found: list[Section], wanted: str) -> Choice:
         There is none.
 
     """
-    every = [choice for section in found if section.node != OUTSIDE
-             for choice in _controllers(section)]
+    servers = _servers(found)
+    every = [choice for each in servers for choice in _controllers(each[0])]
     if not every:  # a server without a plugin has rates and checkers
-        every = [Choice(section, NAME, UNKNOWN, False) for section in found
-                 if section.node.rpartition('/')[2] == SERVER]
+        every = [Choice(section, NAME, UNKNOWN, False) for section, _ in servers
+                 if _last(section) == SERVER]
     fits = [choice for choice in every
             if wanted in ('', choice.name, f'{choice.section.node.strip("/")}/{choice.name}')]
     if not fits:
@@ -110,14 +127,93 @@ def choose(found: list[Section], wanted: str) -> Choice:
     best = min(fits, key=lambda choice: (not choice.is_mppi, choice.kind is UNKNOWN))
     best.others = tuple(choice.name for choice in every
                         if choice.section is best.section and choice is not best)
-    best.rivals = [choice.section for choice in every if choice.section is not best.section]
+    best.parts = next(parts for section, parts in servers if section is best.section)
+    best.rivals = [part for section, parts in servers if section is not best.section
+                   and any(section is each.section for each in every) for part in parts
+                   if not applies_to_all(part) and not is_in(part, best.parts)]
+    keep_shared(best.section, best.parts, best.reads)
     return best
+
+
+def _servers(found: list[Section]) -> list[tuple[Section, list[Section]]]:
+    """List the nodes with controllers, and the sections that apply to each of them."""
+    nodes = [each for each in found if each.node != OUTSIDE]
+    servers = [each for each in nodes if not applies_to_all(each)
+               and (_last(each) == SERVER or _controllers(each))]
+    servers = [each for each in servers if not any(applies(each, other) for other in servers)]
+    return [combined(each, nodes) for each in servers or filter(applies_to_all, nodes)]
+
+
+def _last(section: Section) -> str:
+    return section.node.rpartition('/')[2]
+
+
+def applies_to_all(section: Section) -> bool:
+    """Return whether the parameters of a section apply to nodes of any name."""
+    return _last(section) in ('*', '**')
+
+
+def applies(pattern: Section, section: Section) -> bool:
+    """Return whether a section with wildcards applies to a more specific one."""
+    if '*' not in pattern.node or _rank(pattern) >= _rank(section):
+        return False
+    name = re.escape('/' + pattern.node.strip('/'))
+    name = name.replace(r'/\*\*', '(/[^/]+)*').replace(r'/\*', '/[^/]+')
+    return re.fullmatch(name, '/' + section.node.strip('/')) is not None
+
+
+def _rank(section: Section) -> tuple[int, int]:
+    """Return how specific the name of a section is."""
+    return (sum('*' not in part for part in section.node.strip('/').split('/')),
+            -section.node.count('*'))
+
+
+def combined(section: Section, found: list[Section]) -> tuple[Section, list[Section]]:
+    """
+    Return a section with the values of all that apply to it, and these sections.
+
+    A more specific section overrides another. With rclcpp alone, the later one does; nav2_bringup
+    sorts the sections, so that those with wildcards are the first.
+    """
+    parts = [*sorted((each for each in found if applies(each, section)), key=_rank), section]
+    whole = Section(section.node, {})
+    for part in parts:
+        whole.update(part)
+    return whole, parts
+
+
+def keep_shared(whole: Section, parts: list[Section], reads: Callable[[str], bool]) -> None:
+    """Remove from a combined section the parameters of all nodes that its node does not read."""
+    own = {name for part in parts if not applies_to_all(part) for name in part.names}
+    whole.values = {name: value for name, value in whole.values.items()
+                    if name in own or reads(name)}
+    whole.repeated = [(name, value) for name, value in whole.repeated
+                      if name in own or reads(name)]
+
+
+def find_node(choice: Choice, found: list[Section], path: str) -> tuple[Section, list[Section]]:
+    """
+    Return the section of a node in the namespace of the controller, and the sections it combines.
+
+    `path` is the name of the node below the namespace. The section is empty if there is none.
+    """
+    exact, name = Section(f'{choice.namespace}/{path}'.strip('/'), {}), path.rpartition('/')[2]
+    near = [each for each in found if each.values and each.node.strip('/').endswith(name)
+            and not is_in(each, choice.parts)
+            and each.node.strip('/').startswith(f'{choice.namespace}/'.lstrip('/'))]
+    near = [each for each in near if not any(applies(each, other) for other in near)]
+    return combined(near[0] if near else exact, [each for each in found if each.node != OUTSIDE])
+
+
+def is_in(section: Section, those: list[Section]) -> bool:
+    """Return whether a list has this section, and not only an equal one."""
+    return any(section is each for each in those)
 
 
 def _controllers(section: Section) -> list[Choice]:
     """List the controllers of a node, those of controller_plugins first."""
     values = section.values
-    listed = _names(values.get('controller_plugins'))
+    listed = as_names(values.get('controller_plugins'))
     heads = dict.fromkeys([*listed, *(name.partition('.')[0] for name in values if '.' in name)])
     found = []
     for head in heads:
@@ -135,7 +231,8 @@ def _controllers(section: Section) -> list[Choice]:
     return found
 
 
-def _names(value: Any) -> list[str]:
+def as_names(value: Any) -> list[str]:
+    """Return the names of a list, or of a single text."""
     if isinstance(value, str) and value:
         return [value]
     return [str(each) for each in value] if isinstance(value, list) else []

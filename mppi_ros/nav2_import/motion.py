@@ -74,7 +74,10 @@ class Motion:
 
     def share(self, full: str, value: Any, name: str) -> None:
         """Report a standard deviation."""
-        why = number(value)[1] or 'is not a positive share of its limit'
+        limit, _, top = STD[name]
+        none = number(self.mine.get(limit, top))[1]
+        why = number(value)[1] or (f'is a share of {limit}, which {none}' if none else (
+            'is not a positive share of its limit'))
         if not self.uses(name):
             why = f'is not used by the motion model {self.model}'
         if name in self.ratios:
@@ -123,15 +126,20 @@ class Motion:
 
     def take_centripetal_acceleration(self) -> None:
         """Leave the centripetal acceleration free, as Nav2 does not limit it."""
+        if self.model == 'omni':
+            return
         ours, default = 'limits.ay_max', Limits()
-        ahead, back, turn = (
+        ahead, back, turn, radius = (
             abs(self.done.changes.get(f'limits.{name}', getattr(default, name)))
-            for name in ('vx_max', 'vx_min', 'wz_max')
+            for name in ('vx_max', 'vx_min', 'wz_max', 'turning_radius_min')
         )
-        free = float(f'{max(ahead, back) * turn:.3g}')
+        speed, why = max(ahead, back), 'vx_max x wz_max'
+        if self.model == 'ackermann' and speed < turn * radius:
+            turn, why = speed / radius, 'vx_max² / turning_radius_min'
+        free = float(f'{speed * turn:.3g}')
         if free > default.ay_max:
             self.done.put(ours, fitted(ours, free)[0],
-                          'vx_max x wz_max: Nav2 does not limit the centripetal acceleration')
+                          f'{why}: Nav2 does not limit the centripetal acceleration')
             self.done.measure(ours, 'does not limit the centripetal acceleration, as in Nav2: set '
                               'the value at which the robot neither slides nor tips in a turn')
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+import difflib
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,10 @@ MAX_DEPTH = 40
 SECTION = 'ros__parameters'
 NAMELESS = '(no name)'
 OUTSIDE = 'outside of ros__parameters'
+REPEATED = 'is set more than once: the last value, or that of the more specific section, applies'
 MERGE = 'tag:yaml.org,2002:merge'
 STANDARD = 'tag:yaml.org,2002:'
+NODES = ('controller_server', 'local_costmap', 'velocity_smoother')  # that the conversion reads
 Path_ = tuple[str, ...]
 
 
@@ -30,7 +33,7 @@ class Source:
     Attributes
     ----------
     trees : list
-        The documents, as dictionaries, lists and scalars.
+        The mappings of all documents as one dictionary; then documents that are no mapping.
     repeated : list of (tuple of str, value)
         Values that a repeated key replaces, and their location.
 
@@ -47,6 +50,17 @@ class Section:
     node: str
     values: dict[str, Any]
     repeated: list[tuple[str, Any]] = field(default_factory=list)
+
+    @property
+    def names(self) -> set[str]:
+        """Return the names of its parameters."""
+        return {*self.values, *(name for name, _ in self.repeated)}
+
+    def update(self, other: Section) -> None:
+        """Set the values of another section of the node, which replace those of this one."""
+        self.repeated += [(name, self.values[name]) for name in other.values
+                          if name in self.values] + other.repeated
+        self.values |= other.values
 
 
 def read(path: Path) -> Source:
@@ -73,7 +87,13 @@ def read(path: Path) -> Source:
     except RecursionError:
         raise ParameterError('is nested too deeply') from None
     reader = _Reader()
-    reader.source.trees = [reader.value(node, ()) for node in nodes]
+    whole: dict[str, Any] = {}
+    for tree in [reader.value(node, ()) for node in nodes]:
+        if isinstance(tree, dict):
+            whole = reader.merged(whole, tree, ())
+        else:
+            reader.source.trees.append(tree)
+    reader.source.trees[:0] = [whole] if whole else []
     return reader.source
 
 
@@ -99,7 +119,7 @@ class _Reader:
         return self.scalar(node)
 
     def mapping(self, node: yaml.MappingNode, path: Path_) -> dict[str, Any]:
-        """Return a mapping; the last value of a repeated key applies, as in ROS."""
+        """Return a mapping; values of a repeated key are merged as in ROS."""
         merged: dict[str, Any] = {}
         own: dict[str, Any] = {}
         for key, each in node.value:
@@ -109,12 +129,22 @@ class _Reader:
                     merged = {**found, **merged} if isinstance(found, dict) else merged
                 continue
             name = str(key.value) if isinstance(key, yaml.ScalarNode) else '(not a name)'
-            if name in own:
-                self.source.repeated += [
-                    ((*path, name, *inner), value) for inner, value in leaves(own[name])
-                ]
-            own[name] = self.value(each, (*path, name))
+            value = self.value(each, (*path, name))
+            own[name] = self.merged(own[name], value, (*path, name)) if name in own else value
         return {**merged, **own}
+
+    def merged(self, old: Any, new: Any, path: Path_) -> Any:
+        """Return two values of one key: mappings are merged, else the last value applies."""
+        if isinstance(old, dict) and isinstance(new, dict):
+            for key, value in new.items():
+                old[key] = (
+                    self.merged(old[key], value, (*path, key)) if key in old else value)
+            return old
+        if isinstance(old, dict) and old and new is None:  # a key without content
+            return old
+        if old is not None:
+            self.source.repeated += [((*path, *inner), value) for inner, value in leaves(old)]
+        return new
 
     def scalar(self, node: Any) -> Any:
         """Return a scalar; a type that is not part of YAML stays text."""
@@ -147,24 +177,32 @@ def sections(source: Source) -> list[Section]:
     List the parameters of every node, with the path to the node.
 
     A file without ros__parameters has the parameters of one node.
+
+    Raises
+    ------
+    ParameterError
+        The key ros__parameters is misspelled or missing.
+
     """
-    found = [each for tree in source.trees for each in _sections(tree)]
+    for tree in source.trees:
+        _check_levels(tree)
+    found: dict[str, Section] = {}
+    for each in (each for tree in source.trees for each in _sections(tree)):
+        first = found.setdefault(each.node.strip('/'), each)
+        if first is not each:
+            first.update(each)
     if not found:
         return [_section('', tree, source) for tree in source.trees if isinstance(tree, dict)]
     stray = {'.'.join(path): value for tree in source.trees for path, value in leaves(tree)
              if SECTION not in path and path and value is not None}
     if stray:
-        found.append(Section(OUTSIDE, stray))
+        found[OUTSIDE] = Section(OUTSIDE, stray)
     for path, value in source.repeated:
         at = path.index(SECTION) if SECTION in path else -1
         node = OUTSIDE if at < 0 else '/'.join(path[:at])
-        name = '.'.join(path[at + 1:]) or NAMELESS
-        owner = next((each for each in found if each.node == node), None)
-        if owner is None:
-            owner = Section(node, {})
-            found.append(owner)
-        owner.repeated.append((name, value))
-    return found
+        owner = found.setdefault(node.strip('/'), Section(node, {}))
+        owner.repeated.append(('.'.join(path[at + 1:]) or NAMELESS, value))
+    return list(found.values())
 
 
 def _sections(tree: Any, path: Path_ = ()) -> Iterator[Section]:
@@ -173,6 +211,25 @@ def _sections(tree: Any, path: Path_ = ()) -> Iterator[Section]:
             yield _section('/'.join(path), value)
         else:
             yield from _sections(value, (*path, str(key)))
+
+
+def _check_levels(tree: Any, path: Path_ = ()) -> None:
+    """Refuse a node whose parameters are not below ros__parameters, as ROS does."""
+    for key, value in tree.items() if isinstance(tree, Mapping) else ():
+        name = str(key)
+        if name == SECTION:
+            continue
+        where = '/'.join((*path, name))
+        if isinstance(value, Mapping) and difflib.get_close_matches(
+                name.lower().replace('-', '_'), [SECTION], cutoff=0.8):
+            raise ParameterError(f'{where} is misspelled: the parameters of a node are below the '
+                                 f'key {SECTION}')
+        _check_levels(value, (*path, name))
+        inner = [each for each, given in leaves(value) if each and given is not None]
+        if name.rpartition('/')[2] in NODES and inner and not any(
+                SECTION in each for each in inner):
+            raise ParameterError(f'{where} lacks the key {SECTION}: the parameters of a node are '
+                                 'below it')
 
 
 def _section(node: str, tree: Any, source: Source | None = None) -> Section:

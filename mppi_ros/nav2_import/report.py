@@ -54,12 +54,14 @@ class Import:
     ----------
     distro, controller, hint : str
         Distribution of the file, controller that was converted, and a note about it.
-    costmap, nodes : str, tuple of str
-        Node of the local costmap, and nodes whose parameters are all in the report.
+    prefixes : dict of str to str
+        Nodes whose parameters are all in the report, and what precedes their names there.
     changes : dict
         Parameters of this package and their values.
     origin : dict
         Origin of each of them.
+    unread : dict of str to str
+        Parameters of this package that the file sets to an invalid value, and where it does.
     lines : list of Line
         Report; each parameter of the controller and of the costmap has one line.
 
@@ -68,10 +70,10 @@ class Import:
     distro: str = ''
     controller: str = ''
     hint: str = ''
-    costmap: str = ''
-    nodes: tuple[str, ...] = ()
+    prefixes: dict[str, str] = field(default_factory=dict)
     changes: dict[str, Any] = field(default_factory=dict)
     origin: dict[str, str] = field(default_factory=dict)
+    unread: dict[str, str] = field(default_factory=dict)
     lines: list[Line] = field(default_factory=list)
 
     @property
@@ -96,6 +98,18 @@ class Import:
         """Set a parameter and its origin."""
         self.changes[ours], self.origin[ours] = value, shown(origin)
 
+    def tighten(self, ours: str, value: Any, source: str, why: str) -> None:
+        """Replace a limit by a tighter one, and report both sources."""
+        given = self.origin.get(ours, 'the default')
+        before = shown(self.changes.get(ours, INFO[ours].default))
+        self.lines = [
+            Line(Part.CHANGED, line.source, line.given, ours, f'{source} is tighter')
+            if line.ours == ours else line
+            for line in self.lines if line.ours != ours or line.source
+        ]
+        self.put(ours, value, f'{source}, tighter than {before} ({given})')
+        self.measure(ours, f'{source} is tighter than {before} ({given}){why}')
+
     def reject(self, ours: str, why: str) -> None:
         """Remove a parameter and report its sources as left out."""
         self.lines = [
@@ -112,6 +126,7 @@ class Import:
         value, why = fitted(ours, given)
         if value is None:
             self.leave_out(source, given, why)
+            self.unread[ours] = source
         elif ours in self.changes:
             self.leave_out(source, given, f'{self.origin[ours]} already gives {ours}')
         else:

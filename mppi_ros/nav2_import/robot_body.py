@@ -9,14 +9,16 @@ import yaml
 
 from mppi_ros.driving.footprint import Footprint
 from mppi_ros.driving.parameters import RobotParameters
-from mppi_ros.nav2_import.find import Choice
-from mppi_ros.nav2_import.read import OUTSIDE, Section
+from mppi_ros.nav2_import.find import Choice, applies_to_all, find_node, is_in, keep_shared
+from mppi_ros.nav2_import.read import OUTSIDE, REPEATED, Section
 from mppi_ros.nav2_import.report import INFO, Import, Part, fitted, number
-from mppi_ros.nav2_import.rules import BODY, COMBINED, COSTMAP
+from mppi_ros.nav2_import.rules import BODY, COMBINED, COSTMAP, SERVER
+from mppi_ros.nav2_import.smoother import SMOOTHER
 from mppi_ros.parameters.errors import InputError, ParameterError
 
 TIMEOUT_PERIODS = 3.0  # timeout of the costmap in periods
 RESPONSE_TIME = 0.45  # [s] delay, lag and two control periods before braking
+NAV2_PADDING = 0.01  # [m] Nav2's default of footprint_padding, also around a radius
 RATES = {'publish_frequency': 1.0, 'update_frequency': 5.0}  # [Hz] Nav2's defaults
 TIMEOUT = 'safety.costmap_timeout'
 NAV2_TIMEOUT = 0.3  # [s] Nav2's default of costmap_update_timeout, from jazzy on
@@ -40,18 +42,23 @@ class Body:
         self.done = done
         self.timeout: tuple[str, Any] | None = None
         self.length = 0.0
-        self.mine = _costmap_of(choice, found)
-        self.others = [each for each in found
-                       if each is not self.mine and each is not choice.section]
+        self.mine, parts = find_node(choice, found, 'local_costmap/local_costmap')
+        keep_shared(self.mine, parts, _reads)
+        self.users = [(choice.section, choice.parts), (self.mine, parts)]
+        used = [*choice.parts, *parts]
+        self.shared = [each for each in found if is_in(each, used) and applies_to_all(each)]
+        self.others = [each for each in found if not is_in(each, used)]
         self.rivals = choice.rivals
-        done.costmap = self.mine.node if self.mine else ''
-        done.nodes = tuple(each.node for each in found if each is self.mine
-                           or each is choice.section or self._is_listed(each))
+        for each in found:
+            if is_in(each, used) and not applies_to_all(each):
+                done.prefixes[each.node] = '' if is_in(each, choice.parts) else 'local_costmap.'
+            elif is_in(each, self.others) and self._is_listed(each):
+                done.prefixes[each.node] = f'{each.node}.'
         self.padding = 0.0
 
     def take(self) -> None:
         """Convert the local costmap, and report the parameters of the other nodes."""
-        values = self.mine.values if self.mine else {}
+        values = self.mine.values
         self._outline(values)
         self._rate(values)
         for name, value in values.items():
@@ -62,18 +69,18 @@ class Body:
                 self.done.take(f'local_costmap.{name}', value, rule)
             elif isinstance(rule, str) and not rule.startswith(COMBINED):
                 self.done.leave_out(f'local_costmap.{name}', value, rule)
-        for name, value in self.mine.repeated if self.mine else ():
-            self.done.leave_out(f'local_costmap.{name}', value,
-                                'is repeated, and the last value applies')
+        for name, value in self.mine.repeated:
+            self.done.leave_out(f'local_costmap.{name}', value, REPEATED)
         for section in self.others:
             self._other(section)
+        for section in self.shared:
+            self._unread(section)
 
     def _outline(self, values: dict[str, Any]) -> None:
         """Convert the footprint if Nav2 uses it, else the radius, with padding."""
-        padding, bad = number(values.get('footprint_padding', 0.0))
-        padding = 0.0 if bad else max(padding, 0.0)
-        self.padding = padding
-        corners, why = _corners(values.get('footprint', '[]'), padding)
+        given, bad = number(values.get('footprint_padding', NAV2_PADDING))
+        self.padding = NAV2_PADDING if bad else max(given, 0.0)
+        corners, why = _corners(values.get('footprint', '[]'), self.padding)
         if 'footprint' in values:
             name = 'local_costmap.footprint'
             if corners:
@@ -90,12 +97,16 @@ class Body:
             elif bad or given <= 0.0:
                 self.done.leave_out(name, radius, bad or 'is not a positive number')
             else:
-                fit, _ = fitted('robot.radius', given + padding)
+                fit, _ = fitted('robot.radius', round(given + self.padding, 6))
                 self.done.put('robot.radius', fit, name)
                 self._taken(name, radius, 'robot.radius', fit != given)
                 self.length = 2.0 * fit
+        ours = 'robot.footprint' if corners else 'robot.radius'
         if 'footprint_padding' in values:
-            self._padding(values['footprint_padding'], bool(corners))
+            self._padding(values['footprint_padding'], ours)
+        elif self.length:
+            self.done.add(Part.TAKEN, '', f'{self.padding:g}', ours,
+                          f"footprint_padding {self.padding:g} is Nav2's default, not in the file")
         if not self.length:
             self.done.measure('robot.radius', 'no footprint could be converted: measure it, and '
                               'set robot.footprint or robot.radius')
@@ -105,15 +116,14 @@ class Body:
         self.done.add(Part.CHANGED if changed else Part.TAKEN, name, given, ours,
                       f'with footprint_padding {self.padding:g}' if changed else '')
 
-    def _padding(self, given: Any, is_polygon: bool) -> None:
+    def _padding(self, given: Any, ours: str) -> None:
         name = 'local_costmap.footprint_padding'
         value, why = number(given)
         if why or value < 0.0:
-            self.done.leave_out(name, given, why or 'would make the body smaller than it is')
+            self.done.leave_out(name, given, f"{why}; Nav2's default {NAV2_PADDING:g} is used"
+                                if why else 'would make the body smaller than it is')
         elif self.length:
-            self.done.add(Part.TAKEN, name, given,
-                          'robot.footprint' if is_polygon else 'robot.radius',
-                          'is added to the footprint')
+            self.done.add(Part.TAKEN, name, given, ours, 'is added to the footprint')
         else:
             self.done.leave_out(name, given, 'no footprint could be converted')
 
@@ -175,27 +185,34 @@ class Body:
         node = section.node
         if self._is_listed(section):
             why = 'the controller uses the local costmap of its own namespace'
-            if any(section is each for each in self.rivals):
+            if is_in(section, self.rivals):
                 why = 'is of another robot, or of a controller that --controller chooses'
             for name, value in [*section.values.items(), *section.repeated]:
                 self.done.leave_out(f'{node}.{name}', value, why)
         elif section.values or section.repeated:
             count = len(section.values) + len(section.repeated)
-            why = 'are no parameters of a node' if node == OUTSIDE else 'is another node'
+            why = ('are no parameters of a node' if node == OUTSIDE else
+                   'is another node, whose limits are compared' if node.endswith(SMOOTHER) else
+                   'is another node')
             self.done.leave_out(node, f'({count} values)', why)
+
+    def _unread(self, section: Section) -> None:
+        """Report the parameters of nodes of any name that are not read here."""
+        read = {name for user, parts in self.users if is_in(section, parts)
+                for name in user.names}
+        for name, value in [*section.values.items(), *section.repeated]:
+            if name not in read:
+                self.done.leave_out(f'{section.node}.{name}', value,
+                                    'is not a parameter of the controller or of its costmap')
 
     def _is_listed(self, section: Section) -> bool:
         """Return whether the report lists every parameter of a node."""
-        return section.node.endswith('costmap') or any(section is each for each in self.rivals)
+        return section.node.endswith('costmap') or is_in(section, self.rivals)
 
 
-def _costmap_of(choice: Choice, found: list[Section]) -> Section | None:
-    """Return the local costmap with the nearest namespace."""
-    mine = [each for each in found if each.node.strip('/').endswith('local_costmap')
-            and each.values and each is not choice.section]
-    near = [each for each in mine
-            if each.node.strip('/').startswith(choice.namespace)] if choice.namespace else mine
-    return next(iter(near or ([] if choice.namespace else mine)), None)
+def _reads(name: str) -> bool:
+    """Return whether a parameter of all nodes is one of the local costmap alone."""
+    return name in BODY and name not in SERVER
 
 
 def _corners(given: Any, padding: float) -> tuple[list[float], str]:

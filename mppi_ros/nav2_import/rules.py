@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 # A rule is the name of our parameter, which is assigned the value; a `Scaled`, which maps the
 # value of the nav2_params.yaml of Nav2 to our default; or the reason why there is no equivalent,
@@ -189,7 +190,7 @@ SERVER: Rules = {
     'enable_stamped_cmd_vel': 'cmd_vel_stamped',
     'use_sim_time': 'use_sim_time',
     'failure_tolerance': COMBINED + 'follow_path.failure_tolerance',
-    'controller_plugins': PLUGINS,
+    'controller_plugins': COMBINED + 'the choice of the controller',
     'progress_checker_plugin': PLUGINS,
     'progress_checker_plugins': PLUGINS,
     'goal_checker_plugin': PLUGINS,
@@ -206,7 +207,7 @@ SERVER: Rules = {
     'action_server_result_timeout': 'rclpy determines the lifetime of results',
     'search_window': FURTHEST,
     'bond_heartbeat_period': 'the bond period is 0.1 s, as in Nav2',
-    'bond_disable_heartbeat_timeout': 'bond_timeout sets it',
+    'bond_disable_heartbeat_timeout': 'bond_timeout of the lifecycle manager sets it',
     'autostart_node': 'autostart',
     'introspection_mode': 'services are not introspected',
     'service_introspection_mode': 'services are not introspected',
@@ -245,6 +246,19 @@ CHECKERS: Rules = {
     'minimum_rotation_angle': CUSPS,
     'reject_unit_path': NEW,
 }
+STATEFUL = {'goal.stateful': True}
+CHECKER_DEFAULTS: dict[str, dict[str, Any]] = {  # where they differ from those of this package
+    'SimpleGoalChecker': STATEFUL,
+    'PositionGoalChecker': STATEFUL,
+    'StoppedGoalChecker': {
+        **STATEFUL, 'goal.trans_stopped_velocity': 0.25, 'goal.rot_stopped_velocity': 0.25},
+    'PoseProgressChecker': {'follow_path.progress_angle': 0.5},
+}
+SECTIONS = {  # of the parameters of Nav2's MPPI
+    *CRITICS, 'AckermannConstraints',
+    *(name.partition('.')[0] for name in CONTROLLER if '.' in name),
+} - {'primary_controller'}
+POSITION_ONLY_CHECKERS = ('PositionGoalChecker', 'AxisGoalChecker')  # they accept any heading
 BODY: Rules = {
     'robot_base_frame': 'base_frame',
     'robot_radius': COMBINED + 'robot.radius',
