@@ -35,7 +35,7 @@ from mppi_ros.control.input_monitor import ClockMonitor  # noqa: E402
 from mppi_ros.control.inputs import Command  # noqa: E402
 from mppi_ros.control.inputs import Odometry as Motion  # noqa: E402
 from mppi_ros.control.parameters import ControllerParameters  # noqa: E402
-from mppi_ros.control.tick_result import Reason  # noqa: E402
+from mppi_ros.control.tick_result import ControllerState, Reason  # noqa: E402
 from mppi_ros.driving.costmap import Costmap  # noqa: E402
 from mppi_ros.jit.cache import KernelCache  # noqa: E402
 from mppi_ros.jit.cache_files import CacheFiles  # noqa: E402
@@ -238,6 +238,17 @@ def test_a_manager_gets_a_bond_while_the_node_is_active(node, monkeypatch, autos
     assert Bond.bonds[0].words[-1] == 'shutdown'
     node.trigger_cleanup()
     assert everything(node) == before
+
+
+def test_deactivation_discards_the_plan(node):
+    node.trigger_configure()
+    node.trigger_activate()
+    node._controller.set_goal(1.0, 2.0, 0.0, 0.0)
+    node.trigger_deactivate()
+    node.trigger_activate()
+    assert node._controller._route.goal is None
+    node._tick()
+    assert node._health._last.state is not ControllerState.DRIVING
 
 
 def test_a_mistake_while_deactivating_does_not_keep_zero_back(node, monkeypatch):
