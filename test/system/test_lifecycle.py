@@ -7,6 +7,8 @@ import pytest
 from system import scenarios
 from system.harness import PretendedRobot
 
+from mppi_ros.nodes.controller.diagnostics import NO_CLOCK
+
 CONTROL = '/mppi_controller: control'
 
 
@@ -70,6 +72,6 @@ def test_shutdown_of_an_active_node_sends_zero(manage, processes, watcher):
 def test_a_clock_that_never_starts_is_named(processes, watcher):
     processes.start('mppi_controller', '-p', 'use_sim_time:=true')
     watcher.wait_for(lambda: CONTROL in watcher.diagnostics, 'diagnostics')
-    assert watcher.diagnostics[CONTROL] == (1, 'no tick yet: the clock is at 0')
+    assert watcher.diagnostics[CONTROL] == (1, NO_CLOCK)
     assert watcher.commands == []
     assert processes.end('mppi_controller') == 0
