@@ -78,7 +78,6 @@ class MppiParameters:
         'Σ of the sampled controls: standard deviation of each control (m numbers) or the full '
         'covariance (m·m numbers, row by row); if empty it follows from the limits and '
         'sigma_share, or is 1 for each control if the optimiser is used alone',
-        unit='of the control',
         low=-1e3,
         high=1e3,
     )
