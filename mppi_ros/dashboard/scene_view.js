@@ -39,6 +39,7 @@ export default {
     clear() {
       this.scene = { footprint: [], optimal: [], candidates: [], weights: [], obstacles: [] };
       this.layers = {};
+      this.loading = {};
       this.t = [];
       this.columns = Object.fromEntries(this.keys.map((key) => [key, []]));
       this.costs = {};
@@ -98,7 +99,7 @@ export default {
     show(scene) {
       for (const name of ["map", "costmap"]) {
         if (!(name in scene)) continue;
-        if (scene[name] === null) delete this.layers[name];
+        if (scene[name] === null) this.removeGrid(name);
         else this.loadGrid(name, scene[name]);
         delete scene[name];
       }
@@ -141,12 +142,18 @@ export default {
     loadGrid(name, content) {
       const image = new Image();
       const layer = { name, content, image, painted: null };
+      this.loading[name] = image;
       image.onload = () => {
+        if (this.loading[name] !== image) return; // replaced or removed while it was decoded
         this.layers[name] = layer;
         this.paintGrid(layer);
         this.schedule();
       };
       image.src = "data:image/png;base64," + content.image;
+    },
+    removeGrid(name) {
+      delete this.layers[name];
+      delete this.loading[name];
     },
     paintGrid(layer) {
       const canvas = document.createElement("canvas");

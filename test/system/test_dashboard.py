@@ -371,6 +371,19 @@ def test_running_controllers_are_listed_and_one_without_a_costmap_takes_no_goal(
     nodes.end('second')
 
 
+@pytest.mark.parametrize('remove', ['clear()', 'removeGrid("late")'])
+def test_a_grid_that_is_removed_while_it_is_decoded_is_not_drawn(open_page, remove):
+    page = open_page()
+    page.wait_for_function(f'() => ({LAYERS})().includes("costmap")')
+    layers = page.evaluate(f"""() => {{
+        const view = getElement(Number(document.querySelector(".scene").id.slice(1)));
+        view.loadGrid("late", view.layers.costmap.content);
+        view.{remove};
+        return new Promise((done) => setTimeout(() => done(Object.keys(view.layers)), 500));
+    }}""")
+    assert 'late' not in layers
+
+
 def test_two_browsers_and_the_command_line_see_the_same_values(open_page, watcher, tmp_path):
     first, second = open_page(), open_page(PHONE)
     rows = [row_of(page, 'alpha') for page in (first, second)]
