@@ -34,18 +34,18 @@ ARGUMENTS = (
 )
 
 
-def nodes(context):
+def _nodes(context):
     """Create the nodes in an OpaqueFunction: no process starts if an argument is invalid."""
     given = {name: LaunchConfiguration(name).perform(context) for name, *_ in ARGUMENTS}
-    file, topics = given['params_file'], [
-        (name.removesuffix('_topic'), given[name]) for name, *_ in TOPICS]
+    file = given['params_file']
+    topics = [(name.removesuffix('_topic'), given[name]) for name, *_ in TOPICS]
     if not Path(file).is_file():  # launch itself only warns
         raise FileNotFoundError(f'params_file = {file!r} is not a file')
-    switches = given_booleans(given, 'use_sim_time', 'autostart', 'follow_path')
+    clock = given_booleans(given, 'use_sim_time')
+    switches = clock | given_booleans(given, 'autostart', 'follow_path')
     if 'follow_path' in switches:
         switches['follow_path.enabled'] = switches.pop('follow_path')
     common = {'package': 'mppi_ros', 'namespace': given['namespace'], 'output': 'screen'}
-    clock = {name: switches[name] for name in ('use_sim_time',) if name in switches}
     started = [
         LifecycleNode(executable='mppi_controller', name='mppi_controller',
                       parameters=[file, *([switches] if switches else [])],
@@ -68,4 +68,4 @@ def generate_launch_description():
         DeclareLaunchArgument(name, default_value=default, description=description)
         for name, default, description in ARGUMENTS
     ]
-    return LaunchDescription([*declared, OpaqueFunction(function=nodes)])
+    return LaunchDescription([*declared, OpaqueFunction(function=_nodes)])

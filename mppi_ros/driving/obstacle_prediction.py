@@ -21,7 +21,7 @@ MAX_PERSON_SPEED = 3.5  # [m/s]
 
 
 class ObstacleKind(IntEnum):
-    """What a detector says of a moving obstacle."""
+    """Class of a moving obstacle as a detector reports it."""
 
     UNKNOWN = 0
     PERSON = 1

@@ -18,7 +18,7 @@ class InputError(MppiError, ValueError):
 
 
 def check_frame(what: str, frame: str) -> None:
-    """Raise ParameterError if a name is not that of a tf2 frame; '' is none."""
+    """Raise ParameterError if a name is not that of a tf2 frame."""
     if not frame or frame.startswith('/') or any(map(str.isspace, frame)):
         raise ParameterError(
             f"{what} = {frame!r} is not a frame: a name without leading '/' and without spaces "

@@ -332,9 +332,9 @@ class MppiController(ParameterMixin[ControllerParameters], ManagedNode):
             # Stamp zero with the current time, later than the stop command.
             self._controller.halt()
             tick, sent = replace(tick, command=Command.ZERO), self._now()
-        self._zeros = 0 if tick.command != Command.ZERO else self._zeros + 1
-        if not self._yields or self._zeros == FINAL_ZEROS:
+        if not self._yields:
             self._publish_command(tick.command, sent)
+        self._zeros = self._zeros + 1 if tick.command == Command.ZERO else 0
         latency.add(self._now() - now)
         self._health.update(tick)
         if self._action is not None:
