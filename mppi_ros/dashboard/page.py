@@ -304,6 +304,9 @@ class Page:
             return
         link, history = self._link, self._link.history
         restart = link.controller != self._controller
+        frames = history.since(-math.inf if restart else self._encoder.last)
+        if not frames:  # a new controller is announced with its first frame
+            return
         if restart:
             self._controller = link.controller
             self._encoder = SceneEncoder()
@@ -311,9 +314,6 @@ class Page:
             self._clear_comparison()
             if self._select.value not in (None, self._controller):
                 ui.notify(f'Another page has chosen {self._controller}', type='warning')
-        frames = history.since(self._encoder.last)
-        if not frames:
-            return
         self._encoder.last = frames[-1].time
         model = link.parameters
         parameters = {name: model[name].value for name in EXPLAINED if name in model}
