@@ -237,7 +237,7 @@ def test_sigma_may_be_a_list_an_array_or_a_matrix(sigma):
         ({'sigma': np.ones((1, 4))}, r'sigma has the shape \[1, 4\]'),
         ({'sigma': np.ones((2, 2, 2))}, r'sigma has the shape \[2, 2, 2\]'),
         ({'sigma': [[1.0, 0.0], [1.0]]}, r'sigma = \[1\.0, 0\.0\] must be a number'),
-        ({'sigma': [1.0, math.nan]}, 'sigma = nan of the control is outside'),
+        ({'sigma': [1.0, math.nan]}, r'sigma = nan is outside \[-1000, 1000\]'),
         ({'noise': 'white'}, "noise = 'white' must be of type NoiseParameters"),
         (
             {'noise': NoiseParameters(correlation_time=-1.0)},
