@@ -32,6 +32,8 @@ from mppi_ros.parameters.errors import check_stamp
 
 SAME_POSITION = 0.2  # [m] within which the progress carries over to a new plan
 CUSP_PASSED_DISTANCE = 0.6  # [m] from a cusp within which a robot beside it has passed it
+EXACT_CUSP_TOLERANCE = 0.1  # [m] from a cusp of a manoeuvre at which a rolling car has passed it
+CUSP_SPEED = 0.02  # [m/s] below which it has come as near as it does
 REJOINED_DISTANCE = 0.3  # [m] from the plan at which a detour ends
 OFF_PLAN_DISTANCE = 0.75  # [m] from the plan at which the robot returns to it
 MERGE_TIME = 1.0  # [s] at the current speed to return to the plan
@@ -405,10 +407,11 @@ class PlanTracker:
             turn = abs(math.remainder(here.yaw - path.goal[2], math.tau))
             near = math.dist(path.goal[:2], (here.x, here.y)) <= CUSP_PASSED_DISTANCE
             return near and turn <= min(ROTATION_TOLERANCE, goal.heading_tolerance)
-        if self._within_goal(here, path, goal):
-            return True
-        if self.progress is None or path.length - self.progress > goal.position_tolerance:
-            return False
+        tolerance = goal.position_tolerance
+        if path.exact and here.v * path.direction > CUSP_SPEED:
+            tolerance = min(tolerance, EXACT_CUSP_TOLERANCE)
+        if self.progress is None or path.length - self.progress > tolerance:
+            return not path.exact and self._within_goal(here, path, goal)
         return math.dist(path.goal[:2], (here.x, here.y)) <= CUSP_PASSED_DISTANCE
 
     def _within_goal(self, here: MotionState, path: ReferencePath, goal: GoalParameters) -> bool:

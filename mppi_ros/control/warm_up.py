@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from mppi_ros.control.controller import Controller
 from mppi_ros.control.inputs import Odometry
 from mppi_ros.control.parameters import ControllerParameters
-from mppi_ros.driving import cost_to_go, path_segments
+from mppi_ros.driving import cost_to_go, hybrid_astar, path_segments
 from mppi_ros.driving.costmap import LETHAL, Costmap
 from mppi_ros.driving.objective import DrivingObjective
 from mppi_ros.jit.cache import is_writable, on_miss
@@ -107,6 +107,8 @@ def _drive(configuration: ControllerParameters, kind: type[Controller]) -> None:
     """Run all code paths of a controller that use kernels, with one thread and with two."""
     cost_to_go.warm_up()
     path_segments.warm_up()
+    if configuration.motion_model == 'ackermann':
+        hybrid_astar.warm_up()
     for threads, samples in ((1, 64), (2, FEW)):
         parameters = dataclasses.replace(configuration.mppi, threads=threads, samples=samples)
         safety = dataclasses.replace(configuration.safety, costmap_timeout=0.0)

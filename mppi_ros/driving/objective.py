@@ -17,6 +17,7 @@ from mppi_ros.driving.critics import CRITICS, CriticWeights
 from mppi_ros.driving.distance_field import DistanceField
 from mppi_ros.driving.footprint import Footprint
 from mppi_ros.driving.goal_heading import GoalHeadingSelector
+from mppi_ros.driving.hybrid_astar import hybrid_astar
 from mppi_ros.driving.lookahead import (
     FINE_DISTANCE,
     LENGTH_BEHIND,
@@ -38,6 +39,7 @@ from mppi_ros.driving.obstacle_prediction import within_reach
 from mppi_ros.driving.parameters import CriticParameters, Limits, PredictionParameters
 from mppi_ros.driving.path import ReferencePath
 from mppi_ros.driving.plugin import Plugin
+from mppi_ros.driving.reeds_shepp import Pose
 from mppi_ros.driving.rollout import (
     GoalScalars,
     GridScalars,
@@ -76,6 +78,7 @@ WEIGHT_SCALARS = slice(TICK_SCALARS.stop, TICK_SCALARS.stop + len(CriticWeights.
 
 FAR_LOOKAHEAD = 1.3  # times the reach of the far horizon within which a plan is checked
 CULL_SLACK = 0.1  # [m] by which obstacles out of reach are farther than the critic sees
+MIN_SEARCH_CLEARANCE = 0.05  # [m] of manoeuvres that are searched, which prefer more
 MANOEUVRE_CLEARANCE = 0.1  # [m] between a manoeuvre of a car and obstacles
 
 
@@ -262,8 +265,24 @@ class DrivingObjective:
         if self._field is None:
             return False
         clearance = self._footprint.clearance(self._field, poses)
-        least = min(MANOEUVRE_CLEARANCE, clearance[0], clearance[-1])
-        return bool(clearance.min() >= max(least, 1e-6))
+        return bool(clearance.min() >= _least_clearance(MANOEUVRE_CLEARANCE, clearance))
+
+    def find_manoeuvre(
+        self, start: Pose, end: Pose, radius: float, backward: float, cusp_cost: float
+    ) -> NDArray[np.float64] | None:
+        """
+        Return free poses of a car from one pose to another with as many reversals as it takes.
+
+        See `hybrid_astar` for the parameters. The clearance is at least MIN_SEARCH_CLEARANCE, or
+        that at the start or the end if it is less.
+        """
+        if self._field is None:
+            return None
+        ends = self._footprint.clearance(self._field, np.array([start, end]))
+        return hybrid_astar(
+            start, end, radius, self._field, self._footprint.discs,
+            _least_clearance(MIN_SEARCH_CLEARANCE, ends), backward, cusp_cost,
+        )  # fmt: skip
 
     def way_round(self, path: ReferencePath, progress: float) -> CostToGo | None:
         """Return the detour around an obstacle on a path if it applies at an arc length [m]."""
@@ -527,6 +546,11 @@ class DrivingObjective:
         self._weights = weights
         self._weights_alone = {}  # filled when first needed
         self._numbers[WEIGHT_SCALARS] = weights
+
+
+def _least_clearance(least: float, clearance: NDArray[np.float64]) -> float:
+    """Return the clearance that a manoeuvre needs, from those at its first and last pose [m]."""
+    return max(min(least, float(clearance[0]), float(clearance[-1])), 1e-6)
 
 
 def _with_sweep(discs: NDArray[np.float64], time_step: float) -> Floats:

@@ -3,7 +3,8 @@ Shortest paths of a car that drives forward and backward, by Reeds and Shepp.
 
 The words and their formulas are those of J. A. Reeds and L. A. Shepp, "Optimal paths for a car
 that goes both forwards and backwards", Pacific Journal of Mathematics 145 (2), 1990, section 8.
-Written here because the packages that compute them come without wheels.
+Written here because the packages that compute them, such as rsplan and OMPL, return the shortest
+path only, which may not be free, and do not price reversing.
 """
 
 from __future__ import annotations

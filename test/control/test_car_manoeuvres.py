@@ -1,11 +1,17 @@
 """A car turns round to a goal behind it by a manoeuvre, with few reversals."""
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import pytest
 
+from mppi_ros.control.manoeuvre import ManoeuvrePlanner
 from mppi_ros.control.parameters import ControllerParameters, read_yaml
+from mppi_ros.control.plan_tracker import PlanTracker
+from mppi_ros.driving.motion_models import MotionState
+from mppi_ros.driving.parameters import GoalParameters
+from mppi_ros.driving.path import ReferencePath
 from mppi_ros.parameters.declaration import replace
 from mppi_ros.share import share_path
 from mppi_ros.simulation.episode import Episode
@@ -52,3 +58,72 @@ def test_a_fast_car_follows_its_manoeuvre_to_the_goal_closely(heading):
     assert result.success
     assert result.reversals <= 2
     assert result.time_s < 10.0
+
+
+@pytest.mark.parametrize('goal', [(0.1, 0.0, 1.8), (0.2, 0.0, -2.1), (0.0, 0.2, math.pi)])
+def test_a_car_turns_in_a_narrow_room(goal):
+    """A room of 2.2 m for a car of 0.58 m, whose turning circle is 1.5 m."""
+    racer = replace(read_yaml(share_path('config', 'robots', 'f1tenth.yaml')), {'threads': 1})
+    wall = [(1.15 * s, 0.1 * n, 0.05) for s in (-1, 1) for n in range(-12, 13)]
+    room = [*wall, *((y, x, r) for x, y, r in wall)]
+    result = Episode(
+        World.from_circles(room, (-3.0, -3.0, 3.0, 3.0)), (0.0, 0.0, 0.0), goal, racer,
+        sensing='map', seed=1, timeout=60.0).run()
+    assert result.success
+    assert result.reversals <= 20
+    assert result.time_s < 25.0
+
+
+class OpenSpace:
+    """What the planner asks of an objective, without obstacles."""
+
+    turning_circle, backward, reach = 2.0, 2.0, 2.0
+
+    def is_free(self, _):
+        return True
+
+    def end(self, _):
+        return math.inf
+
+    def way_round(self, *_):
+        return None
+
+
+def state(x, y, yaw, v=0.0):
+    return MotionState(x, y, yaw, v, 0.0, 0.0)
+
+
+def test_a_manoeuvre_is_corrected_once_where_a_section_begins_beside_the_car():
+    planner, objective, start = ManoeuvrePlanner(), OpenSpace(), state(0.0, 0.0, 0.0)
+    behind = [ReferencePath.from_poses([(0.0, 0.8, math.pi), (-0.3, 0.8, math.pi)])]
+    driven, progress = planner.update(start, behind, 0.0, objective, False)
+    assert progress == 0.0
+    assert len(driven) > 1
+    assert planner.update(start, driven, 0.0, objective, False) is None
+    rest = driven[1:]
+    x, y = rest[0].points[0]
+    yaw = float(rest[0].heading[0])
+    at_cusp = ManoeuvrePlanner()
+    at_cusp.__dict__.update(planner.__dict__)
+    assert at_cusp.update(state(x, y, yaw), rest, 0.0, objective, False) is None
+    for off in (state(x + 0.2, y, yaw), state(x, y, yaw + 0.3)):
+        again = ManoeuvrePlanner()
+        again.__dict__.update(planner.__dict__)
+        corrected, progress = again.update(off, rest, 0.0, objective, False)
+        assert progress == 0.0
+        assert corrected[0].points[0] == pytest.approx([off.x, off.y])
+        assert corrected[-1].goal == pytest.approx(rest[-1].goal)
+        assert again.update(state(off.x + 0.2, off.y, off.yaw), corrected, 0.0, objective,
+                            False) is None
+
+
+@pytest.mark.parametrize(('exact', 'short', 'speed', 'complete'), [
+    (True, 0.2, 0.3, False), (True, 0.08, 0.3, True), (True, 0.2, 0.0, True),
+    (True, 0.3, 0.0, False), (False, 0.2, 0.3, True)])
+def test_a_car_drives_a_manoeuvre_up_to_its_cusps(exact, short, speed, complete):
+    tracker, goal = PlanTracker(), GoalParameters(position_tolerance=0.25)
+    tracker.set_plan(0.0, [(0.0, 0.0, 0.0), (1.0, 0.0, 0.0), (0.0, 0.5, 0.0)])
+    path = dataclasses.replace(tracker._sections[0], exact=exact)
+    assert len(tracker._sections) == 2
+    tracker.progress = 1.0 - short
+    assert tracker._at_cusp(state(1.0 - short, 0.0, 0.0, speed), path, goal) is complete
