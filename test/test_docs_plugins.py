@@ -65,11 +65,11 @@ def test_the_mass_of_the_page_reaches_its_goal():
 
 
 @pytest.mark.parametrize(('name', 'said'), [
-    ('no_such_module:rules', 'No module named'),
+    ('no_such_module:rules', "no module 'no_such_module' on the Python path"),
     ('json:rules', "has no attribute 'rules'"),
     ('json:dumps', 'is a function, not a Plugin'),
-    ('json', 'is not module:variable'),
-    (':rules', 'is not module:variable'),
+    ('json', 'must have the form module:variable'),
+    (':rules', 'must have the form module:variable'),
 ])
 def test_a_name_that_is_no_plugin_is_refused_with_its_reason(name, said):
     with pytest.raises(ParameterError, match=said):

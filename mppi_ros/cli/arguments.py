@@ -47,7 +47,9 @@ def number(low: float, high: float, unit: str) -> Callable[[str], float]:
 
 def listed(read: Callable[[str], T]) -> Callable[[str], tuple[T, ...]]:
     """Return a converter to a tuple of comma-separated values without duplicates."""
-    return lambda text: tuple(dict.fromkeys(read(part.strip()) for part in text.split(',')))
+    return lambda text: tuple(
+        dict.fromkeys(read(part.strip()) for part in text.split(',') if part.strip())
+    )
 
 
 def add_processes(parser: argparse.ArgumentParser) -> None:

@@ -43,7 +43,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         configurations[model] = replace(ControllerParameters(), motion_model=model)
     for name, configuration in configurations.items():
         print(f'compiling the kernels for {name}', flush=True)
-        warm_up(configuration)
+        try:
+            warm_up(configuration)
+        except MppiError as error:
+            print(f'mppi_compile: {name}: {error}', file=sys.stderr)
+            return 2
     print('compiling the kernels of the simulation', flush=True)
     try:
         use_wheels()

@@ -8,6 +8,10 @@ import math
 import signal
 from typing import Any, NoReturn
 
+BORDER, PADDING = 2, 3  # columns of the terminal around a table and between two values
+WRAPPED_WIDTH = 30  # columns of the terminal for a value that is wrapped
+MAX_WIDTH = 400  # of a table without a terminal
+
 
 @contextmanager
 def interruptible(*signals: signal.Signals) -> Iterator[None]:
@@ -27,29 +31,79 @@ def interruptible(*signals: signal.Signals) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """Print a table; columns of numbers are right-justified and rounded to three digits."""
-    from rich.box import SIMPLE_HEAD
+def show_table(
+    title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], keys: int = 1
+) -> None:
+    """
+    Print a table; columns of numbers are right-justified and rounded to three digits.
+
+    No value is shortened: where the terminal is too narrow, the columns are printed in several
+    tables, each with the first `keys` of them.
+    """
     from rich.console import Console
+
+    # Rows written to a file or a pipe are not wrapped to the width of a terminal.
+    terminal = Console()
+    width = terminal.width if terminal.is_terminal else MAX_WIDTH
+    # Values from files are not markup: an unmatched bracket in them would be an error.
+    console = Console(width=width, highlight=False, markup=False, emoji=False)
+    texts = [[_cell(value) for value in row] for row in rows]
+    numeric = [
+        bool(rows)
+        and all(isinstance(row[index], (int, float)) or row[index] is None for row in rows)
+        for index in range(len(columns))
+    ]
+    for block in _blocks(columns, texts, keys, width):
+        console.print(_table(title, columns, texts, numeric, block))
+        title = ''
+
+
+def _blocks(
+    columns: Sequence[str], texts: Sequence[Sequence[str]], keys: int, width: int
+) -> list[list[int]]:
+    """Return the indices of the columns of each table, so that all but the last one fit."""
+    widths = [
+        PADDING + max(map(len, (column, *(row[index] for row in texts))))
+        for index, column in enumerate(columns)
+    ]
+    widths[-1] = min(widths[-1], max(PADDING + len(columns[-1]), WRAPPED_WIDTH))
+    widest = max(widths[keys:], default=0)
+    while keys > 1 and BORDER + sum(widths[:keys]) + widest > width:
+        keys -= 1
+    first = list(range(min(keys, len(columns))))
+    blocks, used = [list(first)], BORDER + sum(widths[: len(first)])
+    for index in range(len(first), len(columns)):
+        if used + widths[index] > width and blocks[-1] != first:
+            blocks.append(list(first))
+            used = BORDER + sum(widths[: len(first)])
+        blocks[-1].append(index)
+        used += widths[index]
+    return blocks
+
+
+def _table(
+    title: str, columns: Sequence[str], texts: Sequence[Sequence[str]], numeric: Sequence[bool],
+    block: Sequence[int],
+) -> Any:
+    from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
-    table = Table(title=title, box=SIMPLE_HEAD, title_justify='left', title_style='bold')
-    for index, column in enumerate(columns):
-        numeric = all(isinstance(row[index], (int, float)) or row[index] is None for row in rows)
+    table = Table(
+        title=title or None, box=SIMPLE_HEAD, title_justify='left', title_style='bold'
+    )
+    for index in block:
         last = index == len(columns) - 1  # only the last one may wrap
         table.add_column(
-            column, justify='right' if numeric and rows else 'left', no_wrap=not last
+            columns[index], justify='right' if numeric[index] else 'left', no_wrap=not last,
+            overflow='fold',
         )
-    for row in rows:
-        table.add_row(*map(_cell, row))
-    # Rows written to a file or a pipe are not wrapped to the width of a terminal.
-    width = None if Console().is_terminal else 160
-    # Values from files are not markup: an unmatched bracket in them would be an error.
-    Console(width=width, highlight=False, markup=False, emoji=False).print(table)
+    for row in texts:
+        table.add_row(*(row[index] for index in block))
+    return table
 
 
 def _cell(value: Any) -> str:
-    if value is None or (isinstance(value, float) and math.isnan(value)):
+    if value is None or (isinstance(value, float) and not math.isfinite(value)):
         return '–'
     if isinstance(value, bool):
         return 'yes' if value else 'no'

@@ -53,6 +53,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except MppiError as error:
         print(f'mppi_evaluate: {error}', file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print('mppi_evaluate: interrupted', file=sys.stderr)
+        return 1
 
 
 def _evaluate(options: argparse.Namespace) -> int:
@@ -65,12 +68,14 @@ def _evaluate(options: argparse.Namespace) -> int:
     for path in (options.json, options.replay):
         if path:
             result_files.check_writable(path)
+    if options.replay and options.gif:
+        raise InputError('--replay and --gif exclude each other: both draw the episodes')
     cases = cases_of(options.suite, request)
     machine = result_files.machine()
     if options.replay:
         return _replay(options, cases, machine)
     if options.gif:
-        return _films(options.gif, cases)
+        return _films(options, cases, machine)
     results: dict[int, EpisodeRecord] = {}
     whole = False
     try:
@@ -119,21 +124,26 @@ def _replay(
     return int(not result['passed'])
 
 
-def _films(folder: Path, cases: Sequence[Case]) -> int:
+def _films(
+    options: argparse.Namespace, cases: Sequence[Case], machine: dict[str, Any]
+) -> int:
     """Run the cases one by one and write a small animation of each."""
     from mppi_ros.evaluation.animation import write_small_animation
 
-    result_files.make_folder(folder, '--gif')
-    passed = True
+    result_files.make_folder(options.gif, '--gif')
+    results = []
     for case in cases:
         result, episode = case.run()
-        passed &= result['passed']
+        results.append(result)
         more = [case.plant] * (len({each.plant for each in cases}) > 1)
         more += [str(case.seed)] * (len({each.seed for each in cases}) > 1)
-        path = folder / ('_'.join([case.scenario.replace('/', '_'), *more]) + '.gif')
+        path = options.gif / ('_'.join([case.scenario.replace('/', '_'), *more]) + '.gif')
         write_small_animation(episode.trace, path, case.discs)
         print(f'{path}: {", ".join(result["failed"]) or "passed"}, {path.stat().st_size} bytes')
-    return int(not passed)
+    if options.json:
+        result_files.write_json(options.json, _content(options, cases, results, machine))
+    _show(options.suite, results)
+    return int(not all(result['passed'] for result in results))
 
 
 def _content(
@@ -163,7 +173,7 @@ def _show(suite: str, episodes: Sequence[EpisodeRecord]) -> None:
     ]  # fmt: skip
     if rows:
         title = suite if shown is episodes else f'{suite}: {len(rows)} of {len(episodes)} failed'
-        show_table(title, (*shown_of_each, 'solve p50 ms', 'verdict'), rows)
+        show_table(title, (*shown_of_each, 'solve p50 ms', 'verdict'), rows, keys=3)
     summaries = summarise_by_plant(episodes)
     if len(summaries) > 1:
         summaries['all'] = summarise(episodes)

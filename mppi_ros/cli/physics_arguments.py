@@ -29,15 +29,16 @@ def add_physics(parser: Parser) -> None:
     )
     physics.add_argument(
         '--payload', type=float, default=usual.payload, metavar='KG',
-        help='additional mass; default: %(default)s',
+        help='additional mass, up to 500; default: %(default)s',
     )
     physics.add_argument(
         '--slope', type=float, default=0.0, metavar='DEG',
-        help='slope of the floor, uphill along the heading of the start; default: %(default)s',
+        help='slope of the floor, up to 20, uphill along the heading of the start; '
+        'default: %(default)s',
     )
     physics.add_argument(
         '--sill', type=float, default=usual.sill, metavar='M',
-        help='height of a door sill across the way, 1.5 m ahead of the start',
+        help='height of a door sill across the way, up to 0.05, 1.5 m ahead of the start',
     )
     physics.add_argument(
         '--friction', choices=FRICTIONS, default=usual.friction,

@@ -66,15 +66,14 @@ def _show_changes(path: Path, ticks: Sequence[TickComparison]) -> None:
          ticks[n].recorded['code'], *_command(ticks[n]), ticks[n].recorded['reason']]
         for n in changes[:MAX_ROWS]
     ]  # fmt: skip
-    columns = ('tick', 'time_s', 'state', 'code', 'vx', 'wz', 'reason')
+    columns = ('tick', 'time_s', 'state', 'code', 'vx', 'vy', 'wz', 'reason')
     show_table(f'{path}: changes of state', columns, rows)
     if len(changes) > MAX_ROWS:
         print(f'... and {len(changes) - MAX_ROWS} more')
 
 
 def _command(tick: TickComparison) -> list[float]:
-    vx, _, wz = tick.recorded['command']
-    return [round(vx, 4), round(wz, 4)]
+    return [round(value, 4) for value in tick.recorded['command']]
 
 
 def _show_tick(number: int, tick: TickComparison) -> None:

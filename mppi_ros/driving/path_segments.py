@@ -294,7 +294,15 @@ def _rotations(
     Poses less than SAME_POSITION apart along a bend are one place, too, but move with their yaw.
     """
     found = {}
-    for place in np.flatnonzero(last > first).tolist():
+    yaw = np.unwrap(poses[:, 2])
+    bounds = np.column_stack([first, last + 1]).ravel()
+    most, least = (
+        extreme.reduceat(np.append(yaw, yaw[-1]), bounds)[::2]
+        for extreme in (np.maximum, np.minimum)
+    )
+    # Dense plans have several poses at most places: only those that turn there are looked at.
+    turns = most - least >= 0.5 * MIN_ROTATION  # rounding differs from place to place
+    for place in np.flatnonzero((last > first) & turns).tolist():
         yaws = np.unwrap(poses[first[place] : last[place] + 1, 2])
         if _is_in_place(poses[first[place] : last[place] + 1, :2], yaws):
             ends = _turning_points(yaws.tolist())

@@ -90,10 +90,17 @@ def load_plugin(name: str) -> Plugin | None:
     if not name:
         return None
     module, _, variable = name.partition(':')
+    if not (module and variable):
+        raise ParameterError(f'plugin = {name!r} must have the form module:variable')
     try:
         found = getattr(importlib.import_module(module), variable)
-    except (ImportError, ValueError, AttributeError) as error:
-        raise ParameterError(f'plugin = {name!r} is not module:variable: {error}') from None
+    except ModuleNotFoundError as error:
+        raise ParameterError(
+            f'plugin = {name!r}: there is no module {error.name!r} on the Python path; install it '
+            'or add its folder to PYTHONPATH'
+        ) from None
+    except (ImportError, ValueError, TypeError, AttributeError) as error:
+        raise ParameterError(f'plugin = {name!r} cannot be loaded: {error}') from None
     if not isinstance(found, Plugin):
         raise ParameterError(f'plugin = {name!r} is a {type(found).__name__}, not a Plugin')
     return found

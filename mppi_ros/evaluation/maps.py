@@ -52,9 +52,16 @@ def maps(request: Request) -> Iterator[Case]:
     drives = {name: [f'{name}/{number}' for number in range(PAIRS)] for name in files}
     chosen = set(selected(request, [*files, *chain(*drives.values())]))
     wanted = [name for name in files if not chosen.isdisjoint([name, *drives[name]])]
-    too_narrow = []
+    too_narrow, unusable = [], 0
     for name in wanted:
-        occupancy = World.load(files[name]).occupancy
+        try:
+            occupancy = World.load(files[name]).occupancy
+        except InputError as error:
+            unusable += 1
+            if request.only or unusable == len(wanted):
+                raise
+            log.warning('%s: skipped: %s', name, error)
+            continue
         if not _regions(occupancy, footprint).any():
             too_narrow.append(name)
             if request.only or len(too_narrow) == len(wanted):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -232,9 +233,11 @@ def _name(axes: Axes, name: str) -> None:
 
 
 def _draw_speed(axes: Axes, trace: Trace) -> None:
-    _name(axes, 'speed [m/s]')
-    axes.plot(trace.time, trace.twist[:, 0], color=LINE, lw=1.2)
-    axes.plot(trace.time, trace.command[:, 0], color=COMMAND, lw=0.9)
+    sideways = bool(np.abs(trace.command[:, 1]).max(initial=0.0) > 0.0)
+    _name(axes, 'speed [m/s]: forward, to the left (dashed)' if sideways else 'speed [m/s]')
+    for axis, style in ((0, '-'), (1, '--'))[: 1 + sideways]:
+        axes.plot(trace.time, trace.twist[:, axis], style, color=LINE, lw=1.2)
+        axes.plot(trace.time, trace.command[:, axis], style, color=COMMAND, lw=0.9)
 
 
 def _draw_turning_rate(axes: Axes, trace: Trace) -> None:
@@ -245,7 +248,8 @@ def _draw_turning_rate(axes: Axes, trace: Trace) -> None:
 
 def _draw_clearance(axes: Axes, trace: Trace) -> None:
     least = float(np.min(trace.clearance))
-    _name(axes, f'clearance [m], least {least:.2f}')
+    known = f'least {least:.2f}' if math.isfinite(least) else 'no obstacle'
+    _name(axes, f'clearance [m], {known}')
     axes.fill_between(trace.time, trace.clearance, 0.0, color=LINE, alpha=0.15, lw=0)
     axes.plot(trace.time, trace.clearance, color=LINE, lw=1.2)
     axes.axhline(0.0, color=ALARM, lw=1.0)

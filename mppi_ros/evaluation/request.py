@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from mppi_ros.parameters.declaration import replace
 from mppi_ros.parameters.errors import InputError
 from mppi_ros.share import share_path
 from mppi_ros.simulation.physics import KINEMATIC, PhysicsParameters
+
+MAX_LISTED = 40  # names of scenarios in a message
 
 
 @dataclass(frozen=True)
@@ -94,8 +97,12 @@ def selected(request: Request, known: Sequence[str]) -> list[str]:
     """Return the requested scenarios, in the order of the suite."""
     unknown = [name for name in request.only if name not in known]
     if unknown:
-        some = ', '.join(known[:12]) + (', ...' if len(known) > 12 else '')
-        raise InputError(f'unknown scenario {unknown[0]!r}; there are {some}')
+        near = get_close_matches(unknown[0], known, n=1)
+        hint = f'; did you mean {near[0]}?' if near else ''
+        some = ', '.join(known[:MAX_LISTED])
+        if len(known) > MAX_LISTED:
+            some += f', ... ({len(known)} in all, the last is {known[-1]})'
+        raise InputError(f'--only: unknown scenario {unknown[0]!r}{hint}; there are {some}')
     return [name for name in known if not request.only or name in request.only]
 
 

@@ -34,8 +34,13 @@ def make_folder(folder: Path, option: str) -> None:
 
 def check_writable(path: Path) -> None:
     """Raise InputError if a file cannot be written at `path`."""
-    if path.is_dir() or not os.access(path.resolve().parent, os.W_OK):
-        raise InputError(f'{path} cannot be written')
+    folder = path.resolve().parent
+    if path.is_dir():
+        raise InputError(f'{path} cannot be written: it is a folder')
+    if not folder.is_dir():
+        raise InputError(f'{path} cannot be written: there is no folder {folder}')
+    if not os.access(folder, os.W_OK):
+        raise InputError(f'{path} cannot be written: {folder} is not writable')
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sized
 from concurrent.futures import BrokenExecutor, ProcessPoolExecutor, as_completed
 from itertools import islice
-from multiprocessing import get_context
+import logging
+from multiprocessing import active_children, get_context
 import signal
 from typing import Any, Protocol
 
 from mppi_ros.parameters.errors import InputError, MppiError
+
+log = logging.getLogger(__name__)
 
 CASES_IN_FLIGHT = 4  # cases submitted per process; bounds the memory
 CONNECT_TIMEOUT = 10.0  # [s]
@@ -82,8 +85,22 @@ def _in_processes(
         raise MppiError(
             'a process of --jobs was killed, by lack of memory or from outside'
         ) from None
+    except KeyboardInterrupt:
+        log.warning('interrupted: waiting for running episodes; Ctrl-C again ends them')
+        raise
     finally:
+        _end(pool)
+
+
+def _end(pool: ProcessPoolExecutor) -> None:
+    """Wait for the running cases; an interrupt ends the processes, which ignore it themselves."""
+    try:
         pool.shutdown(cancel_futures=True)
+    except KeyboardInterrupt:
+        for process in active_children():
+            process.kill()
+        pool.shutdown()
+        raise
 
 
 def _leave_signals_to_the_parent() -> None:

@@ -74,10 +74,13 @@ class PhysicsParameters:
         """Validate the values."""
         if self.kind not in KINDS:
             raise InputError(f'unknown physics {self.kind!r}; there are {", ".join(KINDS)}')
-        for name, most in (('payload', 500.0), ('slope', math.radians(20.0)), ('sill', 0.05)):
-            value = getattr(self, name)
-            if not 0.0 <= value <= most:
-                raise InputError(f'physics {name} = {value!r} is outside [0, {most:.4g}]')
+        for name, value, most, unit in (
+            ('payload', self.payload, 500.0, 'kg'),
+            ('slope', math.degrees(self.slope), 20.0, 'degrees'),
+            ('sill', self.sill, 0.05, 'm'),
+        ):
+            if not 0.0 <= value <= most + 1e-9:
+                raise InputError(f'{name} = {value:g} {unit} is outside [0, {most:g}] {unit}')
 
 
 KINEMATIC = PhysicsParameters()

@@ -42,3 +42,12 @@ def test_a_cache_that_cannot_be_written_is_an_error(compiled, monkeypatch, capsy
     monkeypatch.setattr(command, 'is_writable', lambda: False)
     assert command.main([]) == 1
     assert 'not writable' in capsys.readouterr().err
+
+
+def test_a_plugin_that_cannot_be_loaded_is_bad_input(tmp_path, capsys):
+    file = tmp_path / 'robot.yaml'
+    file.write_text("mppi_controller: {ros__parameters: {plugin: 'no_such_module:rules'}}")
+    assert command.main(['--params', str(file)]) == 2
+    error = capsys.readouterr().err
+    assert error.count('\n') == 1
+    assert f"{file}: plugin = 'no_such_module:rules'" in error

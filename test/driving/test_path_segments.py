@@ -247,3 +247,19 @@ def test_a_path_that_is_joined_begins_at_the_robot_and_keeps_the_rest(plan, shar
     rest = way + path.length - at  # resampling may cut each corner by less than two steps
     assert rest - 0.1 * len(plan) <= joined.length <= rest + 1e-6
     assert joined.goal == path.goal
+
+
+def test_the_number_of_poses_at_a_place_changes_nothing():
+    """Dense plans have several poses at each place; only rotations among them are sections."""
+    rng = np.random.default_rng(3)
+    way = np.linspace(0.0, 4.0, 81)
+    bend = np.column_stack([4.0 * np.sin(way / 4.0), 4.0 - 4.0 * np.cos(way / 4.0), way / 4.0])
+    turns = np.tile(bend[40], (12, 1))
+    turns[:, 2] += np.linspace(0.0, 2.0, 12)
+    for copies in (1, 2, 7):
+        dense = np.repeat(bend, copies, axis=0)
+        dense[:, :2] += rng.uniform(-1e-4, 1e-4, (len(dense), 2))
+        assert [part for part in parts(dense) if part[0] == 'turn'] == []
+        turned = np.vstack([dense[:41 * copies], turns])
+        assert [part[2] for part in parts(turned) if part[0] == 'turn'] == [
+            round(bend[40, 2] + 2.0, 2)]

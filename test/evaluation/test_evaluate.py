@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import yaml
 
+from mppi_ros.cli import evaluate
 from mppi_ros.cli.evaluate import main
 from mppi_ros.control.parameters import ControllerParameters
 from mppi_ros.driving.footprint import Footprint
@@ -172,6 +173,24 @@ def test_a_map_too_narrow_for_the_robot_is_skipped_unless_nothing_else_is_left(
         cases_of('maps', Request(maps))
 
 
+def test_a_damaged_map_does_not_stop_the_others(maps, monkeypatch):
+    said = []
+    monkeypatch.setattr(log, 'warning', lambda text, *values: said.append(text % values))
+    (maps / 'broken').mkdir()
+    text = (maps / 'hall' / 'hall.yaml').read_text()
+    (maps / 'broken' / 'broken.yaml').write_text(text.replace('hall.pgm', 'no.pgm'))
+    assert {case.world for case in cases_of('maps', Request(maps))} == {
+        str(maps / 'hall' / 'hall.yaml')}
+    (line,) = said
+    assert line.startswith('broken/broken: skipped: ')
+    assert 'no.pgm' in line
+    with pytest.raises(InputError, match=r'no\.pgm'):
+        cases_of('maps', Request(maps, ('broken/broken',)))
+    (maps / 'hall' / 'hall.yaml').unlink()
+    with pytest.raises(InputError, match=r'no\.pgm'):
+        cases_of('maps', Request(maps))
+
+
 def test_unmapped_obstacles_leave_a_path_with_endpoint_clearance(maps):
     from PIL import Image
 
@@ -226,14 +245,24 @@ def test_driving_time_is_that_of_a_trapezoidal_or_triangular_profile():
     (['nonsense'], 'nonsense'),
     (['barn'], '--data is needed'),
     (['barn', '--data', 'nowhere'], 'not a folder'),
-    (['scenarios', '--only', 'nonsense'], "unknown scenario 'nonsense'"),
+    (['scenarios', '--only', 'nonsense'], "--only: unknown scenario 'nonsense'; there are"),
+    (['scenarios', '--only', 'u_tum'], 'did you mean u_turn?'),
+    (['scenarios', '--only', 'u_turn', '--gif', 'films', '--replay', 'out.png'],
+     '--replay and --gif exclude each other'),
+    (['scenarios', '--physics', 'mujoco', '--slope', '80'],
+     'slope = 80 degrees is outside [0, 20] degrees'),
+    (['scenarios', '--physics', 'mujoco', '--payload', '-5'],
+     'payload = -5 kg is outside [0, 500] kg'),
+    (['scenarios', '--physics', 'mujoco', '--sill', '1'], 'sill = 1 m is outside [0, 0.05] m'),
     (['scenarios', '--plant', 'rubber'], "unknown plant 'rubber'"),
     (['scenarios', '--robot', 'tank'], "unknown robot 'tank'"),
     (['scenarios', '--runs', '0'], 'is not an integer in'),
     (['scenarios', '--params', 'nowhere.yaml'], 'nowhere.yaml'),
     (['scenarios', '--replay', 'out.png'], 'draws one episode'),
     (['scenarios', '--only', 'u_turn', '--plant', 'hard', '--replay', 'out.jpg'], '.png or .gif'),
-    (['scenarios', '--json', '/nowhere/out.json'], 'cannot be written'),
+    (['scenarios', '--json', '/nowhere/out.json'],
+     'cannot be written: there is no folder /nowhere'),
+    (['scenarios', '--json', '/proc'], 'cannot be written: it is a folder'),
     (['compare', 'nowhere.json', 'nowhere.json'], 'nowhere.json'),
 ])
 def test_bad_input_ends_with_one_line_and_code_2(words, told, capsys):
@@ -281,6 +310,28 @@ def test_replay_draws_a_picture_and_an_animation(scenarios, tmp_path):
         assert run('scenarios', '--data', scenarios, '--only', 'near', '--plant', 'nominal',
                    '--replay', out) == 0
         assert out.read_bytes()[:4] == magic
+
+
+def test_films_come_with_the_results(scenarios, tmp_path, capsys):
+    out = tmp_path / 'out.json'
+    assert run('scenarios', '--data', scenarios, '--only', 'near', '--plant', 'nominal',
+               '--gif', tmp_path / 'films', '--json', out) == 0
+    assert (tmp_path / 'films' / 'near.gif').read_bytes()[:4] == b'GIF8'
+    (episode,) = json.loads(out.read_text())['episodes']
+    assert episode['scenario'] == 'near'
+    assert 'score' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize('command', ['suite', 'compare'])
+def test_an_interrupt_is_told_in_one_line(scenarios, monkeypatch, capsys, command):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(evaluate, 'cases_of', interrupt)
+    monkeypatch.setitem(evaluate.COMMANDS, 'compare', interrupt)
+    words = ['scenarios'] if command == 'suite' else ['compare', 'a.json', 'b.json']
+    assert run(*words) == 1
+    assert capsys.readouterr().err == 'mppi_evaluate: interrupted\n'
 
 
 def test_interruption_keeps_finished_episodes(scenarios, tmp_path, monkeypatch, capsys):

@@ -3,12 +3,14 @@ from __future__ import annotations
 
 import math
 
+from matplotlib.figure import Figure
 import numpy as np
 from PIL import Image
 import pytest
 
 from mppi_ros.driving.costmap import Costmap
 from mppi_ros.driving.footprint import Footprint
+from mppi_ros.evaluation import report
 from mppi_ros.evaluation.report import write_report
 from mppi_ros.evaluation.summary import ObservedDrive, summarise, trace_of
 
@@ -122,3 +124,17 @@ def test_report_is_drawn_without_a_plan(tmp_path):
     trace = trace_of(drive, room(), Footprint.round(0.22).polygon, GOAL)
     write_report(trace, tmp_path / 'report.png')
     assert (tmp_path / 'report.png').exists()
+
+
+@pytest.mark.parametrize('sideways', [0.0, 0.4])
+def test_lateral_speed_is_drawn_where_there_is_any(sideways):
+    trace = trace_of(straight_drive(), room(), Footprint.round(0.22).polygon, GOAL)
+    trace.command[:, 1] = sideways
+    trace.twist[:, 1] = sideways
+    axes = Figure().subplots()
+    report._draw_speed(axes, trace)
+    lines = axes.get_lines()
+    assert len(lines) == (4 if sideways else 2)
+    assert ('to the left' in axes.get_title('left')) == bool(sideways)
+    if sideways:
+        np.testing.assert_array_equal(lines[-1].get_ydata(), trace.command[:, 1])

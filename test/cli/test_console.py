@@ -1,0 +1,52 @@
+"""Tables show every value at any width of the terminal."""
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from mppi_ros.cli.console import show_table
+
+COLUMNS = ('scenario', 'plant', 'seed', 'time_s', 'score', 'min_clearance_m', 'verdict')
+ROWS = [
+    ['corridor_of_a_long_name/17', 'nominal', 3, 12.3456, 0.5, 0.0123, 'passed'],
+    ['door', 'extreme', 4, 1234.5, None, float('inf'),
+     'contact, not within 1.6 times the ideal time, not standing at most 2 s'],
+]
+
+
+@pytest.fixture
+def printed(monkeypatch, capsys):
+    """Return the lines of a table in a terminal of a width, or without one (None)."""
+    def show(width, keys=3):
+        monkeypatch.delenv('FORCE_COLOR', raising=False)
+        if width is not None:
+            monkeypatch.setenv('FORCE_COLOR', '1')
+            monkeypatch.setenv('COLUMNS', str(width))
+        show_table('drives', COLUMNS, ROWS, keys=keys)
+        return re.sub(r'\x1b\[[0-9;]*m', '', capsys.readouterr().out).splitlines()
+
+    return show
+
+
+@pytest.mark.parametrize('width', [60, 80, 100, 120, 200])
+def test_no_value_is_shortened_and_no_line_is_too_long(printed, width):
+    lines = printed(width)
+    assert all(len(line) <= width for line in lines)
+    words = set(' '.join(lines).split())
+    assert words >= {'corridor_of_a_long_name/17', '12.3', '1234', '0.0123', 'min_clearance_m',
+                     'verdict', 'passed', 'contact,', 'standing', '–'}
+    assert '…' not in ' '.join(lines)
+
+
+def test_each_part_of_a_table_repeats_its_keys(printed):
+    parts = [line for line in printed(90) if 'scenario' in line]
+    assert len(parts) > 1
+    assert all('plant' in part and 'seed' in part for part in parts)
+    assert sum('drives' in line for line in printed(90)) == 1
+
+
+def test_without_a_terminal_a_row_is_one_line(printed):
+    lines = printed(None)
+    assert sum('corridor_of_a_long_name/17' in line and 'passed' in line for line in lines) == 1
+    assert sum('scenario' in line for line in lines) == 1
