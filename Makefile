@@ -73,17 +73,18 @@ test-dashboard: env $(VENV)/.dashboard
 	$(WITH_ROS) $(BIN)/pytest test/dashboard test/system/test_dashboard.py
 
 # Tests that only compute run in JOBS processes at once, by default one for each core; those of
-# nodes and processes run alone. With TESTS all run in one process unless JOBS is given.
+# nodes and processes in two, as they wait more than they compute. With TESTS all run in one process
+# unless JOBS is given.
 PYTEST = $(WITH_ROS) $(BIN)/pytest $(if $(DATA),--data $(DATA))
-ALONE := $(addprefix test/,dashboard launch nodes ros system test_launch_files.py)
+NODES := $(addprefix test/,dashboard launch nodes ros system test_launch_files.py)
 
 tests: env
 ifneq ($(TESTS),)
 	$(PYTEST) $(if $(JOBS),-n $(JOBS) --dist loadfile) $(TESTS)
 else
 	@status=0; \
-	    $(PYTEST) -n $(or $(JOBS),auto) --dist loadfile $(addprefix --ignore ,$(ALONE)) || status=$$?; \
-	    $(PYTEST) $(ALONE) && exit $$status
+	    $(PYTEST) -n $(or $(JOBS),auto) --dist loadfile $(addprefix --ignore ,$(NODES)) || status=$$?; \
+	    $(PYTEST) -n $(or $(JOBS),2) --dist loadfile $(NODES) && exit $$status
 endif
 
 # With the oldest NumPy and Numba that are supported, those of Ubuntu 24.04. Their wheels end with

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping, Sequence
 import json
+import math
 from pathlib import Path
 import sys
 
@@ -62,9 +63,8 @@ def _show(found: Mapping[str, Sequence[ablation.Episode]]) -> None:
         rows.append([
             name, len(episodes), np.mean([each['success'] for each in episodes]),
             np.mean([each['excess_s'] for each in episodes]),
-            f'{cost:+.0%} ({low:+.0%} to {high:+.0%})',
-            f'{each_cost:+.0%} ({least:+.0%} to {most:+.0%})',
-            f'{rest:+.0%} ({lowest:+.0%} to {highest:+.0%})', f'{jerk:+.0%}',
+            _change(cost, low, high), _change(each_cost, least, most),
+            _change(rest, lowest, highest), _change(jerk),
             np.mean([each['solve_ms'] for each in episodes]),
         ])  # fmt: skip
     columns = ('variant', 'episodes', 'success', 'excess s', 'Δ sum, 95 %', 'Δ typical',
@@ -72,26 +72,50 @@ def _show(found: Mapping[str, Sequence[ablation.Episode]]) -> None:
     show_table(f'against {first}', columns, rows)
 
 
+def _change(value: float, low: float = math.nan, high: float = math.nan) -> str:
+    """Return a relative change with its interval; '–' if it is not known."""
+    text = f'{value:+.0%}' if math.isfinite(value) else '–'
+    return text if math.isnan(low) else f'{text} ({low:+.0%} to {high:+.0%})'
+
+
 def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser = Parser(
         prog='python -m mppi_ros.cli.ablation',
         description='Drive variants of the optimiser through the same episodes.',
     )
-    parser.add_argument('suite', choices=tuple(SUITES))
+    parser.add_argument('suite', choices=tuple(SUITES), help='suite of mppi_evaluate')
     parser.add_argument(
-        '--variants', type=listed(str), default=('default', *ablation.BASELINES), metavar='A,B'
+        '--variants', type=listed(str), default=('default', *ablation.BASELINES), metavar='A,B',
+        help=f'compared with the first one; default: default and the baselines; there are '
+        f'{", ".join(ablation.VARIANTS)}',
     )
-    parser.add_argument('--data', type=Path, metavar='DIR')
-    parser.add_argument('--only', type=listed(str), default=(), metavar='A,B')
-    parser.add_argument('--plant', type=listed(str), default=(), metavar='A,B')
-    parser.add_argument('--runs', type=integer(1, 1000), default=1, metavar='N')
-    parser.add_argument('--seed', type=integer(0, 2**31 - 1), default=0, metavar='N')
+    parser.add_argument(
+        '--data', type=Path, metavar='DIR', help='folder with the data of the suite'
+    )
+    parser.add_argument(
+        '--only', type=listed(str), default=(), metavar='A,B', help='run these scenarios only'
+    )
+    parser.add_argument(
+        '--plant', type=listed(str), default=(), metavar='A,B',
+        help='dynamics of the simulated robot: nominal, hard, extreme, heavy, ideal',
+    )
+    parser.add_argument(
+        '--runs', type=integer(1, 1000), default=1, metavar='N',
+        help='runs of each scenario; the seeds start at --seed; default: %(default)s',
+    )
+    parser.add_argument(
+        '--seed', type=integer(0, 2**31 - 1), default=0, metavar='N',
+        help='seed of the first run; default: %(default)s',
+    )
     parser.add_argument(
         '--generated', type=integer(0, 100_000), default=0, metavar='N',
         help='generate N worlds instead of --data in the suite barn',
     )
     add_processes(parser)
-    parser.add_argument('--json', type=Path, metavar='FILE')
+    parser.add_argument(
+        '--json', type=Path, metavar='FILE',
+        help='write the results to FILE; results of other variants in it are kept and shown',
+    )
     return parser.parse_args(argv)
 
 

@@ -17,9 +17,13 @@ from mppi_ros.parameters.errors import InputError
 
 def add_parser(commands: Subparsers) -> None:
     """Add the subcommand."""
-    parser = commands.add_parser('compare', help='compare two results, paired by episode')
-    parser.add_argument('a', type=Path, metavar='A.json')
-    parser.add_argument('b', type=Path, metavar='B.json')
+    parser = commands.add_parser(
+        'compare', help='compare two results, paired by episode',
+        description='Compare two results of one suite, paired by scenario, plant and seed.',
+        epilog='exit code: 0 compared, whatever differs, 2 invalid arguments or input',
+    )
+    parser.add_argument('a', type=Path, metavar='A.json', help='result of --json: before')
+    parser.add_argument('b', type=Path, metavar='B.json', help='result of --json: after')
     parser.add_argument('--json', type=Path, metavar='OUT', help='write the comparison to OUT')
 
 

@@ -213,8 +213,10 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
         prog='mppi_evaluate',
         description='Run suites of closed-loop episodes without ROS, compare two results, '
         'identify a robot, or replay a record.',
-        epilog='exit code: 0 all episodes passed, 1 an episode failed, 2 invalid arguments or '
-        'input',
+        epilog='exit code of a suite: 0 all episodes passed, 1 an episode failed or the run was '
+        'interrupted, 2 invalid arguments or input. Variants of the optimiser are compared by '
+        'python -m mppi_ros.cli.ablation, defaults are cross-validated by '
+        'python -m mppi_ros.cli.cross_validation.',
     )
     commands = parser.add_subparsers(
         required=True, metavar='SUITE|compare|identify|replay', dest='suite'

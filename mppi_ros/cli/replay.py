@@ -17,7 +17,11 @@ MAX_ROWS = 40  # state changes that are printed
 
 def add_parser(commands: Subparsers) -> None:
     """Add the subcommand."""
-    parser = commands.add_parser('replay', help='run a recorded controller again')
+    parser = commands.add_parser(
+        'replay', help='run a recorded controller again',
+        description='Run a recorded controller again and compare each tick bit by bit.',
+        epilog='exit code: 0 all ticks are equal, 1 a tick differs, 2 invalid arguments or input',
+    )
     parser.add_argument(
         'record', type=Path, metavar='RECORD', help='file of the node parameter `record`'
     )
@@ -52,6 +56,8 @@ def run(options: argparse.Namespace) -> int:
         _show_tick(n, ticks[n])
     if options.json:
         results.write_json(options.json, replay.content(path, ticks))
+    if not replay.is_complete(path):
+        print('the record is not complete: it was cut, or its node did not end by itself')
     if different:
         print(f'{len(different)} of {len(ticks)} ticks differ, the first is {different[0]}')
     else:

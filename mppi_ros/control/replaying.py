@@ -44,6 +44,7 @@ from mppi_ros.parameters.declaration import Value, replace
 from mppi_ros.parameters.errors import InputError, MppiError
 
 RECORD = 'a controller record'  # expected content of a file
+NO_RECORD = "is not a controller record, which the node's parameter `record` writes"
 MAX_ARRAY_BYTES = MAX_SIDE**2  # [bytes] of the largest costmap
 MAX_UNPACKED_BYTES, MAX_UNPACKED_RATIO = 100_000_000, 100  # [bytes], and share of the file size
 
@@ -222,7 +223,7 @@ class Replay:
 
     def _begin(self, event: Event) -> Controller:
         if event.get('event') != 'begin':
-            raise InputError(f'{self._path} is not a controller record')
+            raise InputError(f'{self._path} {NO_RECORD}')
         with reading(self._path, RECORD):
             if event['version'] != FORMAT_VERSION:
                 raise InputError(
@@ -249,7 +250,7 @@ def repeat(path: Path) -> Iterator[TickComparison]:
         if tick is not None:
             yield tick
     if replay.controller is None:
-        raise InputError(f'{path} is not a controller record')
+        raise InputError(f'{path} {NO_RECORD}')
 
 
 class RecordedTick(NamedTuple):

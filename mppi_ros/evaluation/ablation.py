@@ -192,9 +192,15 @@ def avoidable(found: Mapping[str, Sequence[Episode]]) -> dict[str, list[Episode]
 def ratio(
     before: Sequence[Episode], after: Sequence[Episode], measure: str
 ) -> tuple[float, float, float]:
-    """Return Σ after / Σ before − 1 over paired episodes, with its bootstrap interval."""
+    """
+    Return Σ after / Σ before − 1 over paired episodes, with its bootstrap interval.
+
+    A single pair has no interval: NaN.
+    """
     pairs = _paired(before, after, measure)
     a, b = pairs.T
+    if len(pairs) < 2:
+        return float(_sum_change(a, b)), math.nan, math.nan
     return float(_sum_change(a, b)), *percentile_interval(_sum_change, a, b)
 
 
@@ -210,9 +216,11 @@ def _sum_change(
 def typical(
     before: Sequence[Episode], after: Sequence[Episode], measure: str
 ) -> tuple[float, float, float]:
-    """Return the geometric mean of after / before, less 1, with its bootstrap interval."""
+    """Return the geometric mean of after / before, less 1, with its interval as `ratio`."""
     pairs = np.log(np.maximum(_paired(before, after, measure), MIN_COST_FOR_RATIO))
     change = pairs[:, 1] - pairs[:, 0]
+    if len(pairs) < 2:
+        return float(np.expm1(change.mean())), math.nan, math.nan
     low, high = percentile_interval(np.mean, change)
     return float(np.expm1(change.mean())), float(np.expm1(low)), float(np.expm1(high))
 

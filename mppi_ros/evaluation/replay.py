@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+import os
 from pathlib import Path
 from typing import Any
 
 from mppi_ros.control.replaying import TickComparison, repeat
 from mppi_ros.parameters.errors import InputError
+
+MCAP_MAGIC = b'\x89MCAP0\r\n'  # at the end of a whole file: https://mcap.dev/spec
 
 
 def compared_ticks(path: Path) -> list[TickComparison]:
@@ -24,6 +27,13 @@ def compared_ticks(path: Path) -> list[TickComparison]:
     if not ticks:
         raise InputError(f'{path} holds no tick')
     return ticks
+
+
+def is_complete(path: Path) -> bool:
+    """Return whether a record ends as one that was closed: not cut, and its node not killed."""
+    with path.open('rb') as stream:
+        stream.seek(-len(MCAP_MAGIC), os.SEEK_END)
+        return stream.read() == MCAP_MAGIC
 
 
 def state_changes(ticks: Sequence[TickComparison]) -> list[int]:

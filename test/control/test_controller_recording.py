@@ -253,6 +253,17 @@ def test_a_killed_process_leaves_a_record_that_is_read_as_far_as_it_goes(tmp_pat
         assert len(list(_read(tmp_path / 'half.mcap'))) >= half
 
 
+def test_the_command_line_tells_that_a_record_was_cut(tmp_path, capsys):
+    from mppi_ros.cli.evaluate import main
+
+    recorded(tmp_path / 'run.mcap', lambda robot: [eventful(robot) for _ in range(5)])
+    whole = (tmp_path / 'run.mcap').read_bytes()
+    (tmp_path / 'half.mcap').write_bytes(whole[:len(whole) // 2])
+    for name, complete in (('run', True), ('half', False)):
+        assert main(['replay', str(tmp_path / f'{name}.mcap')]) == 0
+        assert ('is not complete' in capsys.readouterr().out) is not complete
+
+
 def test_what_is_no_record_is_refused(tmp_path):
     (tmp_path / 'notes.mcap').write_text('no record', 'utf-8')
     with pytest.raises(InputError, match='is not a controller record'):

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 
 import ablation_figures
 import pytest
@@ -57,6 +58,16 @@ def test_ratio_of_two_variants_is_the_ratio_of_their_sums():
         pytest.approx(2.0**0.5 - 1.0))
 
 
+def test_a_single_pair_has_no_interval():
+    def drive(cost):
+        return [{'scenario': 'a', 'plant': 'nominal', 'seed': 0, 'excess_s': cost}]
+
+    for estimate in (ablation.ratio, ablation.typical):
+        change, low, high = estimate(drive(2.0), drive(3.0), 'excess_s')
+        assert change == pytest.approx(0.5)
+        assert math.isnan(low) and math.isnan(high)
+
+
 def test_avoidable_cost_is_relative_to_the_best_drive_of_the_same_scenario_and_plant():
     def drive(scenario, plant, cost):
         return {'scenario': scenario, 'plant': plant, 'seed': 0, 'excess_s': cost}
@@ -96,7 +107,10 @@ def test_results_are_added_to_the_file(tmp_path, capsys):
     found = json.loads(out.read_text())
     assert list(found) == ['default', 'textbook']
     assert found['default'][0]['success']
-    assert 'against default' in capsys.readouterr().out
+    table = capsys.readouterr().out
+    assert 'against default' in table
+    assert 'nan' not in table
+    assert ' to ' not in table, 'a single episode has no interval'
 
 
 def test_unknown_variant_is_named(capsys):
