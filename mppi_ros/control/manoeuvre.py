@@ -70,6 +70,7 @@ class ManoeuvrePlanner:
         progress: float | None,
         objective: DrivingObjective,
         stuck: bool,
+        heading_tolerance: float = 0.0,
     ) -> tuple[list[ReferencePath], float | None] | None:
         """
         Return the sections to drive and the progress on the first [m] where these change, or None.
@@ -86,13 +87,16 @@ class ManoeuvrePlanner:
             Turning circle, prices and obstacles.
         stuck : bool
             The car has not moved in spite of other remedies: it needs a manoeuvre, or another one.
+        heading_tolerance : float
+            Of the goal [rad], within which no manoeuvre to its heading is planned.
 
         """
         if objective.turning_circle == 0.0:
             return None
         gets_stuck, self._stuck = stuck and not self._stuck, stuck
         changed: tuple[list[ReferencePath], float | None] | None = None
-        misses = self._misses_goal(here, plan, progress)
+        turn = max(MIN_GOAL_TURN, heading_tolerance)
+        misses = self._misses_goal(here, plan, progress, turn)
         if self._after is not None and not misses:
             if not gets_stuck and not _is_blocked(plan[0], progress or 0.0, objective):
                 return self._corrected(here, plan, progress, objective)
@@ -111,7 +115,7 @@ class ManoeuvrePlanner:
             self._original, self._after = plan, []
             return again[0], 0.0
         checked = self._arrival_checked or gets_stuck or self._is_tried(here)
-        if not checked and arrives_across(here, plan, at, objective):
+        if not checked and arrives_across(here, plan, at, objective, turn):
             self._arrival_checked = True
             self._tried_at = here.x, here.y
             arrival = plan_arrival(here, plan[0], at, objective)
@@ -161,13 +165,17 @@ class ManoeuvrePlanner:
         return [*rest, *self._after], 0.0
 
     def _misses_goal(
-        self, here: MotionState, plan: Sequence[ReferencePath], progress: float | None
+        self,
+        here: MotionState,
+        plan: Sequence[ReferencePath],
+        progress: float | None,
+        least_turn: float,
     ) -> bool:
         """Return whether a car stands at the end of its plan but does not face as the goal."""
         end = plan[0]
         if len(plan) > 1 or progress is None or end.length - progress > SAME_POSITION:
             return False
-        if abs(here.v) > STANDING_SPEED or _turn(here.yaw, end.goal[2]) < MIN_GOAL_TURN:
+        if abs(here.v) > STANDING_SPEED or _turn(here.yaw, end.goal[2]) < least_turn:
             return False
         return not self._is_tried(here)
 
@@ -231,6 +239,7 @@ def arrives_across(
     plan: Sequence[ReferencePath],
     progress: float,
     objective: DrivingObjective,
+    least_turn: float,
 ) -> bool:
     """Return whether a car is near the end of a plan that does not arrive as the goal faces."""
     end, circle = plan[0], objective.turning_circle
@@ -238,6 +247,6 @@ def arrives_across(
     if len(plan) > 1 or left > MAX_GOAL_DISTANCE * circle:
         return False
     turn = math.remainder(end.goal[2] - float(end.heading[-1]), math.tau)
-    return abs(turn) >= MIN_GOAL_TURN and (
+    return abs(turn) >= least_turn and (
         left < circle or turn_to(end, here, progress) < MIN_GOAL_TURN
     )

@@ -179,7 +179,7 @@ class PlanTracker:
         if not self._manoeuvres.active:
             self._choose_heading(here, goal)
         manoeuvre = self._manoeuvres.update(
-            here, self._sections, self.progress, objective, stuck
+            here, self._sections, self.progress, objective, stuck, goal.heading_tolerance
         )
         if manoeuvre is not None:
             self._sections, self.progress = manoeuvre

@@ -74,6 +74,18 @@ def test_a_car_turns_in_a_narrow_room(goal):
     assert result.time_s < 25.0
 
 
+@pytest.mark.parametrize('heading', [1.57, 2.4])
+def test_a_car_whose_goal_may_have_any_heading_drives_straight_there(heading):
+    result = Episode(
+        World.from_circles([(14.0, 10.0, 0.1)], (-12.0, -11.0, 15.0, 11.0)),
+        (0.0, 0.0, 0.0), (6.0, 0.0, heading), replace(CAR, {
+            'limits.turning_radius_min': 0.75, 'goal.heading_tolerance': math.pi}),
+        sensing='map', seed=1, timeout=60.0).run()
+    assert result.success
+    assert result.reversals == 0
+    assert result.path_length_m < 6.5
+
+
 class OpenSpace:
     """What the planner asks of an objective, without obstacles."""
 
