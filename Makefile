@@ -73,7 +73,7 @@ test-dashboard: env $(VENV)/.dashboard
 	$(WITH_ROS) $(BIN)/pytest test/dashboard test/system/test_dashboard.py
 
 # Tests that only compute run in JOBS processes at once, by default one for each core; those of
-# nodes and processes in two, as they wait more than they compute. With TESTS all run in one process
+# nodes and processes by default in two, as they wait more than they compute. With TESTS all run in one process
 # unless JOBS is given.
 PYTEST = $(WITH_ROS) $(BIN)/pytest $(if $(DATA),--data $(DATA))
 NODES := $(addprefix test/,dashboard launch nodes ros system test_launch_files.py)

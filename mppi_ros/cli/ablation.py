@@ -44,6 +44,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except MppiError as error:
         print(f'ablation: {error}', file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print('ablation: interrupted', file=sys.stderr)
+        return 1
     if options.json:
         options.json.write_text(json.dumps(found, indent=1))
     _show(found)
@@ -75,7 +78,8 @@ def _show(found: Mapping[str, Sequence[ablation.Episode]]) -> None:
 def _change(value: float, low: float = math.nan, high: float = math.nan) -> str:
     """Return a relative change with its interval; '–' if it is not known."""
     text = f'{value:+.0%}' if math.isfinite(value) else '–'
-    return text if math.isnan(low) else f'{text} ({low:+.0%} to {high:+.0%})'
+    known = math.isfinite(low) and math.isfinite(high)
+    return f'{text} ({low:+.0%} to {high:+.0%})' if known else text
 
 
 def _parse(argv: Sequence[str]) -> argparse.Namespace:

@@ -47,9 +47,14 @@ def number(low: float, high: float, unit: str) -> Callable[[str], float]:
 
 def listed(read: Callable[[str], T]) -> Callable[[str], tuple[T, ...]]:
     """Return a converter to a tuple of comma-separated values without duplicates."""
-    return lambda text: tuple(
-        dict.fromkeys(read(part.strip()) for part in text.split(',') if part.strip())
-    )
+
+    def values(text: str) -> tuple[T, ...]:
+        parts = [part.strip() for part in text.split(',') if part.strip()]
+        if not parts:
+            raise argparse.ArgumentTypeError(f'{text!r} holds no value')
+        return tuple(dict.fromkeys(map(read, parts)))
+
+    return values
 
 
 def add_processes(parser: argparse.ArgumentParser) -> None:

@@ -10,7 +10,6 @@ from typing import Any, NoReturn
 
 BORDER, PADDING = 2, 3  # columns of the terminal around a table and between two values
 WRAPPED_WIDTH = 30  # columns of the terminal for a value that is wrapped
-MAX_WIDTH = 400  # of a table without a terminal
 
 
 @contextmanager
@@ -44,35 +43,37 @@ def show_table(
 
     # Rows written to a file or a pipe are not wrapped to the width of a terminal.
     terminal = Console()
-    width = terminal.width if terminal.is_terminal else MAX_WIDTH
+    width = terminal.width if terminal.is_terminal else None
     # Values from files are not markup: an unmatched bracket in them would be an error.
-    console = Console(width=width, highlight=False, markup=False, emoji=False)
     texts = [[_cell(value) for value in row] for row in rows]
+    widths = [
+        PADDING + max(map(len, (column, *(row[index] for row in texts))))
+        for index, column in enumerate(columns)
+    ]
+    natural = BORDER + sum(widths)
+    console = Console(
+        width=max(width or natural, len(title)), highlight=False, markup=False, emoji=False
+    )
     numeric = [
         bool(rows)
         and all(isinstance(row[index], (int, float)) or row[index] is None for row in rows)
         for index in range(len(columns))
     ]
-    for block in _blocks(columns, texts, keys, width):
-        console.print(_table(title, columns, texts, numeric, block))
+    blocks = [list(range(len(columns)))] if width is None else _blocks(widths, keys, width)
+    for block in blocks:
+        console.print(_table(title, columns, texts, numeric, block, width))
         title = ''
 
 
-def _blocks(
-    columns: Sequence[str], texts: Sequence[Sequence[str]], keys: int, width: int
-) -> list[list[int]]:
-    """Return the indices of the columns of each table, so that all but the last one fit."""
-    widths = [
-        PADDING + max(map(len, (column, *(row[index] for row in texts))))
-        for index, column in enumerate(columns)
-    ]
-    widths[-1] = min(widths[-1], max(PADDING + len(columns[-1]), WRAPPED_WIDTH))
+def _blocks(widths: Sequence[int], keys: int, width: int) -> list[list[int]]:
+    """Return the indices of the columns of each table; only the last one is wrapped to fit."""
+    widths = [*widths[:-1], min(widths[-1], WRAPPED_WIDTH)]
     widest = max(widths[keys:], default=0)
     while keys > 1 and BORDER + sum(widths[:keys]) + widest > width:
         keys -= 1
-    first = list(range(min(keys, len(columns))))
+    first = list(range(min(keys, len(widths))))
     blocks, used = [list(first)], BORDER + sum(widths[: len(first)])
-    for index in range(len(first), len(columns)):
+    for index in range(len(first), len(widths)):
         if used + widths[index] > width and blocks[-1] != first:
             blocks.append(list(first))
             used = BORDER + sum(widths[: len(first)])
@@ -83,7 +84,7 @@ def _blocks(
 
 def _table(
     title: str, columns: Sequence[str], texts: Sequence[Sequence[str]], numeric: Sequence[bool],
-    block: Sequence[int],
+    block: Sequence[int], width: int | None,
 ) -> Any:
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
@@ -92,9 +93,11 @@ def _table(
         title=title or None, box=SIMPLE_HEAD, title_justify='left', title_style='bold'
     )
     for index in block:
-        last = index == len(columns) - 1  # only the last one may wrap
+        # The last column may wrap, and one that would not fit by itself.
+        longest = max((len(row[index]) for row in texts), default=0)
+        wraps = index == len(columns) - 1 or (width is not None and 2 * longest > width)
         table.add_column(
-            columns[index], justify='right' if numeric[index] else 'left', no_wrap=not last,
+            columns[index], justify='right' if numeric[index] else 'left', no_wrap=not wraps,
             overflow='fold',
         )
     for row in texts:

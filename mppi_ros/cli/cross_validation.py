@@ -39,6 +39,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except MppiError as error:
         print(f'cross_validation: {error}', file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print('cross_validation: interrupted', file=sys.stderr)
+        return 1
     rows = [
         [f'{1 + number // 2}{"ab"[number % 2]}', fold.chosen, f'{fold.seen:+.1%}',
          f'{fold.unseen:+.1%} ({fold.low:+.1%} to {fold.high:+.1%})', f'{fold.gap:+.1%}',

@@ -14,7 +14,6 @@ import math
 from mppi_ros.control.manoeuvre_paths import (
     MAX_GOAL_DISTANCE,
     MIN_GOAL_TURN,
-    free_manoeuvre,
     plan_arrival,
     plan_manoeuvre,
     turn_to,
@@ -28,8 +27,6 @@ MIN_TURN = math.radians(60.0)  # [rad] between heading and plan
 SAME_POSITION = 0.2  # [m]
 SAME_HEADING = 0.3  # [rad]
 STANDING_SPEED = 0.05  # [m/s]
-MAX_DEVIATION = 0.08  # [m] from the begin of a section of a manoeuvre, else it is planned anew
-MAX_TURN_DEVIATION = 0.12  # [rad]
 MAX_MANOEUVRES = 5  # planned on the way to one goal
 
 
@@ -43,8 +40,7 @@ class ManoeuvrePlanner:
         self._checked = False  # whether this plan needs a manoeuvre was determined
         self._arrival_checked = False  # whether the goal needs one was determined
         self._stuck = False  # at the last update
-        self._tried_at: tuple[float, float] | None = None  # to find a way to the goal
-        self._section: ReferencePath | None = None  # of a manoeuvre that was checked last
+        self._tried_at: tuple[float, float] | None = None  # where a way to the goal was searched
         self._reverses_from: tuple[float, float] | None = None  # on a section driven forward
 
     @property
@@ -88,7 +84,7 @@ class ManoeuvrePlanner:
         stuck : bool
             The car has not moved in spite of other remedies: it needs a manoeuvre, or another one.
         heading_tolerance : float
-            Of the goal [rad], within which no manoeuvre to its heading is planned.
+            Tolerance of the heading of the goal [rad]; within it no manoeuvre is planned.
 
         """
         if objective.turning_circle == 0.0:
@@ -96,10 +92,10 @@ class ManoeuvrePlanner:
         gets_stuck, self._stuck = stuck and not self._stuck, stuck
         changed: tuple[list[ReferencePath], float | None] | None = None
         turn = max(MIN_GOAL_TURN, heading_tolerance)
-        misses = self._misses_goal(here, plan, progress, turn)
+        misses = self._misses_goal(here, plan, turn)
         if self._after is not None and not misses:
             if not gets_stuck and not _is_blocked(plan[0], progress or 0.0, objective):
-                return self._corrected(here, plan, progress, objective)
+                return None
             plan, progress = self._after or self._original, None
             changed = plan, progress
             self._after, self._checked, self._arrival_checked = None, False, False
@@ -112,7 +108,9 @@ class ManoeuvrePlanner:
             if again is None:
                 return None
             self._count += 1
-            self._original, self._after = plan, []
+            if self._after is None:
+                self._original = plan
+            self._after = []
             return again[0], 0.0
         checked = self._arrival_checked or gets_stuck or self._is_tried(here)
         if not checked and arrives_across(here, plan, at, objective, turn):
@@ -144,45 +142,27 @@ class ManoeuvrePlanner:
         manoeuvre, self._after = found
         return [*manoeuvre, *self._after], 0.0
 
-    def _corrected(
-        self,
-        here: MotionState,
-        plan: list[ReferencePath],
-        progress: float | None,
-        objective: DrivingObjective,
-    ) -> tuple[list[ReferencePath], float | None] | None:
-        """Return the rest of the manoeuvre, planned anew if a car begins a section beside it."""
-        assert self._after is not None
-        section = plan[0]
-        begins, self._section = section is not self._section, section
-        if not begins or progress != 0.0 or _is_at(here, section):
-            return None
-        end = plan[len(plan) - len(self._after) - 1].goal
-        rest = free_manoeuvre((here.x, here.y, here.yaw), end, objective)
-        if rest is None:
-            return None
-        self._section = rest[0]
-        return [*rest, *self._after], 0.0
-
     def _misses_goal(
-        self,
-        here: MotionState,
-        plan: Sequence[ReferencePath],
-        progress: float | None,
-        least_turn: float,
+        self, here: MotionState, plan: Sequence[ReferencePath], least_turn: float
     ) -> bool:
-        """Return whether a car stands at the end of its plan but does not face as the goal."""
-        end = plan[0]
-        if len(plan) > 1 or progress is None or end.length - progress > SAME_POSITION:
-            return False
-        if abs(here.v) > STANDING_SPEED or _turn(here.yaw, end.goal[2]) < least_turn:
-            return False
-        return not self._is_tried(here)
+        """Return whether a car stands at the goal but does not face as it does."""
+        goal = plan[0].goal
+        return (
+            len(plan) == 1
+            and math.dist(goal[:2], (here.x, here.y)) <= SAME_POSITION
+            and abs(here.v) <= STANDING_SPEED
+            and _turn(here.yaw, goal[2]) > least_turn
+            and self._count < MAX_MANOEUVRES
+            and not self._is_tried(here)
+        )
 
     def _is_tried(self, here: MotionState) -> bool:
-        """Return whether a way to the goal was searched from about here."""
-        at = self._tried_at
-        return at is not None and math.dist(at, (here.x, here.y)) < 0.5 * SAME_POSITION
+        """Return whether a way to the goal was searched from here and the car has not left."""
+        if self._tried_at is not None:
+            if math.dist(self._tried_at, (here.x, here.y)) <= SAME_POSITION:
+                return True
+            self._tried_at = None
+        return False
 
     def _reverses_far(self, here: MotionState, section: ReferencePath, far: float) -> bool:
         """
@@ -205,13 +185,6 @@ class ManoeuvrePlanner:
 def _turn(yaw: float, other: float) -> float:
     """Return the angle between two headings [rad]."""
     return abs(math.remainder(yaw - other, math.tau))
-
-
-def _is_at(here: MotionState, section: ReferencePath) -> bool:
-    """Return whether a car is where a section of its manoeuvre begins, and faces along it."""
-    x, y = section.points[0]
-    off, turn = math.dist((x, y), (here.x, here.y)), _turn(here.yaw, float(section.heading[0]))
-    return off <= MAX_DEVIATION and turn <= MAX_TURN_DEVIATION
 
 
 def same_pose(one: Pose, other: Pose | None) -> bool:
@@ -247,6 +220,6 @@ def arrives_across(
     if len(plan) > 1 or left > MAX_GOAL_DISTANCE * circle:
         return False
     turn = math.remainder(end.goal[2] - float(end.heading[-1]), math.tau)
-    return abs(turn) >= least_turn and (
+    return abs(turn) > least_turn and (
         left < circle or turn_to(end, here, progress) < MIN_GOAL_TURN
     )

@@ -174,19 +174,13 @@ def plan_manoeuvre(
             best = manoeuvre, [] if last else [section.beyond(at), *plan[1:]]
         if not rejoin:
             break
-    if best is None:
-        found = _search((here.x, here.y, here.yaw), target, objective)
-        if found is not None:
-            best = found, [] if last else [section.beyond(at), *plan[1:]]
-    return best
-
-
-def free_manoeuvre(
-    start: Pose, end: Pose, objective: DrivingObjective
-) -> list[ReferencePath] | None:
-    """Return the sections of a free manoeuvre from one pose to another, None if none is found."""
-    poses = _first_free(start, end, objective)
-    return _search(start, end, objective) if poses is None else _exact(poses)
+    if best is not None:
+        return best
+    # The last place: the goal if it is near, otherwise the farthest one on the plan.
+    found = _search((here.x, here.y, here.yaw), target, objective)
+    if found is None:
+        return None
+    return found, [] if last else [section.beyond(at), *plan[1:]]
 
 
 def _search(

@@ -408,8 +408,9 @@ class PlanTracker:
             near = math.dist(path.goal[:2], (here.x, here.y)) <= CUSP_PASSED_DISTANCE
             return near and turn <= min(ROTATION_TOLERANCE, goal.heading_tolerance)
         tolerance = goal.position_tolerance
-        if path.exact and here.v * path.direction > CUSP_SPEED:
-            tolerance = min(tolerance, EXACT_CUSP_TOLERANCE)
+        if path.exact:
+            rolls = here.v * path.direction > CUSP_SPEED
+            tolerance = min(tolerance, EXACT_CUSP_TOLERANCE if rolls else path.length / 3.0)
         if self.progress is None or path.length - self.progress > tolerance:
             return not path.exact and self._within_goal(here, path, goal)
         return math.dist(path.goal[:2], (here.x, here.y)) <= CUSP_PASSED_DISTANCE

@@ -31,7 +31,8 @@ MAX_EXPANSIONS = 20_000
 PREFERRED_ROOM = 0.2  # [m] beyond the least clearance, with less of which a metre costs more
 PROXIMITY_COST = 2.0  # additional cost per metre at the least clearance
 STEER_COST = 0.05  # cost of another curvature, in turning radii
-POSITION_TOLERANCE = 0.1  # of the start, in turning radii
+POSITION_TOLERANCE = 0.1  # of the start, in turning radii, but at most
+MAX_POSITION_TOLERANCE = 0.15  # [m]
 YAW_TOLERANCE = 0.15  # [rad] of the start
 
 
@@ -68,19 +69,17 @@ def hybrid_astar(
     Returns
     -------
     float64[N, 3] or None
-        x [m], y [m] and yaw of the body [rad]. The first pose is the start, the last one the goal.
-        Beside the start the path may lie POSITION_TOLERANCE and YAW_TOLERANCE off.
+        x [m], y [m] and yaw of the body [rad]. The first pose is that of the start within the
+        tolerances, the last one that of the goal; all of them keep the clearance. None, too, if
+        the start is the goal within the tolerances.
 
     """
     height, width = field.distance.shape
     found: NDArray[np.float64] = _search(
-        *start, *goal, radius, field.padded, height, width, field.resolution, field.origin_x,
-        field.origin_y, discs, clearance, backward, cusp_cost,
+        *map(float, (*start, *goal, radius)), field.padded, height, width, field.resolution,
+        field.origin_x, field.origin_y, discs, clearance, backward, cusp_cost,
     )  # fmt: skip
-    if len(found) == 0:
-        return None
-    found[0] = start
-    return found
+    return found if len(found) > 1 else None
 
 
 def warm_up() -> None:
@@ -126,11 +125,12 @@ def _search(
     cell = radius / CELLS_PER_RADIUS
     left, bottom = gx - HALF_WIDTH * cell, gy - HALF_WIDTH * cell
     steps = STEP_SHARE * radius
-    best = np.full(side * side * YAW_BINS * 2, np.inf, np.float32)
-    # nodes: x, y, yaw, cost, direction, curvature
-    nodes = np.empty((6 * MAX_EXPANSIONS, 6))
+    near = min(POSITION_TOLERANCE * radius, MAX_POSITION_TOLERANCE)
+    best = np.full(side * side * YAW_BINS * 2, np.inf)
+    # nodes: x, y, yaw, cost, direction, curvature, poses of the step that leads here
+    nodes = np.empty((6 * MAX_EXPANSIONS, 7))
     parents = np.empty(6 * MAX_EXPANSIONS, np.int64)
-    nodes[0] = (gx, gy, gyaw, 0.0, 0.0, 0.0)
+    nodes[0] = (gx, gy, gyaw, 0.0, 0.0, 0.0, 0.0)
     parents[0] = -1
     count = 1
     queue = [(0.0, 0)]
@@ -142,12 +142,12 @@ def _search(
         direction, curvature = nodes[at, 4], nodes[at, 5]
         off = math.hypot(x - sx, y - sy)
         turn = abs((yaw - syaw + math.pi) % (2.0 * math.pi) - math.pi)
-        if off <= POSITION_TOLERANCE * radius and turn <= YAW_TOLERANCE:
+        if off <= near and turn <= YAW_TOLERANCE:
             last = at
             break
         if at > 0:
             key = _key(x - left, y - bottom, yaw, direction, cell, side)
-            if cost > best[key] + 1e-6:
+            if cost > best[key]:
                 continue
         expanded += 1
         for forward in (1.0, -1.0):
@@ -186,7 +186,7 @@ def _search(
                 if total >= best[key]:
                     continue
                 best[key] = total
-                nodes[count] = (nx, ny, nyaw, total, forward, bend)
+                nodes[count] = (nx, ny, nyaw, total, forward, bend, float(checks))
                 parents[count] = at
                 # Neither the way nor the turn can be shorter.
                 turn = abs((nyaw - syaw + math.pi) % (2.0 * math.pi) - math.pi)
@@ -195,14 +195,25 @@ def _search(
                 count += 1
     if last < 0:
         return np.empty((0, 3))
-    length = 0
+    length = 1
     at = last
-    while at >= 0:
-        length += 1
+    while parents[at] >= 0:
+        length += int(nodes[at, 6])
         at = parents[at]
     path = np.empty((length, 3))
-    at = last
-    for index in range(length):
-        path[index] = nodes[at, :3]
+    row, at = 0, last
+    while parents[at] >= 0:
+        checks = int(nodes[at, 6])
+        bend = nodes[at, 5]
+        part = -nodes[at, 4] * STEP_SHARE * radius / CHECKS
+        x, y, yaw = nodes[parents[at], 0], nodes[parents[at], 1], nodes[parents[at], 2]
+        for index in range(checks):
+            middle = yaw + 0.5 * part * bend / radius
+            x += part * math.cos(middle)
+            y += part * math.sin(middle)
+            yaw += part * bend / radius
+            path[row + checks - 1 - index] = (x, y, yaw)
+        row += checks
         at = parents[at]
+    path[row] = (gx, gy, gyaw)
     return path

@@ -37,8 +37,8 @@ def maps(request: Request) -> Iterator[Case]:
     """
     Drive on all maps below a folder: random poses, half of the episodes with new obstacles.
 
-    Maps without free space for the robot are skipped with a message, unless they are selected by
-    name or no other map is left.
+    Maps that cannot be read or have no free space for the robot are skipped with a message, unless
+    they are selected by name or no other map is left.
     """
     data = data_folder(request, 'a folder with maps as map_server has them')
     configuration = request.configuration(ROBOT)
@@ -52,20 +52,20 @@ def maps(request: Request) -> Iterator[Case]:
     drives = {name: [f'{name}/{number}' for number in range(PAIRS)] for name in files}
     chosen = set(selected(request, [*files, *chain(*drives.values())]))
     wanted = [name for name in files if not chosen.isdisjoint([name, *drives[name]])]
-    too_narrow, unusable = [], 0
+    skipped = []
     for name in wanted:
         try:
             occupancy = World.load(files[name]).occupancy
         except InputError as error:
-            unusable += 1
-            if request.only or unusable == len(wanted):
+            skipped.append(name)
+            if request.only or len(skipped) == len(wanted):
                 raise
             log.warning('%s: skipped: %s', name, error)
             continue
         if not _regions(occupancy, footprint).any():
-            too_narrow.append(name)
-            if request.only or len(too_narrow) == len(wanted):
-                names = ', '.join(too_narrow)
+            skipped.append(name)
+            if request.only or len(skipped) == len(wanted):
+                names = ', '.join(skipped)
                 raise InputError(f'{names}: the map has no free space for the robot')
             log.warning('%s: skipped, because it has no free space for the robot', name)
             continue

@@ -69,6 +69,7 @@ def _in_processes(
     cases: Iterable[Runnable], jobs: int, in_flight: int
 ) -> Iterator[Numbered]:
     # A forked child would inherit the state of the Numba threads and hang.
+    others = active_children()
     pool = ProcessPoolExecutor(jobs, get_context('spawn'), _leave_signals_to_the_parent)
     waiting = iter(enumerate(cases))
     running = {}
@@ -89,18 +90,13 @@ def _in_processes(
         log.warning('interrupted: waiting for running episodes; Ctrl-C again ends them')
         raise
     finally:
-        _end(pool)
-
-
-def _end(pool: ProcessPoolExecutor) -> None:
-    """Wait for the running cases; an interrupt ends the processes, which ignore it themselves."""
-    try:
-        pool.shutdown(cancel_futures=True)
-    except KeyboardInterrupt:
-        for process in active_children():
-            process.kill()
-        pool.shutdown()
-        raise
+        # The processes ignore an interrupt themselves. It is not raised again: one is under way.
+        try:
+            pool.shutdown(cancel_futures=True)
+        except KeyboardInterrupt:
+            for process in set(active_children()).difference(others):
+                process.kill()
+            pool.shutdown()
 
 
 def _leave_signals_to_the_parent() -> None:

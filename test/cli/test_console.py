@@ -50,3 +50,22 @@ def test_without_a_terminal_a_row_is_one_line(printed):
     lines = printed(None)
     assert sum('corridor_of_a_long_name/17' in line and 'passed' in line for line in lines) == 1
     assert sum('scenario' in line for line in lines) == 1
+
+
+@pytest.mark.parametrize('width', [40, 60])
+def test_a_name_that_is_longer_than_the_terminal_is_folded(monkeypatch, capsys, width):
+    monkeypatch.setenv('FORCE_COLOR', '1')
+    monkeypatch.setenv('COLUMNS', str(width))
+    name = 'abcdefgh' * 10
+    show_table('drives', ('scenario', 'plant', 'verdict'), [[name, 'nominal', 'passed']], keys=2)
+    text = re.sub(r'\x1b\[[0-9;]*m', '', capsys.readouterr().out)
+    assert all(len(line) <= width for line in text.splitlines())
+    shown = ''.join(word for word in text.split() if set(word) <= set(name))
+    assert shown in (name, 2 * name)  # a key stands in each part of the table
+    assert 'nominal' in text and 'plant' in text and 'passed' in text
+
+
+def test_without_a_terminal_nothing_is_wrapped(monkeypatch, capsys):
+    monkeypatch.delenv('FORCE_COLOR', raising=False)
+    show_table('drives', ('scenario', 'verdict'), [['a', 'word ' * 200 + 'end']])
+    assert 'word end' in capsys.readouterr().out

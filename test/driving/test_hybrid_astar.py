@@ -11,6 +11,7 @@ from mppi_ros.driving.costmap import LETHAL, Costmap
 from mppi_ros.driving.distance_field import distance_field
 from mppi_ros.driving.footprint import Footprint
 from mppi_ros.driving.hybrid_astar import POSITION_TOLERANCE, YAW_TOLERANCE, hybrid_astar
+from mppi_ros.driving.path import sections
 
 RADIUS, CLEARANCE = 0.9, 0.05
 CAR = Footprint.polygonal([(0.455, 0.155), (-0.125, 0.155), (-0.125, -0.155), (0.455, -0.155)])
@@ -30,9 +31,9 @@ def search(start, goal, field, backward=3.0, cusp=1.0):
 
 
 def runs(path):
-    """Return the direction of each run of a path, 1 or −1, from the poses but the first."""
-    steps = np.diff(path[1:], axis=0)
-    along = steps[:, 0] * np.cos(path[1:-1, 2]) + steps[:, 1] * np.sin(path[1:-1, 2])
+    """Return the direction of each run of a path, 1 or −1."""
+    steps = np.diff(path, axis=0)
+    along = steps[:, 0] * np.cos(path[:-1, 2]) + steps[:, 1] * np.sin(path[:-1, 2])
     signs = np.sign(along)
     return signs[np.flatnonzero(np.diff(signs, prepend=0.0))]
 
@@ -45,15 +46,20 @@ def test_a_car_turns_in_a_room_in_which_no_word_is_free(goal):
     assert not any(CAR.clearance(field, word).min() >= CLEARANCE for word in words)
     path = search(start, goal, field)
     assert path is not None
-    assert CAR.clearance(field, path[1:]).min() >= CLEARANCE
-    assert path[0].tolist() == list(start)
+    assert CAR.clearance(field, path).min() >= CLEARANCE
+    assert math.dist(path[0, :2], start[:2]) <= POSITION_TOLERANCE * RADIUS
+    assert abs(math.remainder(path[0, 2] - start[2], math.tau)) <= YAW_TOLERANCE
     np.testing.assert_allclose(path[-1], goal)
-    # The second pose is a whole step from the start, up to the tolerances.
     steps = np.diff(path, axis=0)
     way, turn = np.hypot(*steps[:, :2].T), np.abs(steps[:, 2])
-    assert (turn[1:] <= 1.02 * way[1:] / RADIUS).all()
-    assert turn[0] <= (way[0] + POSITION_TOLERANCE * RADIUS) / RADIUS + YAW_TOLERANCE
+    assert way.max() < 0.1 * RADIUS
+    assert (turn <= 1.001 * way / RADIUS).all()
     assert len(runs(path)) > 1
+    driven = sections(path, turns=False)
+    assert [part.direction for part in driven] == runs(path).tolist()
+    for part in driven:  # what is driven is what was checked, up to chords of a tenth of a radius
+        poses = np.column_stack([part.points, part.heading])
+        assert CAR.clearance(field, poses).min() >= CLEARANCE - 0.05  # a cell
 
 
 def test_there_is_no_way_through_a_wall_or_out_of_a_niche_too_small_to_turn():
@@ -74,6 +80,17 @@ def test_a_reversal_costs_as_much_as_it_is_said_to():
     start, goal, field = (0.0, 0.0, 0.0), (0.0, 1.2, math.pi), room(6.0)
     dear, cheap = (search(start, goal, field, 1.0, cusp) for cusp in (20.0, 0.0))
     assert len(runs(dear)) < len(runs(cheap))
+
+
+def test_a_start_at_the_goal_needs_no_path():
+    assert search((0.0, 0.0, 0.0), (0.05, 0.0, 0.1), room(4.0)) is None
+
+
+@pytest.mark.parametrize('pose', [
+    (math.nan, 0.0, 0.0), (math.inf, 0.0, 0.0), (1e300, 0.0, 0.0), (0.0, 0.0, math.nan)])
+def test_a_pose_that_is_nowhere_has_no_path(pose):
+    assert search((0.0, 0.0, 0.0), pose, room(4.0)) is None
+    assert search(pose, (0.0, 0.0, 0.0), room(4.0)) is None
 
 
 def test_the_path_keeps_to_the_roomy_side():

@@ -186,6 +186,9 @@ def test_a_damaged_map_does_not_stop_the_others(maps, monkeypatch):
     assert 'no.pgm' in line
     with pytest.raises(InputError, match=r'no\.pgm'):
         cases_of('maps', Request(maps, ('broken/broken',)))
+    (maps / 'hall' / 'hall.pgm').write_bytes(b'P5 40 40 255 ' + bytes(1600))
+    with pytest.raises(InputError, match='no free space'):
+        cases_of('maps', Request(maps))
     (maps / 'hall' / 'hall.yaml').unlink()
     with pytest.raises(InputError, match=r'no\.pgm'):
         cases_of('maps', Request(maps))
@@ -246,6 +249,8 @@ def test_driving_time_is_that_of_a_trapezoidal_or_triangular_profile():
     (['barn'], '--data is needed'),
     (['barn', '--data', 'nowhere'], 'not a folder'),
     (['scenarios', '--only', 'nonsense'], "--only: unknown scenario 'nonsense'; there are"),
+    (['scenarios', '--only', ''], "'' holds no value"),
+    (['scenarios', '--plant', ' , '], 'holds no value'),
     (['scenarios', '--only', 'u_tum'], 'did you mean u_turn?'),
     (['scenarios', '--only', 'u_turn', '--gif', 'films', '--replay', 'out.png'],
      '--replay and --gif exclude each other'),
