@@ -358,7 +358,7 @@ def test_a_recording_of_a_real_robot_without_commands_is_refused(data, robot, tm
     (('--recording', 'nowhere.mcap'), 'nowhere.mcap'),
     (('--hours', '-1'), "'-1' is outside"),
     (('--floor', 'wet'), 'need --physics mujoco'),
-    (('--physics', 'mujoco', '--payload', '900'), 'payload = 900.0 is outside'),
+    (('--physics', 'mujoco', '--payload', '900'), 'payload = 900 kg is outside'),
 ])
 def test_wrong_use_ends_with_one_line(robot, tmp_path, capsys, words, message):
     try:
