@@ -188,8 +188,10 @@ def candidates(
 
     None of them if the last iteration was not valid, or before the first with these parameters.
     """
+    if not sampler.weights().sum() > 0.0:  # the noise may be memory that was never written
+        return np.empty((0, len(sampler.mean) + 1, 3), np.float32), np.empty(0, np.float32)
     noise, weights = sampler.samples()
-    count = min(count, len(weights)) if weights.sum() > 0.0 else 0
+    count = min(count, len(weights))
     chosen = np.linspace(0, len(weights) - 1, count).astype(int)
     controls = sampler.mean + noise[chosen]
     for sample in controls:

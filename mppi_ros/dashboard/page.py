@@ -43,7 +43,8 @@ class Page:
     def __init__(self, link: Link) -> None:
         self._link = link
         self._encoder = SceneEncoder()
-        self._controller = link.controller
+        self._controller = link.controller  # the one that is shown
+        self._chosen = link.controller  # the one that was chosen here, or last announced
         self._ready = False
         self._sent = self._acknowledged = 0
         self._at: float | None = None  # [s] time looked at, None for now
@@ -203,6 +204,7 @@ class Page:
 
     def _on_select(self, event: Any) -> None:
         if event.value and event.value != self._link.controller:
+            self._chosen = event.value
             self._link.select(event.value)
 
     def _on_theme(self) -> None:
@@ -312,8 +314,9 @@ class Page:
             self._encoder = SceneEncoder()
             self._go_live()
             self._clear_comparison()
-            if self._select.value not in (None, self._controller):
+            if self._chosen not in ('', self._controller):
                 ui.notify(f'Another page has chosen {self._controller}', type='warning')
+            self._chosen = self._controller
         self._encoder.last = frames[-1].time
         model = link.parameters
         parameters = {name: model[name].value for name in EXPLAINED if name in model}

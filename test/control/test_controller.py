@@ -4,6 +4,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
+import warnings
 
 import numpy as np
 from plain_robot import QUICK, PlainRobot, room, with_block
@@ -489,7 +490,10 @@ def test_trajectories_begin_where_the_command_acts():
 def test_there_are_no_candidates_between_a_change_of_the_sampler_and_the_next_solve(change):
     robot = driving()
     robot.controller.configure(replace(robot.controller.configuration, change))
-    candidates, weights = robot.controller.candidate_trajectories(5)
+    robot.controller._sampler._noise[:] = np.inf  # memory that was never written
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        candidates, weights = robot.controller.candidate_trajectories(5)
     steps = change.get('horizon_steps', 30)
     assert candidates.shape == (0, steps + 1, 3) and weights.shape == (0,)
     robot.tick()
