@@ -43,8 +43,7 @@ class Page:
     def __init__(self, link: Link) -> None:
         self._link = link
         self._encoder = SceneEncoder()
-        self._controller = link.controller  # the one that is shown
-        self._chosen = link.controller  # the one that was chosen here, or last announced
+        self._controller = self._chosen = link.controller  # shown; chosen here or last announced
         self._ready = False
         self._sent = self._acknowledged = 0
         self._at: float | None = None  # [s] time looked at, None for now
