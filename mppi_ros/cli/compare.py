@@ -9,7 +9,7 @@ from typing import Any
 from mppi_ros.cli.arguments import Subparsers
 from mppi_ros.cli.console import show_table
 from mppi_ros.evaluation import results
-from mppi_ros.evaluation.aggregate import EpisodeRecord, failures
+from mppi_ros.evaluation.aggregate import EpisodeRecord, reason_of_failure
 from mppi_ros.evaluation.bootstrap import CONFIDENCE
 from mppi_ros.evaluation.comparison import changed, check_episodes, differences, name_of, pair
 from mppi_ros.parameters.errors import InputError
@@ -59,5 +59,5 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _outcome(episode: EpisodeRecord) -> str:
-    reasons = ', '.join(failures(episode)) if episode.get('failed') else ''
+    reasons = reason_of_failure(episode) if episode.get('failed') else ''
     return reasons or f'score {episode["score"]:.3f} in {episode["time_s"]:.1f} s'

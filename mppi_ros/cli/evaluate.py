@@ -18,7 +18,7 @@ from mppi_ros.cli.physics_arguments import add_physics, physics_of
 from mppi_ros.evaluation import results as result_files
 from mppi_ros.evaluation.aggregate import (
     EpisodeRecord,
-    failures,
+    reason_of_failure,
     result_content,
     summarise,
     summarise_by_plant,
@@ -114,7 +114,7 @@ def _replay(
         )
     write = writer_of(options.replay)
     result, episode = cases[0].run()
-    how = 'passed' if result['passed'] else 'failed: ' + ', '.join(result['failed'])
+    how = reason_of_failure(result) or 'passed'
     case = cases[0]
     title = f'{case.suite} {case.scenario}, {case.plant}, seed {case.seed}: {how}'
     write(episode.trace, options.replay, title)
@@ -168,7 +168,7 @@ def _show(suite: str, episodes: Sequence[EpisodeRecord]) -> None:
         shown = [each for each in episodes if not each['passed']]
     rows = [
         [*(episode[name] for name in shown_of_each), episode['solve_ms']['p50'],
-         ', '.join(failures(episode)) or 'passed']
+         reason_of_failure(episode) or 'passed']
         for episode in shown
     ]  # fmt: skip
     if rows:

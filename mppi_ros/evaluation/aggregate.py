@@ -110,10 +110,14 @@ def summarise_by_plant(episodes: Sequence[EpisodeRecord]) -> dict[str, dict[str,
     }
 
 
-def failures(episode: EpisodeRecord) -> list[str]:
-    """Return why an episode failed: contact, time-out, the wrong place, or its criteria."""
+def reason_of_failure(episode: EpisodeRecord) -> str:
+    """
+    Return why an episode failed, or '' if it passed.
+
+    It is a contact, the time-out, the wrong place or the criteria that are not met.
+    """
     kind = 'contact' if episode['collision'] else 'time-out' if episode['timeout'] else ''
     rest = [name for name in episode['failed'] if name not in ('reached', 'no contact')]
     if not (kind or episode['success']):
         kind = f'stopped elsewhere ({episode["reason"]})'
-    return [f'not {name}' for name in rest] if not kind else [kind]
+    return kind or (f'not met: {", ".join(rest)}' if rest else '')

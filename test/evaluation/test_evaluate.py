@@ -16,7 +16,7 @@ from mppi_ros.cli.evaluate import main
 from mppi_ros.control.parameters import ControllerParameters
 from mppi_ros.driving.footprint import Footprint
 from mppi_ros.driving.parameters import Limits
-from mppi_ros.evaluation.aggregate import summarise
+from mppi_ros.evaluation.aggregate import reason_of_failure, summarise
 from mppi_ros.evaluation.bootstrap import percentile_interval
 from mppi_ros.evaluation.case import Case, drawn, driving_time, free_time, turning_time
 from mppi_ros.evaluation.comparison import changed, differences, pair
@@ -123,6 +123,21 @@ def test_result_has_all_documented_keys_and_the_inputs_to_repeat_it(scenarios, t
     assert inputs['start'] == list(case.start)
     assert inputs['circles'] == [list(circle) for circle in case.circles]
     assert 'vx_max' in str(content['parameters'])
+
+
+@pytest.mark.parametrize('change, text', [
+    ({}, ''),
+    ({'failed': ['standing at most 2 s', 'at most 1 reversals']},
+     'not met: standing at most 2 s, at most 1 reversals'),
+    ({'failed': ['reached', 'standing at most 2 s'], 'success': False, 'timeout': True},
+     'time-out'),
+    ({'failed': ['reached'], 'success': False}, 'stopped elsewhere (goal reached)'),
+    ({'failed': ['no contact'], 'collision': True, 'success': False}, 'contact'),
+])
+def test_the_reason_of_a_failure_cannot_be_read_as_its_opposite(change, text):
+    episode = {'collision': False, 'timeout': False, 'success': True, 'failed': [],
+               'reason': 'goal reached', **change}
+    assert reason_of_failure(episode) == text
 
 
 def test_barn_score_is_the_official_formula_and_a_standing_robot_times_out(barn, tmp_path):
