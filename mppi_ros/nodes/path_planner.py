@@ -82,7 +82,7 @@ class PathPlanner(ParameterMixin[PlannerParameters], Node):
         self._costmap: Costmap | None = None
         self._costmap_frame = ''
         self._pose: NDArray[np.float64] | None = None
-        self._pose_frame = ''
+        self._pose_frame = self._base_frame = ''
         self._goal: NDArray[np.float64] | None = None
         self._goal_frame = ''
         self._planner = Replanner(self._footprint)
@@ -135,6 +135,7 @@ class PathPlanner(ParameterMixin[PlannerParameters], Node):
         def take() -> None:
             pose = conversions.pose_from_msg(message.pose.pose, 'odometry.pose.pose')
             self._pose, self._pose_frame = np.array([pose]), message.header.frame_id
+            self._base_frame = message.child_frame_id
 
         self._accept(take)
 
@@ -181,6 +182,8 @@ class PathPlanner(ParameterMixin[PlannerParameters], Node):
             goal = self._frames.transform(
                 self._goal, 'goal', self._goal_frame or frame, frame
             )[0]
+            if self._goal_frame == self._base_frame:  # the goal does not move with the robot
+                self._goal, self._goal_frame = np.array([goal]), frame
             pose = self._frames.transform(self._pose, 'odometry', self._pose_frame, frame)[0]
             self._planner.distance = self.configuration.replan_distance
             self._planner.unknown_is_free = self._map is None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from builtin_interfaces.msg import Time as Stamp
 import numpy as np
 from numpy.typing import NDArray
 from rclpy.node import Node
@@ -37,6 +38,10 @@ class TransformError(InputError):
         self.code = code
 
 
+class TransformPending(TransformError):
+    """The transform at a stamp has not arrived yet."""
+
+
 SAME = Transform2D(0.0, 0.0, 0.0)
 
 
@@ -55,11 +60,15 @@ class TransformBuffer:
         if self._buffer is not None:
             self._listener.unregister()
 
-    def find(self, prefix: str, source: str, target: str, timeout: float = 0.0) -> Transform2D:
+    def find(
+        self, prefix: str, source: str, target: str, timeout: float = 0.0,
+        stamp: Stamp | None = None,
+    ) -> Transform2D:
         """
         Return the pose of frame `source` in frame `target`.
 
-        The latest transform is used, since map and odom drift slowly relative to each other.
+        Without a stamp, the latest transform is used, since map and odom drift slowly relative to
+        each other. Between a frame of the robot and a fixed one, the stamp of the message matters.
 
         Parameters
         ----------
@@ -69,16 +78,20 @@ class TransformBuffer:
             Names of the frames.
         timeout : float
             Age at which a transform is rejected [s]; 0 accepts any age, as for a static transform.
+        stamp : builtin_interfaces.msg.Time, optional
+            Time of the transform, to which `timeout` does not apply; zero means the latest.
 
         Raises
         ------
         TransformError
             The frames differ, and the transform between them is unavailable or too old.
+        TransformPending
+            The latest transform is older than the stamp.
 
         """
         if source == target:
             return SAME
-        found = self._look_up(prefix, source, target, timeout).transform
+        found = self._look_up(prefix, source, target, timeout, stamp).transform
         place = found.translation
         return Transform2D(place.x, place.y, yaw_from_msg(found.rotation))
 
@@ -106,16 +119,26 @@ class TransformBuffer:
             )
         return SensorMount(place.x, place.y, yaw_from_msg(turn), math.copysign(1.0, upward))
 
-    def _look_up(self, prefix: str, source: str, target: str, timeout: float) -> Any:
+    def _look_up(
+        self, prefix: str, source: str, target: str, timeout: float, at: Stamp | None = None
+    ) -> Any:
         """Return the transform between different frames; see `find`."""
         if self._buffer is None:
             raise TransformError(
                 Reason.TRANSFORM_MISSING,
                 f'{prefix}: equal frames are required without tf2_ros',
             )
+        time = Time() if at is None else Time.from_msg(at)
         try:
-            found = self._buffer.lookup_transform(target, source, Time())
+            found = self._buffer.lookup_transform(target, source, time)
         except tf2_ros.ExtrapolationException as error:
+            if time.nanoseconds:
+                latest = self._look_up(prefix, source, target, 0.0).header.stamp
+                if Time.from_msg(latest).nanoseconds < time.nanoseconds:
+                    raise TransformPending(
+                        Reason.TRANSFORM_OLD,
+                        f'{prefix}: the transform at the stamp has not arrived yet',
+                    ) from None
             raise TransformError(Reason.TRANSFORM_OLD, f'{prefix}: {error}') from None
         except tf2_ros.TransformException as error:
             raise TransformError(Reason.TRANSFORM_MISSING, f'{prefix}: {error}') from None
@@ -128,7 +151,8 @@ class TransformBuffer:
                 Reason.TRANSFORM_OLD,
                 f'{prefix}: the transform is stamped {-age:.2f} s in the future',
             )
-        if stamp and timeout and age > timeout:  # static transforms have no stamp
+        is_latest = not time.nanoseconds
+        if stamp and timeout and is_latest and age > timeout:  # static transforms have no stamp
             raise TransformError(
                 Reason.TRANSFORM_OLD,
                 f'{prefix}: the transform is {age:.2f} s old, limit {timeout:g} s',

@@ -10,6 +10,7 @@ pytest.importorskip('rclpy', reason='needs ROS 2: source an installation or inst
 from geometry_msgs.msg import Point32, PolygonStamped  # noqa: E402
 import rclpy  # noqa: E402
 
+from mppi_ros.ros import conversions  # noqa: E402
 from mppi_ros.ros.qos import LATCHED, VOLATILE  # noqa: E402
 
 SQUARE = ((0.3, 0.2), (-0.3, 0.2), (-0.3, -0.2), (0.3, -0.2))
@@ -51,6 +52,54 @@ def test_a_polygon_of_another_frame_is_transformed(node):
     in_odom = [(2.0 - y, x) for x, y in SQUARE]
     node.intake.footprint.on_footprint(polygon(in_odom, 'odom'))
     assert footprint_of(node) == SQUARE
+
+
+def moving(node, *seconds):
+    """Let the base drive along x of odom at 1 m/s; tf2 knows its pose at these times [s]."""
+    found = [(-second, 0.0, 0.0, second) for second in seconds]
+    node.intake._frames._buffer.known['base_link', 'odom'] = found
+
+
+def stamped_in_odom(second):
+    message = polygon([(second + x, y) for x, y in SQUARE], 'odom')
+    message.header.stamp = conversions.seconds_to_msg(second)
+    return message
+
+
+@pytest.fixture
+def restored():
+    before = TRANSFORMS.copy()
+    yield
+    TRANSFORMS.update(before)
+
+
+def test_a_polygon_of_a_moving_robot_is_transformed_at_its_stamp(node, restored):
+    moving(node, 5.0, 6.0)
+    node.intake.footprint.on_footprint(stamped_in_odom(5.0))
+    assert footprint_of(node) == SQUARE
+
+
+def test_a_polygon_waits_for_the_transform_at_its_stamp(node, restored):
+    moving(node, 5.0, 6.0)
+    node.intake.footprint.on_footprint(stamped_in_odom(7.0))
+    node.intake.footprint.take()
+    assert not node.configuration.robot.footprint
+    assert (node.intake.footprint.status, node.warnings) == ('none', [])
+    moving(node, 5.0, 6.0, 7.0)
+    node.intake.footprint.take()
+    assert footprint_of(node) == SQUARE
+    node.intake.footprint.take()
+    assert node.intake.footprint.status == 'used'
+
+
+def test_polygons_that_are_always_too_new_are_ignored_with_one_warning(node, restored):
+    moving(node, 5.0, 6.0)
+    for second in (7.0, 8.0, 9.0):
+        node.intake.footprint.on_footprint(stamped_in_odom(second))
+        node.intake.footprint.take()
+    assert 'the transform at the stamp has not arrived yet' in node.intake.footprint.status
+    (warning,) = node.warnings
+    assert warning.startswith('footprint ignored: the polygon is in frame')
 
 
 def test_noise_of_the_transform_changes_nothing(node):

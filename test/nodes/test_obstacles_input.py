@@ -14,12 +14,14 @@ from rclpy.lifecycle import TransitionCallbackReturn  # noqa: E402
 from rclpy.parameter import Parameter  # noqa: E402
 from std_msgs.msg import Empty, Header  # noqa: E402
 
+from mppi_ros.control.tick_result import Reason  # noqa: E402
 from mppi_ros.driving.obstacle_prediction import ObstacleKind  # noqa: E402
 from mppi_ros.nodes.controller import obstacle_inputs  # noqa: E402
 from mppi_ros.nodes.controller.node import MppiController  # noqa: E402
 from mppi_ros.parameters.errors import InputError  # noqa: E402
 from mppi_ros.ros import conversions  # noqa: E402
 from mppi_ros.ros.conversions import Transform2D  # noqa: E402
+from mppi_ros.ros.transforms import TransformPending  # noqa: E402
 
 BOX, CYLINDER, POLYGON = 0, 1, 2
 
@@ -121,6 +123,35 @@ def test_objects_are_used_and_bad_ones_ignored(node, monkeypatch):
         inputs.status(now)['obstacles']
     assert node.intake.faults == {}
     assert inputs.status(now + 1.0)['scan'] == 'none'
+
+
+def test_objects_wait_for_the_transform_at_their_stamp(node, monkeypatch):
+    """They may be in the frame of a camera, which moves with the robot."""
+    monkeypatch.setattr(obstacle_inputs, 'TrackedObjects', Empty)
+    assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS
+    inputs, begin = node.intake.obstacles, node._now()
+    known = {}
+
+    def find(prefix, source, target, timeout, stamp):
+        shift = known.get(conversions.seconds_from_msg(stamp))
+        if shift is None:
+            raise TransformPending(Reason.TRANSFORM_OLD, f'{prefix}: pending')
+        return shift
+
+    monkeypatch.setattr(inputs._frames, 'find', find)
+    first, second = (message(tracked(), stamp=begin + 0.1 * n) for n in range(2))
+    inputs.take('odom')
+    inputs.on_obstacles(first)
+    inputs.take('odom')
+    assert inputs.status(begin)['obstacles'] == 'none'
+    known[conversions.seconds_from_msg(first.header.stamp)] = Transform2D(1.0, 0.0, 0.0)
+    inputs.take('odom')
+    assert inputs.status(begin)['obstacles'] == 'used'
+    (found,) = node._controller._costmaps.moving_obstacles(begin)
+    assert found[0] == pytest.approx(3.0, abs=0.01)
+    inputs.on_obstacles(second)
+    inputs.on_obstacles(message(tracked(), stamp=begin + 0.2))
+    assert inputs.status(begin)['obstacles'].endswith('pending')
 
 
 def test_without_the_package_the_parameter_is_refused(node, monkeypatch):

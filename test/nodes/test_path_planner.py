@@ -41,9 +41,9 @@ def stand(planner, x, y, frame='map'):
         Odometry(1.0, x, y, 0.0, 0.0, 0.0, 0.0), frame, 'base_link'))
 
 
-def aim(planner, x, y):
+def aim(planner, x, y, frame='map'):
     message = PoseStamped(pose=conversions.pose_to_msg(x, y, 0.0))
-    message.header.frame_id = 'map'
+    message.header.frame_id = frame
     planner._on_goal(message)
 
 
@@ -127,6 +127,21 @@ def test_differing_frames_are_named(planner):
     stand(planner, 1.0, 2.5, frame='odom')
     aim(planner, 7.0, 2.5)
     assert "odometry is in frame 'odom'" in planner._trouble
+
+
+def test_a_goal_in_the_frame_of_the_robot_does_not_move_with_it(planner, monkeypatch):
+    def transform(poses, what, source, target):
+        return poses + planner._pose if source == 'base_link' else poses
+
+    monkeypatch.setattr(planner._frames, 'transform', transform)
+    see(planner, free())
+    stand(planner, 1.0, 2.5)
+    aim(planner, 3.0, 0.0, 'base_link')
+    for x in (2.0, 3.0):
+        stand(planner, x, 3.4)  # farther from the plan than replan_distance
+        planner._check()
+    assert len(planner.sent) > 1
+    assert [tuple(path[-1, :2]) for path in planner.sent] == [(4.0, 2.5)] * len(planner.sent)
 
 
 def test_the_map_of_whoever_publishes_one_comes_first(planner):

@@ -33,7 +33,11 @@ class ExtrapolationError(TransformError):
 
 
 class Buffer:
-    """tf2 as far as the nodes use it: `known` holds poses (x, y, yaw, stamp) of frames."""
+    """
+    tf2 as far as the nodes use it: `known` holds poses (x, y, yaw, stamp) of frames.
+
+    A list of poses has one for each time, as between frames that move relative to each other.
+    """
 
     known: ClassVar[dict] = {}
 
@@ -46,6 +50,12 @@ class Buffer:
             raise TransformError(f'no transform from {source} to {target}')
         if isinstance(pose, str):
             raise ExtrapolationError(pose)
+        if isinstance(pose, list):
+            stamp = 1e-9 * time.nanoseconds or pose[-1][3]
+            found = [each for each in pose if each[3] == pytest.approx(stamp)]
+            if not found:
+                raise ExtrapolationError(f'no transform at {stamp:g} s')
+            pose = found[0]
         return conversions.transform_to_msg(*pose, target, source)
 
 
@@ -121,6 +131,29 @@ def test_a_transform_young_enough_or_static_is_taken(tf2, clock, stamp, timeout)
     assert found == pytest.approx((1.0, 2.0, 0.5))
 
 
+@pytest.mark.parametrize(('stamp', 'x'), [(0.0, 2.0), (99.0, 1.0), (99.5, 2.0)])
+def test_a_transform_at_a_stamp_is_that_of_its_time(tf2, clock, stamp, x):
+    tf2['odom', 'base_link'] = [(1.0, 0.0, 0.0, 99.0), (2.0, 0.0, 0.0, 99.5)]
+    found = transforms.TransformBuffer(clock)
+    at = conversions.seconds_to_msg(stamp)
+    assert found.find('plan', 'base_link', 'odom', 0.6, at).x == x
+    if stamp:  # the timeout is for the latest transform
+        assert found.find('plan', 'base_link', 'odom', 0.1, at).x == x
+    else:
+        with pytest.raises(transforms.TransformError, match='0.50 s old'):
+            found.find('plan', 'base_link', 'odom', 0.1, at)
+
+
+@pytest.mark.parametrize(('stamp', 'pending'), [(99.6, True), (98.0, False)])
+def test_a_transform_at_a_stamp_is_pending_only_if_it_may_come(tf2, clock, stamp, pending):
+    tf2['odom', 'base_link'] = [(1.0, 0.0, 0.0, 99.0), (2.0, 0.0, 0.0, 99.5)]
+    at = conversions.seconds_to_msg(stamp)
+    with pytest.raises(transforms.TransformError) as refused:
+        transforms.TransformBuffer(clock).find('plan', 'base_link', 'odom', 0.6, at)
+    assert isinstance(refused.value, transforms.TransformPending) is pending
+    assert refused.value.code is Reason.TRANSFORM_OLD
+
+
 @pytest.fixture
 def node(ros_domain, monkeypatch, tf2):
     """Offer a configured controller with the stand-in for tf2."""
@@ -168,6 +201,47 @@ def test_a_plan_follows_its_frame_where_that_drifts(node, tf2, monkeypatch):
     node.intake.on_costmap(costmap())
     assert len(taken) == 2
     assert taken[1][0] == pytest.approx((3.0, -0.9, math.pi / 2))
+
+
+def plan_in_base_link(stamp):
+    return conversions.path_to_msg([(0.0, 0.0, 0.0), (1.0, 0.0, 0.0)], stamp, 'base_link')
+
+
+@pytest.mark.parametrize('kind', ['plan', 'goal'])
+@pytest.mark.parametrize('costmap_first', [True, False])
+def test_a_plan_in_the_frame_of_the_robot_does_not_move_with_it(
+        node, tf2, monkeypatch, kind, costmap_first):
+    taken = []
+    monkeypatch.setattr(Controller, 'set_plan', lambda self, stamp, poses: taken.append(poses[-1]))
+    monkeypatch.setattr(Controller, 'set_goal', lambda self, stamp, *pose: taken.append(pose))
+    tf2['odom', 'base_link'] = [(4.0, 0.0, 0.0, 99.0), (5.0, 0.0, 0.0, 99.5)]
+    if costmap_first:
+        node.intake.on_costmap(costmap())
+    message = plan_in_base_link(99.0)
+    if kind == 'plan':
+        node.intake.on_plan(serialize_message(message))
+    else:
+        goal = message.poses[-1]
+        goal.header = message.header
+        node.intake.on_goal(goal)
+    node.intake.on_costmap(costmap())
+    tf2['odom', 'base_link'].append((6.0, 0.0, 0.0, 100.0))
+    node.intake.on_costmap(costmap())
+    assert tuple(taken[-1]) == pytest.approx((5.0, 0.0, 0.0))
+    assert node.intake.fault is None
+
+
+@pytest.mark.parametrize('stamp', [0.0, 99.7])
+def test_a_plan_in_the_frame_of_the_robot_newer_than_tf2_takes_the_latest_transform(
+        node, tf2, monkeypatch, stamp):
+    taken = []
+    monkeypatch.setattr(Controller, 'set_plan', lambda self, stamp, poses: taken.append(poses[-1]))
+    latest = node.get_clock().now().nanoseconds * 1e-9 - 0.1
+    tf2['odom', 'base_link'] = [(5.0, 0.0, 0.0, latest)]
+    node.intake.on_costmap(costmap())
+    node.intake.on_plan(serialize_message(plan_in_base_link(stamp and latest + 0.05)))
+    assert taken[-1] == pytest.approx((6.0, 0.0, 0.0))
+    assert node.intake.fault is None
 
 
 def test_a_plan_waits_for_its_transform(node, tf2):

@@ -11,7 +11,7 @@ from rclpy.parameter import Parameter
 from mppi_ros.control.controller import Controller
 from mppi_ros.ros import executor
 from mppi_ros.ros.qos import deliver, subscribe_latched
-from mppi_ros.ros.transforms import TransformBuffer, TransformError
+from mppi_ros.ros.transforms import TransformBuffer, TransformError, TransformPending
 
 FOOTPRINT = 'robot.footprint'
 MIN_CHANGE = 0.005  # [m] of a corner; smaller changes are noise of the transform
@@ -21,8 +21,9 @@ class FootprintInput:
     """
     Sets the parameter robot.footprint to the polygon of the topic `footprint`.
 
-    A polygon in another frame than base_frame is transformed by tf2. One that cannot be used is
-    ignored with one warning per cause; the last footprint remains.
+    A polygon in another frame than base_frame is transformed by tf2 at its stamp, since the robot
+    has moved meanwhile; it waits for that transform until the next polygon. One that cannot be
+    used is ignored with one warning per cause; the last footprint remains.
 
     Attributes
     ----------
@@ -35,6 +36,7 @@ class FootprintInput:
         """Create the subscription; `close` destroys it."""
         self.cause = ''
         self._node, self._controller, self._frames = node, controller, frames
+        self._waiting: PolygonStamped | None = None  # for the transform at its stamp
         self._used: NDArray[np.float64] = np.empty((0, 2))  # [m] corners of the last polygon
         self._subscriptions = subscribe_latched(
             node, PolygonStamped, 'footprint', self.on_footprint,
@@ -54,13 +56,22 @@ class FootprintInput:
         return 'used' if len(self._used) else 'none'
 
     def take(self) -> None:
-        """Take the newest polygon."""
+        """Take the newest polygon, or the one that waits for its transform."""
         deliver(self._subscriptions)
+        if self._waiting is not None:
+            self.on_footprint(self._waiting)
 
     def on_footprint(self, message: PolygonStamped) -> None:
         """Set the parameter if the polygon differs from the last one."""
-        before = self.cause
-        self.cause = self._set(message)
+        before, waiting = self.cause, self._waiting
+        try:
+            self._waiting = None
+            self.cause = self._set(message)
+        except TransformPending as error:
+            self._waiting = message
+            if waiting is None or waiting is message:
+                return
+            self.cause = str(error)
         if self.cause and self.cause != before:
             self._node.get_logger().warning(f'footprint ignored: {self.cause}')
 
@@ -68,6 +79,8 @@ class FootprintInput:
         """Return why the polygon is not used, '' if it is."""
         try:
             corners = self._corners(message)
+        except TransformPending:
+            raise
         except TransformError as error:
             return str(error)
         if not len(corners):
@@ -91,6 +104,8 @@ class FootprintInput:
         interface = self._controller.configuration.interface
         base, source = interface.base_frame, message.header.frame_id
         prefix = f"the polygon is in frame '{source}', the robot in '{base}'"
-        shift = self._frames.find(prefix, source or base, base, interface.transform_timeout)
+        stamp = message.header.stamp
+        timeout = interface.transform_timeout
+        shift = self._frames.find(prefix, source or base, base, timeout, stamp)
         moved: NDArray[np.float64] = shift.apply(corners)[:, :2]
         return moved

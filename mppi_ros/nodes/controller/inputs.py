@@ -27,7 +27,7 @@ from mppi_ros.parameters.errors import InputError, ParameterError
 from mppi_ros.ros import cdr, conversions, executor
 from mppi_ros.ros.conversions import Transform2D
 from mppi_ros.ros.qos import deliver, subscribe_latched
-from mppi_ros.ros.transforms import TransformBuffer, TransformError
+from mppi_ros.ros.transforms import TransformBuffer, TransformError, TransformPending
 
 try:
     from map_msgs.msg import OccupancyGridUpdate
@@ -108,15 +108,11 @@ class ControllerInputs:
         self._goals: list[Subscription] = []
         self._plans: list[Subscription] = []
         if not controller.configuration.follow_path.enabled:
-            self._goals = [
-                node.create_subscription(
-                    PoseStamped,
-                    'goal_pose',
-                    self.on_goal,
-                    1,
-                    callback_group=executor.PolledCallbackGroup(),
-                )
-            ]
+            goal = node.create_subscription(
+                PoseStamped, 'goal_pose', self.on_goal, 1,
+                callback_group=executor.PolledCallbackGroup(),
+            )  # fmt: skip
+            self._goals = [goal]
             self._plans = subscribe_latched(
                 node, Path, 'plan', self.on_plan, raw=True, group=executor.PolledCallbackGroup()
             )
@@ -334,16 +330,24 @@ class ControllerInputs:
         self._accept('plan', take)
 
     def _follow_route(self) -> None:
-        """Transform the plan into the costmap frame and set it; an empty plan clears it."""
+        """
+        Transform the plan into the costmap frame and set it; an empty plan clears it.
+
+        A plan in base_frame is transformed once, at its stamp: its poses stay where they were.
+        """
         assert self._route is not None
         route = self._route
         if not len(route.poses):
             self._controller.clear_plan()
             return
-        shift = self._find('plan', route.frame)
+        base = self._controller.configuration.interface.base_frame
+        moves = self.frame != '' and route.frame == base
+        shift = self._find('plan', route.frame, route.stamp if moves else 0.0)
         if route is self._followed and shift.is_near(self._shift):
             return
         poses = shift.apply(route.poses)
+        if moves:
+            self._route = route = replace(route, frame=self.frame, poses=poses)
         if route.is_goal:
             x, y, yaw = poses[0]
             self._controller.set_goal(route.stamp, float(x), float(y), float(yaw))
@@ -351,10 +355,15 @@ class ControllerInputs:
             self._controller.set_plan(route.stamp, poses)
         self._followed, self._shift = route, shift
 
-    def _find(self, what: str, source: str) -> Transform2D:
+    def _find(self, what: str, source: str, at: float = 0.0) -> Transform2D:
+        """Return the pose of a frame in that of the costmap at a time [s], or the latest one."""
         mismatch = f"{what} is in frame '{source}', the costmap in '{self.frame}'"
         timeout = self._controller.configuration.interface.transform_timeout
-        return self._frames.find(mismatch, source, self.frame or source, timeout)
+        names = mismatch, source, self.frame or source, timeout
+        try:
+            return self._frames.find(*names, conversions.seconds_to_msg(at))
+        except TransformPending:
+            return self._frames.find(*names)
 
     def _accept(self, what: str, take: Callable[[], None]) -> None:
         """Call `take`; an error becomes a fault, which stops the robot until a valid message."""

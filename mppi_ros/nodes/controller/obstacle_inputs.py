@@ -14,7 +14,7 @@ from mppi_ros.control.controller import Controller
 from mppi_ros.parameters.errors import InputError, ParameterError
 from mppi_ros.ros import conversions, executor
 from mppi_ros.ros.conversions import SensorMount
-from mppi_ros.ros.transforms import TransformBuffer, TransformError
+from mppi_ros.ros.transforms import TransformBuffer, TransformError, TransformPending
 
 try:
     from autoware_perception_msgs.msg import TrackedObjects
@@ -46,6 +46,7 @@ class ObstacleInputs:
         self.causes: dict[str, str] = {}
         self._node, self._controller, self._frames = node, controller, frames
         self._mount: tuple[tuple[str, str], SensorMount] | None = None  # of which frames
+        self._waiting: Any = None  # objects that wait for the transform at their stamp
         self._warned: set[tuple[str, str]] = set()
         self._frame = ''  # of the costmap
         self._scan = self._subscribe(LaserScan, 'scan', self.on_scan)
@@ -71,6 +72,8 @@ class ObstacleInputs:
             message = executor.poll_message(subscription) if subscription and uses else None
             if subscription is not None and message is not None:
                 subscription.callback(message)
+        if self._waiting is not None:
+            self.on_obstacles(self._waiting)
 
     def status(self, now: float) -> dict[str, str]:
         """Return of each input whether it is used at a time [s], and why not."""
@@ -92,8 +95,9 @@ class ObstacleInputs:
         self._accept('scan', message.header.frame_id, take)
 
     def on_obstacles(self, message: Any) -> None:
-        """Take the objects of a detector."""
+        """Take the objects of a detector, whose frame may move with the robot."""
         source = message.header.frame_id
+        waiting, self._waiting = self._waiting, None
 
         def take() -> str:
             target = self._frame
@@ -101,7 +105,13 @@ class ObstacleInputs:
                 return 'there is no costmap yet'
             prefix = f"the objects are in frame '{source}', the costmap in '{target}'"
             timeout = self._controller.configuration.interface.transform_timeout
-            shift = self._frames.find(prefix, source, target, timeout)
+            try:
+                shift = self._frames.find(prefix, source, target, timeout, message.header.stamp)
+            except TransformPending:
+                self._waiting = message
+                if waiting is None or waiting is message:
+                    return self.causes.get('obstacles', '')
+                raise
             stamp = self._stamp(message)
             found = conversions.obstacles_from_msg(message, stamp, shift)
             return '' if self._controller.set_obstacles(stamp, *found) else UNTIMELY_OBSTACLES
