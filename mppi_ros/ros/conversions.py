@@ -217,39 +217,52 @@ def costmap_from_nav2_msg(message: Any) -> Costmap:
     return costmap_from_msg(grid, NAV2_COSTS[np.frombuffer(message.data, dtype=np.uint8)])
 
 
-def updated_costmap(costmap: Costmap, *updates: Any) -> Costmap:
+class UpdatedCells(NamedTuple):
+    """Cells of a costmap update: first column and row, and occupancies int8[rows, columns]."""
+
+    column: int
+    row: int
+    data: NDArray[np.int8]
+
+
+def cells_from_update(costmap: Costmap, update: Any) -> UpdatedCells:
     """
-    Return a copy of a costmap with the given map_msgs/OccupancyGridUpdate messages applied.
+    Return the cells of a map_msgs/OccupancyGridUpdate or nav2_msgs/CostmapUpdate.
 
     Raises
     ------
     InputError
-        An update does not fit; see check_update.
+        The number of cells is not width * height, or they exceed the costmap.
 
     """
-    data = costmap.data.copy()
-    for update in updates:
-        check_update(costmap, update)
-        cells = np.frombuffer(update.data, dtype=np.int8).reshape(update.height, update.width)
-        rows = slice(update.y, update.y + update.height)
-        data[rows, update.x : update.x + update.width] = cells
-    return replace(costmap, data=data)
-
-
-def check_update(costmap: Costmap, update: Any) -> None:
-    """Raise InputError unless an update has width * height cells inside the costmap."""
-    height, width = costmap.shape
-    if len(update.data) != update.width * update.height:
+    if hasattr(update, 'size_x'):  # of Nav2
+        columns, rows = update.size_x, update.size_y
+        cells = NAV2_COSTS[np.frombuffer(update.data, dtype=np.uint8)]
+    else:
+        columns, rows = update.width, update.height
+        cells = np.frombuffer(update.data, dtype=np.int8)
+    if len(cells) != columns * rows:
         raise InputError(
-            f'costmap_updates.data has {len(update.data)} cells; width * height = '
-            f'{update.width} * {update.height} are expected'
+            f'costmap_updates.data has {len(cells)} cells; width * height = {columns} * {rows} '
+            'are expected'
         )
-    right, top = update.x + update.width, update.y + update.height
+    height, width = costmap.shape
+    right, top = update.x + columns, update.y + rows
     if update.x < 0 or update.y < 0 or right > width or top > height:
         raise InputError(
             f'costmap_updates covers columns {update.x} to {right} and rows {update.y} to {top} '
             f'of a costmap of {width} x {height} cells'
         )
+    return UpdatedCells(update.x, update.y, cells.reshape(rows, columns))
+
+
+def updated_costmap(costmap: Costmap, updates: Iterable[UpdatedCells]) -> Costmap:
+    """Return a copy of a costmap with updates applied."""
+    data = costmap.data.copy()
+    for column, row, cells in updates:
+        rows, columns = cells.shape
+        data[row : row + rows, column : column + columns] = cells
+    return replace(costmap, data=data)
 
 
 def costmap_to_msg(costmap: Costmap, stamp: float, frame: str) -> OccupancyGrid:

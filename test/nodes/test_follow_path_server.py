@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import array
+import math
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 pytest.importorskip('rclpy', reason='needs ROS 2: source an installation or install the wheels')
 
+from geometry_msgs.msg import PoseStamped  # noqa: E402
 from nav_msgs.msg import Path  # noqa: E402
 import rclpy  # noqa: E402
 from rclpy.action import CancelResponse, GoalResponse  # noqa: E402
@@ -91,6 +93,7 @@ class Action:
         self.configuration = ControllerParameters()
         self.odometry = Odometry(0.0, 0.0, 0.0, 0.0, 0.3, 0.0, 0.0)
         self.frame = 'odom'
+        self.plan = np.array([(0.0, 0.0, 0.0), (1.0, 0.0, 0.0), (1.0, 1.0, 0.0)])
         self.server = follow_path_server.FollowPathServer(self.node, self, self)
         self.server.activate()
 
@@ -115,7 +118,7 @@ class Action:
     def tick(self, now, state=ControllerState.DRIVING, code=Reason.NONE, speed=0.3, place=None):
         if place is not None:
             self.odometry = Odometry(now, *(*place, 0.0)[:3], speed, 0.0, 0.0)
-        statistics = Statistics(distance_to_goal=0.7)
+        statistics = Statistics(distance_to_goal=0.7, progress=0.4, cross_track=-0.1)
         self.server.update(
             TickResult(Command(speed, 0.0, 0.0), state, code, 'words', statistics), now
         )
@@ -132,13 +135,74 @@ def action(monkeypatch):
 def test_a_goal_ends_well_where_the_robot_arrives_and_tells_its_way(action):
     handle = action.send()
     action.tick(0.1)
-    assert handle.feedback[0].distance_to_goal == 0.7
+    assert handle.feedback[0].distance_to_goal == pytest.approx(1.6)  # along the path
     assert handle.feedback[0].speed == 0.3
     action.tick(0.2, ControllerState.BRAKING, Reason.GOAL_REACHED)
     action.tick(5.0, ControllerState.REACHED, Reason.GOAL_REACHED)
     assert handle.told == ['execute', 'succeed']
     assert handle.future.result().error_code == 'NONE'
     assert action.followed[-1] is None
+
+
+class TrackingFeedback:
+    """The feedback since Lyrical."""
+
+    def __init__(self):
+        self.tracking_feedback = SimpleNamespace(
+            header=Header(), robot_pose=PoseStamped(), position_tracking_error=0.0,
+            heading_tracking_error=0.0, current_path_index=0, distance_to_goal=0.0, speed=0.0,
+            remaining_path_length=0.0)
+
+
+@pytest.mark.parametrize(('progress', 'index', 'remaining', 'heading'), [
+    (0.4, 0, 1.6, -0.5), (1.0, 1, 1.0, 0.5 * math.pi - 0.5), (1.5, 1, 0.5, 0.5 * math.pi - 0.5),
+    (2.1, 1, 0.0, 0.5 * math.pi - 0.5), (math.nan, 0, 2.0, -0.5)])
+def test_the_feedback_since_lyrical_is_complete(
+        action, monkeypatch, progress, index, remaining, heading):
+    monkeypatch.setattr(FollowPath, 'Feedback', TrackingFeedback)
+    handle = action.send()
+    action.odometry = Odometry(0.0, 0.2, -0.1, 0.5, 0.3, 0.4, 0.0)
+    statistics = Statistics(distance_to_goal=0.7, progress=progress, cross_track=-0.1)
+    action.server.update(
+        TickResult(Command(0.3, 0.0, 0.0), ControllerState.DRIVING, Reason.NONE, '', statistics),
+        1.5)
+    (told,) = [each.tracking_feedback for each in handle.feedback]
+    assert told.current_path_index == index
+    assert told.remaining_path_length == pytest.approx(remaining)
+    assert told.heading_tracking_error == pytest.approx(heading)
+    assert (told.position_tracking_error, told.distance_to_goal) == (-0.1, 0.7)
+    assert told.speed == pytest.approx(0.5)
+    assert (told.header.frame_id, told.header.stamp.nanosec) == ('odom', 500_000_000)
+    assert told.robot_pose.pose.position.x == 0.2
+
+
+@pytest.mark.parametrize('missing', [('CONTROLLER_TIMED_OUT',), (*CODES, 'error_code')])
+def test_older_distributions_have_fewer_result_codes_or_none(action, monkeypatch, missing):
+    """Iron has no CONTROLLER_TIMED_OUT, and Humble no code at all."""
+    class Older:
+        def __init__(self):
+            if 'error_code' not in missing:
+                self.error_code = 'NONE'
+
+    for code in CODES:
+        if code not in missing:
+            setattr(Older, code, code)
+    monkeypatch.setattr(FollowPath, 'Result', Older)
+    handle = action.send()
+    action.tick(0.1)
+    action.tick(2.0, ControllerState.STOPPED, Reason.COSTMAP_OLD)
+    assert handle.told == ['execute', 'abort']
+    assert getattr(handle.future.result(), 'error_code', None) in ('UNKNOWN', None)
+    handle = action.send()
+    action.tick(2.1, ControllerState.REACHED, Reason.GOAL_REACHED)
+    assert handle.told == ['execute', 'succeed']
+
+
+def test_the_feedback_without_a_plan_is_zero(action):
+    action.plan = np.empty((0, 3))
+    handle = action.send()
+    action.server.pause(0.1)
+    assert handle.feedback[0].distance_to_goal == 0.0
 
 
 @pytest.mark.parametrize(('code', 'name'), [
@@ -311,17 +375,54 @@ def update(x, y, width, height, value=100):
                            data=array.array('b', [value] * (width * height)))
 
 
-def test_an_update_changes_its_cells_and_no_others():
+def nav2_update(x, y, width, height, cost=254):
+    """Return a nav2_msgs/CostmapUpdate, as far as it is used."""
+    return SimpleNamespace(header=Header(frame_id='odom'), x=x, y=y, size_x=width, size_y=height,
+                           data=array.array('B', [cost] * (width * height)))
+
+
+@pytest.mark.parametrize(('kind', 'cell', 'value'), [
+    (update, 100, 100), (nav2_update, 254, 100), (nav2_update, 255, -1), (nav2_update, 1, 1)])
+def test_an_update_changes_its_cells_and_no_others(kind, cell, value):
     before = Costmap(np.zeros((4, 5), np.int8), 0.1, 0.0, 0.0)
-    after = conversions.updated_costmap(before, update(1, 2, 3, 1))
-    assert np.argwhere(after.data).tolist() == [[2, 1], [2, 2], [2, 3]]
+    cells = conversions.cells_from_update(before, kind(1, 2, 3, 1, cell))
+    after = conversions.updated_costmap(before, [cells])
+    assert np.argwhere(after.data == value).tolist() == [[2, 1], [2, 2], [2, 3]]
+    assert np.count_nonzero(after.data) == 3
     assert not before.data.any()
 
 
-@pytest.mark.parametrize('bad', [update(3, 0, 3, 1), update(-1, 0, 1, 1), update(0, 4, 1, 1)])
+@pytest.mark.parametrize('bad', [
+    update(3, 0, 3, 1), update(-1, 0, 1, 1), update(0, 4, 1, 1), nav2_update(3, 0, 3, 1)])
 def test_an_update_outside_of_the_costmap_is_refused(bad):
     with pytest.raises(InputError, match='costmap_updates covers'):
-        conversions.updated_costmap(Costmap(np.zeros((4, 5), np.int8), 0.1, 0.0, 0.0), bad)
+        conversions.cells_from_update(Costmap(np.zeros((4, 5), np.int8), 0.1, 0.0, 0.0), bad)
+
+
+def test_a_raw_costmap_of_nav2_has_its_own_updates(node, monkeypatch):
+    """Since Jazzy, costmap_raw is published when it moves, and costmap_raw_updates otherwise."""
+    monkeypatch.setattr(controller_inputs, 'Nav2Costmap', Header)  # any message
+    monkeypatch.setattr(controller_inputs, 'CostmapUpdate', Path)
+    controller = node(costmap_type='nav2_costmap')
+    assert controller.trigger_configure() == TransitionCallbackReturn.SUCCESS
+    types = {each.topic_name: each.msg_type for each in controller.subscriptions}
+    assert types['/costmap_updates'] is Path
+    inlet, whole = controller.intake, nav2_costmap([0, 0, 254, 0, 0, 0])
+    whole.header.frame_id = 'odom'
+    inlet.on_nav2_costmap(whole)
+    inlet.keep_update(nav2_update(1, 0, 3, 1, 0))
+    inlet.take()
+    assert inlet.fault is None
+    assert not inlet._grid.data.any()
+
+
+def test_before_jazzy_a_raw_costmap_of_nav2_has_no_updates(node, monkeypatch):
+    monkeypatch.setattr(controller_inputs, 'Nav2Costmap', Header)
+    monkeypatch.setattr(controller_inputs, 'CostmapUpdate', None)
+    monkeypatch.setattr(controller_inputs, 'OccupancyGridUpdate', Path)
+    controller = node(costmap_type='nav2_costmap')
+    assert controller.trigger_configure() == TransitionCallbackReturn.SUCCESS
+    assert '/costmap_updates' not in {each.topic_name for each in controller.subscriptions}
 
 
 def cancel(action, handle):

@@ -26,7 +26,8 @@ NODES = ('mppi_controller', 'kinematic_simulator', 'path_planner', 'cmd_vel_watc
 POLICY = Path(share_path('config', 'security', 'mppi_ros.policy.xml'))
 # What a node has only with another parameter, or where more of ROS 2 is installed than needed.
 OPTIONAL = {
-    '/clock', '/tf', '/tf_static', '/bond', '/costmap_updates', '/costmap_raw', '/speed_limit',
+    '/clock', '/tf', '/tf_static', '/bond', '/costmap_updates', '/costmap_raw',
+    '/costmap_raw_updates', '/speed_limit',
     '/obstacles', '/mppi_controller/timed_trajectory',
     '/follow_path', '/mppi_controller/get_type_description',
     '/kinematic_simulator/get_type_description', '/path_planner/get_type_description',

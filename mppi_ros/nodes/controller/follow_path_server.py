@@ -7,6 +7,8 @@ import math
 import time
 from typing import Any, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
 from rclpy.action import ActionServer, CancelResponse, GoalResponse
 from rclpy.lifecycle import LifecycleNode
 from rclpy.task import Future
@@ -14,7 +16,7 @@ from rclpy.task import Future
 from mppi_ros.control.inputs import Command
 from mppi_ros.control.parameters import ControllerParameters
 from mppi_ros.control.progress import MovementTimer
-from mppi_ros.control.tick_result import ControllerState, Reason, TickResult
+from mppi_ros.control.tick_result import ControllerState, Reason, Statistics, TickResult
 from mppi_ros.nodes.controller.inputs import ControllerInputs
 from mppi_ros.parameters.errors import ParameterError
 from mppi_ros.ros import conversions
@@ -28,6 +30,7 @@ except ImportError:  # nav2_msgs is optional
 CANCEL_TIMEOUT = 0.5  # [s] without a tick after which a cancelled goal ends
 MIN_SPEED_LIMIT = 0.01  # [m/s] lower limits are raised to this value
 # Names of result codes. bt_navigator recovers from NO_VALID_CONTROL and FAILED_TO_MAKE_PROGRESS.
+# Humble has no result codes, and Iron no CONTROLLER_TIMED_OUT.
 FAILURE_CODES = {
     Reason.COLLISION_AHEAD: 'NO_VALID_CONTROL',
     Reason.PATH_BLOCKED: 'FAILED_TO_MAKE_PROGRESS',
@@ -99,6 +102,8 @@ class FollowPathServer:
         self._active = False
         self._paused = False
         self._pending_limit: Any = None
+        # A plan, and its length up to each pose [m].
+        self._measured: tuple[Any, NDArray[np.float64]] = None, np.zeros(1)
         self._ticked = time.monotonic()  # [s]
         self._server = ActionServer(
             node,
@@ -158,7 +163,7 @@ class FollowPathServer:
             self._paused = True
             goal.drove = now
             goal.movement.restart()
-            goal.handle.publish_feedback(self._feedback(math.nan, math.nan, now))
+            goal.handle.publish_feedback(self._feedback(Statistics(), now))
 
     def end_unticked(self) -> None:
         """
@@ -182,10 +187,7 @@ class FollowPathServer:
             if tick.command == Command.ZERO:
                 self._end('canceled')
             return
-        numbers = tick.statistics
-        goal.handle.publish_feedback(
-            self._feedback(numbers.distance_to_goal, numbers.cross_track, now)
-        )
+        goal.handle.publish_feedback(self._feedback(tick.statistics, now))
         if tick.state is ControllerState.REACHED:
             self._end('succeed')
             return
@@ -247,7 +249,9 @@ class FollowPathServer:
         if message:
             self._node.get_logger().warning(f'follow_path: {code}: {message}')
         result = FollowPath.Result()
-        result.error_code = getattr(FollowPath.Result, code)
+        if hasattr(result, 'error_code'):  # since Iron
+            unknown = FollowPath.Result.UNKNOWN
+            result.error_code = getattr(FollowPath.Result, code, unknown)
         if hasattr(result, 'error_msg'):  # since Jazzy of 2025
             result.error_msg = message
         getattr(goal.handle, how)()
@@ -255,22 +259,43 @@ class FollowPathServer:
         if not keep_plan:
             self._intake.stop_following()
 
-    def _feedback(self, distance: float, cross_track: float, now: float) -> Any:
+    def _feedback(self, statistics: Statistics, now: float) -> Any:
+        """Return the feedback as Nav2's controller_server computes it."""
         feedback = FollowPath.Feedback()
-        odometry = self._intake.odometry
-        tracking = getattr(feedback, 'tracking_feedback', feedback)  # since Kilted
-        tracking.distance_to_goal = 0.0 if math.isnan(distance) else distance
-        tracking.speed = 0.0 if odometry is None else math.hypot(odometry.vx, odometry.vy)
-        if tracking is not feedback:
-            tracking.header.stamp = conversions.seconds_to_msg(now)
-            tracking.header.frame_id = self._intake.frame
-            tracking.position_tracking_error = 0.0 if math.isnan(cross_track) else cross_track
-            tracking.robot_pose.header = tracking.header
-            if odometry is not None:
-                tracking.robot_pose.pose = conversions.pose_to_msg(
-                    odometry.x, odometry.y, odometry.yaw
-                )
+        odometry, plan = self._intake.odometry, self._intake.plan
+        progress, cross_track, distance = np.nan_to_num(
+            (statistics.progress, statistics.cross_track, statistics.distance_to_goal)
+        ).tolist()
+        at, remaining = self._place_on(plan, progress)
+        speed = 0.0 if odometry is None else math.hypot(odometry.vx, odometry.vy)
+        tracking = getattr(feedback, 'tracking_feedback', None)
+        if tracking is None:  # until Kilted
+            feedback.distance_to_goal, feedback.speed = remaining, speed
+            return feedback
+        tracking.header.stamp = conversions.seconds_to_msg(now)
+        tracking.header.frame_id = self._intake.frame
+        tracking.speed, tracking.distance_to_goal = speed, distance
+        tracking.remaining_path_length, tracking.current_path_index = remaining, at
+        tracking.position_tracking_error = cross_track
+        tracking.robot_pose.header = tracking.header
+        if odometry is not None:
+            tracking.robot_pose.pose = conversions.pose_to_msg(
+                odometry.x, odometry.y, odometry.yaw
+            )
+            if at + 1 < len(plan):
+                (dx, dy, _) = plan[at + 1] - plan[at]
+                error = math.remainder(math.atan2(dy, dx) - odometry.yaw, math.tau)
+                tracking.heading_tracking_error = error
         return feedback
+
+    def _place_on(self, plan: NDArray[np.float64], progress: float) -> tuple[int, float]:
+        """Return the index of the pose before a progress [m], and the remaining length [m]."""
+        if plan is not self._measured[0]:
+            steps = np.hypot(*np.diff(plan[:, :2], axis=0).T)
+            self._measured = plan, np.concatenate(([0.0], np.cumsum(steps)))
+        along = self._measured[1]
+        at = int(np.searchsorted(along, progress, side='right')) - 1
+        return min(max(at, 0), max(len(plan) - 2, 0)), max(float(along[-1]) - progress, 0.0)
 
     def _keep_limit(self, message: Any) -> None:
         self._pending_limit = message

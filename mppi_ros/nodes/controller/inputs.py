@@ -1,4 +1,8 @@
-"""Convert ROS messages to controller inputs, or reject them with a fault."""
+"""
+Convert ROS messages to controller inputs, or reject them with a fault.
+
+More than 400 lines: the inputs share the frame of the costmap, and their faults.
+"""
 
 from __future__ import annotations
 
@@ -37,8 +41,13 @@ try:
     from nav2_msgs.msg import Costmap as Nav2Costmap
 except ImportError:
     Nav2Costmap = None
+try:
+    from nav2_msgs.msg import CostmapUpdate
+except ImportError:  # since Jazzy
+    CostmapUpdate = None
 
 MAX_PENDING_UPDATES = 100  # costmap updates that are queued before they are applied
+NO_PLAN = np.empty((0, 3))
 ODOMETRY_QOS = QoSProfile(depth=20, reliability=ReliabilityPolicy.BEST_EFFORT)
 
 
@@ -67,6 +76,8 @@ class ControllerInputs:
         Frame of the costmap, in which the controller plans.
     odometry : Odometry or None
         Most recent odometry, in `frame`.
+    plan : float64[N, 3]
+        Poses of the plan or the goal in `frame`: x [m], y [m], yaw [rad]; empty without one.
     obstacles : ObstacleInputs
         The optional inputs that show moving obstacles.
     footprint : FootprintInput
@@ -79,6 +90,7 @@ class ControllerInputs:
         self.faults: dict[str, Fault] = {}
         self.frame = ''
         self.odometry: Measured | None = None
+        self.plan = NO_PLAN
         self._node = node
         self._controller = controller
         self._route: PlanMessage | None = None
@@ -99,12 +111,13 @@ class ControllerInputs:
         self.footprint = FootprintInput(node, controller, self._frames)
         self._costmaps = self._subscribe_costmap()
         self._parts: list[Subscription] = []
-        if OccupancyGridUpdate is not None:
+        kind = OccupancyGridUpdate
+        if controller.configuration.interface.costmap_type == 'nav2_costmap':
+            kind = CostmapUpdate
+        if kind is not None:
             # Every update is needed, so a callback queues them instead of polling.
             updates = node.resolve_topic_name('costmap') + '_updates'
-            self._parts = [
-                node.create_subscription(OccupancyGridUpdate, updates, self.keep_update, 10)
-            ]
+            self._parts = [node.create_subscription(kind, updates, self.keep_update, 10)]
         self._goals: list[Subscription] = []
         self._plans: list[Subscription] = []
         if not controller.configuration.follow_path.enabled:
@@ -225,18 +238,16 @@ class ControllerInputs:
             return
 
         def take() -> None:
-            valid, refused = [], None
+            valid, refused, header = [], None, None
             for message in messages:
                 try:
-                    self._check_update(grid, message)
+                    valid.append(self._updated_cells(grid, message))
                 except InputError as error:
                     refused = error
                 else:
-                    refused = None
-                    valid.append(message)
-            if valid:
-                newest = conversions.updated_costmap(grid, *valid)
-                self._take_costmap(valid[-1].header, newest)
+                    refused, header = None, message.header
+            if header is not None:
+                self._take_costmap(header, conversions.updated_costmap(grid, valid))
             if refused is not None:
                 raise refused
 
@@ -247,12 +258,12 @@ class ControllerInputs:
         # The complete costmap that arrived meanwhile is newer and contains it.
         return 0.0 < conversions.seconds_from_msg(message.header.stamp) < self._costmap_stamp
 
-    def _check_update(self, grid: Costmap, message: Any) -> None:
+    def _updated_cells(self, grid: Costmap, message: Any) -> conversions.UpdatedCells:
         if message.header.frame_id != self.frame:
             raise InputError(
                 f"the update is in frame '{message.header.frame_id}', not in '{self.frame}'"
             )
-        conversions.check_update(grid, message)
+        return conversions.cells_from_update(grid, message)
 
     def _subscribe_costmap(self) -> list[Subscription]:
         if self._controller.configuration.interface.costmap_type == 'occupancy_grid':
@@ -306,6 +317,7 @@ class ControllerInputs:
     def stop_following(self) -> None:
         """Discard the plan: the robot brakes to a stop and waits."""
         self._route = self._followed = None
+        self.plan = NO_PLAN
         self.faults.pop('plan', None)
         self._controller.clear_plan()
 
@@ -338,6 +350,7 @@ class ControllerInputs:
         assert self._route is not None
         route = self._route
         if not len(route.poses):
+            self.plan = NO_PLAN
             self._controller.clear_plan()
             return
         base = self._controller.configuration.interface.base_frame
@@ -353,7 +366,7 @@ class ControllerInputs:
             self._controller.set_goal(route.stamp, float(x), float(y), float(yaw))
         else:
             self._controller.set_plan(route.stamp, poses)
-        self._followed, self._shift = route, shift
+        self._followed, self._shift, self.plan = route, shift, poses
 
     def _find(self, what: str, source: str, at: float = 0.0) -> Transform2D:
         """Return the pose of a frame in that of the costmap at a time [s], or the latest one."""
