@@ -23,6 +23,11 @@ BEST_EFFORT = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
 FALLBACKS = {QoSPolicyKind.DURABILITY: VOLATILE, QoSPolicyKind.RELIABILITY: BEST_EFFORT}
 
 
+def new_history() -> deque[int]:
+    """Return an empty deque for the argument `seen` of `subscribe_latched`."""
+    return deque(maxlen=8)
+
+
 def subscribe_latched(
     node: Node,
     kind: type[Any],
@@ -31,6 +36,7 @@ def subscribe_latched(
     *,
     raw: bool = False,
     group: CallbackGroup | None = None,
+    seen: deque[int] | None = None,
 ) -> list[Subscription]:
     """
     Subscribe to a topic with latched, volatile or best-effort publishers.
@@ -39,7 +45,8 @@ def subscribe_latched(
     with a best-effort publisher. A volatile or a best-effort subscription is therefore added when
     such a publisher appears; a message received through several is delivered once. With `raw` the
     callback receives serialised bytes. In a PolledCallbackGroup `group` only the newest message is
-    kept, until `deliver` is called.
+    kept, until `deliver` is called. `seen` has the source timestamps of delivered messages, which
+    are not delivered again; a later subscription with the same deque leaves them out too.
 
     Returns
     -------
@@ -47,7 +54,7 @@ def subscribe_latched(
         The subscriptions, which the caller destroys; others may be added later.
 
     """
-    recent: deque[int] = deque(maxlen=8)
+    recent = new_history() if seen is None else seen
     subscriptions: list[Subscription] = []
     missing = dict(FALLBACKS)
 

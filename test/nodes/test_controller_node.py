@@ -251,6 +251,49 @@ def test_deactivation_discards_the_plan(node):
     assert node._health._last.state is not ControllerState.DRIVING
 
 
+def test_a_discarded_plan_that_is_latched_is_not_driven_after_a_cleanup(node, monkeypatch):
+    taken = {'set_plan': [], 'set_costmap': []}
+    for name, values in taken.items():
+        monkeypatch.setattr(Controller, name, lambda _, *given, to=values: to.append(given))
+    publishers = {
+        name: node.create_publisher(kind, topic, LATCHED)
+        for name, kind, topic in (
+            ('set_plan', PathMessage, 'plan'), ('set_costmap', OccupancyGrid, 'costmap'))}
+    free = Costmap(np.zeros((9, 9), np.int8), 0.1, 0.0, 0.0)
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+
+    def plan(length):
+        poses = [(0.0, 0.0, 0.0), (length, 0.0, 0.0)]
+        publishers['set_plan'].publish(conversions.path_to_msg(poses, 1.0, 'odom'))
+
+    def activate(expected):
+        assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS
+        assert node.trigger_activate() == TransitionCallbackReturn.SUCCESS
+        wait_for(lambda: {name: len(taken[name]) for name in expected} == expected)
+
+    def wait_for(true):
+        end = time.monotonic() + 20.0
+        while not true():
+            assert time.monotonic() < end
+            executor.spin_once(timeout_sec=0.05)
+            node.intake.take()
+
+    plan(1.0)
+    publishers['set_costmap'].publish(conversions.costmap_to_msg(free, 1.0, 'odom'))
+    activate({'set_plan': 1, 'set_costmap': 1})
+    node.trigger_deactivate()
+    node.trigger_cleanup()
+    activate({'set_costmap': 2})  # the latched costmap is taken again
+    for _ in range(10):
+        executor.spin_once(timeout_sec=0.05)
+        node.intake.take()
+    assert len(taken['set_plan']) == 1
+    plan(2.0)
+    wait_for(lambda: len(taken['set_plan']) == 2)
+    executor.remove_node(node)
+
+
 def test_a_mistake_while_deactivating_does_not_keep_zero_back(node, monkeypatch):
     def fail():
         raise RuntimeError('a mistake')

@@ -6,6 +6,7 @@ More than 400 lines: the inputs share the frame of the costmap, and their faults
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 import math
@@ -85,8 +86,12 @@ class ControllerInputs:
 
     """
 
-    def __init__(self, node: Node, controller: Controller) -> None:
-        """Create the subscriptions; `close` destroys them."""
+    def __init__(self, node: Node, controller: Controller, seen_plans: deque[int]) -> None:
+        """
+        Create the subscriptions; `close` destroys them.
+
+        A latched plan that is in the history `seen_plans` is not taken again.
+        """
         self.faults: dict[str, Fault] = {}
         self.frame = ''
         self.odometry: Measured | None = None
@@ -127,8 +132,9 @@ class ControllerInputs:
             )  # fmt: skip
             self._goals = [goal]
             self._plans = subscribe_latched(
-                node, Path, 'plan', self.on_plan, raw=True, group=executor.PolledCallbackGroup()
-            )
+                node, Path, 'plan', self.on_plan, raw=True, group=executor.PolledCallbackGroup(),
+                seen=seen_plans,
+            )  # fmt: skip
 
     def close(self) -> None:
         """Destroy the subscriptions."""

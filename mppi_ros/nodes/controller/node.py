@@ -43,6 +43,7 @@ from mppi_ros.ros import conversions
 from mppi_ros.ros.lifecycle import ManagedNode, transition
 from mppi_ros.ros.parameters import ParameterMixin
 from mppi_ros.ros.process import interruptible, run
+from mppi_ros.ros.qos import new_history
 from mppi_ros.ros.realtime import IN_FORCE, take_privileges
 
 FINAL_ZEROS = 3  # commands, after which Nav2's behaviors have cmd_vel for themselves
@@ -79,6 +80,7 @@ class MppiController(ParameterMixin[ControllerParameters], ManagedNode):
         self._zeros = 0  # commands of zero in succession
         self._entities = ExitStack()
         self._warned: tuple[str, ...] = ()
+        self._seen_plans = new_history()  # deactivation discards the plan, also a latched one
 
     def start(self) -> None:
         """Configure and activate, unless a lifecycle manager does (autostart = false)."""
@@ -136,7 +138,7 @@ class MppiController(ParameterMixin[ControllerParameters], ManagedNode):
         entities.callback(self.destroy_lifecycle_publisher, self._command)
         self._others = ExternalStopMonitor(self, TwistStamped if stamped else Twist)
         entities.callback(self._others.close)
-        self.intake = ControllerInputs(self, controller)
+        self.intake = ControllerInputs(self, controller, self._seen_plans)
         entities.callback(self.intake.close)
         self._health = ControllerDiagnostics(self, controller, self.intake)
         entities.callback(self._health.close)
