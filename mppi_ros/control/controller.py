@@ -172,6 +172,7 @@ class Controller(ControllerBase):
         if fault is not None:
             self._history.assume(self._history.last)
             self._optimization.set_time(now)
+            self._costmaps.renewals.restart(now)
         if elapsed > MAX_TICK_GAP:
             if fault is not None and fault.code is Reason.TICK_LATE and self._standing:
                 fault = None  # a robot at rest misses no tick

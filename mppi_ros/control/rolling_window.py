@@ -190,19 +190,26 @@ class UpdateTracker:
 
     def __init__(self) -> None:
         self._times: deque[float] = deque(maxlen=UPDATES_COUNTED)
-        self._stamp = -math.inf
+        self._stamp = self._since = -math.inf
         self._grid: tuple[float, ...] = ()
         self._place = (0.0, 0.0)
         self.rolls = False
         self.age = 0.0
 
+    def restart(self, now: float) -> None:
+        """Forget the times of before a jump of the clock to `now` [s]."""
+        self._times.clear()
+        self._since = now
+
     def take(self, now: float, stamp: float, costmap: Costmap, place: Place) -> None:
         """Add the costmap at the time `now` [s], with the position of the robot [m] [m]."""
         if self._times and now < self._times[-1]:  # the clock went back
-            self._times.clear()
+            self.restart(now)
         new = stamp != self._stamp
         if new:
-            self._stamp, self.age = stamp, max(now - stamp, 0.0)
+            self._stamp = stamp
+            if stamp >= self._since:
+                self.age = max(now - stamp, 0.0)
             self._times.append(now)
         elif self._times and now - self._times[-1] <= MAX_UPDATE_PERIOD:
             return

@@ -303,6 +303,16 @@ def test_robot_brakes_for_a_moment_and_drives_on_after_the_clock_went_back():
     assert robot.ticks[-1].command.vx > 0.4
 
 
+@pytest.mark.parametrize('jump', [60.0, -60.0])
+def test_clock_that_jumps_is_no_long_update_period_of_the_costmap(jump):
+    robot = driving()
+    for tick in range(20):
+        robot.now += jump * (tick == 17)
+        robot.controller.set_costmap(robot.now, room())
+        robot.tick()
+    assert 0.0 < robot.controller._costmaps.renewals.period < 0.2
+
+
 @pytest.mark.parametrize('now', [math.nan, math.inf, -math.inf])
 def test_broken_clock_brakes(now):
     robot = driving()

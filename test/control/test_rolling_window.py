@@ -134,6 +134,19 @@ def test_the_wait_for_the_next_costmap_is_what_is_left_of_the_longest_period():
     assert renewals.period == 0.0
 
 
+@pytest.mark.parametrize('jump', [3600.0, -3600.0])
+def test_a_clock_that_jumps_is_no_late_costmap(jump):
+    renewals, begin = UpdateTracker(), 1e4
+    for n in range(5):
+        renewals.take(begin + 0.2 * n + 0.1, begin + 0.2 * n, grid(0.2 * n, 0.0), (0.2 * n, 0.0))
+    now = begin + 1.0 + jump
+    renewals.restart(now)
+    renewals.take(now + 0.05, begin + 1.0, grid(1.0, 0.0), (1.0, 0.0))  # stamped before the jump
+    assert (renewals.period, renewals.age) == (0.0, pytest.approx(0.1 if jump > 0.0 else 0.0))
+    renewals.take(now + 0.3, now + 0.2, grid(1.2, 0.0), (1.2, 0.0))
+    assert (renewals.period, renewals.age) == (pytest.approx(0.25), pytest.approx(0.1))
+
+
 @pytest.mark.parametrize('model', ['diff_drive', 'omni', 'ackermann'])
 def test_a_window_of_the_needed_size_allows_top_speed_and_no_smaller_one(model):
     c = replace(QUICK, {'limits.vx_max': 1.3, 'limits.ay_min': -0.7, 'motion_model': model})

@@ -110,6 +110,14 @@ def test_a_level_falls_once_its_cause_is_gone_for_long(health):
     assert (levels[0], levels[25], levels[-1]) == (1, 1, 0)
 
 
+def test_a_level_falls_when_a_simulation_begins_anew(health):
+    health._clock.seconds += 600.0
+    health.update(tick(ControllerState.BRAKING, Reason.COSTMAP_OLD, OLD))
+    health._clock.seconds -= 600.0
+    health.update(tick())
+    assert status(health) == (0, 'driving')
+
+
 def test_arriving_is_no_warning(health):
     health.update(tick(ControllerState.BRAKING, Reason.GOAL_REACHED, 'goal reached'))
     assert status(health) == (0, 'goal reached')

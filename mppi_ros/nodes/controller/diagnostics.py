@@ -110,7 +110,7 @@ class ControllerDiagnostics:
             self._solve.add(tick.statistics.solve_ms)
         level, message = self._level(tick)
         seconds = self._clock.now().nanoseconds * 1e-9
-        if level >= self._worst[0] or seconds > self._worst[2] + LEVEL_HOLD:
+        if level >= self._worst[0] or abs(seconds - self._worst[2]) > LEVEL_HOLD:
             self._worst = (level, message, seconds)
         if last is None or (tick.state, tick.code) != (last.state, last.code):
             self._publish_diagnostics()
