@@ -170,7 +170,7 @@ def fallback_command(
     sampler: Optimizer, objective: DrivingObjective, scene: CheckContext, ess_scale: float
 ) -> CheckedCommand | None:
     """
-    Search anew for a safe command, from the cheapest constant command and wider.
+    Search again for a safe command, from the cheapest constant command and wider.
 
     Where the search finds none, the cheapest constant command that is safe and moves the robot
     is the choice; None if there is none. The mean is left at the choice, or at braking.

@@ -23,7 +23,7 @@ class GoalChecker:
         self.restart()
 
     def restart(self) -> None:
-        """Check the position again and choose the heading anew, for another goal."""
+        """Check the position again and choose the heading again, for another goal."""
         self._position_reached = False
         self._opposite: bool | None = None  # whether the opposite heading was chosen
 

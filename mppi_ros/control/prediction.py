@@ -157,7 +157,7 @@ def predict(
     middles = since + (np.arange(steps) + 0.5) * (max(span, 0.0) / steps)
     commands = acting_at(sent, middles, prediction)
     if model is Ackermann and prediction.characteristic_speed > 0.0:
-        # No sensor measures the slip, and while it builds up the turning rate does not tell the
+        # No sensor measures the slip, and while it builds up the turning rate does not show the
         # curvature of the wheels.
         expected = car_response(since, sent, prediction, limits)
         state = state._replace(vy=expected.vy, curvature=expected.curvature)

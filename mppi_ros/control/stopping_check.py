@@ -95,7 +95,7 @@ class StoppingCheck(NamedTuple):
 
     @property
     def safe(self) -> bool:
-        """Tell whether the robot can come to rest without going deeper into obstacles."""
+        """Return whether the robot can come to rest without going deeper into obstacles."""
         return self.added_penetration <= CONTACT_TOLERANCE
 
 

@@ -1,4 +1,4 @@
-"""State of the controller in one sentence, also when nothing is heard from it."""
+"""State of the controller in one sentence, also when it does not publish."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Status:
     """
     Summary for the page.
 
-    `level` is 'ok', 'warning', 'error' or 'gone'; `text` is a sentence; `disabled` tells that the
+    `level` is 'ok', 'warning', 'error' or 'gone'; `text` is a sentence; `disabled` means that the
     controller has released `cmd_vel`.
     """
 
@@ -29,7 +29,7 @@ class Status:
 
     @property
     def present(self) -> bool:
-        """Return whether the controller is heard."""
+        """Return whether the controller publishes."""
         return self.level != 'gone'
 
 
@@ -68,7 +68,7 @@ def status_of(
 
 
 def sentence_of(state: str, reason: str) -> str:
-    """Return state and reason in a sentence; '' if nothing was heard."""
+    """Return state and reason in a sentence; '' if nothing was received."""
     text = SENTENCES.get(state, f'The controller is {state}' if state else '')
     if text and reason and reason != state:
         text = f'{text}: {reason}'

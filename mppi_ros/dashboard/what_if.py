@@ -92,7 +92,7 @@ class TickWorker:
         if not path:
             raise MppiError(NO_RECORDING)
         if not math.isfinite(now):
-            raise MppiError('nothing was heard from the controller at this moment')
+            raise MppiError('nothing was received from the controller at this moment')
         end, last = time.monotonic() + WAIT, math.nan
         while True:
             answer = self._ask(path, now, changes)

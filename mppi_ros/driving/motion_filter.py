@@ -63,8 +63,8 @@ class MotionFilter(NamedTuple):
         Return the estimate after points x, y [m] of the surface were seen.
 
         Their standard deviation from it is `surface_std` [m]; points farther than `width` [m]
-        from it do not count. Only what the points tell is changed: those of one side do not move
-        the disc along that side. None without points.
+        from it do not count. Only what the points determine is changed: those of one side do not
+        move the disc along that side. None without points.
         """
         prior = np.linalg.inv(self.covariance)
         mean = self.mean.copy()

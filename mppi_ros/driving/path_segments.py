@@ -91,7 +91,7 @@ def segment_path(poses: Floats, turns: bool, omni: bool) -> PathSegments:
         arriving, leaving = poses[first, 2], poses[last, 2]
         direction = _directions(way, steps, leaving, arriving)
     bent = np.abs(_wrapped(np.diff(way))) > CUSP_ANGLE
-    if oriented and omni:  # both branches of a fold are one place: only the order tells them apart
+    if oriented and omni:  # both branches of a fold are one place; the order distinguishes them
         cuts = 1 + np.flatnonzero(bent)
     else:
         cuts = 1 + np.flatnonzero(bent | (np.diff(direction) != 0.0))

@@ -2,9 +2,9 @@
 Zones: graded costs of a costmap that are no inflation around obstacles.
 
 Preferred lanes, soft keep-out zones and slow zones are drawn with graded costs. Near an obstacle a
-graded cost cannot be told from inflation, whose function of the distance is not known here. Within
-the inflation radius of an obstacle, a cell therefore belongs to the zone of the nearest cell
-beyond that radius, as far as its own cost allows.
+graded cost cannot be distinguished from inflation, whose function of the distance is not known
+here. Within the inflation radius of an obstacle, a cell therefore belongs to the zone of the
+nearest cell beyond that radius, as far as its own cost allows.
 """
 # mypy: allow-untyped-defs, allow-untyped-calls
 

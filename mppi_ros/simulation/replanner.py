@@ -17,7 +17,7 @@ REPLAN_DISTANCE = 0.6  # [m] of the robot from its plan, and of additional cost
 
 class Replanner:
     """
-    Keeps a plan to a goal, and plans anew when it costs more than it did or the robot has left it.
+    Keeps a plan to a goal, and replans when it costs more than it did or the robot has left it.
 
     Parameters
     ----------

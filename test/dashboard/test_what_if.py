@@ -113,7 +113,7 @@ def test_what_cannot_be_solved_says_why(worker, recording, tmp_path, monkeypatch
     assert 'is not a controller record' in words(tmp_path / 'notes.mcap')
     assert 'holds no tick of this moment' in words(path, now - 0.02)
     assert 'ends 5.0 s before this moment' in words(path, now + 5.0)
-    assert 'nothing was heard' in words(path, math.nan)
+    assert 'nothing was received' in words(path, math.nan)
 
 
 def test_a_record_of_another_version_says_so(worker, recording, monkeypatch):

@@ -58,7 +58,7 @@ class DashboardInputs:
 
     Attributes
     ----------
-    heard : float
+    received : float
         Time of the last statistics [s].
     state, code, reason : str
         As in the statistics.
@@ -75,7 +75,7 @@ class DashboardInputs:
         """Subscribe to the statistics; `find_topics` adds the others, `close` destroys all."""
         self._node, self._now = node, now
         self.controller = controller
-        self.heard = -math.inf
+        self.received = -math.inf
         self.state = self.code = self.reason = self.frame = ''
         self.level = 0
         self.signals: dict[str, float] = {}
@@ -257,7 +257,7 @@ class DashboardInputs:
         self.level = status.level[0]
         signals, self.costs = read_statistics(values)
         self.signals.update(signals, stamp=conversions.seconds_from_msg(message.header.stamp))
-        self.heard = self._now()
+        self.received = self._now()
 
     def _on_odometry(self, data: bytes) -> None:
         message = deserialize_message(data, Odometry)

@@ -117,7 +117,7 @@ class Dashboard(ParameterMixin[DashboardParameters], Node):
         self.get_logger().info(f'the page is at {self._server.address}')
         if not is_loopback(settings.host):
             self.get_logger().warning(
-                'the page is open to the network: whoever has this address can steer the robot'
+                'the page is open to the network: anyone with this address can steer the robot'
             )
 
     def stop(self) -> None:
@@ -235,9 +235,9 @@ class Dashboard(ParameterMixin[DashboardParameters], Node):
             return
         inputs.poll()
         stamp, message, level = self._diagnostic
-        silence = now - max(inputs.heard, stamp)
-        if now - inputs.heard <= SILENCE and not (message in ('inactive', 'disabled')
-                                                  and stamp > inputs.heard + 0.5):
+        silence = now - max(inputs.received, stamp)
+        if now - inputs.received <= SILENCE and not (message in ('inactive', 'disabled')
+                                                  and stamp > inputs.received + 0.5):
             state, reason, level = inputs.state, inputs.reason, inputs.level
         else:  # it sends no statistics, but diagnostics say why
             state, reason = message, ''
