@@ -17,7 +17,7 @@ import time
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from mppi_ros.jit.simd import BLOCK, empty_rows, kernel
 from mppi_ros.jit.threads import choose_threads, use_threads
@@ -34,6 +34,7 @@ from mppi_ros.mppi.sequences import (
     shift,
     smoothing_matrix,
 )
+from mppi_ros.mppi.validation import MAX_FLOAT32, finite_array
 from mppi_ros.parameters.errors import InputError, ParameterError
 
 MAX_SLICES = 8  # of a solve with a deadline
@@ -95,9 +96,13 @@ class Optimizer:
         Controls passed to a plain callable are clipped to them, and the mean is projected to them
         after each step. The samples stay Gaussian, so all identities of the theory hold for the f
         that clips its controls; `IterationStatistics.kl` does not include the projection. An
-        objective that evaluates blocks must clip its samples itself.
+        objective that evaluates blocks must clip its samples itself. They may be set like the
+        argument.
     mean : float32[T, m]
-        x̄, which may be modified in place: a view of a longer plan that begins in the past.
+        x̄, a view of a longer plan that begins in the past. Values that are set are checked and
+        copied; they may also be modified in place.
+    parameters : MppiParameters
+        The parameters in force; setting them is the same as `configure`.
     deadline : float
         Time on `clock` at which to stop [s]. For an objective that evaluates blocks, as many
         samples are drawn as the time allows, at least one of MAX_SLICES slices. With infinity no
@@ -108,46 +113,94 @@ class Optimizer:
     Raises
     ------
     ParameterError
-        controls is not a positive integer, or sigma or bounds do not match it.
+        parameters is of another type, controls is not a positive integer, or sigma or bounds do
+        not match it.
 
     """
 
     def __init__(
         self, parameters: MppiParameters, controls: int, bounds: Bounds | None = None
     ) -> None:
+        _check_type(parameters)
         integer = isinstance(controls, (int, np.integer)) and not isinstance(controls, bool)
         if not integer or controls < 1:
             raise ParameterError(f'controls = {controls!r} is not a positive integer')
         self.controls = int(controls)
-        self.bounds = None if bounds is None else checked_bounds(bounds, self.controls)
+        self._bounds = None if bounds is None else checked_bounds(bounds, self.controls)
         self._plan: Floats = np.zeros((PAST + parameters.horizon_steps, self.controls), np.float32)
-        self.mean = self._plan[PAST:]
+        self._mean = self._plan[PAST:]
         self.deadline = math.inf
         self.clock: Callable[[], float] = time.perf_counter
         self._temperature_guess = 0.0
         self._cost_offset = 0.0  # subtracted from the costs of a plain callable
         self._steps = 0
-        self.parameters = parameters
+        self._parameters = parameters
         self.configure(parameters)
         self._clip(self._plan)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Restore an unpickled optimiser: its views refer to its own arrays."""
         vars(self).update(state)
-        self.mean = self._plan[PAST:]
+        self._mean = self._plan[PAST:]
         self._use(self._drawn)
 
+    @property
+    def mean(self) -> Floats:
+        """
+        The mean x̄, float32[T, m]; the next step projects what is set to the bounds.
+
+        Raises
+        ------
+        InputError
+            The shape is not [T, m], or a value is not finite in single precision.
+
+        """
+        return self._mean
+
+    @mean.setter
+    def mean(self, value: ArrayLike) -> None:
+        self._mean[:] = finite_array('mean', value, *self._mean.shape, greatest=MAX_FLOAT32)
+
+    @property
+    def bounds(self) -> tuple[Floats, Floats] | None:
+        """Minimum and maximum of each control, float32[m] each, or None; see `Optimizer`."""
+        return self._bounds
+
+    @bounds.setter
+    def bounds(self, value: Bounds | None) -> None:
+        self._bounds = None if value is None else checked_bounds(value, self.controls)
+        self._clip(self._plan)
+
+    @property
+    def parameters(self) -> MppiParameters:
+        """The parameters in force; setting them is the same as `configure`."""
+        return self._parameters
+
+    @parameters.setter
+    def parameters(self, value: MppiParameters) -> None:
+        self.configure(value)
+
     def configure(self, parameters: MppiParameters) -> None:
-        """Set new parameters; the mean is resampled if the time steps change."""
+        """
+        Set new parameters; the mean is resampled if the time steps change.
+
+        Raises
+        ------
+        ParameterError
+            parameters is of another type, or sigma does not match the controls; nothing has
+            changed.
+
+        """
+        _check_type(parameters)
         factor = parameters.cholesky(self.controls).astype(np.float32)
-        old = self.parameters
+        old = self._parameters
         steps, m = parameters.horizon_steps, self.controls
         if (steps, parameters.time_step) != (old.horizon_steps, old.time_step):
             self._plan = resampled(
                 self._plan, old.time_step, steps, parameters.time_step, PAST
             )
-            self.mean = self._plan[PAST:]
-        self.parameters = parameters
+            self._mean = self._plan[PAST:]
+        self._parameters = parameters
         self._configured_factor = self._factor = factor
         self._process = sampling.ar2_process(*parameters.poles())
         antithetic = parameters.noise.antithetic
@@ -190,7 +243,7 @@ class Optimizer:
         except (TypeError, ValueError):
             raise InputError(f'seconds = {seconds!r} is not a number') from None
         if forward:
-            shift(self._plan, seconds / self.parameters.time_step)
+            shift(self._plan, seconds / self._parameters.time_step)
 
     def step(
         self,
@@ -218,7 +271,7 @@ class Optimizer:
                 f'ess_scale = {ess_scale!r} and extra_sigma_scale = {extra_sigma_scale!r} must '
                 'be in (0, inf)'
             )
-        self._clip(self.mean)
+        self._clip(self._mean)
         use_threads(self._threads)
         self._factor = (
             self._configured_factor
@@ -231,12 +284,12 @@ class Optimizer:
         if sigma_scale is not None:
             self._factor = sigma_scale[:, None] * self._factor
         result = self._iterate(objective, blocks, ess_scale)
-        for _ in range(self.parameters.iterations - 1):
+        for _ in range(self._parameters.iterations - 1):
             if self.deadline < math.inf and self.clock() > self.deadline:
                 break
             result = self._iterate(objective, blocks, ess_scale)
-        if smooth and self.parameters.smoothing and result.valid:
-            self.mean[:] = self._smoothing @ self._plan
+        if smooth and self._parameters.smoothing and result.valid:
+            self._mean[:] = self._smoothing @ self._plan
             self._project(objective)
         return result
 
@@ -252,13 +305,13 @@ class Optimizer:
             smoothed_objective=math.log(total / self.sample_count) - best / temperature,
             ess=ess,
             score_norm=norm,
-            kl=0.5 * (self.parameters.alpha * norm) ** 2,
+            kl=0.5 * (self._parameters.alpha * norm) ** 2,
             best_cost=best,
         )
 
     def _sample_and_evaluate(self, objective: Any, blocks: bool) -> None:
         """Draw the noise and compute the cost of each sample."""
-        key = sampling.NoiseKey(self.parameters.seed, self._steps, True, 0)
+        key = sampling.NoiseKey(self._parameters.seed, self._steps, True, 0)
         self._steps += 1
         self._cost_offset = 0.0
         if blocks:
@@ -270,7 +323,7 @@ class Optimizer:
 
     def _weigh(self, ess_scale: float) -> tuple[float, float, float, float]:
         """Compute the weights; return temperature, ESS, least cost and sum of the weights."""
-        parameters = self.parameters
+        parameters = self._parameters
         found: tuple[float, float, float, float] = score.compute_weights(
             self._costs, self._noise.shape[0], self._lanes, ess_scale * parameters.temperature,
             ess_scale * parameters.ess_share * self.sample_count, self._temperature_guess,
@@ -286,10 +339,10 @@ class Optimizer:
         average = score.average if self._few else score.average_parallel
         average(self._weights, self._noise, self._average.reshape(-1))
         norm: float = _ascent(
-            self._average, self._factor, self.parameters.alpha, self._process, self._ascent,
+            self._average, self._factor, self._parameters.alpha, self._process, self._ascent,
             self._white,
         )  # fmt: skip
-        self.mean += self._ascent
+        self._mean += self._ascent
         self._project(objective)
         return norm
 
@@ -297,13 +350,13 @@ class Optimizer:
         """Project the mean to the feasible set of the objective and to the bounds."""
         project = getattr(objective, 'project', None)
         if project is not None:
-            project(self.mean)
-        self._clip(self.mean)
+            project(self._mean)
+        self._clip(self._mean)
 
     def _clip(self, controls: Floats) -> None:
         """Clip controls, float32[..., m], to the bounds, in place."""
-        if self.bounds is not None:
-            np.clip(controls, *self.bounds, out=controls)
+        if self._bounds is not None:
+            np.clip(controls, *self._bounds, out=controls)
 
     def _use(self, drawn: int) -> None:
         """Use the first `drawn` blocks of the noise."""
@@ -354,7 +407,7 @@ class Optimizer:
         self, objective: BlockObjective, noise: Floats, costs: Floats, draw: sampling.NoiseKey
     ) -> None:
         objective.evaluate_blocks(
-            self.mean, self._factor, noise, costs, self._threads, draw, self._process
+            self._mean, self._factor, noise, costs, self._threads, draw, self._process
         )
 
     @property
@@ -409,13 +462,14 @@ class Optimizer:
 
     def _unit_noise(self) -> Floats:
         """Return n, float32[K, T, m], unpacked from the blocks."""
-        lanes = self._noise.transpose(0, 2, 1).reshape(-1, *self.mean.shape)[: self._lanes]
+        lanes = self._noise.transpose(0, 2, 1).reshape(-1, *self._mean.shape)[: self._lanes]
         pairs = self._costs.shape[0] > self._noise.shape[0]
         return np.concatenate([lanes, -lanes]) if pairs else lanes
 
     def _call(self, function: CostFunction) -> None:
         """Evaluate a plain callable on the controls (K, T, m), clipped to the bounds."""
-        controls = self.mean + self._unit_noise() @ self._factor.T
+        finite_array('mean', self._mean, *self._mean.shape)  # it may have been modified in place
+        controls = self._mean + self._unit_noise() @ self._factor.T
         self._clip(controls)
         costs = np.asarray(function(controls))
         if costs.shape != (self.sample_count,):
@@ -433,6 +487,11 @@ class Optimizer:
             if not np.can_cast(costs.dtype, np.float32):
                 costs, self._cost_offset = _without_offset(costs.astype(np.float64))
             rows[:, : self._lanes] = costs.reshape(-1, self._lanes)
+
+
+def _check_type(parameters: Any) -> None:
+    if not isinstance(parameters, MppiParameters):
+        raise ParameterError(f'parameters = {parameters!r} must be of type MppiParameters')
 
 
 def _without_offset(costs: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:

@@ -1,11 +1,130 @@
-"""Validation of λ and Σ for `score` and `theory`."""
+"""Validation of numbers, arrays, λ and Σ that a user passes to the library."""
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mppi_ros.parameters.errors import InputError
+
+Array = NDArray[np.float64]
+
+MAX_FLOAT32 = float(np.finfo(np.float32).max)
+ASYMMETRY = 1e-6  # of a covariance, relative to the standard deviations of its row and column
+
+
+def real_number(name: str, value: Any) -> float:
+    """
+    Return a number of Python or NumPy, or an array without dimensions, as a float.
+
+    Raises
+    ------
+    InputError
+        It is no real number.
+
+    """
+    number = value
+    if getattr(value, 'ndim', None) == 0 and not isinstance(value, np.ma.MaskedArray):
+        number = value.item()
+    if isinstance(number, bool) or not isinstance(number, (int, float)):
+        raise InputError(f'{name} = {value!r} is not a number')
+    try:
+        return float(number)
+    except OverflowError:  # of an integer
+        return math.copysign(math.inf, number)
+
+
+def number_within(name: str, value: Any, low: float, high: float, unit: str = '') -> float:
+    """
+    Return a real number in [low, high] as a float.
+
+    Raises
+    ------
+    InputError
+        It is no real number, or outside the range.
+
+    """
+    number = real_number(name, value)
+    if not low <= number <= high:
+        raise InputError(
+            f'{name} = {number!r}{unit and " " + unit} is outside '
+            f'[{low:g}, {high:g}]{unit and " " + unit}'
+        )
+    return number
+
+
+def real_array(name: str, value: Any) -> Array:
+    """
+    Return an array of real numbers as float64[...].
+
+    Raises
+    ------
+    InputError
+        It is not numeric, has rows of different lengths, or is a masked array, whose mask the
+        calculations would ignore.
+
+    """
+    if isinstance(value, np.ma.MaskedArray):
+        raise InputError(
+            f'{name} is a masked array, and masks are not supported; fill it, for example with '
+            f'{name}.filled(0.0)'
+        )
+    try:
+        array = np.asarray(value)
+    except (TypeError, ValueError):
+        message = f'{name} = {value!r} is not an array: its rows differ in length'
+        raise InputError(message) from None
+    if array.dtype.kind not in 'iuf':
+        raise InputError(
+            f'{name} has values of type {array.dtype.type.__name__}; real numbers are expected'
+        )
+    return array.astype(np.float64, copy=False)
+
+
+def shaped_array(name: str, value: Any, *shape: int | str) -> Array:
+    """
+    Return an array of real numbers as float64 of a shape, in which a letter is any size.
+
+    '...' in front stands for any number of dimensions.
+
+    Raises
+    ------
+    InputError
+        As `real_array`, or the shape differs.
+
+    """
+    array = real_array(name, value)
+    sides = shape[1:] if shape[:1] == ('...',) else shape
+    found = array.shape[array.ndim - len(sides) :] if sides is not shape else array.shape
+    if len(found) != len(sides) or any(
+        side != size for side, size in zip(sides, found, strict=True) if isinstance(side, int)
+    ):
+        expected = ', '.join(map(str, shape))
+        raise InputError(f'{name} has the shape {list(array.shape)}; [{expected}] is expected')
+    return array
+
+
+def finite_array(name: str, value: Any, *shape: int | str, greatest: float = math.inf) -> Array:
+    """
+    Return a shaped array whose values are finite, and at most `greatest` in size.
+
+    Raises
+    ------
+    InputError
+        As `shaped_array`, or a value is not finite or exceeds `greatest`; the message names it.
+
+    """
+    array = shaped_array(name, value, *shape)
+    bad = ~(np.isfinite(array) & (np.abs(array) <= greatest))
+    if bad.any():
+        place = tuple(map(int, np.argwhere(bad)[0]))
+        limits = f'is outside [{-greatest:g}, {greatest:g}]'
+        raise InputError(
+            f'{name}{list(place) or ""} = {float(array[place])!r} '
+            f'{limits if greatest < math.inf else "is not finite"}'
+        )
+    return array
 
 
 def check_temperature(temperature: float) -> float:
@@ -15,18 +134,19 @@ def check_temperature(temperature: float) -> float:
     Raises
     ------
     InputError
-        `temperature` is not positive and finite.
+        `temperature` is not a number, or not positive and finite.
 
     """
-    if not 0.0 < temperature < math.inf:
+    lam = real_number('temperature', temperature)
+    if not 0.0 < lam < math.inf:
         raise InputError(
             f'temperature = {temperature!r} is outside (0, inf) units of the cost; only '
             f'`MppiParameters` accepts 0, which chooses λ by the effective sample size'
         )
-    return float(temperature)
+    return lam
 
 
-def check_covariance(covariance: ArrayLike, n: int) -> NDArray[np.float64]:
+def check_covariance(covariance: ArrayLike, n: int, name: str = 'covariance') -> Array:
     """
     Return Σ, float64[n, n]; a scalar σ² denotes σ² times the identity.
 
@@ -36,12 +156,28 @@ def check_covariance(covariance: ArrayLike, n: int) -> NDArray[np.float64]:
         `covariance` has a wrong shape, or is not symmetric and positive definite.
 
     """
-    sigma = np.asarray(covariance, np.float64)
+    sigma = real_array(name, covariance)
     if sigma.ndim == 0:
         sigma = sigma * np.eye(n)
-    if sigma.shape != (n, n):
-        raise InputError(f'covariance has the shape {list(sigma.shape)}; [{n}, {n}] is expected')
-    definite = np.isfinite(sigma).all() and np.allclose(sigma, sigma.T, rtol=1e-6)
-    if not definite or np.linalg.eigvalsh(sigma).min() <= 0.0:
-        raise InputError(f'covariance = {sigma.tolist()} is not symmetric and positive definite')
+    sigma = shaped_array(name, sigma, n, n)
+    if not is_covariance(sigma):
+        raise InputError(f'{name} = {sigma.tolist()} is not symmetric and positive definite')
     return sigma
+
+
+def is_covariance(sigma: Array) -> bool:
+    """
+    Return whether float64[n, n] is finite, symmetric and positive definite.
+
+    Both are judged by the correlations, so that the units of the variables do not matter.
+    """
+    variances = np.diag(sigma)
+    if not np.isfinite(sigma).all() or not (variances > 0.0).all():
+        return False
+    deviations = np.sqrt(variances)
+    with np.errstate(over='ignore'):
+        correlations = sigma / deviations[:, None] / deviations
+    if not np.isfinite(correlations).all():
+        return False
+    symmetric = np.abs(correlations - correlations.T).max() <= ASYMMETRY
+    return bool(symmetric and np.linalg.eigvalsh(correlations).min() > 0.0)
