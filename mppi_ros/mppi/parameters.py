@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mppi_ros.mppi.validation import is_covariance, real_array
 from mppi_ros.parameters.declaration import group, parameter, validate
-from mppi_ros.parameters.errors import ParameterError
+from mppi_ros.parameters.errors import InputError, ParameterError
 
 MAX_STEPS = 512  # of the horizon
+MIN_DEVIATION = float(np.finfo(np.float32).tiny)  # of a control
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,8 @@ class MppiParameters:
     The defaults are not tuned to a problem; `mppi_benchmark peers --problems` compares them. λ is
     the field `temperature`, because `lambda` is a Python keyword, and the parameter `lambda` in
     YAML, ROS and error messages. sigma may be a list or an array: m standard deviations, or a
-    covariance of m·m numbers or m rows.
+    covariance of m rows or, for m > 1, of m·m numbers. The field contains its numbers row by row;
+    of a single variance, [[σ²]], it contains the standard deviation σ.
 
     Raises
     ------
@@ -98,11 +101,14 @@ class MppiParameters:
         0, 'threads of the solve; 0 chooses by samples and cores', low=0, high=256
     )
     noise: NoiseParameters = group(NoiseParameters)
+    _rows: ClassVar[int] = 0  # of sigma, if given as a matrix
 
     def __post_init__(self) -> None:
         if not isinstance(self.noise, NoiseParameters):
             raise ParameterError(f'noise = {self.noise!r} must be of type NoiseParameters')
-        object.__setattr__(self, 'sigma', _row_by_row(self.sigma))
+        rows, sigma = _row_by_row(self.sigma)
+        object.__setattr__(self, 'sigma', sigma)
+        object.__setattr__(self, '_rows', rows)
         validate(self)
 
     def cholesky(self, controls: int) -> NDArray[np.float64]:
@@ -112,15 +118,21 @@ class MppiParameters:
         Raises
         ------
         ParameterError
-            sigma has neither m nor m·m numbers, a standard deviation is not positive, or the
-            covariance is not symmetric positive definite.
+            sigma has neither m nor m·m numbers, is a matrix that has not m rows, a standard
+            deviation is not positive, or the covariance is not symmetric positive definite.
 
         """
         m = controls
+        if self._rows not in (0, m):
+            raise ParameterError(
+                f'sigma is a covariance of {self._rows} controls; one of {m} is expected'
+            )
         sigma = np.asarray(self.sigma or (1.0,) * m, dtype=np.float64)
         if sigma.size == m:
-            if np.any(sigma <= 0.0):
-                raise ParameterError(f'sigma = {list(self.sigma)} must be positive')
+            if np.any(sigma < MIN_DEVIATION):
+                raise ParameterError(
+                    f'sigma = {list(self.sigma)} must be positive, at least {MIN_DEVIATION:.2g}'
+                )
             return np.diag(sigma)
         if sigma.size != m * m:
             raise ParameterError(
@@ -128,14 +140,11 @@ class MppiParameters:
                 f'a covariance are expected'
             )
         covariance = sigma.reshape(m, m)
-        if not np.allclose(covariance, covariance.T, rtol=1e-6):
-            raise ParameterError(f'sigma = {list(self.sigma)} is not a symmetric covariance')
-        try:
-            return np.asarray(np.linalg.cholesky(covariance), np.float64)
-        except np.linalg.LinAlgError:
+        if not is_covariance(covariance):
             raise ParameterError(
-                f'sigma = {list(self.sigma)} is not a positive definite covariance'
-            ) from None
+                f'sigma = {list(self.sigma)} is not a symmetric and positive definite covariance'
+            )
+        return np.asarray(np.linalg.cholesky(covariance), np.float64)
 
     @property
     def horizon(self) -> float:
@@ -151,17 +160,30 @@ class MppiParameters:
         return pole(self.noise.correlation_time), pole(self.noise.smoothing_time)
 
 
-def _row_by_row(sigma: Any) -> Any:
-    """Flatten a covariance of m rows to a tuple of m·m numbers; return other values unchanged."""
+def _row_by_row(sigma: Any) -> tuple[int, Any]:
+    """
+    Return the number of rows of a covariance, and its numbers; of 1 row the standard deviation.
+
+    Other values are returned unchanged, with 0 rows.
+    """
     try:
-        rows = np.asarray(sigma, np.float64)
-    except (TypeError, ValueError):  # ragged or not numeric: `validate` reports it
-        return sigma
-    if rows.ndim < 2:
-        return sigma
+        dimensions = np.ndim(sigma)
+    except (TypeError, ValueError):  # ragged: `validate` reports it
+        return 0, sigma
+    if dimensions < 2:
+        return 0, sigma
+    try:
+        rows = real_array('sigma', sigma)
+    except InputError as error:
+        raise ParameterError(str(error)) from None
     if rows.ndim > 2 or rows.shape[0] != rows.shape[1]:
         raise ParameterError(
             f'sigma has the shape {list(rows.shape)}; a list of numbers or a square covariance is '
             f'expected'
         )
-    return tuple(rows.ravel().tolist())
+    if rows.size == 1:
+        variance = float(rows[0, 0])
+        if not variance > 0.0:
+            raise ParameterError(f'sigma = {rows.tolist()} is not a variance: it must be positive')
+        return 1, (math.sqrt(variance),)
+    return len(rows), tuple(rows.ravel().tolist())

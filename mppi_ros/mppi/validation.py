@@ -169,7 +169,8 @@ def is_covariance(sigma: Array) -> bool:
     """
     Return whether float64[n, n] is finite, symmetric and positive definite.
 
-    Both are judged by the correlations, so that the units of the variables do not matter.
+    Both are judged by the correlations, so that the units of the variables do not matter. A
+    positive definite matrix has a Cholesky factor.
     """
     variances = np.diag(sigma)
     if not np.isfinite(sigma).all() or not (variances > 0.0).all():
@@ -179,5 +180,8 @@ def is_covariance(sigma: Array) -> bool:
         correlations = sigma / deviations[:, None] / deviations
     if not np.isfinite(correlations).all():
         return False
-    symmetric = np.abs(correlations - correlations.T).max() <= ASYMMETRY
-    return bool(symmetric and np.linalg.eigvalsh(correlations).min() > 0.0)
+    try:
+        np.linalg.cholesky(correlations)
+    except np.linalg.LinAlgError:
+        return False
+    return bool(np.abs(correlations - correlations.T).max() <= ASYMMETRY)

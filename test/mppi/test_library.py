@@ -329,6 +329,8 @@ def test_a_number_is_a_covariance_that_is_the_same_in_all_directions():
 
 @pytest.mark.parametrize('covariance', [
     np.eye(3), [1.0, 1.0], -1.0, 0.0, math.nan, [[1.0, 2.0], [2.0, 1.0]], [[1.0, 0.5], [0.0, 1.0]],
+    [[1e-9, 5e-10], [1e-10, 1e-9]], '1.0', True, [['1', '0'], ['0', '1']],
+    np.ma.masked_array(np.eye(2), 1.0 - np.eye(2)),
 ], ids=str)
 def test_what_is_no_covariance_is_refused(covariance):
     target = theory.GaussianMixtureTarget.quadratic(np.eye(2), np.zeros(2), 1.0)
