@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 import math
+import sys
 import time
 from typing import Any
 
@@ -52,9 +53,10 @@ class IterationStatistics:
     temperature : float
         λ of the weights.
     smoothed_objective : float
-        Estimate of L_Σ(x̄); −inf if no sample had a finite cost.
+        Estimate of L_Σ(x̄); −inf if no sample had a finite cost, infinite also if it exceeds double
+        precision.
     ess : float
-        Effective sample size.
+        Effective sample size; 0 if no sample had a finite cost.
     score_norm : float
         Fisher norm of the natural gradient, ‖Σ w z‖.
     kl : float
@@ -74,7 +76,7 @@ class IterationStatistics:
     @property
     def valid(self) -> bool:
         """Return whether any sample had a finite cost; otherwise the mean is unchanged."""
-        return math.isfinite(self.smoothed_objective)
+        return self.ess > 0.0
 
 
 class Optimizer:
@@ -324,8 +326,11 @@ class Optimizer:
     def _weigh(self, ess_scale: float) -> tuple[float, float, float, float]:
         """Compute the weights; return temperature, ESS, least cost and sum of the weights."""
         parameters = self._parameters
+        temperature = parameters.temperature
+        if temperature > 0.0:  # 0 would choose λ
+            temperature = max(ess_scale * temperature, sys.float_info.min)
         found: tuple[float, float, float, float] = score.compute_weights(
-            self._costs, self._noise.shape[0], self._lanes, ess_scale * parameters.temperature,
+            self._costs, self._noise.shape[0], self._lanes, temperature,
             ess_scale * parameters.ess_share * self.sample_count, self._temperature_guess,
             self._weights,
         )  # fmt: skip
@@ -468,7 +473,8 @@ class Optimizer:
 
     def _call(self, function: CostFunction) -> None:
         """Evaluate a plain callable on the controls (K, T, m), clipped to the bounds."""
-        finite_array('mean', self._mean, *self._mean.shape)  # it may have been modified in place
+        if not np.isfinite(self._mean).all():  # it has been modified in place
+            finite_array('mean', self._mean, *self._mean.shape)
         controls = self._mean + self._unit_noise() @ self._factor.T
         self._clip(controls)
         costs = np.asarray(function(controls))

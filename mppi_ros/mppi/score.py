@@ -16,12 +16,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mppi_ros.jit.simd import BLOCK, inline_njit, kernel, parallel_kernel, stack_array, stack_row
-from mppi_ros.mppi.validation import check_covariance, check_temperature
+from mppi_ros.mppi.validation import MAX_FLOAT32, check_covariance, check_temperature
 from mppi_ros.parameters.errors import InputError
 
 Array = NDArray[np.float64]
 
 ROWS = 16  # of the noise, averaged together
+MIN_LAMBDA, MAX_LAMBDA = 1e-30, 1e30  # range of the search
 
 stack_rows = stack_array(types.float32, ROWS, BLOCK)
 
@@ -42,7 +43,7 @@ def weights(costs: ArrayLike, temperature: float) -> Array:
     f, best, lam = _finite_costs(costs, temperature)
     if not np.isfinite(best):
         return np.zeros_like(f)
-    w = np.exp(-(f - best) / lam)
+    w = _likelihoods(f, best, lam)
     return np.asarray(w / w.sum())
 
 
@@ -50,7 +51,7 @@ def smoothed_objective(costs: ArrayLike, temperature: float) -> float:
     """
     Return an estimate of L_Σ(x̄) = log E[exp(−f/λ)] by a stable log-sum-exp.
 
-    It is −inf if no cost is finite.
+    It is −inf if no cost is finite, and infinite also if it exceeds double precision.
 
     Raises
     ------
@@ -61,7 +62,13 @@ def smoothed_objective(costs: ArrayLike, temperature: float) -> float:
     f, best, lam = _finite_costs(costs, temperature)
     if not np.isfinite(best):
         return -math.inf
-    return float(-best / lam + np.log(np.mean(np.exp(-(f - best) / lam))))
+    return float(-best / lam + np.log(np.mean(_likelihoods(f, best, lam))))
+
+
+def _likelihoods(f: Array, best: float, lam: float) -> Array:
+    """Return exp(−(f − best)/λ), float64[K]; 0 also where the quotient exceeds the range."""
+    with np.errstate(over='ignore'):
+        return np.asarray(np.exp(-(f - best) / lam))
 
 
 def _finite_costs(costs: ArrayLike, temperature: float) -> tuple[Array, float, float]:
@@ -182,13 +189,25 @@ def _moments(costs: Any, best: Any, inverse: Any) -> Any:
 
 
 @inline_njit
+def _inverse(temperature: Any) -> Any:
+    """
+    Return 1/λ, float32, at most the greatest finite number.
+
+    An infinite one would give the best sample the exponent 0 · inf. The greatest one leaves no
+    weight to costs that exceed the best one by more than 3e-37.
+    """
+    return np.float32(min(1.0 / temperature, MAX_FLOAT32))
+
+
+@inline_njit
 def _mean_over(costs: Any, best: Any) -> Any:
-    """Return the mean of f − best over the finite costs, or 1 if all are equal."""
+    """Return the mean of the finite f − best, or 1 if all are 0."""
     total, count = 0.0, 0
     for block in range(costs.shape[0]):
         for j in range(BLOCK):
-            if costs[block, j] < np.float32(np.inf):
-                total += np.float64(costs[block, j] - best)
+            above = costs[block, j] - best
+            if above < np.float32(np.inf):
+                total += np.float64(above)
                 count += 1
     return total / count if total > 0.0 else 1.0
 
@@ -200,14 +219,15 @@ def _temperature(costs: Any, best: Any, wanted: Any, guess: Any) -> Any:
 
     log ESS never falls with x = log(λ/guess). The search goes away from x = 0 until the root lies
     between two values, and then interpolates linearly (the Illinois algorithm). If no λ in
-    [1e-9, 1e12] has this effective sample size, the nearest one is returned. The result scales
-    exactly with costs and guess that are multiplied by a power of 2.
+    [MIN_LAMBDA, MAX_LAMBDA] has this effective sample size, the nearest one is returned. The
+    result scales exactly with costs and guess that are multiplied by a power of 2.
     """
-    low, high = min(math.log(1e-9 / guess), 0.0), max(math.log(1e12 / guess), 0.0)
+    low = min(math.log(MIN_LAMBDA / guess), 0.0)
+    high = max(math.log(MAX_LAMBDA / guess), 0.0)
     below, above = 0.0, 0.0  # log ESS − log wanted at low and high; 0 where it is not known
     x, step, before = 0.0, 1.0, 0.0
     for _ in range(80):
-        first, second = _moments(costs, best, np.float32(1.0 / (guess * math.exp(x))))
+        first, second = _moments(costs, best, _inverse(guess * math.exp(x)))
         excess = math.log(first * (first / second) / wanted)
         if abs(excess) < 1e-3 or high - low < 1e-6:
             break
@@ -257,7 +277,7 @@ def compute_weights(
     if chosen == 0.0:
         first_guess = guess if guess > 0.0 else _mean_over(costs, best)
         chosen = _temperature(costs, best, wanted, first_guess)
-    inverse = np.float32(1.0 / chosen)
+    inverse = _inverse(chosen)
     first, second = _moments(costs, best, inverse)
     scale = np.float32(1.0 / first)
     for block in range(costs.shape[0]):

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -112,6 +113,57 @@ def test_a_higher_temperature_never_lowers_the_effective_sample_size(share, seed
     costs = random_costs(2, seed)
     ess = [weigh(costs, t)[2] for t in np.geomspace(1e-2, 1e3, 30)]
     assert np.all(np.diff(ess) >= -1e-3)
+
+
+@pytest.mark.parametrize('temperature', [5e-324, 1e-310, 1e-40, 1e-39, 1e-38, 1e-12])
+@pytest.mark.parametrize('scale', [1e-30, 1.0, 1e30])
+def test_the_smallest_lambda_puts_all_weight_on_the_best_sample(scale, temperature):
+    costs = random_costs(2, scale=np.float32(scale))
+    w, chosen, ess, best, total = weigh(costs, temperature)
+    if scale / temperature > 1e5:
+        np.testing.assert_array_equal(w.ravel() > 0.0, costs.ravel() == best)
+        assert w.max() == ess == total == 1.0
+    np.testing.assert_allclose(w.ravel(), score.weights(costs.ravel(), temperature), rtol=1e-4)
+    assert chosen == temperature
+
+
+@pytest.mark.parametrize('scale', [1e-28, 1e-20, 1e-12, 1e-9, 1e12, 1e20, 1e28])
+@pytest.mark.parametrize('share', [0.02, 0.9])
+@pytest.mark.parametrize('guess', [0.0, 1e-40, 1e-30, 1.0, 1e30])
+def test_the_effective_sample_size_is_the_wanted_one_for_costs_in_any_unit(guess, share, scale):
+    costs = random_costs(8, scale=np.float32(scale))
+    w, temperature, ess, _, _ = weigh(costs, wanted=share * costs.size, guess=guess)
+    assert ess == pytest.approx(share * costs.size, rel=0.0011)
+    np.testing.assert_allclose(
+        w.ravel(), score.weights(costs.ravel(), temperature), rtol=1e-4, atol=1e-12)
+
+
+@pytest.mark.parametrize('temperature', [0.0, 1.0, 1e37])
+def test_costs_whose_difference_exceeds_single_precision_leave_the_others_their_weights(
+    temperature
+):
+    costs = random_costs(2) - np.float32(3e38)
+    costs[0, :32] = np.linspace(0.0, 1e38, 32) - 3e38
+    costs[1, ::2] = 3e38
+    w, chosen, ess, best, _ = weigh(costs, temperature, wanted=20.0, guess=0.0)
+    assert best == costs.min()
+    np.testing.assert_allclose(
+        w.ravel(), score.weights(costs.ravel(), chosen), rtol=1e-3, atol=1e-6)
+    assert not w[1, ::2].any()
+
+
+@pytest.mark.parametrize('temperature', [5e-324, 1e-40, 1.0, 1e300])
+def test_the_greatest_costs_have_weights_without_a_warning(temperature):
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        for costs in ([-1e308, 1e308, 0.0], [1e308, -1e308], [math.inf, -1e308, 1e308]):
+            w = score.weights(costs, temperature)
+            assert w.sum() == pytest.approx(1.0)
+            assert w[np.argmin(costs)] == w.max()
+            if temperature < 1e300:
+                assert w.max() == 1.0
+            assert score.smoothed_objective(costs, temperature) > 0.0
+    assert score.smoothed_objective([1e308], 1e-40) == -math.inf
 
 
 def test_equal_costs_weigh_the_same_whatever_is_wanted():

@@ -4,11 +4,13 @@ from __future__ import annotations
 import copy
 import math
 import pickle
+import warnings
 
 import numpy as np
 import pytest
 
 from mppi_ros.mppi import InputError, MppiParameters, Optimizer, ParameterError
+from mppi_ros.mppi.noise import draw_serial
 
 SMALL = {'samples': 256, 'horizon_steps': 8, 'sigma': (0.4, 0.8)}
 
@@ -118,3 +120,37 @@ def test_parameters_of_another_type_are_refused(parameters):
     with pytest.raises(ParameterError, match='must be of type MppiParameters'):
         made.configure(parameters)
     assert made.step(bowl).valid
+
+
+@pytest.mark.parametrize('temperature', [5e-324, 1e-310, 1e-40, 1e-38])
+@pytest.mark.parametrize('offset', [0.0, -1e9])
+@pytest.mark.parametrize('blocks', [False, True])
+def test_the_smallest_lambda_steps_to_the_best_sample(blocks, offset, temperature):
+    class Blocks:
+        def evaluate_blocks(self, mean, factor, noise, costs, threads, draw, process):
+            draw_serial(draw.seed, draw.step, process, 2, noise)
+            lanes = noise.transpose(0, 2, 1).reshape(-1, 8, 2)
+            costs.reshape(-1)[:] = bowl(mean + lanes @ factor.T)
+
+    made, seen = optimizer(temperature=temperature), []
+    start = made.mean.copy()
+    step = made.step(
+        Blocks() if blocks else lambda controls: seen.append(bowl(controls)) or seen[0] + offset,
+        0.5)
+    assert step.valid
+    assert step.ess == 1.0
+    noise, weights = made.samples()
+    best = bowl(start + noise).argmin()
+    np.testing.assert_array_equal(weights.nonzero()[0], [best])
+    np.testing.assert_allclose(made.mean, start + noise[best], rtol=1e-6)
+
+
+def test_costs_of_both_signs_that_are_the_greatest_of_double_precision_are_weighed():
+    made = optimizer(temperature=1.0)
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        step = made.step(lambda controls: np.where(controls[:, 0, 0] > 0.0, 1e308, -1e308))
+    noise, weights = made.samples()
+    assert step.valid
+    assert step.best_cost == -1e308
+    np.testing.assert_array_equal(weights > 0.0, noise[:, 0, 0] <= 0.0)
