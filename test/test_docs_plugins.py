@@ -66,7 +66,8 @@ def test_the_mass_of_the_page_reaches_its_goal():
 
 @pytest.mark.parametrize(('name', 'said'), [
     ('no_such_module:rules', "no module 'no_such_module' on the Python path"),
-    ('json:rules', "has no attribute 'rules'"),
+    ('json:rules', "the module 'json' has no attribute 'rules'; its plugins are: none"),
+    ('.json:rules', 'cannot be loaded: TypeError: .*package'),
     ('json:dumps', 'is a function, not a Plugin'),
     ('json', 'must have the form module:variable'),
     (':rules', 'must have the form module:variable'),
@@ -74,3 +75,40 @@ def test_the_mass_of_the_page_reaches_its_goal():
 def test_a_name_that_is_no_plugin_is_refused_with_its_reason(name, said):
     with pytest.raises(ParameterError, match=said):
         Controller(replace(ControllerParameters(), {'plugin': name}))
+
+
+HEAD = 'from mppi_ros.driving.plugin import COST, Plugin, block_step\n'
+STEP = 'def mine(step, rows, values):\n    rows[COST, 0] = 1.0\n'
+
+
+@pytest.mark.parametrize(('source', 'said'), [
+    ('def mine(:\n', r'cannot be loaded: invalid syntax \(broken_rules.py, line 1\)'),
+    ('x = 1 / 0\n',
+     r'cannot be loaded: ZeroDivisionError: division by zero \(broken_rules.py, line 1\)'),
+    ('raise SystemExit(3)\n', r'cannot be loaded: SystemExit: 3 \(broken_rules.py, line 1\)'),
+    ('import no_such_package\n', "no module 'no_such_package' on the Python path"),
+    ('from json import no_such_name\n', 'cannot be loaded: ImportError: cannot import name'),
+    (HEAD + STEP + 'rules = Plugin(critic=mine)\n',
+     'cannot be loaded: critic = mine is not a function decorated with @block_step'),
+    (HEAD + '@block_step\n' + STEP.replace('1.0', 'unknown') + 'rules = Plugin(critic=mine)\n',
+     r'cannot be loaded: mine \(broken_rules.py, line 2\) cannot be compiled: .*unknown'),
+    (HEAD + 'rules = Plugin()\n', 'cannot be loaded: Plugin has neither motion nor critic'),
+    (HEAD + '@block_step\n' + STEP + 'mown = Plugin(critic=mine)\n',
+     "has no attribute 'rules'; its plugins are: mown"),
+    (HEAD + 'rules = None\n', 'is a NoneType, not a Plugin'),
+])
+def test_a_module_with_an_error_is_refused_by_name_and_the_controller_keeps_what_it_has(
+    source, said, lawn_rules, tmp_path
+):
+    controller = Controller(replace(ControllerParameters(), {'plugin': 'lawn_rules:rules'}))
+    before = controller.configuration, controller._objective
+    (tmp_path / 'broken_rules.py').write_text(source)
+    importlib.invalidate_caches()
+    broken = replace(ControllerParameters(), {'plugin': 'broken_rules:rules'})
+    try:
+        with pytest.raises(ParameterError, match=said) as error:
+            controller.configure(broken)
+    finally:
+        sys.modules.pop('broken_rules', None)
+    assert "plugin = 'broken_rules:rules'" in str(error.value)
+    assert (controller.configuration, controller._objective) == before

@@ -38,7 +38,7 @@ from mppi_ros.driving.motion_models import (
 from mppi_ros.driving.obstacle_prediction import within_reach
 from mppi_ros.driving.parameters import CriticParameters, Limits, PredictionParameters
 from mppi_ros.driving.path import ReferencePath
-from mppi_ros.driving.plugin import Plugin
+from mppi_ros.driving.plugin import NO_PLUGIN, Plugin
 from mppi_ros.driving.reeds_shepp import Pose
 from mppi_ros.driving.rollout import (
     GoalScalars,
@@ -53,6 +53,7 @@ from mppi_ros.driving.rollout import (
 from mppi_ros.driving.rollout_steps import RolloutStart
 from mppi_ros.jit.simd import BLOCK
 from mppi_ros.mppi.noise import REUSE_NOISE, WHITE, AR2Process, NoiseKey
+from mppi_ros.parameters.errors import ParameterError
 
 Floats = NDArray[np.float32]
 GOAL_REACH = 1.0  # [m] within which the distance to the goal counts
@@ -125,8 +126,10 @@ class DrivingObjective:
         self._numbers: Floats = np.zeros(
             WEIGHT_SCALARS.stop + len(self._vehicle._fields), np.float32
         )
-        self._plugin = plugin or Plugin()  # keeps the compiled functions alive
-        self._own = self._plugin.address()
+        if not (plugin is None or isinstance(plugin, Plugin)):
+            raise ParameterError(f'plugin = {plugin!r} is a {type(plugin).__name__}, not a Plugin')
+        self._plugin = plugin  # keeps the compiled functions alive
+        self._own = NO_PLUGIN if plugin is None else plugin.address()
         self.set_plant(limits, prediction)
         self._limits, self._critics = limits, critics
         self._footprint = footprint
@@ -413,7 +416,7 @@ class DrivingObjective:
         """Return the rows, relative to the robot, that a sample can come near."""
         relative = moving_obstacles.copy()
         relative[:, :2] -= state.x, state.y
-        if self._plugin.motion is not None:
+        if self._own.motion:
             return relative  # its speed is not bounded
         # The sum of the axes is at least the speed; each axis approaches its command.
         commands, motion, speed = [last_command, *self._pending.tolist()], (state.v, state.vy), 0.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 from dataclasses import replace
 import math
 
+from numba import cfunc, njit, types
 import numpy as np
 import pytest
 
@@ -34,6 +35,7 @@ from mppi_ros.driving.plugin import (
 )
 from mppi_ros.jit.simd import BLOCK
 from mppi_ros.mppi import MppiParameters, Optimizer
+from mppi_ros.parameters.errors import ParameterError
 
 STEPS, DT = 30, 0.05
 LIMITS, PREDICTION, DEFAULT = Limits(), PredictionParameters(), CriticParameters()
@@ -174,3 +176,107 @@ def test_a_critic_of_the_user_steers_the_optimiser():
             optimizer.step(made)
         means.append(optimizer.mean[:, 1].mean())
     assert means[0] < -0.2 < 0.2 < means[1]
+
+
+def plain(step, rows, values):
+    rows[COST, 0] = values[0]
+
+
+@cfunc(types.void(types.float64))
+def of_one_number(x):
+    pass
+
+
+@pytest.mark.parametrize('role', ['motion', 'critic'])
+@pytest.mark.parametrize(('function', 'said'), [
+    (plain, ' = plain is not a function decorated with @block_step'),
+    (njit(plain), ' = plain is not a function decorated with @block_step'),
+    (of_one_number, ' = of_one_number is not a function decorated with @block_step'),
+    ('plain', " = 'plain' is not a function decorated with @block_step"),
+    (0, ' = 0 is not a function decorated with @block_step'),
+])
+def test_a_function_that_is_not_compiled_is_refused_with_its_role(function, said, role):
+    with pytest.raises(ParameterError, match=role + said):
+        Plugin(**{role: function})
+
+
+def test_a_plugin_of_nothing_is_refused():
+    for arguments in ({}, {'values': [1.0]}, {'motion': None, 'critic': None}):
+        with pytest.raises(ParameterError, match='Plugin has neither motion nor critic'):
+            Plugin(**arguments)
+
+
+@pytest.mark.parametrize(('values', 'said'), [
+    ('x', 'values has values of type str_; real numbers are expected'),
+    (None, 'values has values of type object_'),
+    (0.5, r'values has the shape \[\]; \[n\] is expected'),
+    ([[1.0, 2.0]], r'values has the shape \[1, 2\]; \[n\] is expected'),
+    ([1.0, math.nan], r'values\[1\] = nan is outside'),
+    ([1e39], r'values\[0\] = 1e\+39 is outside \[-3\.40282e\+38, 3\.40282e\+38\]'),
+    (np.ma.masked_array([1.0], True), 'values is a masked array'),
+])
+def test_values_that_are_no_numbers_are_refused(values, said):
+    with pytest.raises(ParameterError, match=said):
+        Plugin(critic=turning, values=values)
+
+
+def test_values_are_the_array_that_was_given_or_a_copy_whose_changes_count_as_well():
+    own = np.zeros(1, np.float32)
+    fixed = own.copy()
+    fixed.flags.writeable = False
+    assert Plugin(critic=turning, values=own).values is own
+    for given in ([0], np.zeros(1), np.zeros(4, np.float32)[::2], np.zeros(1, '>f4'), fixed):
+        plugin = Plugin(critic=turning, values=given)
+        made = objective(nothing_but(), plugin)
+        assert plugin.values is not given
+        assert not costs_of(made).any()
+        plugin.values[0] = 1.0
+        assert costs_of(made).all()
+        assert not np.any(given)
+
+
+@pytest.mark.parametrize('plugin', ['lawn_rules:rules', turning, False])
+def test_an_objective_refuses_what_is_no_plugin(plugin):
+    with pytest.raises(ParameterError, match='not a Plugin'):
+        objective(plugin=plugin)
+
+
+def unknown_name(step, rows, values):
+    rows[COST, 0] = no_such_name  # noqa: F821
+
+
+def two_arguments(step, rows):
+    pass
+
+
+def an_optional_argument(step, rows, values, weight=1.0):
+    pass
+
+
+def any_arguments(*arguments):
+    pass
+
+
+def returns(step, rows, values):
+    return values[0]
+
+
+def opens(step, rows, values):
+    with open('file') as file:
+        file.read()
+
+
+@pytest.mark.parametrize(('function', 'said'), [
+    (unknown_name, r'unknown_name \(test_plugin.py, line \d+\) cannot be compiled: .*no_such'),
+    (two_arguments, r'has the arguments \(step, rows\); \(step, rows, values\) is expected'),
+    (an_optional_argument, r'has the arguments \(step, rows, values, weight=1.0\); \(step'),
+    (any_arguments, r'has the arguments \(\*arguments\); \(step, rows, values\) is expected'),
+    (returns, 'returns .* cannot be compiled: No conversion from'),
+    (opens, 'opens .* cannot be compiled: .*context manager'),
+    (None, 'block_step of None: a function'),
+    (turning, r'block_step of .*turning.*: a function \(step, rows, values\) is expected'),
+])
+def test_a_function_that_cannot_be_compiled_is_refused_with_place_and_reason(function, said):
+    with pytest.raises(ParameterError, match=said) as error:
+        block_step(function)
+    assert '\n' not in str(error.value)
