@@ -128,8 +128,8 @@ class Episode:
         Raises
         ------
         InputError
-            Unknown sensing, timing_gates without a path, start in contact, or a start or goal that
-            cannot be planned.
+            Unknown sensing, timing_gates without a path, start or goal in contact, or a start or
+            goal that cannot be planned.
 
         """
         if self.sensing not in ('map', 'lidar', 'both'):
@@ -188,6 +188,7 @@ class EpisodeRun:
         if self._clearance <= 0.0:
             x, y, yaw = episode.start
             raise InputError(f'start ({x:.2f}, {y:.2f}) m, {yaw:.2f} rad is in contact')
+        self._check_goal()
         self._activities: list[tuple[float, Callable[[float], None]]] = [
             (CONTACT_RATE, self._check),
             (ODOMETRY_RATE, self._update_odometry),
@@ -198,6 +199,17 @@ class EpisodeRun:
         if episode.sensing != 'map':
             self._activities.insert(2, (episode.lidar.rate, self._update_scan))
         self._counts = [0] * len(self._activities)
+
+    def _check_goal(self) -> None:
+        """Raise InputError if a robot that has to stand at the goal is in contact there."""
+        episode, tolerances = self._episode, self._episode.configuration.goal
+        any_heading = tolerances.heading_tolerance >= math.pi
+        if any_heading or episode.goal_radius > 0.0 or episode.timing_gates:
+            return
+        static, (x, y, yaw) = episode.world.without_moving_obstacles(), episode.goal
+        yaws = (yaw, yaw + math.pi) if tolerances.symmetric_yaw_tolerance else (yaw,)
+        if all(static.clearance(self._body, (x, y, each)) <= 0.0 for each in yaws):
+            raise InputError(f'goal ({x:.2f}, {y:.2f}) m, {yaw:.2f} rad is in contact')
 
     @property
     def pose(self) -> NDArray[np.float64]:

@@ -198,6 +198,12 @@ class World:
         world.moving_obstacles = (*self.moving_obstacles, *moving_obstacles)
         return world
 
+    def without_moving_obstacles(self) -> World:
+        """Return the world with its static obstacles only."""
+        world = self._copy()
+        world.moving_obstacles = ()
+        return world
+
     def with_zones(self, zones: ArrayLike) -> World:
         """
         Return the world with zones float[n, 5] (x_min, y_min, x_max, y_max [m], cost) on its map.

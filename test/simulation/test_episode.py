@@ -12,7 +12,7 @@ from mppi_ros.control.parameters import ControllerParameters
 from mppi_ros.parameters.declaration import replace
 from mppi_ros.parameters.errors import InputError
 from mppi_ros.share import share_path
-from mppi_ros.simulation.episode import Episode
+from mppi_ros.simulation.episode import Episode, EpisodeRun
 from mppi_ros.simulation.plant import HARD, IDEAL
 from mppi_ros.simulation.world import MovingDisc, World
 
@@ -132,10 +132,42 @@ def test_the_trace_has_one_row_a_tick_and_one_for_the_end():
 
 @pytest.mark.parametrize(('changes', 'message'), [
     ({'start': (2.0, 0.6, 0.0)}, 'start .* is in contact'),
-    ({'goal': (2.0, 0.6, 0.0)}, 'goal .* is in an obstacle'),
+    ({'goal': (2.0, 0.6, 0.0)}, 'goal .* is in contact'),
     ({'goal': (40.0, 0.0, 0.0)}, 'goal .* is outside the map'),
     ({'sensing': 'sonar'}, "sensing = 'sonar' is not one of"),
 ])
 def test_an_impossible_episode_is_refused_by_name(changes, message):
     with pytest.raises(InputError, match=message):
         drive(**changes)
+
+
+LONG = {'robot.footprint': [-0.1, -0.2, 0.9, -0.2, 0.9, 0.2, -0.1, 0.2]}  # its origin is at the rear
+POST = World.from_circles([[4.7, 0.0, 0.1]], (-1.5, -2.0, 6.0, 2.0))
+
+
+def ends_of_a_long_body(world=POST, parameters=(), **changes):
+    configuration = replace(CONFIGURATION, {**LONG, **dict(parameters)})
+    EpisodeRun(Episode(**{
+        'world': world, 'start': START, 'goal': GOAL, 'configuration': configuration, **changes}))
+
+
+@pytest.mark.parametrize('yaw', [0.0, 0.2, -0.2, math.tau])
+def test_a_goal_whose_heading_brings_the_body_into_contact_is_refused(yaw):
+    with pytest.raises(InputError, match=rf'goal \(4.00, 0.00\) m, {yaw:.2f} rad is in contact'):
+        ends_of_a_long_body(goal=(4.0, 0.0, yaw))
+    with pytest.raises(InputError, match=rf'start \(4.00, 0.00\) m, {yaw:.2f} rad is in contact'):
+        ends_of_a_long_body(start=(4.0, 0.0, yaw), goal=(0.0, 0.0, math.pi))
+
+
+@pytest.mark.parametrize('changes', [
+    {'goal': (4.0, 0.0, math.pi)},
+    {'goal': (4.0, 0.0, 0.5 * math.pi)},
+    {'parameters': {'goal.symmetric_yaw_tolerance': True}},
+    {'parameters': {'goal.heading_tolerance': 3.15}},
+    {'goal_radius': 0.5},
+    {'path': np.array([START, GOAL]), 'timing_gates': (1.0, 2.0)},
+    {'world': World.from_circles([], (-1.5, -2.0, 6.0, 2.0)).with_moving_obstacles(
+        [MovingDisc(4.5, 0.0, 0.2, vx=0.0, vy=0.3)])},
+], ids=str)
+def test_a_goal_that_can_be_reached_without_contact_is_accepted(changes):
+    ends_of_a_long_body(**changes)
