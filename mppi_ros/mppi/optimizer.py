@@ -35,11 +35,18 @@ from mppi_ros.mppi.sequences import (
     shift,
     smoothing_matrix,
 )
-from mppi_ros.mppi.validation import MAX_FLOAT32, finite_array
+from mppi_ros.mppi.validation import (
+    MAX_FLOAT32,
+    finite_array,
+    number_within,
+    real_number,
+    refuse_mask,
+)
 from mppi_ros.parameters.errors import InputError, ParameterError
 
 MAX_SLICES = 8  # of a solve with a deadline
 FEW = 4000  # samples below which averaging on one thread is faster
+LEAST_FACTOR, GREATEST_FACTOR = 1e-6, 1e6  # of `step`
 SPARE = 0.5  # of the remaining time: an expected solve time below it needs no slices
 
 
@@ -240,12 +247,11 @@ class Optimizer:
             seconds is not a number.
 
         """
-        try:
-            forward = bool(seconds > 0.0)
-        except (TypeError, ValueError):
-            raise InputError(f'seconds = {seconds!r} is not a number') from None
-        if forward:
-            shift(self._plan, seconds / self._parameters.time_step)
+        ahead = real_number('seconds', seconds)
+        if math.isnan(ahead):
+            raise InputError(f'seconds = {seconds!r} is not a number')
+        if ahead > 0.0:
+            shift(self._plan, ahead / self._parameters.time_step)
 
     def step(
         self,
@@ -264,14 +270,19 @@ class Optimizer:
         Raises
         ------
         InputError
-            A plain callable returns costs of a wrong shape or costs that are not real numbers, or
-            a factor is not positive.
+            The objective is neither callable nor a BlockObjective, a plain callable returns costs
+            of a wrong shape or costs that are not real numbers, the mean is not finite before it
+            is called, or a factor is outside [1e-6, 1e6].
 
         """
-        if not (0.0 < ess_scale < math.inf and 0.0 < extra_sigma_scale < math.inf):
+        ess_scale = _factor('ess_scale', ess_scale)
+        extra_sigma_scale = _factor('extra_sigma_scale', extra_sigma_scale)
+        # isinstance with the protocol would take longer than computing all weights
+        blocks = hasattr(objective, 'evaluate_blocks')
+        if not (blocks or callable(objective)):
             raise InputError(
-                f'ess_scale = {ess_scale!r} and extra_sigma_scale = {extra_sigma_scale!r} must '
-                'be in (0, inf)'
+                f'objective is of type {type(objective).__name__}, neither a function of the '
+                'controls nor an object with the method evaluate_blocks'
             )
         self._clip(self._mean)
         use_threads(self._threads)
@@ -280,8 +291,6 @@ class Optimizer:
             if extra_sigma_scale == 1.0
             else np.float32(extra_sigma_scale) * self._configured_factor
         )
-        # isinstance with the protocol would take longer than computing all weights
-        blocks = hasattr(objective, 'evaluate_blocks')
         sigma_scale = getattr(objective, 'sigma_scale', None)
         if sigma_scale is not None:
             self._factor = sigma_scale[:, None] * self._factor
@@ -442,14 +451,21 @@ class Optimizer:
         weights = self._weights.reshape(-1, self._noise.shape[0] * BLOCK)[:, : self._lanes]
         return weights.reshape(-1).copy()
 
-    def gain_along_step(self, factors: NDArray[np.float64]) -> NDArray[np.float64]:
+    def gain_along_step(self, factors: ArrayLike) -> NDArray[np.float64]:
         """
         Return L̂_Σ(x̄ + a Σ w ε) − L̂_Σ(x̄), float64[n], of the last iteration for factors a.
 
         It is log Σ_i w_i exp(a z_i·z̄ − a² ‖z̄‖²/2) with the whitened noise z and z̄ = Σ w z, the
         estimate of `score.reweighted_objective`. It is never below `score.ascent_lower_bound`, by
         Jensen's inequality. It copies all noise.
+
+        Raises
+        ------
+        InputError
+            factors is not an array of n finite numbers.
+
         """
+        factors = finite_array('factors', factors, 'n')
         weights = self.weights().astype(np.float64)
         along = sampling.unwhiten_transposed(self._process, self._white)
         products = np.tensordot(self._unit_noise(), along, 2)  # z_i·z̄
@@ -463,7 +479,8 @@ class Optimizer:
     def share_below(self, cost: float) -> float:
         """Return the share of the last iteration's samples that cost less than `cost`."""
         costs = self._costs.reshape(-1, self._noise.shape[0] * BLOCK)[:, : self._lanes]
-        return float(np.count_nonzero(costs < cost - self._cost_offset)) / self.sample_count
+        limit = real_number('cost', cost) - self._cost_offset
+        return float(np.count_nonzero(costs < limit)) / self.sample_count
 
     def _unit_noise(self) -> Floats:
         """Return n, float32[K, T, m], unpacked from the blocks."""
@@ -477,7 +494,12 @@ class Optimizer:
             finite_array('mean', self._mean, *self._mean.shape)
         controls = self._mean + self._unit_noise() @ self._factor.T
         self._clip(controls)
-        costs = np.asarray(function(controls))
+        returned = function(controls)
+        refuse_mask('costs', returned)
+        try:
+            costs = np.asarray(returned)
+        except (TypeError, ValueError) as error:
+            raise InputError(f'the cost function returned no array of numbers: {error}') from None
         if costs.shape != (self.sample_count,):
             raise InputError(
                 f'the cost function returned shape {list(costs.shape)}; '
@@ -493,6 +515,13 @@ class Optimizer:
             if not np.can_cast(costs.dtype, np.float32):
                 costs, self._cost_offset = _without_offset(costs.astype(np.float64))
             rows[:, : self._lanes] = costs.reshape(-1, self._lanes)
+
+
+def _factor(name: str, value: Any) -> float:
+    """Return a factor of `step` as a float."""
+    if type(value) is float and LEAST_FACTOR <= value <= GREATEST_FACTOR:
+        return value
+    return number_within(name, value, LEAST_FACTOR, GREATEST_FACTOR)
 
 
 def _check_type(parameters: Any) -> None:

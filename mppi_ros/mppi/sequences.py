@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+import reprlib
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mppi_ros.jit.simd import kernel
-from mppi_ros.parameters.errors import ParameterError
+from mppi_ros.mppi.validation import MAX_FLOAT32, real_array
+from mppi_ros.parameters.errors import InputError, ParameterError
 
 PAST = 4  # rows of the plan before the current time, for smoothing
 # Central coefficients of the Savitzky-Golay filter of nine points, 2 · PAST + 1.
@@ -39,17 +41,13 @@ def checked_bounds(bounds: Bounds, controls: int) -> tuple[Floats, Floats]:
     Raises
     ------
     ParameterError
-        They are not a pair, have a wrong shape, contain NaN, or low exceeds high.
+        They are not a pair, not numbers, of a wrong shape, NaN, or neither infinite nor within
+        ±MAX_FLOAT32, or low exceeds high.
 
     """
-    try:
-        low, high = (
-            np.broadcast_to(np.asarray(end, np.float64), controls) for end in bounds
-        )
-    except (TypeError, ValueError):
-        raise ParameterError(
-            f'bounds = {bounds!r} is not a pair (low, high) of numbers or of {controls} numbers'
-        ) from None
+    if not isinstance(bounds, (tuple, list, np.ndarray)) or len(bounds) != 2:
+        raise ParameterError(f'bounds = {reprlib.repr(bounds)} is not a pair (low, high)')
+    low, high = (_bound(end, controls) for end in bounds)
     for c in range(controls):
         if not low[c] <= high[c] or not low[c] < math.inf or not high[c] > -math.inf:
             raise ParameterError(
@@ -61,6 +59,25 @@ def checked_bounds(bounds: Bounds, controls: int) -> tuple[Floats, Floats]:
     greatest = np.where(greatest > high, np.nextafter(greatest, down), greatest)
     crossed = least > greatest  # equal bounds that are not a float32
     return np.where(crossed, greatest, least), greatest
+
+
+def _bound(end: Any, controls: int) -> NDArray[np.float64]:
+    """Return a bound as float64[m]."""
+    try:
+        values = np.broadcast_to(real_array('bounds', end), controls)
+    except InputError as error:
+        raise ParameterError(str(error)) from None
+    except ValueError:
+        raise ParameterError(
+            f'bounds have the shape {list(np.shape(end))}; a number or [{controls}] is expected'
+        ) from None
+    finite = np.isfinite(values)
+    if (np.abs(values[finite]) > MAX_FLOAT32).any():
+        raise ParameterError(
+            f'bounds = {values.tolist()}: each must be within [{-MAX_FLOAT32:g}, '
+            f'{MAX_FLOAT32:g}], or infinite for none'
+        )
+    return values
 
 
 def smoothing_matrix(steps: int) -> Floats:

@@ -1,6 +1,7 @@
 """Validation of numbers, arrays, λ and Σ that a user passes to the library."""
 
 import math
+import reprlib
 from typing import Any
 
 import numpy as np
@@ -28,14 +29,14 @@ def real_number(name: str, value: Any) -> float:
     if getattr(value, 'ndim', None) == 0 and not isinstance(value, np.ma.MaskedArray):
         number = value.item()
     if isinstance(number, bool) or not isinstance(number, (int, float)):
-        raise InputError(f'{name} = {value!r} is not a number')
+        raise InputError(f'{name} = {reprlib.repr(value)} is not a number')
     try:
         return float(number)
     except OverflowError:  # of an integer
-        return math.copysign(math.inf, number)
+        return math.inf if number > 0 else -math.inf
 
 
-def number_within(name: str, value: Any, low: float, high: float, unit: str = '') -> float:
+def number_within(name: str, value: Any, low: float, high: float) -> float:
     """
     Return a real number in [low, high] as a float.
 
@@ -47,11 +48,17 @@ def number_within(name: str, value: Any, low: float, high: float, unit: str = ''
     """
     number = real_number(name, value)
     if not low <= number <= high:
-        raise InputError(
-            f'{name} = {number!r}{unit and " " + unit} is outside '
-            f'[{low:g}, {high:g}]{unit and " " + unit}'
-        )
+        raise InputError(f'{name} = {number!r} is outside [{low:g}, {high:g}]')
     return number
+
+
+def refuse_mask(name: str, value: Any) -> None:
+    """Raise InputError for a masked array, whose mask the calculations would ignore."""
+    if isinstance(value, np.ma.MaskedArray):
+        raise InputError(
+            f'{name} is a masked array, and masks are not supported; fill it, for example with '
+            f'{name}.filled(0.0)'
+        )
 
 
 def real_array(name: str, value: Any) -> Array:
@@ -61,20 +68,16 @@ def real_array(name: str, value: Any) -> Array:
     Raises
     ------
     InputError
-        It is not numeric, has rows of different lengths, or is a masked array, whose mask the
-        calculations would ignore.
+        It is not numeric, has rows of different lengths, or is a masked array.
 
     """
-    if isinstance(value, np.ma.MaskedArray):
-        raise InputError(
-            f'{name} is a masked array, and masks are not supported; fill it, for example with '
-            f'{name}.filled(0.0)'
-        )
+    refuse_mask(name, value)
     try:
         array = np.asarray(value)
     except (TypeError, ValueError):
-        message = f'{name} = {value!r} is not an array: its rows differ in length'
-        raise InputError(message) from None
+        raise InputError(
+            f'{name} = {reprlib.repr(value)} is not an array: its rows differ in length'
+        ) from None
     if array.dtype.kind not in 'iuf':
         raise InputError(
             f'{name} has values of type {array.dtype.type.__name__}; real numbers are expected'

@@ -19,7 +19,7 @@ from mppi_ros.mppi import (
     theory,
 )
 from mppi_ros.mppi.noise import ar2_process, unwhiten_transposed, whiten
-from mppi_ros.mppi.sequences import checked_bounds
+from mppi_ros.mppi.sequences import checked_bounds, shift
 
 SMALL = {'samples': 256, 'horizon_steps': 8, 'sigma': (0.4, 0.8)}
 
@@ -129,10 +129,23 @@ def test_no_single_precision_number_within_the_bounds_exceeds_them(low, width):
     ((math.nan, 1.0), r'bounds of control 0 = \[nan, 1\]'),
     ((math.inf, math.inf), r'bounds of control 0 = \[inf, inf\]'),
     ((-math.inf, -math.inf), r'bounds of control 0'),
-    (([0.0, 0.0, 0.0], 1.0), 'is not a pair'),
+    (([0.0, 0.0, 0.0], 1.0), r'bounds have the shape \[3\]; a number or \[2\] is expected'),
+    ((np.zeros((2, 1)), 1.0), r'bounds have the shape \[2, 1\]'),
+    ((None, 1.0), 'bounds has values of type object_; real numbers are expected'),
+    (('0', '1'), 'bounds has values of type str_'),
+    ((False, True), 'bounds has values of type bool'),
+    (([0.0, None], 1.0), 'bounds has values of type object_'),
+    (([[0.0], [0.0, 1.0]], 1.0), 'its rows differ in length'),
+    ((0.0, np.ma.masked_array([1.0, 2.0], [True, False])), 'bounds is a masked array'),
+    ((1e39, 2e39), r'bounds = \[1e\+39, 1e\+39\]: each must be within \[-3.40282e\+38, 3.4'),
+    ((-1e39, [1.0, 1.0]), 'or infinite for none'),
+    (True, 'is not a pair'),
+    ('ab', "bounds = 'ab' is not a pair"),
+    ({0.0, 1.0}, 'is not a pair'),
+    ({'low': 0.0, 'high': 1.0}, 'is not a pair'),
     (1.0, 'is not a pair'),
     ((0.0, 1.0, 2.0), 'is not a pair'),
-    (('low', 'high'), 'is not a pair'),
+    (('low', 'high'), 'bounds has values of type str_'),
 ])
 def test_bounds_that_are_none_are_refused_with_what_is_wrong(bounds, said):
     with pytest.raises(ParameterError, match=said):
@@ -154,6 +167,9 @@ def test_a_number_of_controls_may_be_an_integer_of_numpy():
     (np.zeros(256, np.complex128), 'returned values of type complex128'),
     (np.full(256, None), 'returned values of type object_'),
     (np.zeros(3), r'the cost function returned shape \[3\]; \[256\] is expected'),
+    (None, r'the cost function returned shape \[\]'),
+    ([[0.0], [0.0, 1.0]], 'the cost function returned no array of numbers: '),
+    (np.ma.masked_array(np.zeros(256), np.arange(256) < 128), 'costs is a masked array'),
 ])
 def test_costs_that_are_not_a_real_number_for_each_sample_are_refused(costs, said):
     made = Optimizer(MppiParameters(**SMALL), 2)
@@ -162,7 +178,10 @@ def test_costs_that_are_not_a_real_number_for_each_sample_are_refused(costs, sai
     assert not made.mean.any()
 
 
-@pytest.mark.parametrize('seconds', ['x', None, 1j, [0.1, 0.2], np.zeros(2)])
+@pytest.mark.parametrize('seconds', [
+    'x', None, 1j, [0.1, 0.2], np.zeros(2), np.zeros(1), True, math.nan, np.float32('nan'),
+    np.ma.masked,
+])
 def test_a_time_to_shift_by_that_is_not_a_number_is_refused(seconds):
     with pytest.raises(InputError, match=r'seconds = .* is not a number'):
         Optimizer(MppiParameters(**SMALL), 2).shift(seconds)
@@ -302,10 +321,54 @@ def test_a_cost_that_is_not_finite_has_no_say_in_the_step_nor_in_the_formulas(ba
     assert score.weights([bad, bad], 1.0).tolist() == [0.0, 0.0]
 
 
-@pytest.mark.parametrize('factors', [(0.0, 1.0), (1.0, 0.0), (math.nan, 1.0), (1.0, -1.0)])
-def test_factors_of_a_step_must_be_positive(factors):
-    with pytest.raises(InputError, match=r'in \(0, inf\)'):
-        Optimizer(MppiParameters(**SMALL), 2).step(bowl, *factors)
+@pytest.mark.parametrize('name', ['ess_scale', 'extra_sigma_scale'])
+@pytest.mark.parametrize(('factor', 'said'), [
+    (0.0, r'0.0 is outside \[1e-06, 1e\+06\]'), (-1.0, 'is outside'), (math.nan, 'is outside'),
+    (math.inf, 'is outside'), (1e-7, 'is outside'), (2e6, 'is outside'), (10**400, 'is outside'),
+    ('1', "'1' is not a number"), (None, 'is not a number'), (True, 'is not a number'),
+    (np.ones(1), 'is not a number'), (1j, 'is not a number'), (np.ma.masked, 'is not a number'),
+])
+def test_factors_of_a_step_must_be_positive_numbers(name, factor, said):
+    made = Optimizer(MppiParameters(**SMALL), 2)
+    with pytest.raises(InputError, match=f'{name} = .*{said}'):
+        made.step(bowl, **{name: factor})
+    assert not made.mean.any()
+
+
+@pytest.mark.parametrize('one', [1, np.float32(1.0), np.float64(1.0), np.int64(1), np.ones(())])
+def test_factors_and_times_may_be_any_real_number(one):
+    made, usual = (Optimizer(MppiParameters(**SMALL, temperature=2.0), 2) for _ in range(2))
+    signatures = len(score.compute_weights.signatures), len(shift.signatures)
+    for _ in range(2):
+        assert made.step(bowl, one, one) == usual.step(bowl, 1.0, 1.0)
+        made.shift(one)
+        usual.shift(1.0)
+    np.testing.assert_array_equal(made.mean, usual.mean)
+    found = len(score.compute_weights.signatures), len(shift.signatures)
+    assert found <= (max(signatures[0], 1), max(signatures[1], 1))  # nothing is compiled anew
+
+
+@pytest.mark.parametrize('objective', [None, 1.0, np.zeros(256), 'bowl'])
+def test_what_is_no_objective_is_refused(objective):
+    with pytest.raises(InputError, match='objective is of type .*, neither a function of'):
+        Optimizer(MppiParameters(**SMALL), 2).step(objective)
+
+
+@pytest.mark.parametrize(('factors', 'said'), [
+    (1.0, r'factors has the shape \[\]; \[n\] is expected'),
+    ([[1.0]], r'factors has the shape \[1, 1\]'),
+    (['1'], 'factors has values of type str_'),
+    ([math.nan], r'factors\[0\] = nan is not finite'),
+])
+def test_factors_along_the_step_are_a_list_of_numbers(factors, said):
+    made = Optimizer(MppiParameters(**SMALL), 2)
+    made.step(bowl)
+    np.testing.assert_array_equal(
+        made.gain_along_step([0.5, 1]), made.gain_along_step(np.array([0.5, 1.0])))
+    with pytest.raises(InputError, match=said):
+        made.gain_along_step(factors)
+    with pytest.raises(InputError, match="cost = '1' is not a number"):
+        made.share_below('1')
 
 
 def test_a_number_is_a_covariance_that_is_the_same_in_all_directions():

@@ -141,7 +141,8 @@ def test_an_impossible_episode_is_refused_by_name(changes, message):
         drive(**changes)
 
 
-LONG = {'robot.footprint': [-0.1, -0.2, 0.9, -0.2, 0.9, 0.2, -0.1, 0.2]}  # its origin is at the rear
+# Its origin is at the rear.
+LONG = {'robot.footprint': [-0.1, -0.2, 0.9, -0.2, 0.9, 0.2, -0.1, 0.2]}
 POST = World.from_circles([[4.7, 0.0, 0.1]], (-1.5, -2.0, 6.0, 2.0))
 
 
