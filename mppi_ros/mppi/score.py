@@ -4,8 +4,10 @@ Weights, smoothed objective, score and natural gradient from sampled costs.
 w_i = exp(−f_i/λ) / Σ_j exp(−f_j/λ);  L_Σ(x̄) = log E[exp(−f/λ)] ≈ log (1/K) Σ_i exp(−f_i/λ);
 ∇L_Σ(x̄) = Σ⁻¹ E_w[ε] ≈ Σ⁻¹ Σ_i w_i ε_i;  Σ ∇L_Σ ≈ Σ_i w_i ε_i, the natural gradient.
 
-The public functions accept noise of any shape and follow the equations; the kernels below
-implement them for blocks of 64 samples in the optimiser.
+The public functions follow the equations; the kernels below implement them for blocks of 64
+samples in the optimiser. A covariance Σ is float[n, n], or a scalar σ² for σ² times the identity.
+The functions raise InputError if an array has a wrong shape, is masked or not numeric, λ is not
+positive, or Σ is not symmetric and positive definite.
 """
 
 import math
@@ -16,7 +18,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mppi_ros.jit.simd import BLOCK, inline_njit, kernel, parallel_kernel, stack_array, stack_row
-from mppi_ros.mppi.validation import MAX_FLOAT32, check_covariance, check_temperature
+from mppi_ros.mppi.validation import (
+    MAX_FLOAT32,
+    check_covariance,
+    check_temperature,
+    real_array,
+    real_number,
+    shaped_array,
+)
 from mppi_ros.parameters.errors import InputError
 
 Array = NDArray[np.float64]
@@ -36,8 +45,8 @@ def weights(costs: ArrayLike, temperature: float) -> Array:
     Raises
     ------
     InputError
-        There are no costs, or λ is not positive. In the limit λ → 0 all weight is on the minimum
-        cost, `argmin`.
+        There are no costs, they are not real numbers, or λ is not positive. In the limit λ → 0
+        all weight is on the minimum cost, `argmin`.
 
     """
     f, best, lam = _finite_costs(costs, temperature)
@@ -56,7 +65,7 @@ def smoothed_objective(costs: ArrayLike, temperature: float) -> float:
     Raises
     ------
     InputError
-        There are no costs, or λ is not positive.
+        There are no costs, they are not real numbers, or λ is not positive.
 
     """
     f, best, lam = _finite_costs(costs, temperature)
@@ -73,75 +82,102 @@ def _likelihoods(f: Array, best: float, lam: float) -> Array:
 
 def _finite_costs(costs: ArrayLike, temperature: float) -> tuple[Array, float, float]:
     """Return f, float64[K], with +inf for non-finite values, its minimum, and λ."""
-    f = np.asarray(costs, dtype=np.float64)
+    f = real_array('costs', costs, 'biuf')
     if not f.size:
-        raise InputError(f'costs have the shape {list(f.shape)}; at least one is expected')
+        raise InputError(f'the shape of costs is {list(f.shape)}; at least one is expected')
     f = np.where(np.isfinite(f), f, np.inf)
     return f, float(f.min()), check_temperature(temperature)
 
 
-def effective_sample_size(w: NDArray[Any]) -> float:
-    """Return (Σ w)² / Σ w², between 1 (one sample has all weight) and K (equal weights)."""
-    square = float(np.sum(np.square(w)))
-    return float(np.sum(w)) ** 2 / square if square > 0.0 else 0.0
+def effective_sample_size(w: ArrayLike) -> float:
+    """Return (Σ w)² / Σ w² of w, float[K], between 1 (one has all weight) and K (all equal)."""
+    weights = real_array('w', w)
+    greatest = float(np.abs(weights).max(initial=0.0))
+    if not greatest > 0.0:
+        return 0.0
+    weights = weights / greatest  # so that no square is beyond double precision
+    return float(np.sum(weights)) ** 2 / float(np.sum(np.square(weights)))
 
 
-def natural_gradient(w: NDArray[Any], noise: NDArray[Any]) -> Array:
-    """Return Σ ∇L_Σ ≈ Σ_i w_i ε_i for noise ε, float[K, ...]."""
-    return np.asarray(np.tensordot(w, noise, axes=1))
+def natural_gradient(w: ArrayLike, noise: ArrayLike) -> Array:
+    """Return Σ ∇L_Σ ≈ Σ_i w_i ε_i, float64[...], for w, float[K], and noise ε, float[K, ...]."""
+    weights, samples = shaped_array('w', w, 'K'), real_array('noise', noise)
+    if samples.shape[:1] != weights.shape:
+        raise InputError(
+            f'the shape of noise is {list(samples.shape)}; [{len(weights)}, ...] is expected'
+        )
+    return np.asarray(np.tensordot(weights, samples, axes=1))
 
 
-def score(w: NDArray[Any], noise: NDArray[Any], covariance: ArrayLike) -> Array:
-    """Return ∇L_Σ ≈ Σ⁻¹ Σ_i w_i ε_i for noise ε, float[K, n], and Σ, float[n, n]."""
-    sigma = check_covariance(covariance, noise.shape[1])
-    return np.asarray(np.linalg.solve(sigma, natural_gradient(w, noise)))
+def score(w: ArrayLike, noise: ArrayLike, covariance: ArrayLike) -> Array:
+    """Return ∇L_Σ ≈ Σ⁻¹ Σ_i w_i ε_i, float64[n], for w, float[K], and noise ε, float[K, n]."""
+    weights, samples, sigma = _estimate(w, noise, covariance)
+    return np.asarray(np.linalg.solve(sigma, natural_gradient(weights, samples)))
 
 
-def kl_of_step(step: NDArray[Any], covariance: ArrayLike) -> float:
-    """Return KL(N(x̄ + step, Σ) ‖ N(x̄, Σ)) = ½ stepᵀ Σ⁻¹ step, for step, float[n]."""
-    return 0.5 * float(step @ np.linalg.solve(check_covariance(covariance, len(step)), step))
+def kl_of_step(step: ArrayLike, covariance: ArrayLike) -> float:
+    """Return KL(N(x̄ + step, Σ) ‖ N(x̄, Σ)) = ½ stepᵀ Σ⁻¹ step, for step, float[n], and Σ."""
+    moved = shaped_array('step', step, 'n')
+    sigma = check_covariance(covariance, len(moved))
+    return 0.5 * float(moved @ np.linalg.solve(sigma, moved))
 
 
-def curvature(w: NDArray[Any], noise: NDArray[Any], covariance: ArrayLike) -> Array:
+def curvature(w: ArrayLike, noise: ArrayLike, covariance: ArrayLike) -> Array:
     """
-    Return ∇²L_Σ ≈ Σ⁻¹ (Cov_w[ε] − Σ) Σ⁻¹, float64[n, n], for noise ε, float[K, n].
+    Return ∇²L_Σ ≈ Σ⁻¹ (Cov_w[ε] − Σ) Σ⁻¹, float64[n, n], for w, float[K], and ε, float[K, n].
 
     A covariance is positive semidefinite, so ∇²L_Σ ≥ −Σ⁻¹ for any f.
     """
-    sigma = check_covariance(covariance, noise.shape[1])
-    centred = noise - natural_gradient(w, noise)
-    spread = (w * centred.T) @ centred - sigma
+    weights, samples, sigma = _estimate(w, noise, covariance)
+    centred = samples - natural_gradient(weights, samples)
+    spread = (weights * centred.T) @ centred - sigma
     return np.asarray(np.linalg.solve(sigma, np.linalg.solve(sigma, spread).T))
 
 
 def ascent_lower_bound(alpha: float, norm: float) -> float:
     """Return α (1 − α/2) ‖∇L_Σ‖²_Σ, a lower bound of the increase of L_Σ in expectation."""
-    return alpha * (1.0 - 0.5 * alpha) * norm**2
+    step = real_number('alpha', alpha)
+    return step * (1.0 - 0.5 * step) * real_number('norm', norm) ** 2
 
 
 def noise_floor(dimensions: int, ess: float) -> float:
     """Return n/ESS, the contribution of noise to ‖Σ w z‖²; antithetic pairs are below it."""
-    return dimensions / ess
+    size = real_number('ess', ess)
+    if not size > 0.0:
+        raise InputError(f'ess = {ess!r} is outside (0, inf)')
+    return real_number('dimensions', dimensions) / size
 
 
 def reweighted_objective(
-    displacement: NDArray[Any],
-    costs: NDArray[Any],
-    noise: NDArray[Any],
+    displacement: ArrayLike,
+    costs: ArrayLike,
+    noise: ArrayLike,
     covariance: ArrayLike,
     temperature: float,
 ) -> float:
     """
-    Return L̂_Σ(x̄ + displacement) from samples drawn around x̄.
+    Return L̂_Σ(x̄ + displacement), displacement float[n], from samples drawn around x̄.
 
-    L̂ = log (1/K) Σ_i exp(−f_i/λ) N(x_i; x̄ + displacement, Σ) / N(x_i; x̄, Σ): samples and costs
-    are kept, only their densities change. At x̄ its gradient is Σ⁻¹ Σ_i w_i ε_i up to rounding,
-    for any number of samples: the estimate of the score is the score of an estimate.
+    L̂ = log (1/K) Σ_i exp(−f_i/λ) N(x_i; x̄ + displacement, Σ) / N(x_i; x̄, Σ): costs f, float[K],
+    and noise x − x̄, float[K, n], are kept, only their densities change. At x̄ its gradient is
+    Σ⁻¹ Σ_i w_i ε_i up to rounding, for any number of samples: the estimate of the score is the
+    score of an estimate.
     """
-    lam = check_temperature(temperature)
-    along = np.linalg.solve(check_covariance(covariance, len(displacement)), displacement)
-    log_ratio = noise @ along - 0.5 * float(displacement @ along)
-    return smoothed_objective(costs - lam * log_ratio, lam)
+    lam, away = check_temperature(temperature), shaped_array('displacement', displacement, 'n')
+    f = shaped_array('costs', costs, 'K')
+    samples = shaped_array('noise', noise, len(f), len(away))
+    along = np.linalg.solve(check_covariance(covariance, len(away)), away)
+    log_ratio = samples @ along - 0.5 * float(away @ along)
+    return smoothed_objective(f - lam * log_ratio, lam)
+
+
+def _estimate(
+    w: ArrayLike, noise: ArrayLike, covariance: ArrayLike
+) -> tuple[Array, Array, Array]:
+    """Return weights, float64[K], noise, float64[K, n], and Σ, float64[n, n]."""
+    weights = shaped_array('w', w, 'K')
+    samples = shaped_array('noise', noise, len(weights), 'n')
+    return weights, samples, check_covariance(covariance, samples.shape[1])
 
 
 @inline_njit

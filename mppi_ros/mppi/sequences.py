@@ -69,7 +69,7 @@ def _bound(end: Any, controls: int) -> NDArray[np.float64]:
         raise ParameterError(str(error)) from None
     except ValueError:
         raise ParameterError(
-            f'bounds have the shape {list(np.shape(end))}; a number or [{controls}] is expected'
+            f'the shape of bounds is {list(np.shape(end))}; [] or [{controls}] is expected'
         ) from None
     finite = np.isfinite(values)
     if (np.abs(values[finite]) > MAX_FLOAT32).any():

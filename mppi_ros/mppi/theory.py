@@ -5,7 +5,7 @@ Theory in closed form: targets with exact h_Σ, L_Σ, p_Σ and score.
 single mode f is quadratic with Hessian λ P. Smoothing such a φ with N(0, Σ) gives another target,
 `smoothed(target, Σ)`. φ, log φ, Z and ∇ log φ of the smoothed target are h_Σ, L_Σ, Z_Σ and the
 score of the original one. `mppi_ros.mppi.score` contains estimates of the same quantities from
-samples of any f.
+samples of any f. The functions raise InputError for the same reasons as those.
 """
 
 from __future__ import annotations
@@ -16,7 +16,14 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mppi_ros.mppi.validation import check_covariance, check_temperature
+from mppi_ros.mppi.validation import (
+    check_covariance,
+    check_temperature,
+    finite_array,
+    real_array,
+    real_number,
+    shaped_array,
+)
 from mppi_ros.parameters.errors import InputError
 
 Array = NDArray[np.float64]
@@ -38,12 +45,27 @@ class GaussianMixtureTarget:
     precisions : float64[k, n, n]
         P_k, symmetric and positive definite: the Hessian of each mode divided by λ.
 
+    Raises
+    ------
+    InputError
+        λ is not positive, the shapes do not match, or a value is not finite.
+
     """
 
     temperature: float
     log_heights: Array
     centres: Array
     precisions: Array
+
+    def __post_init__(self) -> None:
+        check_temperature(self.temperature)
+        centres = finite_array('centres', self.centres, 'k', 'n')
+        k, n = centres.shape
+        if not centres.size:
+            raise InputError(f'the shape of centres is [{k}, {n}]; k, n > 0 are expected')
+        heights = finite_array('log_heights', self.log_heights, k)
+        precisions = finite_array('precisions', self.precisions, k, n, n)
+        vars(self).update(log_heights=heights, centres=centres, precisions=precisions)
 
     @classmethod
     def from_modes(
@@ -58,41 +80,31 @@ class GaussianMixtureTarget:
         Raises
         ------
         InputError
-            The shapes do not match, λ is not positive, or a Hessian is not symmetric and positive
-            definite, for which Z would be infinite.
+            The shapes do not match, a value is not finite, λ is not positive, or a Hessian is not
+            symmetric and positive definite, for which Z would be infinite.
 
         """
-        lam = check_temperature(temperature)
-        heights = -np.asarray(floors, np.float64) / lam
-        points = np.asarray(centres, np.float64)
-        curved = np.asarray(hessians, np.float64)
-        if points.ndim != 2 or heights.shape != points.shape[:1] or not points.size:
-            raise InputError(
-                f'floors have the shape {list(heights.shape)} and centres {list(points.shape)}; '
-                f'[k] and [k, n] are expected'
-            )
+        lam, points = check_temperature(temperature), finite_array('centres', centres, 'k', 'n')
         k, n = points.shape
-        if curved.shape != (k, n, n):
-            raise InputError(
-                f'hessians have the shape {list(curved.shape)}; {[k, n, n]} is expected'
-            )
+        heights = -finite_array('floors', floors, k) / lam
+        curved = finite_array('hessians', hessians, k, n, n)
         for matrix in curved:
-            check_covariance(matrix, n)
+            check_covariance(matrix, n, 'hessian')
         return cls(lam, heights, points, curved / lam)
 
     @classmethod
     def quadratic(
         cls, hessian: ArrayLike, centre: ArrayLike, temperature: float
     ) -> GaussianMixtureTarget:
-        """Return the target of f = ½ (x − c)ᵀ H (x − c)."""
-        return cls.from_modes(
-            [0.0], np.asarray(centre)[None], np.asarray(hessian)[None], temperature
-        )
+        """Return the target of f = ½ (x − c)ᵀ H (x − c), for H float[n, n] and c float[n]."""
+        point = finite_array('centre', centre, 'n')
+        curved = finite_array('hessian', hessian, len(point), len(point))
+        return cls.from_modes([0.0], point[None], curved[None], temperature)
 
 
 def log_density(target: GaussianMixtureTarget, x: ArrayLike) -> Array:
     """Return log φ(x) = −f(x)/λ, float64[...], at x, float[..., n]; of a smoothed target L_Σ."""
-    terms = _log_terms(target, np.asarray(x, np.float64))
+    terms = _log_terms(target, _points(target, x))
     highest = terms.max(axis=-1)
     total: Array = highest + np.log(np.exp(terms - highest[..., None]).sum(axis=-1))
     return total
@@ -119,7 +131,7 @@ def probability(target: GaussianMixtureTarget, x: ArrayLike) -> Array:
 
 def score(target: GaussianMixtureTarget, x: ArrayLike) -> Array:
     """Return ∇ log p_tar(x) = −∇f(x)/λ, float64[..., n]; of a smoothed target ∇L_Σ(x̄)."""
-    offsets = np.asarray(x, np.float64)[..., None, :] - target.centres
+    offsets = _points(target, x)[..., None, :] - target.centres
     gradients = -np.einsum('kij,...kj->...ki', target.precisions, offsets)
     total: Array = np.einsum('...k,...ki->...i', _shares(target, x), gradients)
     return total
@@ -127,7 +139,8 @@ def score(target: GaussianMixtureTarget, x: ArrayLike) -> Array:
 
 def hessian(target: GaussianMixtureTarget, x: ArrayLike) -> Array:
     """Return ∇² log p_tar(x), float64[n, n], at x, float[n]; of a smoothed target ∇²L_Σ."""
-    gradients = -np.einsum('kij,kj->ki', target.precisions, np.asarray(x) - target.centres)
+    point = shaped_array('x', x, target.centres.shape[1])
+    gradients = -np.einsum('kij,kj->ki', target.precisions, point - target.centres)
     shares = _shares(target, x)
     spread = gradients - shares @ gradients
     within = np.einsum('k,kij->ij', shares, target.precisions)
@@ -142,7 +155,7 @@ def ascend(target: GaussianMixtureTarget, x: ArrayLike, alpha: float) -> Array:
     For the target itself this is raw score ascent, gradient descent on f with step α/λ; for a
     smoothed target it is score ascent on L_Σ.
     """
-    moved: Array = np.asarray(x, np.float64) + alpha * score(target, x)
+    moved: Array = _points(target, x) + real_number('alpha', alpha) * score(target, x)
     return moved
 
 
@@ -167,20 +180,22 @@ def smoothed(target: GaussianMixtureTarget, covariance: ArrayLike) -> GaussianMi
 
 def score_of_gaussian(x: ArrayLike, mean: ArrayLike, covariance: ArrayLike) -> Array:
     """
-    Return ∇_x̄ log N(x; x̄, Σ) = Σ⁻¹ (x − x̄), float64[..., n].
+    Return ∇_x̄ log N(x; x̄, Σ) = Σ⁻¹ (x − x̄), float64[..., n], at x, float[..., n].
 
     The derivative of h_Σ acts on the Gaussian, not on f:
     ∇h_Σ = E[φ(x) Σ⁻¹ (x − x̄)], hence ∇L_Σ = Σ⁻¹ E_w[x − x̄].
     """
-    offsets = np.asarray(x, np.float64) - np.asarray(mean)
-    sigma = check_covariance(covariance, offsets.shape[-1])
-    solved: Array = np.linalg.solve(sigma, offsets[..., None])[..., 0]
-    return solved
+    points, centre = shaped_array('x', x, '...', 'n'), real_array('mean', mean)
+    if centre.ndim:  # a scalar is the same in all directions
+        centre = shaped_array('mean', centre, points.shape[-1])
+    sigma = check_covariance(covariance, points.shape[-1])
+    return np.asarray(np.linalg.solve(sigma, (points - centre)[..., None])[..., 0], np.float64)
 
 
 def fisher_information(covariance: ArrayLike) -> Array:
     """Return the Fisher matrix of the mean of N(x̄, Σ): E[g gᵀ] = Σ⁻¹, g = ∇_x̄ log N(x; x̄, Σ)."""
-    sigma = check_covariance(covariance, len(np.atleast_2d(covariance)))
+    matrix = np.atleast_1d(real_array('covariance', covariance))
+    sigma = check_covariance(covariance, len(matrix))
     return np.asarray(np.linalg.inv(sigma), np.float64)
 
 
@@ -203,7 +218,8 @@ def tilted(
     closest to q* by KL(q* ‖ N) has μ = E_q*[x]: the update with α = 1. The product of each mode
     and the Gaussian is a Gaussian; the function mixes their means and covariances.
     """
-    x, sigma = np.asarray(mean, np.float64), check_covariance(covariance, target.centres.shape[1])
+    n = target.centres.shape[1]
+    x, sigma = shaped_array('mean', mean, n), check_covariance(covariance, n)
     information = fisher_information(sigma)
     joint = information + target.precisions
     pulls = information @ x + np.einsum('kij,kj->ki', target.precisions, target.centres)
@@ -224,13 +240,24 @@ def tilted(
 def kl_of_gaussians(
     mean: ArrayLike, covariance: ArrayLike, other_mean: ArrayLike, other_covariance: ArrayLike
 ) -> float:
-    """Return KL(N(mean, covariance) ‖ N(other_mean, other_covariance))."""
-    offset = np.atleast_1d(np.asarray(mean, np.float64) - np.asarray(other_mean, np.float64))
+    """
+    Return KL(N(mean, covariance) ‖ N(other_mean, other_covariance)), for means float[n].
+
+    Numbers are means of one variable.
+    """
+    first = shaped_array('mean', np.atleast_1d(real_array('mean', mean)), 'n')
+    other = np.atleast_1d(real_array('other_mean', other_mean))
+    offset = first - shaped_array('other_mean', other, len(first))
     a = check_covariance(covariance, len(offset))
-    b = check_covariance(other_covariance, len(offset))
+    b = check_covariance(other_covariance, len(offset), 'other_covariance')
     ratio = np.linalg.solve(b, a)
     square = offset @ np.linalg.solve(b, offset)
     return 0.5 * float(np.trace(ratio) - len(a) - np.linalg.slogdet(ratio)[1] + square)
+
+
+def _points(target: GaussianMixtureTarget, x: ArrayLike) -> Array:
+    """Return x as float64[..., n]."""
+    return shaped_array('x', x, '...', target.centres.shape[1])
 
 
 def _log_terms(target: GaussianMixtureTarget, x: Array) -> Array:
@@ -243,7 +270,7 @@ def _log_terms(target: GaussianMixtureTarget, x: Array) -> Array:
 
 def _shares(target: GaussianMixtureTarget, x: ArrayLike) -> Array:
     """Return each mode's share of φ(x), float64[..., k]."""
-    terms = _log_terms(target, np.asarray(x, np.float64))
+    terms = _log_terms(target, _points(target, x))
     shares = np.exp(terms - terms.max(axis=-1, keepdims=True))
     normal: Array = shares / shares.sum(axis=-1, keepdims=True)
     return normal

@@ -56,14 +56,13 @@ def refuse_mask(name: str, value: Any) -> None:
     """Raise InputError for a masked array, whose mask the calculations would ignore."""
     if isinstance(value, np.ma.MaskedArray):
         raise InputError(
-            f'{name} is a masked array, and masks are not supported; fill it, for example with '
-            f'{name}.filled(0.0)'
+            f'{name}: masked arrays are not supported; fill them, for example with numpy.ma.filled'
         )
 
 
-def real_array(name: str, value: Any) -> Array:
+def real_array(name: str, value: Any, kinds: str = 'iuf') -> Array:
     """
-    Return an array of real numbers as float64[...].
+    Return an array of real numbers as float64[...]; `kinds` are the kinds of their types.
 
     Raises
     ------
@@ -78,9 +77,10 @@ def real_array(name: str, value: Any) -> Array:
         raise InputError(
             f'{name} = {reprlib.repr(value)} is not an array: its rows differ in length'
         ) from None
-    if array.dtype.kind not in 'iuf':
+    if array.dtype.kind not in kinds:
         raise InputError(
-            f'{name} has values of type {array.dtype.type.__name__}; real numbers are expected'
+            f'the values of {name} are of type {array.dtype.type.__name__}; real numbers are '
+            'expected'
         )
     return array.astype(np.float64, copy=False)
 
@@ -104,7 +104,7 @@ def shaped_array(name: str, value: Any, *shape: int | str) -> Array:
         side != size for side, size in zip(sides, found, strict=True) if isinstance(side, int)
     ):
         expected = ', '.join(map(str, shape))
-        raise InputError(f'{name} has the shape {list(array.shape)}; [{expected}] is expected')
+        raise InputError(f'the shape of {name} is {list(array.shape)}; [{expected}] is expected')
     return array
 
 

@@ -207,13 +207,13 @@ def test_a_plugin_of_nothing_is_refused():
 
 
 @pytest.mark.parametrize(('values', 'said'), [
-    ('x', 'values has values of type str_; real numbers are expected'),
-    (None, 'values has values of type object_'),
-    (0.5, r'values has the shape \[\]; \[n\] is expected'),
-    ([[1.0, 2.0]], r'values has the shape \[1, 2\]; \[n\] is expected'),
+    ('x', 'the values of values are of type str_; real numbers are expected'),
+    (None, 'the values of values are of type object_'),
+    (0.5, r'the shape of values is \[\]; \[n\] is expected'),
+    ([[1.0, 2.0]], r'the shape of values is \[1, 2\]; \[n\] is expected'),
     ([1.0, math.nan], r'values\[1\] = nan is outside'),
     ([1e39], r'values\[0\] = 1e\+39 is outside \[-3\.40282e\+38, 3\.40282e\+38\]'),
-    (np.ma.masked_array([1.0], True), 'values is a masked array'),
+    (np.ma.masked_array([1.0], True), 'values: masked arrays are not supported'),
 ])
 def test_values_that_are_no_numbers_are_refused(values, said):
     with pytest.raises(ParameterError, match=said):

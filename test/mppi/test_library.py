@@ -129,14 +129,14 @@ def test_no_single_precision_number_within_the_bounds_exceeds_them(low, width):
     ((math.nan, 1.0), r'bounds of control 0 = \[nan, 1\]'),
     ((math.inf, math.inf), r'bounds of control 0 = \[inf, inf\]'),
     ((-math.inf, -math.inf), r'bounds of control 0'),
-    (([0.0, 0.0, 0.0], 1.0), r'bounds have the shape \[3\]; a number or \[2\] is expected'),
-    ((np.zeros((2, 1)), 1.0), r'bounds have the shape \[2, 1\]'),
-    ((None, 1.0), 'bounds has values of type object_; real numbers are expected'),
-    (('0', '1'), 'bounds has values of type str_'),
-    ((False, True), 'bounds has values of type bool'),
-    (([0.0, None], 1.0), 'bounds has values of type object_'),
+    (([0.0, 0.0, 0.0], 1.0), r'the shape of bounds is \[3\]; \[\] or \[2\] is expected'),
+    ((np.zeros((2, 1)), 1.0), r'the shape of bounds is \[2, 1\]'),
+    ((None, 1.0), 'the values of bounds are of type object_; real numbers are expected'),
+    (('0', '1'), 'the values of bounds are of type str_'),
+    ((False, True), 'the values of bounds are of type bool'),
+    (([0.0, None], 1.0), 'the values of bounds are of type object_'),
     (([[0.0], [0.0, 1.0]], 1.0), 'its rows differ in length'),
-    ((0.0, np.ma.masked_array([1.0, 2.0], [True, False])), 'bounds is a masked array'),
+    ((0.0, np.ma.masked_array([1.0, 2.0], [True, False])), 'bounds: masked arrays'),
     ((1e39, 2e39), r'bounds = \[1e\+39, 1e\+39\]: each must be within \[-3.40282e\+38, 3.4'),
     ((-1e39, [1.0, 1.0]), 'or infinite for none'),
     (True, 'is not a pair'),
@@ -145,7 +145,7 @@ def test_no_single_precision_number_within_the_bounds_exceeds_them(low, width):
     ({'low': 0.0, 'high': 1.0}, 'is not a pair'),
     (1.0, 'is not a pair'),
     ((0.0, 1.0, 2.0), 'is not a pair'),
-    (('low', 'high'), 'bounds has values of type str_'),
+    (('low', 'high'), 'the values of bounds are of type str_'),
 ])
 def test_bounds_that_are_none_are_refused_with_what_is_wrong(bounds, said):
     with pytest.raises(ParameterError, match=said):
@@ -169,7 +169,7 @@ def test_a_number_of_controls_may_be_an_integer_of_numpy():
     (np.zeros(3), r'the cost function returned shape \[3\]; \[256\] is expected'),
     (None, r'the cost function returned shape \[\]'),
     ([[0.0], [0.0, 1.0]], 'the cost function returned no array of numbers: '),
-    (np.ma.masked_array(np.zeros(256), np.arange(256) < 128), 'costs is a masked array'),
+    (np.ma.masked_array(np.zeros(256), np.arange(256) < 128), 'costs: masked arrays'),
 ])
 def test_costs_that_are_not_a_real_number_for_each_sample_are_refused(costs, said):
     made = Optimizer(MppiParameters(**SMALL), 2)
@@ -301,7 +301,7 @@ def test_towards_lambda_zero_all_weight_is_on_the_least_cost():
 
 
 def test_no_costs_are_refused():
-    with pytest.raises(InputError, match=r'costs have the shape \[0\]'):
+    with pytest.raises(InputError, match=r'the shape of costs is \[0\]'):
         score.weights([], 1.0)
 
 
@@ -355,9 +355,9 @@ def test_what_is_no_objective_is_refused(objective):
 
 
 @pytest.mark.parametrize(('factors', 'said'), [
-    (1.0, r'factors has the shape \[\]; \[n\] is expected'),
-    ([[1.0]], r'factors has the shape \[1, 1\]'),
-    (['1'], 'factors has values of type str_'),
+    (1.0, r'the shape of factors is \[\]; \[n\] is expected'),
+    ([[1.0]], r'the shape of factors is \[1, 1\]'),
+    (['1'], 'the values of factors are of type str_'),
     ([math.nan], r'factors\[0\] = nan is not finite'),
 ])
 def test_factors_along_the_step_are_a_list_of_numbers(factors, said):
@@ -407,9 +407,9 @@ def test_what_is_no_covariance_is_refused(covariance):
 
 
 @pytest.mark.parametrize(('floors', 'centres', 'hessians', 'said'), [
-    ([0.0], [[0.0], [1.0]], [[[1.0]]], r'floors have the shape \[1\]'),
-    ([0.0], [0.0], [[[1.0]]], r'centres \[1\]'),
-    ([0.0], [[0.0, 1.0]], [[[1.0]]], r'hessians have the shape \[1, 1, 1\]; \[1, 2, 2\]'),
+    ([0.0], [[0.0], [1.0]], [[[1.0]]], r'the shape of floors is \[1\]; \[2\] is expected'),
+    ([0.0], [0.0], [[[1.0]]], r'the shape of centres is \[1\]; \[k, n\]'),
+    ([0.0], [[0.0, 1.0]], [[[1.0]]], r'the shape of hessians is \[1, 1, 1\]; \[1, 2, 2\]'),
     ([0.0], [[0.0]], [[[-1.0]]], 'positive definite'),
 ])
 def test_a_target_without_a_finite_mass_is_refused(floors, centres, hessians, said):

@@ -86,10 +86,10 @@ def test_a_matrix_is_not_taken_for_as_many_standard_deviations_as_it_has_numbers
     ([[0.0]], 'is not a variance'),
     ([[np.nan]], 'is not a variance'),
     ([[np.inf]], r'sigma = inf is outside \[-1000, 1000\]'),
-    ([['4.0']], 'sigma has values of type str_; real numbers are expected'),
-    ([[True]], 'sigma has values of type bool'),
-    ([[1.0, None], [None, 1.0]], 'sigma has values of type object_'),
-    (np.ma.masked_array(np.eye(2), 1.0 - np.eye(2)), 'sigma is a masked array'),
+    ([['4.0']], 'the values of sigma are of type str_; real numbers are expected'),
+    ([[True]], 'the values of sigma are of type bool'),
+    ([[1.0, None], [None, 1.0]], 'the values of sigma are of type object_'),
+    (np.ma.masked_array(np.eye(2), 1.0 - np.eye(2)), 'sigma: masked arrays are not supported'),
     (np.ma.masked_array([1.0, 2.0], [False, True]), 'sigma = masked must be a number'),
 ])
 def test_a_matrix_that_is_no_covariance_is_refused_when_it_is_given(sigma, said):

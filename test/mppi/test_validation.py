@@ -9,7 +9,14 @@ import warnings
 import numpy as np
 import pytest
 
-from mppi_ros.mppi import InputError, MppiParameters, Optimizer, ParameterError
+from mppi_ros.mppi import (
+    InputError,
+    MppiParameters,
+    Optimizer,
+    ParameterError,
+    score,
+    theory,
+)
 from mppi_ros.mppi.noise import draw_serial
 
 SMALL = {'samples': 256, 'horizon_steps': 8, 'sigma': (0.4, 0.8)}
@@ -56,18 +63,18 @@ def test_a_mean_may_be_set_from_a_list_and_changed_by_an_operator():
 
 
 @pytest.mark.parametrize(('mean', 'said'), [
-    (np.zeros((7, 2)), r'mean has the shape \[7, 2\]; \[8, 2\] is expected'),
-    (np.zeros((2, 8)), r'mean has the shape \[2, 8\]; \[8, 2\] is expected'),
-    (np.zeros(2), r'mean has the shape \[2\]; \[8, 2\] is expected'),
-    (0.0, r'mean has the shape \[\]; \[8, 2\] is expected'),
+    (np.zeros((7, 2)), r'the shape of mean is \[7, 2\]; \[8, 2\] is expected'),
+    (np.zeros((2, 8)), r'the shape of mean is \[2, 8\]; \[8, 2\] is expected'),
+    (np.zeros(2), r'the shape of mean is \[2\]; \[8, 2\] is expected'),
+    (0.0, r'the shape of mean is \[\]; \[8, 2\] is expected'),
     (np.where(np.arange(16).reshape(8, 2) == 5, math.nan, 0.0), r'mean\[2, 1\] = nan is outside'),
     (np.full((8, 2), math.inf), r'mean\[0, 0\] = inf is outside'),
     (np.full((8, 2), 1e39), r'mean\[0, 0\] = 1e\+39 is outside \[-3\.40282e\+38, 3\.40282e\+38\]'),
-    ('x', 'mean has values of type str_; real numbers are expected'),
-    (None, 'mean has values of type object_'),
-    (np.zeros((8, 2), complex), 'mean has values of type complex128'),
+    ('x', 'the values of mean are of type str_; real numbers are expected'),
+    (None, 'the values of mean are of type object_'),
+    (np.zeros((8, 2), complex), 'the values of mean are of type complex128'),
     ([[0.0], [0.0, 1.0]], 'its rows differ in length'),
-    (np.ma.masked_array(np.zeros((8, 2)), True), 'mean is a masked array'),
+    (np.ma.masked_array(np.zeros((8, 2)), True), 'mean: masked arrays are not supported'),
 ])
 def test_a_mean_that_is_none_is_refused_and_changes_nothing(mean, said):
     made = optimizer()
@@ -154,3 +161,98 @@ def test_costs_of_both_signs_that_are_the_greatest_of_double_precision_are_weigh
     assert step.valid
     assert step.best_cost == -1e308
     np.testing.assert_array_equal(weights > 0.0, noise[:, 0, 0] <= 0.0)
+
+
+W, NOISE, COSTS = np.full(4, 0.25), np.arange(8.0).reshape(4, 2), np.arange(4.0)
+TARGET = theory.GaussianMixtureTarget.from_modes(
+    [0.0, 0.3], [[0.0, 1.0], [1.0, 0.0]], [np.eye(2), 2.0 * np.eye(2)], 0.7)
+POINT = np.array([0.3, -0.2])
+MASKED = np.ma.masked_array(POINT, [True, False])
+
+
+@pytest.mark.parametrize(('call', 'said'), [
+    (lambda: score.natural_gradient(W[:3], NOISE), r'noise is \[4, 2\]; \[3, ...\] is expected'),
+    (lambda: score.natural_gradient(NOISE, NOISE), r'w is \[4, 2\]; \[K\] is expected'),
+    (lambda: score.natural_gradient(W, 1.0), r'noise is \[\]; \[4, ...\] is expected'),
+    (lambda: score.score(W, NOISE[:3], 1.0), r'noise is \[3, 2\]; \[4, n\] is expected'),
+    (lambda: score.score(W, COSTS, 1.0), r'noise is \[4\]; \[4, n\] is expected'),
+    (lambda: score.score(W, NOISE, np.eye(3)), r'covariance is \[3, 3\]; \[2, 2\] is expected'),
+    (lambda: score.curvature(W, NOISE.T, 1.0), r'noise is \[2, 4\]; \[4, n\] is expected'),
+    (lambda: score.curvature(COSTS[:, None], NOISE, 1.0), r'w is \[4, 1\]; \[K\] is expected'),
+    (lambda: score.kl_of_step(0.3, 1.0), r'step is \[\]; \[n\] is expected'),
+    (lambda: score.kl_of_step(NOISE, 1.0), r'step is \[4, 2\]; \[n\] is expected'),
+    (lambda: score.reweighted_objective(POINT[:1], COSTS, NOISE, 1.0, 1.0),
+     r'noise is \[4, 2\]; \[4, 1\] is expected'),
+    (lambda: score.reweighted_objective(POINT, COSTS[:1], NOISE, 1.0, 1.0),
+     r'noise is \[4, 2\]; \[1, 2\] is expected'),
+    (lambda: score.reweighted_objective(0.0, COSTS, NOISE, 1.0, 1.0), r'displacement is \[\]'),
+    (lambda: score.ascent_lower_bound('1', 1.0), "alpha = '1' is not a number"),
+    (lambda: score.ascent_lower_bound(1.0, POINT), 'norm = .* is not a number'),
+    (lambda: score.noise_floor(40, 0.0), r'ess = 0.0 is outside \(0, inf\)'),
+    (lambda: score.weights('12', 1.0), 'the values of costs are of type str_'),
+    (lambda: score.weights(MASKED, 1.0), 'costs: masked arrays are not supported'),
+    (lambda: score.weights(COSTS, '1'), "temperature = '1' is not a number"),
+    (lambda: score.weights(COSTS, np.ones(2)), 'temperature = .* is not a number'),
+    (lambda: score.weights(COSTS, True), 'temperature = True is not a number'),
+    (lambda: score.smoothed_objective(MASKED, 1.0), 'costs: masked arrays'),
+    (lambda: score.effective_sample_size(MASKED), 'w: masked arrays'),
+    (lambda: score.natural_gradient(W, np.ma.masked_array(NOISE)), 'noise: masked arrays'),
+    (lambda: score.kl_of_step(MASKED, 1.0), 'step: masked arrays'),
+    (lambda: theory.log_density(TARGET, 0.3), r'x is \[\]; \[..., 2\] is expected'),
+    (lambda: theory.log_density(TARGET, [0.3]), r'x is \[1\]; \[..., 2\] is expected'),
+    (lambda: theory.cost(TARGET, np.zeros((5, 3))), r'x is \[5, 3\]; \[..., 2\] is expected'),
+    (lambda: theory.probability(TARGET, MASKED), 'x: masked arrays'),
+    (lambda: theory.score(TARGET, [0.3]), r'x is \[1\]; \[..., 2\] is expected'),
+    (lambda: theory.score(TARGET, ['a', 'b']), 'the values of x are of type str_'),
+    (lambda: theory.hessian(TARGET, [POINT]), r'x is \[1, 2\]; \[2\] is expected'),
+    (lambda: theory.ascend(TARGET, POINT, POINT), 'alpha = .* is not a number'),
+    (lambda: theory.tilted(TARGET, [0.3], 1.0), r'mean is \[1\]; \[2\] is expected'),
+    (lambda: theory.tilted(TARGET, [POINT], 1.0), r'mean is \[1, 2\]; \[2\] is expected'),
+    (lambda: theory.natural_gradient(TARGET, [0.3], 1.0), r'x is \[1\]; \[..., 2\] is expected'),
+    (lambda: theory.score_of_gaussian(0.3, 0.0, 1.0), r'x is \[\]; \[..., n\] is expected'),
+    (lambda: theory.score_of_gaussian(POINT, [0.0], 1.0), r'mean is \[1\]; \[2\] is expected'),
+    (lambda: theory.fisher_information([1.0, 2.0]), r'covariance is \[2\]; \[2, 2\] is expected'),
+    (lambda: theory.fisher_information(np.eye(2)[:1]), r'covariance is \[1, 2\]; \[1, 1\]'),
+    (lambda: theory.kl_of_gaussians(POINT, 1.0, [0.0], 1.0), r'other_mean is \[1\]; \[2\]'),
+    (lambda: theory.kl_of_gaussians([POINT], 1.0, POINT, 1.0), r'mean is \[1, 2\]; \[n\]'),
+    (lambda: theory.kl_of_gaussians(POINT, 1.0, POINT, -1.0), 'other_covariance = '),
+    (lambda: theory.GaussianMixtureTarget.quadratic(1.0, 0.0, 1.0), r'centre is \[\]; \[n\]'),
+    (lambda: theory.GaussianMixtureTarget.quadratic(1.0, POINT, 1.0), r'hessian is \[\]; '),
+    (lambda: theory.GaussianMixtureTarget.quadratic(np.eye(2), [0.0, math.nan], 1.0),
+     r'centre\[1\] = nan is not finite'),
+    (lambda: theory.GaussianMixtureTarget.from_modes([math.inf], [POINT], [np.eye(2)], 1.0),
+     r'floors\[0\] = inf is not finite'),
+    (lambda: theory.GaussianMixtureTarget.from_modes([0.0], [POINT], [-np.eye(2)], 1.0),
+     'hessian = .* is not symmetric and positive definite'),
+    (lambda: theory.GaussianMixtureTarget(1.0, [0.0, 1.0], [POINT], [np.eye(2)]),
+     r'log_heights is \[2\]; \[1\] is expected'),
+    (lambda: theory.GaussianMixtureTarget(1.0, [0.0], [POINT], np.eye(2)),
+     r'precisions is \[2, 2\]; \[1, 2, 2\] is expected'),
+    (lambda: theory.GaussianMixtureTarget(0.0, [0.0], [POINT], [np.eye(2)]), 'temperature = 0.0'),
+])
+def test_arrays_of_a_wrong_shape_or_type_are_refused_by_the_formulas(call, said):
+    with pytest.raises(InputError, match=said):
+        call()
+
+
+def test_lists_are_arrays_for_the_formulas():
+    w, noise, eye = W.tolist(), NOISE.tolist(), [[1.0, 0.0], [0.0, 1.0]]
+    for with_lists, with_arrays in (
+        (score.effective_sample_size(w), score.effective_sample_size(W)),
+        (score.natural_gradient(w, noise), score.natural_gradient(W, NOISE)),
+        (score.score(w, noise, eye), score.score(W, NOISE, 1.0)),
+        (score.curvature(w, noise, eye), score.curvature(W, NOISE, 1.0)),
+        (score.kl_of_step([1, 2], eye), score.kl_of_step(np.array([1.0, 2.0]), 1.0)),
+        (score.reweighted_objective([0, 1], COSTS.tolist(), noise, eye, 1),
+         score.reweighted_objective(np.array([0.0, 1.0]), COSTS, NOISE, 1.0, 1.0)),
+        (score.weights([False, True], 1.0), score.weights([0.0, 1.0], 1.0)),
+        (theory.hessian(TARGET, POINT.tolist()), theory.hessian(TARGET, POINT)),
+        (theory.log_density(theory.GaussianMixtureTarget(1, [0], [[0, 0]], [eye]), [0, 1]), -0.5),
+    ):
+        np.testing.assert_array_equal(with_lists, with_arrays)
+
+
+@pytest.mark.parametrize('scale', [1e-300, 1.0, 1e300])
+def test_the_effective_sample_size_does_not_depend_on_the_scale_of_the_weights(scale):
+    assert score.effective_sample_size(scale * np.array([3.0, 1.0, 0.0])) == pytest.approx(1.6)
+    assert score.effective_sample_size([]) == score.effective_sample_size([0.0]) == 0.0
