@@ -11,6 +11,7 @@ More than 400 lines: one class, whose attributes and errors are documented.
 from __future__ import annotations
 
 from collections.abc import Callable
+import copy
 from dataclasses import dataclass
 import math
 import sys
@@ -25,7 +26,7 @@ from mppi_ros.jit.threads import choose_threads, use_threads
 from mppi_ros.mppi import noise as sampling
 from mppi_ros.mppi import score
 from mppi_ros.mppi.objective import BlockObjective, CostFunction
-from mppi_ros.mppi.parameters import MppiParameters
+from mppi_ros.mppi.parameters import MppiParameters, checked_controls
 from mppi_ros.mppi.sequences import (
     PAST,
     Bounds,
@@ -131,15 +132,13 @@ class Optimizer:
         self, parameters: MppiParameters, controls: int, bounds: Bounds | None = None
     ) -> None:
         _check_type(parameters)
-        integer = isinstance(controls, (int, np.integer)) and not isinstance(controls, bool)
-        if not integer or controls < 1:
-            raise ParameterError(f'controls = {controls!r} is not a positive integer')
-        self.controls = int(controls)
-        self._bounds = None if bounds is None else checked_bounds(bounds, self.controls)
-        self._plan: Floats = np.zeros((PAST + parameters.horizon_steps, self.controls), np.float32)
+        self._controls = checked_controls(controls)
+        self._bounds = None if bounds is None else checked_bounds(bounds, self._controls)
+        shape = PAST + parameters.horizon_steps, self._controls
+        self._plan: Floats = np.zeros(shape, np.float32)
         self._mean = self._plan[PAST:]
-        self.deadline = math.inf
-        self.clock: Callable[[], float] = time.perf_counter
+        self._deadline = math.inf
+        self._clock: Callable[[], float] = time.perf_counter
         self._temperature_guess = 0.0
         self._cost_offset = 0.0  # subtracted from the costs of a plain callable
         self._steps = 0
@@ -152,6 +151,10 @@ class Optimizer:
         vars(self).update(state)
         self._mean = self._plan[PAST:]
         self._use(self._drawn)
+
+    def __copy__(self) -> Optimizer:
+        """Return an optimiser that shares no array with this one."""
+        return copy.deepcopy(self)
 
     @property
     def mean(self) -> Floats:
@@ -177,8 +180,33 @@ class Optimizer:
 
     @bounds.setter
     def bounds(self, value: Bounds | None) -> None:
-        self._bounds = None if value is None else checked_bounds(value, self.controls)
+        self._bounds = None if value is None else checked_bounds(value, self._controls)
         self._clip(self._plan)
+
+    @property
+    def controls(self) -> int:
+        """Controls per step, m."""
+        return self._controls
+
+    @property
+    def deadline(self) -> float:
+        """Time on `clock` at which to stop [s]; see `Optimizer`."""
+        return self._deadline
+
+    @deadline.setter
+    def deadline(self, value: float) -> None:
+        self._deadline = number_within('deadline', value, -math.inf, math.inf)
+
+    @property
+    def clock(self) -> Callable[[], float]:
+        """Returns the time [s]; see `Optimizer`."""
+        return self._clock
+
+    @clock.setter
+    def clock(self, value: Callable[[], float]) -> None:
+        if not callable(value):
+            raise InputError(f'clock = {value!r} is not a function that returns the time [s]')
+        self._clock = value
 
     @property
     def parameters(self) -> MppiParameters:
@@ -201,9 +229,9 @@ class Optimizer:
 
         """
         _check_type(parameters)
-        factor = parameters.cholesky(self.controls).astype(np.float32)
+        factor = parameters.cholesky(self._controls).astype(np.float32)
         old = self._parameters
-        steps, m = parameters.horizon_steps, self.controls
+        steps, m = parameters.horizon_steps, self._controls
         if (steps, parameters.time_step) != (old.horizon_steps, old.time_step):
             self._plan = resampled(
                 self._plan, old.time_step, steps, parameters.time_step, PAST
@@ -224,6 +252,7 @@ class Optimizer:
         self._all_weights[:] = 0.0
         self._slice_costs: Floats = empty_rows(blocks, BLOCK)
         self._seconds = math.inf  # [s] of the last complete rollout
+        self._sampled = False  # the noise is memory that was never written
         self._use(drawn)
         self._average: Floats = np.zeros((steps, m), np.float32)
         self._ascent: Floats = np.zeros((steps, m), np.float32)
@@ -270,9 +299,10 @@ class Optimizer:
         Raises
         ------
         InputError
-            The objective is neither callable nor a BlockObjective, a plain callable returns costs
-            of a wrong shape or costs that are not real numbers, the mean is not finite before it
-            is called, or a factor is outside [1e-6, 1e6].
+            The objective is neither callable nor a BlockObjective, its sigma_scale is not an array
+            of m positive numbers, a plain callable returns costs of a wrong shape or costs that
+            are not real numbers, the mean is not finite before it is called, or a factor is
+            outside [1e-6, 1e6].
 
         """
         ess_scale = _factor('ess_scale', ess_scale)
@@ -293,10 +323,16 @@ class Optimizer:
         )
         sigma_scale = getattr(objective, 'sigma_scale', None)
         if sigma_scale is not None:
-            self._factor = sigma_scale[:, None] * self._factor
+            scale = np.asarray(sigma_scale, np.float32)
+            if scale.shape != (self._controls,) or not 0.0 < scale.min() <= scale.max() < math.inf:
+                raise InputError(
+                    f'sigma_scale = {sigma_scale!r} is not an array of {self._controls} numbers '
+                    'in (0, inf)'
+                )
+            self._factor = scale[:, None] * self._factor
         result = self._iterate(objective, blocks, ess_scale)
         for _ in range(self._parameters.iterations - 1):
-            if self.deadline < math.inf and self.clock() > self.deadline:
+            if self._deadline < math.inf and self._clock() > self._deadline:
                 break
             result = self._iterate(objective, blocks, ess_scale)
         if smooth and self._parameters.smoothing and result.valid:
@@ -329,8 +365,9 @@ class Optimizer:
             self._roll_out(objective, key)
         else:
             draw = sampling.draw_serial if self._threads == 1 else sampling.draw_parallel
-            draw(key.seed, key.step, self._process, self.controls, self._noise)
+            draw(key.seed, key.step, self._process, self._controls, self._noise)
             self._call(objective)
+        self._sampled = True
 
     def _weigh(self, ess_scale: float) -> tuple[float, float, float, float]:
         """Compute the weights; return temperature, ESS, least cost and sum of the weights."""
@@ -386,13 +423,13 @@ class Optimizer:
         total = self._all_noise.shape[0]
         if self._drawn != total:
             self._use(total)
-        if self.deadline == math.inf:
+        if self._deadline == math.inf:
             self._costs_of(objective, self._noise, self._costs, draw)
             return
-        begun = self.clock()
-        if self._seconds < SPARE * (self.deadline - begun):
+        begun = self._clock()
+        if self._seconds < SPARE * (self._deadline - begun):
             self._costs_of(objective, self._noise, self._costs, draw)
-            self._seconds = self.clock() - begun
+            self._seconds = self._clock() - begun
         else:
             self._roll_out_slices(objective, draw, begun)
 
@@ -404,12 +441,12 @@ class Optimizer:
         signs = costs.shape[0] // total
         size = -(-total // MAX_SLICES)
         done, before, longest = 0, begun, 0.0
-        while done < total and (done == 0 or before + longest <= self.deadline):
+        while done < total and (done == 0 or before + longest <= self._deadline):
             last = min(done + size, total)
             part = self._slice_costs[: signs * (last - done)]
             self._costs_of(objective, noise[done:last], part, draw._replace(first=done))
             costs.reshape(signs, total, BLOCK)[:, done:last] = part.reshape(signs, -1, BLOCK)
-            now = self.clock()
+            now = self._clock()
             done, before, longest = last, now, max(longest, now - before)
         self._seconds = (before - begun) * total / done
         if done < total:
@@ -443,7 +480,14 @@ class Optimizer:
         Return the last iteration's noise ε, float32[K, T, m], and weights, float32[K].
 
         It copies all noise, for visualization rather than for the control loop.
+
+        Raises
+        ------
+        InputError
+            There has been no iteration with these parameters.
+
         """
+        self._check_sampled()
         return self._unit_noise() @ self._factor.T, self.weights()
 
     def weights(self) -> Floats:
@@ -462,9 +506,13 @@ class Optimizer:
         Raises
         ------
         InputError
-            factors is not an array of n finite numbers.
+            factors is not an array of n finite numbers, there has been no iteration with these
+            parameters, or the last one had no finite cost.
 
         """
+        self._check_sampled()
+        if not self._weights.any():
+            raise InputError('the last iteration had no finite cost')
         factors = finite_array('factors', factors, 'n')
         weights = self.weights().astype(np.float64)
         along = sampling.unwhiten_transposed(self._process, self._white)
@@ -477,10 +525,23 @@ class Optimizer:
         return gain
 
     def share_below(self, cost: float) -> float:
-        """Return the share of the last iteration's samples that cost less than `cost`."""
+        """
+        Return the share of the last iteration's samples that cost less than `cost`.
+
+        Raises
+        ------
+        InputError
+            cost is not a number, or there has been no iteration with these parameters.
+
+        """
+        self._check_sampled()
         costs = self._costs.reshape(-1, self._noise.shape[0] * BLOCK)[:, : self._lanes]
         limit = real_number('cost', cost) - self._cost_offset
         return float(np.count_nonzero(costs < limit)) / self.sample_count
+
+    def _check_sampled(self) -> None:
+        if not self._sampled:
+            raise InputError('there has been no iteration with these parameters')
 
     def _unit_noise(self) -> Floats:
         """Return n, float32[K, T, m], unpacked from the blocks."""

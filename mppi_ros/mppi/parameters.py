@@ -118,11 +118,12 @@ class MppiParameters:
         Raises
         ------
         ParameterError
-            sigma has neither m nor m·m numbers, is a matrix that has not m rows, a standard
-            deviation is not positive, or the covariance is not symmetric positive definite.
+            controls is not a positive integer, sigma has neither m nor m·m numbers, is a matrix
+            that has not m rows, a standard deviation is not positive, or the covariance is not
+            symmetric positive definite.
 
         """
-        m = controls
+        m = checked_controls(controls)
         if self._rows not in (0, m):
             raise ParameterError(
                 f'sigma is a covariance of {self._rows} controls; one of {m} is expected'
@@ -158,6 +159,14 @@ class MppiParameters:
             return math.exp(-self.time_step / time) if time > 0.0 else 0.0
 
         return pole(self.noise.correlation_time), pole(self.noise.smoothing_time)
+
+
+def checked_controls(controls: Any) -> int:
+    """Return the number of controls, m, or raise ParameterError."""
+    integer = isinstance(controls, (int, np.integer)) and not isinstance(controls, bool)
+    if not integer or controls < 1:
+        raise ParameterError(f'controls = {controls!r} is not a positive integer')
+    return int(controls)
 
 
 def _row_by_row(sigma: Any) -> tuple[int, Any]:

@@ -163,6 +163,84 @@ def test_costs_of_both_signs_that_are_the_greatest_of_double_precision_are_weigh
     np.testing.assert_array_equal(weights > 0.0, noise[:, 0, 0] <= 0.0)
 
 
+class Blocks:
+    """A block objective without a cost, which may scale the standard deviations."""
+
+    def __init__(self, sigma_scale=None):
+        self.sigma_scale = sigma_scale
+
+    def evaluate_blocks(self, mean, factor, noise, costs, threads, draw, process):
+        self.factor = factor
+        draw_serial(draw.seed, draw.step, process, mean.shape[1], noise)
+        costs[:] = 0.0
+
+
+@pytest.mark.parametrize(('name', 'value', 'said'), [
+    ('deadline', math.nan, r'deadline = nan is outside \[-inf, inf\]'),
+    ('deadline', '1', "deadline = '1' is not a number"),
+    ('deadline', None, 'deadline = None is not a number'),
+    ('clock', 3.0, 'clock = 3.0 is not a function'),
+    ('clock', None, 'clock = None is not a function'),
+])
+def test_a_deadline_or_clock_that_is_none_is_refused_when_it_is_set(name, value, said):
+    made = optimizer()
+    with pytest.raises(InputError, match=said):
+        setattr(made, name, value)
+    assert made.step(Blocks()).valid
+
+
+def test_the_number_of_controls_cannot_be_changed():
+    with pytest.raises(AttributeError, match='controls'):
+        optimizer().controls = 3
+
+
+@pytest.mark.parametrize('controls', [0, -1, 1.5, None, True, '2'])
+def test_a_covariance_is_that_of_a_positive_number_of_controls(controls):
+    with pytest.raises(ParameterError, match='is not a positive integer'):
+        MppiParameters().cholesky(controls)
+
+
+@pytest.mark.parametrize('scale', [1.0, [1.0], np.ones(3), np.ones((2, 1)), [1.0, math.nan],
+                                   [1.0, 0.0], [1.0, -1.0], [math.inf, 1.0]], ids=str)
+def test_a_sigma_scale_that_is_none_is_refused(scale):
+    with pytest.raises(InputError, match='(?s)sigma_scale = .* is not an array of 2 numb'):
+        optimizer().step(Blocks(scale))
+
+
+@pytest.mark.parametrize('scale', [[0.5, 2.0], np.array([0.5, 2.0])])
+def test_a_sigma_scale_of_any_type_keeps_single_precision(scale):
+    objective = Blocks(scale)
+    optimizer().step(objective)
+    np.testing.assert_array_equal(objective.factor, np.diag(np.float32([0.2, 1.6])))
+    assert objective.factor.dtype == np.float32
+
+
+def test_what_belongs_to_the_last_iteration_is_refused_before_the_first():
+    made = optimizer()
+    reads = (made.samples, lambda: made.gain_along_step([1.0]), lambda: made.share_below(1.0))
+    for parameters in (made.parameters, MppiParameters(**{**SMALL, 'samples': 64})):
+        made.configure(parameters)
+        for read in reads:
+            with pytest.raises(InputError, match='there has been no iteration with these param'):
+                read()
+        made.step(bowl)
+        for read in reads:
+            read()
+    made.step(lambda controls: np.full(len(controls), math.nan))
+    assert made.share_below(1.0) == 0.0
+    with pytest.raises(InputError, match='the last iteration had no finite cost'):
+        made.gain_along_step([1.0])
+
+
+def test_a_copy_shares_nothing():
+    made = optimizer()
+    made.step(bowl)
+    before, copied = made.mean.copy(), copy.copy(made)
+    copied.step(bowl)
+    np.testing.assert_array_equal(made.mean, before)
+    assert copied.step(bowl) == (made.step(bowl), made.step(bowl))[1]
+
+
 W, NOISE, COSTS = np.full(4, 0.25), np.arange(8.0).reshape(4, 2), np.arange(4.0)
 TARGET = theory.GaussianMixtureTarget.from_modes(
     [0.0, 0.3], [[0.0, 1.0], [1.0, 0.0]], [np.eye(2), 2.0 * np.eye(2)], 0.7)
