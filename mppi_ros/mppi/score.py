@@ -265,7 +265,8 @@ def _temperature(costs: Any, best: Any, wanted: Any, guess: Any) -> Any:
     for _ in range(80):
         first, second = _moments(costs, best, _inverse(guess * math.exp(x)))
         excess = math.log(first * (first / second) / wanted)
-        if abs(excess) < 1e-3 or high - low < 1e-6:
+        alone = excess > 0.0 and first == 1.0  # the best sample, and fewer are wanted
+        if abs(excess) < 1e-3 or high - low < 1e-6 or alone:
             break
         if excess < 0.0:
             low, below = x, excess

@@ -166,6 +166,15 @@ def test_the_greatest_costs_have_weights_without_a_warning(temperature):
     assert score.smoothed_objective([1e308], 1e-40) == -math.inf
 
 
+@pytest.mark.parametrize('guess', [0.0, 1e-6, 1.0, 1e6])
+def test_fewer_samples_than_one_are_the_best_one_at_a_lambda_of_the_size_of_the_costs(guess):
+    costs = random_costs(1)
+    w, temperature, ess, best, _ = weigh(costs, wanted=0.3, guess=guess)
+    assert ess == 1.0
+    np.testing.assert_allclose(w.ravel(), costs.ravel() == best, atol=1e-6)
+    assert min(guess or 1.0, 1e-5) <= temperature < costs.max() - best
+
+
 def test_equal_costs_weigh_the_same_whatever_is_wanted():
     for wanted in (1.0, 20.0, 100.0):
         w, temperature, ess, _, _ = weigh(np.full((2, BLOCK), 4.0, np.float32), wanted=wanted)
