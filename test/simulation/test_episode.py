@@ -169,6 +169,6 @@ def test_a_goal_whose_heading_brings_the_body_into_contact_is_refused(yaw):
     {'path': np.array([START, GOAL]), 'timing_gates': (1.0, 2.0)},
     {'world': World.from_circles([], (-1.5, -2.0, 6.0, 2.0)).with_moving_obstacles(
         [MovingDisc(4.5, 0.0, 0.2, vx=0.0, vy=0.3)])},
-], ids=str)
+], ids=lambda changes: next(iter(changes)))
 def test_a_goal_that_can_be_reached_without_contact_is_accepted(changes):
     ends_of_a_long_body(**changes)
