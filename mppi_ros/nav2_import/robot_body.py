@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
-
-import yaml
 
 from mppi_ros.driving.footprint import Footprint
 from mppi_ros.driving.parameters import RobotParameters
@@ -23,6 +22,10 @@ RATES = {'publish_frequency': 1.0, 'update_frequency': 5.0}  # [Hz] Nav2's defau
 TIMEOUT = 'safety.costmap_timeout'
 NAV2_TIMEOUT = 0.3  # [s] Nav2's default of costmap_update_timeout, from jazzy on
 RECOMMENDED_RATE = 5.0  # [Hz]
+MAX_FOOTPRINT = 10_000  # characters
+EMPTY = 'is empty: the radius is taken, as in Nav2'
+# Brackets and numbers; any other character that is no separator is a token, which is no number.
+TOKEN = re.compile(r'[][]|[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|[^\s,]')
 
 
 class Body:
@@ -89,6 +92,7 @@ class Body:
                 self.length = max(corners[::2]) - min(corners[::2])
             else:
                 self.done.leave_out(name, values['footprint'], why)
+        unread = 'footprint' in values and not corners and why != EMPTY
         if 'robot_radius' in values:
             name, radius = 'local_costmap.robot_radius', values['robot_radius']
             given, bad = number(radius)
@@ -107,7 +111,12 @@ class Body:
         elif self.length:
             self.done.add(Part.TAKEN, '', f'{self.padding:g}', ours,
                           f"footprint_padding {self.padding:g} is Nav2's default, not in the file")
-        if not self.length:
+        if unread:
+            used = 'robot_radius with padding' if self.length else 'our default'
+            self.done.measure('robot.radius', f'{used} is used, which may be smaller than the '
+                              f'body, because local_costmap.footprint could not be read ({why}): '
+                              'set robot.footprint')
+        elif not self.length:
             self.done.measure('robot.radius', 'no footprint could be converted: measure it, and '
                               'set robot.footprint or robot.radius')
 
@@ -217,13 +226,12 @@ def _reads(name: str) -> bool:
 
 def _corners(given: Any, padding: float) -> tuple[list[float], str]:
     """Return the corners x, y, x, y of a footprint with the padding of Nav2, or the reason."""
+    if given in ('', None, {}) or not re.search(r'[^][\s,]', str(given)[:MAX_FOOTPRINT]):
+        return [], EMPTY
     try:
-        tree = yaml.safe_load(given) if isinstance(given, str) and len(given) < 10_000 else given
-        if isinstance(tree, list) and tree and not any(isinstance(each, list) for each in tree):
-            tree = [tree[at:at + 2] for at in range(0, len(tree), 2)]
-        if not tree:
-            return [], 'is empty: the radius is taken, as in Nav2'
-        pairs = [(_finite(x), _finite(y)) for x, y in tree]
+        pairs = [(_finite(x), _finite(y)) for x, y in _points(given)]
+        pairs = [pair for pair, last in zip(pairs, [*pairs[-1:], *pairs], strict=False)
+                 if pair != last]
         flat = [round(each + math.copysign(padding, each) * (each != 0.0), 6)
                 for pair in pairs for each in pair]
         for each in flat:
@@ -232,9 +240,39 @@ def _corners(given: Any, padding: float) -> tuple[list[float], str]:
         Footprint.of(RobotParameters(footprint=tuple(flat)))
     except (InputError, ParameterError) as error:
         return [], str(error)
-    except (ValueError, TypeError, yaml.YAMLError, RecursionError):
+    except (ValueError, TypeError):
         return [], 'is not a list of corners [[x, y], ...]: set the numbers manually'
     return flat, ''
+
+
+def _points(given: Any) -> list[Any]:
+    """Return the points of a list, or of a text as Nav2's parseVVF reads it."""
+    points = _parsed(given) if isinstance(given, str) else given
+    if not any(isinstance(each, list) for each in points):  # x, y, x, y, ...
+        points = [points[at:at + 2] for at in range(0, len(points), 2)]
+    return list(points)
+
+
+def _parsed(text: str) -> list[Any]:
+    r"""
+    Return the list of a text such as [[0.3 0.2] [0.3, -0.2][-0.3\t0.0]].
+
+    Commas and white space between numbers and brackets are optional, as in Nav2.
+    """
+    stack: list[list[Any]] = [[]]
+    for token in TOKEN.findall(text[:MAX_FOOTPRINT + 1]):
+        if token == '[' and len(stack) < 3:
+            stack[-1].append([])
+            stack.append(stack[-1][-1])
+        elif token == ']' and len(stack) > 1:
+            stack.pop()
+        elif len(stack) > 1 and token not in '[]':
+            stack[-1].append(float(token))
+        else:
+            raise ValueError(token)
+    if len(text) > MAX_FOOTPRINT or len(stack) > 1 or len(stack[0]) != 1:
+        raise ValueError(text)
+    return list(stack[0][0])
 
 
 def _finite(value: Any) -> float:

@@ -322,6 +322,57 @@ def test_default_padding_of_nav2_applies_to_radius_and_footprint():
     assert convert(unread).changes['robot.radius'] == 0.21
 
 
+CORNERS = [0.3, 0.2, 0.3, -0.2, -0.3, -0.2, -0.3, 0.2]
+
+
+@pytest.mark.parametrize('footprint', [
+    '[[0.3, 0.2], [0.3, -0.2], [-0.3, -0.2], [-0.3, 0.2]]',
+    '[[0.3 0.2] [0.3 -0.2] [-0.3 -0.2] [-0.3 0.2]]',
+    '[ [0.3, 0.2],[0.3,-0.2] , [-0.3\t-.2],,\t[-0.3,2e-1] ]',
+    '[[0.3 0.2][0.3-0.2][-0.3-0.2][-0.3+0.2]]',
+    ' [[.3,.2], [.3,-.2], [-.3,-.2], [-.3,.2]] ',
+    '[0.3, 0.2, 0.3, -0.2, -0.3, -0.2, -0.3, 0.2]',
+    [[0.3, 0.2], [0.3, -0.2], [-0.3, -0.2], [-0.3, 0.2]], CORNERS])
+def test_footprint_is_read_with_the_separators_of_nav2(footprint):
+    tree = {**robot(), 'local_costmap': costmap(
+        footprint=footprint, robot_radius=0.22, footprint_padding=0.0)}
+    done = convert(tree)
+    assert done.changes['robot.footprint'] == CORNERS
+    assert 'robot.radius' not in done.changes
+    assert not measured(done, 'robot.radius')
+
+
+def test_corner_that_is_repeated_at_the_end_of_a_footprint_is_one_corner():
+    closed = '[[0.3, 0.2], [0.3, -0.2], [0.3, -0.2], [-0.3, 0.0], [0.3, 0.2]]'
+    tree = {**robot(), 'local_costmap': costmap(footprint=closed, footprint_padding=0.0)}
+    assert convert(tree).changes['robot.footprint'] == [0.3, -0.2, -0.3, 0.0, 0.3, 0.2]
+
+
+@pytest.mark.parametrize('footprint', [
+    '((0.3, 0.2), (0.3, -0.2), (-0.3, 0.0))', '[[0.3, 0.2], [0.3, -0.2], [-0.3, 0.0]',
+    '[[0.3, 0.2], [0.3, -0.2], [-0.3, 0.0]] m', '[[0.3, 0.2], [0.3, -0.2]]',
+    '[[0.3, 0.2, 0.0], [0.3, -0.2, 0.0], [-0.3, 0.0, 0.0]]', '$(var footprint)', 'square',
+    '[[[0.3, 0.2], [0.3, -0.2], [-0.3, 0.0]]]', '[[nan, 0.2], [0.3, -0.2], [-0.3, 0.0]]',
+    '[[30.0, 0.2], [0.3, -0.2], [-0.3, 0.0]]', [[0.3, 'a']], True,
+    '[[0.3, 0.3], [-0.3, -0.3], [-0.3, 0.3], [0.3, -0.3]]', '[[0.1, 0.1]' * 2000])
+@pytest.mark.parametrize(('radius', 'used'), [
+    ({'robot_radius': 0.22}, 'robot_radius with padding is used'), ({}, 'our default is used')])
+def test_footprint_that_cannot_be_read_is_to_be_set_by_hand(footprint, radius, used):
+    done = convert({**robot(), 'local_costmap': costmap(footprint=footprint, **radius)})
+    assert 'robot.footprint' not in done.changes
+    why, = measured(done, 'robot.radius')
+    assert why.startswith(used)
+    assert 'local_costmap.footprint could not be read' in why
+    assert done.reasons['local_costmap.footprint'] in why
+
+
+@pytest.mark.parametrize('footprint', ['', '[]', '[ ]', '[[]]', [], None, {}])
+def test_radius_applies_if_the_footprint_is_empty(footprint):
+    done = convert({**robot(), 'local_costmap': costmap(footprint=footprint, robot_radius=0.22)})
+    assert done.changes['robot.radius'] == 0.23
+    assert not measured(done, 'robot.radius')
+
+
 # --- lines of the report
 
 
