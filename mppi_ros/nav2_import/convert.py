@@ -7,8 +7,9 @@ import difflib
 from typing import Any
 
 from mppi_ros.control.parameters import ControllerParameters
-from mppi_ros.nav2_import.controllers import SHIM, UNKNOWN
+from mppi_ros.nav2_import.controllers import MPPI, SHIM, UNKNOWN_PLUGIN
 from mppi_ros.nav2_import.find import Choice, as_names, choose
+from mppi_ros.nav2_import.limits import Combined
 from mppi_ros.nav2_import.motion import Motion
 from mppi_ros.nav2_import.read import REPEATED, Section, Source, sections
 from mppi_ros.nav2_import.report import ACCELERATIONS, INFO, Import, Part, fitted, number, shown
@@ -25,6 +26,7 @@ from mppi_ros.nav2_import.rules import (
     SAFETY_RELEVANT,
     SECTIONS,
     SERVER,
+    SPEED,
     STD,
     UNITS,
     Rule,
@@ -38,7 +40,6 @@ DISTROS = ('humble', 'jazzy', 'kilted', 'lyrical', 'rolling')
 PUBLISHES_STAMPED = {'humble': False, 'jazzy': False}  # from kilted on Nav2 publishes TwistStamped
 ANY_HEADING = 3.15  # [rad]
 FAULT_TIME = 0.3  # [s] minimum duration of a fault: safety.recovery_time and two periods
-UNKNOWN_PLUGIN = 'is of a plugin that is not known here'
 NO_NUMBER = 'expected are parameters of a critic'
 IDENTIFY_HINT = 'Nav2 has no equivalent: record a drive with bends and run mppi_evaluate identify'
 
@@ -103,8 +104,9 @@ class _Conversion:
         self.knows_any = False
         self.mine = choice.parameters()  # of the controller, by their names without its own
         self.done = Import(distro, choice.label, choice.kind.hint)
-        self.motion = Motion(self.done, choice, self.mine)
+        self.motion = Motion(self.done, choice, choice.inner())
         self.model = self.motion.model
+        self.limits = Combined(self.done, self.kind, self.motion)
         self.body = Body(self.done, choice, found)
 
     def run(self) -> Import:
@@ -127,7 +129,10 @@ class _Conversion:
             self.done.leave_out(name, value, REPEATED)
         self._in_use()
         self.motion.take()
+        self.limits.take()
         self._absent()
+        self.limits.bound_speed()
+        self.limits.measure_missing()
         take_smoother(self.done, self.choice, self.found, self.motion)
         self.motion.take_centripetal_acceleration()
         self.body.take()
@@ -190,7 +195,7 @@ class _Conversion:
             self.done.leave_out(full, value, 'is a critic of your own: parameter plugin loads one '
                                 'that is written in Python')
         elif not self.choice.is_mppi and rest:
-            self.done.leave_out(full, value, UNITS)
+            self.done.leave_out(full, value, self.kind.rest or UNITS)
         elif rest and self._rule(name, inner) is None and critic not in SECTIONS:
             self.done.leave_out(full, value, 'is of an unknown section' + _nearest(
                 critic, SECTIONS))
@@ -204,8 +209,8 @@ class _Conversion:
             rule = rules.get(last)
         if rule is None and self.choice.is_wrapped:
             rule = SHIM.get(inner)
-        if rule is None and (self.kind is UNKNOWN or self.choice.is_wrapped):
-            rule = UNKNOWN_PLUGIN
+        if rule is None and (self.kind.rest or self.choice.is_wrapped):
+            rule = self.kind.rest or UNKNOWN_PLUGIN
         return rule
 
     def _critic(self, full: str, critic: str, name: str, value: Any) -> None:
@@ -229,7 +234,7 @@ class _Conversion:
                known: Mapping[str, Rule]) -> None:
         """Apply the rule of one parameter."""
         last = full.rpartition('.')[2]
-        self.knows_any |= rule not in (None, UNKNOWN_PLUGIN)
+        self.knows_any |= rule not in (None, UNKNOWN_PLUGIN, self.kind.rest)
         if rule is None and last in GENUINE:
             self.done.leave_out(full, value, 'is a parameter of Nav2 that is not read here')
         elif rule is None and value in (None, {}, [], ''):
@@ -242,10 +247,12 @@ class _Conversion:
             self._combined(full, value, last, rule.removeprefix(COMBINED))
         elif ' ' in rule:
             self.done.leave_out(full, value, rule)
-        elif not self.motion.uses(rule):
+        elif not self.motion.uses(rule.removeprefix('-')):
             self.done.leave_out(full, value, self._unused(rule))
+        elif last in self.limits.suspended and full.startswith(f'{self.choice.name}.'):
+            self.done.leave_out(full, value, self.limits.suspended[last])
         else:
-            self.done.take(full, value, rule, SAFETY_RELEVANT.get(rule, ''))
+            self.done.take(full, value, rule, SAFETY_RELEVANT.get(rule.removeprefix('-'), ''))
 
     def _unused(self, rule: str) -> str:
         why = f'is not used by the motion model {self.model}'
@@ -258,7 +265,9 @@ class _Conversion:
         if name == 'failure_tolerance':
             self._failure(full, value)
         elif name in ('allow_reversing', 'allow_backward'):
-            self._reversing(full, value)
+            self.limits.reversing = full, value
+        elif ours == SPEED:
+            self.limits.top_speed = full, value
         elif name == 'costmap_update_timeout':
             self.body.timeout = full, value
         elif name in STD:
@@ -298,19 +307,6 @@ class _Conversion:
         else:
             self.done.take(full, value, ours)
 
-    def _reversing(self, full: str, value: Any) -> None:
-        ours = 'limits.vx_min'
-        if not isinstance(value, bool):
-            self.done.leave_out(full, value, 'is neither true nor false')
-            self.done.unread[ours] = full
-            return
-        top = next((number(self.mine[name])[0] for name in (
-            'max_linear_vel', 'desired_linear_vel', 'v_linear_max')
-            if name in self.mine and not number(self.mine[name])[1]), 0.5)
-        backward, _ = fitted(ours, -abs(top) if value else 0.0)
-        self.done.put(ours, backward, full)
-        self.done.add(Part.TAKEN, full, value, ours)
-
     def _weight(self, full: str, value: Any, rule: Scaled) -> None:
         default = INFO[rule.name].default
         given, why = number(value)
@@ -342,7 +338,7 @@ class _Conversion:
     def _absent(self) -> None:
         """Use Nav2's default for missing parameters where it differs from that of this package."""
         absent = dict(self.kind.absent)
-        if self.done.distro == 'humble':
+        if self.done.distro == 'humble' and self.kind is MPPI:
             absent = {name: value for name, value in absent.items() if name not in ACCELERATIONS}
         absent |= {'goal.position_tolerance': 0.25, 'goal.heading_tolerance': 0.25,
                    'follow_path.failure_tolerance': FAULT_TIME,
@@ -353,15 +349,6 @@ class _Conversion:
         for ours, value in absent.items():
             if self.motion.uses(ours) and ours not in given and value != INFO[ours].default:
                 self._default(ours, value)
-        braking = ['limits.ax_min'] + ['limits.ay_min'] * (self.model == 'omni')
-        for ours in [*ACCELERATIONS[:1], *braking, *ACCELERATIONS[2:]]:
-            if ours not in {*self.done.changes, *self.done.unread} and self.motion.uses(ours):
-                self.done.measure(ours, f'is not in the file; {SAFETY_RELEVANT[ours]}')
-        for ours, source in self.done.unread.items():
-            if ours.startswith('limits.') and ours not in self.done.changes:
-                self.done.measure(ours, '; '.join(filter(None, (
-                    f'is our default, because {source} could not be converted: set it manually',
-                    SAFETY_RELEVANT.get(ours)))))
 
     def _checker_plugins(self) -> list[str]:
         """Return the classes of the checkers in use; Nav2's goal checker is SimpleGoalChecker."""

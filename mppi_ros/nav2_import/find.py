@@ -87,6 +87,13 @@ class Choice:
         return {name.removeprefix(start): value for name, value in self.section.values.items()
                 if name.startswith(start)}
 
+    def inner(self) -> dict[str, Any]:
+        """Return its parameters without the names of the controller and of a wrapped one."""
+        mine, start = self.parameters(), f'{WRAPPED[0]}.'
+        wrapped = {name.removeprefix(start): value for name, value in mine.items()
+                   if name.startswith(start)}
+        return wrapped | mine
+
     def reads(self, name: str) -> bool:
         """Return whether a parameter of all nodes is one of the controller server."""
         head, dot, _ = name.partition('.')

@@ -11,6 +11,7 @@ from mppi_ros.nav2_import.report import INFO, Import, Part, fitted, number, show
 from mppi_ros.nav2_import.rules import DELAYS, MODELS, SAFETY_RELEVANT, STD, USED_BY
 
 MAX_SIGMA_RATIO = 2.5  # of our sigma_share; greater Σ saturates all samples at the limits
+OF_MODEL = {'ackermann': ('min_turning_radius', 'min_turning_r'), 'omni': ('max_vel_y', 'vy_max')}
 WHEELBASE_RATIO = 0.6  # wheelbase of a car relative to its length
 
 
@@ -27,11 +28,11 @@ class Motion:
 
     def __init__(self, done: Import, choice: Choice, mine: dict[str, Any]) -> None:
         self.done, self.choice, self.mine = done, choice, mine
-        self.doubt, self.is_known = '', True
+        self.doubt, self.is_known, self.reason = '', True, 'motion_model'
         self.model = self._model_of_mppi() if choice.is_mppi else self._model_of_others()
         if self.model != INFO['motion_model'].default:
-            done.put('motion_model', self.model, f'{choice.name}.motion_model' if choice.is_mppi
-                     else f'{choice.name}.max_vel_y is not 0')
+            done.put('motion_model', self.model, f'{choice.name}.{self.reason}' + (
+                '' if choice.is_mppi else ' is not 0'))
         self.ratios = self._ratios()
 
     def uses(self, name: str) -> bool:
@@ -40,12 +41,16 @@ class Motion:
 
     def _model_of_others(self) -> str:
         """Return the model of a robot whose controller does not name one."""
-        speed, why = number(self.mine.get('max_vel_y', self.mine.get('vy_max')))
-        return 'omni' if not why and speed > 0.0 else 'diff_drive'
+        for model, names in OF_MODEL.items():
+            for self.reason in names:
+                if number(self.mine.get(self.reason))[0] > 0.0 and (
+                        self.mine.get('differential_drive') is not True):
+                    return model
+        return 'diff_drive'
 
     def _model_of_mppi(self) -> str:
         """Return the named model; a robot without vy_max is not omnidirectional."""
-        given = self.mine.get('motion_model', self.mine.get('primary_controller.motion_model'))
+        given = self.mine.get('motion_model')
         if given is None:
             return 'diff_drive'
         named = str(self.mine.get(f'{given}.plugin', given))
@@ -147,14 +152,15 @@ class Motion:
         """Estimate the parameters of a car that Nav2 lacks; `length` [m] of the body, or 0."""
         ours = 'limits.wheelbase'
         if wheelbase is not None:
+            self.done.reject(ours, '--wheelbase replaces it')
             self.done.put(ours, wheelbase, '--wheelbase')
-        elif length:
+        elif length and ours not in self.done.changes:
             self.done.put(ours, fitted(ours, float(f'{WHEELBASE_RATIO * length:.3g}'))[0],
                           f'{WHEELBASE_RATIO} of the length of the body, {length:.3g} m: '
                           'an estimate')
             self.done.measure(ours, 'is estimated from the length of the body: measure the '
                               'distance between the axles, or give it by --wheelbase')
-        else:
+        elif ours not in self.done.changes:
             self.done.measure(ours, 'is our default: measure the distance between the axles, or '
                               'give it by --wheelbase')
         self.done.measure('limits.steering_rate', 'time the wheels from lock to lock')

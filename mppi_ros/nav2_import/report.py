@@ -19,6 +19,7 @@ INFO = {info.name: info for info in describe(ControllerParameters)}
 ACCELERATIONS = ('limits.ax_max', 'limits.ay_max', 'limits.az_max')
 SUBSTITUTION = re.compile(r'\$\(|\$\{|<\w+>|\{\{')
 PLACEHOLDER = re.compile(r'[A-Z][A-Z0-9]*_[A-Z0-9_]*')
+TIGHTEST = ('limits.', 'goal.position_tolerance', 'goal.heading_tolerance')
 FILLED_IN = 'is filled in by a launch file: set the value manually'
 FRAME = re.compile(r'[A-Za-z_][\w./-]{0,99}', re.ASCII)
 WIDTH = 97
@@ -98,8 +99,8 @@ class Import:
         """Set a parameter and its origin."""
         self.changes[ours], self.origin[ours] = value, shown(origin)
 
-    def tighten(self, ours: str, value: Any, source: str, why: str) -> None:
-        """Replace a limit by a tighter one, and report both sources."""
+    def change(self, ours: str, value: Any, source: str) -> str:
+        """Replace a limit by a tighter one, and return the reason."""
         given = self.origin.get(ours, 'the default')
         before = shown(self.changes.get(ours, INFO[ours].default))
         self.lines = [
@@ -108,7 +109,11 @@ class Import:
             for line in self.lines if line.ours != ours or line.source
         ]
         self.put(ours, value, f'{source}, tighter than {before} ({given})')
-        self.measure(ours, f'{source} is tighter than {before} ({given}){why}')
+        return f'{source} is tighter than {before} ({given})'
+
+    def tighten(self, ours: str, value: Any, source: str, why: str) -> None:
+        """Replace a limit by a tighter one that has to be measured, and report both sources."""
+        self.measure(ours, self.change(ours, value, source) + why)
 
     def reject(self, ours: str, why: str) -> None:
         """Remove a parameter and report its sources as left out."""
@@ -121,15 +126,26 @@ class Import:
         """
         Convert the value of a parameter, clipped to the range of the target.
 
-        `trusted` describes how to measure a parameter on which the safety of the robot depends.
+        Of several limits or tolerances for one target, the tightest applies. A target with a minus
+        has the opposite sign. `trusted` describes how to measure a parameter on which the safety
+        of the robot depends.
         """
-        value, why = fitted(ours, given)
+        value, why = fitted(ours.removeprefix('-'),
+                            opposite(given) if ours.startswith('-') else given)
+        ours = ours.removeprefix('-')
+        now = self.changes.get(ours)
         if value is None:
             self.leave_out(source, given, why)
             self.unread[ours] = source
-        elif ours in self.changes:
+        elif now is not None and not ours.startswith(TIGHTEST):
             self.leave_out(source, given, f'{self.origin[ours]} already gives {ours}')
+        elif value == now:
+            self.add(Part.TAKEN, source, given, ours)
+        elif now is not None and (abs(value) > abs(now)) != (ours == 'limits.turning_radius_min'):
+            self.add(Part.CHANGED, source, given, ours, f'{self.origin[ours]} is tighter')
         else:
+            if now is not None:
+                self.change(ours, value, source)
             self.put(ours, value, source)
             part = Part.CHANGED if why else Part.TAKEN
             why = f'{shown(given)} -> {shown(value)}: {why}' if why else why
@@ -160,6 +176,12 @@ def number(given: Any) -> tuple[float, str]:
     if isinstance(given, bool) or not isinstance(given, int | float):
         return math.nan, 'is not a number'
     return (value, '') if math.isfinite(value) else (math.nan, 'is not a finite number')
+
+
+def opposite(given: Any) -> Any:
+    """Return a number with the opposite sign; any other value as it is."""
+    value, why = number(given)
+    return given if why else 0.0 - value
 
 
 def fitted(ours: str, given: Any) -> tuple[Any, str]:

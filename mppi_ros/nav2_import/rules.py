@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-# A rule is the name of our parameter, which is assigned the value; a `Scaled`, which maps the
+# A rule is the name of our parameter, which is assigned the value, with a minus for the opposite
+# sign; a `Scaled`, which maps the
 # value of the nav2_params.yaml of Nav2 to our default; or the reason why there is no equivalent,
 # recognised by its spaces. The names are those of the branches humble to main.
 
@@ -40,6 +41,7 @@ NEW = 'progress carries over to a new plan if the robot is on the previous one'
 FOOTPRINT = 'the footprint is always considered: robot.footprint or robot.radius'
 PLUGINS = 'the function of the plugin is built in'
 COMBINED = 'goes into '
+SPEED = 'the limits of translation'
 STANDS = 'the goal is reached when the robot stands still'
 MEASURED = 'measured speeds are used unfiltered'
 INFLATED = 'distances are computed from obstacle cells, independent of inflation'
@@ -73,6 +75,7 @@ CONTROLLER: Rules = {
     'vx_max': 'limits.vx_max',
     'vx_min': 'limits.vx_min',
     'vy_max': 'limits.vy_max',
+    'vy_min': 'Nav2 does not read it: vy_max applies in both directions, as limits.vy_max does',
     'wz_max': 'limits.wz_max',
     'ax_max': 'limits.ax_max',
     'ax_min': 'limits.ax_min',
@@ -295,6 +298,7 @@ USED_BY = {
     'limits.ay_min': ('omni',),
     'limits.az_max': ('diff_drive', 'omni'),
     'limits.turning_radius_min': ('ackermann',),
+    'limits.wheelbase': ('ackermann',),
     'vy_std': ('omni',),
     'model_delay_vy': ('omni',),
 }
@@ -310,4 +314,5 @@ SAFETY_RELEVANT = {
                      'the odometry',
     'limits.turning_radius_min': 'drive a full circle at maximum steering angle and set its '
                                  'radius at the rear axle',
+    'limits.wheelbase': 'measure the distance between the axles, or give it by --wheelbase',
 }

@@ -308,7 +308,7 @@ def test_every_rule_names_a_parameter_of_this_package_or_a_reason():
               *rules.CRITICS.values(), *(kind.rules for kind in KINDS.values())]
     for table in tables:
         for key, rule in table.items():
-            name = rule.name if isinstance(rule, Scaled) else rule
+            name = rule.name if isinstance(rule, Scaled) else rule.removeprefix('-')
             assert name in INFO or ' ' in name, (key, rule)
     assert set(USED_BY) & set(INFO) <= set(INFO)
     assert {name for kind in KINDS.values() for name in kind.absent} <= set(INFO)
@@ -462,12 +462,21 @@ def test_unknown_motion_model_is_to_be_chosen_by_hand():
     ('extreme_numbers', 'iterations', 50),
     ('rpp', 'limits.vx_min', 0.0),
     ('rpp', 'limits.wz_max', 1.5),
-    ('rpp_rolling', 'limits.vx_min', -0.9),
+    ('rpp_rolling', 'limits.vx_min', -0.4),
     ('rpp_rolling', 'limits.ax_min', -1.3),
-    ('rpp_rolling', 'limits.wz_max', 1.7),
+    ('rpp_rolling', 'limits.wz_max', 1.0),
     ('shim_rpp', 'limits.vx_min', -0.45),
     ('graceful', 'limits.ax_min', -1.6),
-    ('graceful', 'limits.vx_min', -0.55),
+    ('graceful', 'limits.vx_min', 0.0),
+    ('teb_car', 'motion_model', 'ackermann'),
+    ('teb_car', 'limits.vx_min', -0.15),
+    ('teb_car', 'limits.wz_max', 0.3),
+    ('teb_car', 'limits.turning_radius_min', 0.6),
+    ('teb_car', 'limits.wheelbase', 0.28),
+    ('neo_omni', 'motion_model', 'omni'),
+    ('neo_omni', 'limits.vx_max', 0.7),
+    ('neo_omni', 'limits.vy_max', 0.4),
+    ('neo_omni', 'limits.wz_max', 0.6),
     ('humble_dwb', 'limits.ax_min', -1.8),
     ('humble_dwb', 'limits.vx_min', 0.0),
     ('dwb_omni', 'motion_model', 'omni'),
