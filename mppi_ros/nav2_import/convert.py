@@ -157,13 +157,17 @@ class _Conversion:
                 self.done.leave_out(name, value,
                                     f'is another controller: --controller {shown(head)} takes it')
             elif (
-                head in self.choice.checkers and rest == 'plugin'
-                and str(value).endswith(POSITION_ONLY_CHECKERS)
+                head in self.choice.checkers and rest in ('plugin', 'yaw_goal_tolerance')
+                and str(plugin).endswith(POSITION_ONLY_CHECKERS)
             ):
+                if rest != 'plugin':
+                    self.done.leave_out(name, value, f'{shown(plugin)} accepts any heading')
+                    continue
                 self.done.put('goal.heading_tolerance', ANY_HEADING, f'{name} {value}')
                 self.done.add(Part.TAKEN, name, value, 'goal.heading_tolerance')
             elif head in self.choice.checkers:
-                self._apply(name, value, CHECKERS.get(rest), CHECKERS)
+                known = CHECKERS[self.choice.checkers[head]]
+                self._apply(name, value, known.get(rest), known)
             elif name.startswith('qos_overrides.'):
                 self.done.leave_out(name, value, 'the quality of service is documented for each '
                                     'topic')

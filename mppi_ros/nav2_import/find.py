@@ -10,6 +10,7 @@ from typing import Any
 from mppi_ros.nav2_import.controllers import MPPI, UNKNOWN, Kind, kind_of
 from mppi_ros.nav2_import.read import OUTSIDE, Section
 from mppi_ros.nav2_import.report import shown
+from mppi_ros.nav2_import.rules import CHECKERS as ROLES
 from mppi_ros.nav2_import.rules import SERVER as SERVER_RULES
 from mppi_ros.parameters.errors import ParameterError
 
@@ -67,19 +68,22 @@ class Choice:
         return '' if '*' in above else above
 
     @property
-    def checkers(self) -> tuple[str, ...]:
-        """Return the checkers and path handlers in use: the first of each list."""
+    def checkers(self) -> dict[str, str]:
+        """Return the role of each checker and path handler in use: the first of each list."""
         values = self.section.values
-        found = []
+        found = {}
         for role, default in (('progress_checker', 'progress_checker'),
                               ('goal_checker', 'goal_checker'), ('path_handler', 'PathHandler')):
             names = [name for key in (f'{role}_plugins', f'{role}_plugin')
                      for name in as_names(values.get(key))]
-            found.append(names[0] if names else default)
-        if not any(f'{name}.' in key for name in found for key in values):
-            found += [key.partition('.')[0] for key, value in values.items()
-                      if key.endswith('.plugin') and str(value).startswith('nav2_controller::')]
-        return tuple(found)
+            found[names[0] if names else default] = role
+        if not any(key.startswith(f'{name}.') for name in found for key in values):
+            plugins = [(key.partition('.')[0], str(value)) for key, value in values.items()
+                       if key.endswith('.plugin')]
+            found |= {name: role for role in ROLES for name, plugin in plugins
+                      if plugin.startswith('nav2_controller::')
+                      and role.replace('_', '') in plugin.lower()}
+        return found
 
     def parameters(self) -> dict[str, Any]:
         """Return its parameters, without the name of the controller."""

@@ -218,36 +218,44 @@ SERVER: Rules = {
     'enable_lifecycle_services': OF_NODE,
     'start_type_description_service': OF_NODE,
 }
-CHECKERS: Rules = {
-    'plugin': PLUGINS,
-    'xy_goal_tolerance': 'goal.position_tolerance',
-    'yaw_goal_tolerance': 'goal.heading_tolerance',
-    'coarse_xy_goal_tolerance': 'fine_xy_goal_tolerance is used instead',
-    'fine_xy_goal_tolerance': 'goal.position_tolerance',
-    'along_path_tolerance': 'goal.position_tolerance',
-    'cross_track_tolerance': 'goal.position_tolerance applies in all directions',
-    'is_overshoot_valid': STANDS,
-    'direction_estimation_distance': STANDS,
-    'required_stagnation_cycles': STANDS,
-    'stateful': 'goal.stateful',
-    'path_length_tolerance': 'the goal is reached at the end of the plan only',
-    'xy_goal_tolerance_buffer': 'goal.position_tolerance_buffer',
-    'symmetric_yaw_tolerance': 'goal.symmetric_yaw_tolerance',
-    'trans_stopped_velocity': 'goal.trans_stopped_velocity',
-    'rot_stopped_velocity': 'goal.rot_stopped_velocity',
-    'required_movement_radius': 'follow_path.progress_radius',
-    'required_movement_angle': 'follow_path.progress_angle',
-    'movement_time_allowance': 'follow_path.progress_time',
-    'prune_distance': FURTHEST,
-    'max_robot_pose_search_dist': FURTHEST,
-    'transform_tolerance': FRAMES,
-    'interpolate_curvature_after_goal': FURTHEST,
-    'enforce_path_inversion': CUSPS,
-    'enforce_path_rotation': CUSPS,
-    'inversion_xy_tolerance': CUSPS,
-    'inversion_yaw_tolerance': CUSPS,
-    'minimum_rotation_angle': CUSPS,
-    'reject_unit_path': NEW,
+CHECKERS: dict[str, Rules] = {  # and path handlers, by their role
+    'goal_checker': {
+        'plugin': PLUGINS,
+        'xy_goal_tolerance': 'goal.position_tolerance',
+        'yaw_goal_tolerance': 'goal.heading_tolerance',
+        'coarse_xy_goal_tolerance': 'fine_xy_goal_tolerance is used instead',
+        'fine_xy_goal_tolerance': 'goal.position_tolerance',
+        'along_path_tolerance': 'goal.position_tolerance',
+        'cross_track_tolerance': 'goal.position_tolerance applies in all directions',
+        'is_overshoot_valid': STANDS,
+        'direction_estimation_distance': STANDS,
+        'required_stagnation_cycles': STANDS,
+        'stateful': 'goal.stateful',
+        'path_length_tolerance': 'the goal is reached at the end of the plan only',
+        'xy_goal_tolerance_buffer': 'goal.position_tolerance_buffer',
+        'symmetric_yaw_tolerance': 'goal.symmetric_yaw_tolerance',
+        'trans_stopped_velocity': 'goal.trans_stopped_velocity',
+        'rot_stopped_velocity': 'goal.rot_stopped_velocity',
+    },
+    'progress_checker': {
+        'plugin': PLUGINS,
+        'required_movement_radius': 'follow_path.progress_radius',
+        'required_movement_angle': 'follow_path.progress_angle',
+        'movement_time_allowance': 'follow_path.progress_time',
+    },
+    'path_handler': {
+        'plugin': PLUGINS,
+        'prune_distance': FURTHEST,
+        'max_robot_pose_search_dist': FURTHEST,
+        'transform_tolerance': FRAMES,
+        'interpolate_curvature_after_goal': FURTHEST,
+        'enforce_path_inversion': CUSPS,
+        'enforce_path_rotation': CUSPS,
+        'inversion_xy_tolerance': CUSPS,
+        'inversion_yaw_tolerance': CUSPS,
+        'minimum_rotation_angle': CUSPS,
+        'reject_unit_path': NEW,
+    },
 }
 STATEFUL = {'goal.stateful': True}
 CHECKER_DEFAULTS: dict[str, dict[str, Any]] = {  # where they differ from those of this package
@@ -287,8 +295,8 @@ MODELS = {
 }
 STD = {'vx_std': ('vx_max', 0.2, 0.5), 'vy_std': ('vy_max', 0.2, 0.5),
        'wz_std': ('wz_max', 0.4, 1.9)}  # limit, std and limit of Nav2 [m/s] [m/s] [rad/s]
-GENUINE = {name for rules in (CONTROLLER, SERVER, CHECKERS, BODY, *CRITICS.values())
-           for name in rules}
+GENUINE = {name for rules in (
+    CONTROLLER, SERVER, BODY, *CHECKERS.values(), *CRITICS.values()) for name in rules}
 DELAYS = {'prediction.delay_linear': ('model_delay_vx', 'model_delay_vy'),
           'prediction.delay_angular': ('model_delay_wz',)}
 # Motion models that use a limit or a parameter of one axis.

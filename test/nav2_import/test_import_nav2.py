@@ -303,7 +303,7 @@ def test_text_of_a_file_cannot_leave_the_comments(tmp_path):
 
 
 def test_every_rule_names_a_parameter_of_this_package_or_a_reason():
-    tables = [rules.CONTROLLER, rules.SERVER, rules.CHECKERS,
+    tables = [rules.CONTROLLER, rules.SERVER, *rules.CHECKERS.values(),
               rules.BODY, controllers.SHIM,
               *rules.CRITICS.values(), *(kind.rules for kind in KINDS.values())]
     for table in tables:

@@ -210,6 +210,43 @@ def test_checker_that_is_not_the_first_does_not_replace_defaults_of_nav2():
     assert 'is not listed' in done.reasons['stray.stateful']
 
 
+@pytest.mark.parametrize('names', [
+    {}, {'progress_checker_plugin': 'progress_checker', 'goal_checker_plugins': ['goal_checker']}])
+@pytest.mark.parametrize('turned', [False, True])
+def test_only_a_goal_checker_gives_tolerances_and_only_a_progress_checker_progress(names, turned):
+    checkers = {
+        'progress_checker': {'plugin': 'nav2_controller::SimpleProgressChecker',
+                             'xy_goal_tolerance': 0.8, 'movement_time_allowance': 7.0},
+        'goal_checker': {'plugin': 'nav2_controller::SimpleGoalChecker',
+                         'xy_goal_tolerance': 0.4, 'movement_time_allowance': 5.0,
+                         'prune_distance': 1.0}}
+    if turned:
+        checkers = dict(reversed(checkers.items()))
+    done = convert(robot(**names, **checkers))
+    assert done.changes['goal.position_tolerance'] == 0.4
+    assert done.changes['follow_path.progress_time'] == 7.0
+    for name in ('progress_checker.xy_goal_tolerance', 'goal_checker.movement_time_allowance',
+                 'goal_checker.prune_distance'):
+        assert 'not read here' in done.reasons[name]
+
+
+def test_checkers_without_a_list_have_the_role_of_their_plugin():
+    done = convert(robot(
+        moves={'plugin': 'nav2_controller::SimpleProgressChecker', 'xy_goal_tolerance': 0.1,
+               'movement_time_allowance': 7.0},
+        near={'plugin': 'nav2_controller::SimpleGoalChecker', 'xy_goal_tolerance': 0.4}))
+    assert done.changes['goal.position_tolerance'] == 0.4
+    assert done.changes['follow_path.progress_time'] == 7.0
+
+
+def test_checker_of_the_position_accepts_any_heading_in_any_order():
+    checker = {'plugin': 'nav2_controller::PositionGoalChecker', 'yaw_goal_tolerance': 0.1}
+    for ordered in (checker, dict(reversed(checker.items()))):
+        done = convert(robot(goal_checker_plugins=['near'], near=ordered))
+        assert done.changes['goal.heading_tolerance'] == 3.15
+        assert 'accepts any heading' in done.reasons['near.yaw_goal_tolerance']
+
+
 # --- velocity smoother
 
 
