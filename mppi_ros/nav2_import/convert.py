@@ -128,12 +128,12 @@ class _Conversion:
         for name, value in self.choice.section.repeated:
             self.done.leave_out(name, value, REPEATED)
         self._in_use()
-        self.motion.take()
         self.limits.take()
         self._absent()
         self.limits.bound_speed()
         self.limits.measure_missing()
         take_smoother(self.done, self.choice, self.found, self.motion)
+        self.motion.take()
         self.motion.take_centripetal_acceleration()
         self.body.take()
         if self.model == 'ackermann':

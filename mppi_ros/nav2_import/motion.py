@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from mppi_ros.control.parameters import MAX_TURNING_RATIO, TURNING_RATE_SCALE
 from mppi_ros.driving.motion_models import MODELS as OUR_MODELS
 from mppi_ros.driving.parameters import Limits
 from mppi_ros.nav2_import.find import Choice
@@ -23,6 +24,8 @@ class Motion:
     ----------
     model : str
         Motion model of this package.
+    turning : (str, float), optional
+        Limit of the velocity smoother on the angular acceleration of a car, and its source.
 
     """
 
@@ -34,6 +37,7 @@ class Motion:
             done.put('motion_model', self.model, f'{choice.name}.{self.reason}' + (
                 '' if choice.is_mppi else ' is not 0'))
         self.ratios = self._ratios()
+        self.turning: tuple[str, float] | None = None
 
     def uses(self, name: str) -> bool:
         """Return whether the motion model uses a limit or a parameter of one axis."""
@@ -108,16 +112,30 @@ class Motion:
         self._delays()
 
     def _sigma(self) -> None:
-        """Convert Σ to shares of the limits, relative to the defaults of Nav2."""
+        """
+        Convert Σ to shares of the limits, relative to the defaults of Nav2.
+
+        The limits are the final ones, since Nav2's standard deviations do not depend on those of
+        the smoother. The curvature of a car has a limit of its own.
+        """
         if not self.ratios:
             return
-        speeds = max((each for name, each in self.ratios.items() if name != 'wz_std'), default=1.0)
-        turning = self.ratios.get('wz_std', 1.0)
+        final = {}
+        for name, ratio in self.ratios.items():
+            limit, std, top = STD[name]
+            now = self.done.changes.get(f'limits.{limit}', INFO[f'limits.{limit}'].default)
+            if name == 'wz_std':
+                now = min(max(now, TURNING_RATE_SCALE), MAX_TURNING_RATIO * now)
+            final[name] = number(self.mine[name])[0] / std * top / now
+            if name == 'wz_std' and self.model == 'ackermann':
+                final[name] = ratio
+        speeds = max((each for name, each in final.items() if name != 'wz_std'), default=1.0)
+        turning = final.get('wz_std', 1.0)
         info = INFO['sigma_share']
         assert isinstance(info.default, tuple) and info.low is not None
         shares = [max(float(f'{share * min(each, MAX_SIGMA_RATIO):.4g}'), info.low)
                   for share, each in zip(info.default, (speeds, turning, turning), strict=True)]
-        ratios = [f'{name} / {STD[name][0]} x {each:.3g}' for name, each in self.ratios.items()]
+        ratios = [f'{name} / {STD[name][0]} x {each:.3g}' for name, each in final.items()]
         self.done.put('sigma_share', shares, ', '.join(ratios) + ' of what Nav2 ships')
 
     def _delays(self) -> None:
@@ -163,7 +181,14 @@ class Motion:
         elif ours not in self.done.changes:
             self.done.measure(ours, 'is our default: measure the distance between the axles, or '
                               'give it by --wheelbase')
-        self.done.measure('limits.steering_rate', 'time the wheels from lock to lock')
+        why = 'time the wheels from lock to lock'
+        if self.turning:
+            axles, speed = (float(self.done.changes.get(name, INFO[name].default))
+                            for name in (ours, 'limits.vx_max'))
+            source, bound = self.turning
+            why += (f'; {source} {bound:g} rad/s² is not converted: at vx_max {speed:g} m/s it '
+                    f'limits the steering rate to {bound * axles / speed:.3g} rad/s')
+        self.done.measure('limits.steering_rate', why)
         if 'limits.turning_radius_min' not in self.done.changes:
             self.done.measure('limits.turning_radius_min',
                               f'our default; {SAFETY_RELEVANT["limits.turning_radius_min"]}')

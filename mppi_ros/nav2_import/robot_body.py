@@ -12,7 +12,7 @@ from mppi_ros.nav2_import.find import Choice, applies_to_all, find_node, is_in, 
 from mppi_ros.nav2_import.read import OUTSIDE, REPEATED, Section
 from mppi_ros.nav2_import.report import INFO, Import, Part, fitted, number
 from mppi_ros.nav2_import.rules import BODY, COMBINED, COSTMAP, SERVER
-from mppi_ros.nav2_import.smoother import SMOOTHER
+from mppi_ros.nav2_import.smoother import KEPT, RULES, SMOOTHER
 from mppi_ros.parameters.errors import InputError, ParameterError
 
 TIMEOUT_PERIODS = 3.0  # timeout of the costmap in periods
@@ -52,6 +52,7 @@ class Body:
         self.shared = [each for each in found if is_in(each, used) and applies_to_all(each)]
         self.others = [each for each in found if not is_in(each, used)]
         self.rivals = choice.rivals
+        self.smoothers = find_node(choice, self.others, SMOOTHER)[1]
         for each in found:
             if is_in(each, used) and not applies_to_all(each):
                 done.prefixes[each.node] = '' if is_in(each, choice.parts) else 'local_costmap.'
@@ -193,16 +194,18 @@ class Body:
         """Report the parameters of a node that is not converted; those of a costmap one by one."""
         node = section.node
         if self._is_listed(section):
-            why = 'the controller uses the local costmap of its own namespace'
+            rules, why = {}, 'the controller uses the local costmap of its own namespace'
             if is_in(section, self.rivals):
                 why = 'is of another robot, or of a controller that --controller chooses'
-            for name, value in [*section.values.items(), *section.repeated]:
-                self.done.leave_out(f'{node}.{name}', value, why)
+            elif is_in(section, self.smoothers):
+                rules, why = RULES, KEPT
+            for name, value in section.values.items():
+                self.done.leave_out(f'{node}.{name}', value, rules.get(name, why))
+            for name, value in section.repeated:
+                self.done.leave_out(f'{node}.{name}', value, REPEATED if rules else why)
         elif section.values or section.repeated:
             count = len(section.values) + len(section.repeated)
-            why = ('are no parameters of a node' if node == OUTSIDE else
-                   'is another node, whose limits are compared' if node.endswith(SMOOTHER) else
-                   'is another node')
+            why = 'are no parameters of a node' if node == OUTSIDE else 'is another node'
             self.done.leave_out(node, f'({count} values)', why)
 
     def _unread(self, section: Section) -> None:
@@ -216,7 +219,8 @@ class Body:
 
     def _is_listed(self, section: Section) -> bool:
         """Return whether the report lists every parameter of a node."""
-        return section.node.endswith('costmap') or is_in(section, self.rivals)
+        return section.node.endswith('costmap') or (
+            is_in(section, self.rivals) or is_in(section, self.smoothers))
 
 
 def _reads(name: str) -> bool:

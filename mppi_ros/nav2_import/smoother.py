@@ -31,6 +31,13 @@ BOUNDS = {
     'limits.ay_min': (Y, ('max_decel',)),
     'limits.az_max': (THETA, ('max_accel', 'max_decel')),
 }
+KEPT = 'is of the velocity smoother, which remains in use'
+RULES = {
+    **dict.fromkeys(('max_velocity', 'min_velocity', 'max_accel', 'max_decel'),
+                    'is compared with the limits, of which the tighter one applies'),
+    'deadband_velocity': 'prediction.dead_band_linear and prediction.dead_band_angular are '
+                         'measured on the robot',
+}
 DEAD_BANDS = {'prediction.dead_band_linear': (X, Y), 'prediction.dead_band_angular': (THETA,)}
 
 
@@ -46,14 +53,19 @@ def take_smoother(done: Import, choice: Choice, found: list[Section], motion: Mo
     given = {name: section.values.get(name, default) for name, default in DEFAULTS.items()}
     axes = {name: _axes(value) for name, value in given.items()}
     for ours, (axis, names) in BOUNDS.items():
-        if not motion.uses(ours):
+        car = motion.model == 'ackermann' and ours == 'limits.az_max'
+        if not (car or motion.uses(ours)):
             continue
         wrong = [name for name in names if not axes[name]]
         if wrong:
-            done.measure(ours, f'{SMOOTHER}.{wrong[0]} is not a list of 3 or 6 numbers: set the '
-                               'limit of the smoother if it is tighter')
+            done.measure('limits.steering_rate' if car else ours,
+                         f'{SMOOTHER}.{wrong[0]} is not a list of 3 or 6 numbers: set the limit '
+                         'of the smoother if it is tighter')
             continue
         name = min(names, key=lambda name: abs(axes[name][axis]))
+        if car:
+            motion.turning = f'{SMOOTHER}.{name}', abs(axes[name][axis])
+            continue
         _bound(done, ours, axes[name][axis], f'{SMOOTHER}.{name}', name in section.values)
     for ours, used in DEAD_BANDS.items():
         dead = axes['deadband_velocity']

@@ -330,6 +330,42 @@ def test_dead_band_of_the_smoother_is_reported():
     assert not measured(done, 'prediction.dead_band_angular')
 
 
+def test_standard_deviation_is_a_share_of_the_limit_after_the_smoother():
+    share = INFO['sigma_share'].default
+    std = {'vx_max': 0.5, 'vx_std': 0.2, 'wz_max': 1.9, 'wz_std': 0.4}
+    assert convert(robot(std)).changes['sigma_share'] == pytest.approx(share)
+    slow = {'max_velocity': [0.25, 0.0, 0.95], 'min_velocity': [-0.5, 0.0, -2.5]}
+    assert convert(robot(std, smoother=slow)).changes['sigma_share'] == pytest.approx(
+        [2.0 * share[0], 1.25 * share[1], 1.25 * share[2]])  # 0.95 rad/s counts 1.6 times
+    crawl = {'max_velocity': [0.05, 0.0, 1.9], 'min_velocity': [-0.5, 0.0, -2.5]}
+    assert convert(robot(std, smoother=crawl)).changes['sigma_share'][0] == pytest.approx(
+        2.5 * share[0])
+
+
+def test_angular_acceleration_of_the_smoother_is_reported_for_a_car():
+    car = {'motion_model': 'Ackermann', 'vx_max': 0.8, 'AckermannConstraints': {
+        'min_turning_r': 1.0}}
+    smoother = {'max_velocity': [0.5, 0.0, 2.5], 'min_velocity': [-0.5, 0.0, -2.5],
+                'max_accel': [2.0, 0.0, 3.0], 'max_decel': [-2.5, 0.0, -2.0]}
+    done = convert(robot(car, smoother=smoother), wheelbase=0.4)
+    why, = measured(done, 'limits.steering_rate')
+    assert 'lock' in why
+    assert 'velocity_smoother.max_decel 2 rad/s² is not converted' in why
+    assert 'at vx_max 0.5 m/s it limits the steering rate to 1.6 rad/s' in why
+    assert len(measured(convert(robot(car)), 'limits.steering_rate')[0]) < len(why)
+    unread = convert(robot(car, smoother={**smoother, 'max_accel': '$(var a)'}))
+    assert 'max_accel is not a list' in ' '.join(measured(unread, 'limits.steering_rate'))
+
+
+def test_every_parameter_of_the_smoother_is_listed():
+    done = convert(robot(smoother={**SLOW, 'deadband_velocity': [0.0, 0.0, 0.0],
+                                   'smoothing_frequency': 20.0}))
+    assert 'prediction.dead_band_linear' in done.reasons['velocity_smoother.deadband_velocity']
+    assert 'tighter' in done.reasons['velocity_smoother.max_decel']
+    assert 'remains' in done.reasons['velocity_smoother.smoothing_frequency']
+    assert not [line for line in done.lines if line.given.endswith(' values)')]
+
+
 # --- car and body
 
 
