@@ -9,7 +9,8 @@ from pathlib import Path
 import sys
 
 from mppi_ros.cli.arguments import Parser
-from mppi_ros.nav2_import.convert import DISTROS, convert
+from mppi_ros.nav2_import.convert import convert
+from mppi_ros.nav2_import.distro import DISTROS
 from mppi_ros.nav2_import.read import read
 from mppi_ros.nav2_import.report import INFO, Part, fitted, report, write
 from mppi_ros.parameters.errors import ParameterError
@@ -32,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         done = convert(read(options.file), options.controller, _distro(options.distro),
                        options.wheelbase)
         text = write(done, options.file.name)
-        lines = [f'{done.controller}, ROS 2 {done.distro}', *filter(None, [done.hint]),
+        lines = [f'{done.controller}, {done.release}', *filter(None, [done.hint]),
                  *(line for part in Part for line in report(done, part))]
         summary = '\n'.join(lines) + '\n'
         if options.report:

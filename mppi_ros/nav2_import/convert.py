@@ -8,6 +8,7 @@ from typing import Any
 
 from mppi_ros.control.parameters import ControllerParameters
 from mppi_ros.nav2_import.controllers import MPPI, SHIM, UNKNOWN_PLUGIN
+from mppi_ros.nav2_import.distro import PUBLISHES_STAMPED, guess_distro
 from mppi_ros.nav2_import.find import Choice, as_names, choose
 from mppi_ros.nav2_import.limits import Combined
 from mppi_ros.nav2_import.motion import Motion
@@ -36,9 +37,8 @@ from mppi_ros.nav2_import.smoother import take_smoother
 from mppi_ros.parameters.declaration import replace
 from mppi_ros.parameters.errors import ParameterError
 
-DISTROS = ('humble', 'jazzy', 'kilted', 'lyrical', 'rolling')
-PUBLISHES_STAMPED = {'humble': False, 'jazzy': False}  # from kilted on Nav2 publishes TwistStamped
 ANY_HEADING = 3.15  # [rad]
+LONGER = "Nav2's default is 0 s, not in the file"
 FAULT_TIME = 0.3  # [s] minimum duration of a fault: safety.recovery_time and two periods
 NO_NUMBER = 'expected are parameters of a critic'
 IDENTIFY_HINT = 'Nav2 has no equivalent: record a drive with bends and run mppi_evaluate identify'
@@ -69,23 +69,10 @@ def convert(content: Source | Mapping[str, Any], controller: str = '', distro: s
     source = content if isinstance(content, Source) else Source([content])
     found = sections(source)
     choice = choose(found, controller)
-    return _Conversion(choice, found, distro or guess_distro(choice.section), wheelbase).run()
-
-
-def guess_distro(section: Section) -> str:
-    """Return the oldest distribution whose controller_server has these parameters."""
-    names = {name.rpartition('.')[2] for name in section.values} | set(section.values)
-    for distro, marks in (
-        ('rolling', {'path_handler_plugins', 'collision_lookahead_time', 'model_delay_vx',
-                     'sgf_order', 'search_window', 'max_linear_vel'}),
-        ('kilted', {'publish_optimal_trajectory', 'publish_critics_stats',
-                    'service_introspection_mode'}),
-        ('jazzy', {'costmap_update_timeout', 'ax_max', 'az_max', 'use_realtime_priority',
-                   'near_collision_cost', 'enable_stamped_cmd_vel', 'open_loop'}),
-    ):
-        if marks & names:
-            return distro
-    return 'humble' if 'progress_checker_plugin' in names else 'jazzy'
+    distro, why = (distro, '') if distro else guess_distro(choice.section)
+    conversion = _Conversion(choice, found, distro, wheelbase)
+    conversion.done.release = f'ROS 2 {distro}' + (f' ({why}; --distro chooses)' if why else '')
+    return conversion.run()
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:
@@ -305,9 +292,10 @@ class _Conversion:
             self.done.put(ours, INFO[ours].high, full)
             self.done.add(Part.CHANGED, full, value, ours, 'the longest that is possible')
         elif 0.0 <= given < FAULT_TIME:
-            self.done.put(ours, FAULT_TIME, full)
-            self.done.add(Part.CHANGED, full, value, ours, 'a shorter one would end the action '
-                          'at the first fault, as recovery_time is 0.2 s')
+            self.done.put(ours, FAULT_TIME, full or LONGER)
+            self.done.add(Part.CHANGED, full, value, ours, ('' if full else f'{LONGER}; ') +
+                          f'less than {FAULT_TIME:g} s would end the action at the first fault, '
+                          'as recovery_time is 0.2 s')
         else:
             self.done.take(full, value, ours)
 
@@ -335,8 +323,8 @@ class _Conversion:
                 continue
             if critic in OPTIONAL and not self._uses(critic):
                 self.done.put(weight.name, 0.0, f'{critic} is not in use')
-            elif self._uses(critic) and weight.absent != weight.shipped:
-                self._weight('', weight.absent, weight)
+            elif self._uses(critic) and weight.absent(self.done.distro) != weight.shipped:
+                self._weight('', weight.absent(self.done.distro), weight)
                 self.done.origin[weight.name] = f"Nav2's default of {critic}"
 
     def _absent(self) -> None:
@@ -345,11 +333,12 @@ class _Conversion:
         if self.done.distro == 'humble' and self.kind is MPPI:
             absent = {name: value for name, value in absent.items() if name not in ACCELERATIONS}
         absent |= {'goal.position_tolerance': 0.25, 'goal.heading_tolerance': 0.25,
-                   'follow_path.failure_tolerance': FAULT_TIME,
                    'cmd_vel_stamped': PUBLISHES_STAMPED.get(self.done.distro, True)}
         for plugin in self._checker_plugins():
             absent |= CHECKER_DEFAULTS.get(plugin, {})
         given = {line.ours for line in self.done.lines} | set(self.done.unread)
+        if 'follow_path.failure_tolerance' not in given:
+            self._failure('', 0.0)
         for ours, value in absent.items():
             if self.motion.uses(ours) and ours not in given and value != INFO[ours].default:
                 self._default(ours, value)
@@ -364,9 +353,10 @@ class _Conversion:
         return plugins
 
     def _default(self, ours: str, value: Any) -> None:
-        self.done.put(ours, value, f"Nav2's default ({self.done.distro}), not in the file")
+        owner = self.kind.name if self.kind.rest and ours in self.kind.absent else 'Nav2'
+        self.done.put(ours, value, f"{owner}'s default ({self.done.distro}), not in the file")
         part = Part.MEASURE if ours in SAFETY_RELEVANT else Part.TAKEN
-        why = "Nav2's default, not in the file"
+        why = f"{owner}'s default, not in the file"
         if ours in SAFETY_RELEVANT:
             why += f'; {SAFETY_RELEVANT[ours]}'
         self.done.add(part, '', value, ours, why)

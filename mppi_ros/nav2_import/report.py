@@ -55,6 +55,8 @@ class Import:
     ----------
     distro, controller, hint : str
         Distribution of the file, controller that was converted, and a note about it.
+    release : str
+        Distribution, and from what it is derived unless it is given.
     prefixes : dict of str to str
         Nodes whose parameters are all in the report, and what precedes their names there.
     changes : dict
@@ -71,6 +73,7 @@ class Import:
     distro: str = ''
     controller: str = ''
     hint: str = ''
+    release: str = ''
     prefixes: dict[str, str] = field(default_factory=dict)
     changes: dict[str, Any] = field(default_factory=dict)
     origin: dict[str, str] = field(default_factory=dict)
@@ -233,7 +236,7 @@ def shown(value: Any) -> str:
 def write(done: Import, source: str) -> str:
     """Return the YAML output: each value with its origin, and the report."""
     lines = [f'# Written by mppi_import_nav2 from {shown(source)}, controller '
-             f'{shown(done.controller)}, ROS 2 {done.distro}.',
+             f'{shown(done.controller)}, {done.release}.',
              '# Other parameters keep the defaults of config/mppi_controller.yaml.',
              *(f'# {line}' for line in _wrapped(done.hint) if done.hint),
              *(f'# {line}'.rstrip() for line in report(done, Part.MEASURE)),

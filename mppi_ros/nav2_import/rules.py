@@ -20,10 +20,12 @@ class Scaled:
     name: str
     shipped: float
     default: float | None = None  # default in the code of Nav2, if it differs from the file
+    humble: float | None = None  # and that of humble, if it differs from the others
 
-    @property
-    def absent(self) -> float:
+    def absent(self, distro: str) -> float:
         """Return the value that Nav2 uses if the parameter is not set."""
+        if distro == 'humble' and self.humble is not None:
+            return self.humble
         return self.shipped if self.default is None else self.default
 
 
@@ -158,7 +160,7 @@ CRITICS: dict[str, Rules] = {
     'PathAlignCritic': _ALIGN,
     'PathAlignLegacyCritic': dict(_ALIGN),
     'PathAngleCritic': {
-        'cost_weight': Scaled('critics.path_heading.weight', 2.0, 2.2),
+        'cost_weight': Scaled('critics.path_heading.weight', 2.0, 2.2, 2.0),
         'offset_from_furthest': FURTHEST,
         'threshold_to_consider': ALWAYS,
         'max_angle_to_furthest': ALWAYS,

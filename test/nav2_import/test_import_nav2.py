@@ -582,7 +582,12 @@ def test_the_distribution_is_asked_for_guessed_or_that_of_the_shell(tmp_path, ca
     monkeypatch.delenv('ROS_DISTRO', raising=False)
     assert convert(read(file('humble_dwb'))).distro == 'humble'
     assert convert(read(file('jazzy_diff_drive'))).distro == 'jazzy'
-    assert convert(read(file('rolling_diff_drive'))).distro == 'rolling'
+    assert convert(read(file('rolling_diff_drive'))).distro == 'lyrical'
+    assert main([str(file('humble_dwb'))]) == 0
+    assert ('ROS 2 humble (derived from the parameter progress_checker_plugin; --distro chooses)'
+            in capsys.readouterr().out)
+    assert 'jazzy (assumed' in convert(read(file('only_the_plugin'))).release
+    assert imported('only_the_plugin', distro='jazzy').release == 'ROS 2 jazzy'
     monkeypatch.setenv('ROS_DISTRO', 'kilted')
     assert main([str(file('only_the_plugin'))]) == 0
     assert 'ROS 2 kilted' in capsys.readouterr().out
@@ -601,6 +606,32 @@ def test_default_of_nav2_applies_to_missing_parameters():
     humble = imported('only_the_plugin', distro='humble').changes
     assert 'limits.ax_max' not in humble
     assert imported('rolling_ackermann').changes['limits.vx_min'] == -0.35
+
+
+@pytest.mark.parametrize(('given', 'value', 'part'), [
+    (None, 0.3, Part.CHANGED), (0.0, 0.3, Part.CHANGED), (0.2, 0.3, Part.CHANGED),
+    (0.3, 0.3, Part.TAKEN), (0.5, 0.5, Part.TAKEN), (-1.0, 600.0, Part.CHANGED)])
+def test_time_until_the_action_fails_is_at_least_that_of_a_fault(given, value, part):
+    tree = content('only_the_plugin')
+    if given is not None:
+        parameters(tree)['failure_tolerance'] = given
+    done = convert(tree)
+    assert done.changes['follow_path.failure_tolerance'] == value
+    line, = [line for line in done.lines if line.ours == 'follow_path.failure_tolerance']
+    assert line.part is part
+    if given is None:
+        assert line.why.startswith("Nav2's default is 0 s, not in the file; less than 0.3 s")
+
+
+@pytest.mark.parametrize(('distro', 'weight'), [('humble', 1.0), ('jazzy', 1.1), ('rolling', 1.1)])
+def test_weight_that_is_not_in_the_file_is_the_default_of_nav2s_code(distro, weight):
+    tree = content('only_the_plugin')
+    parameters(tree)['FollowPath']['critics'] = ['PathAngleCritic', 'PathAlignCritic']
+    done = convert(tree, distro=distro)
+    for name, ratio in (('path_heading', weight), ('path_tracking', 10.0 / 14.0)):
+        name = f'critics.{name}.weight'
+        assert done.changes.get(name, INFO[name].default) == pytest.approx(
+            ratio * INFO[name].default, rel=1e-3)
 
 
 def test_missing_deceleration_is_to_be_measured():
