@@ -214,8 +214,18 @@ class _Conversion:
                 self.done.leave_out(full, value, 'is of a critic that is not in use')
         elif name == 'enabled' and isinstance(value, bool):
             self.done.add(Part.TAKEN, full, value, why='the critic is in use')
+        elif isinstance(rule := CRITICS[critic].get(name), Scaled) and (
+                first := self._critics_of(rule.name)[0]) != critic:
+            self.done.leave_out(full, value, f'{first} is the first critic that gives {rule.name}')
         else:
-            self._apply(full, value, CRITICS[critic].get(name), CRITICS[critic])
+            self._apply(full, value, rule, CRITICS[critic])
+
+    def _critics_of(self, ours: str) -> list[str]:
+        """Return the critics in use that have a weight, in the order of Nav2's list."""
+        return [critic for critic in self.choice.listed(self.mine)
+                if critic in CRITICS and self._uses(critic) and any(
+                    isinstance(rule, Scaled) and rule.name == ours
+                    for rule in CRITICS[critic].values())]
 
     def _uses(self, critic: str) -> bool:
         given = [self.mine.get(f'{way}{critic}.enabled') for way in ('', 'primary_controller.')]
@@ -321,9 +331,10 @@ class _Conversion:
             weight = CRITICS[critic].get('cost_weight', CRITICS[critic].get('repulsion_weight'))
             if not isinstance(weight, Scaled) or weight.name in self.done.changes:
                 continue
-            if critic in OPTIONAL and not self._uses(critic):
+            users = self._critics_of(weight.name)
+            if critic in OPTIONAL and not users:
                 self.done.put(weight.name, 0.0, f'{critic} is not in use')
-            elif self._uses(critic) and weight.absent(self.done.distro) != weight.shipped:
+            elif critic in users[:1] and weight.absent(self.done.distro) != weight.shipped:
                 self._weight('', weight.absent(self.done.distro), weight)
                 self.done.origin[weight.name] = f"Nav2's default of {critic}"
 

@@ -106,6 +106,13 @@ class Combined:
                 self.done.measure(ours, 'is our default, because the file does not set it: set '
                                   'the limit of the robot')
         braking = ['limits.ax_min'] + ['limits.ay_min'] * (self.motion.model == 'omni')
+        for ours in braking if self.kind.rest else ():  # one limit for both, unless it is known
+            speeding = ours.replace('_min', '_max')
+            bound = -self._now(speeding)
+            if ours not in self.done.changes and speeding in self.done.changes and (
+                    bound > self._now(ours)):
+                self.done.tighten(ours, bound, f'{self.done.origin[speeding]} for braking',
+                                  f'; {SAFETY_RELEVANT[ours]}')
         for ours in [*ACCELERATIONS[:1], *braking, *ACCELERATIONS[2:]]:
             if self.motion.uses(ours) and ours not in {*self.done.changes, *self.done.unread}:
                 self.done.measure(ours, f'is not in the file; {SAFETY_RELEVANT[ours]}')

@@ -634,6 +634,30 @@ def test_weight_that_is_not_in_the_file_is_the_default_of_nav2s_code(distro, wei
             ratio * INFO[name].default, rel=1e-3)
 
 
+@pytest.mark.parametrize('turned', [False, True])
+def test_weight_of_two_critics_is_that_of_the_first_in_nav2s_list(turned):
+    tree = content('only_the_plugin')
+    weights = [('CostCritic', {'cost_weight': 7.62}), ('ObstaclesCritic', {
+        'repulsion_weight': 4.5})]
+    parameters(tree)['FollowPath'].update(dict(reversed(weights) if turned else weights))
+    for first, second, ratio in (('CostCritic', 'ObstaclesCritic', 2.0),
+                                 ('ObstaclesCritic', 'CostCritic', 3.0)):
+        parameters(tree)['FollowPath']['critics'] = [first, second]
+        done = convert(tree)
+        assert done.changes['critics.obstacle.weight'] == pytest.approx(
+            ratio * INFO['critics.obstacle.weight'].default)
+        assert [why for name, why in done.reasons.items() if second in name] == [
+            f'{first} is the first critic that gives critics.obstacle.weight']
+
+
+def test_weight_of_a_critic_under_its_former_name_is_not_disabled():
+    tree = content('only_the_plugin')
+    parameters(tree)['FollowPath']['critics'] = ['PathAlignLegacyCritic']
+    done = convert(tree)
+    assert done.changes['critics.path_tracking.weight'] == pytest.approx(
+        10.0 / 14.0 * INFO['critics.path_tracking.weight'].default, rel=1e-3)
+
+
 def test_missing_deceleration_is_to_be_measured():
     done = imported('only_the_plugin', distro='jazzy')
     assert 'limits.ax_min' not in done.changes

@@ -173,6 +173,17 @@ def test_defaults_of_teb_apply_to_missing_parameters():
     assert 'default' in measured(done, 'ax_max')[0]
 
 
+def test_acceleration_of_a_controller_without_deceleration_limits_it_too():
+    done = imported(NEO, max_vel_x=0.5, max_vel_y=0.2, acc_lim_x=0.4, acc_lim_y=0.3)
+    assert (limit(done, 'ax_min'), limit(done, 'ay_min')) == (-0.4, -0.3)
+    why, = measured(done, 'ax_min')
+    assert 'FollowPath.acc_lim_x for braking is tighter than -1.5 (the default)' in why
+    assert 'stopping check' in why
+    assert limit(imported('acme::Controller', acc_lim_x=0.4, decel_lim_x=-0.9), 'ax_min') == -0.9
+    assert limit(imported('acme::Controller', acc_lim_x=2.4), 'ax_min') == -1.5
+    assert limit(imported(DWB, acc_lim_x=0.4), 'ax_min') == -1.5
+
+
 def test_wheelbase_of_teb_is_taken_unless_it_is_given():
     values = {'max_vel_x': 0.5, 'min_turning_radius': 0.4, 'wheelbase': 0.28}
     done = imported(TEB, **values)
