@@ -111,7 +111,7 @@ class Combined:
             bound = -self._now(speeding)
             if ours not in self.done.changes and speeding in self.done.changes and (
                     bound > self._now(ours)):
-                self.done.tighten(ours, bound, f'{self.done.origin[speeding]} for braking',
+                self.done.tighten(ours, bound, f'{speeding} {-bound:g} for braking',
                                   f'; {SAFETY_RELEVANT[ours]}')
         for ours in [*ACCELERATIONS[:1], *braking, *ACCELERATIONS[2:]]:
             if self.motion.uses(ours) and ours not in {*self.done.changes, *self.done.unread}:

@@ -1,12 +1,12 @@
 """mppi_import_nav2: limits that several parameters give, and those that the file lacks."""
 from __future__ import annotations
 
-from itertools import permutations
+from itertools import combinations, permutations
 
 import pytest
 
 from mppi_ros.cli.import_nav2 import convert
-from mppi_ros.nav2_import.controllers import KINDS
+from mppi_ros.nav2_import.controllers import KINDS, UNKNOWN
 from mppi_ros.nav2_import.report import INFO, Part
 
 DWB = 'dwb_core::DWBLocalPlanner'
@@ -96,6 +96,23 @@ def test_the_tightest_limit_in_force_applies_in_any_order(plugin, values, name, 
         assert limit(imported(plugin, **dict(ordered)), name) == value, ordered
 
 
+@pytest.mark.parametrize('plugin', [*KINDS, 'Unknown'])
+def test_two_parameters_for_one_of_ours_give_the_same_in_both_orders(plugin):
+    rules = KINDS.get(plugin, UNKNOWN).rules
+    targets = {name: rule.lstrip('-') for name, rule in rules.items()
+               if isinstance(rule, str) and ' ' not in rule}
+    pairs = [pair for pair in combinations(targets, 2) if targets[pair[0]] == targets[pair[1]]]
+    for first, second in pairs:
+        sign = -1.0 if targets[first].endswith('_min') else 1.0
+        values = {name: magnitude * (-sign if rules[name].startswith('-') else sign)
+                  for name, magnitude in ((first, 0.3), (second, 0.6))}
+        for more in ({}, {'use_dynamic_window': True}):
+            both = [imported(f'any::{plugin}', **more, **dict(ordered)).changes
+                    for ordered in permutations(values.items())]
+            assert both[0] == both[1], (first, second)
+    assert pairs or plugin in ('MPPIController', 'GracefulController', 'TebLocalPlannerROS')
+
+
 def test_limit_that_a_tighter_one_replaces_is_reported_as_changed():
     for values in ({'acc_lim_theta': 3.2, 'decel_lim_theta': -1.1},
                    {'decel_lim_theta': -1.1, 'acc_lim_theta': 3.2}):
@@ -177,7 +194,7 @@ def test_acceleration_of_a_controller_without_deceleration_limits_it_too():
     done = imported(NEO, max_vel_x=0.5, max_vel_y=0.2, acc_lim_x=0.4, acc_lim_y=0.3)
     assert (limit(done, 'ax_min'), limit(done, 'ay_min')) == (-0.4, -0.3)
     why, = measured(done, 'ax_min')
-    assert 'FollowPath.acc_lim_x for braking is tighter than -1.5 (the default)' in why
+    assert 'limits.ax_max 0.4 for braking is tighter than -1.5 (the default)' in why
     assert 'stopping check' in why
     assert limit(imported('acme::Controller', acc_lim_x=0.4, decel_lim_x=-0.9), 'ax_min') == -0.9
     assert limit(imported('acme::Controller', acc_lim_x=2.4), 'ax_min') == -1.5
