@@ -6,12 +6,12 @@ More than 400 lines: most are declarations, one for each parameter.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 import dataclasses
 from dataclasses import dataclass
+import functools
+import logging
 import math
 from pathlib import Path
-from typing import Any
 
 from mppi_ros.control.stopping_check import INTEGRATION_STEP, MAX_STOP_STEPS
 from mppi_ros.driving.motion_models import MAX_DELAY_STEPS, MODELS
@@ -22,10 +22,13 @@ from mppi_ros.driving.parameters import (
     PredictionParameters,
     RobotParameters,
 )
-from mppi_ros.files import load_yaml, one_line
+from mppi_ros.files import one_line, reading
 from mppi_ros.mppi.parameters import MAX_STEPS, MppiParameters
-from mppi_ros.parameters.declaration import group, parameter, replace
+from mppi_ros.parameters.declaration import describe, group, hint_for, parameter, replace
 from mppi_ros.parameters.errors import InputError, ParameterError, check_frame
+from mppi_ros.parameters.sections import read_sections, select
+
+log = logging.getLogger(__name__)
 
 NODE_NAME = 'mppi_controller'
 NAV2_NODE = 'controller_server'
@@ -477,46 +480,51 @@ class ControllerParameters:
         return tuple(found)
 
 
-def read_yaml(path: str | Path, base: ControllerParameters | None = None) -> ControllerParameters:
+def read_yaml(
+    path: str | Path, base: ControllerParameters | None = None, namespace: str = ''
+) -> ControllerParameters:
     """
     Read a ROS parameter file: {node name or '/**': {'ros__parameters': {...}}}.
+
+    The sections that apply to the controller are merged as in ROS: the last value counts. As in
+    the node, an unknown name in a section for several nodes, such as `/**`, is ignored with a
+    warning. `namespace` is that of the controller, needed if the file has several.
 
     Raises
     ------
     ParameterError
-        The file is missing, is not YAML, has no section for the controller, or contains an
-        unknown key or an invalid value.
+        The file is missing, is not YAML or not accepted by ROS, has no section for the controller
+        or several in different namespaces, or contains an unknown key or an invalid value.
 
     """
     try:
-        content = load_yaml(path)
+        sections = read_sections(path)
+        with reading(path, 'a parameter file'):
+            own = select(sections, NODE_NAME, namespace)
     except InputError as error:
         raise ParameterError(str(error)) from None
-    changes: dict[str, Any] = {}
-    for node, section in content.items() if isinstance(content, dict) else ():
-        if str(node).rsplit('/', 1)[-1] not in ('**', NODE_NAME):
-            continue
-        if not isinstance(section, dict) or not isinstance(section.get('ros__parameters'), dict):
-            raise ParameterError(f'{path}: {node} has no ros__parameters')
-        changes.update(_dotted(section['ros__parameters']))
-    changes = {
-        name: value for name, value in changes.items() if not name.startswith(ROS_PARAMETERS)
-    }
-    if not changes:
-        of_nav2 = isinstance(content, dict) and NAV2_NODE in content
+    if not own:
+        of_nav2 = any(section.pattern.endswith(f'/{NAV2_NODE}') for section in sections)
         hint = '; mppi_import_nav2 converts the files of Nav2' if of_nav2 else ''
         raise ParameterError(f'{path} has no section {NODE_NAME}: ros__parameters:{hint}')
+    changes = {
+        name: value for section in own for name, value in section.values.items()
+        if not name.startswith(ROS_PARAMETERS)
+    }  # fmt: skip
+    infos = describe(ControllerParameters)
+    known = {name for info in infos for name in (info.name, info.former_name)}
+    known |= {name for section in own if not section.shared for name in section.values}
+    for name in changes.keys() - known:
+        del changes[name]
+        hint = hint_for(name, infos, cutoff=0.8)
+        _warn(f'{path} sets {name} for several nodes: unknown to {NODE_NAME}{hint}')
     try:
         return replace(base or ControllerParameters(), changes)
     except ParameterError as error:
         raise ParameterError(f'{path}: {one_line(error)}') from None
 
 
-def _dotted(tree: Mapping[str, Any], prefix: str = '') -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in tree.items():
-        if isinstance(value, dict):
-            flat.update(_dotted(value, f'{prefix}{key}.'))
-        else:
-            flat[f'{prefix}{key}'] = value
-    return flat
+@functools.cache
+def _warn(message: str) -> None:
+    """Log a warning once, since programs read a file repeatedly."""
+    log.warning(message)

@@ -66,7 +66,11 @@ class CmdVelWatchdog(ParameterMixin[CmdVelWatchdogParameters], Node):
         super().__init__(NODE_NAME, **options)
         self.declare_configuration(CmdVelWatchdogParameters())
         file = self.configuration.controller_params
-        interface = read_yaml(file).interface if file else InterfaceParameters()
+        interface = (
+            read_yaml(file, namespace=self.get_namespace()).interface
+            if file
+            else InterfaceParameters()
+        )
         self._stamped = self.configuration.cmd_vel_stamped and interface.cmd_vel_stamped
         self._frame = self.configuration.base_frame or interface.base_frame
         kind = TwistStamped if self._stamped else Twist

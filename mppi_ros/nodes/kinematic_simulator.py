@@ -195,7 +195,9 @@ class KinematicSimulator(ParameterMixin[SimulatorParameters], Node):
         self.declare_configuration(SimulatorParameters())
         settings = self.configuration
         file = settings.controller_params
-        controller = read_yaml(file) if file else ControllerParameters()
+        controller = (
+            read_yaml(file, namespace=self.get_namespace()) if file else ControllerParameters()
+        )
         self._base_frame = settings.base_frame or controller.interface.base_frame
         self._stamped = settings.cmd_vel_stamped and controller.interface.cmd_vel_stamped
         self._footprint = Footprint.of(controller.robot)

@@ -74,7 +74,9 @@ class PathPlanner(ParameterMixin[PlannerParameters], Node):
         super().__init__('path_planner', **options)
         self.declare_configuration(PlannerParameters())
         file = self.configuration.controller_params
-        controller = read_yaml(file) if file else ControllerParameters()
+        controller = (
+            read_yaml(file, namespace=self.get_namespace()) if file else ControllerParameters()
+        )
         self._footprint = Footprint.of(controller.robot)
         self._frames = TransformBuffer(self)
         self._map: Costmap | None = None

@@ -8,13 +8,9 @@ node leaves this node at its defaults; a section `/**:` also contains parameters
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
-import re
-from typing import Any
 
-import yaml
-
-PARAMETERS = 'ros__parameters'
+from mppi_ros.parameters.errors import InputError
+from mppi_ros.parameters.sections import PARAMETERS, Section, read_sections
 
 
 def files(arguments: Sequence[str]) -> list[str]:
@@ -33,8 +29,9 @@ def unaddressed(arguments: Sequence[str], node: str, controller_params: str = ''
     for file in files(arguments):
         if file == controller_params:
             continue
-        keys = [pattern for pattern, _ in _sections(file)]
-        if keys and not any(_matches(pattern, node) for pattern in keys):
+        sections = _sections(file)
+        keys = [section.pattern for section in sections]
+        if keys and not any(section.matches(node) for section in sections):
             complaints.append(
                 f'no key of the params file {file} addresses {node}, so the file has no effect; '
                 f'its keys are {", ".join(sorted(set(keys)))}'
@@ -53,9 +50,9 @@ def shared_names(arguments: Sequence[str], node: str) -> frozenset[str]:
     """
     shared, own = set[str](), set[str]()
     for file in files(arguments):
-        for pattern, names in _sections(file):
-            if _matches(pattern, node):
-                (shared if '*' in pattern.rpartition('/')[2] else own).update(names)
+        for section in _sections(file):
+            if section.matches(node):
+                (shared if section.shared else own).update(section.values)
     for rule in _values(arguments, ('-p', '--param')):
         own.add(rule.split(':=', 1)[0].rpartition(':')[2])
     return frozenset(shared - own)
@@ -71,52 +68,9 @@ def _values(arguments: Sequence[str], flags: tuple[str, ...]) -> Iterator[str]:
             yield value
 
 
-class _Untagged(yaml.SafeLoader):
-    """Loader that ignores YAML tags, as rcl does: launch writes tuples."""
-
-    def construct_anything(self, _: str, node: yaml.Node) -> Any:
-        """Return the value of a node with an unknown tag."""
-        if isinstance(node, yaml.MappingNode):
-            return self.construct_mapping(node, deep=True)
-        if isinstance(node, yaml.SequenceNode):
-            return self.construct_sequence(node, deep=True)
-        return self.construct_scalar(node)  # type: ignore[arg-type]
-
-
-_Untagged.add_multi_constructor('', _Untagged.construct_anything)
-
-
-def _sections(file: str) -> list[tuple[str, frozenset[str]]]:
-    """Return each node name pattern in a file with the parameter names under it."""
+def _sections(file: str) -> list[Section]:
+    """Return the sections of a file."""
     try:
-        content = yaml.load(Path(file).read_text('utf-8'), _Untagged)
-        return list(_nodes(content, ''))
-    except (OSError, ValueError, RecursionError, yaml.YAMLError):
+        return read_sections(file)
+    except InputError:
         return []  # rclpy reports errors
-
-
-def _nodes(content: Any, prefix: str) -> Iterator[tuple[str, frozenset[str]]]:
-    if not isinstance(content, dict):
-        return
-    for key, value in content.items():
-        if key == PARAMETERS:
-            yield prefix or '/', frozenset(_flat(value, ''))
-        else:
-            yield from _nodes(value, f'{prefix}/{str(key).strip("/")}')
-
-
-def _flat(content: Any, prefix: str) -> Iterator[str]:
-    if not isinstance(content, dict):
-        yield prefix
-        return
-    for key, value in content.items():
-        yield from _flat(value, f'{prefix}.{key}' if prefix else str(key))
-
-
-def _matches(pattern: str, node: str) -> bool:
-    """Return whether a pattern, * for one token and ** for any number, matches a full name."""
-    tokens = (
-        {'**': '(/[^/]+)*', '*': '/[^/]+'}.get(token, '/' + re.escape(token))
-        for token in pattern.strip('/').split('/')
-    )
-    return re.fullmatch(''.join(tokens), node) is not None
