@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 import json
 from pathlib import Path
+import re
 from typing import Any
 
 import yaml
@@ -16,6 +17,11 @@ MAX_YAML_BYTES = 4_000_000  # [bytes] parsed in some tens of seconds
 MAX_TEXT_BYTES = 256_000_000  # [bytes]
 MAX_YAML_DEPTH = 50  # levels of a YAML file
 MAX_YAML_VALUES = 1_000_000  # of a YAML file, with its aliases expanded
+NUMBERS = {  # neither 1_000 nor 1:30, which YAML 1.1 reads as numbers, nor octal 010
+    'tag:yaml.org,2002:int': r'^[+-]?(0|[1-9][0-9]*|0x[0-9a-fA-F]+)$',
+    'tag:yaml.org,2002:float': r'^([+-]?([0-9]+\.[0-9]*|\.?[0-9]+)([eE][+-]?[0-9]+)?'
+    r'|[+-]?\.(inf|Inf|INF)|\.(nan|NaN|NAN))$',
+}
 MAX_ERROR_LENGTH = 300  # characters of an error that come from the file
 
 
@@ -79,6 +85,34 @@ def read_text(path: str | Path, most: int = MAX_TEXT_BYTES) -> str:
         return content.decode('utf-8')
 
 
+class _Loader(yaml.SafeLoader):
+    """Loader that reads numbers as in YAML 1.2, such as 1e-2, and refuses repeated keys."""
+
+    yaml_implicit_resolvers = {
+        first: [(tag, pattern) for tag, pattern in pairs if tag not in NUMBERS]
+        for first, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }  # fmt: skip
+
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        """Return the next mapping."""
+        node: yaml.MappingNode = super().compose_mapping_node(anchor)
+        lines: dict[str, int] = {}
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                continue
+            line = key.start_mark.line + 1
+            if key.value in lines:
+                raise InputError(
+                    f'{key.value} occurs twice, in lines {lines[key.value]} and {line}: delete one'
+                )
+            lines[key.value] = line
+        return node
+
+
+for _tag, _pattern in NUMBERS.items():
+    _Loader.add_implicit_resolver(_tag, re.compile(_pattern), list('+-.0123456789'))
+
+
 def load_yaml(path: str | Path) -> Any:
     """
     Return the content of a YAML file.
@@ -86,11 +120,12 @@ def load_yaml(path: str | Path) -> Any:
     Raises
     ------
     InputError
-        The file cannot be read, is not YAML, or too large or too deeply nested.
+        The file cannot be read, is not YAML, has a repeated key, or is too large or too deeply
+        nested.
 
     """
     with reading(path, 'YAML'):
-        content = yaml.safe_load(read_text(path, MAX_YAML_BYTES))
+        content = yaml.load(read_text(path, MAX_YAML_BYTES), _Loader)
         _check_extent(path, content)
         return content
 
