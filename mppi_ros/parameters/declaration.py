@@ -131,13 +131,27 @@ def replace(parameters: T, changes: Mapping[str, Any]) -> T:
     for name, value in changes.items():
         if name not in known:
             infos = [info for info, _ in known.values()]
-            raise ParameterError(f'unknown parameter {name}{hint_for(name, infos)}')
+            raise ParameterError(_unknown(name, value, infos))
         info, path = known[name]
         branch = tree
         for attribute in path[:-1]:
             branch = branch.setdefault(attribute, {})
         branch[path[-1]] = check(info, value)
     return _rebuild(parameters, tree)
+
+
+def _unknown(name: str, value: Any, infos: Iterable[ParameterInfo]) -> str:
+    """Return the message on a name that is no parameter; it may be that of a group."""
+    members = [info.name for info in infos if info.name.startswith(f'{name}.')]
+    if members:
+        return (
+            f'{name} = {value!r} must be a group of parameters, such as {name}: '
+            f'{{{members[0].removeprefix(name + ".")}: ...}}'
+        )
+    for info in infos:
+        if name.startswith(f'{info.name}.'):
+            return f'unknown parameter {name}: {info.name} is a single value, {_expected(info)}'
+    return f'unknown parameter {name}{hint_for(name, infos)}'
 
 
 def hint_for(name: str, infos: Iterable[ParameterInfo], cutoff: float = 0.6) -> str:
@@ -174,7 +188,7 @@ def check(info: ParameterInfo, value: Any) -> Value:
     if info.kind == 'double_array':
         scalar = not hasattr(value, '__iter__') or getattr(value, 'ndim', 1) == 0
         if scalar or isinstance(value, (str, bytes)):
-            raise ParameterError(f'{info.name} = {value!r} must be a list of numbers')
+            raise ParameterError(f'{info.name} = {value!r} must be {_expected(info)}')
         return tuple(_number(info, element) for element in value)
     if isinstance(value, np.generic):
         value = value.item()
@@ -182,7 +196,7 @@ def check(info: ParameterInfo, value: Any) -> Value:
         return _number(info, value)
     expected = {'bool': bool, 'integer': int, 'string': str}[info.kind]
     if type(value) is not expected:
-        raise ParameterError(f'{info.name} = {value!r} must be of type {info.kind}')
+        raise ParameterError(f'{info.name} = {value!r} must be {_expected(info)}')
     if info.kind == 'integer':
         _check_range(info, cast(int, value))
     if info.choices and value not in info.choices:
@@ -190,11 +204,23 @@ def check(info: ParameterInfo, value: Any) -> Value:
     return cast(Value, value)
 
 
+def _expected(info: ParameterInfo) -> str:
+    """Return type, range and unit of a parameter as text."""
+    kind = _EXPECTED.get(info.kind, f'of type {info.kind}')
+    return f'{kind}{_range(info)}'
+
+
+def _range(info: ParameterInfo) -> str:
+    if info.range_text == 'any':
+        return f' [{info.unit}]' if info.unit else ''
+    return f', {info.range_text}' if info.choices else f' within {info.range_text}'
+
+
 def _number(info: ParameterInfo, value: Any) -> float:
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise ParameterError(f'{info.name} = {value!r} must be a number')
+        raise ParameterError(f'{info.name} = {value!r} must be a number{_range(info)}')
     _check_range(info, value)
     return float(value)
 
@@ -208,6 +234,11 @@ def _check_range(info: ParameterInfo, value: float) -> None:
 
 
 _KINDS = {bool: 'bool', int: 'integer', float: 'double', str: 'string'}
+_EXPECTED = {
+    'bool': 'of type bool, true or false',
+    'double': 'a number',
+    'double_array': 'a list of numbers',
+}
 
 
 _walks: dict[type[Any], tuple[tuple[ParameterInfo, tuple[str, ...]], ...]] = {}

@@ -194,3 +194,8 @@ def test_a_section_without_parameters_is_read_and_one_without_a_value_refused(wr
         read_yaml(written('mppi_controller:\n  ros__parameters:\n'))
     with pytest.raises(ParameterError, match='line 1: /other has no ros__parameters'):
         read_yaml(written('other: 5\n' + LINE.format('')))
+
+
+def test_a_number_for_a_group_is_refused_as_such(written):
+    with pytest.raises(ParameterError, match=r'limits = 5 must be a group .* limits: {vx_max: '):
+        read_yaml(written(LINE.format('limits: 5')))
