@@ -119,7 +119,7 @@ def share_of_top_speed(command: Command, limits) -> float:
     return math.hypot(ahead, command.vy / limits.vy_max)
 
 
-def complaint_of(
+def find_violation(
     last: tuple[float, float], command: tuple[float, float], elapsed: float,
     configuration: ControllerParameters,
 ) -> str:

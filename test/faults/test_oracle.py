@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import oracle
-from oracle import Body, Oracle, UnsafeCommandError, complaint_of, room_to_stop, time_needed
+from oracle import Body, Oracle, UnsafeCommandError, find_violation, room_to_stop, time_needed
 from plain_robot import QUICK, room, with_block
 import pytest
 
@@ -104,8 +104,8 @@ def test_the_laws_of_each_motion_model(configuration, last, command, words):
 
 
 def test_a_command_over_a_topic_may_not_pass_rest_with_the_brakes():
-    assert not complaint_of((0.05, 0.0), (-0.06, 0.0), 0.05, QUICK)
-    assert complaint_of((0.05, 0.0), (-0.085, 0.0), 0.05, QUICK)
+    assert not find_violation((0.05, 0.0), (-0.06, 0.0), 0.05, QUICK)
+    assert find_violation((0.05, 0.0), (-0.085, 0.0), 0.05, QUICK)
 
 
 @pytest.mark.parametrize(('gap', 'room_left'), [(0.05, False), (0.3, True)])

@@ -23,7 +23,7 @@ from launch import LaunchDescription  # noqa: E402
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # for the command launch_test
 from system import scenarios  # noqa: E402
-from system.harness import PretendedRobot, Watcher, compile_kernels  # noqa: E402
+from system.harness import FakeRobot, Watcher, compile_kernels  # noqa: E402
 
 from mppi_ros.evaluation.processes import free_domain  # noqa: E402
 
@@ -59,8 +59,8 @@ class TestManager(unittest.TestCase):
         self.watcher.close()
 
     def test_a_manager_leads_it_up_and_down(self):
-        PretendedRobot(self.watcher)
-        scenarios.follows_its_lifecycle(self.watcher)
+        FakeRobot(self.watcher)
+        scenarios.check_lifecycle(self.watcher)
 
     def test_a_misspelt_parameter_is_named_with_the_nearest(self, proc_output):
         proc_output.assertWaitFor('unknown parameter lamda; did you mean lambda?', timeout=60)

@@ -70,9 +70,9 @@ class TestRobots(unittest.TestCase):
 
     def test_robots_mind_their_own_business_and_outlive_their_simulators(self):
         first, second = self.watchers.values()
-        scenarios.drives(second)
-        scenarios.stops_and_drives_on(first, lambda: end_simulator('robot1'))
+        scenarios.check_robot_drives(second)
+        scenarios.check_recovery_after_restart(first, lambda: end_simulator('robot1'))
         assert first.set_parameters(**{'lambda': 0.5}).successful
         assert second.get_parameters('lambda')[0].double_value == 0.0
         for name, watcher in self.watchers.items():
-            scenarios.reaches_the_goal(watcher, GOALS[name])
+            scenarios.check_goal_is_reached(watcher, GOALS[name])

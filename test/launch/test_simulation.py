@@ -57,12 +57,12 @@ class TestDriving(unittest.TestCase):
     def tearDown(self):
         self.watcher.close()
 
-    def test_robot_reaches_the_goal_and_is_tuned_on_the_way(self):
-        scenarios.drives(self.watcher)
-        scenarios.describes_its_parameters(self.watcher)
-        scenarios.refuses_a_bad_value(self.watcher)
-        scenarios.tunes_while_driving(self.watcher)
-        scenarios.reaches_the_goal(self.watcher, GOAL)
+    def test_robot_reaches_the_goal_while_parameters_change(self):
+        scenarios.check_robot_drives(self.watcher)
+        scenarios.check_parameter_description(self.watcher)
+        scenarios.check_bad_value_is_refused(self.watcher)
+        scenarios.check_tuning_while_driving(self.watcher)
+        scenarios.check_goal_is_reached(self.watcher, GOAL)
 
 
 @post_shutdown_test()

@@ -1,4 +1,4 @@
-"""Fixtures of the system tests: processes in a ROS domain of their own, and who watches them."""
+"""Fixtures of the system tests: processes and a monitoring node in an isolated ROS domain."""
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -13,20 +13,20 @@ from system.harness import Processes, Watcher, compile_kernels  # noqa: E402
 
 @pytest.fixture(scope='session', autouse=True)
 def kernels() -> None:
-    """Compile once, before any process is waited for."""
+    """Compile the kernels once, before the first process starts."""
     compile_kernels()
 
 
 @pytest.fixture
 def processes(ros_domain: int, tmp_path: Path) -> Iterator[Processes]:
-    """Offer processes that end with the test."""
+    """Provide processes that are terminated at the end of the test."""
     with Processes(tmp_path) as running:
         yield running
 
 
 @pytest.fixture
 def watcher(ros_domain: int) -> Iterator[Watcher]:
-    """Offer a watcher in the same domain."""
+    """Provide a watcher in the same domain."""
     node = Watcher()
     yield node
     node.close()

@@ -1,4 +1,4 @@
-"""Real executables as processes, and a node beside them that watches, asks and pretends."""
+"""Executables as processes, and a node that monitors them, calls services and fakes inputs."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,7 +20,7 @@ from lifecycle_msgs.srv import ChangeState, GetState
 from nav_msgs.msg import OccupancyGrid, Odometry
 from nav_msgs.msg import Path as PathMessage
 import numpy as np
-from oracle import complaint_of
+from oracle import find_violation
 import psutil
 from rcl_interfaces.msg import Parameter as ParameterMessage
 from rcl_interfaces.msg import ParameterType, ParameterValue
@@ -39,28 +39,28 @@ from mppi_ros.driving.costmap import Costmap
 from mppi_ros.ros import conversions
 from mppi_ros.ros.qos import LATCHED
 
-PATIENCE = 120.0  # [s] for what takes a second or two on an idle machine
+TIMEOUT = 120.0  # [s]; the awaited events take a second or two on an idle machine
 WORLD = 'x,y,radius\n2.0,0.1,0.25\n2.0,-1.6,0.3\n3.2,1.7,0.4\n'
 START, GOAL = (0.0, 0.0, 0.0), (4.0, 0.5, 0.0)
 
 
 def compile_kernels() -> None:
-    """Compile the kernels or find them in the cache, so that no process has to under test."""
+    """Compile the kernels or load them from the cache, so that tested processes need not."""
     warm_up(ControllerParameters())
 
 
-def running(word: str, *, recursive: bool = False) -> Iterator[psutil.Process]:
-    """Yield the children of this process with a word in their command line."""
+def running(text: str, *, recursive: bool = False) -> Iterator[psutil.Process]:
+    """Yield the children of this process whose command line contains a text."""
     for child in psutil.Process().children(recursive=recursive):
-        # One that ended may be a zombie, which has no command line.
+        # A terminated child may be a zombie, which has no command line.
         with suppress(psutil.NoSuchProcess):
-            if any(word in argument for argument in child.cmdline()):
+            if any(text in argument for argument in child.cmdline()):
                 yield child
 
 
 class Watcher:
     """
-    A node in a context of its own that keeps what the controller says and does.
+    A node in its own context that records the outputs of the controller.
 
     Attributes
     ----------
@@ -71,19 +71,19 @@ class Watcher:
     history : list of dict
         The values of all statistics received.
     on_statistics : callable
-        Called with the values of each.
+        Called with the values of each statistics message.
     diagnostics : dict
-        For each name the newest status, as (level, message).
+        Latest (level, message) of each status name.
     unsafe : list of str
-        What the oracle says of commands that must not have been sent.
+        Violations that the oracle found in the received commands.
     stamp : float
-        Of the newest command [s].
+        Stamp of the newest command [s].
     stamps : list of float
-        Of every command [s].
+        Stamps of all commands [s].
     truth : Motion or None
-        Where the simulated robot is.
+        True state of the simulated robot.
     touched : bool
-        The simulated robot was in contact with an obstacle.
+        Whether the simulated robot was in contact with an obstacle.
 
     """
 
@@ -112,72 +112,72 @@ class Watcher:
 
     @property
     def state(self) -> str:
-        """Return what the controller does now."""
+        """Return the state of the controller."""
         return self.statistics.get('state', '')
 
     @property
     def code(self) -> str:
-        """Return the code of the reason."""
+        """Return the reason code."""
         return self.statistics.get('code', '')
 
     @property
     def reason(self) -> str:
-        """Return why it does so."""
+        """Return the reason of the state."""
         return self.statistics.get('reason', '')
 
     @property
-    def silence(self) -> float:
-        """Return how long ago the newest command was sent [s]."""
+    def command_age(self) -> float:
+        """Return the age of the newest command [s]."""
         return float(self.node.get_clock().now().nanoseconds) * 1e-9 - self.stamp
 
     def close(self) -> None:
-        """Leave the graph."""
+        """Destroy the node and shut its context down."""
         self._executor.shutdown()
         self.node.destroy_node()
         rclpy.shutdown(context=self._context)
 
     def wait_for(
-        self, condition: Callable[[], Any], what: str, patience: float = PATIENCE
+        self, condition: Callable[[], Any], what: str, timeout: float = TIMEOUT
     ) -> None:
-        """Spin until the condition holds; fail with `what` was waited for after `patience`."""
-        end = time.monotonic() + patience
+        """Spin until the condition holds; fail with the description `what` after `timeout`."""
+        end = time.monotonic() + timeout
         while not condition():
             if time.monotonic() > end:
                 raise AssertionError(
-                    f'waited {patience:g} s for {what}; controller: {self.state} {self.reason}; '
+                    f'waited {timeout:g} s for {what}; controller: {self.state} {self.reason}; '
                     f'robot: {self.truth}; diagnostics: {self.diagnostics}'
                 )
             self._executor.spin_once(timeout_sec=0.05)
 
-    def hears_status(self, name: str) -> None:
-        """Wait for diagnostics of that name."""
+    def wait_for_status(self, name: str) -> None:
+        """Wait for the diagnostics status of this name."""
         self.wait_for(lambda: name in self.diagnostics, f'the diagnostics {name!r}')
 
-    def catch_up(self) -> None:
-        """Hear all that was said while nobody listened, until a command of now comes."""
-        begun = self.node.get_clock().now().nanoseconds * 1e-9
-        self.wait_for(lambda: self.stamp > begun, 'a new command')
+    def wait_for_new_command(self) -> None:
+        """Process queued messages until a command stamped after this call arrives."""
+        start = self.node.get_clock().now().nanoseconds * 1e-9
+        self.wait_for(lambda: self.stamp > start, 'a new command')
 
     def call(self, kind: type[Any], name: str, request: Any) -> Any:
         """Call a service and return its response."""
         client = self.node.create_client(kind, name)
         self.wait_for(client.service_is_ready, f'service {name}')
         future = client.call_async(request)
-        self.wait_for(future.done, f'the answer of {name}')
+        self.wait_for(future.done, f'the response of {name}')
         self.node.destroy_client(client)
         return future.result()
 
     def change_state(self, transition: int) -> int:
-        """Lead the controller through a transition of its lifecycle; return its state."""
+        """Trigger a lifecycle transition of the controller; return its state."""
         request = ChangeState.Request(transition=Transition(id=transition))
         assert self.call(ChangeState, 'mppi_controller/change_state', request).success
         answer = self.call(GetState, 'mppi_controller/get_state', GetState.Request())
         return int(answer.current_state.id)
 
     def set_parameters(self, **values: Any) -> Any:
-        """Set parameters of the controller as one change; '__' stands for a dot."""
+        """Set parameters of the controller atomically; '__' stands for a dot."""
         parameters = [
-            ParameterMessage(name=name.replace('__', '.'), value=_value(value))
+            ParameterMessage(name=name.replace('__', '.'), value=_parameter_value(value))
             for name, value in values.items()
         ]
         return self.call(
@@ -185,13 +185,13 @@ class Watcher:
             SetParametersAtomically.Request(parameters=parameters)).result
 
     def get_parameters(self, *names: str) -> list[ParameterValue]:
-        """Return values of parameters of the controller."""
+        """Return parameter values of the controller."""
         request = GetParameters.Request(names=list(names))
         return list(self.call(
             GetParameters, 'mppi_controller/get_parameters', request).values)
 
     def describe_parameter(self, name: str) -> Any:
-        """Return the description of a parameter of the controller."""
+        """Return the descriptor of a parameter of the controller."""
         request = DescribeParameters.Request(names=[name])
         return self.call(
             DescribeParameters, 'mppi_controller/describe_parameters', request).descriptors[0]
@@ -200,10 +200,10 @@ class Watcher:
         command = (message.twist.linear.x, message.twist.angular.z)
         stamp = conversions.seconds_from_msg(message.header.stamp)
         if self.commands:
-            words = complaint_of(
+            violation = find_violation(
                 self.commands[-1], command, stamp - self.stamp, ControllerParameters())
-            if words:
-                self.unsafe.append(words)
+            if violation:
+                self.unsafe.append(violation)
         self.commands.append(command)
         self.stamp = stamp
         self.stamps.append(stamp)
@@ -224,7 +224,7 @@ class Watcher:
         self.touched |= message.data
 
 
-def _value(value: Any) -> ParameterValue:
+def _parameter_value(value: Any) -> ParameterValue:
     if isinstance(value, tuple):
         return ParameterValue(
             type=ParameterType.PARAMETER_DOUBLE_ARRAY, double_array_value=list(value))
@@ -237,11 +237,11 @@ def _value(value: Any) -> ParameterValue:
     return ParameterValue(type=ParameterType.PARAMETER_STRING, string_value=value)
 
 
-class PretendedRobot:
+class FakeRobot:
     """
-    Odometry, costmap and plan of a robot that stands, published by the watcher itself.
+    Odometry, costmap and plan of a robot at rest, published by the watcher.
 
-    The messages are built anew each time; a test spoils them by replacing a `make_` attribute.
+    A test replaces a `make_` attribute to corrupt the messages of a topic.
     """
 
     def __init__(
@@ -252,45 +252,45 @@ class PretendedRobot:
         odometry: bool = True,
         topics: Mapping[str, str] | None = None,
     ) -> None:
-        """Publish from now on, each topic under the name that `topics` gives it."""
+        """Start publishing; `topics` remaps topic names."""
         self.watcher = watcher
         node = watcher.node
         odom, costmap, plan = ((topics or {}).get(n, n) for n in ('odom', 'costmap', 'plan'))
         self.make_odometry: Callable[[], Odometry]
         self.make_costmap: Callable[[], OccupancyGrid]
         self._odometry = node.create_publisher(Odometry, odom, qos_profile_sensor_data)
-        # Volatile on purpose: the controller takes latched and volatile costmaps.
+        # Volatile on purpose: the controller accepts latched and volatile costmaps.
         self._costmap = node.create_publisher(OccupancyGrid, costmap, QoSProfile(depth=1))
         self.plans = plans
         self._plan = node.create_publisher(PathMessage, plan, LATCHED) if plans else None
-        self.say_the_truth()
+        self.publish_valid_messages()
         if odometry:
             node.create_timer(0.02, lambda: self._odometry.publish(self.make_odometry()))
         node.create_timer(0.1, lambda: self._costmap.publish(self.make_costmap()))
 
-    def say_the_truth(self) -> None:
-        """Publish good messages from now on, and a good plan at once."""
+    def publish_valid_messages(self) -> None:
+        """Publish a valid plan now and valid odometry and costmaps from now on."""
         self.make_odometry, self.make_costmap = self.odometry, self.costmap
         if self._plan is not None:
             self._plan.publish(self.plan())
 
     def now(self) -> float:
-        """Return the time that stamps carry."""
+        """Return the current time for message stamps [s]."""
         return float(self.watcher.node.get_clock().now().nanoseconds) * 1e-9
 
     def odometry(self) -> Odometry:
-        """Return odometry at the origin, at rest, that is not frozen to the last bit."""
+        """Return odometry at the origin, at rest, whose position is not bit-identical."""
         now = self.now()
         motion = Motion(now, 1e-6 * (now % 1.0), 0.0, 0.0, 0.0, 0.0, 0.0)
         return conversions.odometry_to_msg(motion, 'odom', 'base_link')
 
     def costmap(self) -> OccupancyGrid:
-        """Return 10 m by 10 m of free space about the origin."""
+        """Return 10 m by 10 m of free space around the origin."""
         free = Costmap(np.zeros((200, 200), np.int8), 0.05, -5.0, -5.0)
         return conversions.costmap_to_msg(free, self.now(), 'odom')
 
     def plan(self) -> PathMessage:
-        """Return a path 3 m straight ahead."""
+        """Return a straight path of 3 m along x."""
         poses = [(0.05 * i, 0.0, 0.0) for i in range(61)]
         return conversions.path_to_msg(poses, self.now(), 'odom')
 
@@ -301,43 +301,43 @@ class PretendedRobot:
 
 
 class Processes:
-    """Executables of the package; leaving the context ends all and shows what they printed."""
+    """Executables of the package; leaving the context terminates them and prints their logs."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._running: dict[str, subprocess.Popen[bytes]] = {}
 
     def start(self, executable: str, *arguments: str, name: str = '') -> None:
-        """Start an executable with ROS arguments; the others know it by its own name or `name`."""
+        """Start an executable with ROS arguments under its own name or `name`."""
         program = str(Path(sys.executable).with_name(executable))
         self.start_command(name or executable, [program, '--ros-args', *arguments])
 
     def start_command(
         self, name: str, command: Sequence[str], output: Path | None = None
     ) -> None:
-        """Start any command; it prints to its log, or to `output`."""
+        """Start a command; its output goes to its log or to `output`."""
         with (output or self._log(name)).open('wb') as log:
             self._log(name).touch()
             self._running[name] = subprocess.Popen(
                 command, stdout=log, stderr=subprocess.STDOUT, env=dict(os.environ))
 
     def send(self, name: str, number: int) -> None:
-        """Send a signal and do not wait."""
+        """Send a signal without waiting."""
         self._running[name].send_signal(number)
 
     def printed(self, name: str) -> str:
-        """Return what a process printed so far."""
+        """Return the output of a process so far."""
         return self._log(name).read_text('utf-8', 'replace')
 
     def _log(self, name: str) -> Path:
         return self._folder / f'{name.replace("/", "_")}.log'
 
     def pid(self, name: str) -> int:
-        """Return the number of a process."""
+        """Return the process id."""
         return self._running[name].pid
 
     def runs(self, name: str) -> bool:
-        """Tell whether a process has not ended."""
+        """Return whether a process is running."""
         return self._running[name].poll() is None
 
     def end(self, name: str, number: int = signal.SIGINT) -> int:
@@ -346,8 +346,8 @@ class Processes:
         return self.wait(name)
 
     def wait(self, name: str) -> int:
-        """Wait until a process ends by itself and return the exit code."""
-        return self._running[name].wait(PATIENCE)
+        """Wait until a process exits and return its exit code."""
+        return self._running[name].wait(TIMEOUT)
 
     def __enter__(self) -> Processes:
         return self
@@ -381,13 +381,13 @@ def start_robot(
     namespace: str = '',
 ) -> None:
     """
-    Start all three nodes in a small world of circles, with more arguments if given.
+    Start the controller, simulator and planner in a small world of circular obstacles.
 
-    In a namespace, a process is known as that and its own name: 'robot1/path_planner'.
+    In a namespace, the name of a process includes it: 'robot1/path_planner'.
     """
     world = folder / 'world.csv'
     world.write_text(WORLD, 'utf-8')
-    place = ('-r', f'__ns:=/{namespace}') if namespace else ()
+    namespace_arguments = ('-r', f'__ns:=/{namespace}') if namespace else ()
     for executable, arguments in (
         ('mppi_controller', others),
         ('kinematic_simulator',
@@ -395,17 +395,17 @@ def start_robot(
         ('path_planner', ('-p', f'goal:={list(goal)}', *others)),
     ):
         name = f'{namespace}/{executable}' if namespace else executable
-        processes.start(executable, *place, *arguments, name=name)
+        processes.start(executable, *namespace_arguments, *arguments, name=name)
 
 
-def stands(watcher: Watcher) -> bool:
-    """Tell whether the simulated robot has come to rest."""
+def is_stopped(watcher: Watcher) -> bool:
+    """Return whether the simulated robot is at rest."""
     truth = watcher.truth
     return truth is not None and abs(truth.vx) < 1e-3 and abs(truth.wz) < 1e-3
 
 
 def distance_to(watcher: Watcher, goal: Sequence[float]) -> float:
-    """Return how far the simulated robot truly is from a place [m]."""
+    """Return the true distance of the simulated robot from a goal [m]."""
     if watcher.truth is None:
         return math.inf
     return math.dist(goal[:2], (watcher.truth.x, watcher.truth.y))

@@ -1,4 +1,4 @@
-"""What the running nodes do on the graph is what the policy allows, no more and no less."""
+"""Security policy: the allowed interfaces equal those of the running nodes."""
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ from mppi_ros.share import share_path
 
 NODES = ('mppi_controller', 'kinematic_simulator', 'path_planner', 'cmd_vel_watchdog')
 POLICY = Path(share_path('config', 'security', 'mppi_ros.policy.xml'))
-# What a node has only with another parameter, or where more of ROS 2 is installed than needed.
+# Interfaces that require another parameter or optional ROS 2 packages.
 OPTIONAL = {
     '/clock', '/tf', '/tf_static', '/bond', '/costmap_updates', '/costmap_raw',
     '/costmap_raw_updates', '/speed_limit',
@@ -38,7 +38,7 @@ KINDS = {
     ('services', 'reply'): 'service', ('services', 'request'): 'client',
     ('actions', 'execute'): 'action',
 }
-SEEN = ('publisher', 'subscriber', 'service', 'client')  # an action is topics and services
+SEEN = ('publisher', 'subscriber', 'service', 'client')  # actions are topics and services
 
 
 def allowed(node: str) -> dict[str, set[str]]:
@@ -53,7 +53,7 @@ def allowed(node: str) -> dict[str, set[str]]:
 
 
 def seen(watcher: Watcher, node: str) -> dict[str, set[str]]:
-    """Return the names that a running node has on the graph, by kind."""
+    """Return the interfaces of a running node on the graph, by kind."""
     return {
         kind: {name for name, _ in getattr(
             watcher.node, f'get_{kind}_names_and_types_by_node')(node, '/')}
@@ -63,7 +63,7 @@ def seen(watcher: Watcher, node: str) -> dict[str, set[str]]:
 
 @pytest.fixture
 def robot(processes, watcher, tmp_path) -> Iterator[Watcher]:
-    """Offer all nodes, driving."""
+    """Start all nodes and wait until the robot drives."""
     start_robot(processes, tmp_path)
     processes.start('cmd_vel_watchdog')
     watcher.wait_for(lambda: set(NODES) <= set(watcher.node.get_node_names()), 'all nodes')
@@ -73,17 +73,17 @@ def robot(processes, watcher, tmp_path) -> Iterator[Watcher]:
     return watcher
 
 
-def test_the_policy_allows_what_the_nodes_do_and_nothing_else(robot):
+def test_policy_allows_exactly_the_interfaces_of_the_nodes(robot):
     for node in NODES:
         policy, graph = allowed(node), seen(robot, node)
         for kind in SEEN:
             assert graph[kind] <= policy[kind], f'{node} {kind}: not allowed'
-            assert policy[kind] - graph[kind] <= OPTIONAL, f'{node} {kind}: allowed in vain'
+            assert policy[kind] - graph[kind] <= OPTIONAL, f'{node} {kind}: allowed but not used'
 
 
 @pytest.fixture
-def complete(ros_domain, monkeypatch) -> Iterator[MppiController]:
-    """Offer an active controller with stand-ins for all that may be installed beside ROS 2."""
+def controller(ros_domain, monkeypatch) -> Iterator[MppiController]:
+    """Provide an active controller with stand-ins for all optional packages."""
     actions: set[str] = set()
     server = SimpleNamespace(destroy=lambda: None)
     monkeypatch.setattr('mppi_ros.nodes.controller.node.warm_up', lambda controller: None)
@@ -108,29 +108,29 @@ def complete(ros_domain, monkeypatch) -> Iterator[MppiController]:
     rclpy.shutdown()
 
 
-def test_the_policy_allows_what_more_of_ros_brings(complete):
+def test_policy_allows_the_optional_ros_interfaces(controller):
     policy = allowed('mppi_controller')
-    publishers = {each.topic_name for each in complete.publishers}
+    publishers = {each.topic_name for each in controller.publishers}
     assert '/bond' in publishers
     assert publishers <= policy['publisher']
-    subscribers = {each.topic_name for each in complete.subscriptions}
+    subscribers = {each.topic_name for each in controller.subscriptions}
     assert {'/bond', '/costmap_updates', '/speed_limit'} <= subscribers
     assert subscribers <= policy['subscriber']
-    services = {complete.resolve_service_name(each.srv_name) for each in complete.services}
+    services = {controller.resolve_service_name(each.srv_name) for each in controller.services}
     assert '/mppi_controller/change_state' in services
     assert services <= policy['service']
-    assert complete.actions == allowed('mppi_controller')['action'] == {'/follow_path'}
+    assert controller.actions == allowed('mppi_controller')['action'] == {'/follow_path'}
 
 
-def test_each_node_has_an_enclave_of_its_own():
+def test_each_node_has_its_own_enclave():
     root = ElementTree.parse(POLICY).getroot()
     assert [each.get('path') for each in root.iter('enclave')] == [f'/{node}' for node in NODES]
     text = POLICY.read_text('utf-8')
     assert '*' not in text.split('-->')[1]
 
 
-def test_no_node_waits_for_connections(robot, processes):
-    # Sockets of DDS know no connections; where they listen is ROS_AUTOMATIC_DISCOVERY_RANGE's.
+def test_no_node_listens_for_tcp_connections(robot, processes):
+    # DDS uses UDP; ROS_AUTOMATIC_DISCOVERY_RANGE selects its interfaces.
     for node in NODES:
         waiting = [each.laddr for each in psutil.Process(processes.pid(node)).net_connections()
                    if each.status == psutil.CONN_LISTEN]

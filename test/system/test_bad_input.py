@@ -1,53 +1,53 @@
-"""Bad messages and bad arguments: the robot stops, the reason is named, the node lives on."""
+"""Invalid messages stop the robot with a reason; invalid arguments end the node with an error."""
 from __future__ import annotations
 
 import math
 
 import pytest
 from system import scenarios
-from system.harness import PretendedRobot, Processes, Watcher
+from system.harness import FakeRobot, Processes, Watcher
 
 from mppi_ros.evaluation.processes import free_domain
 
 
 @pytest.fixture(scope='module')
-def pretended(tmp_path_factory):
-    """Offer one controller for all tests of messages, and a pretended robot that it drives."""
+def shared_robot(tmp_path_factory):
+    """Provide one controller and the fake robot that it drives for all message tests."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv('ROS_DOMAIN_ID', str(free_domain()))
         patch.setenv('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
         with Processes(tmp_path_factory.mktemp('alone')) as processes:
             watcher = Watcher()
-            # A robot that only pretends never gets anywhere.
+            # The fake robot does not move.
             processes.start('mppi_controller', '-p', 'recovery.progress_timeout:=0.0')
-            yield PretendedRobot(watcher)
+            yield FakeRobot(watcher)
             assert processes.runs('mppi_controller')
             watcher.close()
 
 
 @pytest.fixture
-def alone(pretended):
-    """Offer it when what was said during other tests is heard."""
-    pretended.watcher.catch_up()
-    return pretended
+def fake_robot(shared_robot):
+    """Provide the robot after messages of previous tests are processed."""
+    shared_robot.watcher.wait_for_new_command()
+    return shared_robot
 
 
 @pytest.fixture
-def robot(alone):
-    """Offer the pretended robot while it drives; all it says is good again afterwards."""
-    scenarios.drives(alone.watcher)
-    yield alone
-    alone.say_the_truth()
+def robot(fake_robot):
+    """Provide the fake robot while driving; restore valid messages afterwards."""
+    scenarios.check_robot_drives(fake_robot.watcher)
+    yield fake_robot
+    fake_robot.publish_valid_messages()
 
 
 @pytest.fixture
 def watcher(robot):
-    """Offer the watcher of the pretended robot."""
+    """Provide the watcher of the fake robot."""
     return robot.watcher
 
 
 def spoil(make, **changes):
-    """Return a maker of messages with fields changed; '__' stands for a dot."""
+    """Return a message factory with fields changed; '__' stands for a dot."""
     def make_bad():
         message = make()
         for path, value in changes.items():
@@ -80,7 +80,7 @@ COSTMAP = {
     ('what', 'changes', 'words'),
     [pytest.param('odometry', *case, id=f'odometry-{name}') for name, case in ODOMETRY.items()]
     + [pytest.param('costmap', *case, id=f'costmap-{name}') for name, case in COSTMAP.items()])
-def test_a_bad_message_stops_the_robot_until_a_good_one_comes(
+def test_invalid_message_stops_the_robot_until_a_valid_one_arrives(
         robot, watcher, what, changes, words):
     setattr(robot, f'make_{what}', spoil(getattr(robot, what), **changes))
     watcher.wait_for(lambda: watcher.state == 'stopped', 'stopping')
@@ -88,21 +88,21 @@ def test_a_bad_message_stops_the_robot_until_a_good_one_comes(
     watcher.wait_for(lambda: watcher.commands[-1] == (0.0, 0.0), 'a zero command')
     name = '/mppi_controller: control'
     watcher.wait_for(lambda: watcher.diagnostics.get(name, (0,))[0] == 2, 'an error at 1 Hz')
-    robot.say_the_truth()
-    scenarios.drives(watcher)
+    robot.publish_valid_messages()
+    scenarios.check_robot_drives(watcher)
 
 
-def test_a_bad_plan_stops_the_robot_until_a_good_one_comes(robot, watcher):
+def test_invalid_plan_stops_the_robot_until_a_valid_one_arrives(robot, watcher):
     plan = robot.plan()
     plan.poses[7].pose.position.y = math.nan
     robot.publish_plan(plan)
     watcher.wait_for(lambda: watcher.state == 'stopped', 'stopping')
     assert 'plan.poses[7].pose.position.y = nan m is not finite' in watcher.reason
-    robot.say_the_truth()
-    scenarios.drives(watcher)
+    robot.publish_valid_messages()
+    scenarios.check_robot_drives(watcher)
 
 
-def test_a_plan_in_another_frame_stops_the_robot(robot, watcher):
+def test_plan_in_unknown_frame_stops_the_robot(robot, watcher):
     plan = robot.plan()
     plan.header.frame_id = 'moon'
     for pose in plan.poses:
@@ -110,18 +110,18 @@ def test_a_plan_in_another_frame_stops_the_robot(robot, watcher):
     robot.publish_plan(plan)
     watcher.wait_for(lambda: watcher.state == 'stopped', 'stopping')
     assert "plan is in frame 'moon', the costmap in 'odom'" in watcher.reason
-    robot.say_the_truth()
-    scenarios.drives(watcher)
+    robot.publish_valid_messages()
+    scenarios.check_robot_drives(watcher)
 
 
-def test_an_empty_plan_is_an_order_to_stop(robot, watcher):
+def test_empty_plan_stops_the_robot(robot, watcher):
     plan = robot.plan()
     plan.poses = []
     robot.publish_plan(plan)
     watcher.wait_for(lambda: watcher.state == 'waiting', 'waiting')
     watcher.wait_for(lambda: watcher.commands[-1] == (0.0, 0.0), 'a zero command')
-    robot.say_the_truth()
-    scenarios.drives(watcher)
+    robot.publish_valid_messages()
+    scenarios.check_robot_drives(watcher)
 
 
 @pytest.mark.parametrize(('arguments', 'words'), [
@@ -131,7 +131,7 @@ def test_an_empty_plan_is_an_order_to_stop(robot, watcher):
     (('-p', 'horizon_steps:=2', '-p', 'time_step:=0.01'), 'is shorter than two control periods'),
     (('--params-file', '/nowhere.yaml'), '/nowhere.yaml'),
 ])
-def test_a_bad_argument_ends_the_controller_with_one_clear_line(processes, arguments, words):
+def test_controller_exits_with_one_line_error_on_invalid_argument(processes, arguments, words):
     processes.start('mppi_controller', *arguments)
     assert processes.wait('mppi_controller') == 2
     printed = processes.printed('mppi_controller')
@@ -139,7 +139,7 @@ def test_a_bad_argument_ends_the_controller_with_one_clear_line(processes, argum
     assert words in printed.strip().splitlines()[-1]
 
 
-def test_malformed_yaml_ends_the_controller_with_one_clear_line(processes, tmp_path):
+def test_controller_exits_with_error_on_malformed_yaml(processes, tmp_path):
     (tmp_path / 'bad.yaml').write_text('mppi_controller:\n  ros__parameters: [oh\n', 'utf-8')
     processes.start('mppi_controller', '--params-file', str(tmp_path / 'bad.yaml'))
     assert processes.wait('mppi_controller') == 2
@@ -154,7 +154,7 @@ def test_malformed_yaml_ends_the_controller_with_one_clear_line(processes, tmp_p
     (('-p', 'speed:=2.0'), 'speed = 2.0 needs publish_clock = true'),
     (('-p', 'controller_params:=/nowhere.yaml'), '/nowhere.yaml: No such file'),
 ])
-def test_a_bad_argument_ends_the_simulator_with_one_clear_line(processes, arguments, words):
+def test_simulator_exits_with_error_on_invalid_argument(processes, arguments, words):
     processes.start('kinematic_simulator', *arguments)
     assert processes.wait('kinematic_simulator') == 2
     printed = processes.printed('kinematic_simulator')
@@ -163,9 +163,9 @@ def test_a_bad_argument_ends_the_simulator_with_one_clear_line(processes, argume
 
 
 @pytest.mark.parametrize('node', ['mppi_controller', 'cmd_vel_watchdog'])
-def test_a_participant_that_cannot_be_secured_ends_the_node_with_one_clear_line(
+def test_node_exits_with_error_if_participant_cannot_be_secured(
         processes, node, tmp_path, monkeypatch):
-    (tmp_path / 'enclaves' / 'alone').mkdir(parents=True)  # holds no keys
+    (tmp_path / 'enclaves' / 'alone').mkdir(parents=True)  # contains no keys
     monkeypatch.setenv('ROS_SECURITY_KEYSTORE', str(tmp_path))
     monkeypatch.setenv('ROS_SECURITY_ENABLE', 'true')
     monkeypatch.setenv('ROS_SECURITY_STRATEGY', 'Enforce')

@@ -1,4 +1,4 @@
-"""Recorded odometry of a real Jackal at its real rate: no error, no false account of ticks."""
+"""Replay of recorded Jackal odometry: no error, and a correct count of ticks."""
 from __future__ import annotations
 
 import itertools
@@ -8,75 +8,76 @@ import time
 from diagnostic_msgs.msg import DiagnosticArray
 import numpy as np
 import pytest
-from system.harness import PretendedRobot
+from system.harness import FakeRobot
 
 from mppi_ros.driving.costmap import Costmap
 from mppi_ros.ros import conversions
 from mppi_ros.share import share_path
 
-# Of the bag's 61 s; all of them: MPPI_BAG_SECONDS=61.
+# The bag lasts 61 s; set MPPI_BAG_SECONDS=61 to replay all of it.
 SECONDS = float(os.environ.get('MPPI_BAG_SECONDS', '8'))
 FRAME, BASE = 'odom', 'base_link'
 PERIOD = 0.05  # [s] of a tick
 
 
 def recorded_odometry(bag):
-    """Return the time of recording [s] and the motion of every odometry message."""
+    """Return the recording time [s] and the motion of every odometry message."""
     highlevel = pytest.importorskip('rosbags.highlevel', reason='needs rosbags to read the bag')
-    told = []
+    recorded = []
     with highlevel.AnyReader([bag]) as reader:
         (topic,) = [c for c in reader.connections if c.msgtype == 'nav_msgs/msg/Odometry']
         for _, nanoseconds, data in reader.messages([topic]):
             message = reader.deserialize(data, topic.msgtype)
-            told.append((1e-9 * nanoseconds, conversions.odometry_from_msg(message, 0.0)))
-    return told
+            recorded.append((1e-9 * nanoseconds, conversions.odometry_from_msg(message, 0.0)))
+    return recorded
 
 
-class Replay(PretendedRobot):
-    """The recorded robot: its odometry, free space around it, and the way it went as the plan."""
+class Replay(FakeRobot):
+    """The recorded robot: its odometry, free space around it, and its path as the plan."""
 
-    def __init__(self, watcher, told):
-        self.here = told[0][1]
-        way = [(m.x, m.y, m.yaw) for _, m in told]
-        self._way = [way[0], *(
-            b for a, b in itertools.pairwise(way) if np.hypot(b[0] - a[0], b[1] - a[1]) > 0.0)]
+    def __init__(self, watcher, recorded):
+        self.motion = recorded[0][1]
+        poses = [(m.x, m.y, m.yaw) for _, m in recorded]
+        self._poses = [poses[0], *(
+            b for a, b in itertools.pairwise(poses) if np.hypot(b[0] - a[0], b[1] - a[1]) > 0.0)]
         super().__init__(watcher, odometry=False)
 
     def costmap(self):
-        free = Costmap(np.zeros((200, 200), np.int8), 0.05, self.here.x - 5.0, self.here.y - 5.0)
+        free = Costmap(
+            np.zeros((200, 200), np.int8), 0.05, self.motion.x - 5.0, self.motion.y - 5.0)
         return conversions.costmap_to_msg(free, self.now(), FRAME)
 
     def plan(self):
-        return conversions.path_to_msg(self._way, self.now(), FRAME)
+        return conversions.path_to_msg(self._poses, self.now(), FRAME)
 
-    def tell(self, motion):
-        self.here = motion
+    def publish_motion(self, motion):
+        self.motion = motion
         message = conversions.odometry_to_msg(motion, FRAME, BASE)
         message.header.stamp = conversions.seconds_to_msg(self.now())
         self._odometry.publish(message)
 
 
-def test_a_recorded_drive_runs_through_without_a_false_alarm(processes, watcher, data):
+def test_replay_of_recorded_odometry_raises_no_false_alarm(processes, watcher, data):
     bag = data / 'bags' / 'jackal_odom_test2.bag'
     if not bag.is_file():
         pytest.skip(f'needs {bag}')
-    told = recorded_odometry(bag)
-    told = [(t - told[0][0], m) for t, m in told if t - told[0][0] < SECONDS]
+    recorded = recorded_odometry(bag)
+    recorded = [(t - recorded[0][0], m) for t, m in recorded if t - recorded[0][0] < SECONDS]
     robot_file = share_path('config', 'robots', 'jackal.yaml')
-    # A busy machine may hold this test up; its lateness is not that of the robot.
-    patient = [f'safety.{name}:=30.0' for name in ('odom_timeout', 'costmap_timeout')]
+    # A busy machine may delay this test; the delay is not that of the robot.
+    timeouts = [f'safety.{name}:=30.0' for name in ('odom_timeout', 'costmap_timeout')]
     processes.start('mppi_controller', '--params-file', str(robot_file),
-                    *(word for each in patient for word in ('-p', each)))
-    robot = Replay(watcher, told)
+                    *(word for each in timeouts for word in ('-p', each)))
+    robot = Replay(watcher, recorded)
     watcher.wait_for(lambda: watcher.statistics, 'the controller')
     seen = []
     watcher.node.create_subscription(
         DiagnosticArray, 'mppi_controller/statistics',
         lambda m: seen.append((conversions.seconds_from_msg(m.header.stamp), m.status[0])), 100)
-    begun = time.monotonic()
-    for due, motion in told:
-        watcher.wait_for(lambda due=due: time.monotonic() - begun >= due, 'the next message')
-        robot.tell(motion)
+    start = time.monotonic()
+    for due, motion in recorded:
+        watcher.wait_for(lambda due=due: time.monotonic() - start >= due, 'the next message')
+        robot.publish_motion(motion)
     assert processes.end('mppi_controller') == 0
     printed = processes.printed('mppi_controller')
     for word in ('[ERROR]', '[FATAL]', 'refused'):
@@ -84,7 +85,7 @@ def test_a_recorded_drive_runs_through_without_a_false_alarm(processes, watcher,
     states = {status.message for _, status in seen}
     assert states & {'driving'}, states
     assert not any(level(status) == 2 for _, status in seen), states
-    # Ticks that came and ticks missed fill the time between two reports, give or take one.
+    # Executed and missed ticks fill the time between two reports within one period.
     (first, before), (last, after) = seen[0], seen[-1]
     slots = [count(status, 'ticks') + count(status, 'missed_ticks') for status in (before, after)]
     assert abs(slots[1] - slots[0] - (last - first) / PERIOD) <= 1.5

@@ -1,4 +1,4 @@
-"""The live page in a real browser, beside a controller that drives a simulated robot."""
+"""The dashboard in a browser, with a controller that drives a simulated robot."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
@@ -21,7 +21,7 @@ playwright = pytest.importorskip(
     'playwright.sync_api', reason='needs playwright: make test-dashboard')
 
 from nav_msgs.msg import Path as PathMessage  # noqa: E402
-from system.harness import GOAL, PATIENCE, START, WORLD, Processes, Watcher  # noqa: E402
+from system.harness import GOAL, START, TIMEOUT, WORLD, Processes, Watcher  # noqa: E402
 from visualization_msgs.msg import MarkerArray  # noqa: E402
 
 from mppi_ros.control.parameters import read_yaml  # noqa: E402
@@ -29,14 +29,14 @@ from mppi_ros.evaluation.processes import free_domain  # noqa: E402
 from mppi_ros.ros.qos import LATCHED  # noqa: E402
 
 expect = playwright.expect
-expect.set_options(timeout=1e3 * PATIENCE)
+expect.set_options(timeout=1e3 * TIMEOUT)
 NAMES = ('chromium', 'chromium-browser', 'google-chrome', 'chrome')
 PHONE, DESKTOP = {'width': 390, 'height': 844}, {'width': 1440, 'height': 900}
-LIGHT = ('-p', 'samples:=256', '-p', 'control_rate:=10.0')  # little computing time
+LIGHT = ('-p', 'samples:=256', '-p', 'control_rate:=10.0')  # low CPU load
 TEXT_CONTRAST = 4.5  # WCAG 2.2, level AA
 SOAK = 30 * 60.0  # [s]
-FILLED = 5 * 60.0  # [s] after which the buffers of node and browser are full
-MAX_GROWTH = 8.0  # [MiB] of the node, and of the objects of the page, from then on
+FILLED = 5 * 60.0  # [s] until the buffers of node and browser are full
+MAX_GROWTH = 8.0  # [MiB] of the node, and of the page heap, after the buffers are full
 
 COLORS = """names => {
     const style = getComputedStyle(document.body);
@@ -57,7 +57,7 @@ LAYERS = """() => {
     const { layers, scene } = getElement(Number(document.querySelector(".scene").id.slice(1)));
     return [...Object.keys(layers), ...(scene.plan ? ["plan"] : [])].sort();
 }"""
-NAMELESS = """() => [...document.querySelectorAll(
+UNLABELLED = """() => [...document.querySelectorAll(
     "button, input, select, textarea, [role=slider], [role=tab], [role=switch], [role=img]")]
     .filter(e => e.type !== "hidden" && e.tabIndex >= 0 && !e.closest("[aria-hidden=true]"))
     .filter(e => !(e.getAttribute("aria-label") || e.textContent.trim()
@@ -68,8 +68,9 @@ NAMELESS = """() => [...document.querySelectorAll(
 @pytest.fixture(scope='module')
 def browser() -> Iterator[object]:
     with playwright.sync_playwright() as play:
-        own = play.chromium.executable_path
-        found = own if Path(own).exists() else next(filter(None, map(shutil.which, NAMES)), None)
+        bundled = play.chromium.executable_path
+        found = bundled if Path(bundled).exists() else next(
+            filter(None, map(shutil.which, NAMES)), None)
         if found is None:
             pytest.skip('needs Chromium')
         running = play.chromium.launch(
@@ -90,7 +91,7 @@ def domain() -> Iterator[None]:
 
 @pytest.fixture(scope='module')
 def nodes(domain: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
-    """Start a robot, a planner, a controller and the page, in a namespace."""
+    """Start simulator, planner, controller and dashboard in a namespace."""
     folder = tmp_path_factory.mktemp('nodes')
     (folder / 'world.csv').write_text(WORLD, 'utf-8')
     with Processes(folder) as running:
@@ -133,7 +134,7 @@ def open_page(browser, address: str) -> Iterator[Callable[..., object]]:
             viewport=size, color_scheme=scheme, accept_downloads=True)
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(1e3 * PATIENCE)
+        page.set_default_timeout(1e3 * TIMEOUT)
         page.problems = []
         page.hosts = set()
         page.on('pageerror', lambda error: page.problems.append(str(error)))
@@ -174,14 +175,14 @@ def value_of(watcher: Watcher, name: str):
     return value.double_value or value.integer_value
 
 
-def test_the_robot_moves_on_the_page_and_nothing_is_loaded_from_elsewhere(open_page, address):
+def test_page_shows_robot_motion_and_loads_no_external_resources(open_page, address):
     page = open_page()
-    begin = x_of(page)
-    away = GOAL[0] if begin < 2.0 else START[0]
-    send_goal(page, away, 0.5)
+    start_x = x_of(page)
+    goal_x = GOAL[0] if start_x < 2.0 else START[0]
+    send_goal(page, goal_x, 0.5)
     expect(page.locator('.status')).to_contain_text('The robot drives')
     page.wait_for_function(
-        'x => Math.abs(document.querySelector(".scene canvas").dataset.x - x) > 0.3', arg=begin)
+        'x => Math.abs(document.querySelector(".scene canvas").dataset.x - x) > 0.3', arg=start_x)
     expect(page.locator('[data-tile=vx]')).to_have_text(re.compile(r'\d m/s'))
     expect(page.locator('[data-tile=ess]')).to_have_text(re.compile(r'\d'))
     expect(page.locator('.scene canvas')).to_have_attribute(
@@ -191,9 +192,8 @@ def test_the_robot_moves_on_the_page_and_nothing_is_loaded_from_elsewhere(open_p
     assert page.hosts == {urlsplit(address).netloc}
 
 
-# Early, while the recording that is repeated is short.
 def draft(page, name: str, value: str):
-    """Set a draft of What if and return its row."""
+    """Set a draft value on the What-if tab and return its row."""
     row = row_of(page, name, 'Search drafts')
     row.get_by_role('textbox').fill(value)
     row.get_by_role('textbox').press('Enter')
@@ -201,10 +201,10 @@ def draft(page, name: str, value: str):
 
 
 @pytest.mark.parametrize(('size', 'scheme'), [(DESKTOP, 'light'), (PHONE, 'dark')])
-def test_a_recorded_tick_is_solved_again_with_drafts(open_page, watcher, size, scheme):
+def test_recorded_tick_is_solved_again_with_draft_parameters(open_page, watcher, size, scheme):
     page = open_page(size, scheme)
-    away = GOAL[0] if x_of(page) < 2.0 else START[0]
-    send_goal(page, away, 0.5)
+    goal_x = GOAL[0] if x_of(page) < 2.0 else START[0]
+    send_goal(page, goal_x, 0.5)
     expect(page.locator('.status')).to_contain_text('The robot drives')
     page.get_by_role('button', name='pause').click()
     before = value_of(watcher, 'alpha')
@@ -230,7 +230,7 @@ def test_a_recorded_tick_is_solved_again_with_drafts(open_page, watcher, size, s
     expect(page.locator('.scene canvas[data-fans]')).to_have_count(0)
 
 
-def test_drafts_are_set_on_the_robot_when_asked(open_page, watcher):
+def test_draft_parameters_are_applied_to_the_robot_on_request(open_page, watcher):
     page = open_page()
     page.get_by_role('tab', name='What if').click()
     draft(page, 'alpha', '0.75')
@@ -240,10 +240,10 @@ def test_drafts_are_set_on_the_robot_when_asked(open_page, watcher):
     page.get_by_role('tab', name='Parameters').click()
     expect(page.get_by_role('button', name='solve again')).to_have_count(0)
     page.get_by_role('button', name='undo').click()
-    watcher.wait_for(lambda: value_of(watcher, 'alpha') == 0.5, 'the old value')
+    watcher.wait_for(lambda: value_of(watcher, 'alpha') == 0.5, 'the previous value')
 
 
-def test_the_robot_is_stopped_and_resumed(open_page, watcher):
+def test_stop_and_resume_buttons_disable_and_enable_the_controller(open_page, watcher):
     page = open_page()
     page.get_by_role('button', name='stop robot').click()
     expect(page.locator('.status')).to_contain_text('The controller is disabled.')
@@ -252,10 +252,10 @@ def test_the_robot_is_stopped_and_resumed(open_page, watcher):
     expect(page.locator('.status')).not_to_contain_text('disabled')
 
 
-def test_a_press_in_the_scene_publishes_a_goal(open_page, watcher):
+def test_mouse_drag_in_the_scene_publishes_a_goal(open_page, watcher):
     page = open_page()
     plans: list[PathMessage] = []
-    listening = watcher.node.create_subscription(PathMessage, 'plan', plans.append, LATCHED)
+    subscription = watcher.node.create_subscription(PathMessage, 'plan', plans.append, LATCHED)
     page.get_by_role('switch', name='set goal').click()
     expect(page.locator('.scene canvas.goal-mode')).to_be_attached()
     box = page.locator('.scene canvas').bounding_box()
@@ -273,10 +273,10 @@ def test_a_press_in_the_scene_publishes_a_goal(open_page, watcher):
         return any(math.dist((end.x, end.y), goal) < 0.1 for end in ends)
 
     watcher.wait_for(planned, 'a plan to the goal')
-    watcher.node.destroy_subscription(listening)
+    watcher.node.destroy_subscription(subscription)
 
 
-def test_a_slider_moved_by_keys_changes_the_controller_and_undo_takes_it_back(
+def test_slider_key_press_sets_the_parameter_and_undo_reverts_it(
         open_page, watcher):
     page = open_page()
     before = value_of(watcher, 'critics.path_tracking.weight')
@@ -288,11 +288,11 @@ def test_a_slider_moved_by_keys_changes_the_controller_and_undo_takes_it_back(
     expect(row).to_have_class(re.compile('changed'))
     page.get_by_role('button', name='undo').click()
     watcher.wait_for(
-        lambda: value_of(watcher, 'critics.path_tracking.weight') == before, 'the old value')
+        lambda: value_of(watcher, 'critics.path_tracking.weight') == before, 'the previous value')
     expect(row).not_to_have_class(re.compile('changed'))
 
 
-def test_a_slider_that_is_held_stays_until_it_is_released(open_page, watcher):
+def test_slider_value_is_sent_only_on_release(open_page, watcher):
     page = open_page()
     send_goal(page, GOAL[0] if x_of(page) < 2.0 else START[0], 0.5)
     slider = row_of(page, 'alpha').get_by_role('slider')
@@ -303,16 +303,16 @@ def test_a_slider_that_is_held_stays_until_it_is_released(open_page, watcher):
     page.mouse.move(box['x'] + 0.5 * box['width'], y, steps=4)
     held = float(slider.input_value())
     assert held > 0.9
-    page.wait_for_timeout(1500)  # the page shows other things meanwhile
+    page.wait_for_timeout(1500)  # the page receives updates meanwhile
     assert float(slider.input_value()) == held and value_of(watcher, 'alpha') == 0.5
     page.mouse.up()
     watcher.wait_for(lambda: value_of(watcher, 'alpha') == held, 'the new value')
     page.get_by_role('button', name='undo').click()
-    watcher.wait_for(lambda: value_of(watcher, 'alpha') == 0.5, 'the old value')
+    watcher.wait_for(lambda: value_of(watcher, 'alpha') == 0.5, 'the previous value')
     expect(slider).to_have_value('0.5')
 
 
-def test_a_refused_value_shows_the_reason_of_the_controller(open_page, watcher):
+def test_refused_value_shows_the_reason_from_the_controller(open_page, watcher):
     page = open_page()
     row = row_of(page, 'horizon_steps')
     field = row.get_by_role('textbox')
@@ -330,7 +330,7 @@ def test_a_refused_value_shows_the_reason_of_the_controller(open_page, watcher):
     expect(row.get_by_role('alert')).to_contain_text(f'{30 * "9"} is outside 1 to 512')
 
 
-def test_an_answer_after_the_page_has_given_up_takes_effect(open_page, nodes, watcher):
+def test_response_after_the_timeout_of_the_page_takes_effect(open_page, nodes, watcher):
     page = open_page()
     row = row_of(page, 'alpha')
     field = row.get_by_role('textbox')
@@ -341,38 +341,38 @@ def test_an_answer_after_the_page_has_given_up_takes_effect(open_page, nodes, wa
     nodes.send('mppi_controller', signal.SIGCONT)
     expect(field).to_have_value('0.6')
     page.get_by_role('button', name='undo').click()
-    watcher.wait_for(lambda: value_of(watcher, 'alpha') == 0.5, 'the old value')
+    watcher.wait_for(lambda: value_of(watcher, 'alpha') == 0.5, 'the previous value')
 
 
-def test_running_controllers_are_listed_and_one_without_a_costmap_takes_no_goal(
+def test_running_controllers_are_listed_and_goal_requires_a_costmap(
         open_page, nodes, watcher):
     nodes.start('mppi_controller', '-r', '__ns:=/robot2', *LIGHT, name='second')
-    subscribed = watcher.node.create_subscription(
+    subscription = watcher.node.create_subscription(
         MarkerArray, '/other/mppi_controller/candidate_trajectories', lambda _: None, 1)
     page, other = open_page(), open_page(PHONE)
     page.wait_for_function(f'() => ({LAYERS})().includes("costmap")')
-    chosen = page.get_by_role('combobox', name='Controller')
-    chosen.click()
+    selector = page.get_by_role('combobox', name='Controller')
+    selector.click()
     options = page.get_by_role('option')
     expect(options).to_have_text(['/robot1/mppi_controller', '/robot2/mppi_controller'])
     options.nth(1).click()
     expect(page.locator('.status')).to_contain_text('The controller waits')
-    page.wait_for_function(f'() => ({LAYERS})().length === 0')  # those of the other one
+    page.wait_for_function(f'() => ({LAYERS})().length === 0')
     expect(other.get_by_text('Another page has chosen /robot2/mppi_controller')).to_be_visible()
     send_goal(page, 1.0, 0.5)
     expect(page.get_by_text('no goal sent: its frame is that of the costmap')).to_be_visible()
     page.get_by_label('goal x [m]').fill('')
     page.get_by_role('button', name='send goal').click()
     expect(page.get_by_text('no goal sent: enter x, y and yaw')).to_be_visible()
-    chosen.click()
+    selector.click()
     options.nth(0).click()
     expect(page.locator('.scene canvas')).to_have_attribute('aria-label', re.compile('robot at'))
-    watcher.node.destroy_subscription(subscribed)
+    watcher.node.destroy_subscription(subscription)
     nodes.end('second')
 
 
 @pytest.mark.parametrize('remove', ['clear()', 'removeGrid("late")'])
-def test_a_grid_that_is_removed_while_it_is_decoded_is_not_drawn(open_page, remove):
+def test_grid_removed_during_decoding_is_not_drawn(open_page, remove):
     page = open_page()
     page.wait_for_function(f'() => ({LAYERS})().includes("costmap")')
     layers = page.evaluate(f"""() => {{
@@ -384,7 +384,7 @@ def test_a_grid_that_is_removed_while_it_is_decoded_is_not_drawn(open_page, remo
     assert 'late' not in layers
 
 
-def test_two_browsers_and_the_command_line_see_the_same_values(open_page, watcher, tmp_path):
+def test_two_browsers_and_parameter_services_show_the_same_values(open_page, watcher, tmp_path):
     first, second = open_page(), open_page(PHONE)
     rows = [row_of(page, 'alpha') for page in (first, second)]
     field = rows[0].get_by_role('textbox')
@@ -402,7 +402,7 @@ def test_two_browsers_and_the_command_line_see_the_same_values(open_page, watche
         expect(row.get_by_role('textbox')).to_have_value('0.5')
 
 
-def test_a_preset_is_compared_with_what_was_before(open_page, watcher):
+def test_preset_is_compared_with_the_previous_values(open_page, watcher):
     page = open_page()
     page.get_by_role('tab', name='Compare').click()
     page.get_by_role('button', name='mark this moment').click()
@@ -423,10 +423,10 @@ def test_a_preset_is_compared_with_what_was_before(open_page, watcher):
     watcher.wait_for(lambda: value_of(watcher, 'critics.obstacle.weight') == 1.0, 'the reset')
 
 
-def test_the_sampling_figures_show_the_running_solve(open_page):
+def test_sampling_figures_show_the_running_optimization(open_page):
     page = open_page()
-    away = GOAL[0] if x_of(page) < 2.0 else START[0]
-    send_goal(page, away, 0.5)
+    goal_x = GOAL[0] if x_of(page) < 2.0 else START[0]
+    send_goal(page, goal_x, 0.5)
     page.get_by_role('tab', name='Sampling').click()
     for label, filled in (
             ('samples and weight by weight of a sample',
@@ -439,7 +439,7 @@ def test_the_sampling_figures_show_the_running_solve(open_page):
             f'() => {{ const s = ({SERIES})("{label}"); return {filled}; }}')
 
 
-def test_the_page_looks_back(open_page):
+def test_page_shows_past_states_while_paused(open_page):
     page = open_page()
     page.get_by_role('button', name='pause').click()
     expect(page.get_by_text('paused')).to_be_visible()
@@ -455,7 +455,7 @@ def test_the_page_looks_back(open_page):
     expect(page.get_by_label('Look back [s]')).to_have_value('0')
 
 
-def test_escape_leaves_the_goal_mode(open_page):
+def test_escape_key_leaves_the_goal_mode(open_page):
     page = open_page()
     page.get_by_role('switch', name='set goal').click()
     canvas = page.locator('.scene canvas.goal-mode')
@@ -466,7 +466,7 @@ def test_escape_leaves_the_goal_mode(open_page):
     expect(page.get_by_role('switch', name='set goal')).not_to_be_checked()
 
 
-def test_the_open_page_needs_the_token_and_a_missing_recording_is_named(
+def test_page_on_all_interfaces_requires_the_token_and_reports_a_missing_recording(
         open_page, nodes, watcher, browser):
     nodes.start('mppi_dashboard', '-r', '__ns:=/robot1', '-r', '__node:=open', '-p', 'port:=0',
                 '-p', 'host:=0.0.0.0', '-p', 'recording:=/nowhere/run.mcap', name='open')
@@ -474,12 +474,12 @@ def test_the_open_page_needs_the_token_and_a_missing_recording_is_named(
     bare, _, token = address.partition('?token=')
     assert len(token) > 16
     context = browser.new_context()
-    stranger = context.new_page()
+    unauthorised = context.new_page()
     for query in ('', '?token=', f'?token={token}x'):
-        answer = stranger.goto(bare + query)
+        answer = unauthorised.goto(bare + query)
         assert answer.status == 403
-        expect(stranger.locator('body')).to_have_text(re.compile('must contain .token='))
-        assert stranger.locator('.scene').count() == 0
+        expect(unauthorised.locator('body')).to_have_text(re.compile('must contain .token='))
+        assert unauthorised.locator('.scene').count() == 0
     context.close()
     page = open_page(address=address)
     assert page.url == bare
@@ -505,7 +505,7 @@ def contrast(a: str, b: str) -> float:
 
 
 @pytest.mark.parametrize('scheme', ['light', 'dark'])
-def test_page_fits_a_phone_and_is_named_and_readable(open_page, scheme):
+def test_page_fits_a_phone_and_has_labels_and_sufficient_contrast(open_page, scheme):
     page = open_page(PHONE, scheme)
     assert page.evaluate('document.documentElement.scrollWidth') <= PHONE['width']
     inks = 'ink', 'soft', 'warning', 'error', 'gone', 'q-primary'
@@ -515,37 +515,37 @@ def test_page_fits_a_phone_and_is_named_and_readable(open_page, scheme):
         assert contrast(colors[name], colors['card']) >= TEXT_CONTRAST, name
     page.locator('[data-group=noise]').click()
     expect(page.locator('[data-parameter="noise.antithetic"]')).to_be_visible()
-    nameless = page.evaluate(NAMELESS)
-    assert nameless == []
+    unlabelled = page.evaluate(UNLABELLED)
+    assert unlabelled == []
     expect(page.get_by_role('main')).to_have_count(1)
     expect(page.get_by_role('status').first).to_have_text(re.compile('The (robot|controller) '))
 
 
 @pytest.mark.timeout(2.0 * SOAK)
-def test_half_an_hour_needs_no_more_memory(open_page, nodes, watcher, request):
+def test_memory_does_not_grow_in_30_minutes(open_page, nodes, watcher, request):
     if not request.config.getoption('--long'):
         pytest.skip('takes half an hour: --long')
     page = open_page()
-    developer = page.context.new_cdp_session(page)
+    devtools = page.context.new_cdp_session(page)
     node = psutil.Process(nodes.pid('mppi_dashboard'))
 
     def used() -> tuple[float, float]:
-        developer.send('HeapProfiler.collectGarbage')
-        heap = developer.send('Runtime.getHeapUsage')['usedSize']
+        devtools.send('HeapProfiler.collectGarbage')
+        heap = devtools.send('Runtime.getHeapUsage')['usedSize']
         return node.memory_full_info().uss / 2.0**20, heap / 2.0**20
 
     page.get_by_text('Goal by numbers').click()
-    begun, measured = time.monotonic(), []
-    while (now := time.monotonic() - begun) < SOAK:
-        away = GOAL[0] if x_of(page) < 2.0 else START[0]
-        page.get_by_label('goal x [m]').fill(str(away))
+    start, measured = time.monotonic(), []
+    while (now := time.monotonic() - start) < SOAK:
+        goal_x = GOAL[0] if x_of(page) < 2.0 else START[0]
+        page.get_by_label('goal x [m]').fill(str(goal_x))
         page.get_by_role('button', name='send goal').click()
         field = row_of(page, 'alpha').get_by_role('textbox')
         field.fill('0.75')
         field.press('Enter')
         watcher.wait_for(lambda: value_of(watcher, 'alpha') == 0.75, 'the value')
         page.get_by_role('button', name='undo').click()
-        watcher.wait_for(lambda: value_of(watcher, 'alpha') == 0.5, 'the old value')
+        watcher.wait_for(lambda: value_of(watcher, 'alpha') == 0.5, 'the previous value')
         if len(measured) % 5 == 0:
             open_page(PHONE).context.close()
         page.get_by_label('Search parameters').fill('')
@@ -557,7 +557,7 @@ def test_half_an_hour_needs_no_more_memory(open_page, nodes, watcher, request):
     assert (growth < MAX_GROWTH).all(), growth
 
 
-def test_a_killed_controller_is_gone_and_comes_back(open_page, nodes, watcher):
+def test_killed_controller_is_reported_and_reconnects_after_restart(open_page, nodes, watcher):
     page = open_page()
     field = row_of(page, 'alpha').get_by_role('textbox')
     field.fill('0.6')
@@ -569,9 +569,9 @@ def test_a_killed_controller_is_gone_and_comes_back(open_page, nodes, watcher):
     expect(page.locator('.status')).not_to_contain_text('gone')
     expect(page.get_by_text('was restarted and lost alpha = 0.6')).to_be_visible()
     page.get_by_role('button', name='apply again').click()
-    # The watcher may still know the services of the killed process, which do not answer.
+    # The watcher may still be matched with the services of the killed process.
     fresh = Watcher(namespace='robot1')
     try:
-        fresh.wait_for(lambda: value_of(fresh, 'alpha') == 0.6, 'the value again')
+        fresh.wait_for(lambda: value_of(fresh, 'alpha') == 0.6, 'the restored value')
     finally:
         fresh.close()

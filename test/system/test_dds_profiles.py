@@ -1,4 +1,4 @@
-"""The profiles of Fast DDS switch the type lookup off, where there is one (ROS 2 Kilted)."""
+"""The Fast DDS profiles disable the type lookup service of ROS 2 Kilted."""
 from __future__ import annotations
 
 import subprocess
@@ -21,7 +21,7 @@ for task in Path('/proc/self/task').iterdir():
 
 @pytest.mark.skipif(not sys.platform.startswith('linux'), reason='needs /proc')
 @pytest.mark.parametrize('name', ['no_type_propagation.xml', 'quick_discovery.xml'])
-def test_a_node_with_the_profile_looks_up_no_types(ros_domain, monkeypatch, name):
+def test_node_with_the_profile_starts_no_type_lookup_thread(ros_domain, monkeypatch, name):
     for variable in ('FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE'):
         monkeypatch.setenv(variable, str(share_path('config', name)))
     threads = subprocess.run(

@@ -1,4 +1,4 @@
-"""Simulator, planner and controller as processes: the robot drives, is tuned, arrives, stops."""
+"""Simulator, planner and controller as processes: driving, tuning, arrival and stopping."""
 from __future__ import annotations
 
 import signal
@@ -7,47 +7,47 @@ from geometry_msgs.msg import PoseStamped, TwistStamped
 import pytest
 from std_srvs.srv import SetBool, Trigger
 from system import scenarios
-from system.harness import GOAL, PretendedRobot, Watcher, stands, start_robot
+from system.harness import GOAL, FakeRobot, Watcher, is_stopped, start_robot
 
 from mppi_ros.cli import evaluate
 from mppi_ros.ros import conversions
 
 
-def test_robot_reaches_the_goal_and_is_tuned_on_the_way(processes, watcher, tmp_path):
+def test_robot_reaches_the_goal_while_parameters_change(processes, watcher, tmp_path):
     start_robot(processes, tmp_path)
-    scenarios.drives(watcher)
-    scenarios.describes_its_parameters(watcher)
-    scenarios.refuses_a_bad_value(watcher)
-    scenarios.tunes_while_driving(watcher)
-    scenarios.reaches_the_goal(watcher, GOAL)
+    scenarios.check_robot_drives(watcher)
+    scenarios.check_parameter_description(watcher)
+    scenarios.check_bad_value_is_refused(watcher)
+    scenarios.check_tuning_while_driving(watcher)
+    scenarios.check_goal_is_reached(watcher, GOAL)
 
 
-def test_changes_all_the_time_neither_stop_the_robot_nor_reset_its_plan(
+def test_continuous_parameter_changes_neither_stop_the_robot_nor_reset_its_plan(
         processes, watcher, tmp_path):
     start_robot(processes, tmp_path)
-    scenarios.drives(watcher)
-    scenarios.is_tuned_all_the_time(watcher)
-    scenarios.reaches_the_goal(watcher, GOAL)
+    scenarios.check_robot_drives(watcher)
+    scenarios.check_continuous_tuning(watcher)
+    scenarios.check_goal_is_reached(watcher, GOAL)
 
 
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_the_controller_with_a_zero_command(processes, watcher, tmp_path, number):
+def test_signal_ends_the_controller_with_a_zero_command(processes, watcher, tmp_path, number):
     start_robot(processes, tmp_path)
-    scenarios.drives(watcher)
+    scenarios.check_robot_drives(watcher)
     assert processes.end('mppi_controller', number) == 0
     watcher.wait_for(lambda: watcher.commands[-1] == (0.0, 0.0), 'a zero command')
-    watcher.wait_for(lambda: stands(watcher), 'standstill')
+    watcher.wait_for(lambda: is_stopped(watcher), 'standstill')
     assert watcher.commands[-1] == (0.0, 0.0)
     assert 'Traceback' not in processes.printed('mppi_controller')
 
 
-def test_a_signal_ends_a_controller_that_still_compiles(
+def test_signal_ends_the_controller_during_compilation(
     processes, watcher, tmp_path, monkeypatch
 ):
     monkeypatch.setenv('NUMBA_CACHE_DIR', str(tmp_path / 'kernels'))
     processes.start('mppi_controller')
     watcher.wait_for(lambda: 'loading kernels' in processes.printed('mppi_controller'),
-                     'the begin of compilation')
+                     'the start of compilation')
     assert processes.end('mppi_controller') == 0
     assert 'kernels ready' not in processes.printed('mppi_controller')
     assert 'Traceback' not in processes.printed('mppi_controller')
@@ -59,53 +59,54 @@ def goal_pose(x, y):
     return message
 
 
-def test_a_goal_without_a_planner_is_driven_to(processes, watcher):
+def test_controller_drives_to_a_goal_without_a_planner(processes, watcher):
     processes.start('mppi_controller')
-    PretendedRobot(watcher, plans=False)
+    FakeRobot(watcher, plans=False)
     publisher = watcher.node.create_publisher(PoseStamped, 'goal_pose', 1)
     watcher.wait_for(lambda: watcher.reason == 'no plan yet', 'waiting for a plan')
     watcher.wait_for(publisher.get_subscription_count, 'the subscription to goal_pose')
     publisher.publish(goal_pose(3.0, 0.0))
-    scenarios.drives(watcher)
+    scenarios.check_robot_drives(watcher)
 
 
-def test_a_goal_is_left_to_the_planner_that_publishes_plans(processes, watcher):
+def test_controller_ignores_goals_while_a_planner_publishes_plans(processes, watcher):
     processes.start('mppi_controller')
-    PretendedRobot(watcher)
+    FakeRobot(watcher)
     publisher = watcher.node.create_publisher(PoseStamped, 'goal_pose', 1)
-    scenarios.drives(watcher)
+    scenarios.check_robot_drives(watcher)
     watcher.wait_for(publisher.get_subscription_count, 'the subscription to goal_pose')
     publisher.publish(goal_pose(0.0, 0.0))
     watcher.wait_for(
         lambda: 'another node publishes plan' in processes.printed('mppi_controller'),
-        'a note in the log')
+        'a log message')
     watcher.wait_for(lambda: watcher.state == 'driving', 'driving')
 
 
-def test_simulated_time_runs_as_fast_as_it_is_told(processes, watcher, tmp_path):
+def test_robot_reaches_the_goal_in_simulated_time_at_double_speed(processes, watcher, tmp_path):
     start_robot(processes, tmp_path, simulator=['-p', 'publish_clock:=true', '-p', 'speed:=2.0'],
                 others=['-p', 'use_sim_time:=true'])
-    scenarios.drives(watcher)
-    scenarios.reaches_the_goal(watcher, GOAL)
+    scenarios.check_robot_drives(watcher)
+    scenarios.check_goal_is_reached(watcher, GOAL)
 
 
-def test_enable_hands_cmd_vel_over_and_takes_it_back(processes, watcher, tmp_path):
+def test_enable_service_releases_and_reclaims_cmd_vel(processes, watcher, tmp_path):
     start_robot(processes, tmp_path)
-    scenarios.drives(watcher)
+    scenarios.check_robot_drives(watcher)
     assert watcher.call(SetBool, 'mppi_controller/enable', SetBool.Request(data=False)).success
     watcher.wait_for(lambda: watcher.commands[-1] == (0.0, 0.0), 'a zero command')
     sent = len(watcher.commands)
-    watcher.wait_for(lambda: stands(watcher), 'standstill')
+    watcher.wait_for(lambda: is_stopped(watcher), 'standstill')
     assert len(watcher.commands) == sent
     assert watcher.call(SetBool, 'mppi_controller/enable', SetBool.Request(data=True)).success
     watcher.wait_for(lambda: watcher.commands[-1][0] > 0.1, 'motion')
     assert watcher.call(Trigger, 'mppi_controller/reset', Trigger.Request()).success
-    scenarios.drives(watcher)
+    scenarios.check_robot_drives(watcher)
 
 
-def test_a_lost_robot_stops_the_controller_and_its_return_starts_it(processes, watcher, tmp_path):
+def test_controller_stops_without_odometry_and_resumes_when_it_returns(
+        processes, watcher, tmp_path):
     start_robot(processes, tmp_path)
-    scenarios.drives(watcher)
+    scenarios.check_robot_drives(watcher)
     processes.end('kinematic_simulator')
     watcher.wait_for(lambda: watcher.state == 'stopped', 'stopping')
     assert 'odometry is' in watcher.reason
@@ -113,10 +114,10 @@ def test_a_lost_robot_stops_the_controller_and_its_return_starts_it(processes, w
     watcher.truth = None
     processes.start('kinematic_simulator', '-p', f'world:={tmp_path / "world.csv"}',
                     '-p', 'start:=[0.0, 0.0, 0.0]')
-    scenarios.drives(watcher)
+    scenarios.check_robot_drives(watcher)
 
 
-def test_a_goal_in_an_obstacle_is_refused_and_the_robot_stays(processes, watcher, tmp_path):
+def test_goal_in_an_obstacle_is_refused_and_the_robot_does_not_move(processes, watcher, tmp_path):
     start_robot(processes, tmp_path, goal=(2.0, 0.1, 0.0))
     watcher.wait_for(
         lambda: watcher.diagnostics.get('/path_planner: planning', (0, ''))[0] == 2,
@@ -128,19 +129,19 @@ def test_a_goal_in_an_obstacle_is_refused_and_the_robot_stays(processes, watcher
     assert all(map(processes.runs, ('path_planner', 'mppi_controller', 'kinematic_simulator')))
 
 
-def test_two_robots_in_one_graph_mind_their_own_business(processes, watcher, tmp_path):
+def test_two_robots_in_namespaces_do_not_interfere(processes, watcher, tmp_path):
     robots = {'robot1': (4.0, 0.5, 0.0), 'robot2': (0.5, 2.5, 1.57)}
     watchers = {name: Watcher(namespace=name) for name in robots}
     for name, goal in robots.items():
         start_robot(processes, tmp_path, goal, namespace=name)
     try:
         for each in watchers.values():
-            scenarios.drives(each)
+            scenarios.check_robot_drives(each)
         assert watchers['robot1'].set_parameters(**{'lambda': 0.5}).successful
         assert watchers['robot2'].get_parameters('lambda')[0].double_value == 0.0
         for name, goal in robots.items():
-            scenarios.reaches_the_goal(watchers[name], goal)
-            watchers[name].hears_status(f'/{name}/mppi_controller: control')
+            scenarios.check_goal_is_reached(watchers[name], goal)
+            watchers[name].wait_for_status(f'/{name}/mppi_controller: control')
     finally:
         for each in watchers.values():
             each.close()
@@ -151,7 +152,7 @@ def test_topics_and_names_can_be_remapped(processes, watcher):
     names = {'odom': 'wheels/odometry', 'costmap': 'local_costmap/costmap', 'plan': 'route'}
     to = [word for old, new in names.items() for word in ('-r', f'{old}:={new}')]
     processes.start('mppi_controller', *to, '-r', '__node:=pilot', '-r', 'cmd_vel:=base/cmd_vel')
-    PretendedRobot(watcher, topics=names)
+    FakeRobot(watcher, topics=names)
     commands = []
     watcher.node.create_subscription(
         TwistStamped, 'base/cmd_vel', lambda m: commands.append(m.twist.linear.x), 1)
@@ -160,11 +161,11 @@ def test_topics_and_names_can_be_remapped(processes, watcher):
     assert watcher.commands == []
 
 
-def test_a_recorded_drive_is_run_once_more_to_the_last_bit(processes, watcher, tmp_path, capsys):
+def test_replay_of_a_recorded_drive_is_bit_identical(processes, watcher, tmp_path, capsys):
     record = tmp_path / 'run.mcap'
     start_robot(processes, tmp_path, others=('-p', f'mppi_controller:record:={record}'))
-    scenarios.drives(watcher)
-    scenarios.tunes_while_driving(watcher)
+    scenarios.check_robot_drives(watcher)
+    scenarios.check_tuning_while_driving(watcher)
     processes.end('kinematic_simulator')
     watcher.wait_for(lambda: watcher.code == 'odometry_old', 'old odometry')
     assert processes.end('mppi_controller') == 0

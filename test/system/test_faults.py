@@ -1,4 +1,4 @@
-"""Faults of real processes over DDS: no unsafe command, the right reason, recovery by itself."""
+"""Faults of processes over DDS: no unsafe command, correct reason, automatic recovery."""
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ import time
 import numpy as np
 import pytest
 from system import scenarios
-from system.harness import GOAL, PretendedRobot, Processes, Watcher, stands, start_robot
+from system.harness import GOAL, FakeRobot, Processes, Watcher, is_stopped, start_robot
 from system.test_bad_input import spoil
 from tally import REAL
 
@@ -31,35 +31,35 @@ WORLD = ('-p', 'start:=[0.0, 0.0, 0.0]')
 
 
 @pytest.fixture(scope='module')
-def pretended(tmp_path_factory) -> Iterator[PretendedRobot]:
-    """Offer one controller for all faults of messages, and a pretended robot that it drives."""
+def shared_robot(tmp_path_factory) -> Iterator[FakeRobot]:
+    """Provide one controller and the fake robot that it drives for all message faults."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv('ROS_DOMAIN_ID', str(free_domain()))
         patch.setenv('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
         with Processes(tmp_path_factory.mktemp('alone')) as processes:
             watcher = Watcher()
-            # A robot that only pretends never gets anywhere.
+            # The fake robot does not move.
             processes.start('mppi_controller', '-p', 'recovery.progress_timeout:=0.0')
-            yield PretendedRobot(watcher)
+            yield FakeRobot(watcher)
             assert processes.runs('mppi_controller')
             watcher.close()
 
 
 @pytest.fixture
-def alone(pretended):
-    """Offer it when what was said during other tests is heard."""
-    pretended.watcher.catch_up()
-    return pretended
+def fake_robot(shared_robot):
+    """Provide the robot after messages of previous tests are processed."""
+    shared_robot.watcher.wait_for_new_command()
+    return shared_robot
 
 
 @pytest.fixture(autouse=True)
 def counted(request, record_property) -> None:
-    """Count each test as a fault that was tried."""
+    """Record each test as one fault of the tally."""
     record_property(REAL, request.node.name)
 
 
 def stamped(what, seconds):
-    """Return a fault: the stamp is off."""
+    """Return a fault that shifts the stamp."""
     def begin(robot):
         make = getattr(robot, what)
 
@@ -75,12 +75,12 @@ def stamped(what, seconds):
 
 
 def spoiled(what, **changes):
-    """Return a fault: fields have other values."""
+    """Return a fault that replaces field values."""
     return lambda robot: setattr(robot, f'make_{what}', spoil(getattr(robot, what), **changes))
 
 
 def moved(**changes):
-    """Return a fault: the robot is believed elsewhere."""
+    """Return a fault that replaces the reported motion."""
     def begin(robot):
         robot.make_odometry = lambda: conversions.odometry_to_msg(
             dataclasses.replace(Motion(robot.now(), 0.0, 0.0, 0.0, 0.0, 0.0, 0.0), **changes),
@@ -90,7 +90,7 @@ def moved(**changes):
 
 
 def frozen(robot):
-    """Say the same odometry with new stamps."""
+    """Repeat the same odometry with new stamps."""
     moved()(robot)
 
 
@@ -144,24 +144,24 @@ SHORT = {'odometry frozen', 'odometry infinite', 'costmap ahead', 'plan huge'}
 
 
 def pytest_generate_tests(metafunc):
-    """Try a few faults of messages in the short form."""
+    """Select a few message faults unless --long is given."""
     if 'fault' in metafunc.fixturenames:
-        every = metafunc.config.getoption('--long')
-        metafunc.parametrize('fault', [name for name in FAULTS if every or name in SHORT])
+        long = metafunc.config.getoption('--long')
+        metafunc.parametrize('fault', [name for name in FAULTS if long or name in SHORT])
 
 
-def test_a_fault_of_a_message_is_named_safe_and_recovered_from(alone, fault):
-    watcher = alone.watcher
-    alone.say_the_truth()
-    scenarios.drives(watcher)
+def test_robot_reports_a_message_fault_stays_safe_and_recovers(fake_robot, fault):
+    watcher = fake_robot.watcher
+    fake_robot.publish_valid_messages()
+    scenarios.check_robot_drives(watcher)
     watcher.unsafe.clear()
     begin, code = FAULTS[fault]
-    begin(alone)
+    begin(fake_robot)
     watcher.wait_for(lambda: watcher.code == code, f'the code {code}')
-    if fault != 'costmap lethal':  # a robot in an obstacle may leave it
+    if fault != 'costmap lethal':  # a robot in contact may leave the obstacle
         watcher.wait_for(lambda: watcher.commands[-1] == (0.0, 0.0), 'a zero command')
-    alone.say_the_truth()
-    scenarios.drives(watcher)
+    fake_robot.publish_valid_messages()
+    scenarios.check_robot_drives(watcher)
     assert watcher.unsafe == []
 
 
@@ -173,10 +173,10 @@ EXTREMES = [
 ]
 
 
-def test_parameters_are_changed_to_their_extremes_while_driving(alone, request):
-    watcher = alone.watcher
-    alone.say_the_truth()
-    scenarios.drives(watcher)
+def test_extreme_parameter_values_cause_no_unsafe_command(fake_robot, request):
+    watcher = fake_robot.watcher
+    fake_robot.publish_valid_messages()
+    scenarios.check_robot_drives(watcher)
     watcher.unsafe.clear()
     for change in EXTREMES if request.config.getoption('--long') else EXTREMES[::9]:
         (name,) = change
@@ -185,15 +185,15 @@ def test_parameters_are_changed_to_their_extremes_while_driving(alone, request):
         count = len(watcher.commands)
         watcher.wait_for(lambda count=count: len(watcher.commands) > count + 4, 'commands')
         assert watcher.set_parameters(**{name: before}).successful
-    scenarios.drives(watcher)
+    scenarios.check_robot_drives(watcher)
     assert watcher.unsafe == []
 
 
 @pytest.mark.parametrize('number', [signal.SIGKILL, signal.SIGSTOP])
-def test_a_simulator_that_is_killed_or_stopped_and_comes_back(
+def test_controller_recovers_after_the_simulator_is_killed_or_suspended(
         processes, watcher, tmp_path, number):
     start_robot(processes, tmp_path)
-    scenarios.drives(watcher)
+    scenarios.check_robot_drives(watcher)
     processes.send('kinematic_simulator', number)
     watcher.wait_for(lambda: watcher.code == 'odometry_old', 'old odometry')
     watcher.wait_for(lambda: watcher.commands[-1] == (0.0, 0.0), 'a zero command')
@@ -201,16 +201,16 @@ def test_a_simulator_that_is_killed_or_stopped_and_comes_back(
         processes.send('kinematic_simulator', signal.SIGCONT)
     else:
         processes.start('kinematic_simulator', '-p', f'world:={tmp_path / "world.csv"}', *WORLD)
-    scenarios.drives(watcher)
-    scenarios.reaches_the_goal(watcher, GOAL)
+    scenarios.check_robot_drives(watcher)
+    scenarios.check_goal_is_reached(watcher, GOAL)
     assert watcher.unsafe == []
 
 
-def test_simulated_time_that_begins_anew(processes, watcher, tmp_path):
+def test_controller_recovers_after_simulated_time_restarts(processes, watcher, tmp_path):
     clock = ('-p', 'publish_clock:=true')
     start_robot(processes, tmp_path, simulator=clock, others=('-p', 'use_sim_time:=true'))
-    scenarios.drives(watcher)
-    # So late that the new clock is behind the old one when it is first heard.
+    scenarios.check_robot_drives(watcher)
+    # Late enough that the restarted clock is behind the old one when first received.
     watcher.wait_for(lambda: watcher.stamp > 20.0, 'twenty seconds')
     codes = set()
     watcher.on_statistics = lambda values: codes.add(values['code'])
@@ -218,46 +218,47 @@ def test_simulated_time_that_begins_anew(processes, watcher, tmp_path):
     processes.start('kinematic_simulator', '-p', f'world:={tmp_path / "world.csv"}', *WORLD,
                     *clock)
     watcher.wait_for(lambda: 'clock_back' in codes, 'the clock going back')
-    scenarios.drives(watcher)
+    scenarios.check_robot_drives(watcher)
     assert watcher.unsafe == []
 
 
-def start_guarded_robot(processes, watcher, tmp_path):
-    """Start the robot beside a guard, and wait until each of the two hears the other."""
+def start_robot_with_watchdog(processes, watcher, tmp_path):
+    """Start the robot with the watchdog and wait until both are connected."""
     processes.start('cmd_vel_watchdog')
-    scenarios.stops_any_driver(watcher)  # so the guard's zero will be heard
+    scenarios.check_watchdog_sends_zero(watcher)  # so the zero of the watchdog is received
     start_robot(processes, tmp_path)
-    scenarios.drives(watcher)
+    scenarios.check_robot_drives(watcher)
     watcher.wait_for(
         lambda: processes.printed('cmd_vel_watchdog').count('monitoring cmd_vel') == 2,
-        'the guard to hear the next driver')
+        'the watchdog to discover the controller')
 
 
-def test_a_stopped_controller_is_stopped_by_the_guard_and_drives_on(processes, watcher, tmp_path):
-    start_guarded_robot(processes, watcher, tmp_path)
-    # Between two ticks: a command on its way would be sent, with its old stamp, on SIGCONT.
+def test_watchdog_stops_the_robot_of_a_suspended_controller_which_then_resumes(
+        processes, watcher, tmp_path):
+    start_robot_with_watchdog(processes, watcher, tmp_path)
+    # Between two ticks: a pending command would be sent, with its old stamp, on SIGCONT.
     sent = len(watcher.commands)
     watcher.wait_for(lambda: len(watcher.commands) > sent, 'a command')
     time.sleep(0.02)
     processes.send('mppi_controller', signal.SIGSTOP)
-    watcher.wait_for(lambda: watcher.commands[-1] == (0.0, 0.0), 'zero from the guard', 3.0)
-    watcher.wait_for(lambda: stands(watcher), 'standstill')
-    # A zero still on its way could come between the first two commands of the driver.
-    watcher.wait_for(lambda: watcher.silence > 0.3, 'the guard having said enough')
+    watcher.wait_for(lambda: watcher.commands[-1] == (0.0, 0.0), 'zero from the watchdog', 3.0)
+    watcher.wait_for(lambda: is_stopped(watcher), 'standstill')
+    # A zero in transit could arrive between the first two commands of the controller.
+    watcher.wait_for(lambda: watcher.command_age > 0.3, 'the watchdog to stop publishing')
     codes = set()
     watcher.on_statistics = lambda values: codes.add(values['code'])
     processes.send('mppi_controller', signal.SIGCONT)
-    # Its state was 'driving' when it was stopped.
-    watcher.wait_for(lambda: 'tick_late' in codes, 'the late tick to be named')
-    scenarios.drives(watcher)
-    scenarios.reaches_the_goal(watcher, GOAL)
+    # Its last reported state is 'driving'.
+    watcher.wait_for(lambda: 'tick_late' in codes, 'the code tick_late')
+    scenarios.check_robot_drives(watcher)
+    scenarios.check_goal_is_reached(watcher, GOAL)
     assert watcher.unsafe == []
 
 
-def test_a_controller_that_was_stopped_for_less_than_its_own_watch_begins_from_rest(
+def test_controller_suspended_for_less_than_its_watchdog_period_restarts_from_rest(
         processes, watcher, tmp_path):
-    """Its watch waits five periods, 1 s at 5 Hz; the guard sends zero after 0.3 s."""
-    start_guarded_robot(processes, watcher, tmp_path)
+    """The tick watchdog waits five periods, 1 s at 5 Hz; cmd_vel_watchdog 0.3 s."""
+    start_robot_with_watchdog(processes, watcher, tmp_path)
     assert watcher.set_parameters(control_rate=5.0).successful
     for _ in range(2):
         watcher.wait_for(
@@ -270,17 +271,17 @@ def test_a_controller_that_was_stopped_for_less_than_its_own_watch_begins_from_r
         watcher.wait_for(
             lambda first=first: len(watcher.commands) > first + 20
             and watcher.commands[-1][0] > 0.3, 'driving on')
-        heard = list(zip(watcher.commands[first:], watcher.stamps[first:], strict=True))
-        zeros = [n for n, (command, _) in enumerate(heard) if command == (0.0, 0.0)]
-        assert zeros, heard
-        moving = next(n for n in range(zeros[0], len(heard)) if heard[n][0] != (0.0, 0.0))
+        received = list(zip(watcher.commands[first:], watcher.stamps[first:], strict=True))
+        zeros = [n for n, (command, _) in enumerate(received) if command == (0.0, 0.0)]
+        assert zeros, received
+        moving = next(n for n in range(zeros[0], len(received)) if received[n][0] != (0.0, 0.0))
         # Two nodes publish: a zero may be preempted between its stamp and its publication.
-        assert all(after > before for (_, before), (command, after) in itertools.pairwise(heard)
-                   if command != (0.0, 0.0)), heard
-        # 1 m/s² from tick to tick, which another clock measures; the last zero may be the guard's,
-        # later than the tick before.
-        for (before, begun), (after, sent) in itertools.pairwise(heard[moving - 1:]):
-            assert after[0] - before[0] <= max(0.2, sent - begun) + 1e-3, heard
+        assert all(after > before for (_, before), (command, after) in itertools.pairwise(received)
+                   if command != (0.0, 0.0)), received
+        # 1 m/s² from tick to tick, measured by another clock; the last zero may come from
+        # cmd_vel_watchdog after the previous tick.
+        for (before, previous_stamp), (after, sent) in itertools.pairwise(received[moving - 1:]):
+            assert after[0] - before[0] <= max(0.2, sent - previous_stamp) + 1e-3, received
 
 
 LOST = {
@@ -294,27 +295,27 @@ LOST = {
 
 
 @pytest.mark.parametrize('case', LOST)
-def test_there_is_a_command_every_period_whatever_the_inputs_are(alone, case):
-    watcher = alone.watcher
-    alone.say_the_truth()
-    scenarios.drives(watcher)
+def test_controller_publishes_a_command_every_period_for_any_inputs(fake_robot, case):
+    watcher = fake_robot.watcher
+    fake_robot.publish_valid_messages()
+    scenarios.check_robot_drives(watcher)
     watcher.unsafe.clear()
-    LOST[case](alone)
-    told = []
+    LOST[case](fake_robot)
+    counts = []
 
-    def note(values):
+    def record_counts(values):
         counted = int(values['ticks']), int(values['missed_ticks'])
-        told.append((*counted, watcher.stamp, len(watcher.stamps)))
+        counts.append((*counted, watcher.stamp, len(watcher.stamps)))
 
-    watcher.on_statistics = note
-    watcher.wait_for(lambda: len(told) > 60, 'three seconds of ticks')
+    watcher.on_statistics = record_counts
+    watcher.wait_for(lambda: len(counts) > 60, 'three seconds of ticks')
     watcher.on_statistics = lambda values: None
-    begin, end = told[0], told[-1]
+    begin, end = counts[0], counts[-1]
     ticks, missed, seconds, commands = np.subtract(end, begin)
-    assert commands >= 0.9 * ticks - 2  # a command is not sent again where a newer one is there
+    assert commands >= 0.9 * ticks - 2  # a command is skipped where a newer one exists
     period = 1.0 / ControllerParameters().control_rate
     assert ticks + missed == pytest.approx(seconds / period, abs=3)
-    alone.say_the_truth()
+    fake_robot.publish_valid_messages()
     assert watcher.unsafe == []
 
 
@@ -335,27 +336,28 @@ node.main()
 
 
 def start_broken(processes, method, mistake):
-    """Start a controller in whose program something goes wrong after a while."""
+    """Start a controller in which a method fails after 250 calls."""
     program = BROKEN.format(method=method, mistake=mistake)
     processes.start_command('mppi_controller', [sys.executable, '-c', program])
 
 
-def test_a_tick_that_hangs_is_stopped_by_the_last_line_and_goes_on(processes, watcher):
-    PretendedRobot(watcher)
+def test_tick_watchdog_stops_the_robot_during_a_hanging_tick_and_driving_resumes(
+        processes, watcher):
+    FakeRobot(watcher)
     start_broken(processes, 'Controller.tick', 'time.sleep(2.0)')
-    scenarios.drives(watcher)
+    scenarios.check_robot_drives(watcher)
     watcher.diagnostics.clear()
     watcher.wait_for(lambda: watcher.diagnostics.get(CONTROL, (0, ''))[1].startswith(
         'the control loop missed its deadline'), 'the fault of the tick watchdog')
     assert watcher.commands[-1] == (0.0, 0.0)
-    scenarios.drives(watcher)
+    scenarios.check_robot_drives(watcher)
     assert watcher.unsafe == []
 
 
-def test_a_crash_of_the_node_leaves_zero_behind(processes, watcher):
-    PretendedRobot(watcher)
+def test_last_command_of_a_crashed_node_is_zero(processes, watcher):
+    FakeRobot(watcher)
     start_broken(processes, 'ControllerDiagnostics.update', '1 / 0')
-    scenarios.drives(watcher)
+    scenarios.check_robot_drives(watcher)
     assert processes.wait('mppi_controller') == 1
     watcher.wait_for(lambda: watcher.commands[-1] == (0.0, 0.0), 'a zero command')
     assert watcher.unsafe == []
@@ -375,46 +377,46 @@ def busy_cores(count):
             process.wait()
 
 
-def test_a_busy_machine_leads_to_no_unsafe_command(processes, watcher, tmp_path):
+def test_cpu_overload_causes_no_unsafe_command(processes, watcher, tmp_path):
     start_robot(processes, tmp_path)
-    scenarios.drives(watcher)
+    scenarios.check_robot_drives(watcher)
     with busy_cores(2 * (os.cpu_count() or 1)):
         end = time.monotonic() + 5.0
         watcher.wait_for(lambda: time.monotonic() > end, 'five seconds')
-    scenarios.drives(watcher)
+    scenarios.check_robot_drives(watcher)
     assert watcher.unsafe == []
     assert not watcher.touched
 
 
 @pytest.mark.skipif(not Path('/dev/full').exists(), reason='needs /dev/full')
-def test_a_full_disk_for_logs_does_not_disturb_driving(processes, watcher):
-    PretendedRobot(watcher)
+def test_robot_drives_when_the_log_device_is_full(processes, watcher):
+    FakeRobot(watcher)
     program = str(Path(sys.executable).with_name('mppi_controller'))
     processes.start_command('mppi_controller', [program], output=Path('/dev/full'))
-    scenarios.drives(watcher)
+    scenarios.check_robot_drives(watcher)
     assert watcher.set_parameters(**{'lambda': 0.5}).successful
-    scenarios.drives(watcher)
+    scenarios.check_robot_drives(watcher)
     assert watcher.unsafe == []
 
 
-def test_two_impatient_signals_leave_zero_behind(processes, watcher):
-    PretendedRobot(watcher)
+def test_last_command_after_two_signals_is_zero(processes, watcher):
+    FakeRobot(watcher)
     processes.start('mppi_controller')
-    scenarios.drives(watcher)
+    scenarios.check_robot_drives(watcher)
     processes.send('mppi_controller', signal.SIGINT)
     assert processes.end('mppi_controller', signal.SIGINT) == 0
     watcher.wait_for(lambda: watcher.commands[-1] == (0.0, 0.0), 'a zero command')
     assert watcher.unsafe == []
 
 
-def test_two_publishers_of_odometry_are_told(processes, watcher):
-    robot = PretendedRobot(watcher)
+def test_diagnostics_report_two_publishers_of_odometry(processes, watcher):
+    robot = FakeRobot(watcher)
     processes.start('mppi_controller')
-    scenarios.drives(watcher)
-    rival = Watcher()
-    PretendedRobot(rival, plans=False)
+    scenarios.check_robot_drives(watcher)
+    other = Watcher()
+    FakeRobot(other, plans=False)
     watcher.wait_for(lambda: 'has 2 publishers' in watcher.diagnostics.get(CONTROL, (0, ''))[1],
-                     'a word on the rivals')
+                     'the warning about two publishers')
     assert watcher.diagnostics[CONTROL][0] >= 1
-    rival.close()
-    robot.say_the_truth()
+    other.close()
+    robot.publish_valid_messages()

@@ -1,4 +1,4 @@
-"""The real action FollowPath, where nav2_msgs is installed: drive, take over, give up, fail."""
+"""The FollowPath action with nav2_msgs: success, preemption, cancellation and failure."""
 from __future__ import annotations
 
 from importlib.util import find_spec
@@ -7,7 +7,7 @@ from action_msgs.msg import GoalStatus
 import pytest
 from rclpy.action import ActionClient
 from system import scenarios
-from system.harness import WORLD, Watcher, distance_to, stands
+from system.harness import WORLD, Watcher, distance_to, is_stopped
 
 from mppi_ros.ros import conversions
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.skipif(
 
 
 class Client:
-    """Sends goals and keeps what comes back."""
+    """Sends goals and records the feedback."""
 
     def __init__(self, watcher: Watcher) -> None:
         self.watcher = watcher
@@ -32,15 +32,15 @@ class Client:
         """Send a path and return the accepted goal."""
         message = conversions.path_to_msg(poses, 0.0, 'map')
         future = self.action.send_goal_async(
-            FollowPath.Goal(path=message), lambda told: self.feedback.append(told.feedback))
-        self.watcher.wait_for(future.done, 'an answer to the goal')
+            FollowPath.Goal(path=message), lambda message: self.feedback.append(message.feedback))
+        self.watcher.wait_for(future.done, 'the response to the goal')
         assert future.result().accepted
         return future.result()
 
-    def result(self, goal, patience=60.0):
-        """Return status and result code of a goal when it has ended."""
+    def result(self, goal, timeout=60.0):
+        """Wait for the end of a goal and return its status and error code."""
         future = goal.get_result_async()
-        self.watcher.wait_for(future.done, 'the result', patience)
+        self.watcher.wait_for(future.done, 'the result', timeout)
         return future.result().status, future.result().result.error_code
 
 
@@ -59,35 +59,35 @@ def client(processes, watcher, tmp_path):
     return client
 
 
-def test_a_goal_is_driven_to_with_feedback(client, watcher):
+def test_goal_succeeds_with_feedback(client, watcher):
     goal = client.send(*straight(2.0))
     assert client.result(goal) == (GoalStatus.STATUS_SUCCEEDED, FollowPath.Result.NONE)
     assert distance_to(watcher, (2.0, 0.0)) < 0.2
     assert len(client.feedback) > 20
 
 
-def test_a_new_goal_takes_over_without_a_stop(client, watcher):
+def test_new_goal_preempts_the_active_goal_without_a_stop(client, watcher):
     first = client.send(*straight(2.0))
-    scenarios.drives(watcher)
-    sent, heard = len(watcher.commands), len(watcher.history)
+    scenarios.check_robot_drives(watcher)
+    sent, reported = len(watcher.commands), len(watcher.history)
     second = client.send(*straight(3.0))
     assert client.result(first)[0] == GoalStatus.STATUS_ABORTED
     watcher.wait_for(lambda: len(watcher.commands) > sent + 10, 'ten more commands')
-    scenarios.drove_on(watcher, sent, heard)
+    scenarios.check_robot_did_not_stop(watcher, sent, reported)
     assert client.result(second)[0] == GoalStatus.STATUS_SUCCEEDED
 
 
-def test_a_cancelled_goal_ends_at_rest_and_the_next_one_drives(client, watcher):
+def test_robot_stops_after_cancellation_and_drives_to_the_next_goal(client, watcher):
     goal = client.send(*straight(3.0))
-    scenarios.drives(watcher)
+    scenarios.check_robot_drives(watcher)
     goal.cancel_goal_async()
     assert client.result(goal)[0] == GoalStatus.STATUS_CANCELED
-    watcher.wait_for(lambda: stands(watcher), 'standstill')
+    watcher.wait_for(lambda: is_stopped(watcher), 'standstill')
     again = client.send(*straight(2.0))
     assert client.result(again)[0] == GoalStatus.STATUS_SUCCEEDED
 
 
-def test_bad_paths_and_frames_are_told_by_their_codes(client, watcher):
+def test_invalid_paths_are_reported_by_error_code(client, watcher):
     assert client.result(client.send())[1] == FollowPath.Result.INVALID_PATH
     bad = client.send((0.0, 0.0, 0.0), (float('nan'), 0.0, 0.0))
     assert client.result(bad)[1] == FollowPath.Result.INVALID_PATH
@@ -95,18 +95,18 @@ def test_bad_paths_and_frames_are_told_by_their_codes(client, watcher):
     assert client.result(good)[0] == GoalStatus.STATUS_SUCCEEDED
 
 
-def test_a_lost_robot_fails_the_goal(client, processes, watcher):
+def test_goal_is_aborted_when_odometry_is_lost(client, processes, watcher):
     goal = client.send(*straight(3.0))
-    scenarios.drives(watcher)
+    scenarios.check_robot_drives(watcher)
     processes.end('kinematic_simulator')
     assert client.result(goal) == (
         GoalStatus.STATUS_ABORTED, FollowPath.Result.CONTROLLER_TIMED_OUT)
 
 
-def test_a_speed_limit_holds_until_it_is_lifted(client, watcher):
+def test_speed_limit_applies_until_it_is_removed(client, watcher):
     limits = watcher.node.create_publisher(SpeedLimit, 'speed_limit', 1)
     client.send(*straight(3.5))
-    scenarios.drives(watcher)
+    scenarios.check_robot_drives(watcher)
     watcher.wait_for(lambda: watcher.commands[-1][0] > 0.35, 'full speed')
     limits.publish(SpeedLimit(percentage=True, speed_limit=40.0))
     watcher.wait_for(lambda: watcher.commands[-1][0] < 0.21, 'the limit')

@@ -1,4 +1,4 @@
-"""A disc that moves in the simulator is tracked in its scans over DDS, and shown."""
+"""A moving disc of the simulator is tracked in its scans over DDS and visualised."""
 from __future__ import annotations
 
 import math
@@ -10,7 +10,7 @@ SPEED, TURN, RADIUS = 0.5, 4.0, 0.2
 DISC = [1.3, -1.0, RADIUS, 0.0, SPEED, TURN]
 
 
-def test_a_moving_disc_is_tracked_in_the_scans_of_the_simulator(processes, watcher, tmp_path):
+def test_moving_disc_is_tracked_in_simulated_scans(processes, watcher, tmp_path):
     shown: dict[int, list[Marker]] = {}
 
     def keep(message: MarkerArray) -> None:
@@ -27,7 +27,7 @@ def test_a_moving_disc_is_tracked_in_the_scans_of_the_simulator(processes, watch
 
 
 def _is_the_disc(markers: list[Marker]) -> bool:
-    """Return whether a track has moved along the line of the disc at its speed for a second."""
+    """Return whether a track follows the line and speed of the disc for one second."""
     ends = [marker.points for marker in markers]
     on_line = all(abs(start.x - DISC[0]) < 0.2 for start, _ in ends)
     speed = max((math.hypot(e.x - s.x, e.y - s.y) for s, e in ends), default=0.0)

@@ -1,4 +1,4 @@
-"""Costmaps of Nav2's own kinds over DDS, where their messages are installed."""
+"""Nav2 costmap messages and costmap updates over DDS."""
 from __future__ import annotations
 
 from importlib.util import find_spec
@@ -7,7 +7,7 @@ from nav_msgs.msg import OccupancyGrid
 import numpy as np
 import pytest
 from rclpy.qos import QoSProfile
-from system.harness import PretendedRobot
+from system.harness import FakeRobot
 
 from mppi_ros.ros.qos import LATCHED
 
@@ -16,29 +16,29 @@ if find_spec('nav2_msgs') is not None:
 if find_spec('map_msgs') is not None:
     from map_msgs.msg import OccupancyGridUpdate
 
-BLOCK = slice(80, 120), slice(80, 120)  # rows and columns of 0.05 m, the robot in the middle
+BLOCK = slice(80, 120), slice(80, 120)  # rows and columns of 0.05 m around the robot
 
 
 def cells(lethal, blocked):
-    """Return free space, int[200, 200], or what is lethal all about the robot."""
-    made = np.zeros((200, 200), np.int16)
+    """Return a free grid, int[200, 200], with a lethal block around the robot if blocked."""
+    result = np.zeros((200, 200), np.int16)
     if blocked:
-        made[BLOCK] = lethal
-    return made
+        result[BLOCK] = lethal
+    return result
 
 
 class Costmaps:
-    """Publishes what `make` returns, ten times a second, and nothing of PretendedRobot's."""
+    """Publishes the result of `make` at 10 Hz instead of the costmap of FakeRobot."""
 
     def __init__(self, watcher, kind, topic):
         self.watcher = watcher
-        self.robot = PretendedRobot(watcher, topics={'costmap': 'another_costmap'})
+        self.robot = FakeRobot(watcher, topics={'costmap': 'another_costmap'})
         self.blocked = False
         self._publisher = watcher.node.create_publisher(kind, topic, QoSProfile(depth=1))
         watcher.node.create_timer(0.1, lambda: self._publisher.publish(self.make()))
 
-    def stop_the_robot_and_free_it(self):
-        """Assert that the robot would drive, stands where all is lethal, and would drive again."""
+    def check_obstacle_stops_robot(self):
+        """Check that the robot drives, stops when blocked, and drives again."""
         for blocked in (False, True, False):
             self.blocked = blocked
             self.watcher.wait_for(
@@ -49,7 +49,7 @@ class Costmaps:
 
 
 @pytest.mark.skipif(find_spec('nav2_msgs') is None, reason='nav2_msgs comes only with Nav2')
-def test_a_costmap_of_nav2_is_driven_by(processes, watcher):
+def test_controller_uses_a_nav2_costmap(processes, watcher):
     costmaps = Costmaps(watcher, Nav2Costmap, 'costmap')
 
     def make():
@@ -63,11 +63,11 @@ def test_a_costmap_of_nav2_is_driven_by(processes, watcher):
     costmaps.make = make
     processes.start('mppi_controller', '-p', 'costmap_type:=nav2_costmap',
                     '-p', 'recovery.progress_timeout:=0.0')
-    costmaps.stop_the_robot_and_free_it()
+    costmaps.check_obstacle_stops_robot()
 
 
 @pytest.mark.skipif(find_spec('map_msgs') is None, reason='map_msgs comes only with ROS 2')
-def test_updates_of_a_costmap_are_driven_by(processes, watcher):
+def test_controller_uses_costmap_updates(processes, watcher):
     costmaps = Costmaps(watcher, OccupancyGridUpdate, 'costmap_updates')
 
     def make():
@@ -79,6 +79,6 @@ def test_updates_of_a_costmap_are_driven_by(processes, watcher):
 
     costmaps.make = make
     whole = watcher.node.create_publisher(OccupancyGrid, 'costmap', LATCHED)
-    whole.publish(costmaps.robot.costmap())  # once; what is heard later are updates
+    whole.publish(costmaps.robot.costmap())  # once; later messages are updates
     processes.start('mppi_controller', '-p', 'recovery.progress_timeout:=0.0')
-    costmaps.stop_the_robot_and_free_it()
+    costmaps.check_obstacle_stops_robot()

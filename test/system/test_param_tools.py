@@ -1,4 +1,4 @@
-"""`ros2 param` with the real controller: what it dumps gives the same controller again."""
+"""`ros2 param` with a running controller: list, describe, set, get, dump and load."""
 from __future__ import annotations
 
 import shutil
@@ -19,9 +19,9 @@ CHANGES = {'lambda': 0.5, 'sigma': (0.3, 0.7), 'robot.footprint': (), 'horizon_s
 
 @pytest.fixture
 def param(ros_domain):
-    """Offer `ros2 param`; it looks for nodes by itself, since a daemon would outlive the test."""
+    """Provide `ros2 param` without the daemon, which would outlive the test."""
     def run(verb, *arguments):
-        # By the Python that runs the tests: another one on the path may lack rclpy.
+        # Use the Python of the tests: another one on the path may lack rclpy.
         words = [sys.executable, shutil.which('ros2'), 'param', verb, '--no-daemon',
                  '--spin-time', '5', *map(str, arguments)]
         return subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
@@ -35,14 +35,14 @@ NAMES = [info.name for info in describe(ControllerParameters)]
 
 @pytest.fixture
 def dump(processes, watcher, param, tmp_path):
-    """Offer what `ros2 param dump` writes of a running controller with some changes."""
+    """Provide the file of `ros2 param dump` for a controller with changed parameters."""
     processes.start('mppi_controller')
     assert watcher.set_parameters(**CHANGES).successful
     (tmp_path / 'dump.yaml').write_text(param('dump', '/mppi_controller'), 'utf-8')
     return tmp_path / 'dump.yaml'
 
 
-def test_a_dump_gives_the_same_controller_again(dump, processes, watcher):
+def test_dumped_parameters_restore_the_same_controller(dump, processes, watcher):
     assert read_yaml(dump) == replace(ControllerParameters(), CHANGES)
     values = watcher.get_parameters(*NAMES)
     assert processes.end('mppi_controller') == 0
@@ -50,7 +50,7 @@ def test_a_dump_gives_the_same_controller_again(dump, processes, watcher):
     assert watcher.get_parameters(*NAMES) == values
 
 
-def test_a_dump_can_be_loaded_while_the_controller_runs(dump, watcher, param):
+def test_dumped_parameters_can_be_loaded_into_a_running_controller(dump, watcher, param):
     values = watcher.get_parameters(*NAMES)
     assert watcher.set_parameters(**{'lambda': 0.0, 'horizon_steps': 56}).successful
     try:
@@ -63,7 +63,7 @@ def test_a_dump_can_be_loaded_while_the_controller_runs(dump, watcher, param):
     assert watcher.get_parameters(*NAMES) == values
 
 
-def test_every_parameter_is_listed_described_set_and_read(processes, watcher, param):
+def test_param_list_describe_set_and_get_work(processes, watcher, param):
     processes.start('mppi_controller')
     watcher.wait_for(lambda: watcher.reason == 'no odometry yet', 'the controller')
     listed = param('list', '/mppi_controller').split()
@@ -75,4 +75,4 @@ def test_every_parameter_is_listed_described_set_and_read(processes, watcher, pa
     assert 'Double value is: 1.0' in param('get', '/mppi_controller', 'lambda')
     refused = param('set', '/mppi_controller', 'lamda', '1')
     assert 'unknown parameter lamda; did you mean lambda?' in refused
-    scenarios.refuses_a_bad_value(watcher)
+    scenarios.check_bad_value_is_refused(watcher)

@@ -1,4 +1,4 @@
-"""The views of RViz and Foxglove name topics that the nodes have, of types that they show."""
+"""The RViz and Foxglove configurations name existing topics of displayable types."""
 from __future__ import annotations
 
 import json
@@ -10,7 +10,7 @@ import yaml
 
 from mppi_ros.share import share_path
 
-RVIZ = {  # class of a display or a tool: the type it shows or publishes
+RVIZ = {  # class of a display or tool: displayed or published type
     'rviz_default_plugins/Map': 'nav_msgs/msg/OccupancyGrid',
     'rviz_default_plugins/LaserScan': 'sensor_msgs/msg/LaserScan',
     'rviz_default_plugins/Path': 'nav_msgs/msg/Path',
@@ -19,12 +19,12 @@ RVIZ = {  # class of a display or a tool: the type it shows or publishes
     'rviz_default_plugins/Odometry': 'nav_msgs/msg/Odometry',
     'rviz_default_plugins/SetGoal': 'geometry_msgs/msg/PoseStamped',
 }
-SCENE = {*RVIZ.values()}  # what the 3D panel of Foxglove draws or publishes
+SCENE = {*RVIZ.values()}  # types that the 3D panel of Foxglove draws or publishes
 
 
 @pytest.fixture
 def robot(processes, watcher, tmp_path):
-    """Offer the topics of all nodes, driving, and the newest statistics: {name: [type]}, keys."""
+    """Start all nodes and wait until the robot drives and all topics exist."""
     start_robot(processes, tmp_path)
     watcher.wait_for(lambda: watcher.state == 'driving', 'driving')
     wanted = {'/map', '/scan', '/plan', '/goal_pose', '/diagnostics'}
@@ -36,7 +36,7 @@ def topics(watcher):
     return dict(watcher.node.get_topic_names_and_types())
 
 
-def test_what_rviz_shows_is_there(robot):
+def test_topics_of_the_rviz_configuration_exist(robot):
     config = yaml.safe_load(share_path('config', 'rviz', 'simulation.rviz').read_text('utf-8'))
     manager = config['Visualization Manager']
     shown = [each for each in (*manager['Displays'], *manager['Tools']) if 'Topic' in each]
@@ -45,7 +45,7 @@ def test_what_rviz_shows_is_there(robot):
         assert topics(robot)[f'/{each["Topic"]["Value"]}'] == [RVIZ[each['Class']]], each
 
 
-def test_what_foxglove_shows_is_there(robot):
+def test_topics_of_the_foxglove_layout_exist(robot):
     text = share_path('config', 'foxglove', 'mppi.json').read_text('utf-8')
     panels = json.loads(text)['configById']
     scene = panels['3D!scene']

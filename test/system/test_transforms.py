@@ -1,4 +1,4 @@
-"""Frames that differ, over the real tf2, where it is installed; test_frames.py has a stand-in."""
+"""Inputs in different frames with tf2; test_frames.py uses a stand-in for tf2."""
 from __future__ import annotations
 
 from importlib.util import find_spec
@@ -7,7 +7,7 @@ import math
 from geometry_msgs.msg import TransformStamped
 import pytest
 from system import scenarios
-from system.harness import PretendedRobot
+from system.harness import FakeRobot
 
 from mppi_ros.ros import conversions
 
@@ -19,15 +19,15 @@ pytestmark = pytest.mark.skipif(
 
 
 class Localisation:
-    """Says twenty times a second where the frame odom lies in the frame map, or is silent."""
+    """Publishes the transform from map to odom at 20 Hz while enabled."""
 
     def __init__(self, robot):
-        self.robot, self.speaks = robot, True
+        self.robot, self.enabled = robot, True
         self._broadcaster = tf2_ros.TransformBroadcaster(robot.watcher.node)
-        robot.watcher.node.create_timer(0.05, self._say)
+        robot.watcher.node.create_timer(0.05, self._publish)
 
-    def _say(self):
-        if self.speaks:
+    def _publish(self):
+        if self.enabled:
             self._broadcaster.sendTransform(self.transform())
 
     def transform(self):
@@ -43,43 +43,43 @@ class Localisation:
 def robot(processes, watcher):
     processes.start('mppi_controller', '-p', 'recovery.progress_timeout:=0.0',
                     '-p', 'transform_timeout:=0.5')
-    return PretendedRobot(watcher)
+    return FakeRobot(watcher)
 
 
 def in_map(robot):
-    """Return the path straight ahead of the robot, told in the frame map."""
+    """Return the path straight ahead of the robot, in the frame map."""
     poses = [(7.0, 0.05 * i, 0.5 * math.pi) for i in range(61)]
     return conversions.path_to_msg(poses, robot.now(), 'map')
 
 
-def test_a_plan_of_another_frame_is_driven_while_localisation_speaks(robot, watcher):
+def test_plan_in_another_frame_is_followed_while_localisation_publishes(robot, watcher):
     localisation = Localisation(robot)
-    scenarios.drives(watcher)
+    scenarios.check_robot_drives(watcher)
     robot.publish_plan(in_map(robot))
     sent = len(watcher.commands)
-    # were the plan taken as it is told, it would lie 7 m aside
+    # without the transform the plan would lie 7 m beside the robot
     watcher.wait_for(
         lambda: len(watcher.commands) > sent + 20 and watcher.state == 'driving'
         and watcher.commands[-1][0] > 0.2 and abs(watcher.commands[-1][1]) < 0.2,
         'driving straight ahead')
 
-    localisation.speaks = False
+    localisation.enabled = False
     watcher.wait_for(lambda: watcher.code == 'transform_old', 'the age of the transform')
     watcher.wait_for(lambda: watcher.commands[-1] == (0.0, 0.0), 'standstill')
-    localisation.speaks = True
-    scenarios.drives(watcher)
+    localisation.enabled = True
+    scenarios.check_robot_drives(watcher)
 
 
-def test_odometry_of_another_part_of_the_robot_waits_for_its_transform(robot, watcher):
-    scenarios.drives(watcher)
-    told = robot.odometry
+def test_odometry_of_another_robot_frame_requires_its_transform(robot, watcher):
+    scenarios.check_robot_drives(watcher)
+    make_odometry = robot.odometry
 
-    def of_the_imu():
-        message = told()
+    def odometry_of_imu():
+        message = make_odometry()
         message.child_frame_id = 'imu_link'
         return message
 
-    robot.make_odometry = of_the_imu
+    robot.make_odometry = odometry_of_imu
     watcher.wait_for(lambda: watcher.code == 'transform_missing', 'the missing transform')
     watcher.wait_for(lambda: watcher.commands[-1] == (0.0, 0.0), 'standstill')
     message = TransformStamped(child_frame_id='imu_link')
@@ -87,4 +87,4 @@ def test_odometry_of_another_part_of_the_robot_waits_for_its_transform(robot, wa
     message.transform.translation.x, message.transform.rotation.w = 0.2, 1.0
     broadcaster = tf2_ros.StaticTransformBroadcaster(watcher.node)
     broadcaster.sendTransform(message)
-    scenarios.drives(watcher)
+    scenarios.check_robot_drives(watcher)
