@@ -1,4 +1,4 @@
-"""The one judge of commands: finite, within the limits, fresh, and with room left to stop."""
+"""Oracle of safe commands: finite, within the limits, from fresh inputs, with room to stop."""
 from __future__ import annotations
 
 import dataclasses
@@ -12,68 +12,68 @@ from mppi_ros.control.tick_result import ControllerState, Reason, TickResult
 from mppi_ros.driving.distance_field import DistanceField
 from mppi_ros.driving.footprint import Footprint
 
-# Its numbers are its own, as docs/safety.md promises them: one that follows a number in the code
-# that it judges would call right whatever the code does.
-FUTURE = 0.1  # [s] that the stamp of an input may lie ahead of the clock
-SILENCE = 0.5  # [s] without a command after which the last one is obeyed no more
+# The constants follow docs/safety.md and are independent of the tested code: a constant imported
+# from it would hide an error in its value.
+MAX_STAMP_AHEAD = 0.1  # [s] of an input stamp ahead of the clock
+COMMAND_TIMEOUT = 0.5  # [s] until the base ignores the last command
 ROUNDING = 1e-9
-FINEST = 1e-6  # [1/m] [m/s] of rounding where curvatures are read from two speeds
-CRAWL = 0.05  # [m/s] above which the curvature of a car can be told from its command
-SLOPPY = 0.03  # [m] that a stop may end nearer than it began: cells, and what no robot knows
+CURVATURE_ROUNDING = 1e-6  # [1/m] [m/s] of curvatures computed from two speeds
+MIN_CURVATURE_SPEED = 0.05  # [m/s] above which a command defines a curvature
+MAX_PENETRATION = 0.03  # [m] during a stop: cell size and unmodelled motion
 
 
 class UnsafeCommandError(AssertionError):
-    """A command breaks the promise."""
+    """A command violates the safety guarantee."""
 
 
 class Oracle:
-    """Holds every command against the promise and against the one before it."""
+    """Checks every command against the guarantee and the previous command."""
 
     def __init__(self, last: Command = Command.ZERO) -> None:
         self.last = last
-        self.judged = 0
+        self.checked = 0
 
-    def judge(self, tick: TickResult, elapsed: float, configuration: ControllerParameters) -> None:
+    def check(self, tick: TickResult, elapsed: float, configuration: ControllerParameters) -> None:
         """
-        Raise UnsafeCommandError if a command must not be sent.
+        Raise UnsafeCommandError if a command is unsafe.
 
         Parameters
         ----------
-        tick : Tick
-            The command and what the controller says of it.
+        tick : TickResult
+            The command with state, reason and statistics.
         elapsed : float
-            True time since the command before [s].
-        configuration : Configuration
-            The parameters in force.
+            True time since the previous command [s].
+        configuration : ControllerParameters
+            Current parameters.
 
         """
-        for words in self._complaints(tick, elapsed, configuration):
-            raise UnsafeCommandError(f'{words}; {self.last} then {tick}')
+        for violation in self._violations(tick, elapsed, configuration):
+            raise UnsafeCommandError(f'{violation}; {self.last} then {tick}')
         self.last = tick.command
-        self.judged += 1
+        self.checked += 1
 
-    def _complaints(self, tick, elapsed, c):
+    def _violations(self, tick, elapsed, c):
         command, last, limits = tick.command, self.last, c.limits
         if not all(math.isfinite(value) for value in dataclasses.astuple(command)):
             yield 'the command is not finite'
         omni, car = c.motion_model == 'omni', c.motion_model == 'ackermann'
         if command.vy != 0.0 and not omni:
-            yield 'this robot cannot move sideways'
+            yield 'lateral speed of a robot without lateral motion'
         period = 1.0 / c.control_rate
-        if elapsed <= SILENCE:
+        if elapsed <= COMMAND_TIMEOUT:
             seconds = min(elapsed, 2.0 * period) if elapsed > 0.0 else period
             seconds += ROUNDING
             ahead = limits.ax_max, -limits.ax_min
             if time_needed(last.vx, command.vx, *ahead) > seconds:
                 yield 'the speed changes too fast'
-            # Of a car the steering is limited, and with it the change of w / v alone.
+            # For a car, the steering rate limits only the change of w / v.
             if not car and abs(command.wz - last.wz) > limits.az_max * seconds:
                 yield 'the turning rate changes too fast'
             if time_needed(last.vy, command.vy, limits.ay_max, -limits.ay_min) > seconds:
                 yield 'the speed sideways changes too fast'
-            if car and min(abs(command.vx), abs(last.vx)) > CRAWL:
-                turn = abs(command.wz / command.vx - last.wz / last.vx)
-                if turn > limits.steering_rate / limits.wheelbase * seconds + FINEST:
+            if car and min(abs(command.vx), abs(last.vx)) > MIN_CURVATURE_SPEED:
+                w_cmd = abs(command.wz / command.vx - last.wz / last.vx)
+                if w_cmd > limits.steering_rate / limits.wheelbase * seconds + CURVATURE_ROUNDING:
                     yield 'the wheels turn too fast'
         slower = abs(command.vx) < abs(last.vx) or command.vx == last.vx
         if not (slower or limits.vx_min - ROUNDING <= command.vx <= limits.vx_max + ROUNDING):
@@ -82,29 +82,29 @@ class Oracle:
         if not (slower or abs(command.wz) <= limits.wz_max + ROUNDING):
             yield 'the turning rate is beyond its limit'
         share = share_of_top_speed(command, limits)
-        if omni and not share <= max(1.0 + FINEST, share_of_top_speed(last, limits)):
+        if omni and not share <= max(1.0 + CURVATURE_ROUNDING, share_of_top_speed(last, limits)):
             yield 'the speed over ground is beyond its limit'
         if tick.state is ControllerState.DRIVING:
             for age, limit in ((tick.statistics.odom_age, c.safety.odom_timeout),
                                (tick.statistics.costmap_age, c.safety.costmap_timeout)):
-                if limit and not -FUTURE - 1e-6 <= age <= limit:
-                    yield 'it drives on an old input'
+                if limit and not -MAX_STAMP_AHEAD - 1e-6 <= age <= limit:
+                    yield 'motion from an old input'
         elif tick.state is not ControllerState.BRAKING and command != Command.ZERO:
-            yield 'it says that it stands and does not'
+            yield 'nonzero command in a state of rest'
         if not (tick.reason or tick.state in (ControllerState.DRIVING, ControllerState.REACHED)):
-            yield 'it does not say why it does not drive'
+            yield 'no reason for not driving'
         if (tick.code is Reason.NONE) != (
             tick.reason == ''
         ) and tick.state is not ControllerState.REACHED:
-            yield 'code and reason do not go together'
+            yield 'code and reason are inconsistent'
 
 
 def time_needed(last: float, now: float, gain: float, loss: float) -> float:
     """
-    Return the time [s] that a change of speed takes at the least.
+    Return the minimum time [s] of a change of speed.
 
-    Speeding up takes `gain` [m/s²] and slowing down `loss`; to drive the other way is to slow
-    down to rest and to speed up from there.
+    `gain` and `loss` [m/s²] limit acceleration and deceleration; a change of direction is a
+    deceleration to rest followed by an acceleration.
     """
     if last * now < 0.0:
         return abs(last) / loss + abs(now) / gain
@@ -113,8 +113,8 @@ def time_needed(last: float, now: float, gain: float, loss: float) -> float:
 
 
 def share_of_top_speed(command: Command, limits) -> float:
-    """Return by how much a command is beyond the ellipse through the limits of both axes."""
-    back = max(-limits.vx_min, 1e-3 * limits.vx_max)  # less is no way back: vx_min bounds it
+    """Return the speed relative to the ellipse through the limits of both axes."""
+    back = max(-limits.vx_min, 1e-3 * limits.vx_max)  # below, no reversing
     ahead = command.vx / (limits.vx_max if command.vx >= 0.0 else back)
     return math.hypot(ahead, command.vy / limits.vy_max)
 
@@ -124,9 +124,9 @@ def find_violation(
     configuration: ControllerParameters,
 ) -> str:
     """
-    Say what is unsafe in a command v, w as it came over a topic; '' when nothing is.
+    Return the violation of a command v, w received on a topic, or '' if it is safe.
 
-    `elapsed` [s] lies between the stamps of the two. Zero is always safe: the last line sends it.
+    `elapsed` [s] is the difference of the stamps. Zero is always safe: the watchdogs send it.
     """
     limits, period = configuration.limits, 1.0 / configuration.control_rate
     v, w = command
@@ -145,13 +145,13 @@ def find_violation(
 
 
 class Body:
-    """How the true robot moves: a command acts after a delay, and the motion lags behind it."""
+    """Motion of the true robot: first-order lag of the acting command."""
 
     def __init__(self, lag: float) -> None:
         self.lag = lag
 
-    def moved(self, pose, twist, command, seconds):
-        """Return pose [3] and twist [2] after `seconds` of one acting command."""
+    def move(self, pose, twist, command, seconds):
+        """Return pose [3] and twist [2] after `seconds` of a constant command."""
         steps = max(round(seconds / 0.005), 1)
         dt = seconds / steps
         share = 1.0 - math.exp(-dt / self.lag)
@@ -170,30 +170,30 @@ def room_to_stop(
     footprint: Footprint,
 ) -> bool:
     """
-    Tell whether the true robot can stop without going deeper into obstacles than it is.
+    Return whether the true robot can stop without increasing its penetration of obstacles.
 
-    `commands` are those that act one after the other, a period each; then it brakes along one of
-    a few curvatures. Written apart from the check in the controller on purpose.
+    Each of `commands` acts for one period; then the robot brakes along one of four curvatures.
+    The implementation is deliberately independent of the check in the controller.
     """
     limits, period = configuration.limits, 1.0 / configuration.control_rate
-    begin = footprint.clearance(field, pose[None])[0]
+    before = footprint.clearance(field, pose[None])[0]
     poses = []
     for command in commands:
-        pose, twist = body.moved(pose, twist, command, period)
+        pose, twist = body.move(pose, twist, command, period)
         poses.append(pose)
     v, w = commands[-1]
     along = w / v if abs(v) > 0.02 else 0.0
-    bend = limits.wz_max / max(limits.vx_max, -limits.vx_min)
-    for curvature in (along, 0.0, along + bend, along - bend):
-        way, at, motion, (slow, turn) = list(poses), pose, twist, (v, w)
-        while abs(motion[0]) > 0.01 or abs(motion[1]) > 0.01 or slow or turn:
-            down = (-limits.ax_min if slow > 0.0 else limits.ax_max) * period
-            slow = math.copysign(max(abs(slow) - down, 0.0), slow)
-            wanted = min(max(curvature * slow, -limits.wz_max), limits.wz_max)
-            most = limits.az_max * period
-            turn += min(max(wanted - turn, -most), most)
-            at, motion = body.moved(at, motion, (slow, turn), period)
-            way.append(at)
-        if footprint.clearance(field, np.array(way)).min() >= min(begin, 0.0) - SLOPPY:
+    curvature_step = limits.wz_max / max(limits.vx_max, -limits.vx_min)
+    for curvature in (along, 0.0, along + curvature_step, along - curvature_step):
+        path, end, motion, (v_cmd, w_cmd) = list(poses), pose, twist, (v, w)
+        while abs(motion[0]) > 0.01 or abs(motion[1]) > 0.01 or v_cmd or w_cmd:
+            decrease = (-limits.ax_min if v_cmd > 0.0 else limits.ax_max) * period
+            v_cmd = math.copysign(max(abs(v_cmd) - decrease, 0.0), v_cmd)
+            target_w = min(max(curvature * v_cmd, -limits.wz_max), limits.wz_max)
+            max_change = limits.az_max * period
+            w_cmd += min(max(target_w - w_cmd, -max_change), max_change)
+            end, motion = body.move(end, motion, (v_cmd, w_cmd), period)
+            path.append(end)
+        if footprint.clearance(field, np.array(path)).min() >= min(before, 0.0) - MAX_PENETRATION:
             return True
     return False

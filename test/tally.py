@@ -10,7 +10,7 @@ import pytest
 FAULT = 'fault'  # (fault, state of driving)
 REAL = 'fault of real processes'
 EXTREME = 'parameter at an end of its range'
-JUDGED = 'commands judged'
+CHECKED = 'commands checked'
 MESSAGE = 'hostile messages'
 EVENTS = 'sequences of random events'
 TRANSITION = 'lifecycle transitions'
@@ -29,7 +29,7 @@ def tally(reports: Iterable[pytest.TestReport]) -> list[str]:
                      f'{len(states)} states of driving')
     if found[REAL]:
         lines.append(f'{len(set(found[REAL]))} faults of real processes')
-    for name in (EXTREME, JUDGED, MESSAGE, EVENTS, TRANSITION):
+    for name in (EXTREME, CHECKED, MESSAGE, EVENTS, TRANSITION):
         if found[name]:
             lines.append(f'{name}: {sum(found[name])}')
     return lines

@@ -11,7 +11,7 @@ import numpy as np
 from oracle import Oracle
 from plain_robot import QUICK, PlainRobot, room, with_block
 import pytest
-from tally import EVENTS, JUDGED
+from tally import CHECKED, EVENTS
 
 from mppi_ros.control.controller import Controller
 from mppi_ros.control.inputs import Odometry
@@ -73,7 +73,7 @@ class Witness:
         elapsed = now - self.last_now
         if not math.isfinite(elapsed) and math.isfinite(self.last_now):
             elapsed = 0.0  # a clock that reads no time
-        self.oracle.judge(tick, elapsed, self.robot.controller.configuration)
+        self.oracle.check(tick, elapsed, self.robot.controller.configuration)
         if math.isfinite(now):
             self.last_now = now
 
@@ -131,7 +131,7 @@ class AnythingHappens(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """Count the commands of a sequence that has ended."""
-        self.properties.append((JUDGED, self.witness.oracle.judged))
+        self.properties.append((CHECKED, self.witness.oracle.checked))
 
 
 @pytest.fixture(autouse=True)

@@ -33,7 +33,7 @@ def changes_of(made: PlainRobot, axis: str, seconds: float):
     values = [before]
     for _ in range(round(seconds / made.period)):
         tick = made.tick()
-        made.oracle.judge(tick, made.period, made.controller.configuration)
+        made.oracle.check(tick, made.period, made.controller.configuration)
         values.append(getattr(tick.command, axis))
     return np.diff(values) / made.period
 

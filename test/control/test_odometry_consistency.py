@@ -192,14 +192,14 @@ def test_a_robot_with_half_of_its_odometry_frozen_touches_nothing_and_drives_on(
     loop.run(since)
     held = {n: values.get(n, getattr(loop.odometry(), n)) for n in names}
     loop.blind = True
-    loop.feel = lambda loop: iter([replace(loop.odometry(), **held)])
+    loop.read_odometry = lambda loop: iter([replace(loop.odometry(), **held)])
     loop.run(12.0)
     codes = {tick.code for tick in loop.ticks}
     assert not loop.touched
     moved = math.dist(loop.pose[:2], (held.get('x', 0.0), held.get('y', 0.0)))
     if 'x' in names and 'y' in names and abs(loop.ticks[-1].command.vx) > 0.0:
         assert moved < 1.0
-    loop.be_good()
+    loop.restore_inputs()
     loop.run(20.0)
     assert not loop.touched
     assert np.hypot(*(loop.pose[:2] - (4.2, 1.9))) < 0.3, codes

@@ -1,4 +1,4 @@
-"""A closed loop without ROS whose every input a fault can spoil, and the states to spoil it in."""
+"""A closed loop without ROS with replaceable inputs, and the driving states of the fault tests."""
 from __future__ import annotations
 
 from collections import deque
@@ -19,26 +19,26 @@ from mppi_ros.parameters.declaration import replace
 from mppi_ros.parameters.errors import InputError
 
 SMALL = replace(QUICK, {'samples': 64, 'horizon_steps': 20})
-LAST_LINE = 0.25  # [s] without a tick after which the guard beside it sends zero
+WATCHDOG_TIMEOUT = 0.25  # [s] without a tick until cmd_vel_watchdog sends zero
 Sense = Callable[['Loop'], Iterator[object]]
 
 
 class Loop:
     """
-    A robot in a room and its controller; `feel` and `show` yield what the sensors say.
+    A robot in a room and its controller, with replaceable sensors.
 
     Attributes
     ----------
     t : float
         True time [s].
     clock : callable
-        What the controller's clock reads at a true time.
-    feel, show : callable
+        Clock reading of the controller at a true time.
+    read_odometry, read_costmap : callable
         Yield odometry at each tick and (stamp, costmap) at each other tick.
     fault : Fault or None
-        What the caller of the controller complains of.
+        Fault that the caller passes to the controller.
     blind : bool
-        The controller is told lies about where the robot is: no room to stop can be asked of it.
+        The inputs misrepresent the robot or its surroundings: room to stop is not checked.
 
     """
 
@@ -49,31 +49,31 @@ class Loop:
         self.pose, self.twist = np.array([-4.0, 0.0, 0.0]), np.zeros(2)
         self.world = room()
         self.body = Body(lag=0.1)
-        self.acting = deque([(0.0, 0.0)] * 2)
+        self.pending = deque([(0.0, 0.0)] * 2)
         self.oracle = Oracle()
-        self._shown = self.world
+        self._last_costmap = self.world
         self.ticks: list[TickResult] = []
         self.touched = self.blind = False
         self._refused: dict[str, Fault] = {}
-        self._judged_at = -math.inf
+        self._checked_at = -math.inf
         self.clock = lambda t: t
-        self.be_good()
+        self.restore_inputs()
 
-    def be_good(self) -> None:
-        """Tell the truth from now on."""
-        self.feel: Sense = lambda loop: iter([loop.odometry()])
-        self.show: Sense = lambda loop: iter([(loop.now, loop.world)])
+    def restore_inputs(self) -> None:
+        """Restore true sensor data."""
+        self.read_odometry: Sense = lambda loop: iter([loop.odometry()])
+        self.read_costmap: Sense = lambda loop: iter([(loop.now, loop.world)])
         self.fault: Fault | None = None
         self.blind = False
 
     @property
     def now(self) -> float:
-        """What the clock reads."""
+        """Current reading of the clock."""
         return self.clock(self.t)
 
     @property
     def world(self) -> Costmap:
-        """What is around the robot."""
+        """True costmap around the robot."""
         return self._world
 
     @world.setter
@@ -86,7 +86,7 @@ class Loop:
         return Odometry(self.now, x, y, yaw, float(self.twist[0]), 0.0, float(self.twist[1]))
 
     def accept(self, what: str, take: Callable[[], None]) -> None:
-        """Do as the node does: a refused input is a fault until a good one comes."""
+        """Pass an input on; as in the node, a refused one is a fault until a valid one arrives."""
         try:
             take()
         except InputError as error:
@@ -95,72 +95,74 @@ class Loop:
             self._refused.pop(what, None)
 
     def goal(self, x: float, y: float, yaw: float) -> None:
-        """Give a goal."""
+        """Set a goal."""
         self.accept('plan', lambda: self.controller.set_goal(self.now, x, y, yaw))
 
     def plan(self, poses) -> None:
-        """Give a plan."""
+        """Set a plan."""
         self.accept('plan', lambda: self.controller.set_plan(self.now, np.array(poses)))
 
     def step(self, seconds: float | None = None) -> TickResult:
-        """Sense, tick, judge the command, and move the true robot until the next tick."""
+        """Read the sensors, tick, check the command, and move the robot until the next tick."""
         controller = self.controller
-        self._take('odometry', self.feel, controller.set_odometry)
+        self._take('odometry', self.read_odometry, controller.set_odometry)
         if len(self.ticks) % 2 == 0:
-            self._take('costmap', self.show, lambda pair: controller.set_costmap(*pair))
+            self._take('costmap', self.read_costmap, lambda pair: controller.set_costmap(*pair))
         fault = self.fault or next(iter(self._refused.values()), None)
         tick = controller.tick(self.now, steady=self.t, fault=fault)
         self.ticks.append(tick)
-        self._judge(tick)
+        self._check_command(tick)
         self._move(tick, self.period if seconds is None else seconds)
         return tick
 
     def run(self, seconds: float) -> TickResult:
-        """Step for a while and return the last tick."""
+        """Step for a duration and return the last tick."""
         for _ in range(max(round(seconds / self.period), 1)):
             tick = self.step()
         return tick
 
     def _take(self, what: str, sense: Sense, take: Callable[[object], None]) -> None:
-        # What yields a broken input raises while it makes it, as a conversion of a message does.
+        # A corrupted input may raise during its creation, as a message conversion does.
         try:
             for value in sense(self):
                 self.accept(what, lambda value=value: take(value))
                 if what == 'costmap' and what not in self._refused:
-                    self._shown = value[1]
+                    self._last_costmap = value[1]
         except InputError as error:
             self._refused[what] = Fault(Reason(f'{what}_refused'), str(error))
 
-    def _judge(self, tick: TickResult) -> None:
+    def _check_command(self, tick: TickResult) -> None:
         c = self.controller.configuration
-        self.oracle.judge(tick, self.t - self._judged_at, c)
-        self._judged_at = self.t
+        self.oracle.check(tick, self.t - self._checked_at, c)
+        self._checked_at = self.t
         if self.blind or tick.state != 'driving' or tick.code is Reason.IN_CONTACT:
             return
-        commands = [*self.acting, (tick.command.vx, tick.command.wz)][1:]
-        field = self.field if self._shown is self.world else distance_field(self._shown)
+        commands = [*self.pending, (tick.command.vx, tick.command.wz)][1:]
+        field = (
+            self.field if self._last_costmap is self.world
+            else distance_field(self._last_costmap))
         if not room_to_stop(self.body, self.pose, self.twist, commands, c, field,
                             Footprint.of(c.robot)):
             raise UnsafeCommandError(f'no room to stop at {self.pose} with {self.twist}: {tick}')
 
     def _move(self, tick: TickResult, seconds: float) -> None:
-        self.acting.append((tick.command.vx, tick.command.wz))
-        self.acting.popleft()
+        self.pending.append((tick.command.vx, tick.command.wz))
+        self.pending.popleft()
         footprint = Footprint.of(SMALL.robot)
-        silent = seconds - LAST_LINE
+        watchdog_at = seconds - WATCHDOG_TIMEOUT
         while seconds > 1e-9:
-            if seconds < silent:
-                self.acting = deque([(0.0, 0.0)] * 2)
-            part = min(seconds, self.period)
-            self.pose, self.twist = self.body.moved(
-                self.pose, self.twist, self.acting[0], part)
-            self.t += part
-            seconds -= part
+            if seconds < watchdog_at:
+                self.pending = deque([(0.0, 0.0)] * 2)
+            step = min(seconds, self.period)
+            self.pose, self.twist = self.body.move(
+                self.pose, self.twist, self.pending[0], step)
+            self.t += step
+            seconds -= step
             self.touched |= footprint.clearance(self.field, self.pose[None])[0] <= 0.0
 
 
 def setting_off() -> Loop:
-    """Return a robot at rest that has just been given a goal."""
+    """Return a robot at rest that has received a goal."""
     loop = Loop()
     loop.goal(4.0, 0.0, 0.0)
     loop.step()
@@ -186,7 +188,7 @@ def turning() -> Loop:
 
 
 def reversing() -> Loop:
-    """Return a robot that backs along the second part of a plan with a cusp."""
+    """Return a robot that reverses along the second segment of a plan with a cusp."""
     loop = Loop()
     loop.pose[:] = 0.0, 0.0, 0.0
     there = [0.1 * n for n in range(6)]
@@ -197,7 +199,7 @@ def reversing() -> Loop:
 
 
 def braking() -> Loop:
-    """Return a robot that brakes because its plan was taken away."""
+    """Return a robot that brakes because its plan was cleared."""
     loop = at_full_speed()
     loop.controller.clear_plan()
     loop.step()

@@ -1,4 +1,4 @@
-"""The faults: what goes wrong, for how long, and what the controller has to say of it."""
+"""The faults, their durations, and the reason codes that the controller must report."""
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -25,15 +25,15 @@ class Case:
     Attributes
     ----------
     begin : callable
-        Spoils a loop; `Loop.be_good` and `end` make it good again.
+        Applies the fault to a loop; `Loop.restore_inputs` and `end` remove it.
     codes : set of Reason
-        At least one of these is told while the fault lasts and the robot wants to move.
+        At least one of these is reported during the fault if the robot has to move.
     seconds : float
-        How long it lasts.
+        Duration [s].
     blind : bool
-        The controller is told lies.
+        The inputs misrepresent the robot or its surroundings.
     unavoidable : bool
-        Nobody could keep the robot from touching something.
+        Contact cannot be avoided.
 
     """
 
@@ -45,39 +45,39 @@ class Case:
     end: Callable[[Loop], None] = lambda loop: None
 
 
-def feel(change, *codes, **options) -> Case:
-    """Return a fault of the odometry: `change` makes a false measurement out of a true one."""
+def odometry_fault(change, *codes, **options) -> Case:
+    """Return an odometry fault: `change` maps a true measurement to a false one."""
     def begin(loop: Loop) -> None:
-        loop.feel = lambda loop: iter([change(loop.odometry())])
+        loop.read_odometry = lambda loop: iter([change(loop.odometry())])
 
     return Case(begin, frozenset(codes) or DRIVES, **options)
 
 
 def with_values(*codes, blind=False, **values) -> Case:
-    """Return a fault of the odometry with these values in it."""
-    return feel(lambda odometry: replace(odometry, **values), *codes, blind=blind)
+    """Return an odometry fault that replaces values."""
+    return odometry_fault(lambda odometry: replace(odometry, **values), *codes, blind=blind)
 
 
-def show(change, *codes, **options) -> Case:
-    """Return a fault of the costmap: `change` makes (stamp, costmap) out of the loop."""
+def costmap_fault(change, *codes, **options) -> Case:
+    """Return a costmap fault: `change` returns (stamp, costmap) for a loop."""
     def begin(loop: Loop) -> None:
-        loop.show = lambda loop: iter([change(loop)])
+        loop.read_costmap = lambda loop: iter([change(loop)])
 
     return Case(begin, frozenset(codes) or DRIVES, **options)
 
 
-def made(**values):
-    """Return what makes a costmap like the world with other values."""
+def costmap_with(**values):
+    """Return a function that replaces values of the true costmap."""
     return lambda loop: (loop.now, replace(loop.world, **values))
 
 
-def once(act, *codes, **options) -> Case:
-    """Return a fault that is one event."""
+def event(act, *codes, **options) -> Case:
+    """Return a fault that consists of one event."""
     return Case(act, frozenset(codes) or DRIVES, **options)
 
 
-def jump(seconds):
-    """Return what sets the clock."""
+def clock_step(seconds):
+    """Return a function that steps the clock."""
     def act(loop: Loop) -> None:
         before = loop.clock
         loop.clock = lambda t: before(t) + seconds
@@ -85,21 +85,21 @@ def jump(seconds):
     return act
 
 
-def nothing(loop: Loop):
-    """Say nothing."""
+def no_messages(loop: Loop):
+    """Yield no message."""
     return iter(())
 
 
-def late(seconds):
-    """Return what says the truth of `seconds` ago."""
+def delayed_odometry(seconds):
+    """Return a function that delays the odometry by `seconds`."""
     def begin(loop: Loop) -> None:
         held = []
 
-        def feel(loop: Loop):
+        def read_odometry(loop: Loop):
             held.append(loop.odometry())
             return iter([each for each in held if each.stamp <= loop.now - seconds][-1:])
 
-        loop.feel = feel
+        loop.read_odometry = read_odometry
 
     return begin
 
@@ -108,81 +108,81 @@ def out_of_order(loop: Loop) -> None:
     """Send each measurement after the next one."""
     held = []
 
-    def feel(loop: Loop):
+    def read_odometry(loop: Loop):
         held.append(loop.odometry())
         return iter([held[-1], held[max(len(held) - 2, 0)]])
 
-    loop.feel = feel
+    loop.read_odometry = read_odometry
 
 
 def stuck_sensor(loop: Loop) -> None:
-    """Repeat the last measurement, stamp and all."""
+    """Repeat the last measurement with its stamp."""
     last = loop.odometry()
-    loop.feel = lambda loop: iter([last])
+    loop.read_odometry = lambda loop: iter([last])
 
 
 def frozen(loop: Loop) -> None:
     """Repeat the last measurement with new stamps."""
     last = loop.odometry()
-    loop.feel = lambda loop: iter([replace(last, stamp=loop.now)])
+    loop.read_odometry = lambda loop: iter([replace(last, stamp=loop.now)])
 
 
-def half_frozen(*names, **values):
-    """Return what repeats numbers of the last measurement, or these, in true ones."""
+def partly_frozen(*names, **values):
+    """Return a function that freezes fields of the odometry, or sets them to values."""
     def begin(loop: Loop) -> None:
         held = {name: getattr(loop.odometry(), name) for name in names} | values
-        loop.feel = lambda loop: iter([replace(loop.odometry(), **held)])
+        loop.read_odometry = lambda loop: iter([replace(loop.odometry(), **held)])
 
     return begin
 
 
-def to_and_fro(loop: Loop) -> None:
-    """Jump between two places."""
-    def feel(loop: Loop):
-        there = 3.0 * (len(loop.ticks) % 2)
-        return iter([replace(loop.odometry(), y=there)])
+def alternating_position(loop: Loop) -> None:
+    """Alternate between two positions."""
+    def read_odometry(loop: Loop):
+        target = 3.0 * (len(loop.ticks) % 2)
+        return iter([replace(loop.odometry(), y=target)])
 
-    loop.feel = feel
+    loop.read_odometry = read_odometry
 
 
-def noisy(loop: Loop) -> None:
-    """Shake the measured twist."""
+def noisy_twist(loop: Loop) -> None:
+    """Replace the measured twist by noise."""
     rng = np.random.default_rng(0)
 
-    def feel(loop: Loop):
+    def read_odometry(loop: Loop):
         v, w = rng.normal(0.0, 3.0, 2)
         return iter([replace(loop.odometry(), vx=float(v), wz=float(w))])
 
-    loop.feel = feel
+    loop.read_odometry = read_odometry
 
 
-def flood(loop: Loop) -> None:
-    """Measure a thousand times a second."""
-    loop.feel = lambda loop: iter([loop.odometry()] * 50)
+def odometry_flood(loop: Loop) -> None:
+    """Send odometry at 1 kHz."""
+    loop.read_odometry = lambda loop: iter([loop.odometry()] * 50)
 
 
-def cost_flood(loop: Loop) -> None:
+def costmap_flood(loop: Loop) -> None:
     """Send many costmaps at once."""
-    loop.show = lambda loop: iter([(loop.now, loop.world)] * 5)
+    loop.read_costmap = lambda loop: iter([(loop.now, loop.world)] * 5)
 
 
 def old_costmap_last(loop: Loop) -> None:
-    """Send after each costmap an older one, in which everything is lethal."""
-    def show(loop: Loop):
+    """Send an older, entirely lethal costmap after each costmap."""
+    def read_costmap(loop: Loop):
         lethal = replace(loop.world, data=np.full_like(loop.world.data, 100))
         return iter([(loop.now, loop.world), (loop.now - 0.5, lethal)])
 
-    loop.show = show
+    loop.read_costmap = read_costmap
 
 
 def stuck_costmap(loop: Loop) -> None:
-    """Repeat the last costmap, stamp and all."""
+    """Repeat the last costmap with its stamp."""
     last = loop.now, loop.world
-    loop.show = lambda loop: iter([last])
+    loop.read_costmap = lambda loop: iter([last])
 
 
-def block(distance, side=0.4, sideways=0.0):
-    """Return what puts a block before the robot's middle, in the direction it moves."""
+def block_ahead(distance, side=0.4, sideways=0.0):
+    """Return a function that places a block ahead of the robot in its direction of motion."""
     def act(loop: Loop) -> None:
         heading = loop.pose[2] + (math.pi if loop.twist[0] < 0.0 else 0.0)
         x = loop.pose[0] + (distance + 0.5 * side) * math.cos(heading)
@@ -192,65 +192,65 @@ def block(distance, side=0.4, sideways=0.0):
     return act
 
 
-def clean(loop: Loop) -> None:
+def clear_room(loop: Loop) -> None:
     """Empty the room."""
     loop.world = room()
 
 
-def filling_up(loop: Loop) -> None:
-    """Let walls close in on the robot from all sides, down to its body."""
+def closing_walls(loop: Loop) -> None:
+    """Shrink the free space around the robot down to its footprint."""
     x, y = loop.pose[:2]
     left = [2.0]
 
-    def show(loop: Loop):
+    def read_costmap(loop: Loop):
         left[0] = max(left[0] - 0.15, 0.3)
         data = np.full_like(loop.world.data, 100)
         rows, columns = np.indices(data.shape)
-        away = np.hypot(
+        distance_from_robot = np.hypot(
             (columns + 0.5) * 0.05 + loop.world.origin_x - x,
             (rows + 0.5) * 0.05 + loop.world.origin_y - y)
-        data[away < left[0]] = 0
+        data[distance_from_robot < left[0]] = 0
         loop.world = Costmap(data, 0.05, loop.world.origin_x, loop.world.origin_y)
         return iter([(loop.now, loop.world)])
 
-    loop.show = show
+    loop.read_costmap = read_costmap
 
 
 def flicker(loop: Loop) -> None:
-    """Let a block come and go ahead."""
-    there = [loop.world, with_block(loop.world, loop.pose[0] + 1.2, loop.pose[1], 0.4)]
+    """Alternate between a free and a blocked path."""
+    target = [loop.world, with_block(loop.world, loop.pose[0] + 1.2, loop.pose[1], 0.4)]
 
-    def show(loop: Loop):
-        loop.world = there[len(loop.ticks) // 2 % 2]
+    def read_costmap(loop: Loop):
+        loop.world = target[len(loop.ticks) // 2 % 2]
         return iter([(loop.now, loop.world)])
 
-    loop.show = show
+    loop.read_costmap = read_costmap
 
 
 def crossing(loop: Loop) -> None:
-    """Let a block that was not there before cross the way ahead at 0.8 m/s."""
-    empty, begun = loop.world, loop.t
+    """Move a new block across the path at 0.8 m/s."""
+    empty, start = loop.world, loop.t
     x, y = loop.pose[0] + 1.2 * math.cos(loop.pose[2]), loop.pose[1] - 1.2
 
-    def show(loop: Loop):
-        loop.world = with_block(empty, x, y + 0.8 * (loop.t - begun), 0.4)
+    def read_costmap(loop: Loop):
+        loop.world = with_block(empty, x, y + 0.8 * (loop.t - start), 0.4)
         return iter([(loop.now, loop.world)])
 
-    loop.show = show
+    loop.read_costmap = read_costmap
 
 
-def every_size(loop: Loop) -> None:
-    """Send the room in another resolution each time."""
-    def show(loop: Loop):
+def changing_resolution(loop: Loop) -> None:
+    """Change the resolution of the costmap at every update."""
+    def read_costmap(loop: Loop):
         resolution = (0.05, 0.1, 0.025)[len(loop.ticks) // 2 % 3]
         return iter([(loop.now, room(resolution=resolution))])
 
-    loop.show = show
+    loop.read_costmap = read_costmap
 
 
-def window(loop: Loop) -> None:
-    """Send a window that moves with the robot."""
-    def show(loop: Loop):
+def rolling_window(loop: Loop) -> None:
+    """Send a rolling window of the costmap."""
+    def read_costmap(loop: Loop):
         x, y = (round(value / 0.05) for value in loop.pose[:2])
         row, column = y + 60, x + 100
         top, left = max(row - 50, 0), max(column - 50, 0)
@@ -258,106 +258,108 @@ def window(loop: Loop) -> None:
         return iter([(loop.now, Costmap(
             data, 0.05, loop.world.origin_x + 0.05 * left, loop.world.origin_y + 0.05 * top))])
 
-    loop.show = show
+    loop.read_costmap = read_costmap
 
 
-def configured(**changes):
-    """Return what changes parameters; '__' stands for a dot."""
-    named = {name.replace('__', '.'): value for name, value in changes.items()}
+def parameter_change(**changes):
+    """Return a function that changes parameters; '__' stands for a dot."""
+    parameters = {name.replace('__', '.'): value for name, value in changes.items()}
 
     def act(loop: Loop) -> None:
-        loop.controller.configure(declaration.replace(loop.controller.configuration, named))
+        loop.controller.configure(declaration.replace(loop.controller.configuration, parameters))
 
     return act
 
 
-def unconfigure(loop: Loop) -> None:
-    """Take the parameters back."""
+def restore_parameters(loop: Loop) -> None:
+    """Restore the original parameters."""
     loop.controller.configure(SMALL)
 
 
-def broken(attribute, value):
-    """Return what breaks the optimiser."""
+def broken_optimizer(attribute, value):
+    """Return a function that replaces an attribute of the optimiser."""
     def act(loop: Loop) -> None:
         setattr(loop.controller._sampler, attribute, value)
 
     return act
 
 
-def mend(loop: Loop) -> None:
-    """Give the optimiser its method back."""
+def repair_optimizer(loop: Loop) -> None:
+    """Restore the step method of the optimiser."""
     loop.controller._sampler.__dict__.pop('step', None)
 
 
-def poisoned(loop: Loop) -> None:
-    """Let the mean become NaN after each step."""
+def nan_mean(loop: Loop) -> None:
+    """Set the mean to NaN after each step."""
     sampler = loop.controller._sampler
     step = type(sampler).step
 
-    def spoil(*arguments, **options):
+    def step_with_nan(*arguments, **options):
         result = step(sampler, *arguments, **options)
         sampler.mean[:] = math.nan
         return result
 
-    sampler.step = spoil
+    sampler.step = step_with_nan
 
 
-def complain(code):
-    """Return what the caller of the controller does with a fault of its own."""
+def caller_fault(code):
+    """Return a function that makes the caller report a fault."""
     def act(loop: Loop) -> None:
-        loop.fault = Fault(code, 'the caller says so')
+        loop.fault = Fault(code, 'reported by the caller')
 
     return act
 
 
 def plan(poses):
-    """Return what gives a plan."""
+    """Return a function that sets a plan."""
     return lambda loop: loop.plan(poses)
 
 
 def stamped_plan(seconds):
-    """Return what gives a plan of another time, where plans have a time-out."""
+    """Return a function that sets a plan with a shifted stamp and a plan time-out."""
     def act(loop: Loop) -> None:
-        configured(safety__plan_timeout=0.5)(loop)
+        parameter_change(safety__plan_timeout=0.5)(loop)
         loop.accept('plan', lambda: loop.controller.set_goal(loop.now + seconds, 4.0, 0.0, 0.0))
 
     return act
 
 
-def everything_lost(loop: Loop) -> None:
-    """Say nothing at all."""
-    loop.feel = loop.show = nothing
+def all_inputs_lost(loop: Loop) -> None:
+    """Send no odometry and no costmap."""
+    loop.read_odometry = loop.read_costmap = no_messages
 
 
-def everything_broken(loop: Loop) -> None:
-    """Send NaN wherever there is a number."""
-    loop.feel = lambda loop: iter([replace(loop.odometry(), x=NAN, y=NAN, yaw=NAN, vx=NAN)])
-    loop.show = lambda loop: iter([(NAN, replace(loop.world, resolution=NAN))])
+def all_inputs_nan(loop: Loop) -> None:
+    """Send NaN in all inputs."""
+    loop.read_odometry = lambda loop: iter(
+        [replace(loop.odometry(), x=NAN, y=NAN, yaw=NAN, vx=NAN)]
+    )
+    loop.read_costmap = lambda loop: iter([(NAN, replace(loop.world, resolution=NAN))])
     loop.plan([(NAN, NAN, NAN)])
 
 
-def clock_of_speed(share):
-    """Return what lets the clock run faster or slower than time does."""
+def clock_rate(share):
+    """Return a function that scales the rate of the clock."""
     def act(loop: Loop) -> None:
-        before, begun = loop.clock, loop.t
-        loop.clock = lambda t: before(t) + (share - 1.0) * (t - begun)
+        before, start = loop.clock, loop.t
+        loop.clock = lambda t: before(t) + (share - 1.0) * (t - start)
 
     return act
 
 
-def pause(seconds):
-    """Return what keeps the controller from ticking."""
+def delayed_tick(seconds):
+    """Return a function that delays the next tick."""
     return lambda loop: loop.step(seconds)
 
 
-def paused_clock(loop: Loop) -> None:
-    """Let the clock stand, and odometry with it."""
+def stopped_clock(loop: Loop) -> None:
+    """Stop the clock and with it the odometry stamps."""
     held = loop.now
     loop.clock = lambda t: held
 
 
 def resumed_clock(loop: Loop) -> None:
-    """Let the clock run from where it stood."""
+    """Resume the clock at its stopped reading."""
     held, since = loop.now, loop.t
     loop.clock = lambda t: held + t - since
 
@@ -365,29 +367,31 @@ def resumed_clock(loop: Loop) -> None:
 NAN, INF = math.nan, math.inf
 FAULTS: dict[str, Case] = {
     # odometry
-    'odometry lost': Case(lambda loop: setattr(loop, 'feel', nothing), {R.ODOMETRY_OLD}),
-    'odometry a little late': Case(late(0.2)),
-    'odometry too late': Case(late(0.4), {R.ODOMETRY_OLD}),
+    'odometry lost': Case(
+        lambda loop: setattr(loop, 'read_odometry', no_messages), {R.ODOMETRY_OLD}
+    ),
+    'odometry a little late': Case(delayed_odometry(0.2)),
+    'odometry too late': Case(delayed_odometry(0.4), {R.ODOMETRY_OLD}),
     'odometry repeated': Case(stuck_sensor, {R.ODOMETRY_OLD}),
     'odometry frozen': Case(frozen, {R.ODOMETRY_FROZEN}, seconds=3.0, blind=True),
     'odometry pose frozen': Case(
-        half_frozen('x', 'y', 'yaw'), {R.ODOMETRY_FROZEN}, seconds=4.0, blind=True
+        partly_frozen('x', 'y', 'yaw'), {R.ODOMETRY_FROZEN}, seconds=4.0, blind=True
     ),
     'odometry x and y frozen': Case(
-        half_frozen('x', 'y'), {R.ODOMETRY_FROZEN, *DRIVES}, seconds=4.0, blind=True
+        partly_frozen('x', 'y'), {R.ODOMETRY_FROZEN, *DRIVES}, seconds=4.0, blind=True
     ),
     'odometry yaw frozen': Case(
-        half_frozen('yaw'), {R.ODOMETRY_FROZEN, *DRIVES}, seconds=4.0, blind=True
+        partly_frozen('yaw'), {R.ODOMETRY_FROZEN, *DRIVES}, seconds=4.0, blind=True
     ),
     'odometry twist frozen': Case(
-        half_frozen('vx', 'wz'), {R.ODOMETRY_FROZEN, *DRIVES}, seconds=4.0, blind=True
+        partly_frozen('vx', 'wz'), {R.ODOMETRY_FROZEN, *DRIVES}, seconds=4.0, blind=True
     ),
     'odometry twist zero': Case(
-        half_frozen(vx=0.0, wz=0.0), {R.ODOMETRY_FROZEN}, seconds=4.0, blind=True
+        partly_frozen(vx=0.0, wz=0.0), {R.ODOMETRY_FROZEN}, seconds=4.0, blind=True
     ),
     'odometry out of order': Case(out_of_order),
-    'odometry floods': Case(flood),
-    'odometry noisy': Case(noisy, blind=True),
+    'odometry floods': Case(odometry_flood),
+    'odometry noisy': Case(noisy_twist, blind=True),
     **{
         f'odometry {name} NaN': with_values(R.ODOMETRY_REFUSED, **{name: NAN})
         for name in ('stamp', 'x', 'y', 'yaw', 'vx', 'vy', 'wz')
@@ -402,97 +406,114 @@ FAULTS: dict[str, Case] = {
     },
     'odometry huge heading': with_values(R.ODOMETRY_JUMPED, yaw=1e6 + 2.0, blind=True),
     'odometry far away': with_values(R.ODOMETRY_JUMPED, R.OUTSIDE_COSTMAP, x=900.0, blind=True),
-    'odometry ahead': feel(
+    'odometry ahead': odometry_fault(
         lambda odometry: replace(odometry, stamp=odometry.stamp + 5.0), R.ODOMETRY_AHEAD
     ),
     'odometry jumps': with_values(R.ODOMETRY_JUMPED, y=2.0, blind=True),
-    'odometry turns': feel(
+    'odometry turns': odometry_fault(
         lambda odometry: replace(odometry, yaw=odometry.yaw + 2.5), R.ODOMETRY_JUMPED, blind=True
     ),
-    'odometry to and fro': Case(to_and_fro, {R.ODOMETRY_JUMPED}, blind=True),
+    'odometry alternates': Case(alternating_position, {R.ODOMETRY_JUMPED}, blind=True),
     # costmap
     'costmap lost': Case(
-        lambda loop: setattr(loop, 'show', nothing), {R.COSTMAP_OLD}, seconds=2.0
+        lambda loop: setattr(loop, 'read_costmap', no_messages), {R.COSTMAP_OLD}, seconds=2.0
     ),
-    'costmap late': show(lambda loop: (loop.now - 2.0, loop.world), R.COSTMAP_OLD, seconds=2.0),
-    'costmap ahead': show(lambda loop: (loop.now + 2.0, loop.world), R.COSTMAP_AHEAD),
-    'costmap floods': Case(cost_flood),
+    'costmap late': costmap_fault(
+        lambda loop: (loop.now - 2.0, loop.world), R.COSTMAP_OLD, seconds=2.0
+    ),
+    'costmap ahead': costmap_fault(lambda loop: (loop.now + 2.0, loop.world), R.COSTMAP_AHEAD),
+    'costmap floods': Case(costmap_flood),
     **{
-        f'costmap {name} {value}': show(made(**{name: value}), R.COSTMAP_REFUSED)
+        f'costmap {name} {value}': costmap_fault(costmap_with(**{name: value}), R.COSTMAP_REFUSED)
         for name in ('resolution', 'origin_x', 'origin_y')
         for value in (NAN, INF)
     },
     **{
-        f'costmap resolution {value}': show(made(resolution=value), R.COSTMAP_REFUSED)
+        f'costmap resolution {value}': costmap_fault(
+            costmap_with(resolution=value), R.COSTMAP_REFUSED
+        )
         for value in (0.0, -0.05, 1e9)
     },
-    'costmap stamp NaN': show(lambda loop: (NAN, loop.world), R.COSTMAP_REFUSED),
-    'costmap empty': show(made(data=np.zeros((0, 0), np.int8)), R.COSTMAP_REFUSED),
-    'costmap flat': show(made(data=np.zeros(40, np.int8)), R.COSTMAP_REFUSED),
-    'costmap of floats': show(made(data=np.zeros((9, 9))), R.COSTMAP_REFUSED),
-    'costmap out of range': show(made(data=np.full((9, 9), 101, np.int8)), R.COSTMAP_REFUSED),
-    'costmap elsewhere': show(made(origin_x=500.0), R.OUTSIDE_COSTMAP, blind=True),
-    'costmap tiny': show(
+    'costmap stamp NaN': costmap_fault(lambda loop: (NAN, loop.world), R.COSTMAP_REFUSED),
+    'costmap empty': costmap_fault(
+        costmap_with(data=np.zeros((0, 0), np.int8)), R.COSTMAP_REFUSED
+    ),
+    'costmap flat': costmap_fault(costmap_with(data=np.zeros(40, np.int8)), R.COSTMAP_REFUSED),
+    'costmap of floats': costmap_fault(costmap_with(data=np.zeros((9, 9))), R.COSTMAP_REFUSED),
+    'costmap out of range': costmap_fault(
+        costmap_with(data=np.full((9, 9), 101, np.int8)), R.COSTMAP_REFUSED
+    ),
+    'costmap elsewhere': costmap_fault(
+        costmap_with(origin_x=500.0), R.OUTSIDE_COSTMAP, blind=True
+    ),
+    'costmap tiny': costmap_fault(
         lambda loop: (loop.now, room(0.2, 0.2)),
         R.OUTSIDE_COSTMAP,
         R.IN_CONTACT,
         R.COLLISION_AHEAD,
         blind=True,
     ),
-    'costmap lethal everywhere': show(
+    'costmap lethal everywhere': costmap_fault(
         lambda loop: (loop.now, replace(loop.world, data=np.full_like(loop.world.data, 100))),
         R.COLLISION_AHEAD,
         blind=True,
     ),
     'costmap fills up': Case(
-        filling_up,
+        closing_walls,
         {R.COLLISION_AHEAD, R.FALLBACK_COMMAND, R.NONE},
         seconds=3.0,
         unavoidable=True,
-        end=clean,
+        end=clear_room,
     ),
-    'costmap in every resolution': Case(every_size),
-    'costmap rolls': Case(window),
-    'costmap flickers': Case(flicker, seconds=2.0, end=clean),
-    'block on the robot': once(
-        block(-0.2), R.IN_CONTACT, R.COLLISION_AHEAD, unavoidable=True, end=clean
+    'costmap changes resolution': Case(changing_resolution),
+    'costmap rolls': Case(rolling_window),
+    'costmap flickers': Case(flicker, seconds=2.0, end=clear_room),
+    'block on the robot': event(
+        block_ahead(-0.2), R.IN_CONTACT, R.COLLISION_AHEAD, unavoidable=True, end=clear_room
     ),
-    'block within the braking distance': once(
-        block(0.25), R.COLLISION_AHEAD, R.FALLBACK_COMMAND, R.NONE, unavoidable=True, end=clean
+    'block within the braking distance': event(
+        block_ahead(0.25),
+        R.COLLISION_AHEAD,
+        R.FALLBACK_COMMAND,
+        R.NONE,
+        unavoidable=True,
+        end=clear_room,
     ),
-    'block before the braking distance': once(
-        block(0.55), R.NONE, R.FALLBACK_COMMAND, R.COLLISION_AHEAD, end=clean
+    'block before the braking distance': event(
+        block_ahead(0.55), R.NONE, R.FALLBACK_COMMAND, R.COLLISION_AHEAD, end=clear_room
     ),
     'costmap repeated': Case(stuck_costmap, {R.COSTMAP_OLD}, seconds=2.0),
     'costmap out of order': Case(old_costmap_last),
-    'costmap huge': show(lambda loop: (loop.now, room(60.0, 60.0)), seconds=0.2, blind=True),
+    'costmap huge': costmap_fault(
+        lambda loop: (loop.now, room(60.0, 60.0)), seconds=0.2, blind=True
+    ),
     'moving block crosses': Case(
         crossing,
         {R.NONE, R.FALLBACK_COMMAND, R.COLLISION_AHEAD, R.EVADING},
         seconds=3.0,
         unavoidable=True,
-        end=clean,
+        end=clear_room,
     ),
     # plan
-    'plan taken away': once(lambda loop: loop.controller.clear_plan(), R.PLAN_MISSING),
-    'plan empty': once(plan(np.empty((0, 3))), R.PLAN_REFUSED),
-    'plan NaN': once(plan([(0.0, NAN, 0.0)]), R.PLAN_REFUSED),
-    'plan infinite': once(plan([(0.0, 0.0, 0.0), (INF, 0.0, 0.0)]), R.PLAN_REFUSED),
-    'plan huge': once(plan([(0.0, 0.0, 0.0), (1e300, 0.0, 0.0)]), R.PLAN_REFUSED),
-    'plan of the wrong shape': once(plan([0.0, 1.0, 2.0]), R.PLAN_REFUSED),
-    'plan of one place many times': once(plan([(2.0, 1.0, 0.0)] * 50)),
-    'plan far away': once(plan([(300.0 + n, 0.0, 0.0) for n in range(20)])),
-    'plan of very many poses': once(plan([(-4.0 + 4e-4 * n, 0.0, 0.0) for n in range(20_000)])),
-    'plan all zigzag': once(plan([(0.1 * (n % 2), 0.05 * n, 1e3 * n) for n in range(40)])),
-    'plan too old': Case(stamped_plan(-3.0), {R.PLAN_OLD}, end=unconfigure),
-    'plan ahead': Case(stamped_plan(5.0), {R.PLAN_AHEAD}, seconds=0.5, end=unconfigure),
-    'goal NaN': once(lambda loop: loop.goal(NAN, 0.0, 0.0), R.PLAN_REFUSED),
-    'goal out of reach': once(lambda loop: loop.goal(9e5, 0.0, 0.0), R.PLAN_REFUSED),
-    'goal behind the wall': once(lambda loop: loop.goal(7.0, 0.0, 0.0)),
-    'plan changes all the time': Case(
+    'plan withdrawn': event(lambda loop: loop.controller.clear_plan(), R.PLAN_MISSING),
+    'plan empty': event(plan(np.empty((0, 3))), R.PLAN_REFUSED),
+    'plan NaN': event(plan([(0.0, NAN, 0.0)]), R.PLAN_REFUSED),
+    'plan infinite': event(plan([(0.0, 0.0, 0.0), (INF, 0.0, 0.0)]), R.PLAN_REFUSED),
+    'plan huge': event(plan([(0.0, 0.0, 0.0), (1e300, 0.0, 0.0)]), R.PLAN_REFUSED),
+    'plan of the wrong shape': event(plan([0.0, 1.0, 2.0]), R.PLAN_REFUSED),
+    'plan of identical poses': event(plan([(2.0, 1.0, 0.0)] * 50)),
+    'plan far away': event(plan([(300.0 + n, 0.0, 0.0) for n in range(20)])),
+    'plan of 20000 poses': event(plan([(-4.0 + 4e-4 * n, 0.0, 0.0) for n in range(20_000)])),
+    'plan zigzag': event(plan([(0.1 * (n % 2), 0.05 * n, 1e3 * n) for n in range(40)])),
+    'plan too old': Case(stamped_plan(-3.0), {R.PLAN_OLD}, end=restore_parameters),
+    'plan ahead': Case(stamped_plan(5.0), {R.PLAN_AHEAD}, seconds=0.5, end=restore_parameters),
+    'goal NaN': event(lambda loop: loop.goal(NAN, 0.0, 0.0), R.PLAN_REFUSED),
+    'goal out of reach': event(lambda loop: loop.goal(9e5, 0.0, 0.0), R.PLAN_REFUSED),
+    'goal behind the wall': event(lambda loop: loop.goal(7.0, 0.0, 0.0)),
+    'plan changes every tick': Case(
         lambda loop: setattr(
             loop,
-            'feel',
+            'read_odometry',
             lambda loop: (
                 loop.goal(3.0, 2.0 * (-1) ** len(loop.ticks), 0.0),
                 iter([loop.odometry()]),
@@ -500,13 +521,13 @@ FAULTS: dict[str, Case] = {
         )
     ),
     # all inputs
-    'everything lost': Case(everything_lost, {R.ODOMETRY_OLD}, seconds=2.0),
-    'everything NaN': Case(everything_broken, {R.PLAN_REFUSED}),
+    'all inputs lost': Case(all_inputs_lost, {R.ODOMETRY_OLD}, seconds=2.0),
+    'all inputs NaN': Case(all_inputs_nan, {R.PLAN_REFUSED}),
     # clock
-    'clock runs at half speed': once(clock_of_speed(0.5)),
-    'clock runs at double speed': once(clock_of_speed(2.0)),
+    'clock runs at half speed': event(clock_rate(0.5)),
+    'clock runs at double speed': event(clock_rate(2.0)),
     **{
-        f'clock steps by {seconds} s': once(jump(seconds), code)
+        f'clock steps by {seconds} s': event(clock_step(seconds), code)
         for seconds, code in (
             (-100.0, R.CLOCK_BACK),
             (-1.0, R.CLOCK_BACK),
@@ -516,9 +537,9 @@ FAULTS: dict[str, Case] = {
             (86400.0, R.CLOCK_AHEAD),
         )
     },
-    'clock steps by little': once(jump(0.05)),
-    'clock is set to zero': once(
-        lambda loop: setattr(loop, 'clock', lambda t, begun=loop.t: t - begun), R.CLOCK_BACK
+    'clock steps by 0.05 s': event(clock_step(0.05)),
+    'clock is set to zero': event(
+        lambda loop: setattr(loop, 'clock', lambda t, start=loop.t: t - start), R.CLOCK_BACK
     ),
     **{
         f'clock reads {value}': Case(
@@ -528,41 +549,47 @@ FAULTS: dict[str, Case] = {
         )
         for value in (NAN, INF, -INF)
     },
-    'clock stands': Case(
-        paused_clock, {R.CLOCK_BACK, R.ODOMETRY_FROZEN, R.NONE}, end=resumed_clock
+    'clock stopped': Case(
+        stopped_clock, {R.CLOCK_BACK, R.ODOMETRY_FROZEN, R.NONE}, end=resumed_clock
     ),
     # ticks
-    'tick late by 0.3 s': once(pause(0.3)),
-    'tick late by 1 s': once(pause(1.0), R.TICK_LATE, R.ODOMETRY_OLD),
-    'tick late by 10 s': once(pause(10.0), R.TICK_LATE, R.ODOMETRY_OLD),
-    # the program itself
-    'optimiser raises': Case(broken('step', lambda *_, **__: 1 / 0), {R.INTERNAL_ERROR}, end=mend),
-    'optimiser gives NaN': Case(poisoned, {R.NO_FINITE_PLAN}, end=mend),
+    'tick late by 0.3 s': event(delayed_tick(0.3)),
+    'tick late by 1 s': event(delayed_tick(1.0), R.TICK_LATE, R.ODOMETRY_OLD),
+    'tick late by 10 s': event(delayed_tick(10.0), R.TICK_LATE, R.ODOMETRY_OLD),
+    # internal errors
+    'optimiser raises': Case(
+        broken_optimizer('step', lambda *_, **__: 1 / 0), {R.INTERNAL_ERROR}, end=repair_optimizer
+    ),
+    'optimiser gives NaN': Case(nan_mean, {R.NO_FINITE_PLAN}, end=repair_optimizer),
     **{
-        f'caller says {code.value}': Case(complain(code), {code})
+        f'caller reports {code.value}': Case(caller_fault(code), {code})
         for code in (R.TRANSFORM_MISSING, R.TRANSFORM_OLD, R.ODOMETRY_REFUSED)
     },
     # parameters that do not fit the situation
-    'robot grows': once(
-        configured(robot__radius=2.0),
+    'robot grows': event(
+        parameter_change(robot__radius=2.0),
         R.IN_CONTACT,
         R.COLLISION_AHEAD,
         R.FALLBACK_COMMAND,
         R.NONE,
-        end=unconfigure,
+        end=restore_parameters,
         blind=True,
     ),
-    'robot becomes long': once(
-        configured(robot__footprint=(1.0, 0.2, -1.0, 0.2, -1.0, -0.2, 1.0, -0.2)),
+    'robot becomes long': event(
+        parameter_change(robot__footprint=(1.0, 0.2, -1.0, 0.2, -1.0, -0.2, 1.0, -0.2)),
         R.IN_CONTACT,
         R.COLLISION_AHEAD,
         R.FALLBACK_COMMAND,
         R.NONE,
-        end=unconfigure,
+        end=restore_parameters,
         blind=True,
     ),
-    'limits fall': once(configured(limits__vx_max=0.05, limits__wz_max=0.05), end=unconfigure),
-    'brakes weaken': once(configured(limits__ax_min=-0.1), end=unconfigure),
-    'horizon changes': once(configured(horizon_steps=45, time_step=0.03), end=unconfigure),
-    'timeouts shrink': once(configured(safety__odom_timeout=0.01), end=unconfigure),
+    'limits fall': event(
+        parameter_change(limits__vx_max=0.05, limits__wz_max=0.05), end=restore_parameters
+    ),
+    'brakes weaken': event(parameter_change(limits__ax_min=-0.1), end=restore_parameters),
+    'horizon changes': event(
+        parameter_change(horizon_steps=45, time_step=0.03), end=restore_parameters
+    ),
+    'timeouts shrink': event(parameter_change(safety__odom_timeout=0.01), end=restore_parameters),
 }

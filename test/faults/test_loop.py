@@ -1,13 +1,13 @@
-"""Every fault in every state of driving, in the loop without ROS: safe, named, recovered from."""
+"""Every fault in every driving state without ROS: safe commands, reason code and recovery."""
 from __future__ import annotations
 
 import contextlib
 import itertools
 
 from faults.loop import MOVING, SMALL, STATES, Loop
-from faults.matrix import FAULTS, clean, unconfigure
+from faults.matrix import FAULTS, clear_room, restore_parameters
 import pytest
-from tally import EXTREME, FAULT, JUDGED
+from tally import CHECKED, EXTREME, FAULT
 
 from mppi_ros.control.parameters import ControllerParameters
 from mppi_ros.control.tick_result import ControllerState
@@ -18,22 +18,22 @@ STATE_OF = dict(zip(FAULTS, itertools.cycle(STATES), strict=False))
 
 
 def pytest_generate_tests(metafunc):
-    """Try each fault in every state, in the short form in two of them."""
+    """Select each fault in two states, or in every state with --long."""
     if 'fault' not in metafunc.fixturenames:
         return
-    every = metafunc.config.getoption('--long')
+    long = metafunc.config.getoption('--long')
     metafunc.parametrize(('fault', 'state'), [
         pytest.param(fault, state, id=f'{fault} | {state}')
         for fault in FAULTS for state in STATES
-        if every or state in ('at_full_speed', STATE_OF[fault])])
+        if long or state in ('at_full_speed', STATE_OF[fault])])
 
 
-def test_the_matrix_is_large_enough():
+def test_matrix_has_at_least_60_faults_and_6_states():
     assert len(FAULTS) >= 60
     assert len(STATES) >= 6
 
 
-def test_no_fault_leads_to_an_unsafe_command_and_each_is_named_and_recovered_from(
+def test_robot_reports_each_fault_stays_safe_and_recovers(
     fault, state, record_property
 ):
     case, loop = FAULTS[fault], STATES[state]()
@@ -41,20 +41,20 @@ def test_no_fault_leads_to_an_unsafe_command_and_each_is_named_and_recovered_fro
     loop.blind = case.blind
     case.begin(loop)
     loop.run(case.seconds)
-    told = {tick.code for tick in loop.ticks[before:]}
+    codes = {tick.code for tick in loop.ticks[before:]}
     if state in MOVING:
-        assert told & case.codes, told
+        assert codes & case.codes, codes
     case.end(loop)
-    recovers(loop)
+    check_recovery(loop)
     record_property(FAULT, (fault, state))
-    record_property(JUDGED, loop.oracle.judged)
+    record_property(CHECKED, loop.oracle.checked)
     assert case.unavoidable or not loop.touched
 
 
-def recovers(loop: Loop) -> None:
-    """Check that the robot drives to a new goal once all inputs are good again."""
-    loop.be_good()
-    loop.blind = True  # it may still believe what it was told, until the first good inputs
+def check_recovery(loop: Loop) -> None:
+    """Check that the robot drives to a new goal after the inputs are restored."""
+    loop.restore_inputs()
+    loop.blind = True  # earlier false inputs apply until the first valid ones
     loop.run(0.1)
     loop.blind = False
     x = 3.0 if loop.pose[0] < 0.0 else -3.0
@@ -65,7 +65,7 @@ def recovers(loop: Loop) -> None:
 
 
 def extremes():
-    """Yield each parameter that can be changed while driving, at each end of its range."""
+    """Yield each dynamic parameter at each end of its range."""
     for info in describe(ControllerParameters):
         if not info.live:
             continue
@@ -83,21 +83,21 @@ def extremes():
                     yield info.name, value
 
 
-HEAVY = {'samples', 'horizon_steps', 'iterations', 'control_rate'}  # at their upper ends
+EXPENSIVE = {'samples', 'horizon_steps', 'iterations', 'control_rate'}  # at their upper limits
 EXTREMES = [pytest.param(name, value, id=f'{name}={value}') for name, value in extremes()
-            if not (name in HEAVY and value != 0 and value > 500)]
+            if not (name in EXPENSIVE and value != 0 and value > 500)]
 
 
 @pytest.mark.parametrize(('name', 'value'), EXTREMES)
-def test_no_parameter_at_its_extreme_leads_to_an_unsafe_command(name, value, record_property):
+def test_extreme_parameter_value_causes_no_unsafe_command(name, value, record_property):
     loop = STATES['at_full_speed']()
-    # A false body, plant or margin is a lie of its own.
+    # These parameters invalidate the check of the room to stop.
     loop.blind = name.split('.')[0] in ('robot', 'prediction', 'safety', 'identification')
-    with contextlib.suppress(MppiError):  # values that contradict each other are refused
+    with contextlib.suppress(MppiError):  # inconsistent values are refused
         loop.controller.configure(replace(SMALL, {name: value}))
     loop.run(1.0)
-    unconfigure(loop)
-    clean(loop)
-    recovers(loop)
+    restore_parameters(loop)
+    clear_room(loop)
+    check_recovery(loop)
     record_property(EXTREME, 1)
-    record_property(JUDGED, loop.oracle.judged)
+    record_property(CHECKED, loop.oracle.checked)
