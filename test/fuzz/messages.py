@@ -1,7 +1,7 @@
 """
-Hostile messages: bytes that a broken or malicious publisher could send, and what holds of them.
+Fuzzing of message readers: input of a faulty or malicious publisher, and invariants of the result.
 
-Run as a program it lets atheris look for bytes that take new ways through the code:
+Run as a program, it starts a coverage-guided search with atheris:
 `python test/fuzz/messages.py -atheris_runs=1000000`.
 """
 from __future__ import annotations
@@ -27,7 +27,7 @@ from mppi_ros.ros import cdr, conversions  # noqa: E402
 
 
 def read_costmap(data: bytes) -> None:
-    """Read a costmap; what passes is one."""
+    """Read a costmap and check its invariants."""
     message, cells = cdr.grid_from_bytes(data)
     costmap = conversions.costmap_from_msg(message, cells)
     assert costmap.data.size <= len(data)
@@ -36,7 +36,7 @@ def read_costmap(data: bytes) -> None:
 
 
 def read_plan(data: bytes) -> None:
-    """Read a plan; what passes is finite."""
+    """Read a plan and check that it is finite."""
     message, numbers = cdr.path_from_bytes(data)
     assert numbers.nbytes <= 2 * len(data)
     poses = conversions.path_from_msg(message, numbers)
@@ -46,14 +46,14 @@ def read_plan(data: bytes) -> None:
 
 
 def read_odometry(data: bytes) -> None:
-    """Read odometry; what passes is finite."""
+    """Read odometry and check that it is finite."""
     odometry = conversions.odometry_from_msg(deserialize_message(data, OdometryMessage), 1.0)
     odometry.check()
     assert np.isfinite(list(vars(odometry).values())).all()
 
 
 def read_goal(data: bytes) -> None:
-    """Read a goal; what passes is finite."""
+    """Read a goal and check that it is finite."""
     pose = conversions.pose_from_msg(deserialize_message(data, PoseStamped).pose, 'goal')
     assert np.isfinite(pose).all()
 
@@ -62,7 +62,7 @@ READERS = (read_costmap, read_plan, read_odometry, read_goal)
 
 
 def seeds() -> list[bytes]:
-    """Return a good message for each reader."""
+    """Return a valid message for each reader."""
     grid = Costmap(np.arange(-1, 99, dtype=np.int8).reshape(10, 10), 0.05, -1.0, 2.0)
     goal = PoseStamped(pose=conversions.pose_to_msg(1.0, 2.0, 0.5))
     poses = [(0.1 * n, 0.02 * n, 0.1) for n in range(12)]
@@ -80,23 +80,23 @@ SPECIAL = [struct.pack('<d', value) for value in (
 SPECIAL += [struct.pack('<I', value) for value in (0, 1, 2**31, 2**32 - 1, 10_000, 65_536)]
 
 
-def mutated(seed: bytes, rng: np.random.Generator) -> bytes:
-    """Return a message spoiled in a few places."""
+def mutate(seed: bytes, rng: np.random.Generator) -> bytes:
+    """Return a message with one to five mutations."""
     data = bytearray(seed)
     for _ in range(rng.integers(1, 6)):
         at = int(rng.integers(0, max(len(data), 1)))
-        kind = rng.integers(0, 6)
-        if kind == 0 and data:
+        mutation = rng.integers(0, 6)
+        if mutation == 0 and data:
             data[at] ^= 1 << int(rng.integers(0, 8))
-        elif kind == 1:
+        elif mutation == 1:
             del data[at:]
-        elif kind == 2:
+        elif mutation == 2:
             special = SPECIAL[rng.integers(0, len(SPECIAL))]
-            place = 4 + (at - 4) // len(special) * len(special)
-            data[max(place, 0):max(place, 0) + len(special)] = special
-        elif kind == 3:
+            start = 4 + (at - 4) // len(special) * len(special)
+            data[max(start, 0):max(start, 0) + len(special)] = special
+        elif mutation == 3:
             data[at:at] = rng.bytes(int(rng.integers(1, 40)))
-        elif kind == 4:
+        elif mutation == 4:
             data[at:at + int(rng.integers(1, 16))] = b''
         else:
             data += data[at:at + 64]
@@ -104,23 +104,23 @@ def mutated(seed: bytes, rng: np.random.Generator) -> bytes:
 
 
 def check(reader: int, data: bytes) -> bool:
-    """Let one reader read; tell whether it took the message. Anything but a refusal is raised."""
+    """Return whether a reader accepts a message; raise any error other than a refusal."""
     try:
         READERS[reader](data)
     except InputError:
         return False
     except Exception as error:
         if type(error).__module__.startswith(('rclpy', '_rclpy')):
-            return False  # bytes that the middleware itself would not deliver
+            return False  # the middleware does not deliver such bytes
         raise
     return True
 
 
 def main() -> None:
-    """Let atheris look for bytes that break a reader."""
+    """Run atheris on the readers."""
     import atheris
 
-    path_segments.warm_up()  # Numba cannot compile a kernel that is instrumented
+    path_segments.warm_up()  # Numba cannot compile instrumented kernels
     atheris.instrument_all()
     atheris.Setup(sys.argv, lambda data: check(data[0] % len(READERS), data[1:]) if data else None)
     atheris.Fuzz()

@@ -1,4 +1,4 @@
-"""No bytes of a message crash the node, claim memory, or pass a number that is none."""
+"""Corrupted messages cause no crash, no excessive allocation and no non-finite value."""
 from __future__ import annotations
 
 import importlib.util
@@ -15,25 +15,25 @@ pytest.importorskip('rclpy', reason='needs ROS 2: source an installation or inst
 from fuzz import messages  # noqa: E402
 
 SHORT, LONG = 4_000, 300_000  # messages for each of the four readers
-GUIDED = 200_000  # by atheris
+GUIDED = 200_000  # runs of atheris
 
 
-def test_good_messages_are_taken():
+def test_valid_messages_are_accepted():
     for reader, seed in enumerate(messages.seeds()):
         assert messages.check(reader, seed)
 
 
 @pytest.mark.parametrize('reader', range(len(messages.READERS)),
                          ids=[reader.__name__ for reader in messages.READERS])
-def test_spoiled_messages_are_refused_or_good(reader, request, record_property):
+def test_mutated_messages_are_refused_or_valid(reader, request, record_property):
     seed, rng = messages.seeds()[reader], np.random.default_rng(reader)
     count = LONG if request.config.getoption('--long') else SHORT
-    taken = sum(messages.check(reader, messages.mutated(seed, rng)) for _ in range(count))
-    assert 0 < taken < count
+    accepted = sum(messages.check(reader, messages.mutate(seed, rng)) for _ in range(count))
+    assert 0 < accepted < count
     record_property(MESSAGE, count)
 
 
-def test_atheris_finds_no_bytes_that_break_a_reader(request, tmp_path, record_property):
+def test_atheris_finds_no_input_that_breaks_a_reader(request, tmp_path, record_property):
     if not request.config.getoption('--long'):
         pytest.skip('only in the long form')
     if importlib.util.find_spec('atheris') is None:
