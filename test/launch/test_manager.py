@@ -1,4 +1,4 @@
-"""mppi_controller.launch.py leaves the lifecycle to a manager; a bad parameter file is named."""
+"""mppi_controller.launch.py with a lifecycle manager and with an invalid parameter file."""
 from __future__ import annotations
 
 import os
@@ -58,9 +58,9 @@ class TestManager(unittest.TestCase):
     def tearDown(self):
         self.watcher.close()
 
-    def test_a_manager_leads_it_up_and_down(self):
+    def test_lifecycle_manager_completes_all_transitions(self):
         FakeRobot(self.watcher)
         scenarios.check_lifecycle(self.watcher)
 
-    def test_a_misspelt_parameter_is_named_with_the_nearest(self, proc_output):
+    def test_misspelt_parameter_is_reported_with_the_nearest_name(self, proc_output):
         proc_output.assertWaitFor('unknown parameter lamda; did you mean lambda?', timeout=60)

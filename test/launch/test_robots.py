@@ -1,4 +1,4 @@
-"""Two robots in two namespaces: one loses its simulator for a while, and both arrive."""
+"""Two robots in two namespaces reach their goals although one simulator restarts."""
 from __future__ import annotations
 
 import os
@@ -53,7 +53,7 @@ def generate_test_description():
 
 
 def end_simulator(namespace):
-    """End the simulator of one robot; the launch file starts it again."""
+    """Terminate the simulator of one robot; the launch file respawns it."""
     (simulator,) = [
         process for process in running('kinematic_simulator', recursive=True)
         if f'__ns:=/{namespace}' in process.cmdline()]
@@ -68,7 +68,7 @@ class TestRobots(unittest.TestCase):
         for watcher in self.watchers.values():
             watcher.close()
 
-    def test_robots_mind_their_own_business_and_outlive_their_simulators(self):
+    def test_robots_do_not_interfere_and_recover_from_a_simulator_restart(self):
         first, second = self.watchers.values()
         scenarios.check_robot_drives(second)
         scenarios.check_recovery_after_restart(first, lambda: end_simulator('robot1'))

@@ -1,4 +1,4 @@
-"""simulation.launch.py brings up all nodes: the robot drives, is tuned, arrives; all end well."""
+"""simulation.launch.py: the robot reaches its goal and all nodes exit cleanly."""
 from __future__ import annotations
 
 import os
@@ -67,5 +67,5 @@ class TestDriving(unittest.TestCase):
 
 @post_shutdown_test()
 class TestEnd(unittest.TestCase):
-    def test_all_nodes_end_with_exit_code_zero(self, proc_info):
+    def test_all_nodes_exit_with_code_zero(self, proc_info):
         assertExitCodes(proc_info)

@@ -19,7 +19,7 @@ LAUNCH = Path(__file__).resolve().parents[2] / 'launch'
 TOPICS = {'odom': 'odom', 'costmap': 'costmap', 'scan': 'scan', 'plan': 'plan',
           'cmd_vel': 'cmd_vel'}
 NAV2 = TOPICS | {'costmap': 'local_costmap/costmap', 'cmd_vel': 'cmd_vel_nav'}
-# Of each launch file the topics by default, and all of its nodes with what they use of the topics.
+# For each launch file: default topic names, and the topics that each node uses.
 FILES = {
     'mppi_controller': (TOPICS, {'mppi_controller': TOPICS, 'cmd_vel_watchdog': {'cmd_vel'}}),
     'nav2_controller': (NAV2, {'mppi_controller': TOPICS, 'cmd_vel_watchdog': {'cmd_vel'}}),
@@ -52,7 +52,7 @@ def remapped(name, **arguments):
 
 
 @pytest.mark.parametrize('name', FILES)
-def test_topics_are_the_usual_ones_by_default(name):
+def test_topics_have_their_default_names(name):
     expected, nodes = FILES[name]
     found = remapped(name, watchdog='true', rviz='true')
     assert set(found) == set(nodes)
@@ -63,7 +63,7 @@ def test_topics_are_the_usual_ones_by_default(name):
 
 @pytest.mark.parametrize('topic', TOPICS)
 @pytest.mark.parametrize('name', FILES)
-def test_a_topic_that_is_given_holds_for_all_nodes_and_no_other_changes(name, topic):
+def test_topic_argument_applies_to_all_nodes_and_to_no_other_topic(name, topic):
     expected, nodes = FILES[name]
     found = remapped(
         name, watchdog='true', rviz='true', namespace='robot', **{f'{topic}_topic': '/base/other'})
@@ -72,5 +72,5 @@ def test_a_topic_that_is_given_holds_for_all_nodes_and_no_other_changes(name, to
             each: '/base/other' if each == topic else expected[each] for each in topics}
 
 
-def test_every_launch_file_is_looked_at():
+def test_every_launch_file_is_covered():
     assert {path.name.removesuffix('.launch.py') for path in LAUNCH.glob('*.py')} == set(FILES)
