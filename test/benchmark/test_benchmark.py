@@ -1,4 +1,4 @@
-"""Benchmarks: rows, labels, ratios of two results, errors in one line."""
+"""Benchmarks: rows, labels, ratios of two results and one-line errors."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def scenario(tmp_path):
     return path
 
 
-def test_solve_yields_rows_of_every_size_pace_and_phase(scenario, tmp_path):
+def test_solve_returns_rows_of_every_size_pace_and_phase(scenario, tmp_path):
     out = tmp_path / 'out.json'
     code = run('solve', '--scenario', scenario, '--samples', '64,128', '--steps', '8', '--threads',
                '1,2', '--calls', 10, '--json', out)
@@ -66,7 +66,7 @@ def test_solve_yields_rows_of_every_size_pace_and_phase(scenario, tmp_path):
     assert any(row['phase'] == 'rollout without obstacle' for row in rows)
 
 
-def test_plugin_is_timed_alternately_with_the_solve_without_it(scenario, tmp_path, monkeypatch):
+def test_solve_with_and_without_plugin_alternate(scenario, tmp_path, monkeypatch):
     (tmp_path / 'calm_rules.py').write_text(
         'from mppi_ros.driving.plugin import BLOCK, COST, Plugin, block_step\n\n\n'
         '@block_step\ndef calm(step, rows, values):\n'
@@ -86,7 +86,7 @@ def test_plugin_is_timed_alternately_with_the_solve_without_it(scenario, tmp_pat
     assert len(rows) == len({(row['phase'], row['pace']) for row in rows})
 
 
-def test_solve_among_moving_obstacles_alternates_with_one_without(scenario, tmp_path):
+def test_solve_with_and_without_moving_obstacles_alternate(scenario, tmp_path):
     out = tmp_path / 'out.json'
     assert run('solve', '--scenario', scenario, '--samples', 64, '--steps', 8, '--threads', 1,
                '--calls', 10, '--obstacles', '2,9', '--json', out) == 0
@@ -94,7 +94,7 @@ def test_solve_among_moving_obstacles_alternates_with_one_without(scenario, tmp_
     assert {'solve', 'solve with 2 moving obstacles', 'solve with 9 moving obstacles'} <= {*phases}
 
 
-def test_obstacles_of_the_benchmark_count():
+def test_moving_obstacles_of_the_benchmark_have_a_cost():
     situation, configuration = load_situation(None), ControllerParameters()
     alone, among = (
         Solve(situation, configuration, 64, 56, 1, obstacles=count) for count in (0, 40))
@@ -114,12 +114,12 @@ def test_solve_uses_the_motion_model_of_the_configuration(scenario, model):
     assert type(solve._objective.model) is MODELS[model]
 
 
-def test_label_is_built_from_the_values(scenario):
+def test_label_contains_the_parameters(scenario):
     solve = Solve(load_situation(scenario), ControllerParameters(), 64, 8, 1)
     assert solve.label == 'solve[K=64,T=8,diff_drive,1 thread]'
 
 
-def test_costmap_values_of_nav2_keep_their_meaning(scenario):
+def test_nav2_costmap_values_are_converted(scenario):
     grid = load_situation(scenario).costmap.data
     assert (grid[0, 5], grid[10, 0], grid[5, 5], grid[10, 10]) == (100, -1, 99, 0)
     assert 0 < grid[6, 6] < 99
@@ -139,7 +139,7 @@ def test_times_are_quantiles():
     assert found['p999_ms'] == 1000.0
 
 
-def test_ratios_pair_rows_by_their_identity():
+def test_ratios_match_rows_by_their_keys():
     other = [{'phase': 'solve', 'samples': 10, 'median_ms': 2.0, 'p99_ms': 4.0},
              {'phase': 'noise', 'samples': 10, 'median_ms': 1.0}]
     this = [{'phase': 'solve', 'samples': 10, 'median_ms': 1.0, 'p99_ms': 4.0},
@@ -148,7 +148,7 @@ def test_ratios_pair_rows_by_their_identity():
     assert [(row['value'], row['ratio']) for row in found] == [('median_ms', 0.5), ('p99_ms', 1.0)]
 
 
-def test_compare_prints_ratios_and_without_a_second_result_measures_again(
+def test_compare_prints_ratios_and_measures_again_without_a_second_result(
         scenario, tmp_path, capsys):
     out = tmp_path / 'out.json'
     run('solve', '--scenario', scenario, '--samples', 64, '--steps', 8, '--threads', 1, '--calls',
@@ -168,7 +168,7 @@ def test_theory_holds(tmp_path):
         assert {'law', 'predicted', 'measured', 'tolerance', 'holds'} <= set(row)
 
 
-@pytest.mark.parametrize(('words', 'told'), [
+@pytest.mark.parametrize(('words', 'message'), [
     (['nonsense'], 'nonsense'),
     (['solve', '--samples', '2000,x'], "'x' is not an integer"),
     (['solve', '--scenario', 'nowhere.npz'], 'nowhere.npz'),
@@ -177,14 +177,14 @@ def test_theory_holds(tmp_path):
     (['latency', '--rate', '0'], 'outside [5, 500] Hz'),
     (['compare', 'nowhere.json'], 'nowhere.json'),
 ])
-def test_bad_input_ends_with_one_line_and_code_2(words, told, capsys):
+def test_invalid_input_exits_with_one_line_and_code_2(words, message, capsys):
     try:
         code = run(*words)
     except SystemExit as ended:
         code = ended.code
     assert code == 2
     error = capsys.readouterr().err
-    assert told in error
+    assert message in error
     assert error.count('\n') == 1
 
 
@@ -201,7 +201,7 @@ def test_invalid_scenarios_are_rejected(tmp_path, capsys):
 
 
 @pytest.mark.parametrize('page', [False, True])
-def test_latency_rows_of_the_real_node(ros_domain, tmp_path, page):
+def test_latency_rows_of_the_node(ros_domain, tmp_path, page):
     pytest.importorskip('rclpy')
     pytest.importorskip('psutil')
     if page:
@@ -218,7 +218,7 @@ def test_latency_rows_of_the_real_node(ros_domain, tmp_path, page):
         f'    {page} and run.open_page()\n'
         '    print(json.dumps([{"start_up": run.start_up}, *run.rows()]))\n'
     )
-    # A process of its own: rclpy must not stay in the one that runs all tests.
+    # In a separate process: rclpy must not be initialised in the process of the tests.
     done = subprocess.run([sys.executable, '-c', program, str(tmp_path)], capture_output=True,
                           text=True, timeout=240)
     assert done.returncode == 0, done.stderr
@@ -236,7 +236,7 @@ def test_latency_rows_of_the_real_node(ros_domain, tmp_path, page):
         assert values[f'CPU share of {name}']['value'] > 0.0
 
 
-def test_peers_that_are_not_installed_are_named_in_one_line(monkeypatch, capsys):
+def test_missing_peers_are_reported_in_one_line(monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, 'torch', None)
     monkeypatch.setitem(sys.modules, 'pytorch_mppi', None)
     assert run('peers', '--samples', 64, '--steps', 8) == 2
@@ -260,8 +260,8 @@ def test_peer_alternates_and_solves_a_similar_problem(scenario, tmp_path):
     assert peer.command[0] > 0.3  # it follows the path
 
 
-def made_problem():
-    """Return a module as limit_problem of the yardstick is, with numbers of its own."""
+def example_problem():
+    """Return a stand-in for the module limit_problem of the yardstick."""
     random = np.random.default_rng(2)
     steps, side = 20, 50
     values = [0.05, 0.3, 0.2, 0.4, -0.1, 0.5, 1.2, 20.0, 3.0, 1000.0, 0.97, 4.0, 0.1, 0.2, 0.5,
@@ -270,13 +270,13 @@ def made_problem():
     points = np.stack([*random.uniform(0.5, 2.0, (2, steps)), np.cos(angle), np.sin(angle)])
     goal = np.array([1.8, 1.2, np.cos(0.3), np.sin(0.3)])
     mean = np.tile([[0.3], [0.4]], steps)
-    made = random.random((side, side)), np.array([1.0, 1.1, 0.2]), points, goal, mean
+    arrays = random.random((side, side)), np.array([1.0, 1.1, 0.2]), points, goal, mean
     return SimpleNamespace(N=side, T=steps, PARAMS=np.array(values),
-                           make=lambda: [part.astype(np.float32) for part in made])
+                           make=lambda: [part.astype(np.float32) for part in arrays])
 
 
-def cost_of_the_yardstick(problem, controls):
-    """Return the cost, float64[K], of controls, float[K, T, 2], as the yardstick states it."""
+def reference_cost(problem, controls):
+    """Return the cost, float64[K], of controls, float[K, T, 2], as defined by the yardstick."""
     (dt, temperature, sigma_v, sigma_w, low, high, turn, scale, obstacle, collision, lethal, path,
      effort_v, effort_w, heading, to_goal, goal_heading) = problem.PARAMS
     cost_map, start, points, goal, mean = (part.astype(float) for part in problem.make())
@@ -299,19 +299,19 @@ def cost_of_the_yardstick(problem, controls):
 
 @pytest.mark.parametrize('threads', [1, 2])
 @pytest.mark.parametrize('pairs', [False, True])
-def test_limit_benchmark_solves_the_cost_of_the_yardstick(threads, pairs):
-    problem = made_problem()
+def test_limit_benchmark_solves_the_reference_cost(threads, pairs):
+    problem = example_problem()
     objective = SimpleObjective(problem)
-    made = optimizer_of(objective, 500, problem.T, threads, pairs)
-    made.mean[:] = objective.mean.T
-    made.step(objective)
-    controls = objective.mean.T + made.samples()[0]
-    weights = score.weights(cost_of_the_yardstick(problem, controls), 0.3)
-    np.testing.assert_allclose(made.samples()[1], weights, atol=2e-3 * weights.max())
-    assert np.isfinite(made.mean).all()
+    optimizer = optimizer_of(objective, 500, problem.T, threads, pairs)
+    optimizer.mean[:] = objective.mean.T
+    optimizer.step(objective)
+    controls = objective.mean.T + optimizer.samples()[0]
+    weights = score.weights(reference_cost(problem, controls), 0.3)
+    np.testing.assert_allclose(optimizer.samples()[1], weights, atol=2e-3 * weights.max())
+    assert np.isfinite(optimizer.mean).all()
 
 
-def test_a_folder_without_yardstick_is_named_in_one_line(tmp_path, capsys):
+def test_folder_without_yardstick_is_reported_in_one_line(tmp_path, capsys):
     assert run('limit', '--yardstick', tmp_path) == 2
     assert f'{tmp_path} holds no yardstick' in capsys.readouterr().err
 
@@ -333,8 +333,8 @@ def test_yardstick_alternates_with_the_solve(tmp_path, scenario):
 YARDSTICK = f"""
 import sys
 sys.path.insert(0, {str(Path(__file__).parent)!r})
-from test_benchmark import made_problem
-problem = made_problem()
+from test_benchmark import example_problem
+problem = example_problem()
 build = dict
 
 
@@ -349,7 +349,7 @@ class Limit:
 """
 
 
-def test_soak_yields_time_and_memory_of_each_phase_and_the_requirements(tmp_path):
+def test_soak_returns_time_and_memory_of_each_phase_and_the_requirements(tmp_path):
     out = tmp_path / 'soak.json'
     assert main(['soak', '--ticks', '2000', '--json', str(out)]) in (0, 1)
     rows = json.loads(out.read_text('utf-8'))['rows']
@@ -357,20 +357,20 @@ def test_soak_yields_time_and_memory_of_each_phase_and_the_requirements(tmp_path
     laws = {row['law']: row['holds'] for row in rows if 'law' in row}
     assert len(phases) == 20
     assert all(row['median_ms'] > 0.0 and row['resident_mib'] > 0.0 for row in phases)
-    # Time is not tested here: a busy machine drifts by itself.
+    # Time is not tested here: the load of the machine may cause drift.
     assert [law for law, holds in laws.items() if not holds] in (
         [], ['the processor time of the median tick does not drift'])
 
 
-def test_start_yields_the_compile_time_of_each_kernel(monkeypatch, tmp_path):
+def test_start_returns_the_compile_time_of_each_kernel(monkeypatch, tmp_path):
     from mppi_ros.benchmark import startup
 
-    told = iter(['[["kernels", 12.5], ["kernel roll", 9.0]]', '[["kernels", 0.5]]'])
+    outputs = iter(['[["kernels", 12.5], ["kernel roll", 9.0]]', '[["kernels", 0.5]]'])
     caches = []
 
     def run_start(command, env, **_options):
         caches.append(env['NUMBA_CACHE_DIR'])
-        return subprocess.CompletedProcess(command, 0, next(told), '')
+        return subprocess.CompletedProcess(command, 0, next(outputs), '')
 
     monkeypatch.setattr(startup, 'subprocess', SimpleNamespace(run=run_start))
     out = tmp_path / 'out.json'

@@ -1,4 +1,4 @@
-"""Benchmark problems: plants equal the published ones, defaults cost less than the textbook."""
+"""Benchmark problems: published plants, and defaults that cost less than the textbook."""
 from __future__ import annotations
 
 import json
@@ -29,7 +29,7 @@ def test_rollout_cost_is_the_sum_of_the_step_costs_of_the_plant(name):
         assert cost == pytest.approx(total)
 
 
-def test_the_pendulum_and_the_car_move_as_those_of_gymnasium():
+def test_pendulum_and_mountain_car_match_gymnasium():
     angle, speed, torque = 2.0, -1.0, 1.5
     turned = speed + (3.0 * 10.0 / 2.0 * math.sin(angle) + 3.0 * torque) * 0.05
     moved = PROBLEMS['pendulum'].dynamics(np, np.array([angle, speed]), np.array([torque]))
@@ -46,7 +46,7 @@ def test_unforced_pole_conserves_energy_up_to_the_integration_error():
     dynamics, state = PROBLEMS['cart-pole'].dynamics, np.array([0.0, 2.5, 0.0, 0.0])
 
     def energy(x):
-        """Of a cart of 1 kg and a rod of 0.1 kg whose half is 0.5 m."""
+        """Energy of a cart of 1 kg and a rod of 0.1 kg with a half-length of 0.5 m."""
         swing = 0.5 * x[3]
         flight = (x[2] + swing * math.cos(x[1])) ** 2 + (swing * math.sin(x[1])) ** 2
         turning = 0.1 * 0.5**2 / 3.0 * x[3] ** 2
@@ -60,20 +60,20 @@ def test_unforced_pole_conserves_energy_up_to_the_integration_error():
 
 
 @pytest.mark.parametrize('name', ['linear', 'hill'])
-def test_the_defaults_cost_less_than_the_settings_of_the_textbook(name):
+def test_default_parameters_cost_less_than_textbook_parameters(name):
     rows = {row['program']: row for row in measure([name], 4, our_programs(), lambda *_: None)}
     ours, textbook = rows['mppi_ros, defaults'], rows['mppi_ros, textbook']
     assert ours['cost'] < 0.95 * textbook['cost']
     assert ours['seeds'] == 4
 
 
-def test_defaults_move_a_pole_that_hangs_straight_down():
+def test_default_parameters_move_a_pole_at_rest():
     problem = PROBLEMS['cart-pole']
     command = problem.ours(problem.settings(samples=100))
     assert abs(command(np.array(problem.start))[0]) > 0.01
 
 
-def test_the_command_compares_on_the_problems_that_are_named(monkeypatch, tmp_path, capsys):
+def test_command_compares_the_selected_problems(monkeypatch, tmp_path, capsys):
     for module in ('pytorch_mppi', 'hydrax', 'hydrax.algs.mppi', 'jax'):
         monkeypatch.setitem(sys.modules, module, None)
     file = tmp_path / 'rows.json'
@@ -86,7 +86,7 @@ def test_the_command_compares_on_the_problems_that_are_named(monkeypatch, tmp_pa
 
 
 @pytest.mark.parametrize('peer', ['pytorch', 'hydrax', 'jax'])
-def test_a_peer_solves_the_same_problem(peer):
+def test_peer_solves_the_same_problem(peer):
     modules = {'pytorch': 'pytorch_mppi', 'hydrax': 'hydrax.algs.mppi', 'jax': 'jax'}
     pytest.importorskip(modules[peer], reason=f'needs {modules[peer]}')
     from mppi_ros.benchmark import peers

@@ -1,4 +1,4 @@
-"""Comparison of tuners: both count evaluations alike, and each finds a known optimum."""
+"""Comparison of tuners: equal numbers of evaluations, and convergence to a known optimum."""
 from __future__ import annotations
 
 import math
@@ -24,7 +24,7 @@ def searches():
 
 
 @pytest.mark.parametrize('search, needed', searches())
-def test_a_tuner_reaches_the_optimum_and_uses_the_evaluations_it_is_given(search, needed):
+def test_tuner_approaches_the_optimum_within_its_evaluations(search, needed):
     for name in needed:
         pytest.importorskip(name, reason=f'needs {name}')
     seen = []
@@ -38,11 +38,11 @@ def test_a_tuner_reaches_the_optimum_and_uses_the_evaluations_it_is_given(search
     assert found[0] == START
     assert away(found[-1]) < 0.5 * away(START)
     assert 44 * PLANS <= len(seen) <= 44 * PLANS + 2 * PLANS
-    # The seeds of the reported cost are others.
+    # The reported cost uses other seeds.
     assert max(seen) < tuners.FIRST_TEST_SEED
 
 
-def test_values_reach_the_controller_and_the_plan_goes_round_the_hill():
+def test_parameters_affect_the_controller_and_the_plan_avoids_the_hill():
     with_start = tuners.ours(START, 3)
     assert tuners.ours(START, 3) == with_start
     assert tuners.ours((START[0], 1.0, 1.0), 3) != with_start
@@ -59,7 +59,7 @@ def test_both_controllers_reach_a_similar_cost():
     assert 0.5 < ours / other < 2.0
 
 
-def test_rows_have_the_cost_after_each_number_of_evaluations(monkeypatch):
+def test_rows_contain_the_cost_after_each_number_of_evaluations(monkeypatch):
     for name in ('torch', 'pytorch_mppi', 'cma', 'optuna'):
         pytest.importorskip(name, reason=f'needs {name}')
     monkeypatch.setattr(tuners, 'CONTROLLERS', {'a': lambda values, seed: away(values)})
