@@ -1,4 +1,4 @@
-"""mppi_compile leaves nothing to compile for the configured motion models."""
+"""mppi_compile compiles all kernels of the configured motion models."""
 from __future__ import annotations
 
 import pytest
@@ -14,7 +14,7 @@ def compiled(monkeypatch):
     return found
 
 
-def test_it_compiles_for_each_file_of_parameters(compiled, tmp_path, capsys):
+def test_kernels_are_compiled_for_each_parameter_file(compiled, tmp_path, capsys):
     file = tmp_path / 'robot.yaml'
     file.write_text('mppi_controller: {ros__parameters: {motion_model: omni, samples: 500}}')
     assert command.main(['--params', str(file)]) == 0
@@ -25,12 +25,13 @@ def test_it_compiles_for_each_file_of_parameters(compiled, tmp_path, capsys):
 
 @pytest.mark.parametrize(('arguments', 'models'), [
     ([], ['diff_drive']), (['--all'], ['diff_drive', 'omni', 'ackermann'])])
-def test_without_a_file_it_compiles_the_default_or_all_models(compiled, arguments, models):
+def test_kernels_of_the_default_or_all_models_are_compiled_without_a_file(
+        compiled, arguments, models):
     assert command.main(arguments) == 0
     assert [c.motion_model for c in compiled] == models
 
 
-def test_bad_parameters_are_named_and_nothing_is_compiled(compiled, tmp_path, capsys):
+def test_invalid_parameters_are_reported_and_nothing_is_compiled(compiled, tmp_path, capsys):
     file = tmp_path / 'robot.yaml'
     file.write_text('mppi_controller: {ros__parameters: {samples: -1}}')
     assert command.main(['--params', str(file)]) == 2
@@ -38,13 +39,13 @@ def test_bad_parameters_are_named_and_nothing_is_compiled(compiled, tmp_path, ca
     assert 'samples = -1' in capsys.readouterr().err
 
 
-def test_a_cache_that_cannot_be_written_is_an_error(compiled, monkeypatch, capsys):
+def test_unwritable_cache_is_an_error(compiled, monkeypatch, capsys):
     monkeypatch.setattr(command, 'is_writable', lambda: False)
     assert command.main([]) == 1
     assert 'not writable' in capsys.readouterr().err
 
 
-def test_a_plugin_that_cannot_be_loaded_is_bad_input(tmp_path, capsys):
+def test_plugin_that_cannot_be_loaded_is_invalid_input(tmp_path, capsys):
     file = tmp_path / 'robot.yaml'
     file.write_text("mppi_controller: {ros__parameters: {plugin: 'no_such_module:rules'}}")
     assert command.main(['--params', str(file)]) == 2

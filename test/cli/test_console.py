@@ -17,7 +17,7 @@ ROWS = [
 
 @pytest.fixture
 def printed(monkeypatch, capsys):
-    """Return the lines of a table in a terminal of a width, or without one (None)."""
+    """Return the lines of a table for a terminal width, or without a terminal (None)."""
     def show(width, keys=3):
         monkeypatch.delenv('FORCE_COLOR', raising=False)
         if width is not None:
@@ -30,7 +30,7 @@ def printed(monkeypatch, capsys):
 
 
 @pytest.mark.parametrize('width', [60, 80, 100, 120, 200])
-def test_no_value_is_shortened_and_no_line_is_too_long(printed, width):
+def test_no_value_is_truncated_and_no_line_exceeds_the_width(printed, width):
     lines = printed(width)
     assert all(len(line) <= width for line in lines)
     words = set(' '.join(lines).split())
@@ -39,21 +39,21 @@ def test_no_value_is_shortened_and_no_line_is_too_long(printed, width):
     assert '…' not in ' '.join(lines)
 
 
-def test_each_part_of_a_table_repeats_its_keys(printed):
+def test_each_part_of_a_split_table_repeats_the_key_columns(printed):
     parts = [line for line in printed(90) if 'scenario' in line]
     assert len(parts) > 1
     assert all('plant' in part and 'seed' in part for part in parts)
     assert sum('drives' in line for line in printed(90)) == 1
 
 
-def test_without_a_terminal_a_row_is_one_line(printed):
+def test_row_is_one_line_without_a_terminal(printed):
     lines = printed(None)
     assert sum('corridor_of_a_long_name/17' in line and 'passed' in line for line in lines) == 1
     assert sum('scenario' in line for line in lines) == 1
 
 
 @pytest.mark.parametrize('width', [40, 60])
-def test_a_name_that_is_longer_than_the_terminal_is_folded(monkeypatch, capsys, width):
+def test_name_longer_than_the_terminal_is_wrapped(monkeypatch, capsys, width):
     monkeypatch.setenv('FORCE_COLOR', '1')
     monkeypatch.setenv('COLUMNS', str(width))
     name = 'abcdefgh' * 10
@@ -61,11 +61,11 @@ def test_a_name_that_is_longer_than_the_terminal_is_folded(monkeypatch, capsys, 
     text = re.sub(r'\x1b\[[0-9;]*m', '', capsys.readouterr().out)
     assert all(len(line) <= width for line in text.splitlines())
     shown = ''.join(word for word in text.split() if set(word) <= set(name))
-    assert shown in (name, 2 * name)  # a key stands in each part of the table
+    assert shown in (name, 2 * name)  # each part of the table repeats the key
     assert 'nominal' in text and 'plant' in text and 'passed' in text
 
 
-def test_without_a_terminal_nothing_is_wrapped(monkeypatch, capsys):
+def test_nothing_is_wrapped_without_a_terminal(monkeypatch, capsys):
     monkeypatch.delenv('FORCE_COLOR', raising=False)
     show_table('drives', ('scenario', 'verdict'), [['a', 'word ' * 200 + 'end']])
     assert 'word end' in capsys.readouterr().out

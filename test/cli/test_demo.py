@@ -1,4 +1,4 @@
-"""Demo: errors in one line, a drive with its report, no process is left running."""
+"""Demo: one-line errors, a drive with its report, and termination of all processes."""
 from __future__ import annotations
 
 import json
@@ -26,7 +26,7 @@ MAP = {
 
 @pytest.fixture
 def room(tmp_path: Path) -> Path:
-    """Make a room of 6 m x 4 m with a pillar in the middle of the way."""
+    """Create a map of 6 m x 4 m with a pillar between start and goal."""
     grey = np.full((80, 120), 254, np.uint8)
     grey[:2] = grey[-2:] = grey[:, :2] = grey[:, -2:] = 0
     grey[36:44, 56:64] = 0
@@ -36,7 +36,7 @@ def room(tmp_path: Path) -> Path:
     return path
 
 
-def one_line_of_error(capsys: pytest.CaptureFixture, *words: str) -> str:
+def error_line(capsys: pytest.CaptureFixture, *words: str) -> str:
     try:
         code = main(words)
     except SystemExit as ended:
@@ -47,7 +47,7 @@ def one_line_of_error(capsys: pytest.CaptureFixture, *words: str) -> str:
     return error
 
 
-@pytest.mark.parametrize(('words', 'told'), [
+@pytest.mark.parametrize(('words', 'expected'), [
     (['--start', '1,2'], ['--start', '1,2', 'X,Y,YAW']),
     (['--start', '1,2,north'], ['--start', '1,2,north']),
     (['--goal', '-1,nan,0'], ['--goal', '-1,nan,0', 'finite']),
@@ -62,37 +62,37 @@ def one_line_of_error(capsys: pytest.CaptureFixture, *words: str) -> str:
     (['--output', '/proc/nothing'], ['--output', '/proc/nothing']),
     (['--start', '0,0,0', '--goal', '9,0,0'], ['--goal', '9,0,0', 'outside', '[-1, 5] m']),
 ])
-def test_bad_argument_is_named_in_one_line(room, tmp_path, capsys, words, told):
+def test_invalid_argument_is_reported_in_one_line(room, tmp_path, capsys, words, expected):
     if '--map' not in words:
         words = ['--map', str(room), *words]
-    error = one_line_of_error(capsys, '--output', str(tmp_path / 'out'), *words)
-    assert all(word in error for word in told)
+    error = error_line(capsys, '--output', str(tmp_path / 'out'), *words)
+    assert all(word in error for word in expected)
 
 
-@pytest.mark.parametrize(('change', 'told'), [
+@pytest.mark.parametrize(('change', 'expected'), [
     ({'image': 'room.yaml'}, 'room.yaml'),
     ({'image': 'gone.png'}, 'gone.png'),
     ({'resolution': -1.0}, 'resolution = -1.0'),
     ({'free_thresh': None}, 'free_thresh'),
 ])
-def test_bad_map_is_named_in_one_line(room, tmp_path, capsys, change, told):
+def test_invalid_map_is_reported_in_one_line(room, tmp_path, capsys, change, expected):
     room.write_text(yaml.safe_dump({**MAP, **change}))
-    assert told in one_line_of_error(capsys, '--map', str(room))
+    assert expected in error_line(capsys, '--map', str(room))
 
 
-def test_bad_parameter_is_named_in_one_line(room, tmp_path, capsys):
+def test_invalid_parameter_is_reported_in_one_line(room, tmp_path, capsys):
     params = tmp_path / 'params.yaml'
     params.write_text('mppi_controller: {ros__parameters: {time_step: 0.0}}')
-    error = one_line_of_error(capsys, '--map', str(room), '--params', str(params))
+    error = error_line(capsys, '--map', str(room), '--params', str(params))
     assert 'time_step = 0.0 s is outside [0.005, 1] s' in error
 
 
-def test_missing_library_is_named_in_one_line(monkeypatch, capsys):
+def test_missing_library_is_reported_in_one_line(monkeypatch, capsys):
     monkeypatch.setattr(demo, 'find_spec', lambda name: None if name == 'mcap' else name)
-    assert "needs mcap: pip install '.[tools]'" in one_line_of_error(capsys)
+    assert "needs mcap: pip install '.[tools]'" in error_line(capsys)
 
 
-def test_default_start_and_goal_are_free_and_apart(room):
+def test_default_start_and_goal_are_collision_free_and_apart(room):
     options = demo._parse(['--map', str(room), '--output', str(room.parent / 'out')])
     scene = demo.load_scene(options)
     body = demo.body_of(scene.configuration)
@@ -143,7 +143,7 @@ def test_demo_drives_around_a_pillar_and_reports(room):
 
 @pytest.mark.skipif(sys.platform != 'linux', reason='looks for children in /proc')
 @pytest.mark.parametrize('what', ['interrupt', 'crash'])
-def test_early_end_is_reported_and_leaves_no_node(room, what):
+def test_early_end_is_reported_and_terminates_all_nodes(room, what):
     process = drive(room)
     end = time.monotonic() + 30.0
     while len(nodes := nodes_of(process)) < 3:

@@ -21,7 +21,7 @@ def test_view_without_rerun_is_rejected_in_one_line(monkeypatch, capsys):
     assert 'pip install rerun-sdk' in error
 
 
-def test_the_viewer_is_found_beside_the_interpreter_and_a_failure_is_named(monkeypatch):
+def test_viewer_is_found_next_to_the_interpreter_and_a_failure_is_reported(monkeypatch):
     rerun = pytest.importorskip('rerun', reason='needs Rerun: pip install rerun-sdk')
     from mppi_ros.cli.demo_view import View
 
@@ -39,7 +39,7 @@ def test_the_viewer_is_found_beside_the_interpreter_and_a_failure_is_named(monke
         View('title')
 
 
-def test_every_topic_can_be_shown(tmp_path):
+def test_every_topic_can_be_displayed(tmp_path):
     pytest.importorskip('rclpy', reason='needs ROS 2')
     pytest.importorskip('rerun', reason='needs Rerun: pip install rerun-sdk')
     from geometry_msgs.msg import TwistStamped

@@ -45,7 +45,7 @@ def test_help_of_each_suite_states_what_it_drives(suite, capsys):
     assert len(summary.split()) > 2
 
 
-def test_the_page_of_the_controller_holds_every_parameter_with_range_and_meaning():
+def test_help_of_the_controller_lists_every_parameter_with_range_and_description():
     pytest.importorskip('rclpy', reason='needs ROS 2')
     from mppi_ros.control.parameters import ControllerParameters
     from mppi_ros.nodes.controller.node import MppiController

@@ -1,4 +1,4 @@
-"""mppi_tune: accepted and rejected parameters, files, interruption, errors in one line."""
+"""mppi_tune: accepted and rejected parameters, files, interruption and one-line errors."""
 from __future__ import annotations
 
 from base64 import b64decode
@@ -56,8 +56,8 @@ class Page(HTMLParser):
 
 
 @pytest.fixture
-def of_fakes(monkeypatch):
-    """Replace the drives, and end the search after so many trials instead of a time."""
+def use_fakes(monkeypatch):
+    """Replace the drives, and end the search after a number of trials instead of a time."""
     pytest.importorskip('optuna', reason="needs optuna: pip install 'mppi_ros[tune]'")
     pytest.importorskip('cmaes', reason="needs cmaes: pip install 'mppi_ros[tune]'")
 
@@ -88,8 +88,8 @@ def of_fakes(monkeypatch):
     return set_up
 
 
-def test_better_parameters_are_written_with_the_reason_of_each(robot, tmp_path, of_fakes, capsys):
-    of_fakes(fakes(8), fakes(8, first=100))
+def test_better_parameters_are_written_with_their_importance(robot, tmp_path, use_fakes, capsys):
+    use_fakes(fakes(8), fakes(8, first=100))
     assert run('--robot', robot, '--output', tmp_path / 'out', *ONLY) == 0
     tuned = read_yaml(tmp_path / 'out' / 'tuned.yaml')
     assert tuned.limits.vx_max == 0.8
@@ -114,11 +114,11 @@ def test_better_parameters_are_written_with_the_reason_of_each(robot, tmp_path, 
     for word in ('tuned.yaml', 'lambda', 'sigma_share[1]', 'spread of the sampled speeds'):
         assert word in page.text
     assert 'sigma_share[2]' not in page.text  # unchanged
-    # The file needs nothing else: all that it refers to is inside.
+    # The file is self-contained.
     assert all(reference.startswith('data:') for reference in page.references)
     assert 'url(' not in (tmp_path / 'out' / 'report.html').read_text()
     assert len(page.images('svg+xml')) == 3
-    # The films are of the drives that changed most, and show both robots.
+    # The animations show both robots in the drives that changed most.
     changes = {each['drive']: abs(each['after']['terms']['time'] - each['before']['terms']['time'])
                for each in result['drives']}
     least = sorted(changes.values())[-3]
@@ -133,8 +133,8 @@ def test_better_parameters_are_written_with_the_reason_of_each(robot, tmp_path, 
     assert {tuple(bytes.fromhex(each)) for each in (*robots, *trails, obstacle)} <= colors
 
 
-def test_two_objectives_give_one_file_for_each_accepted_point(robot, tmp_path, of_fakes, capsys):
-    of_fakes(fakes(8, calm=CALM), fakes(8, first=100, calm=CALM), trials=60)
+def test_two_objectives_write_one_file_for_each_accepted_point(robot, tmp_path, use_fakes, capsys):
+    use_fakes(fakes(8, calm=CALM), fakes(8, first=100, calm=CALM), trials=60)
     out = tmp_path / 'out'
     out.mkdir()
     (out / 'tuned_both.yaml').write_text('of an earlier run')
@@ -164,8 +164,8 @@ def test_two_objectives_give_one_file_for_each_accepted_point(robot, tmp_path, o
     assert 'on the front' in capsys.readouterr().err
 
 
-def test_a_front_without_a_point_to_test_leaves_the_start(robot, tmp_path, of_fakes, capsys):
-    of_fakes(*[fakes(6, first=first, best=AT_START, calm=AT_START) for first in (0, 100)],
+def test_start_is_kept_if_the_front_has_no_point_to_test(robot, tmp_path, use_fakes, capsys):
+    use_fakes(*[fakes(6, first=first, best=AT_START, calm=AT_START) for first in (0, 100)],
              trials=5)
     out = tmp_path / 'out'
     assert run('--robot', robot, '--output', out, '--objective', 'quick,smooth', *ONLY) == 1
@@ -177,9 +177,10 @@ def test_a_front_without_a_point_to_test_leaves_the_start(robot, tmp_path, of_fa
     assert 'The parameters at the start stand. No trial on the front' in text
 
 
-def test_parameters_that_help_only_in_the_search_are_rejected(robot, tmp_path, of_fakes, capsys):
+def test_parameters_that_improve_only_the_search_drives_are_rejected(
+        robot, tmp_path, use_fakes, capsys):
     """In the held-out drives the start is the optimum."""
-    of_fakes(fakes(8), fakes(8, first=100, best=AT_START))
+    use_fakes(fakes(8), fakes(8, first=100, best=AT_START))
     out = tmp_path / 'out'
     out.mkdir()
     (out / 'tuned.yaml').write_text('of an earlier run')
@@ -192,15 +193,15 @@ def test_parameters_that_help_only_in_the_search_are_rejected(robot, tmp_path, o
     assert 'Tuned parameters: not accepted.' in Page(out / 'report.html').text
 
 
-def test_a_search_that_finds_nothing_leaves_the_start(robot, tmp_path, of_fakes, capsys):
-    of_fakes(fakes(8, best=AT_START), fakes(8, first=100, best=AT_START), trials=5)
+def test_start_is_kept_if_the_search_finds_no_improvement(robot, tmp_path, use_fakes, capsys):
+    use_fakes(fakes(8, best=AT_START), fakes(8, first=100, best=AT_START), trials=5)
     assert run('--robot', robot, '--output', tmp_path / 'out', *ONLY) == 1
     assert 'stand: no trial is better in the drives of the search.' in capsys.readouterr().out
     assert 'No trial is better' in Page(tmp_path / 'out' / 'report.html').text
 
 
-def test_a_time_too_short_for_a_trial_is_said(robot, tmp_path, of_fakes, monkeypatch, capsys):
-    of_fakes(fakes(3), fakes(3, first=100))
+def test_time_too_short_for_a_trial_is_reported(robot, tmp_path, use_fakes, monkeypatch, capsys):
+    use_fakes(fakes(3), fakes(3, first=100))
     monkeypatch.setattr(tune.Search, 'run', lambda self, deadline, notify: None)
     assert run('--robot', robot, '--output', tmp_path / 'out', *ONLY) == 1
     assert 'too short for a trial, which takes --hours 0.01 at least' in capsys.readouterr().out
@@ -209,8 +210,8 @@ def test_a_time_too_short_for_a_trial_is_said(robot, tmp_path, of_fakes, monkeyp
     assert 'importance' not in page.text.lower()
 
 
-def test_an_interrupted_search_continues(robot, tmp_path, of_fakes, monkeypatch, capsys):
-    of_fakes(fakes(6), fakes(6, first=100), trials=6)
+def test_interrupted_search_continues(robot, tmp_path, use_fakes, monkeypatch, capsys):
+    use_fakes(fakes(6), fakes(6, first=100), trials=6)
     limited = tune.Search.run
 
     def interrupted(self, deadline, notify):
@@ -229,9 +230,9 @@ def test_an_interrupted_search_continues(robot, tmp_path, of_fakes, monkeypatch,
     assert 'use another --output' in capsys.readouterr().err
 
 
-def test_a_search_with_another_robot_or_other_maps_is_refused(
-        robot, tmp_path, of_fakes, monkeypatch, capsys):
-    of_fakes(fakes(6), fakes(6, first=100), trials=6)
+def test_search_with_another_robot_or_other_maps_is_refused(
+        robot, tmp_path, use_fakes, monkeypatch, capsys):
+    use_fakes(fakes(6), fakes(6, first=100), trials=6)
     maps = tmp_path / 'maps'
     maps.mkdir()
     (maps / 'map.yaml').write_text('image: map.pgm', 'utf-8')
@@ -247,9 +248,9 @@ def test_a_search_with_another_robot_or_other_maps_is_refused(
     assert 'holds a search with another content of --maps' in capsys.readouterr().err
 
 
-def test_a_disk_without_space_for_the_report_leaves_the_parameters(
-        robot, tmp_path, of_fakes, monkeypatch, capsys):
-    of_fakes(fakes(8), fakes(8, first=100), trials=40)
+def test_parameters_are_written_even_if_the_report_does_not_fit_on_the_disk(
+        robot, tmp_path, use_fakes, monkeypatch, capsys):
+    use_fakes(fakes(8), fakes(8, first=100), trials=40)
 
     def full(path, *_):
         raise OSError(28, 'No space left on device', str(path))
@@ -260,15 +261,15 @@ def test_a_disk_without_space_for_the_report_leaves_the_parameters(
     assert read_yaml(tmp_path / 'out' / 'tuned.yaml') != read_yaml(robot)
 
 
-def test_a_file_of_nav2_is_recognised(tmp_path, capsys):
+def test_nav2_parameter_file_is_recognised(tmp_path, capsys):
     file = tmp_path / 'nav2.yaml'
     file.write_text('controller_server:\n  ros__parameters:\n    use_sim_time: true\n', 'utf-8')
     assert run('--robot', file, '--generated', '2', '--output', tmp_path / 'out', *ONLY) == 2
     assert 'mppi_import_nav2 converts the files of Nav2' in capsys.readouterr().err
 
 
-def test_a_damaged_journal_is_named(robot, tmp_path, of_fakes, capsys):
-    of_fakes(fakes(6), fakes(6, first=100), trials=6)
+def test_damaged_journal_is_reported(robot, tmp_path, use_fakes, capsys):
+    use_fakes(fakes(6), fakes(6, first=100), trials=6)
     words = '--robot', robot, '--output', tmp_path / 'out', *ONLY
     run(*words)
     journal = tmp_path / 'out' / 'study.journal'
@@ -291,9 +292,9 @@ def recording(tmp_path):
     return path
 
 
-def test_a_recording_sets_the_prediction_and_the_file_says_so(
-        robot, recording, tmp_path, of_fakes):
-    of_fakes(fakes(6), fakes(6, first=100))
+def test_recording_sets_the_prediction_parameters_and_is_named_as_their_source(
+        robot, recording, tmp_path, use_fakes):
+    use_fakes(fakes(6), fakes(6, first=100))
     assert run('--robot', robot, '--recording', recording, '--output', tmp_path / 'out',
                *ONLY) == 0
     tuned = read_yaml(tmp_path / 'out' / 'tuned.yaml').prediction
@@ -307,7 +308,7 @@ def test_a_recording_sets_the_prediction_and_the_file_says_so(
     assert 'identified from drive' in page.text
 
 
-def test_the_simulated_robot_responds_as_the_recording(recording, tmp_path):
+def test_simulated_robot_responds_like_the_recorded_one(recording, tmp_path):
     pytest.importorskip('optuna', reason="needs optuna: pip install 'mppi_ros[tune]'")
     words = ('--robot', 'turtlebot4', '--recording', recording, '--generated', '1', '--hours',
              '0.0001', '--parameters', 'alpha', '--jobs', '1', '--output', tmp_path / 'out')
@@ -319,7 +320,7 @@ def test_the_simulated_robot_responds_as_the_recording(recording, tmp_path):
     assert response['yaw_gain'] == pytest.approx(1.02 * HARD.yaw_gain, abs=0.02)
 
 
-def test_the_drives_are_those_of_rigid_bodies_with_mujoco(tmp_path, capsys):
+def test_drives_use_rigid_body_physics_with_mujoco(tmp_path, capsys):
     pytest.importorskip('optuna', reason="needs optuna: pip install 'mppi_ros[tune]'")
     pytest.importorskip('mujoco', reason="needs mujoco: pip install 'mppi_ros[physics]'")
     words = ('--robot', 'jackal', '--generated', '1', '--hours', '0.0001', '--parameters', 'alpha',
@@ -334,7 +335,7 @@ def test_the_drives_are_those_of_rigid_bodies_with_mujoco(tmp_path, capsys):
     assert 'use another --output' in capsys.readouterr().err
 
 
-def test_a_recording_of_a_real_robot_without_commands_is_refused(data, robot, tmp_path, capsys):
+def test_recording_without_commands_is_refused(data, robot, tmp_path, capsys):
     bag = data / 'bags' / 'jackal_odom_test2.bag'
     if not bag.exists():
         pytest.skip(f'needs {bag.name} in the navigation data')
@@ -360,7 +361,7 @@ def test_a_recording_of_a_real_robot_without_commands_is_refused(data, robot, tm
     (('--floor', 'wet'), 'need --physics mujoco'),
     (('--physics', 'mujoco', '--payload', '900'), 'payload = 900 kg is outside'),
 ])
-def test_wrong_use_ends_with_one_line(robot, tmp_path, capsys, words, message):
+def test_invalid_usage_exits_with_one_line(robot, tmp_path, capsys, words, message):
     try:
         code = run('--robot', robot, '--output', tmp_path / 'out', *words)
     except SystemExit as ended:
@@ -371,7 +372,7 @@ def test_wrong_use_ends_with_one_line(robot, tmp_path, capsys, words, message):
     assert message in lines[0]
 
 
-def test_a_few_real_drives_end_with_an_answer(tmp_path):
+def test_short_search_on_simulated_drives_ends_with_a_verdict(tmp_path):
     pytest.importorskip('optuna', reason="needs optuna: pip install 'mppi_ros[tune]'")
     pytest.importorskip('cmaes', reason="needs cmaes: pip install 'mppi_ros[tune]'")
     code = run('--robot', 'turtlebot4', '--generated', '2', '--hours', '0.001', '--output',
