@@ -1,4 +1,4 @@
-"""Fixtures for all tests: the data folder and a ROS domain of one's own."""
+"""Fixtures for all tests: the data folder and an isolated ROS domain."""
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from tally import launch_tests, skipped, tally
 from mppi_ros.evaluation.processes import free_domain
 from mppi_ros.share import share_path
 
-# Laws are tried on the same examples in every run; the first one may compile a kernel.
+# Property tests use the same examples in every run; the first one may compile a kernel.
 settings.register_profile('repeatable', derandomize=True, deadline=None)
 settings.load_profile('repeatable')
 
@@ -27,12 +27,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     parser.addoption(
         '--long', action='store_true',
-        help='the long forms of the tests of faults: every fault in every state, 10⁶ inputs',
+        help='long forms of the fault tests: every fault in every state, 10⁶ inputs',
     )
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Switch the type lookup of Fast DDS off; try laws on many more examples in the long form."""
+    """Disable the type lookup of Fast DDS; use more property-test examples with --long."""
     os.environ['FASTDDS_DEFAULT_PROFILES_FILE'] = str(
         share_path('config', 'no_type_propagation.xml'))
     if config.getoption('--long'):
@@ -43,9 +43,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Tell what was tried and what was not: a claim of numbers must be seen."""
+    """Print the tally of passed and skipped tests."""
     passed = terminalreporter.getreports('passed')
-    terminalreporter.section('what was tried and passed')
+    terminalreporter.section('tally of passed tests')
     for line in (
         *tally(passed), launch_tests(passed), skipped(terminalreporter.getreports('skipped'))
     ):
@@ -57,10 +57,10 @@ def pytest_pycollect_makemodule(
     module_path: Path, parent: pytest.Collector
 ) -> pytest.Module | None:
     """
-    Keep the plugin of launch_testing to its folder.
+    Restrict the plugin of launch_testing to its folder.
 
-    It imports every module to see what it is, and where one skips itself, as for want of a
-    package, it would skip the whole folder.
+    The plugin imports every module; a module that skips itself because a package is missing would
+    skip its whole folder.
     """
     if module_path.parent.name == 'launch':
         return None
@@ -80,7 +80,7 @@ def data(request: pytest.FixtureRequest) -> Path:
 
 @pytest.fixture
 def ros_domain(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
-    """ROS domain id that nobody on this machine uses, set in the environment of the test."""
+    """Unused ROS domain id, set in the environment of the test."""
     domain = free_domain()
     monkeypatch.setenv('ROS_DOMAIN_ID', str(domain))
     monkeypatch.setenv('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')

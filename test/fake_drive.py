@@ -1,4 +1,4 @@
-"""Stand-ins of drives whose cost is a known function of the parameters."""
+"""Stand-ins for drives whose cost is a known function of the parameters."""
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
@@ -30,10 +30,10 @@ class FakeDrive:
     """
     A drive whose time grows with the squared logarithm of the distance from `best`.
 
-    `difficulty` is its time at best, and `scale` a factor on the growth. Its term of jerk grows
-    likewise with the distance from `calm`. It ends in contact where λ is below `contact_below`,
-    and its jerk is `jerk` / λ. It takes `seconds`. If the file `kill` exists, it removes the file
-    and kills its process.
+    `difficulty` is the minimum time, and `scale` a factor on the growth. The jerk term grows
+    likewise with the distance from `calm`. The drive ends in contact if λ is below
+    `contact_below`, and its jerk is `jerk` / λ. It takes `seconds`. If the file `kill` exists, the
+    drive removes it and kills its process.
     """
 
     name: str
@@ -59,21 +59,22 @@ class FakeDrive:
         flat = flatten(self.configuration)
         share = flat['sigma_share']
         values = {'lambda': flat['lambda'], 'sigma_share[0]': share[0], 'sigma_share[1]': share[1]}
-        away, rough = (
+        distance, jerk_distance = (
             sum(math.log(values[name] / best) ** 2 for name, best in optimum)
             for optimum in (self.best, self.calm)
         )
         contact = flat['lambda'] < self.contact_below
-        taken = self.difficulty + 0.1 * self.scale * away
+        duration = self.difficulty + 0.1 * self.scale * distance
         record = {
-            'success': not contact, 'collision': contact, 'time_s': 10.0 * taken,
+            'success': not contact, 'collision': contact, 'time_s': 10.0 * duration,
             'min_clearance_m': 0.2, 'rms_jerk': self.jerk / flat['lambda'],
             'rms_acceleration': 0.3, 'way_left': 0.5,
-            'terms': {'time': taken, 'jerk': 1.0 + 0.1 * self.scale * rough,
+            'terms': {'time': duration, 'jerk': 1.0 + 0.1 * self.scale * jerk_distance,
                       'clearance': 0.0, 'comfort': 0.2},
         }
         return record, SimpleNamespace(
-            trace=trace(10.0 * taken), success=not contact, collision=contact, time_s=10.0 * taken)
+            trace=trace(10.0 * duration), success=not contact, collision=contact,
+            time_s=10.0 * duration)
 
     def discs(self, time):
         return np.array([[1.0, 2.0, 0.2]])
@@ -86,7 +87,7 @@ def fakes(count, first=0, **words):
 
 
 def run_trials(search, trials):
-    """Search until so many trials ended, by an interruption as Ctrl-C raises it."""
+    """Interrupt a search with KeyboardInterrupt after a number of trials."""
     ended = []
 
     def notify(progress):
@@ -101,7 +102,7 @@ def run_trials(search, trials):
 
 
 def check_values(search):
-    """Assert that the value of each complete trial is that of its parameters."""
+    """Assert that the value of each complete trial matches its parameters."""
     for trial in search.complete()[1:]:
         values = {name: float(f'{value:.3g}') for name, value in trial.params.items()}
         for index, drive in enumerate(search.drives):
@@ -111,7 +112,7 @@ def check_values(search):
 
 
 def trace(duration):
-    """Return what the figure draws of an episode."""
+    """Return a stand-in for the trace of an episode."""
     along = np.linspace(0.0, 3.0, 20)
     return SimpleNamespace(
         map=Costmap(np.zeros((60, 80), np.int8), 0.05, 0.0, 0.0),

@@ -1,8 +1,8 @@
 """
 Stand-ins for the packages launch and launch_ros, which record what a launch file describes.
 
-Real launch tools resolve substitutions when processes start. Here a `Context` with the values of
-the arguments resolves them, and starts nothing.
+The launch tools resolve substitutions when processes start. Here a `Context` with the values of
+the arguments resolves them without starting a process.
 """
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class LaunchDescription:
 
 
 class Node:
-    """A process; keywords that launch_ros does not know are errors, as there."""
+    """A process; keywords unknown to launch_ros are errors."""
 
     def __init__(self, *, package, executable, name=None, namespace='', output='log',
                  parameters=(), remappings=(), arguments=(), respawn=False,

@@ -1,4 +1,4 @@
-"""The motion models once more, in plain float64 NumPy and without any trick, for tests."""
+"""Reference implementation of the motion models in float64 NumPy."""
 from __future__ import annotations
 
 import math
@@ -10,19 +10,19 @@ COLUMNS = {'diff_drive': 2, 'omni': 3, 'ackermann': 2}
 
 def reachable(wanted, last, rise, fall):
     """
-    Return the speed nearest to `wanted` that one step after `last` may have.
+    Return the speed nearest to `wanted` that is reachable in one step after `last`.
 
-    A step is spent first on slowing down to rest, at `fall` a step, where it drives the other
-    way, and what is left of it on speeding up at `rise`.
+    A reversal first decelerates to rest by at most `fall` per step; the rest of the step
+    accelerates by at most `rise` per step.
     """
-    def most(last):  # upward; downward is the same with the signs reversed
-        part = np.minimum(np.maximum(-last, 0.0) / fall, 1.0)  # of the step, until rest
+    def most(last):  # the lower bound follows from reversed signs
+        part = np.minimum(np.maximum(-last, 0.0) / fall, 1.0)  # share of the step until rest
         return last + part * fall + (1.0 - part) * rise
     return np.clip(wanted, -most(-last), most(last))
 
 
 def changed(wanted, last, low, high, rise, fall):
-    """Return the speed within [low, high] that one step after `last` may have."""
+    """Return the speed within [low, high] that is reachable in one step after `last`."""
     return reachable(np.clip(wanted, low, high), last, rise, fall)
 
 
@@ -59,7 +59,7 @@ def tyres(limits, prediction):
 
 
 def spare(limits, prediction):
-    """Return the curvature [1/m] that slip takes at the limit of the grip, at constant speed."""
+    """Return the curvature [1/m] lost to slip at the grip limit, at constant speed."""
     if not prediction.characteristic_speed:
         return 0.0
     understeer, _, transfer = tyres(limits, prediction)
@@ -71,7 +71,7 @@ def spare(limits, prediction):
 
 
 def slid(limits, prediction, dt, v, vy, w, curvature, gained):
-    """Return v, vy and w after a step of a car whose tyres slip, by its two linear equations."""
+    """Return v, vy and w after a step of a car with tyre slip, from two linear equations."""
     understeer, shift, transfer = tyres(limits, prediction)
     next_v, acceleration = v + gained + vy * w * dt, gained / dt
     out = np.empty((len(v), 2))
@@ -93,7 +93,7 @@ def slid(limits, prediction, dt, v, vy, w, curvature, gained):
 
 
 def limited(model, limits, wanted, last, dt, prediction):
-    """Return the controls, float64[K, m], that may follow on `last`."""
+    """Return the controls, float64[K, m], limited with respect to `last`."""
     out = np.empty_like(wanted)
     speed = wanted[:, 0]
     if model == 'ackermann':
@@ -124,7 +124,7 @@ def limited(model, limits, wanted, last, dt, prediction):
 
 
 def delayed(sent, pending, later):
-    """Return what acts in each step, float64[K, T], of sent[K, T] and what waits, pending[P]."""
+    """Return the acting commands, float64[K, T], of sent[K, T] and pending[P] commands."""
     whole = np.concatenate([np.tile(pending, (len(sent), 1)), sent], axis=1)
     since = np.concatenate([np.zeros((len(sent), 1)), np.cumsum(whole, axis=1)], axis=1)
     times = len(pending) - later + np.arange(sent.shape[1] + 1)
@@ -135,12 +135,12 @@ def delayed(sent, pending, later):
 
 def drive(model, limits, prediction, dt, state, last, pending, controls, interval=None):
     """
-    Return the motion under controls, float64[K, T, m], after `pending`, float64[P, m].
+    Simulate controls, float64[K, T, m], after `pending`, float64[P, m].
 
-    The first of them comes half an `interval` [s] and half a step after `last`.
+    The first control follows half an `interval` [s] and half a step after `last`.
 
-    That is x, y, yaw, v, vy, w, each float64[T, K], the change of each control, float64[T, K, m],
-    and float64[T, K], how near any decision was to go the other way.
+    Return x, y, yaw, v, vy, w, each float64[T, K], the change of each control, float64[T, K, m],
+    and the distance of each step to the nearest branch decision, float64[T, K].
     """
     count, steps, m = controls.shape
     commands, before = np.empty((steps, count, m)), np.tile(np.array(last, float), (count, 1))

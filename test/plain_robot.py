@@ -1,4 +1,4 @@
-"""A robot that does what it is told after a delay and a lag, on a map that it knows, for tests."""
+"""A robot with delay and lag on a known map, and the maps of the tests."""
 from __future__ import annotations
 
 from collections import deque
@@ -19,7 +19,7 @@ QUICK = replace(ControllerParameters(), {'samples': 256, 'horizon_steps': 30, 't
 
 
 def room(width: float = 10.0, height: float = 6.0, resolution: float = 0.05) -> Costmap:
-    """Return an empty room with walls, its middle at the origin."""
+    """Return an empty room with walls, centred at the origin."""
     data = np.zeros((round(height / resolution), round(width / resolution)), dtype=np.int8)
     data[[0, -1]] = 100
     data[:, [0, -1]] = 100
@@ -27,7 +27,7 @@ def room(width: float = 10.0, height: float = 6.0, resolution: float = 0.05) -> 
 
 
 def with_block(costmap: Costmap, x: float, y: float, side: float) -> Costmap:
-    """Return the costmap with one more square obstacle."""
+    """Return the costmap with an additional square obstacle."""
     data = costmap.data.copy()
     low = [(c - side / 2.0 - o) / costmap.resolution
            for c, o in ((y, costmap.origin_y), (x, costmap.origin_x))]
@@ -38,7 +38,7 @@ def with_block(costmap: Costmap, x: float, y: float, side: float) -> Costmap:
 
 
 class PlainRobot:
-    """Closes the loop around a controller; `now`, `pose` and `twist` are the truth."""
+    """Closes the loop around a controller; `now`, `pose` and `twist` are true values."""
 
     def __init__(self, controller: Controller, x: float = 0.0, y: float = 0.0, yaw: float = 0.0,
                  delay: float = 0.05, lag: float = 0.1) -> None:
@@ -56,7 +56,7 @@ class PlainRobot:
         return Odometry(self.now, x, y, yaw, self.twist[0], 0.0, self.twist[1])
 
     def tick(self, sense: bool = True) -> TickResult:
-        """Measure, tick, and move for one period."""
+        """Update the odometry, tick, and move for one period."""
         if sense:
             self.controller.set_odometry(self.odometry())
         tick = self.controller.tick(self.now)
@@ -75,7 +75,7 @@ class PlainRobot:
         return tick
 
     def run(self, seconds: float, sense: bool = True) -> TickResult:
-        """Tick for a while and return the last tick."""
+        """Tick for a duration and return the last tick."""
         for _ in range(round(seconds / self.period)):
             tick = self.tick(sense)
         return tick

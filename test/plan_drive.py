@@ -1,4 +1,4 @@
-"""Closed loops on plans, for tests: a robot of any model drives a plan on a map that it knows."""
+"""Closed loop on a plan: a robot of any motion model follows a plan on a known map."""
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
@@ -23,7 +23,7 @@ Circle = tuple[float, float, float]  # x [m], y [m], radius [m]
 @dataclass
 class Drive:
     """
-    What a robot did with a plan.
+    Result of a drive along a plan.
 
     Attributes
     ----------
@@ -31,8 +31,8 @@ class Drive:
         True x [m], y [m], yaw [rad] at each tick.
     progress : float64[N]
         Arc length on the whole plan that the controller reports [m].
-    ticks : list of Tick
-        What the controller returned.
+    ticks : list of TickResult
+        Results of the controller.
 
     """
 
@@ -55,33 +55,33 @@ class Drive:
 
     @property
     def travelled(self) -> float:
-        """Length of the way driven [m]."""
+        """Driven distance [m]."""
         return float(np.hypot(*np.diff(self.poses[:, :2], axis=0).T).sum())
 
     @property
     def turned(self) -> float:
-        """Sum of all turning [rad]."""
+        """Sum of absolute heading changes [rad]."""
         return float(np.abs(np.diff(np.unwrap(self.poses[:, 2]))).sum())
 
     @property
     def reversals(self) -> int:
-        """Changes of the direction of driving."""
+        """Number of changes of the driving direction."""
         speeds = np.array([tick.command.vx for tick in self.ticks])
         signs = np.sign(speeds[np.abs(speeds) > 0.05])
         return int(np.count_nonzero(np.diff(signs)))
 
     def coverage(self, plan: NDArray[np.float64], within: float = 0.3) -> float:
-        """Return the share of the plan, by length, that the robot came within [m] of."""
+        """Return the share of the plan length that the robot passed within a distance [m]."""
         steps = np.hypot(*np.diff(plan[:, :2], axis=0).T)
         arc = np.concatenate([[0.0], steps.cumsum()])
         fine = np.arange(0.0, arc[-1], 0.05)
         points = np.stack([np.interp(fine, arc, axis) for axis in plan[:, :2].T], axis=1)
-        away = points[:, None, :] - self.poses[None, ::2, :2]
-        return float((np.hypot(away[..., 0], away[..., 1]).min(1) <= within).mean())
+        offsets = points[:, None, :] - self.poses[None, ::2, :2]
+        return float((np.hypot(offsets[..., 0], offsets[..., 1]).min(1) <= within).mean())
 
 
 def ground(low: Sequence[float], high: Sequence[float], posts: Sequence[Circle] = ()) -> Costmap:
-    """Return a free costmap between two corners [m] with round posts on it."""
+    """Return a free costmap between two corners [m] with round posts."""
     width, height = (math.ceil((b - a) / COSTMAP_CELL) for a, b in zip(low, high, strict=True))
     rows, columns = np.mgrid[:height, :width]
     x = low[0] + (columns + 0.5) * COSTMAP_CELL
@@ -106,16 +106,17 @@ def drive_plan(
     configuration: ControllerParameters = QUICK,
 ) -> Drive:
     """
-    Drive until the goal is reached, the controller gives up, or the time is over.
+    Drive until the goal is reached, progress times out, or the time is over.
 
-    `events` are called once at their time [s]; `give` 'goal' gives the last pose by set_goal.
+    `events` are called once at their time [s]; with `give` = 'goal', set_goal receives the last
+    pose.
     """
     poses = np.array(plan, np.float64)
     c = replace(configuration, {
         'safety.costmap_timeout': 0.0, 'motion_model': model, 'recovery.progress_timeout': 15.0,
         **(changes or {}),
     })
-    around = np.vstack([poses[:, :2], [start[:2]]])
+    corners = np.vstack([poses[:, :2], [start[:2]]])
     controller = Controller(c, seed=1)
     body = Plant(
         plant or PlantParameters(
@@ -124,24 +125,24 @@ def drive_plan(
         start, 1)
     now, period = 0.0, 1.0 / c.control_rate
     controller.set_odometry(body.odometry(now))
-    controller.set_costmap(now, ground(around.min(0) - 4.0, around.max(0) + 4.0, posts))
+    controller.set_costmap(now, ground(corners.min(0) - 4.0, corners.max(0) + 4.0, posts))
     if give == 'goal':
         controller.set_goal(now, *poses[-1])
     else:
         controller.set_plan(now, poses)
-    left = sorted((events or {}).items())
+    pending = sorted((events or {}).items())
     trail, progress, ticks = [], [], []
     while now < seconds:
-        while left and left[0][0] <= now:
-            left.pop(0)[1](controller, now)
+        while pending and pending[0][0] <= now:
+            pending.pop(0)[1](controller, now)
         controller.set_odometry(body.odometry(now))
         tick = controller.tick(now)
         body.command(tick.command, now)
         ticks.append(tick)
         trail.append(body.pose.copy())
         progress.append(tick.statistics.progress)
-        gave_up = 'no progress for' in tick.reason
-        if not left and (tick.state is ControllerState.REACHED or gave_up):
+        no_progress = 'no progress for' in tick.reason
+        if not pending and (tick.state is ControllerState.REACHED or no_progress):
             break
         body.advance(period)
         now = round(now + period, 9)

@@ -11,7 +11,7 @@ from mppi_ros.simulation.plant import HARD, Plant
 
 
 def record(writer, store, stamped, odometry=True, steps=2000, robot=None):
-    """Write odometry at 50 Hz and commands at 20 Hz of a simulated robot, by default a plant."""
+    """Write odometry at 50 Hz and commands at 20 Hz of a simulated robot, by default HARD."""
     types, nano = store.types, 10**9
     vector, kind = types['geometry_msgs/msg/Vector3'], 'geometry_msgs/msg/Twist'
     time, header = types['builtin_interfaces/msg/Time'], types['std_msgs/msg/Header']
@@ -33,15 +33,15 @@ def record(writer, store, stamped, odometry=True, steps=2000, robot=None):
             fields['seq'] = 0
         return header(**fields)
 
-    def odometry_of(now, told):
+    def odometry_of(now, motion):
         def of(name, **fields):
             return types[f'geometry_msgs/msg/{name}'](**fields)
 
-        pose = of('Pose', position=of('Point', x=told.x, y=told.y, z=0.0),
+        pose = of('Pose', position=of('Point', x=motion.x, y=motion.y, z=0.0),
                   orientation=of('Quaternion', x=0.0, y=0.0, z=0.0, w=1.0))
         return types['nav_msgs/msg/Odometry'](
             head(now), 'base', of('PoseWithCovariance', pose=pose, covariance=np.zeros(36)),
-            of('TwistWithCovariance', twist=twist(told.vx, told.wz), covariance=np.zeros(36)),
+            of('TwistWithCovariance', twist=twist(motion.vx, motion.wz), covariance=np.zeros(36)),
         )
 
     def write(topic, now, message):
@@ -62,7 +62,7 @@ def record(writer, store, stamped, odometry=True, steps=2000, robot=None):
             if k % 100 == 0:
                 command = rng.uniform((0.0, -0.5), (0.5, 0.5))
             robot.command(Command(command[0], 0.0, command[1]), now)
-            told = twist(*command)
+            message = twist(*command)
             if stamped:
-                told = types['geometry_msgs/msg/TwistStamped'](head(now), told)
-            write('/robot/cmd_vel', now, told)
+                message = types['geometry_msgs/msg/TwistStamped'](head(now), message)
+            write('/robot/cmd_vel', now, message)

@@ -1,4 +1,4 @@
-"""A robot that knows no more of its world than a window, which follows it now and then."""
+"""Closed loop in a world of which the controller receives a rolling costmap window."""
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -21,7 +21,7 @@ WORLD = (-15.0, -15.0, 45.0, 15.0)  # x, y of two corners [m]
 
 
 def world(*boxes: tuple[float, float, float, float], resolution: float = 0.05) -> Costmap:
-    """Return an open world with boxes x, y, x, y [m] in it."""
+    """Return an open world with boxes x, y, x, y [m]."""
     x, y, right, top = WORLD
     data = np.zeros((round((top - y) / resolution), round((right - x) / resolution)), np.int8)
     for left, low, to, high in boxes:
@@ -34,7 +34,7 @@ def world(*boxes: tuple[float, float, float, float], resolution: float = 0.05) -
 
 
 def cut(whole: Costmap, x: float, y: float, width: float, height: float) -> Costmap:
-    """Return the window of a costmap whose middle is nearest to x, y [m]."""
+    """Return the window of a costmap centred near x, y [m]."""
     res = whole.resolution
     columns, rows = max(round(width / res), 1), max(round(height / res), 1)
     left = round((x - whole.origin_x) / res - 0.5 * columns)
@@ -47,20 +47,20 @@ def cut(whole: Costmap, x: float, y: float, width: float, height: float) -> Cost
 @dataclass
 class Drive:
     """
-    A drive through a world of which the controller sees a window.
+    A drive through a world with a costmap window.
 
     Attributes
     ----------
     window : (float, float) or None
         Extent of the costmap along x and y [m]; None for the whole world.
     rate : float
-        Of the costmap [Hz].
+        Rate of the costmap [Hz].
     latency : float
-        Age of a costmap when it is handed over [s].
+        Age of a costmap on receipt [s].
     offset : (float, float)
-        From the robot to the middle of the window [m].
+        Offset of the window centre from the robot [m].
     still : bool
-        The window never follows the robot.
+        The window does not follow the robot.
 
     """
 
@@ -81,7 +81,7 @@ class Drive:
     rows: list[tuple[float, ...]] = field(default_factory=list)
 
     def run(self) -> Drive:
-        """Drive until the robot has arrived, makes no progress, or has touched something."""
+        """Drive until arrival, a progress time-out or a contact."""
         c = self.configuration
         self.controller = controller = Controller(c, self.seed)
         plant = Plant(
@@ -143,17 +143,17 @@ class Drive:
 
     @property
     def length(self) -> float:
-        """The way driven [m]."""
+        """Driven distance [m]."""
         return float(np.hypot(*np.diff(self.poses[:, :2], axis=0).T).sum())
 
     @property
     def turned(self) -> float:
-        """All turning, either way [rad]."""
+        """Sum of absolute heading changes [rad]."""
         return float(np.abs(np.diff(np.unwrap(self.poses[:, 2]))).sum())
 
     @property
     def second_choices(self) -> int:
-        """Ticks at which the plan was not safe."""
+        """Number of ticks without a safe optimised command."""
         return sum(
             tick.code in (Reason.FALLBACK_COMMAND, Reason.EVADING, Reason.COLLISION_AHEAD)
             for tick in self.ticks

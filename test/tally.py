@@ -1,4 +1,4 @@
-"""What a run tried and what it skipped, counted by the run itself."""
+"""Tally of the checked cases and the skipped tests of a run."""
 from __future__ import annotations
 
 from collections import Counter, defaultdict
@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 import pytest
 
-# Names of properties that tests record.
-FAULT = 'fault'  # (fault, state of driving)
+# Names of recorded test properties.
+FAULT = 'fault'  # (fault, driving state)
 REAL = 'fault of real processes'
 EXTREME = 'parameter at an end of its range'
 CHECKED = 'commands checked'
@@ -17,7 +17,7 @@ TRANSITION = 'lifecycle transitions'
 
 
 def tally(reports: Iterable[pytest.TestReport]) -> list[str]:
-    """Return a line for each kind of thing that was tried in tests that passed."""
+    """Return a line for each kind of case that passed tests recorded."""
     found = defaultdict(list)
     for report in reports:
         for name, value in report.user_properties:
@@ -45,7 +45,7 @@ def skipped(reports: Iterable[pytest.TestReport | pytest.CollectReport]) -> str:
 
 
 def launch_tests(passed: Iterable[pytest.TestReport]) -> str:
-    """Return a line that tells how far the launch files were tested."""
+    """Return a line that states how the launch files were tested."""
     names = [report.nodeid for report in passed]
     if any(name.startswith('test/launch/') for name in names):
         how = 'started with the real launch tools'

@@ -1,4 +1,4 @@
-"""The image and the development container run the commands of the README on a plain image."""
+"""The Dockerfile and the development container agree with the Makefile, setup.py and README."""
 from __future__ import annotations
 
 import json
@@ -27,7 +27,7 @@ def of(instructions, name):
     return [arguments for given, arguments in instructions if given == name]
 
 
-def test_the_image_is_based_on_a_plain_one_of_a_supported_python(instructions):
+def test_image_is_based_on_a_slim_image_of_a_supported_python(instructions):
     image, *own = (each.split()[0] for each in of(instructions, 'FROM'))
     python = re.fullmatch(r'python:3\.(\d+)-slim', image)
     assert python
@@ -36,7 +36,7 @@ def test_the_image_is_based_on_a_plain_one_of_a_supported_python(instructions):
     assert set(own) <= {each.split(' AS ')[-1] for each in of(instructions, 'FROM')}
 
 
-def test_every_target_of_make_exists(instructions, devcontainer):
+def test_every_make_target_exists(instructions, devcontainer):
     targets = re.findall(r'^(\w+):', (ROOT / 'Makefile').read_text('utf-8'), re.MULTILINE)
     commands = ' '.join([
         *of(instructions, 'RUN'), ' '.join(json.loads(of(instructions, 'CMD')[0])),
@@ -45,25 +45,25 @@ def test_every_target_of_make_exists(instructions, devcontainer):
     assert {'env', 'demo', 'test'} <= set(used) <= set(targets)
 
 
-def test_what_the_wheels_lack_is_installed(instructions):
+def test_system_dependencies_of_the_wheels_are_installed(instructions):
     packages = re.search(r'--no-install-recommends ([\w ]+?)\s+&&', of(instructions, 'RUN')[0])
     assert set(packages[1].split()) >= {'make', 'libgomp1'}
 
 
-def test_nothing_runs_as_root(instructions, devcontainer):
+def test_container_does_not_run_as_root(instructions, devcontainer):
     names = [name for name, _ in instructions]
     assert of(instructions, 'USER') == [devcontainer['remoteUser']] == ['ros']
     assert names.index('USER') < names.index('COPY')
 
 
-def test_environments_of_the_host_stay_out_of_the_image():
+def test_environments_of_the_host_are_excluded_from_the_image():
     ignored = (ROOT / '.dockerignore').read_text('utf-8').split()
     of_git = (ROOT / '.gitignore').read_text('utf-8').split()
     assert {'.venv*', 'build', 'install', 'log'} <= set(ignored)
     assert {each.strip('/') for each in of_git if each.startswith('.')} <= set(ignored)
 
 
-def test_the_development_container_is_built_from_the_same_file(instructions, devcontainer):
+def test_development_container_uses_the_same_dockerfile(instructions, devcontainer):
     build, folder = devcontainer['build'], ROOT / '.devcontainer'
     assert (folder / build['dockerfile']).resolve() == ROOT / 'Dockerfile'
     assert (folder / build['context']).resolve() == ROOT

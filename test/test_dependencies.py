@@ -1,4 +1,4 @@
-"""Whatever the package imports is named where users install from: package.xml and setup.py."""
+"""package.xml and setup.py list all imports of the package and its tests."""
 from __future__ import annotations
 
 import ast
@@ -13,8 +13,8 @@ import pytest
 import setuptools
 
 ROOT = Path(__file__).resolve().parents[1]
-# Of each imported module the package of rosdep that has it, and the one of pip: '' where there is
-# none, as of the peers of a benchmark and of what the ROS 2 wheels lack.
+# For each imported module: rosdep key and pip package, '' where there is none, as for benchmark
+# peers and packages missing from the ROS 2 wheels.
 NAMES = {
     'PIL': ('python3-pil', 'pillow'),
     'autoware_perception_msgs': ('autoware_perception_msgs', ''),
@@ -22,8 +22,8 @@ NAMES = {
     'bondpy': ('bondpy', ''),
     'cma': ('', 'cma'),
     'distributed': ('', 'distributed'),
-    'fastapi': ('', 'nicegui'),  # comes with it
-    'hydrax': ('', ''),  # from its sources
+    'fastapi': ('', 'nicegui'),  # a dependency of nicegui
+    'hydrax': ('', ''),  # installed from source
     'hypothesis': ('python3-hypothesis', 'hypothesis'),
     'jax': ('', 'jax'),
     'jinja2': ('', 'jinja2'),
@@ -63,16 +63,16 @@ NAMES = {
 
 
 def names_of(module: str) -> tuple[str, str]:
-    """Return the packages that have a module; those of messages and rclpy are named like it."""
+    """Return the packages of a module; packages of messages and rclpy share its name."""
     return NAMES.get(module, (module, f'ros-jazzy-{module.replace("_", "-")}'))
 
 
 def imported(*folders: str) -> Iterator[tuple[str, Path]]:
-    """Yield the modules of others that files import, wherever in the file."""
+    """Yield the third-party modules that files import, at any position in the file."""
     folders_of_own = ROOT / 'test', ROOT / 'docs' / 'figures'
     own = {path.stem for folder in folders_of_own for path in folder.rglob('*')}
     own |= {'mppi_ros', 'atheris'}
-    own -= {'launch'}  # a folder of tests, but they import the package
+    own -= {'launch'}  # a test folder and an imported package
     for path in (path for folder in folders for path in (ROOT / folder).rglob('*.py')):
         for node in ast.walk(ast.parse(path.read_bytes())):
             names = []
@@ -96,15 +96,15 @@ def manifest() -> dict[str, set[str]]:
 
 @pytest.fixture
 def setup(monkeypatch):
-    """Return what setup.py hands over."""
-    told: dict[str, object] = {}
-    monkeypatch.setattr(setuptools, 'setup', lambda **words: told.update(words))
+    """Return the arguments of setup() in setup.py."""
+    arguments: dict[str, object] = {}
+    monkeypatch.setattr(setuptools, 'setup', lambda **keywords: arguments.update(keywords))
     monkeypatch.chdir(ROOT)
     runpy.run_path(str(ROOT / 'setup.py'))
-    return told
+    return arguments
 
 
-def test_whatever_the_package_imports_is_named_in_its_manifest():
+def test_manifest_lists_every_import_of_the_package():
     named = manifest()
     known = named['depend'] | named['exec_depend']
     missing = {
@@ -114,7 +114,7 @@ def test_whatever_the_package_imports_is_named_in_its_manifest():
     assert missing == set()
 
 
-def test_whatever_the_tests_import_is_named_in_the_manifest():
+def test_manifest_lists_every_import_of_the_tests():
     known = set().union(*manifest().values())
     missing = {
         f'{names_of(module)[0]} for {path.relative_to(ROOT)}'
@@ -122,7 +122,7 @@ def test_whatever_the_tests_import_is_named_in_the_manifest():
     assert missing <= {f'action_msgs for {Path("test/system/test_follow_path.py")}'}
 
 
-def test_whatever_the_package_imports_is_named_in_setup_py(setup):
+def test_setup_py_lists_every_import_of_the_package(setup):
     lists = [setup['install_requires'], *setup['extras_require'].values()]
     known = {re.split(r'[<>=;\[ ]', name)[0] for names in lists for name in names}
     missing = {
@@ -132,22 +132,22 @@ def test_whatever_the_package_imports_is_named_in_setup_py(setup):
     assert missing <= {f'ros-jazzy-action-msgs for {Path("test/system/test_follow_path.py")}'}
 
 
-def test_nothing_is_named_twice_in_the_manifest():
+def test_manifest_has_no_duplicates():
     elements = ElementTree.parse(ROOT / 'package.xml').getroot()
     names = [element.text for element in elements if element.tag.endswith('depend')]
     assert len(names) == len(set(names))
 
 
-def test_what_nothing_imports_is_not_named_in_the_manifest():
-    """But what is run, or makes others work."""
+def test_manifest_has_no_unused_dependencies():
+    """Exceptions are executables and packages that others need at run time."""
     run = {'ros2launch', 'rviz2', 'launch_testing_ros', 'python3-pytest-timeout'}
     used = {names_of(module)[0] for module, _ in imported('mppi_ros', 'launch', 'test')}
     used |= {'ament_index_python'}  # launch files find the package by it
     assert set().union(*manifest().values()) - used - run == set()
 
 
-def test_what_pip_installs_for_rosdep_is_left_out_unless_it_is_asked_for():
-    """On Ubuntu 24.04 pip refuses to install into the system, and rosdep would end there."""
+def test_rosdep_keys_that_use_pip_are_conditional():
+    """On Ubuntu 24.04 pip refuses to install into the system, and rosdep would fail."""
     for element in ElementTree.parse(ROOT / 'package.xml').getroot():
         if str(element.text) in ('mcap-ros2-support', 'python3-rosbags-pip'):
             assert element.get('condition') == '$MPPI_ROS_TOOLS == 1'

@@ -1,4 +1,4 @@
-"""What docs/library.md shows is true: its examples run, and the blocks cost what NumPy says."""
+"""The examples of docs/library.md run, and the block objective matches NumPy."""
 from __future__ import annotations
 
 import importlib
@@ -25,7 +25,7 @@ def plain():
 
 @pytest.fixture(scope='module')
 def blocks(tmp_path_factory):
-    """Return the module of the page, where Python finds it."""
+    """Import the example module of the page."""
     folder = tmp_path_factory.mktemp('blocks')
     (folder / 'pendulum_in_blocks.py').write_text(BLOCKS, 'utf-8')
     sys.path.insert(0, str(folder))
@@ -34,20 +34,20 @@ def blocks(tmp_path_factory):
     del sys.modules['pendulum_in_blocks']
 
 
-def off(angle):
+def angle_error(angle):
     return abs((angle + np.pi) % (2.0 * np.pi) - np.pi)
 
 
-def test_the_pendulum_of_the_page_stands_upright_within_its_bounds(plain):
+def test_pendulum_of_the_page_is_upright_and_within_its_bounds(plain):
     angle, speed = plain['state']
-    assert off(angle) < 0.1
+    assert angle_error(angle) < 0.1
     assert abs(speed) < 1.0  # the sampled torque moves it by 0.3 rad/s
     assert np.abs(plain['optimizer'].mean).max() <= plain['LIMIT']
     assert plain['step'].valid
 
 
 @pytest.mark.parametrize('antithetic', [False, True])
-def test_its_blocks_cost_what_the_function_costs_and_give_the_same_step(
+def test_block_objective_matches_the_function_in_cost_and_step(
     plain, blocks, antithetic
 ):
     objective = blocks.Pendulum()
@@ -66,7 +66,7 @@ def test_its_blocks_cost_what_the_function_costs_and_give_the_same_step(
         theirs.mean[:] = ours.mean
 
 
-def test_its_blocks_drive_the_pendulum_up(plain, blocks):
+def test_block_objective_swings_the_pendulum_up(plain, blocks):
     objective, state = blocks.Pendulum(), np.array([np.pi, 0.0])
     optimizer = Optimizer(plain['parameters'], 1)
     for _ in range(200):
@@ -75,10 +75,10 @@ def test_its_blocks_drive_the_pendulum_up(plain, blocks):
         state = plain['swing'](state, optimizer.mean[0, 0])
         optimizer.shift(0.05)
         assert np.abs(optimizer.mean).max() <= 2.0
-    assert off(state[0]) < 0.1
+    assert angle_error(state[0]) < 0.1
 
 
-def test_its_blocks_give_the_same_bits_on_two_threads(blocks):
+def test_block_objective_is_bit_identical_on_two_threads(blocks):
     if numba.config.NUMBA_NUM_THREADS < 2:
         pytest.skip('needs a second thread: NUMBA_NUM_THREADS is 1')
     means = []

@@ -1,4 +1,4 @@
-"""Every page is in the index, links lead somewhere, and the web site builds and works offline."""
+"""Every page is in the index, links are valid, and the web site builds and works offline."""
 from __future__ import annotations
 
 import importlib.util
@@ -17,7 +17,7 @@ PAGES = [*sorted((ROOT / 'docs').glob('*.md')), *sorted(ROOT.glob('*.md'))]
 
 
 @pytest.mark.parametrize('page', PAGES, ids=lambda page: page.name)
-def test_links_lead_somewhere(page):
+def test_links_are_valid(page):
     text = re.sub(r'```.*?```', '', page.read_text('utf-8'), flags=re.DOTALL)
     links = re.findall(r'\]\(([^)\s]+)\)', text)
     missing = [link for link in links if '://' not in link and not link.startswith('#')
@@ -33,7 +33,7 @@ def test_every_page_is_in_the_index():
     assert pages == table == set(' '.join(trees).split())
 
 
-def test_troubleshooting_has_a_remedy_for_every_reason_code():
+def test_troubleshooting_lists_every_reason_code():
     page = (ROOT / 'docs' / 'troubleshooting.md').read_text('utf-8')
     codes = page.split('## By reason code')[1].split('\n## ')[0]
     named = {code for row in re.findall(r'^\| (`.*?) \|', codes, re.MULTILINE)
@@ -43,7 +43,7 @@ def test_troubleshooting_has_a_remedy_for_every_reason_code():
 
 @pytest.mark.parametrize(
     'file', sorted((ROOT / 'launch').glob('*.py')), ids=lambda file: file.name)
-def test_arguments_of_a_launch_file_are_on_the_page_of_interfaces(file):
+def test_interfaces_page_lists_the_arguments_of_a_launch_file(file):
     page = (ROOT / 'docs' / 'interfaces.md').read_text('utf-8')
     section = page.split('## Launch files')[1].split('\n## ')[0]
     arguments = re.findall(r"^    \('(\w+)',", file.read_text('utf-8'), re.MULTILINE)
@@ -51,7 +51,7 @@ def test_arguments_of_a_launch_file_are_on_the_page_of_interfaces(file):
     assert set(arguments) - set(re.findall(r'`(\w+)`', section)) == set()
 
 
-def test_figures_of_the_architecture_show_the_code_as_it_is():
+def test_architecture_figures_match_the_code():
     pytest.importorskip('matplotlib')
     spec = importlib.util.spec_from_file_location(
         'architecture', ROOT / 'docs' / 'figures' / 'architecture.py')
@@ -101,7 +101,7 @@ def site(tmp_path_factory):
     return folder
 
 
-def test_web_site_loads_nothing_from_elsewhere(site):
+def test_web_site_loads_no_external_resources(site):
     loads = re.compile(r'<(?:script|img|iframe)[^>]*\bsrc="(https?:[^"]*)"'
                        r'|<link[^>]*rel="stylesheet"[^>]*href="(https?:[^"]*)"')
     found = {page.name: loads.findall(page.read_text('utf-8')) for page in site.glob('*.html')}
@@ -111,7 +111,7 @@ def test_web_site_loads_nothing_from_elsewhere(site):
     assert re.search(r'src="_static/mathjax/[^"]*\.js', theory)
 
 
-def test_links_between_the_pages_of_the_web_site_lead_somewhere(site):
+def test_links_between_pages_of_the_web_site_are_valid(site):
     broken = []
     for page in site.glob('*.html'):
         for link in re.findall(r'href="([^"#?]+)"', page.read_text('utf-8')):

@@ -1,4 +1,4 @@
-"""What docs/plugins.md shows is true: its examples run and do what they say."""
+"""The examples of docs/plugins.md run and behave as described."""
 from __future__ import annotations
 
 import importlib
@@ -29,14 +29,14 @@ def run(address, step, rows, values):
 
 @pytest.fixture
 def lawn_rules(tmp_path, monkeypatch):
-    """Return the module of the page, where Python finds it."""
+    """Import the example module of the page."""
     (tmp_path / 'lawn_rules.py').write_text(LAWN_RULES)
     monkeypatch.syspath_prepend(tmp_path)
     yield importlib.import_module('lawn_rules')
     del sys.modules['lawn_rules']
 
 
-def test_the_parameter_of_the_page_loads_its_plugin(lawn_rules):
+def test_parameter_of_the_page_loads_its_plugin(lawn_rules):
     named = yaml.safe_load(SECTION)['mppi_controller']['ros__parameters']
     configuration = replace(ControllerParameters(), named)
     assert load_plugin(configuration.plugin) is lawn_rules.rules
@@ -44,7 +44,7 @@ def test_the_parameter_of_the_page_loads_its_plugin(lawn_rules):
     Controller(configuration)
 
 
-def test_the_car_of_the_page_keeps_to_its_turning_circle_and_its_heading_to_length_one(lawn_rules):
+def test_car_of_the_page_respects_its_turning_radius_and_normalizes_its_heading(lawn_rules):
     plugin = lawn_rules.rules
     rows = np.zeros((12, 64), np.float32)
     rows[2] = 1.0
@@ -56,7 +56,7 @@ def test_the_car_of_the_page_keeps_to_its_turning_circle_and_its_heading_to_leng
     np.testing.assert_allclose(np.hypot(rows[2], rows[3]), 1.0, atol=1e-3)
 
 
-def test_the_mass_of_the_page_reaches_its_goal():
+def test_mass_of_the_page_reaches_its_goal():
     names = {}
     exec(MASS, names)
     plan = names['optimizer'].mean
@@ -64,7 +64,7 @@ def test_the_mass_of_the_page_reaches_its_goal():
     np.testing.assert_allclose(position[-1], names['goal'], atol=0.1)
 
 
-@pytest.mark.parametrize(('name', 'said'), [
+@pytest.mark.parametrize(('name', 'reason'), [
     ('no_such_module:rules', "no module 'no_such_module' on the Python path"),
     ('json:rules', "the module 'json' has no attribute 'rules'; its plugins are: none"),
     ('.json:rules', 'cannot be loaded: TypeError: .*package'),
@@ -72,8 +72,8 @@ def test_the_mass_of_the_page_reaches_its_goal():
     ('json', 'must have the form module:variable'),
     (':rules', 'must have the form module:variable'),
 ])
-def test_a_name_that_is_no_plugin_is_refused_with_its_reason(name, said):
-    with pytest.raises(ParameterError, match=said):
+def test_invalid_plugin_name_is_refused_with_a_reason(name, reason):
+    with pytest.raises(ParameterError, match=reason):
         Controller(replace(ControllerParameters(), {'plugin': name}))
 
 

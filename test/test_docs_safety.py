@@ -1,4 +1,4 @@
-"""The page on safety names tests that exist and every code."""
+"""docs/safety.md references existing tests and explains every reason code."""
 from __future__ import annotations
 
 from pathlib import Path
@@ -14,7 +14,7 @@ TESTS = sorted(set(re.findall(r'`(test/[\w/]+\.py)(?:::(\w+))?`', PAGE)))
 
 
 @pytest.mark.parametrize(('file', 'name'), TESTS)
-def test_what_is_named_exists(file, name):
+def test_referenced_tests_exist(file, name):
     text = (ROOT / file).read_text('utf-8')
     assert not name or re.search(rf'^(def|class) {name}\b', text, re.MULTILINE)
 
@@ -26,7 +26,7 @@ def test_every_code_is_explained_once():
     assert sorted(codes) == sorted(code.value for code in Reason)
 
 
-def test_what_is_harmless_comes_first():
+def test_non_fault_codes_come_first():
     driving = [Reason.NONE, Reason.IN_CONTACT, Reason.NO_PROGRESS, Reason.FALLBACK_COMMAND,
                Reason.EVADING]
     first = list(Reason)[: len(driving) + len(NON_FAULTS)]

@@ -1,4 +1,4 @@
-"""Launch files name executables, parameters and files that exist; resolved without launch."""
+"""Launch files name existing executables, parameters and files; resolved without launch."""
 from __future__ import annotations
 
 from pathlib import Path
@@ -42,7 +42,7 @@ def parameters_of(executable):
 
 
 def every_start(file):
-    """Return the arguments of a launch file: by default, each given one alone, and all of them."""
+    """Return argument sets of a launch file: none, each argument alone, and all."""
     known = {name: value for name, value in GIVEN.items() if name in declared(file)}
     return [{}, *({name: value} for name, value in known.items()), known]
 
@@ -78,7 +78,7 @@ def test_executables_parameters_and_files_exist(file):
 
 @pytest.mark.parametrize('file', FILES, ids=lambda file: file.name)
 def test_every_argument_has_an_effect(file):
-    """Each value arrives at a node: as parameter, remapping or namespace, or starts a process."""
+    """Each value changes a parameter, remapping or namespace of a node, or starts a process."""
 
     def seen(given):
         return [
@@ -108,7 +108,7 @@ def test_every_argument_has_an_effect(file):
     ('sensing', 'radar', "sensing = 'radar' must be lidar or map"),
     ('start', '1,2', "start = '1,2' must be X,Y,YAW"),
 ])
-def test_an_invalid_argument_is_named_before_a_process_starts(name, value, words):
+def test_invalid_argument_is_reported_before_a_process_starts(name, value, words):
     for file in FILES:
         if name not in declared(file):
             continue
@@ -118,14 +118,14 @@ def test_an_invalid_argument_is_named_before_a_process_starts(name, value, words
 
 
 @pytest.mark.parametrize('name', ['params_file', 'map'])
-def test_a_missing_file_is_named_before_a_process_starts(name):
+def test_missing_file_is_reported_before_a_process_starts(name):
     for file in FILES:
         if name in declared(file):
             with pytest.raises(FileNotFoundError, match=f"{name} = 'none.yaml' is not a file"):
                 next(started(file, {name: 'none.yaml'}))
 
 
-def test_switches_are_read_as_yaml_reads_them():
+def test_boolean_arguments_follow_yaml():
     file = share_path('launch', 'simulation.launch.py')
     for value in ('true', 'True', 'yes', '1', 'on'):
         found = {
@@ -142,7 +142,7 @@ def test_switches_are_read_as_yaml_reads_them():
      {'use_sim_time': True, 'follow_path.enabled': False}),
     ('nav2_controller', {}, {'autostart': False, 'follow_path.enabled': True}),
 ])
-def test_the_parameter_file_applies_unless_an_argument_is_given(file, given, expected):
+def test_parameter_file_applies_unless_an_argument_is_given(file, given, expected):
     for node, _ in started(share_path('launch', f'{file}.launch.py'), given):
         if node.name == 'mppi_controller':
             assert [each for each in node.parameters if isinstance(each, dict)] == (

@@ -1,4 +1,4 @@
-"""The README: its example runs and does what it says, its links lead somewhere."""
+"""The example of the README runs as described and its links are valid."""
 from __future__ import annotations
 
 import re
@@ -18,12 +18,12 @@ def test_example_swings_the_pendulum_up():
     optimizer = names['optimizer']
     assert cost(optimizer.mean[None])[0] < 0.6 * cost(np.zeros((1, 60, 1)))[0]
     assert np.abs(optimizer.mean).max() <= 1.0
-    for _ in range(20):  # it does not drift when it goes on
+    for _ in range(20):  # further iterations do not increase the cost
         optimizer.step(cost)
     assert cost(optimizer.mean[None])[0] < 0.6 * cost(np.zeros((1, 60, 1)))[0]
 
 
-def test_links_lead_somewhere():
+def test_links_are_valid():
     links = [link for link in re.findall(r'\]\(([^)]+)\)', README) if '://' not in link]
     assert links
     missing = [link for link in links if not share_path(*link.split('/')).exists()]

@@ -1,4 +1,4 @@
-"""Structure of the package: imports run downward, modules state their purpose, files are found."""
+"""Structure of the package: layers, module docstrings, kernel functions, versions and paths."""
 from __future__ import annotations
 
 import ast
@@ -28,7 +28,7 @@ def test_imports_run_downward_only():
 
 
 @pytest.mark.parametrize('module', MODULES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_a_module_states_its_purpose_and_why_it_is_long(module):
+def test_module_docstring_states_purpose_and_reason_for_length(module):
     source = module.read_text('utf-8')
     docstring = ast.get_docstring(ast.parse(source))
     assert docstring
@@ -37,12 +37,12 @@ def test_a_module_states_its_purpose_and_why_it_is_long(module):
 
 
 @pytest.mark.parametrize('module', MODULES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_a_module_has_no_to_do_marks(module):
+def test_module_has_no_todo_comments(module):
     found = re.findall(r'\b(TODO|FIXME|XXX|HACK)\b', module.read_text('utf-8'))
     assert not found
 
 
-def test_constants_that_docstrings_name_exist():
+def test_constants_named_in_docstrings_exist():
     trees = [ast.parse(module.read_text('utf-8')) for module in MODULES]
     nodes = [node for tree in trees for node in ast.walk(tree)]
     known = {node.id for node in nodes if isinstance(node, ast.Name)}
@@ -57,8 +57,8 @@ def test_constants_that_docstrings_name_exist():
     assert named - known - {'FILE_DIRECTION', 'NUMBA_THREADING_LAYER'} == set()
 
 
-def without_a_body(tree: ast.Module) -> list[str]:
-    """Return the functions of a module that are a docstring and nothing else."""
+def empty_functions(tree: ast.Module) -> list[str]:
+    """Return the functions of a module that contain only a docstring or pass."""
     protocols = {node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)
                  and any('Protocol' in ast.unparse(base) for base in node.bases)}
     declared = {method for protocol in protocols for method in protocol.body}
@@ -72,16 +72,16 @@ def without_a_body(tree: ast.Module) -> list[str]:
 
 NODES = {
     ROOT / 'mppi_ros' / folder for folder in ('nodes', 'ros')
-}  # a node has steps of its life in which nothing is to be done
+}  # lifecycle callbacks may be empty
 
 
 @pytest.mark.parametrize('module', [path for path in MODULES if NODES.isdisjoint(path.parents)],
                          ids=lambda path: str(path.relative_to(ROOT)))
-def test_no_function_without_a_body_returns_none_to_python(module):
-    assert without_a_body(ast.parse(module.read_text('utf-8'))) == []
+def test_no_function_has_an_empty_body(module):
+    assert empty_functions(ast.parse(module.read_text('utf-8'))) == []
 
 
-def test_a_function_without_a_body_is_found():
+def test_functions_with_an_empty_body_are_detected():
     code = """
 class Kind(Protocol):
     def declared(self): "..."
@@ -94,7 +94,7 @@ def stub(a): "Do it."
 @kernel_only
 def marked(a): "Do it."
 """
-    assert without_a_body(ast.parse(code)) == ['stub', 'method']
+    assert empty_functions(ast.parse(code)) == ['stub', 'method']
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def marked(a): "Do it."
     ],
     ids=lambda stub: stub.__name__,
 )
-def test_what_runs_in_kernels_only_raises_when_python_calls_it(stub):
+def test_kernel_only_functions_raise_when_called_from_python(stub):
     with pytest.raises(NotImplementedError, match=f'{stub.__name__} runs in kernels only'):
         stub()
 
@@ -136,7 +136,7 @@ def test_share_path_of_an_installation_is_below_its_prefix(tmp_path, code):
     assert shown == str(tmp_path.resolve() / 'share' / 'mppi_ros' / 'config' / 'robot.yaml')
 
 
-def test_use_wheels_names_the_environment_only_when_nothing_is_sourced(monkeypatch):
+def test_use_wheels_sets_the_prefix_only_without_a_sourced_installation(monkeypatch):
     pytest.importorskip('rclpy')
     monkeypatch.delenv('AMENT_PREFIX_PATH', raising=False)
     use_wheels()
@@ -146,7 +146,7 @@ def test_use_wheels_names_the_environment_only_when_nothing_is_sourced(monkeypat
     assert os.environ['AMENT_PREFIX_PATH'] == '/opt/ros/jazzy'
 
 
-def test_use_wheels_without_rclpy_ends_with_one_clear_line(monkeypatch, capsys):
+def test_use_wheels_without_rclpy_exits_with_one_line(monkeypatch, capsys):
     monkeypatch.setattr('mppi_ros.ros.find_spec', lambda name: None)
     with pytest.raises(SystemExit) as ended:
         use_wheels()
