@@ -22,10 +22,13 @@ class Slow:
         return {}, None
 """
 RUN = """
+import signal
+
 from mppi_ros.evaluation.runner import run_cases
 from slow_cases import Slow
 
 if __name__ == '__main__':
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in background jobs
     print(list(run_cases([Slow(), Slow()], 2, '')))
 """
 
