@@ -13,14 +13,19 @@ CONTROL = '/mppi_controller: control'
 
 
 @pytest.fixture
-def manage(processes, watcher):
+def robot(processes, watcher):
     processes.start('mppi_controller', '-p', 'autostart:=false')
-    FakeRobot(watcher)
+    return FakeRobot(watcher)
+
+
+@pytest.fixture
+def manage(robot, watcher):
     return watcher.change_state
 
 
-def test_controller_completes_the_lifecycle_twice(manage, processes, watcher):
+def test_controller_completes_the_lifecycle_twice(robot, processes, watcher):
     scenarios.check_lifecycle(watcher)
+    robot.publish_plan(robot.plan())  # deactivation discarded the first one
     scenarios.check_lifecycle(watcher)
     assert processes.end('mppi_controller') == 0
 
