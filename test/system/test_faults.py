@@ -236,10 +236,12 @@ def start_robot_with_watchdog(processes, watcher, tmp_path):
 def test_watchdog_stops_the_robot_of_a_suspended_controller_which_then_resumes(
         processes, watcher, tmp_path):
     start_robot_with_watchdog(processes, watcher, tmp_path)
-    # Between two ticks: a pending command would be sent, with its old stamp, on SIGCONT.
+    # Between two ticks: a pending command would be sent, with its old stamp, on SIGCONT. On a
+    # loaded machine the command of the last tick may have arrived during the next one.
     sent = len(watcher.commands)
-    watcher.wait_for(lambda: len(watcher.commands) > sent, 'a command')
-    time.sleep(0.02)
+    watcher.wait_for(
+        lambda: len(watcher.commands) > sent and 0.01 < watcher.command_age < 0.03,
+        'a time between two ticks')
     processes.send('mppi_controller', signal.SIGSTOP)
     watcher.wait_for(lambda: watcher.commands[-1] == (0.0, 0.0), 'zero from the watchdog', 3.0)
     watcher.wait_for(lambda: is_stopped(watcher), 'standstill')
