@@ -186,7 +186,7 @@ def _ended(scene: DemoScene, drive: ObservedDrive, observer: Observer) -> bool:
         drive.reason = f'contact at x = {x:.2f} m, y = {y:.2f} m'
         return True
     now, first = time.time(), drive.first_command
-    state = f'controller {observer.state or "not received yet"}'
+    state = f'controller {observer.state or "has not published its state"}'
     if observer.reason:
         state = f'{state}: {observer.reason}'
     if first is None and now - drive.began > MAX_START_DURATION:

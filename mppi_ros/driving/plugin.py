@@ -79,10 +79,10 @@ def block_step(function: Callable[[int, Any, Any], None]) -> Any:
 
 
 def _reason(error: Exception) -> str:
-    """Return the line of an error of Numba that tells its reason."""
+    """Return the line of an error of Numba with its reason."""
     lines = (line.strip() for line in str(error).splitlines())
-    told = (line for line in lines if line and not line.startswith('Failed in '))
-    return next(told, repr(error))
+    reasons = (line for line in lines if line and not line.startswith('Failed in '))
+    return next(reasons, repr(error))
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,7 +163,7 @@ def load_plugin(name: str) -> Plugin | None:
             f'plugin = {name!r}: there is no module {error.name!r} on the Python path; install it '
             'or add its folder to PYTHONPATH'
         ) from None
-    except (ParameterError, SyntaxError) as error:  # their messages tell the place
+    except (ParameterError, SyntaxError) as error:  # their messages name the place
         raise ParameterError(f'plugin = {name!r} cannot be loaded: {error}') from error
     except (Exception, SystemExit) as error:  # whatever the module raises
         last = traceback.extract_tb(error.__traceback__)[-1]

@@ -10,7 +10,7 @@ from mppi_ros.control.parameters import ControllerParameters
 from mppi_ros.nav2_import.controllers import MPPI, SHIM, UNKNOWN_PLUGIN
 from mppi_ros.nav2_import.distro import PUBLISHES_STAMPED, guess_distro
 from mppi_ros.nav2_import.find import Choice, as_names, choose
-from mppi_ros.nav2_import.limits import Combined
+from mppi_ros.nav2_import.limits import CombinedLimits
 from mppi_ros.nav2_import.motion import Motion
 from mppi_ros.nav2_import.read import REPEATED, Section, Source, sections
 from mppi_ros.nav2_import.report import ACCELERATIONS, INFO, Import, Part, fitted, number, shown
@@ -93,7 +93,7 @@ class _Conversion:
         self.done = Import(distro, choice.label, choice.kind.hint)
         self.motion = Motion(self.done, choice, choice.inner())
         self.model = self.motion.model
-        self.limits = Combined(self.done, self.kind, self.motion)
+        self.limits = CombinedLimits(self.done, self.kind, self.motion)
         self.body = Body(self.done, choice, found)
 
     def run(self) -> Import:

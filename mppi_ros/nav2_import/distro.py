@@ -1,4 +1,4 @@
-"""ROS 2 distributions: what tells them apart in a file, and where their defaults differ."""
+"""ROS 2 distributions: parameters that identify them in a file, and their defaults."""
 
 from __future__ import annotations
 
@@ -24,4 +24,4 @@ def guess_distro(section: Section) -> tuple[str, str]:
         for mark in marks:
             if mark in names:
                 return distro, f'derived from the parameter {mark}'
-    return 'jazzy', 'assumed, as no parameter tells'
+    return 'jazzy', 'assumed, since no parameter is specific to one'

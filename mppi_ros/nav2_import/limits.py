@@ -14,7 +14,7 @@ TRANSLATION = ('limits.vx_max', 'limits.vx_min', 'limits.vy_max')
 REQUIRED = (*TRANSLATION, 'limits.wz_max')
 
 
-class Combined:
+class CombinedLimits:
     """
     Converter of the limits that depend on several parameters.
 

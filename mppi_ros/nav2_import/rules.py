@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 # A rule is the name of our parameter, which is assigned the value, with a minus for the opposite
-# sign; a `Scaled`, which maps the
-# value of the nav2_params.yaml of Nav2 to our default; or the reason why there is no equivalent,
-# recognised by its spaces. The names are those of the branches humble to main.
+# sign; a `Scaled`, which maps the value of the nav2_params.yaml of Nav2 to our default; or the
+# reason why there is no equivalent, recognised by its spaces. The names are those of the branches
+# humble to main.
 
 ANY = ('diff_drive', 'omni', 'ackermann')
 

@@ -22,11 +22,11 @@ from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 
 from mppi_ros.control.inputs import Command
-from mppi_ros.control.parameters import InterfaceParameters, read_yaml
 from mppi_ros.parameters.declaration import parameter
 from mppi_ros.parameters.errors import check_frame
 from mppi_ros.ros import conversions
 from mppi_ros.ros.parameters import ParameterMixin
+from mppi_ros.ros.params_files import controller_parameters
 from mppi_ros.ros.process import run
 
 NODE_NAME = 'cmd_vel_watchdog'
@@ -65,12 +65,7 @@ class CmdVelWatchdog(ParameterMixin[CmdVelWatchdogParameters], Node):
     def __init__(self, **options: Any) -> None:
         super().__init__(NODE_NAME, **options)
         self.declare_configuration(CmdVelWatchdogParameters())
-        file = self.configuration.controller_params
-        interface = (
-            read_yaml(file, namespace=self.get_namespace()).interface
-            if file
-            else InterfaceParameters()
-        )
+        interface = controller_parameters(self, self.configuration.controller_params).interface
         self._stamped = self.configuration.cmd_vel_stamped and interface.cmd_vel_stamped
         self._frame = self.configuration.base_frame or interface.base_frame
         kind = TwistStamped if self._stamped else Twist

@@ -24,12 +24,12 @@ from std_srvs.srv import Trigger
 
 from mppi_ros.control.inputs import Command
 from mppi_ros.control.inputs import Odometry as Motion
-from mppi_ros.control.parameters import ControllerParameters, read_yaml
 from mppi_ros.driving.footprint import Footprint
 from mppi_ros.parameters.declaration import group, parameter
 from mppi_ros.parameters.errors import InputError, ParameterError, check_frame
 from mppi_ros.ros import conversions
 from mppi_ros.ros.parameters import ParameterMixin
+from mppi_ros.ros.params_files import controller_parameters
 from mppi_ros.ros.process import freeze_garbage, run
 from mppi_ros.ros.qos import LATCHED
 from mppi_ros.share import share_path
@@ -194,10 +194,7 @@ class KinematicSimulator(ParameterMixin[SimulatorParameters], Node):
         super().__init__('kinematic_simulator', **options)
         self.declare_configuration(SimulatorParameters())
         settings = self.configuration
-        file = settings.controller_params
-        controller = (
-            read_yaml(file, namespace=self.get_namespace()) if file else ControllerParameters()
-        )
+        controller = controller_parameters(self, settings.controller_params)
         self._base_frame = settings.base_frame or controller.interface.base_frame
         self._stamped = settings.cmd_vel_stamped and controller.interface.cmd_vel_stamped
         self._footprint = Footprint.of(controller.robot)

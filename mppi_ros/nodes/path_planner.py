@@ -22,13 +22,13 @@ from rclpy.duration import Duration
 from rclpy.node import Node
 from rclpy.qos import qos_profile_sensor_data
 
-from mppi_ros.control.parameters import ControllerParameters, read_yaml
 from mppi_ros.driving.costmap import LETHAL, Costmap
 from mppi_ros.driving.footprint import Footprint
 from mppi_ros.parameters.declaration import parameter
 from mppi_ros.parameters.errors import InputError, ParameterError
 from mppi_ros.ros import conversions
 from mppi_ros.ros.parameters import ParameterMixin
+from mppi_ros.ros.params_files import controller_parameters
 from mppi_ros.ros.process import freeze_garbage, run
 from mppi_ros.ros.qos import LATCHED, subscribe_latched
 from mppi_ros.ros.transforms import TransformBuffer
@@ -73,10 +73,7 @@ class PathPlanner(ParameterMixin[PlannerParameters], Node):
     def __init__(self, **options: Any) -> None:
         super().__init__('path_planner', **options)
         self.declare_configuration(PlannerParameters())
-        file = self.configuration.controller_params
-        controller = (
-            read_yaml(file, namespace=self.get_namespace()) if file else ControllerParameters()
-        )
+        controller = controller_parameters(self, self.configuration.controller_params)
         self._footprint = Footprint.of(controller.robot)
         self._frames = TransformBuffer(self)
         self._map: Costmap | None = None

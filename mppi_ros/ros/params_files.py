@@ -3,12 +3,16 @@ Check of params files: whether they address the node, and which parameters are s
 
 rclpy merges all files into one set of values and reports neither. A file whose keys name another
 node leaves this node at its defaults; a section `/**:` also contains parameters of other nodes.
+The nodes beside the controller read its parameters by `controller_parameters`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from rclpy.node import Node
+
+from mppi_ros.control.parameters import ControllerParameters, read_yaml
 from mppi_ros.parameters.errors import InputError
 from mppi_ros.parameters.sections import PARAMETERS, Section, read_sections
 
@@ -74,3 +78,18 @@ def _sections(file: str) -> list[Section]:
         return read_sections(file)
     except InputError:
         return []  # rclpy reports errors
+
+
+def controller_parameters(node: Node, path: str) -> ControllerParameters:
+    """
+    Return the parameters of the controller in the namespace of a node; '' selects the defaults.
+
+    Raises
+    ------
+    ParameterError
+        As `read_yaml`.
+
+    """
+    if not path:
+        return ControllerParameters()
+    return read_yaml(path, namespace=node.get_namespace())

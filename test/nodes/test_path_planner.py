@@ -169,3 +169,20 @@ def test_a_costmap_will_do_where_nobody_publishes_a_map(planner):
     planner._check()
     (path,) = planner.sent
     assert path[-1] == pytest.approx([7.0, 2.5, 0.0])
+
+
+@pytest.mark.parametrize(('namespace', 'radius'), [('/robot1', 0.2), ('/robot2', 0.4)])
+def test_robot_of_the_own_namespace_is_read_from_a_file_of_several(
+        ros_domain, tmp_path, namespace, radius):
+    file = tmp_path / 'robots.yaml'
+    file.write_text(''.join(
+        f'/robot{n}/mppi_controller: {{ros__parameters: {{robot: {{radius: {0.2 * n}}}}}}}\n'
+        for n in (1, 2)), 'utf-8')
+    rclpy.init()
+    try:
+        node = PathPlanner(namespace=namespace, parameter_overrides=[
+            Parameter('controller_params', value=str(file))])
+        assert node._footprint.reach == pytest.approx(radius)
+        node.destroy_node()
+    finally:
+        rclpy.shutdown()

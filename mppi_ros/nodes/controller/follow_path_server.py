@@ -263,9 +263,10 @@ class FollowPathServer:
         """Return the feedback as Nav2's controller_server computes it."""
         feedback = FollowPath.Feedback()
         odometry, plan = self._intake.odometry, self._intake.plan
-        progress, cross_track, distance = np.nan_to_num(
-            (statistics.progress, statistics.cross_track, statistics.distance_to_goal)
-        ).tolist()
+        progress, cross_track, distance = (
+            0.0 if math.isnan(value) else value
+            for value in (statistics.progress, statistics.cross_track, statistics.distance_to_goal)
+        )
         at, remaining = self._place_on(plan, progress)
         speed = 0.0 if odometry is None else math.hypot(odometry.vx, odometry.vy)
         tracking = getattr(feedback, 'tracking_feedback', None)

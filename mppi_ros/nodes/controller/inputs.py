@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 import math
 from typing import Any
@@ -361,7 +362,7 @@ class ControllerInputs:
             return
         base = self._controller.configuration.interface.base_frame
         moves = self.frame != '' and route.frame == base
-        shift = self._find('plan', route.frame, route.stamp if moves else 0.0)
+        shift = self._find('plan', route.frame, route.stamp if moves else None)
         if route is self._followed and shift.is_near(self._shift):
             return
         poses = shift.apply(route.poses)
@@ -374,15 +375,15 @@ class ControllerInputs:
             self._controller.set_plan(route.stamp, poses)
         self._followed, self._shift, self.plan = route, shift, poses
 
-    def _find(self, what: str, source: str, at: float = 0.0) -> Transform2D:
+    def _find(self, what: str, source: str, at: float | None = None) -> Transform2D:
         """Return the pose of a frame in that of the costmap at a time [s], or the latest one."""
         mismatch = f"{what} is in frame '{source}', the costmap in '{self.frame}'"
         timeout = self._controller.configuration.interface.transform_timeout
         names = mismatch, source, self.frame or source, timeout
-        try:
-            return self._frames.find(*names, conversions.seconds_to_msg(at))
-        except TransformPending:
-            return self._frames.find(*names)
+        if at is not None:
+            with suppress(TransformPending):
+                return self._frames.find(*names, conversions.seconds_to_msg(at))
+        return self._frames.find(*names)
 
     def _accept(self, what: str, take: Callable[[], None]) -> None:
         """Call `take`; an error becomes a fault, which stops the robot until a valid message."""

@@ -237,7 +237,7 @@ class Dashboard(ParameterMixin[DashboardParameters], Node):
         stamp, message, level = self._diagnostic
         silence = now - max(inputs.received, stamp)
         if now - inputs.received <= SILENCE and not (message in ('inactive', 'disabled')
-                                                  and stamp > inputs.received + 0.5):
+                                                     and stamp > inputs.received + 0.5):
             state, reason, level = inputs.state, inputs.reason, inputs.level
         else:  # it sends no statistics, but diagnostics say why
             state, reason = message, ''
