@@ -184,14 +184,24 @@ class PathPlanner(ParameterMixin[PlannerParameters], Node):
             if self._goal_frame == self._base_frame:  # the goal does not move with the robot
                 self._goal, self._goal_frame = np.array([goal]), frame
             pose = self._frames.transform(self._pose, 'odometry', self._pose_frame, frame)[0]
-            self._planner.distance = self.configuration.replan_distance
-            self._planner.unknown_is_free = self._map is None
-            known = self._known_costmap()
-            if not self._planner.update(pose, goal, self._window(known), lambda: known):
-                return
         except InputError as error:
             self._planner.discard()
             self._publish_plan(frame, str(error))
+            return
+        self._planner.distance = self.configuration.replan_distance
+        self._planner.unknown_is_free = self._map is None
+        known = self._known_costmap()
+        try:
+            changed = self._planner.update(pose, goal, self._window(known), lambda: known)
+        except InputError as error:
+            # A moving obstacle may cover the goal. The controller stops before obstacles.
+            if len(self._planner.poses):
+                self._report(str(error))
+            else:
+                self._publish_plan(frame, str(error))
+            return
+        if not changed:
+            self._report('')
             return
         if len(self._planner.poses):
             self.get_logger().info(f'plan of {len(self._planner.poses)} poses')
@@ -237,18 +247,23 @@ class PathPlanner(ParameterMixin[PlannerParameters], Node):
 
     def _publish_plan(self, frame: str, trouble: str) -> None:
         """Publish the current plan, empty with the reason for it."""
-        if trouble and trouble != self._trouble:
-            self.get_logger().error(trouble)
         poses = self._planner.poses
         if len(poses) or trouble != self._trouble:
             now = self.get_clock().now().nanoseconds * 1e-9
             self._publisher.publish(conversions.path_to_msg(poses, now, frame))
+        self._report(trouble)
+
+    def _report(self, trouble: str) -> None:
+        """Log a new problem, and show it in the diagnostics; '' if there is none."""
+        if trouble and trouble != self._trouble:
+            self.get_logger().error(trouble)
         self._trouble = trouble
 
     def _publish_diagnostics(self) -> None:
         level, message = DiagnosticStatus.OK, f'plan of {len(self._planner.poses)} poses'
         if self._trouble:
-            level, message = DiagnosticStatus.ERROR, self._trouble
+            message = self._trouble
+            level = DiagnosticStatus.WARN if len(self._planner.poses) else DiagnosticStatus.ERROR
         elif awaited := self._awaited():
             level = DiagnosticStatus.OK if self._goal is None else DiagnosticStatus.WARN
             message = f'waiting for {awaited}'

@@ -302,10 +302,10 @@ class EpisodeRun:
                 self._measured_pose(), np.array(self._episode.goal), self._near,
                 self._mapping.known,
             )
-        except InputError:  # a moving obstacle covers the goal
-            if not self._planned:
+        except InputError:
+            if not (self._planned or self._may_be_covered()):
                 raise
-            return
+            return  # keep the plan, or wait for the first one
         self._planned = True
         if not changed:
             return
@@ -313,6 +313,15 @@ class EpisodeRun:
             self._controller.set_plan(now, planner.poses)
         elif had_plan:
             self._controller.clear_plan()
+
+    def _may_be_covered(self) -> bool:
+        """Return whether only moving obstacles can make start or goal invalid."""
+        episode = self._episode
+        static, radius = episode.world.without_moving_obstacles(), self._footprint.inscribed_radius
+        return len(episode.world.moving_obstacles) > 0 and all(
+            static.occupancy.contains(pose[0], pose[1]) and static.clearance(radius, pose) > 0.0
+            for pose in (episode.start, episode.goal)
+        )
 
     def _control(self, now: float) -> None:
         tick = self._controller.tick(now)

@@ -174,7 +174,7 @@ def _free_cell(
         return int(rows[nearest // len(columns)]), int(columns[nearest % len(columns)])
     if costmap.data[row, column] == LETHAL:
         raise InputError(f'{place} is in an obstacle')
-    if costmap.data[row, column] == UNKNOWN:
+    if costmap.data[row, column] == UNKNOWN and distance[row, column] <= 0.0:
         raise InputError(f'{place} is in unknown space')
     raise InputError(
         f'{place} is {distance[row, column]:.2f} m from an obstacle, '

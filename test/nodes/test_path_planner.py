@@ -122,6 +122,37 @@ def test_an_empty_plan_once_says_that_there_is_no_way(planner):
     assert planner._trouble == 'no path to the goal (7, 2.5) m'
 
 
+def test_a_plan_is_kept_while_an_obstacle_covers_the_goal(planner):
+    see(planner, free())
+    stand(planner, 1.0, 2.5)
+    aim(planner, 7.0, 2.5)
+    person = free()
+    person[22:28, 67:73] = 100
+    see(planner, person, 'costmap')
+    planner._check()
+    assert len(planner.sent) == 1
+    assert 'goal (7.00, 2.50) m is in an obstacle' in planner._trouble
+    see(planner, free(), 'costmap')
+    planner._check()
+    assert len(planner.sent) == 1
+    assert planner._trouble == ''
+
+
+def test_a_covered_goal_gets_a_plan_when_it_is_free(planner):
+    see(planner, free())
+    person = free()
+    person[22:28, 67:73] = 100
+    see(planner, person, 'costmap')
+    stand(planner, 1.0, 2.5)
+    aim(planner, 7.0, 2.5)
+    planner._check()
+    (path,) = planner.sent
+    assert not len(path)
+    see(planner, free(), 'costmap')
+    planner._check()
+    assert planner.sent[-1][-1] == pytest.approx([7.0, 2.5, 0.0])
+
+
 def test_differing_frames_are_named(planner):
     see(planner, free())
     stand(planner, 1.0, 2.5, frame='odom')

@@ -121,6 +121,19 @@ def test_somebody_who_passes_over_the_goal_ends_no_drive():
     assert drive(world=ROOM.with_moving_obstacles([passer]), sensing='lidar').success
 
 
+@pytest.mark.parametrize('sensing', ['lidar', 'both'])
+def test_a_goal_that_a_moving_obstacle_covers_at_the_start_is_waited_for(sensing):
+    leaver = MovingDisc(4.0, 0.0, 0.15, vx=0.0, vy=0.3)
+    assert drive(world=ROOM.with_moving_obstacles([leaver]), sensing=sensing).success
+
+
+@pytest.mark.parametrize('goal', [(2.0, 0.6, 0.0), (40.0, 0.0, 0.0)])
+def test_an_invalid_goal_is_refused_also_among_moving_obstacles(goal):
+    leaver = MovingDisc(4.0, 0.0, 0.15, vx=0.0, vy=0.3)
+    with pytest.raises(InputError, match='goal .* (in an obstacle|outside the map)'):
+        drive(world=ROOM.with_moving_obstacles([leaver]), goal=goal, goal_radius=0.2)
+
+
 def test_the_trace_has_one_row_a_tick_and_one_for_the_end():
     trace = drive().trace
     rows = {len(column) for column in (*trace.statistics.values(), trace.time, trace.pose,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import numpy as np
 import pytest
 
-from mppi_ros.driving.costmap import Costmap
+from mppi_ros.driving.costmap import LETHAL, UNKNOWN, Costmap
 from mppi_ros.driving.footprint import Footprint
 from mppi_ros.parameters.errors import InputError
 from mppi_ros.simulation.grid_planner import plan
@@ -117,6 +118,19 @@ def test_impossible_ends_are_refused_by_name(start, goal, message):
     world = World.from_circles([[4.0, 3.0, 0.5]], BOUNDS)
     with pytest.raises(InputError, match=message):
         plan(world.occupancy, start, goal, ROBOT)
+
+
+@pytest.mark.parametrize(('unknown_is_free', 'message'), [
+    (False, r'goal \(3.43, 3.00\) m is in unknown space'),
+    (True, r'goal \(3.43, 3.00\) m is 0\.\d+ m from an obstacle, the robot needs 0.20 m'),
+])
+def test_an_unknown_goal_is_refused_with_the_reason_that_applies(unknown_is_free, message):
+    occupancy = World.from_circles([[4.0, 3.0, 0.5]], BOUNDS).occupancy
+    data = np.where(occupancy.data == LETHAL, occupancy.data, UNKNOWN).astype(np.int8)
+    data[:, :40] = 0
+    unknown = dataclasses.replace(occupancy, data=data)
+    with pytest.raises(InputError, match=message):
+        plan(unknown, (1.0, 1.0, 0.0), (3.43, 3.0, 0.0), ROBOT, unknown_is_free=unknown_is_free)
 
 
 def test_the_same_search_gives_the_same_path():
