@@ -18,6 +18,7 @@ from mppi_ros.simulation.world import World
 ROBOT, ROBOT_WITH_TYRES = 'f1tenth_racing', 'f1tenth_racing_tyres'
 LAPS = 2  # flying laps
 COURSE_SPACING = 0.1  # [m]
+MIN_ACCELERATION = 0.1  # [m/s²] that a race line has to reach to determine a limit
 GRIP_SHARE = 0.9  # lateral acceleration limit of the car relative to the grip of the tyres
 
 
@@ -71,16 +72,20 @@ def _course(path: Path) -> tuple[Pose, ...]:
 
 
 def _raceline(path: Path) -> tuple[float, float, dict[str, float]]:
-    """Return lap time [s], maximum lateral acceleration [m/s²] and limits of a race line."""
+    """
+    Return lap time [s], maximum lateral acceleration [m/s²] and limits of a race line.
+
+    A race line at constant speed, as on an oval, does not determine the longitudinal limits.
+    """
     arc, _, _, _, curvature, speed, acceleration = _columns(path, ';', 7)[:, :7].T
     if speed.min() <= 0.0 or np.diff(arc).min() < 0.0:
         raise InputError(f'{path} is not a race line: s, x, y, psi, kappa, vx, ax')
     time = float(np.sum(np.diff(arc) / (0.5 * (speed[:-1] + speed[1:]))))
-    limits = {
-        'limits.vx_max': speed.max(),
-        'limits.ax_max': acceleration.max(),
-        'limits.ax_min': acceleration.min(),
-    }
+    limits = {'limits.vx_max': speed.max()}
+    if acceleration.max() >= MIN_ACCELERATION:
+        limits['limits.ax_max'] = acceleration.max()
+    if acceleration.min() <= -MIN_ACCELERATION:
+        limits['limits.ax_min'] = acceleration.min()
     grip = round(float(np.max(speed**2 * np.abs(curvature))), 3)
     return time, grip, {name: round(float(value), 3) for name, value in limits.items()}
 

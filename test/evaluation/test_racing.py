@@ -11,7 +11,7 @@ import pytest
 from mppi_ros.driving.path import ReferencePath
 from mppi_ros.evaluation.case import RUN_UP_LENGTH
 from mppi_ros.evaluation.f1tenth import GRIP_SHARE
-from mppi_ros.evaluation.request import Request
+from mppi_ros.evaluation.request import Request, read_robot
 from mppi_ros.evaluation.suites import cases_of
 from mppi_ros.parameters.declaration import replace
 from mppi_ros.parameters.errors import InputError
@@ -89,6 +89,16 @@ def test_car_knows_the_centre_line_and_the_limits_of_the_race_line(tracks):
     centre = oval(0.0, np.arange(0.0, AROUND, 0.02))
     for x, y, _ in case.path[::10]:
         assert np.hypot(*(centre - (x, y)).T).min() < 0.03
+
+
+def test_a_race_line_at_constant_speed_leaves_the_longitudinal_limits_of_the_car(tracks):
+    path = tracks / 'Oval' / 'Oval_raceline.csv'
+    line = np.loadtxt(path, delimiter=';')
+    line[:, 6] = 0.0
+    np.savetxt(path, line, delimiter=';')
+    limits, car = case_of(tracks).configuration.limits, read_robot('f1tenth_racing').limits
+    assert limits.vx_max == SPEED
+    assert (limits.ax_max, limits.ax_min) == (car.ax_max, car.ax_min)
 
 
 def test_course_is_closed_and_begins_the_run_up_before_the_line(tracks):
